@@ -1,0 +1,160 @@
+/**
+ * Fields as they arrive in paths, queries and forms: always text. Each builder gives a schema from that text to a value,
+ * with the error types and messages that existing clients know, and says its real type to OpenAPI through `meta`.
+ */
+import { z } from 'zod';
+
+/** What a failed field says beside its message; the 422 body takes it over. */
+export interface FieldIssue {
+  readonly type: string;
+  readonly ctx?: Readonly<Record<string, unknown>>;
+}
+
+interface IssueSink {
+  issues: unknown[];
+}
+
+/** Reports one failure of a field in the form that the 422 body is made from. */
+export function reject(ctx: IssueSink, input: unknown, message: string, issue: FieldIssue): never {
+  ctx.issues.push({ code: 'custom', input, message, params: issue });
+  return z.NEVER;
+}
+
+const TRUE = new Set(['true', '1', 'yes', 'on', 't', 'y']);
+const FALSE = new Set(['false', '0', 'no', 'off', 'f', 'n']);
+
+export interface Bounds {
+  readonly ge?: number;
+  readonly le?: number;
+  readonly gt?: number;
+}
+
+function checkBounds(ctx: IssueSink, input: unknown, value: number, bounds: Bounds): number {
+  const { ge, le, gt } = bounds;
+  if (ge !== undefined && value < ge)
+    return reject(ctx, input, `Input should be greater than or equal to ${ge}`, {
+      type: 'greater_than_equal',
+      ctx: { ge },
+    });
+  if (gt !== undefined && value <= gt)
+    return reject(ctx, input, `Input should be greater than ${gt}`, {
+      type: 'greater_than',
+      ctx: { gt },
+    });
+  if (le !== undefined && value > le)
+    return reject(ctx, input, `Input should be less than or equal to ${le}`, {
+      type: 'less_than_equal',
+      ctx: { le },
+    });
+  return value;
+}
+
+const boundsMeta = ({ ge, le, gt }: Bounds): Record<string, number> => ({
+  ...(ge !== undefined && { minimum: ge }),
+  ...(le !== undefined && { maximum: le }),
+  ...(gt !== undefined && { exclusiveMinimum: gt }),
+});
+
+/** An integer; `"5.0"`, `" 5 "` and `"05"` are 5. Beyond ±2^53 is refused, never rounded. */
+const int = (bounds: Bounds = {}) =>
+  z
+    .string()
+    .transform((text, ctx): number => {
+      if (!/^\s*[+-]?\d+(\.0+)?\s*$/.test(text))
+        return reject(ctx, text, 'Input should be a valid integer, unable to parse string as an integer', {
+          type: 'int_parsing',
+        });
+      const value = Number(text);
+      if (!Number.isSafeInteger(value))
+        return reject(ctx, text, 'Unable to parse input string as an integer, exceeded maximum size', {
+          type: 'int_parsing_size',
+        });
+      return checkBounds(ctx, text, value, bounds);
+    })
+    .meta({ type: 'integer', ...boundsMeta(bounds) });
+
+/** A finite decimal number. */
+const float = (bounds: Bounds = {}) =>
+  z
+    .string()
+    .transform((text, ctx): number => {
+      const value = text.trim() === '' ? Number.NaN : Number(text);
+      if (!Number.isFinite(value))
+        return reject(ctx, text, 'Input should be a valid number, unable to parse string as a number', {
+          type: 'float_parsing',
+        });
+      return checkBounds(ctx, text, value, bounds);
+    })
+    .meta({ type: 'number', ...boundsMeta(bounds) });
+
+/** true, 1, yes, on, t, y and their opposites, in any case. */
+const bool = () =>
+  z
+    .string()
+    .transform((text, ctx): boolean => {
+      const word = text.toLowerCase();
+      if (TRUE.has(word)) return true;
+      if (FALSE.has(word)) return false;
+      return reject(ctx, text, 'Input should be a valid boolean, unable to interpret input', {
+        type: 'bool_parsing',
+      });
+    })
+    .meta({ type: 'boolean' });
+
+/** One of some words, case-sensitive. */
+const choice = <const T extends readonly [string, ...string[]]>(words: T) =>
+  z
+    .string()
+    .transform((text, ctx): T[number] => {
+      if (words.includes(text)) return text;
+      const quoted = words.map((w) => `'${w}'`);
+      const expected = quoted.length > 1 ? `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1)}` : quoted.join();
+      return reject(ctx, text, `Input should be ${expected}`, {
+        type: 'literal_error',
+        ctx: { expected },
+      });
+    })
+    .meta({ type: 'string', enum: [...words] });
+
+/** Text of a bounded length, in UTF-16 units; NUL is refused because databases and file systems stumble on it. */
+const text = ({ max = 10_000, min = 0 }: { max?: number; min?: number } = {}) =>
+  z
+    .string()
+    .transform((value, ctx): string => {
+      if (value.includes('\0'))
+        return reject(ctx, value, 'Text must not contain a NUL character', { type: 'string_nul' });
+      if (value.length < min)
+        return reject(ctx, value, `String should have at least ${min} character${min === 1 ? '' : 's'}`, {
+          type: 'string_too_short',
+          ctx: { min_length: min },
+        });
+      if (value.length > max)
+        return reject(ctx, value, `String should have at most ${max} characters`, {
+          type: 'string_too_long',
+          ctx: { max_length: max },
+        });
+      return value;
+    })
+    .meta({ type: 'string', maxLength: max, ...(min > 0 && { minLength: min }) });
+
+/** An optional text in a query, where `?md5=` means the same as no `md5` at all. */
+const filter = (max = 1000) =>
+  text({ max })
+    .optional()
+    .transform((value) => (value === '' ? undefined : value));
+
+/** JSON carried in a text field. `schema` checks the parsed value. */
+const json = <S extends z.ZodType>(schema: S) =>
+  z
+    .string()
+    .transform((value, ctx): unknown => {
+      try {
+        return JSON.parse(value);
+      } catch {
+        return reject(ctx, value, 'Input should be valid JSON', { type: 'json_invalid' });
+      }
+    })
+    .pipe(schema)
+    .meta({ type: 'string', contentMediaType: 'application/json' });
+
+export const field = { int, float, bool, choice, text, filter, json } as const;

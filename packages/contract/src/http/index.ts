@@ -1,0 +1,6 @@
+export * from './endpoint.js';
+export * from './errors.js';
+export * from './field.js';
+export * from './list.js';
+export * from './openapi.js';
+export * from './system.js';

@@ -1,0 +1,45 @@
+/** Endpoints that every service has. */
+import { z } from 'zod';
+import { endpoint } from './endpoint.js';
+
+export const readiness = z.object({
+  status: z.enum(['ready', 'not_ready']),
+  checks: z.record(z.string(), z.object({ ok: z.boolean(), message: z.string().optional() })),
+});
+export type Readiness = z.infer<typeof readiness>;
+
+export const livez = endpoint({
+  id: 'livez',
+  method: 'GET',
+  path: '/livez',
+  aliases: ['/healthz'],
+  guard: 'public',
+  tag: 'system',
+  summary: 'Whether the process answers; asks nothing else',
+  responses: { 200: { description: 'Alive', schema: z.object({ status: z.literal('alive') }) } },
+});
+
+export const readyz = endpoint({
+  id: 'readyz',
+  method: 'GET',
+  path: '/readyz',
+  guard: 'public',
+  tag: 'system',
+  summary: 'Whether each thing that the service needs is there',
+  responses: {
+    200: { description: 'Ready', schema: readiness },
+    503: { description: 'Not ready', schema: readiness },
+  },
+});
+
+export const metrics = endpoint({
+  id: 'metrics',
+  method: 'GET',
+  path: '/metrics',
+  guard: 'public',
+  tag: 'system',
+  summary: 'Metrics in the Prometheus text format',
+  responses: { 200: { description: 'Metrics', content: 'text/plain' } },
+});
+
+export const systemEndpoints = [livez, readyz, metrics] as const;

@@ -1,0 +1,62 @@
+import { z } from 'zod';
+import { JOB_ERROR_CODES, JOB_STATUSES } from '../constants.js';
+
+const milliseconds = z.int().describe('Milliseconds since 1970, UTC');
+
+export const jobStatus = z.enum(JOB_STATUSES);
+export const jobErrorCode = z.enum(JOB_ERROR_CODES);
+
+/** A job as clients see it. The keys up to `completed_at` are those of the earlier system, in its order. */
+export const job = z.object({
+  job_id: z.string(),
+  task_type: z.string(),
+  status: jobStatus,
+  progress: z.int().min(0).max(100),
+  params: z.record(z.string(), z.unknown()),
+  task_output: z.record(z.string(), z.unknown()).nullable(),
+  error_message: z.string().nullable(),
+  priority: z.int(),
+  created_at: milliseconds,
+  updated_at: milliseconds.nullable(),
+  started_at: milliseconds.nullable(),
+  completed_at: milliseconds.nullable(),
+  error_code: jobErrorCode.nullable(),
+  created_by: z.string().nullable(),
+  retry_count: z.int(),
+  max_retries: z.int(),
+});
+export type Job = z.infer<typeof job>;
+
+export const jobCreated = z.object({
+  job_id: z.string(),
+  status: jobStatus,
+  task_type: z.string(),
+});
+export type JobCreated = z.infer<typeof jobCreated>;
+
+/** `inference/events`: flat, small, for everyone. */
+export const jobEvent = z.object({
+  job_id: z.string(),
+  event_type: jobStatus,
+  timestamp: milliseconds,
+  progress: z.int().min(0).max(100),
+});
+export type JobEvent = z.infer<typeof jobEvent>;
+
+/** `inference/workers/{worker_id}`, retained; an empty payload means that the worker is gone. */
+export const workerCapability = z.object({
+  worker_id: z.string(),
+  id: z.string(),
+  capabilities: z.array(z.string()),
+  idle_count: z.int().min(0),
+  timestamp: milliseconds,
+  /** Tasks that this worker knows but cannot run now, and why. */
+  unavailable: z.record(z.string(), z.string()).optional(),
+});
+export type WorkerCapability = z.infer<typeof workerCapability>;
+
+export const capabilities = z.object({
+  num_workers: z.int(),
+  capabilities: z.record(z.string(), z.int()),
+});
+export type Capabilities = z.infer<typeof capabilities>;

@@ -1,0 +1,31 @@
+import { SERVICE_MQTT_USER } from '@cl-server/contract';
+import type { mqttSettings } from '../config/common.js';
+import type { Values } from '../config/setting.js';
+import type { Logger } from '../logging/logger.js';
+import { serviceCredential } from '../process/credential.js';
+import { type Broadcaster, noBroadcaster } from './broadcaster.js';
+import { connectBroadcaster, type MqttOptions } from './mqtt.js';
+
+/** The broker's address as the settings give it, or undefined where there is to be none. */
+export function brokerUrl(
+  settings: Pick<Values<typeof mqttSettings>, 'broadcastType' | 'mqttUrl' | 'mqttBroker' | 'mqttPort'>,
+): string | undefined {
+  if (settings.broadcastType === 'none') return undefined;
+  return settings.mqttUrl ?? `mqtt://${settings.mqttBroker ?? '127.0.0.1'}:${settings.mqttPort}`;
+}
+
+/** The broadcaster that a program's settings ask for; the services' own credential where no user is named. */
+export async function broadcasterFromSettings(
+  settings: Values<typeof mqttSettings>,
+  dataDir: string,
+  logger: Logger,
+  more: Pick<MqttOptions, 'will' | 'clientId'> = {},
+): Promise<Broadcaster> {
+  const url = brokerUrl(settings);
+  if (url === undefined) return noBroadcaster;
+  const login =
+    settings.mqttUsername !== undefined
+      ? { username: settings.mqttUsername, password: settings.mqttPassword }
+      : { username: SERVICE_MQTT_USER, password: serviceCredential(dataDir) };
+  return connectBroadcaster({ url, ...login, logger, ...more });
+}

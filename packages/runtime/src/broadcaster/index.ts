@@ -1,0 +1,3 @@
+export * from './broadcaster.js';
+export * from './from-settings.js';
+export * from './mqtt.js';

@@ -1,0 +1,3 @@
+export * from './common.js';
+export * from './load.js';
+export * from './setting.js';

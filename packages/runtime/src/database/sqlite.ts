@@ -1,0 +1,86 @@
+import BetterSqlite3 from 'better-sqlite3';
+import {
+  CompiledQuery,
+  type DatabaseConnection,
+  type Dialect,
+  Kysely,
+  SqliteAdapter,
+  SqliteDriver,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+} from 'kysely';
+import { messageOf, StartupError } from '../errors.js';
+import type { DatabaseOptions, SqliteDatabase } from './database.js';
+
+/** Before this release two connections that write and checkpoint may corrupt a WAL file. */
+const MIN_VERSION = [3, 51, 3] as const;
+
+/**
+ * Takes the write lock when a transaction begins: upgrading a read lock later would fail at once with "database is
+ * locked", however long the busy timeout.
+ */
+class ImmediateSqliteDriver extends SqliteDriver {
+  override async beginTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw('begin immediate'));
+  }
+}
+
+function dialectOf(database: BetterSqlite3.Database): Dialect {
+  return {
+    createAdapter: () => new SqliteAdapter(),
+    createDriver: () => new ImmediateSqliteDriver({ database }),
+    createIntrospector: (db) => new SqliteIntrospector(db),
+    createQueryCompiler: () => new SqliteQueryCompiler(),
+  };
+}
+
+function checkVersion(database: BetterSqlite3.Database): void {
+  const version = database.prepare('select sqlite_version()').pluck().get() as string;
+  const parts = version.split('.').map(Number);
+  for (const [index, wanted] of MIN_VERSION.entries()) {
+    const part = parts[index] ?? 0;
+    if (part > wanted) return;
+    if (part < wanted)
+      throw new StartupError(
+        `SQLite ${version} may corrupt a shared database; ${MIN_VERSION.join('.')} or newer is needed (reinstall with npm ci)`,
+      );
+  }
+}
+
+export function openSqlite<Tables>(
+  file: string,
+  options: DatabaseOptions & { readonly readonly?: boolean },
+): SqliteDatabase<Tables> {
+  let database: BetterSqlite3.Database;
+  try {
+    database = new BetterSqlite3(file, { timeout: 10_000, readonly: options.readonly ?? false });
+  } catch (error) {
+    throw new StartupError(`database ${file} cannot be opened: ${messageOf(error)}`, 1, {
+      cause: error,
+    });
+  }
+  try {
+    checkVersion(database);
+    if (!options.readonly) database.pragma('journal_mode = WAL');
+    database.pragma(`synchronous = ${options.synchronous ?? 'full'}`);
+    database.pragma('foreign_keys = ON');
+    database.pragma('temp_store = MEMORY');
+    database.pragma('cache_size = -32000');
+    database.pragma('mmap_size = 268435456');
+  } catch (error) {
+    database.close();
+    if (error instanceof StartupError) throw error;
+    throw new StartupError(`database ${file} cannot be used: ${messageOf(error)}`, 1, {
+      cause: error,
+    });
+  }
+  const kysely = new Kysely<Tables>({ dialect: dialectOf(database) });
+  return {
+    dialect: 'sqlite',
+    kysely,
+    sqlite: database,
+    file,
+    exclusive: (work) => kysely.connection().execute(async () => work(database)),
+    close: () => kysely.destroy(),
+  };
+}

@@ -1,0 +1,214 @@
+/**
+ * The HTTP side of a service, made from its endpoint table: guards before bodies, 422 in one form, errors as JSON with a
+ * request id, health, metrics, documents. Services add handlers, nothing else.
+ */
+import { randomUUID } from 'node:crypto';
+import {
+  type AnyEndpoint,
+  type ApiInfo,
+  CODE_OF_STATUS,
+  openApiDocument,
+  type Readiness,
+  systemEndpoints,
+} from '@cl-server/contract';
+import fastifyCors from '@fastify/cors';
+import fastifySwagger from '@fastify/swagger';
+import fastifySwaggerUi from '@fastify/swagger-ui';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { HttpError, messageOf } from '../errors.js';
+import type { Logger } from '../logging/logger.js';
+import type { Authorize } from '../tokens/guard.js';
+import { addHandler, type Handler, type RouteOptions } from './handler.js';
+import { type HttpMetrics, httpMetrics, type MetricsRegistry } from './metrics.js';
+import { methodsAt } from './path.js';
+import { storageFault, type UploadOptions } from './upload.js';
+
+export type ReadinessCheck = () => boolean | Promise<boolean>;
+
+export interface AppOptions {
+  readonly info: ApiInfo;
+  /** The service's own endpoints; health and metrics are added. */
+  readonly endpoints: readonly AnyEndpoint[];
+  readonly authorize: Authorize;
+  readonly logger: Logger;
+  readonly metrics: MetricsRegistry;
+  /** Each thing that the service needs, by name. */
+  readonly checks?: Readonly<Record<string, ReadinessCheck>>;
+  /** Where files go; needed if any endpoint takes files. */
+  readonly uploads?: UploadOptions;
+  readonly corsOrigins?: readonly string[];
+  /** Addresses of reverse proxies whose X-Forwarded-For is believed; true for any. */
+  readonly trustProxy?: boolean | string;
+  /** Tests set it: an answer that does not fit its schema is then a 500. */
+  readonly checkResponses?: boolean;
+}
+
+export interface App {
+  readonly fastify: FastifyInstance;
+  /** Serves an endpoint of the table. */
+  handle<E extends AnyEndpoint>(endpoint: E, handler: Handler<E>, options?: RouteOptions): void;
+  /** @returns the base URL */
+  listen(options: { readonly host: string; readonly port: number }): Promise<string>;
+  close(): Promise<void>;
+}
+
+const JSON_BODY_LIMIT = 1_048_576;
+
+export function createApp(options: AppOptions): App {
+  const { logger, metrics } = options;
+  const endpoints: readonly AnyEndpoint[] = [...options.endpoints, ...systemEndpoints];
+  const fastify = Fastify({
+    loggerInstance: logger.child({}, { level: 'silent' }) as never,
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 2_000 },
+    requestIdHeader: false,
+    genReqId: (request) => requestId(request.headers['x-request-id']),
+    bodyLimit: JSON_BODY_LIMIT,
+    trustProxy: options.trustProxy ?? false,
+    connectionTimeout: 120_000,
+    keepAliveTimeout: 65_000,
+    forceCloseConnections: 'idle',
+    http: { headersTimeout: 15_000, maxHeaderSize: 16_384 },
+  }) as unknown as FastifyInstance;
+
+  prepareBodies(fastify);
+  observe(fastify, logger, httpMetrics(metrics));
+  fastify.setErrorHandler((error, request, reply) => answerError(error, request, reply, logger));
+  fastify.setNotFoundHandler((request, reply) => answerNotFound(endpoints, request, reply));
+  if (options.corsOrigins && options.corsOrigins.length > 0)
+    void fastify.register(fastifyCors, {
+      origin: options.corsOrigins.includes('*') ? true : [...options.corsOrigins],
+      exposedHeaders: [
+        'content-range',
+        'content-disposition',
+        'etag',
+        'location',
+        'x-request-id',
+        'upload-offset',
+        'upload-length',
+        'tus-resumable',
+      ],
+      methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
+      maxAge: 600,
+    });
+  serveDocuments(fastify, options.info, endpoints);
+
+  const app: App = {
+    fastify,
+    handle: (endpoint, handler, routeOptions) =>
+      addHandler(fastify, endpoint, handler, {
+        authorize: options.authorize,
+        uploads: options.uploads,
+        checkResponses: options.checkResponses ?? false,
+        ...routeOptions,
+      }),
+    listen: ({ host, port }) => fastify.listen({ host, port }),
+    close: () => fastify.close(),
+  };
+  serveSystem(app, options.checks ?? {}, metrics);
+  return app;
+}
+
+/** A client's own id if it is harmless, else a new one. */
+const requestId = (given: string | string[] | undefined): string =>
+  typeof given === 'string' && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID();
+
+function prepareBodies(fastify: FastifyInstance): void {
+  fastify.removeContentTypeParser('text/plain');
+  fastify.addContentTypeParser(
+    'application/x-www-form-urlencoded',
+    { parseAs: 'string', bodyLimit: JSON_BODY_LIMIT },
+    (_request, body, done) => done(null, Object.fromEntries(new URLSearchParams(body as string))),
+  );
+  // Read by the handler itself, after the guard and straight to disk.
+  fastify.addContentTypeParser('multipart/form-data', (_request, _payload, done) => done(null));
+}
+
+function observe(fastify: FastifyInstance, logger: Logger, metrics: HttpMetrics): void {
+  fastify.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+    reply.header('x-content-type-options', 'nosniff');
+  });
+  fastify.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'none';
+    metrics.observe(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
+    const quiet = reply.statusCode < 400 && (request.method === 'GET' || request.method === 'HEAD');
+    logger[quiet ? 'debug' : 'info'](
+      {
+        reqId: request.id,
+        method: request.method,
+        path: request.url.split('?', 1)[0],
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime * 10) / 10,
+        user: request.claims?.id,
+      },
+      'request',
+    );
+  });
+}
+
+function toRefusal(error: unknown): HttpError | undefined {
+  if (error instanceof HttpError) return error;
+  const { statusCode, code } = error as { statusCode?: number; code?: string };
+  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE')
+    return new HttpError(415, 'This Content-Type is not read here: send a form or JSON');
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new HttpError(413, 'The body is too large');
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
+    return new HttpError(statusCode, messageOf(error), { cause: error });
+  return undefined;
+}
+
+function answerError(thrown: unknown, request: FastifyRequest, reply: FastifyReply, logger: Logger): FastifyReply {
+  const error = storageFault(thrown);
+  const refusal = toRefusal(error);
+  if (!refusal || refusal.status >= 500)
+    logger.error({ err: error, reqId: request.id, method: request.method, path: request.url }, 'request failed');
+  const { status, detail, code, headers, extra } = refusal ?? new HttpError(500, 'Internal Server Error');
+  return reply
+    .code(status)
+    .headers({ ...headers })
+    .type('application/json')
+    .send({ detail, code, ...extra, request_id: request.id });
+}
+
+function answerNotFound(endpoints: readonly AnyEndpoint[], request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const methods = methodsAt(endpoints, request.url.split('?', 1)[0] ?? '/');
+  const status = methods.length > 0 ? 405 : 404;
+  if (status === 405) reply.header('allow', methods.join(', '));
+  return reply.code(status).send({
+    detail: status === 405 ? 'Method Not Allowed' : 'Not Found',
+    code: CODE_OF_STATUS[status],
+    request_id: request.id,
+  });
+}
+
+function serveDocuments(fastify: FastifyInstance, info: ApiInfo, endpoints: readonly AnyEndpoint[]): void {
+  const document = openApiDocument(info, endpoints);
+  fastify.get('/openapi.json', async () => document);
+  void fastify.register(fastifySwagger, {
+    mode: 'static',
+    specification: { document: document as never },
+  });
+  void fastify.register(fastifySwaggerUi, { routePrefix: '/docs' });
+}
+
+function serveSystem(app: App, checks: Readonly<Record<string, ReadinessCheck>>, metrics: MetricsRegistry): void {
+  const [livez, readyz, metricsEndpoint] = systemEndpoints;
+  app.handle(livez, () => ({ status: 'alive' as const }));
+  app.handle(readyz, async ({ reply }) => {
+    const results: Readiness['checks'] = {};
+    await Promise.all(
+      Object.entries(checks).map(async ([name, check]) => {
+        results[name] = await Promise.resolve()
+          .then(check)
+          .then(
+            (ok) => ({ ok }),
+            (error: unknown) => ({ ok: false, message: messageOf(error) }),
+          );
+      }),
+    );
+    const ready = Object.values(results).every(({ ok }) => ok);
+    reply.code(ready ? 200 : 503);
+    return reply.send({ status: ready ? 'ready' : 'not_ready', checks: results } satisfies Readiness);
+  });
+  app.handle(metricsEndpoint, async ({ reply }) => reply.type(metrics.contentType).send(await metrics.metrics()));
+}

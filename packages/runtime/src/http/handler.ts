@@ -1,0 +1,189 @@
+/** One endpoint's life: guard, then input, then the handler, then its answer. */
+import type { AnyEndpoint, Endpoint, TokenClaims, ValidationItem } from '@cl-server/contract';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { z } from 'zod';
+import { HttpError } from '../errors.js';
+import type { Authorize } from '../tokens/guard.js';
+import { restParameter, routerPath } from './path.js';
+import { type ReceivedFile, type ReceivedForm, receiveForm, type UploadOptions } from './upload.js';
+import { validatePart } from './validate.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who calls; null for a stranger. Set by the guard. */
+    claims: TokenClaims | null;
+  }
+}
+
+type Out<S> = S extends z.ZodType ? z.output<S> : undefined;
+type Parts<E> =
+  E extends Endpoint<infer P, infer Q, infer F, infer J>
+    ? { params: Out<P>; query: Out<Q>; form: Out<F>; json: Out<J> }
+    : never;
+
+/** An answer with another status than the endpoint's first 2xx. */
+export class Answer {
+  constructor(
+    readonly status: number,
+    readonly body: unknown,
+    readonly headers: Readonly<Record<string, string>> = {},
+  ) {}
+}
+
+export interface Context<E extends AnyEndpoint> {
+  readonly params: Parts<E>['params'];
+  readonly query: Parts<E>['query'];
+  readonly form: Parts<E>['form'];
+  readonly json: Parts<E>['json'];
+  /** Names of the form's fields that were sent, empty ones included. */
+  readonly present: ReadonlySet<string>;
+  readonly files: readonly ReceivedFile[];
+  readonly user: TokenClaims | null;
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+}
+
+/**
+ * Gives the body (sent with the endpoint's first 2xx), an `Answer`, undefined for an empty body, or the reply if it has
+ * sent itself.
+ */
+export type Handler<E extends AnyEndpoint> = (context: Context<E>) => unknown;
+
+export interface RouteOptions {
+  readonly uploads?: UploadOptions | undefined;
+  /** Replaces the app's authorizer, e.g. where a signed URL counts too. */
+  readonly authorize?: Authorize;
+  readonly bodyLimit?: number;
+}
+
+interface HandlerOptions extends RouteOptions {
+  readonly authorize: Authorize;
+  readonly checkResponses: boolean;
+}
+
+interface RawInput {
+  params: unknown;
+  query: unknown;
+  fields: Record<string, string>;
+  files: readonly ReceivedFile[];
+}
+
+const successStatus = (endpoint: AnyEndpoint): number =>
+  Number(Object.keys(endpoint.responses).find((status) => status.startsWith('2')) ?? 200);
+
+const isMultipart = (request: FastifyRequest): boolean =>
+  /^multipart\/form-data/i.test(request.headers['content-type'] ?? '');
+
+/** Repeated query keys: the last one counts, as it always did. */
+function flatQuery(query: unknown): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(query as Record<string, unknown>).map(([key, value]) => [
+      key,
+      Array.isArray(value) ? value.at(-1) : value,
+    ]),
+  );
+}
+
+function textFields(body: unknown): Record<string, string> {
+  if (typeof body !== 'object' || body === null) return {};
+  return Object.fromEntries(
+    Object.entries(body).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+  );
+}
+
+function checkInput<E extends AnyEndpoint>(
+  endpoint: E,
+  raw: RawInput,
+  body: unknown,
+): Pick<Context<E>, 'params' | 'query' | 'form' | 'json'> {
+  const faults: ValidationItem[] = [];
+  const fields = endpoint.presence
+    ? raw.fields
+    : Object.fromEntries(Object.entries(raw.fields).filter(([, value]) => value !== ''));
+  const parts = {
+    params: validatePart(endpoint.params, raw.params, 'path', faults),
+    query: validatePart(endpoint.query, raw.query, 'query', faults),
+    form: validatePart(endpoint.form, fields, 'body', faults),
+    json: validatePart(endpoint.json, body, 'body', faults),
+  };
+  for (const [name, { required }] of Object.entries(endpoint.files ?? {}))
+    if (required && !raw.files.some((file) => file.field === name))
+      faults.push({ type: 'missing', loc: ['body', name], msg: 'Field required', input: null });
+  if (faults.length > 0) throw new HttpError(422, faults);
+  return parts as Pick<Context<E>, 'params' | 'query' | 'form' | 'json'>;
+}
+
+async function readForm(
+  endpoint: AnyEndpoint,
+  request: FastifyRequest,
+  uploads: UploadOptions | undefined,
+): Promise<ReceivedForm | undefined> {
+  if (!(endpoint.form || endpoint.files) || !isMultipart(request)) return undefined;
+  const folder = uploads ?? { folder: '', maxBytes: 0 };
+  return receiveForm(request.raw, uploads ? Object.keys(endpoint.files ?? {}) : [], folder);
+}
+
+async function send(
+  endpoint: AnyEndpoint,
+  reply: FastifyReply,
+  result: unknown,
+  checkResponses: boolean,
+): Promise<FastifyReply> {
+  if (result === reply || reply.sent) return reply;
+  const status = result instanceof Answer ? result.status : successStatus(endpoint);
+  const body = result instanceof Answer ? result.body : result;
+  if (result instanceof Answer) reply.headers({ ...result.headers });
+  reply.code(status);
+  if (body === undefined) return reply.send();
+  const schema = endpoint.responses[status]?.schema;
+  if (checkResponses && schema) schema.parse(body);
+  // Text would be sent as text/plain.
+  if (body === null || typeof body !== 'object') return reply.type('application/json').send(JSON.stringify(body));
+  return reply.send(body);
+}
+
+export function addHandler<E extends AnyEndpoint>(
+  fastify: FastifyInstance,
+  endpoint: E,
+  handler: Handler<E>,
+  options: HandlerOptions,
+): void {
+  const route = async (request: FastifyRequest, reply: FastifyReply, rest: string | undefined) => {
+    const form = await readForm(endpoint, request, options.uploads);
+    try {
+      const { '*': tail, ...params } = request.params as Record<string, string>;
+      if (rest !== undefined) params[rest] = tail ?? '';
+      const raw: RawInput = {
+        params,
+        query: flatQuery(request.query),
+        fields: form?.fields ?? (endpoint.json ? {} : textFields(request.body)),
+        files: form?.files ?? [],
+      };
+      const input = checkInput(endpoint, raw, request.body);
+      const result = await handler({
+        ...input,
+        present: new Set(Object.keys(raw.fields)),
+        files: raw.files,
+        user: request.claims,
+        request,
+        reply,
+      });
+      return await send(endpoint, reply, result, options.checkResponses);
+    } finally {
+      await form?.cleanup();
+    }
+  };
+
+  for (const path of [endpoint.path, ...(endpoint.aliases ?? [])]) {
+    const rest = restParameter(path);
+    fastify.route({
+      method: endpoint.method,
+      url: routerPath(path),
+      ...(options.bodyLimit !== undefined && { bodyLimit: options.bodyLimit }),
+      onRequest: async (request) => {
+        request.claims = await options.authorize(endpoint.guard, request);
+      },
+      handler: (request, reply) => route(request, reply, rest),
+    });
+  }
+}

@@ -1,0 +1,4 @@
+export * from './app.js';
+export { Answer, type Context, type Handler, type RouteOptions } from './handler.js';
+export * from './metrics.js';
+export { type ReceivedFile, storageFault, type UploadOptions } from './upload.js';

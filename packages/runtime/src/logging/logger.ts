@@ -1,0 +1,49 @@
+/** Logging: JSON lines, or readable ones on a terminal; secrets redacted by key. */
+import { type DestinationStream, type Logger, type LoggerOptions, pino, stdTimeFunctions } from 'pino';
+import pretty from 'pino-pretty';
+
+export type { Logger } from 'pino';
+
+/** Words of the earlier system's `--log-level`, mapped to pino's. */
+const LEVELS: Readonly<Record<string, string>> = { critical: 'fatal', warning: 'warn' };
+
+const REDACTED = [
+  'password',
+  'token',
+  'access_token',
+  'authorization',
+  'cookie',
+  'secret',
+  'credential',
+  'admin_password',
+  'mqttPassword',
+  'adminPassword',
+].flatMap((key) => [key, `*.${key}`, `*.*.${key}`, `*.headers.${key}`]);
+
+export interface LoggerConfig {
+  readonly name: string;
+  readonly level: string;
+  /** Where lines go; standard output when absent. Readable lines only on a terminal. */
+  readonly destination?: DestinationStream;
+}
+
+export function createLogger({ name, level, destination }: LoggerConfig): Logger {
+  const options: LoggerOptions = {
+    name,
+    level: LEVELS[level] ?? level,
+    base: { name, pid: process.pid },
+    timestamp: stdTimeFunctions.isoTime,
+    redact: { paths: REDACTED, censor: '[redacted]' },
+    formatters: { level: (label) => ({ level: label }) },
+  };
+  if (destination) return pino(options, destination);
+  if (process.stdout.isTTY)
+    return pino(
+      options,
+      pretty({ sync: true, ignore: 'pid', translateTime: 'SYS:HH:MM:ss.l', messageFormat: '{msg}' }),
+    );
+  return pino(options);
+}
+
+/** A logger that says nothing, for tests and tools. */
+export const silentLogger = (): Logger => pino({ level: 'silent' });

@@ -1,0 +1,33 @@
+/** The secret by which the platform's own processes know each other: broker password and bearer of internal endpoints. */
+import { randomBytes, timingSafeEqual } from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+
+const FILE = 'mqtt_credential';
+
+/** Reads `$CL_SERVER_DIR/mqtt_credential`, making it (mode 0600) on first use. Safe when several processes start at once. */
+export function serviceCredential(dataDir: string): string {
+  const file = path.join(dataDir, FILE);
+  try {
+    return fs.readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  const draft = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`;
+  fs.writeFileSync(draft, `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' });
+  try {
+    fs.linkSync(draft, file); // fails if another process was first; then its secret counts
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  } finally {
+    fs.rmSync(draft, { force: true });
+  }
+  return fs.readFileSync(file, 'utf8').trim();
+}
+
+/** Compares secrets in a time that does not depend on where they differ. */
+export function sameSecret(a: string, b: string): boolean {
+  const left = Buffer.from(a);
+  const right = Buffer.from(b);
+  return left.length === right.length && timingSafeEqual(left, right);
+}

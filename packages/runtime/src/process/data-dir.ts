@@ -1,0 +1,42 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { StartupError } from '../errors.js';
+
+export interface DataDirOptions {
+  /** Make the folder if it is absent; a worker must find it made. */
+  readonly create: boolean;
+}
+
+/**
+ * Checks the data folder: a directory that can be read and written.
+ * @returns its absolute path
+ * @throws StartupError saying what to do
+ */
+export function openDataDir(dir: string | undefined, { create }: DataDirOptions): string {
+  if (dir === undefined || dir.trim() === '')
+    throw new StartupError(
+      'CL_SERVER_DIR is not set: name the data folder with it, or start everything with "npm start"',
+    );
+  const folder = path.resolve(dir);
+  try {
+    if (create) fs.mkdirSync(folder, { recursive: true, mode: 0o750 });
+    if (!fs.statSync(folder).isDirectory())
+      throw new StartupError(`the data folder ${folder} is not a directory: name another with CL_SERVER_DIR`);
+    fs.accessSync(folder, fs.constants.R_OK | fs.constants.W_OK);
+    // access(2) says yes to root on a read-only file system's files; only a write proves it.
+    const probe = path.join(folder, `.write-test-${process.pid}`);
+    fs.writeFileSync(probe, '');
+    fs.rmSync(probe);
+  } catch (error) {
+    if (error instanceof StartupError) throw error;
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT')
+      throw new StartupError(`the data folder ${folder} does not exist: start the server first, or make it`);
+    if (code === 'ENOTDIR' || code === 'EEXIST')
+      throw new StartupError(`the data folder ${folder} cannot be made: a part of its path is a file`);
+    throw new StartupError(
+      `the data folder ${folder} cannot be written (${code}): give yourself the right, or name another with CL_SERVER_DIR`,
+    );
+  }
+  return folder;
+}

@@ -1,0 +1,113 @@
+/**
+ * The life of a server process.
+ *
+ * ```
+ * starting --start() resolves--> running --drain--> draining --stop() resolves--> exit 0
+ *     |                            |                    |
+ *     +--StartupError--> exit 1/2  +--crash--> exit 1   +--second signal, or deadline--> exit 1
+ * ```
+ *
+ * Drain is asked for by SIGTERM or SIGINT; under a supervisor (an IPC channel is open) by its `drain` message, while
+ * SIGINT is ignored, because a terminal sends Ctrl-C to the whole group and the supervisor decides the order. When the
+ * channel closes the supervisor is gone, and so is the reason to run.
+ */
+import { messageOf, StartupError } from '../errors.js';
+
+/** What a supervised process tells its supervisor, and the other way round. */
+export interface ReadyMessage {
+  readonly type: 'ready';
+  readonly info: Readonly<Record<string, unknown>>;
+}
+export interface DrainMessage {
+  readonly type: 'drain';
+}
+
+export interface RunningProgram {
+  /** Told to the supervisor, and printed by none. */
+  readonly info?: Readonly<Record<string, unknown>>;
+  /** Finishes what is under way and lets go of everything. */
+  stop(): Promise<void>;
+}
+
+export interface ProgramOptions {
+  readonly name: string;
+  /** Starts everything; a returned undefined means that there is nothing to keep running (help was printed). */
+  start(): Promise<RunningProgram | undefined>;
+  /** Milliseconds after which a drain is cut short. */
+  readonly drainDeadline?: number;
+}
+
+const say = (text: string): void => {
+  process.stderr.write(`${text}\n`);
+};
+
+function explain(name: string, error: unknown): number {
+  if (error instanceof StartupError) {
+    say(error.message.startsWith(`${name}:`) ? error.message : `${name}: ${error.message}`);
+    return error.exitCode;
+  }
+  const { code, port, address } = error as NodeJS.ErrnoException & {
+    port?: number;
+    address?: string;
+  };
+  if (code === 'EADDRINUSE') {
+    say(`${name}: port ${port} on ${address} is in use: stop what uses it, or choose another port`);
+    return 1;
+  }
+  if (code === 'EACCES' && port !== undefined) {
+    say(`${name}: port ${port} may not be opened by this user: choose one above 1023`);
+    return 1;
+  }
+  say(`${name}: ${messageOf(error)}`);
+  if (process.env.LOG_LEVEL === 'debug' || process.env.LOG_LEVEL === 'trace')
+    say(error instanceof Error ? (error.stack ?? '') : '');
+  return 1;
+}
+
+/** Runs a program to its end; sets the exit code and ends the process. */
+export async function runProgram(options: ProgramOptions): Promise<void> {
+  const { name, drainDeadline = 30_000 } = options;
+  let running: RunningProgram | undefined;
+  let draining = false;
+
+  const drain = async (): Promise<void> => {
+    if (draining) {
+      say(`${name}: ended at once`);
+      process.exit(1);
+    }
+    draining = true;
+    const deadline = setTimeout(() => {
+      say(`${name}: not drained after ${drainDeadline / 1000} s, ended`);
+      process.exit(1);
+    }, drainDeadline);
+    deadline.unref();
+    try {
+      await running?.stop();
+      process.exit(0);
+    } catch (error) {
+      process.exit(explain(name, error));
+    }
+  };
+
+  const supervised = process.send !== undefined;
+  process.on('SIGTERM', () => void drain());
+  process.on('SIGINT', () => {
+    if (!supervised) void drain();
+  });
+  if (supervised) {
+    process.on('message', (message: unknown) => {
+      if ((message as DrainMessage | null)?.type === 'drain') void drain();
+    });
+    process.on('disconnect', () => process.exit(1));
+  }
+  process.on('uncaughtException', (error) => process.exit(explain(name, error)));
+  process.on('unhandledRejection', (error) => process.exit(explain(name, error)));
+
+  try {
+    running = await options.start();
+  } catch (error) {
+    process.exit(explain(name, error));
+  }
+  if (!running) process.exit(0);
+  process.send?.({ type: 'ready', info: running.info ?? {} } satisfies ReadyMessage);
+}

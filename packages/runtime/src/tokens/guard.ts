@@ -1,0 +1,112 @@
+/** From a request's header and an endpoint's guard to "who is it", or a refusal with the service's texts. */
+import { type Guard, PERMISSIONS, type TokenClaims } from '@cl-server/contract';
+import { forbidden, unauthenticated } from '../errors.js';
+import { sameSecret } from '../process/credential.js';
+import { TokenError, type TokenFault, type TokenVerifier } from './verifier.js';
+
+export interface GuardTexts {
+  /** No token where one is needed. */
+  readonly missing: string;
+  readonly faults: Readonly<Record<TokenFault, string>>;
+  readonly permission: (permission: string) => string;
+  readonly admin: string;
+}
+
+/** Texts of store and compute. */
+export const SERVICE_TEXTS: GuardTexts = {
+  missing: 'Authentication required',
+  faults: {
+    expired: 'JWT token has expired',
+    payload: 'JWT payload is invalid',
+    invalid: 'Could not validate credentials',
+  },
+  permission: (permission) => `Insufficient permissions. Required: ${permission}`,
+  admin: 'Insufficient permissions. Admin access required',
+};
+
+/** Texts of auth. */
+export const AUTH_TEXTS: GuardTexts = {
+  missing: 'Not authenticated',
+  faults: {
+    expired: 'Could not validate credentials',
+    payload: 'Could not validate credentials',
+    invalid: 'Could not validate credentials',
+  },
+  permission: () => "The user doesn't have enough privileges",
+  admin: "The user doesn't have enough privileges",
+};
+
+/**
+ * How an endpoint stands open: `open` ignores any token's faults, `public-but-checked` lets strangers in yet refuses a bad
+ * token, `closed` applies the guard.
+ */
+export type Openness = 'open' | 'public-but-checked' | 'closed';
+
+export interface AuthorizerOptions {
+  readonly verifier: TokenVerifier;
+  readonly texts?: GuardTexts;
+  /** The services' own credential, for the guard `service`. */
+  readonly credential?: string;
+  /** Asked per request: modes such as no-auth, guest mode, read-auth. Guards `public` and `service` never ask. */
+  readonly openness?: (guard: Guard) => Openness | Promise<Openness>;
+  /** A last look at verified claims, e.g. against the user's row. @throws HttpError */
+  readonly confirm?: (claims: TokenClaims) => TokenClaims | Promise<TokenClaims>;
+}
+
+export interface AuthorizableRequest {
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+}
+
+/** Null: a stranger who was let in. */
+export type Authorize = (guard: Guard, request: AuthorizableRequest) => Promise<TokenClaims | null>;
+
+const PERMISSION_OF: Partial<Record<Guard, string>> = {
+  compute: PERMISSIONS.compute,
+  read: PERMISSIONS.storeRead,
+  media: PERMISSIONS.storeRead,
+  write: PERMISSIONS.storeWrite,
+};
+
+/** The credential of `Authorization: Bearer …`; other schemes count as none. */
+export function bearerOf(request: AuthorizableRequest): string | undefined {
+  const header = request.headers.authorization;
+  if (typeof header !== 'string') return undefined;
+  const match = /^bearer(?:\s+(.*))?$/i.exec(header.trim());
+  return match ? (match[1] ?? '') : undefined;
+}
+
+export function createAuthorizer(options: AuthorizerOptions): Authorize {
+  const { verifier, texts = SERVICE_TEXTS, credential, openness, confirm } = options;
+
+  const identify = async (token: string): Promise<TokenClaims> => {
+    try {
+      const claims = await verifier.verify(token);
+      return confirm ? await confirm(claims) : claims;
+    } catch (error) {
+      if (error instanceof TokenError) throw unauthenticated(texts.faults[error.fault]);
+      throw error;
+    }
+  };
+
+  return async (guard, request) => {
+    if (guard === 'public') return null;
+    const token = bearerOf(request);
+    if (guard === 'service') {
+      if (token === undefined) throw unauthenticated(texts.missing);
+      if (credential === undefined || !sameSecret(token, credential)) throw unauthenticated(texts.faults.invalid);
+      return null;
+    }
+    const mode = (await openness?.(guard)) ?? 'closed';
+    if (mode === 'open') return token === undefined ? null : identify(token).catch(() => null);
+    if (token === undefined) {
+      if (mode === 'public-but-checked') return null;
+      throw unauthenticated(texts.missing);
+    }
+    const claims = await identify(token);
+    if (mode === 'public-but-checked' || claims.is_admin || guard === 'user') return claims;
+    const permission = PERMISSION_OF[guard];
+    if (permission === undefined) throw forbidden(texts.admin);
+    if (!claims.permissions.includes(permission)) throw forbidden(texts.permission(permission));
+    return claims;
+  };
+}

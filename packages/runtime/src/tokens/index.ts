@@ -1,0 +1,4 @@
+export * from './guard.js';
+export * from './keys.js';
+export * from './revocations.js';
+export * from './verifier.js';

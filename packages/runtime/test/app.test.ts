@@ -1,0 +1,89 @@
+import { endpoint, field } from '@cl-server/contract';
+import { tempDir } from '@cl-server/testing';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { type App, createApp } from '../src/http/app.js';
+import { createMetrics } from '../src/http/metrics.js';
+import { silentLogger } from '../src/logging/logger.js';
+
+const echo = endpoint({
+  id: 'echo',
+  method: 'POST',
+  path: '/echo/{n}',
+  guard: 'public',
+  tag: 'test',
+  summary: 'Gives back what it understood',
+  params: z.object({ n: field.int({ ge: 1 }) }),
+  form: z.object({ flag: field.bool().default(false), label: field.text().optional() }),
+  files: { file: { required: false, description: 'any file' } },
+  responses: { 201: { description: 'ok', schema: z.unknown() } },
+});
+
+describe('an app made from its endpoint table', () => {
+  const dir = tempDir();
+  let app: App;
+  let base: string;
+
+  beforeEach(async () => {
+    app = createApp({
+      info: { title: 'Test', version: '1', description: '' },
+      endpoints: [echo],
+      authorize: async () => null,
+      logger: silentLogger(),
+      metrics: createMetrics('test'),
+      uploads: { folder: dir.path, maxBytes: 1000 },
+      checkResponses: true,
+    });
+    app.handle(echo, ({ params, form, files }) => ({
+      ...params,
+      ...form,
+      files: files.map((f) => [f.filename, f.size, f.md5]),
+    }));
+    base = await app.listen({ host: '127.0.0.1', port: 0 });
+  });
+  afterEach(async () => {
+    await app.close();
+    dir.remove();
+  });
+
+  it('reads urlencoded and multipart forms alike, an empty text as absent', async () => {
+    const url = await fetch(`${base}/echo/05/`, {
+      method: 'POST',
+      body: new URLSearchParams({ flag: 'YES', label: '' }),
+    });
+    expect([url.status, await url.json()]).toEqual([201, { n: 5, flag: true, files: [] }]);
+    const form = new FormData();
+    form.append('file', new Blob(['hello']), '../../x y.txt');
+    form.append('label', 'a');
+    const multi = await fetch(`${base}/echo/5`, { method: 'POST', body: form });
+    expect(await multi.json()).toEqual({
+      n: 5,
+      flag: false,
+      label: 'a',
+      files: [['x y.txt', 5, '5d41402abc4b2a76b9719d911017c592']],
+    });
+  });
+
+  it('says every fault at once in the documented form', async () => {
+    const answer = await fetch(`${base}/echo/0`, { method: 'POST', body: new URLSearchParams({ flag: 'maybe' }) });
+    expect(answer.status).toBe(422);
+    expect(await answer.json()).toMatchObject({
+      code: 'validation',
+      detail: [
+        { type: 'greater_than_equal', loc: ['path', 'n'], input: '0', ctx: { ge: 1 } },
+        { type: 'bool_parsing', loc: ['body', 'flag'], input: 'maybe' },
+      ],
+    });
+  });
+
+  it('refuses what is too large, unknown or asked wrongly', async () => {
+    const form = new FormData();
+    form.append('file', new Blob(['x'.repeat(2000)]), 'x');
+    expect((await fetch(`${base}/echo/5`, { method: 'POST', body: form })).status).toBe(413);
+    expect((await fetch(`${base}/none`)).status).toBe(404);
+    const wrong = await fetch(`${base}/echo/5`);
+    expect([wrong.status, wrong.headers.get('allow')]).toEqual([405, 'POST']);
+    for (const path of ['/livez', '/readyz', '/metrics', '/openapi.json', '/docs'])
+      expect([path, (await fetch(base + path)).status]).toEqual([path, 200]);
+  });
+});

@@ -1,0 +1,10 @@
+/** Once per test run: a private PostgreSQL server, if the machine has one and none was given. */
+import { startPostgres } from './postgres.js';
+
+export default async function setup(): Promise<(() => Promise<void>) | undefined> {
+  if (process.env.CL_TEST_POSTGRES_URL || process.env.CL_TEST_NO_POSTGRES) return undefined;
+  const server = await startPostgres();
+  if (!server) return undefined;
+  process.env.CL_TEST_POSTGRES_URL = server.url;
+  return server.stop;
+}

@@ -1,0 +1,5 @@
+export * from './broker.js';
+export * from './files.js';
+export * from './postgres.js';
+export * from './requirements.js';
+export * from './wait.js';
