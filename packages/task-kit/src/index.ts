@@ -1,1 +1,3 @@
-export {};
+export * from './context.js';
+export * from './define.js';
+export * from './errors.js';
