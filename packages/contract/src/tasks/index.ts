@@ -1,1 +1,3 @@
+export * from './embedding.js';
+export * from './face.js';
 export * from './task.js';

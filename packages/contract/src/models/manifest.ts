@@ -1,0 +1,81 @@
+/** What a model file is: enough to fetch it, to trust it and to feed it. Also the form of a user's own manifest. */
+import { z } from 'zod';
+
+/** Roles that a model can be put to. */
+export const MODEL_ROLES = ['clip_image', 'clip_text', 'dino_image', 'face_detection', 'face_embedding'] as const;
+export type ModelRole = (typeof MODEL_ROLES)[number];
+
+const three = z.tuple([z.number(), z.number(), z.number()]);
+
+export const imagePreprocessing = z.object({
+  kind: z.literal('image'),
+  /** Side lengths of the input tensor. */
+  width: z.int().positive(),
+  height: z.int().positive(),
+  /**
+   * `shortest_edge`: scale the shorter side to `resize_to`, then cut the centre out. `squash`: to size, whatever the
+   * shape. `fit`: whole picture inside, the rest black.
+   */
+  resize: z.enum(['shortest_edge', 'squash', 'fit']),
+  resize_to: z.int().positive().optional(),
+  kernel: z.enum(['bicubic', 'bilinear', 'lanczos3', 'nearest']),
+  /** Value of a channel in the tensor: (byte × scale − mean) / std. */
+  scale: z.number(),
+  mean: three,
+  std: three,
+  layout: z.enum(['nchw', 'nhwc']),
+  colour: z.enum(['rgb', 'bgr']),
+});
+export type ImagePreprocessing = z.infer<typeof imagePreprocessing>;
+
+export const textPreprocessing = z.object({
+  kind: z.literal('text'),
+  max_tokens: z.int().positive(),
+  /** Id of the model of kind `tokenizer` that goes with it. */
+  tokenizer: z.string(),
+  /** Whether the text is filled up to `max_tokens`; otherwise the tensor is as long as the text. */
+  pad: z.boolean(),
+  type: z.enum(['int64', 'int32']),
+});
+export type TextPreprocessing = z.infer<typeof textPreprocessing>;
+
+/** Images of any size, multiples of 32, decoded by the detector itself. */
+export const yunetPreprocessing = z.object({ kind: z.literal('yunet') });
+
+export const modelManifest = z.object({
+  /** Unique; vectors carry it. */
+  id: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,99}$/, 'lower-case letters, digits, . _ -'),
+  role: z.enum([...MODEL_ROLES, 'tokenizer']),
+  version: z.string().min(1),
+  /** Name of the file as published. */
+  file: z.string().regex(/^[\w.-]{1,200}$/, 'a file name without folders'),
+  /** Where it can be had; none: it must be put there by hand. */
+  urls: z.array(z.url()).default([]),
+  size: z.int().positive(),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/, '64 hexadecimal digits in lower case'),
+  /** Other hashes of the same content, e.g. another serialisation of a tokenizer, with their sizes. */
+  equivalents: z.array(z.object({ size: z.int(), sha256: z.string() })).default([]),
+  license: z.string(),
+  source: z.string(),
+  input: z.string().optional(),
+  output: z.string().optional(),
+  /** Numbers in a result vector. */
+  dimension: z.int().positive().optional(),
+  /** Whether one tensor may hold several items with the same result as one by one. */
+  batch: z.boolean().default(false),
+  preprocessing: z.discriminatedUnion('kind', [imagePreprocessing, textPreprocessing, yunetPreprocessing]).optional(),
+  /** Rises when preprocessing changes what a vector means. */
+  preprocessing_version: z.string().default('1'),
+});
+export type ModelManifest = z.infer<typeof modelManifest>;
+export type ModelManifestInput = z.input<typeof modelManifest>;
+
+/** `$MODELS_DIR/models.json`: which manifest serves a role instead of the default one. */
+export const modelChoices = z.object({
+  version: z.literal(1),
+  roles: z.partialRecord(
+    z.enum(MODEL_ROLES),
+    z.object({ manifest: modelManifest, /** Absolute path of the file. */ path: z.string() }),
+  ),
+});
+export type ModelChoices = z.infer<typeof modelChoices>;
