@@ -1,0 +1,23 @@
+const BITS = [0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4] as const;
+
+/**
+ * How far two perceptual hashes are apart: the number of bits that differ.
+ * @param a, b hex digits of equal length, in either case
+ * @throws RangeError where they are not
+ */
+export function distance(a: string, b: string): number {
+  if (a.length !== b.length) throw new RangeError(`hashes of ${a.length} and ${b.length} digits cannot be compared`);
+  let bits = 0;
+  for (let i = 0; i < a.length; i++) {
+    const left = digit(a, i);
+    const right = digit(b, i);
+    bits += BITS[left ^ right] as number;
+  }
+  return bits;
+}
+
+function digit(hash: string, at: number): number {
+  const value = Number.parseInt(hash.charAt(at), 16);
+  if (Number.isNaN(value)) throw new RangeError('a hash is written in hex digits');
+  return value;
+}

@@ -1,0 +1,43 @@
+import { z } from 'zod';
+import { field, reject } from '../http/field.js';
+import { taskContract } from './task.js';
+
+export const IMAGE_FORMATS = ['png', 'jpg', 'jpeg', 'webp', 'gif', 'bmp', 'tiff', 'avif'] as const;
+export type ImageFormat = (typeof IMAGE_FORMATS)[number];
+
+/** Longest side that a client may ask for, in pixels. */
+export const MAX_SIDE = 16_384;
+export const side = () => field.int({ gt: 0, le: MAX_SIDE });
+
+/** `#rgb` or `#rrggbb`, the `#` may be left out. */
+export const colour = () =>
+  field.text({ max: 20 }).transform((text, ctx): string => {
+    if (/^#?([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$/.test(text)) return `#${text.replace('#', '').toLowerCase()}`;
+    return reject(ctx, text, 'Input should be a colour such as #ffffff', { type: 'colour_parsing' });
+  });
+
+const output = z.object({
+  output_path: z.string(),
+  format: z.enum(IMAGE_FORMATS),
+  mime_type: z.string(),
+  width: z.int(),
+  height: z.int(),
+  size: z.int().describe('Bytes'),
+  frames: z.int().describe('More than 1 for an animation'),
+});
+
+export const imageConversionTask = taskContract({
+  type: 'image_conversion',
+  summary: 'Writes an image in another format, upright',
+  file: 'required',
+  form: z.object({
+    format: field.choice(IMAGE_FORMATS),
+    quality: field.int({ ge: 1, le: 100 }).default(85),
+    lossless: field.bool().default(false).describe('For webp and avif; the others are or are not by nature'),
+    width: side().nullable().default(null).describe('The result fits into width × height; never enlarged'),
+    height: side().nullable().default(null),
+    background: colour().default('#ffffff').describe('Behind transparency where the format has none'),
+    keep_metadata: field.bool().default(true),
+  }),
+  output,
+});

@@ -1,0 +1,44 @@
+import { z } from 'zod';
+import { field } from '../http/field.js';
+import { colour, side } from './image-conversion.js';
+import { taskContract } from './task.js';
+
+export const THUMBNAIL_FORMATS = ['jpg', 'webp', 'avif', 'png'] as const;
+export type ThumbnailFormat = (typeof THUMBNAIL_FORMATS)[number];
+
+const sheet = z.object({
+  output_path: z.string().describe('One picture with all frames'),
+  index_path: z.string().describe('WebVTT: which time is where on the sheet'),
+  columns: z.int(),
+  rows: z.int(),
+  cell_width: z.int(),
+  cell_height: z.int(),
+  times: z.array(z.number()).describe('Seconds, row by row'),
+});
+
+const output = z.object({
+  media_type: z.enum(['image', 'video', 'audio']),
+  output_path: z.string(),
+  mime_type: z.string(),
+  width: z.int(),
+  height: z.int(),
+  size: z.int().describe('Bytes'),
+  time: z.number().nullable().describe('Of a video: where the frame was taken, in seconds'),
+  sheet: sheet.nullable(),
+});
+
+export const mediaThumbnailTask = taskContract({
+  type: 'media_thumbnail',
+  summary: 'A small upright picture of an image, a video or a song’s cover',
+  file: 'required',
+  form: z.object({
+    width: side().nullable().default(null),
+    height: side().nullable().default(null),
+    maintain_aspect_ratio: field.bool().default(true),
+    format: field.choice(THUMBNAIL_FORMATS).default('jpg'),
+    quality: field.int({ ge: 1, le: 100 }).default(80),
+    background: colour().default('#ffffff').describe('Behind transparency'),
+    sheet: field.bool().default(false).describe('Of a video also a 4×4 sheet of frames over its whole length'),
+  }),
+  output,
+});
