@@ -1,4 +1,5 @@
 export * from './app.js';
 export { Answer, type Context, type Handler, type RouteOptions } from './handler.js';
 export * from './metrics.js';
+export * from './send-file.js';
 export { type ReceivedFile, storageFault, type UploadOptions } from './upload.js';

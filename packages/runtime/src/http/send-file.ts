@@ -1,0 +1,146 @@
+/**
+ * Sends one file from disk: `Range` (one range), `If-Range`, `If-None-Match`, `If-Modified-Since`, HEAD, strong entity
+ * tags (RFC 9110 §13, §14). The file is opened once and everything is told of that handle, so that a file replaced
+ * meanwhile cannot give headers of one and bytes of the other.
+ */
+import { constants } from 'node:fs';
+import fs, { type FileHandle } from 'node:fs/promises';
+import path from 'node:path';
+import { Readable } from 'node:stream';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { HttpError, notFound } from '../errors.js';
+
+export interface SendFileOptions {
+  /** Absolute; the caller has made sure that it may be read. A symbolic link as last part is refused. */
+  readonly path: string;
+  readonly contentType: string;
+  /** Name offered for saving; default: the file's own. */
+  readonly name?: string;
+  /** `inline` only for bytes that a browser may show from this origin. Default: attachment. */
+  readonly disposition?: 'inline' | 'attachment';
+  /** What the tag is made of, e.g. a digest of the content; default: size and time of the file. */
+  readonly tag?: string;
+  /** Default: `private, no-cache` (kept, but asked about at each use). */
+  readonly cacheControl?: string;
+}
+
+export interface ByteRange {
+  readonly start: number;
+  /** Inclusive. */
+  readonly end: number;
+}
+
+/**
+ * Reads a `Range` header.
+ * @returns the range; `unsatisfiable`; or undefined where the whole file is to be sent (no range, several, nonsense)
+ */
+export function parseRange(header: string | undefined, size: number): ByteRange | 'unsatisfiable' | undefined {
+  const match = /^\s*bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*$/i.exec(header ?? '');
+  if (!match) return undefined;
+  const [, first = '', last = ''] = match;
+  if (first === '' && last === '') return undefined;
+  if (first === '') {
+    const length = Number(last);
+    return length === 0 || size === 0 ? 'unsatisfiable' : { start: Math.max(0, size - length), end: size - 1 };
+  }
+  const start = Number(first);
+  if (last !== '' && Number(last) < start) return undefined;
+  if (start >= size) return 'unsatisfiable';
+  return { start, end: last === '' ? size - 1 : Math.min(Number(last), size - 1) };
+}
+
+/** `Content-Disposition` (RFC 6266): plain names as they are, others in the extended form beside a harmless one. */
+export function contentDisposition(kind: 'inline' | 'attachment', name: string): string {
+  const plain = name.replace(/[^\x20-\x7e]|["\\%]/g, '_');
+  if (plain === name) return `${kind}; filename="${name}"`;
+  const extended = encodeURIComponent(Buffer.from(name).toString()).replace(
+    /['()*]/g,
+    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+  return `${kind}; filename="${plain}"; filename*=utf-8''${extended}`;
+}
+
+const listed = (header: string, tag: string): boolean =>
+  header.trim() === '*' || header.split(',').some((word) => word.trim().replace(/^W\//, '') === tag);
+
+function notModified(request: FastifyRequest, tag: string, modified: Date): boolean {
+  const { 'if-none-match': noneMatch, 'if-modified-since': since } = request.headers;
+  if (noneMatch !== undefined) return listed(noneMatch, tag);
+  return since !== undefined && Math.floor(modified.getTime() / 1000) * 1000 <= Date.parse(since);
+}
+
+/** Whether a range may be answered: the client's part must be of the same content. */
+function rangeHolds(condition: unknown, tag: string, modified: Date): boolean {
+  if (typeof condition !== 'string') return true;
+  return condition.includes('"')
+    ? condition.trim() === tag
+    : Date.parse(condition) === Date.parse(modified.toUTCString());
+}
+
+async function open(file: string): Promise<FileHandle> {
+  try {
+    return await fs.open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO'].includes(code)) throw notFound('File not found', { cause: error });
+    throw error;
+  }
+}
+
+/**
+ * Answers with a file.
+ * @throws HttpError 404 where it is not there (any more), 416 for a range outside of it
+ */
+export async function sendFile(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  options: SendFileOptions,
+): Promise<FastifyReply> {
+  const handle = await open(options.path);
+  try {
+    const stat = await handle.stat();
+    if (!stat.isFile()) throw notFound('File not found');
+    const tag = `"${options.tag ?? `${stat.size.toString(16)}-${Math.round(stat.mtimeMs * 1000).toString(16)}`}"`;
+    const validators = {
+      etag: tag,
+      'last-modified': stat.mtime.toUTCString(),
+      'accept-ranges': 'bytes',
+      'cache-control': options.cacheControl ?? 'private, no-cache',
+    };
+    if (notModified(request, tag, stat.mtime)) {
+      await handle.close();
+      return reply.code(304).headers(validators).send();
+    }
+    const wanted = rangeHolds(request.headers['if-range'], tag, stat.mtime)
+      ? parseRange(request.headers.range, stat.size)
+      : undefined;
+    if (wanted === 'unsatisfiable')
+      throw new HttpError(416, `The file has ${stat.size} bytes: no such range`, {
+        headers: { 'content-range': `bytes */${stat.size}` },
+      });
+    const { start, end } = wanted ?? { start: 0, end: stat.size - 1 };
+    reply
+      .code(wanted ? 206 : 200)
+      .type(options.contentType)
+      .headers({
+        ...validators,
+        'content-length': String(end - start + 1),
+        'content-disposition': contentDisposition(
+          options.disposition ?? 'attachment',
+          options.name ?? path.basename(options.path),
+        ),
+        // Whatever the bytes are, opened alone they run nothing and reach nothing.
+        'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+        ...(wanted && { 'content-range': `bytes ${start}-${end}/${stat.size}` }),
+      });
+    if (request.method === 'HEAD' || stat.size === 0) {
+      await handle.close();
+      // A stream, since the router would take the length of any other empty body for the file's.
+      return reply.send(Readable.from([]));
+    }
+    return reply.send(handle.createReadStream({ start, end, highWaterMark: 1 << 18 }));
+  } catch (error) {
+    await handle.close().catch(() => undefined);
+    throw error;
+  }
+}
