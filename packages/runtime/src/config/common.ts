@@ -38,6 +38,16 @@ export const portSetting = (service: 'auth' | 'store' | 'compute') =>
     help: 'Port to listen on',
   }) as const;
 
+/** The launcher sets it: a service then brings its own tables up to date before it starts, instead of refusing. */
+export const migrateSetting = {
+  env: 'MIGRATE',
+  flag: 'migrate',
+  isSwitch: true,
+  parse: asBool,
+  default: false as boolean,
+  help: 'Apply pending migrations first, instead of refusing to start without them',
+} as const;
+
 /** Accepted because the earlier system's options are in scripts; it never had an effect. */
 export const reloadSetting = {
   env: 'RELOAD',

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { parse as parseYaml } from 'yaml';
 import { messageOf, StartupError } from '../errors.js';
+import { SETTING_NAMES } from './names.js';
 import type { Setting, Settings, Values } from './setting.js';
 
 export interface ConfigSources {
@@ -22,8 +23,6 @@ export interface LoadOptions<S extends Settings> extends ConfigSources {
   readonly settings: S;
   /** Folder whose `config.yaml` is read; absent where none is known before the flags are. */
   readonly configFolder?: string;
-  /** Keys of `config.yaml` that belong to other programs. */
-  readonly knownKeys?: readonly string[];
 }
 
 export interface LoadedConfig<S extends Settings> {
@@ -145,7 +144,7 @@ export function loadConfig<const S extends Settings>(options: LoadOptions<S>): L
   if (flags.help) return { values: {} as Values<S>, positionals: flags.positionals, helpWanted: true, help };
   const yaml = readYaml(options.configFolder);
   const faults = [...flags.faults, ...yaml.faults];
-  const known = new Set([...Object.values(settings).map((setting) => setting.env), ...(options.knownKeys ?? [])]);
+  const known = new Set([...Object.values(settings).map((setting) => setting.env), ...SETTING_NAMES]);
   for (const key of yaml.values.keys())
     if (!known.has(key)) faults.push(`config.yaml: unknown key ${key.toLowerCase()}`);
 

@@ -81,3 +81,9 @@ export async function assertMigrated(
       `the database lacks ${missing.length} migration${missing.length > 1 ? 's' : ''} (${missing.map(({ name }) => name).join(', ')}): run "${command}" first`,
     );
 }
+
+/** What a service does with its tables at its start: applies what is missing where it was told to, else refuses. */
+export const prepareTables = async (database: Database<unknown>, set: MigrationSet, apply: boolean): Promise<void> => {
+  if (apply) await migrate(database, set);
+  await assertMigrated(database, set);
+};

@@ -37,6 +37,9 @@ export interface ProgramOptions {
   readonly drainDeadline?: number;
 }
 
+/** One Ctrl-C under npm arrives twice, from the terminal and forwarded by npm: within this time it is the same one. */
+const SAME_KEYPRESS = 500;
+
 const say = (text: string): void => {
   process.stderr.write(`${text}\n`);
 };
@@ -70,12 +73,15 @@ export async function runProgram(options: ProgramOptions): Promise<void> {
   let running: RunningProgram | undefined;
   let draining = false;
 
+  let drainedAt = 0;
   const drain = async (): Promise<void> => {
     if (draining) {
+      if (performance.now() - drainedAt < SAME_KEYPRESS) return;
       say(`${name}: ended at once`);
       process.exit(1);
     }
     draining = true;
+    drainedAt = performance.now();
     const deadline = setTimeout(() => {
       say(`${name}: not drained after ${drainDeadline / 1000} s, ended`);
       process.exit(1);
