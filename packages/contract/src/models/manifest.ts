@@ -64,6 +64,8 @@ export const modelManifest = z.object({
   /** Whether one tensor may hold several items with the same result as one by one. */
   batch: z.boolean().default(false),
   preprocessing: z.discriminatedUnion('kind', [imagePreprocessing, textPreprocessing, yunetPreprocessing]).optional(),
+  /** Sum of one output for the self-test's pattern, measured on verified bytes. */
+  golden: z.object({ output: z.string(), sum: z.number(), tolerance: z.number().positive() }).optional(),
   /** Rises when preprocessing changes what a vector means. */
   preprocessing_version: z.string().default('1'),
 });

@@ -1,0 +1,32 @@
+/** From bytes of pixels to the tensor a model wants. */
+import type { ImagePreprocessing } from '@cl-server/contract';
+
+/**
+ * Writes one picture into a batch tensor: (byte × scale − mean) / std, in the model's layout and colour order.
+ * @param pixels RGB, rows top-down, 3 bytes a pixel, exactly `width × height` of the preprocessing
+ * @param into float32 of the whole batch
+ * @param index which picture of the batch
+ */
+export function writeImage(
+  pixels: Uint8Array,
+  { width, height, scale, mean, std, layout, colour }: ImagePreprocessing,
+  into: Float32Array,
+  index: number,
+): void {
+  const area = width * height;
+  if (pixels.length !== area * 3) throw new Error(`${pixels.length} bytes of pixels where ${area * 3} are due`);
+  const base = index * area * 3;
+  for (let channel = 0; channel < 3; channel++) {
+    // A table of the 256 results is three times as fast as the arithmetic for each pixel.
+    const table = new Float32Array(256);
+    for (let byte = 0; byte < 256; byte++) table[byte] = (byte * scale - (mean[channel] ?? 0)) / (std[channel] ?? 1);
+    const slot = colour === 'rgb' ? channel : 2 - channel;
+    const step = layout === 'nchw' ? 1 : 3;
+    let to = base + (layout === 'nchw' ? slot * area : slot);
+    for (let from = channel; from < pixels.length; from += 3, to += step)
+      into[to] = table[pixels[from] as number] as number;
+  }
+}
+
+export const imageShape = ({ width, height, layout }: ImagePreprocessing, count: number): number[] =>
+  layout === 'nchw' ? [count, 3, height, width] : [count, height, width, 3];

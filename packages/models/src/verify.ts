@@ -1,0 +1,72 @@
+/** Whether a file is the model it is named for. A hash of 350 MB takes a second, so what was verified is remembered. */
+import { createHash } from 'node:crypto';
+import fs from 'node:fs';
+import fsp from 'node:fs/promises';
+import path from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { ModelManifest } from '@cl-server/contract';
+
+export async function sha256File(file: string, signal?: AbortSignal): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(fs.createReadStream(file, { highWaterMark: 1 << 20 }), hash, { signal });
+  return hash.digest('hex');
+}
+
+interface Verified {
+  readonly size: number;
+  readonly mtimeMs: number;
+  readonly sha256: string;
+}
+
+/** Hashes by path, kept in `<dir>/.verified.json`; an entry counts only while size and time of the file are the same. */
+export class VerifiedHashes {
+  readonly #file: string;
+  #entries: Map<string, Verified> | undefined;
+
+  constructor(dir: string) {
+    this.#file = path.join(dir, '.verified.json');
+  }
+
+  async #load(): Promise<Map<string, Verified>> {
+    if (this.#entries) return this.#entries;
+    try {
+      this.#entries = new Map(Object.entries(JSON.parse(await fsp.readFile(this.#file, 'utf8'))));
+    } catch {
+      this.#entries = new Map(); // absent or damaged: it is only a cache
+    }
+    return this.#entries;
+  }
+
+  /** SHA-256 of a file, from memory where nothing of it changed. */
+  async of(file: string): Promise<string> {
+    const entries = await this.#load();
+    const { size, mtimeMs } = await fsp.stat(file);
+    const known = entries.get(file);
+    if (known && known.size === size && known.mtimeMs === mtimeMs) return known.sha256;
+    const sha256 = await sha256File(file);
+    entries.set(file, { size, mtimeMs, sha256 });
+    await this.#save(entries).catch(() => undefined); // a read-only folder only costs the next start a second
+    return sha256;
+  }
+
+  async #save(entries: Map<string, Verified>): Promise<void> {
+    const draft = `${this.#file}.${process.pid}`;
+    await fsp.writeFile(draft, JSON.stringify(Object.fromEntries(entries), null, 1));
+    await fsp.rename(draft, this.#file);
+  }
+}
+
+const accepted = (manifest: ModelManifest): readonly { size: number; sha256: string }[] => [
+  { size: manifest.size, sha256: manifest.sha256 },
+  ...manifest.equivalents,
+];
+
+/** Whether the file at `file` has the bytes that the manifest names, or those of an equivalent. */
+export async function matches(file: string, manifest: ModelManifest, hashes: VerifiedHashes): Promise<boolean> {
+  const stat = await fsp.stat(file).catch(() => undefined);
+  if (!stat?.isFile()) return false;
+  const candidates = accepted(manifest).filter(({ size }) => size === stat.size);
+  if (candidates.length === 0) return false;
+  const sha256 = await hashes.of(file);
+  return candidates.some((candidate) => candidate.sha256 === sha256);
+}
