@@ -1,0 +1,9 @@
+import type { MigrationSet } from '@cl-server/runtime';
+import { jobs0001 } from './0001-jobs.js';
+
+/** Schema of the job engine. A released migration is never changed. */
+export const jobMigrations: MigrationSet = {
+  table: 'migrations_jobs',
+  command: 'compute-migrate',
+  migrations: [jobs0001],
+};
