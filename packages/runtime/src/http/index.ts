@@ -1,4 +1,5 @@
 export * from './app.js';
+export * from './file-name.js';
 export { Answer, type Context, type Handler, type RouteOptions } from './handler.js';
 export * from './metrics.js';
 export * from './send-file.js';
