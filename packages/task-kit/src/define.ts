@@ -49,7 +49,7 @@ export interface TaskDefinition<P extends z.ZodObject = z.ZodObject, O extends z
   readonly prepare?: (
     params: z.output<P>,
     context: PrepareContext,
-  ) => Promise<Readonly<Record<string, unknown>> | void> | void;
+  ) => Promise<Readonly<Record<string, unknown>> | undefined> | Readonly<Record<string, unknown>> | undefined;
   readonly requirements?: {
     readonly tools?: readonly Tool[];
     /** Ids of the model store, for the list of what is missing. */
@@ -73,6 +73,9 @@ export interface TaskDefinition<P extends z.ZodObject = z.ZodObject, O extends z
 // biome-ignore lint/suspicious/noExplicitAny: "some task": the schemas are invariant in their type parameters
 export type AnyTask = TaskDefinition<any, any>;
 
+/** Seconds after which a job is ended where its task says nothing. */
+export const DEFAULT_TIMEOUT = 600;
+
 const NAME = /^[a-z][a-z0-9_]{0,63}$/;
 
 /**
@@ -83,11 +86,13 @@ const NAME = /^[a-z][a-z0-9_]{0,63}$/;
 export function defineTask<P extends z.ZodObject, O extends z.ZodObject>(
   definition: TaskDefinition<P, O>,
 ): TaskDefinition<P, O> {
-  const { type, version, timeout = 600 } = definition;
+  const { type, version, timeout = DEFAULT_TIMEOUT, concurrency = 1, batch = 1 } = definition;
   if (!NAME.test(type))
     throw new Error(`task type "${type}" must be lower-case letters, digits and _, beginning with a letter`);
   if ((RESERVED_TASK_NAMES as readonly string[]).includes(type)) throw new Error(`task type "${type}" is reserved`);
   if (!version) throw new Error(`task ${type} has no version`);
   if (!(timeout > 0)) throw new Error(`task ${type}: timeout must be above 0 seconds`);
+  for (const [name, value] of Object.entries({ concurrency, batch }))
+    if (!Number.isInteger(value) || value < 1) throw new Error(`task ${type}: ${name} must be a whole number from 1`);
   return Object.freeze(definition);
 }

@@ -1,3 +1,13 @@
+export { field } from '@cl-server/contract';
+export { z } from 'zod';
 export * from './context.js';
 export * from './define.js';
+export { loadDefinition } from './discovery/load.js';
+export { BUILTIN_PACKAGE } from './discovery/packages.js';
+export type * from './discovery/plugin.js';
+export { type DiscoveryOptions, discoverTasks, TaskRegistry } from './discovery/registry.js';
 export * from './errors.js';
+export type { PluginKit } from './kit.js';
+export * from './params.js';
+export { type ContextOptions, createTaskContext } from './run/context.js';
+export * from './schemas.js';

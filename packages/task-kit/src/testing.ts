@@ -1,1 +1,152 @@
-export {};
+/** The test kit for plugin authors: a task's whole way, from form fields to result files, in a temporary folder. */
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import type { z } from 'zod';
+import { type TaskEnvironment, type TaskLogger, TOOLS } from './context.js';
+import type { AnyTask, InputFile, TaskDefinition } from './define.js';
+import { parseParams, storedParams } from './params.js';
+import { createTaskContext } from './run/context.js';
+
+export interface TaskRunOptions {
+  /** The upload: a path, or a name and its bytes. */
+  readonly file?: string | { readonly name: string; readonly content: string | Uint8Array };
+  /** Form fields, typed or as text. */
+  readonly params?: Readonly<Record<string, unknown>>;
+  readonly env?: Partial<TaskEnvironment>;
+  readonly signal?: AbortSignal;
+}
+
+export interface TaskRun<Output> extends Disposable {
+  /** What `run` gave, checked by the task's output schema. */
+  readonly output: Output;
+  /** As they would be stored. */
+  readonly params: Readonly<Record<string, unknown>>;
+  /** Relative paths of all result files, sorted. */
+  readonly files: readonly string[];
+  readonly progress: readonly { readonly percent: number; readonly message: string | undefined }[];
+  readonly log: readonly { readonly level: string; readonly fields: object; readonly message: string }[];
+  read(relative: string): Buffer;
+  /** Absolute path of a result, for tools that want one. */
+  path(relative: string): string;
+  /** Removes the folder; `using` does it by itself. */
+  remove(): void;
+}
+
+const nothing = (): void => undefined;
+const quiet: TaskLogger = { debug: nothing, info: nothing, warn: nothing, error: nothing };
+
+function findTools(): TaskEnvironment['tools'] {
+  const folders = (process.env['PATH'] ?? '').split(path.delimiter);
+  const found = TOOLS.flatMap((tool) => {
+    const file = folders.map((folder) => path.join(folder, tool)).find((candidate) => fs.existsSync(candidate));
+    return file === undefined ? [] : [[tool, file] as const];
+  });
+  return Object.fromEntries(found);
+}
+
+/** An environment like a worker's: the tools on the path, no models. */
+export const testEnvironment = (overrides: Partial<TaskEnvironment> = {}): TaskEnvironment => ({
+  tools: findTools(),
+  modelsDir: path.join(os.tmpdir(), 'no-models'),
+  mediaDir: path.join(os.tmpdir(), 'no-media'),
+  streamsDir: path.join(os.tmpdir(), 'no-streams'),
+  maxImagePixels: 150_000_000,
+  threads: 1,
+  settings: {},
+  logger: quiet,
+  ...overrides,
+});
+
+function placeInput(folder: string, file: TaskRunOptions['file']): InputFile | undefined {
+  if (file === undefined) return undefined;
+  const name = typeof file === 'string' ? path.basename(file) : file.name;
+  const target = path.join(folder, 'input', name);
+  fs.mkdirSync(path.dirname(target), { recursive: true });
+  if (typeof file === 'string') fs.copyFileSync(file, target);
+  else fs.writeFileSync(target, file.content);
+  return { path: `input/${name}`, name, size: fs.statSync(target).size };
+}
+
+/**
+ * Runs a task as a worker would: fields checked and stored, `prepare`, `setup`, `run`, output checked.
+ * @throws whatever the task throws (`TaskRefusal`, `TaskError`, `TaskUnavailable`), and a zod error for bad fields or output
+ */
+export async function runTask<P extends z.ZodObject, O extends z.ZodObject>(
+  task: TaskDefinition<P, O>,
+  options: TaskRunOptions = {},
+): Promise<TaskRun<z.output<O>>> {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), `task-${task.type}-`));
+  const remove = (): void => fs.rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  try {
+    return { ...(await runIn(folder, task, options)), remove, [Symbol.dispose]: remove };
+  } catch (error) {
+    remove();
+    throw error;
+  }
+}
+
+async function runIn<P extends z.ZodObject, O extends z.ZodObject>(
+  folder: string,
+  task: TaskDefinition<P, O>,
+  { file, params = {}, env: overrides, signal = new AbortController().signal }: TaskRunOptions,
+): Promise<Omit<TaskRun<z.output<O>>, 'remove' | typeof Symbol.dispose>> {
+  const log: TaskRun<unknown>['log'][number][] = [];
+  const at =
+    (level: string) =>
+    (fields: object, message: string): void => {
+      log.push({ level, fields, message });
+    };
+  const logger: TaskLogger = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+  const env = testEnvironment({ logger, ...overrides });
+
+  const input = placeInput(folder, file);
+  if (!input && (task.file ?? 'required') === 'required') throw new Error(`task ${task.type} needs a file`);
+  const checked = parseParams(task as AnyTask, params);
+  if (!checked.success) throw checked.error;
+  const context = { input, mediaDir: env.mediaDir, streamsDir: env.streamsDir };
+  const replaced = await task.prepare?.(checked.data as z.output<P>, context);
+  const stored = storedParams(task as AnyTask, { ...checked.data, ...replaced }, input);
+
+  const results = path.join(folder, 'results');
+  const scratch = path.join(folder, 'scratch');
+  fs.mkdirSync(results);
+  fs.mkdirSync(scratch);
+  const progress: TaskRun<unknown>['progress'][number][] = [];
+  const module = await task.load();
+  try {
+    await module.setup?.(env);
+    const given = await module.run(
+      createTaskContext({
+        jobId: `test-${task.type}`,
+        attempt: 1,
+        params: stored,
+        input: input && path.join(folder, input.path),
+        results,
+        scratch,
+        signal,
+        logger,
+        env,
+        onProgress: (percent, message) => progress.push({ percent, message }),
+      }) as Parameters<typeof module.run>[0],
+    );
+    const output = task.output.parse(given) as z.output<O>;
+    const files = fs
+      .readdirSync(results, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => path.relative(results, path.join(entry.parentPath, entry.name)))
+      .sort();
+    const at = (relative: string): string => path.join(results, relative);
+    return {
+      output,
+      params: stored,
+      files,
+      progress,
+      log,
+      path: at,
+      read: (relative) => fs.readFileSync(at(relative)),
+    };
+  } finally {
+    await module.teardown?.();
+  }
+}

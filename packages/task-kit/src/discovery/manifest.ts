@@ -1,0 +1,92 @@
+/** What a package says of its tasks: `"clServer": { "tasks": { "my_task": "./dist/my-task.js" } }`. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { z } from 'zod';
+import type { BrokenCandidate, PluginCandidate, PluginSource } from './plugin.js';
+
+const manifest = z.object({
+  name: z.string().min(1).optional(),
+  version: z.string().min(1).default('0.0.0'),
+  clServer: z.object({ tasks: z.record(z.string(), z.string()) }),
+});
+
+export interface Declared {
+  readonly candidates: readonly PluginCandidate[];
+  readonly broken: readonly BrokenCandidate[];
+}
+
+export const nothingDeclared: Declared = { candidates: [], broken: [] };
+
+function readManifest(folder: string): string | undefined {
+  try {
+    return fs.readFileSync(path.join(folder, 'package.json'), 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
+
+/** True where `file` lies in `folder`, links resolved. */
+function within(folder: string, file: string): boolean {
+  const relative = path.relative(fs.realpathSync(folder), fs.realpathSync(file));
+  return relative !== '' && !relative.startsWith(`..${path.sep}`) && relative !== '..' && !path.isAbsolute(relative);
+}
+
+function moduleFault(folder: string, relative: string): string | undefined {
+  const file = path.resolve(folder, relative);
+  try {
+    if (!fs.statSync(file).isFile()) return `${relative} is not a file`;
+    if (!within(folder, file)) return `${relative} lies outside of the package`;
+  } catch {
+    return `${relative} is not there: build the package, or mend clServer.tasks in its package.json`;
+  }
+  return undefined;
+}
+
+/**
+ * Reads a package folder's declaration; a package that says nothing of tasks declares nothing.
+ * @param mustDeclare whether saying nothing is a fault (a folder under `plugins`)
+ */
+export function declaredTasks(folder: string, source: PluginSource, mustDeclare = false): Declared {
+  const fallback = path.basename(folder);
+  const fault = (reason: string, name = fallback, version = '0.0.0'): Declared => ({
+    candidates: [],
+    broken: [{ task: '', package: name, version, source, reason }],
+  });
+  let text: string | undefined;
+  try {
+    text = readManifest(folder);
+  } catch (error) {
+    return mustDeclare
+      ? fault(`package.json cannot be read (${(error as NodeJS.ErrnoException).code})`)
+      : nothingDeclared;
+  }
+  // Hundreds of packages are looked at: only those that speak of us are worth parsing.
+  if (text === undefined || !text.includes('"clServer"'))
+    return mustDeclare ? fault('its package.json has no "clServer": { "tasks": { … } }') : nothingDeclared;
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return fault('package.json is not valid JSON');
+  }
+  const parsed = manifest.safeParse(json);
+  if (!parsed.success) {
+    const { name } = json as { name?: unknown };
+    return fault(
+      '"clServer" in package.json must be { "tasks": { "<task>": "<module>" } }',
+      typeof name === 'string' && name !== '' ? name : fallback,
+    );
+  }
+  const { name = fallback, version, clServer } = parsed.data;
+  const candidates: PluginCandidate[] = [];
+  const broken: BrokenCandidate[] = [];
+  for (const [task, relative] of Object.entries(clServer.tasks)) {
+    const common = { task, package: name, version, source };
+    const reason = moduleFault(folder, relative);
+    if (reason === undefined) candidates.push({ ...common, file: path.resolve(folder, relative) });
+    else broken.push({ ...common, reason });
+  }
+  return { candidates, broken };
+}

@@ -1,0 +1,76 @@
+/** Installed packages that declare tasks: every `node_modules` that an import from a folder could reach. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { type Declared, declaredTasks } from './manifest.js';
+
+/** The package that holds the tasks of the platform itself. */
+export const BUILTIN_PACKAGE = '@cl-server/tasks';
+
+function entries(folder: string): fs.Dirent[] {
+  try {
+    return fs.readdirSync(folder, { withFileTypes: true });
+  } catch {
+    return []; // absent or unreadable: nothing installed there
+  }
+}
+
+/** Package folders in one `node_modules`, scoped ones too. */
+function packageFolders(modules: string): { readonly folder: string; readonly linked: boolean }[] {
+  return entries(modules).flatMap((entry) => {
+    if (entry.name.startsWith('.')) return [];
+    const folder = path.join(modules, entry.name);
+    if (!entry.name.startsWith('@')) return [{ folder, linked: entry.isSymbolicLink() }];
+    return entries(folder).map((scoped) => ({
+      folder: path.join(folder, scoped.name),
+      linked: scoped.isSymbolicLink(),
+    }));
+  });
+}
+
+/** Every `node_modules` at or above `start`, the nearest first, as module resolution walks. */
+function modulesAbove(start: string): string[] {
+  const found: string[] = [];
+  for (let folder = path.resolve(start); ; folder = path.dirname(folder)) {
+    if (path.basename(folder) !== 'node_modules') found.push(path.join(folder, 'node_modules'));
+    if (path.dirname(folder) === folder) return found;
+  }
+}
+
+/** `undefined` for a link that leads nowhere. */
+function realFolder(folder: string): string | undefined {
+  try {
+    return fs.realpathSync(folder);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Tasks of installed packages. A linked package (a workspace, `npm link`) has its own `node_modules` looked through too.
+ * One read of each `package.json`; nothing is kept on disk.
+ * @param start folders from which to look upwards
+ */
+export function packagePlugins(start: readonly string[]): Declared {
+  const candidates: Declared['candidates'][number][] = [];
+  const broken: Declared['broken'][number][] = [];
+  const seen = new Set<string>();
+  const queue = start.flatMap(modulesAbove);
+  for (let modules = queue.shift(); modules !== undefined; modules = queue.shift()) {
+    const real = realFolder(modules);
+    if (real === undefined || seen.has(real)) continue;
+    seen.add(real);
+    for (const { folder, linked } of packageFolders(real)) {
+      const home = linked ? realFolder(folder) : folder;
+      if (home === undefined || seen.has(home)) continue;
+      seen.add(home);
+      if (linked) queue.push(path.join(home, 'node_modules'));
+      const declared = declaredTasks(home, 'package');
+      candidates.push(...declared.candidates.map(asBuiltin));
+      broken.push(...declared.broken.map(asBuiltin));
+    }
+  }
+  return { candidates, broken };
+}
+
+const asBuiltin = <T extends Declared['broken'][number] | Declared['candidates'][number]>(plugin: T): T =>
+  plugin.package === BUILTIN_PACKAGE ? { ...plugin, source: 'builtin' } : plugin;

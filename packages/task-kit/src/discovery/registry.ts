@@ -1,0 +1,97 @@
+/** All tasks of this installation: what was found, what was loaded, and what is out of use for which reason. */
+import type { AnyTask } from '../define.js';
+import { folderPlugins } from './folder.js';
+import { loadDefinition } from './load.js';
+import { packagePlugins } from './packages.js';
+import type { BrokenCandidate, DisabledPlugin, LoadedPlugin, Plugin, PluginCandidate, PluginSource } from './plugin.js';
+
+export interface DiscoveryOptions {
+  /** `$CL_SERVER_DIR/plugins`; absent where there is no data folder. */
+  readonly pluginsDir?: string | undefined;
+  /** Folders from which installed packages are looked for, upwards. Default: where this package is installed. */
+  readonly searchFrom?: readonly string[];
+}
+
+const RANK: Readonly<Record<PluginSource, number>> = { builtin: 0, package: 1, folder: 2 };
+
+const compare = (a: string, b: string): number => (a < b ? -1 : Number(a > b));
+
+/** Built-in first, then by name: which of two plugins with one task name counts does not depend on the file system. */
+const byPrecedence = (a: PluginCandidate, b: PluginCandidate): number =>
+  Number(a.source !== 'builtin') - Number(b.source !== 'builtin') ||
+  compare(a.package, b.package) ||
+  RANK[a.source] - RANK[b.source];
+
+export class TaskRegistry {
+  readonly #loaded: ReadonlyMap<string, LoadedPlugin>;
+
+  constructor(
+    /** Every plugin that was found, in the order of task names. */
+    readonly plugins: readonly Plugin[],
+  ) {
+    this.#loaded = new Map(
+      plugins.filter((plugin) => plugin.state === 'loaded').map((plugin) => [plugin.task, plugin]),
+    );
+  }
+
+  get(task: string): AnyTask | undefined {
+    return this.#loaded.get(task)?.definition;
+  }
+
+  plugin(task: string): LoadedPlugin | undefined {
+    return this.#loaded.get(task);
+  }
+
+  /** Names of all tasks that loaded, sorted. */
+  get tasks(): readonly string[] {
+    return [...this.#loaded.keys()].sort();
+  }
+
+  get definitions(): readonly AnyTask[] {
+    return this.tasks.flatMap((task) => this.get(task) ?? []);
+  }
+
+  /** Plugins that are out of use, for the log and for `plugins`. */
+  get disabled(): readonly DisabledPlugin[] {
+    return this.plugins.filter((plugin) => plugin.state !== 'loaded');
+  }
+}
+
+async function load(candidate: PluginCandidate): Promise<Plugin> {
+  const { file, ...rest } = candidate;
+  try {
+    const definition = await loadDefinition(file);
+    if (definition.type !== candidate.task)
+      throw new Error(`it is declared as "${candidate.task}" but defines "${definition.type}"`);
+    return { ...candidate, version: candidate.version || definition.version, state: 'loaded', definition };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    return { ...rest, state: 'failed', reason: message.split('\n')[0] ?? message };
+  }
+}
+
+const failed = (broken: BrokenCandidate): DisabledPlugin => ({ ...broken, state: 'failed' });
+
+/**
+ * Finds and loads the definitions of all tasks: of installed packages and of the plugin folder. A plugin that fails
+ * disables itself alone.
+ */
+export async function discoverTasks(options: DiscoveryOptions = {}): Promise<TaskRegistry> {
+  const { pluginsDir, searchFrom = [import.meta.dirname] } = options;
+  const installed = packagePlugins(searchFrom);
+  const dropped = pluginsDir === undefined ? { candidates: [], broken: [] } : folderPlugins(pluginsDir);
+  const owners = new Map<string, LoadedPlugin>();
+  const plugins: Plugin[] = [...installed.broken, ...dropped.broken].map(failed);
+  for (const candidate of [...installed.candidates, ...dropped.candidates].sort(byPrecedence)) {
+    const owner = owners.get(candidate.task);
+    if (owner) {
+      const { file: _, ...rest } = candidate;
+      plugins.push({ ...rest, state: 'shadowed', reason: `the task of that name from ${owner.package} is in use` });
+      continue;
+    }
+    const plugin = await load(candidate);
+    if (plugin.state === 'loaded') owners.set(plugin.task, plugin);
+    plugins.push(plugin);
+  }
+  return new TaskRegistry(plugins.sort((a, b) => compare(a.task, b.task) || compare(a.package, b.package)));
+}

@@ -1,0 +1,67 @@
+/** Makes the context that a task runs in; the worker's runner and the test kit give tasks the very same. */
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import type { TaskContext, TaskEnvironment, TaskFiles, TaskLogger } from '../context.js';
+
+export interface ContextOptions {
+  readonly jobId: string;
+  readonly attempt: number;
+  readonly params: Readonly<Record<string, unknown>>;
+  /** Absolute path of the uploaded file, if there is one. */
+  readonly input: string | undefined;
+  /** Absolute path of the folder that takes the results. */
+  readonly results: string;
+  readonly scratch: string;
+  readonly signal: AbortSignal;
+  readonly logger: TaskLogger;
+  readonly env: TaskEnvironment;
+  /** Told each whole percent above the last. */
+  readonly onProgress: (percent: number, message: string | undefined) => void;
+}
+
+/**
+ * The place of a result inside the results folder.
+ * @throws Error where the path is absolute, leads out of the folder, or would hide the input
+ */
+export function resultPath(results: string, relative: string): string {
+  const parts = relative.split(/[/\\]/);
+  if (
+    relative === '' ||
+    relative.includes('\0') ||
+    path.isAbsolute(relative) ||
+    parts.some((part) => part === '..' || part === '') ||
+    parts[0] === 'input'
+  )
+    throw new Error(`a result's path must be relative, inside the job and not in input/: "${relative}"`);
+  return path.join(results, ...parts);
+}
+
+function filesOf({ input, results }: ContextOptions): TaskFiles {
+  const output = async (relative: string): Promise<string> => {
+    const file = resultPath(results, relative);
+    await fs.mkdir(path.dirname(file), { recursive: true });
+    return file;
+  };
+  return { input, output, write: async (relative, content) => fs.writeFile(await output(relative), content) };
+}
+
+export function createTaskContext(options: ContextOptions): TaskContext<Record<string, unknown>> {
+  const { jobId, attempt, scratch, signal, logger, env, onProgress } = options;
+  let reached = -1;
+  return {
+    jobId,
+    attempt,
+    params: options.params as TaskContext<Record<string, unknown>>['params'],
+    files: filesOf(options),
+    scratch,
+    signal,
+    logger,
+    env,
+    progress: (percent, message) => {
+      const whole = Math.floor(Math.min(100, Math.max(0, percent)));
+      if (!(whole > reached)) return; // NaN too
+      reached = whole;
+      onProgress(whole, message);
+    },
+  };
+}

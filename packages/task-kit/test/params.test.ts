@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest';
+import { defineTask, field, outputPath, parseParams, storedParams, taskSchemas, z } from '../src/index.js';
+
+const task = defineTask({
+  type: 'crop',
+  version: '1',
+  summary: 'Crops',
+  params: z.object({
+    width: field.int({ ge: 1 }),
+    fit: field.bool().default(true),
+    points: field.json(z.array(z.number())).optional(),
+  }),
+  output: z.object({ area: z.number() }),
+  outputPath: (params, input) => `output/${params.width}-${input?.name ?? 'none'}`,
+  load: async () => ({ run: async () => ({ area: 1 }) }),
+});
+
+describe('parameters of a task', () => {
+  it('are typed alike from form text and from JSON values; null and empty text are absent', () => {
+    const typed = { width: 5, fit: false, points: [1, 2] };
+    expect(parseParams(task, { width: '05', fit: 'NO', points: '[1,2]' }).data).toEqual(typed);
+    expect(parseParams(task, typed).data).toEqual(typed);
+    expect(parseParams(task, { width: 5, fit: '', points: null }).data).toEqual({ width: 5, fit: true });
+    expect(parseParams(task, { width: 0 }).error?.issues).toMatchObject([{ path: ['width'] }]);
+    expect(parseParams(task, {}).success).toBe(false);
+  });
+
+  it('are stored behind the paths that clients read', () => {
+    const input = { path: 'input/a.png', name: 'a.png', size: 3 };
+    expect(storedParams(task, { width: 5, fit: true }, input)).toEqual({
+      input_path: 'input/a.png',
+      output_path: 'output/5-a.png',
+      width: 5,
+      fit: true,
+    });
+    expect(outputPath({ ...task, outputPath: undefined } as never, {}, undefined)).toBe('output/crop.json');
+  });
+
+  it('are described as JSON Schemas with their real types', () => {
+    expect(taskSchemas(task)).toMatchObject({
+      params: {
+        properties: { width: { type: 'integer', minimum: 1 }, fit: { type: 'boolean', default: true } },
+        required: ['width'],
+      },
+      output: { properties: { area: { type: 'number' } } },
+    });
+  });
+
+  it('of a definition that cannot work are refused at once', () => {
+    for (const [wrong, message] of [
+      [{ type: 'Bad Name' }, 'lower-case'],
+      [{ type: 'batch' }, 'reserved'],
+      [{ version: '' }, 'version'],
+      [{ timeout: 0 }, 'timeout'],
+      [{ concurrency: 1.5 }, 'concurrency'],
+    ] as const)
+      expect(() => defineTask({ ...task, ...wrong })).toThrow(message);
+  });
+});
