@@ -10,18 +10,31 @@ import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { HttpError, notFound } from '../errors.js';
 
-export interface SendFileOptions {
-  /** Absolute; the caller has made sure that it may be read. A symbolic link as last part is refused. */
-  readonly path: string;
+/** A regular file, open for reading. */
+export interface OpenedFile {
+  readonly handle: FileHandle;
+  readonly size: number;
+  /** Milliseconds. */
+  readonly modified: number;
+}
+
+export interface SendOptions {
   readonly contentType: string;
-  /** Name offered for saving; default: the file's own. */
-  readonly name?: string;
+  /** Name offered for saving. */
+  readonly name: string;
   /** `inline` only for bytes that a browser may show from this origin. Default: attachment. */
   readonly disposition?: 'inline' | 'attachment';
-  /** What the tag is made of, e.g. a digest of the content; default: size and time of the file. */
+  /** What the entity tag is made of, e.g. a digest of the content; default: size and time of the file. */
   readonly tag?: string;
   /** Default: `private, no-cache` (kept, but asked about at each use). */
   readonly cacheControl?: string;
+}
+
+export interface SendFileOptions extends Omit<SendOptions, 'name'> {
+  /** Absolute; the caller has made sure that it may be read. A symbolic link as last part is refused. */
+  readonly path: string;
+  /** Name offered for saving; default: the file's own. */
+  readonly name?: string;
 }
 
 export interface ByteRange {
@@ -77,70 +90,78 @@ function rangeHolds(condition: unknown, tag: string, modified: Date): boolean {
     : Date.parse(condition) === Date.parse(modified.toUTCString());
 }
 
-async function open(file: string): Promise<FileHandle> {
+async function open(file: string): Promise<OpenedFile> {
+  let handle: FileHandle;
   try {
-    return await fs.open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    handle = await fs.open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException;
     if (['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO'].includes(code)) throw notFound('File not found', { cause: error });
     throw error;
   }
+  const stat = await handle.stat();
+  if (stat.isFile()) return { handle, size: stat.size, modified: stat.mtimeMs };
+  await handle.close();
+  throw notFound('File not found');
 }
 
 /**
- * Answers with a file.
- * @throws HttpError 404 where it is not there (any more), 416 for a range outside of it
+ * Answers with a file that is open; closes it, whatever happens.
+ * @throws HttpError 416 for a range outside of it
  */
-export async function sendFile(
+export async function sendOpenFile(
   request: FastifyRequest,
   reply: FastifyReply,
-  options: SendFileOptions,
+  file: OpenedFile,
+  options: SendOptions,
 ): Promise<FastifyReply> {
-  const handle = await open(options.path);
+  const { handle, size } = file;
+  let streaming = false;
   try {
-    const stat = await handle.stat();
-    if (!stat.isFile()) throw notFound('File not found');
-    const tag = `"${options.tag ?? `${stat.size.toString(16)}-${Math.round(stat.mtimeMs * 1000).toString(16)}`}"`;
+    const modified = new Date(file.modified);
+    const tag = `"${options.tag ?? `${size.toString(16)}-${Math.round(file.modified * 1000).toString(16)}`}"`;
     const validators = {
       etag: tag,
-      'last-modified': stat.mtime.toUTCString(),
+      'last-modified': modified.toUTCString(),
       'accept-ranges': 'bytes',
       'cache-control': options.cacheControl ?? 'private, no-cache',
     };
-    if (notModified(request, tag, stat.mtime)) {
-      await handle.close();
-      return reply.code(304).headers(validators).send();
-    }
-    const wanted = rangeHolds(request.headers['if-range'], tag, stat.mtime)
-      ? parseRange(request.headers.range, stat.size)
+    if (notModified(request, tag, modified)) return reply.code(304).headers(validators).send();
+    const wanted = rangeHolds(request.headers['if-range'], tag, modified)
+      ? parseRange(request.headers.range, size)
       : undefined;
     if (wanted === 'unsatisfiable')
-      throw new HttpError(416, `The file has ${stat.size} bytes: no such range`, {
-        headers: { 'content-range': `bytes */${stat.size}` },
+      throw new HttpError(416, `The file has ${size} bytes: no such range`, {
+        headers: { 'content-range': `bytes */${size}` },
       });
-    const { start, end } = wanted ?? { start: 0, end: stat.size - 1 };
+    const { start, end } = wanted ?? { start: 0, end: size - 1 };
     reply
       .code(wanted ? 206 : 200)
       .type(options.contentType)
       .headers({
         ...validators,
         'content-length': String(end - start + 1),
-        'content-disposition': contentDisposition(
-          options.disposition ?? 'attachment',
-          options.name ?? path.basename(options.path),
-        ),
+        'content-disposition': contentDisposition(options.disposition ?? 'attachment', options.name),
         // Whatever the bytes are, opened alone they run nothing and reach nothing.
         'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; sandbox",
-        ...(wanted && { 'content-range': `bytes ${start}-${end}/${stat.size}` }),
+        ...(wanted && { 'content-range': `bytes ${start}-${end}/${size}` }),
       });
-    if (request.method === 'HEAD' || stat.size === 0) {
-      await handle.close();
-      // A stream, since the router would take the length of any other empty body for the file's.
-      return reply.send(Readable.from([]));
-    }
+    // A stream in any case, since the router would take the length of another empty body for the file's.
+    if (request.method === 'HEAD' || size === 0) return reply.send(Readable.from([]));
+    streaming = true;
     return reply.send(handle.createReadStream({ start, end, highWaterMark: 1 << 18 }));
-  } catch (error) {
-    await handle.close().catch(() => undefined);
-    throw error;
+  } finally {
+    if (!streaming) await handle.close();
   }
 }
+
+/**
+ * Answers with a file of the disk.
+ * @throws HttpError 404 where it is not there (any more), 416 for a range outside of it
+ */
+export const sendFile = async (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  options: SendFileOptions,
+): Promise<FastifyReply> =>
+  sendOpenFile(request, reply, await open(options.path), { name: path.basename(options.path), ...options });
