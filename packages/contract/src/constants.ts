@@ -45,6 +45,7 @@ export const TOPICS = {
   worker: (prefix: string, workerId: string): string => `${prefix}/${workerId}`,
   jobStatus: (jobId: string): string => `job/status/${jobId}`,
   storeItems: (storePort: number): string => `store/${storePort}/items`,
+  storeEntities: (storePort: number): string => `store/${storePort}/entities`,
   insightStatus: (storePort: number): string => `mInsight/${storePort}/status`,
   entityStatus: (storePort: number, entityId: number | string): string =>
     `mInsight/${storePort}/entity_item_status/${entityId}`,

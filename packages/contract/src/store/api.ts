@@ -1,0 +1,22 @@
+/** The endpoint table of the store service. */
+import type { ApiInfo } from '../http/openapi.js';
+import { jobEndpoints } from '../jobs/endpoints.js';
+import { adminEndpoints } from './admin.js';
+import { entityEndpoints } from './entities.js';
+import { intelligenceEndpoints } from './intelligence.js';
+import { mediaEndpoints } from './media.js';
+
+export const STORE_API: ApiInfo = {
+  title: 'CoLAN Store',
+  version: 'v1',
+  description: 'Media and collections: kept, versioned, found again. The job endpoints of compute are served here too.',
+};
+
+/** Tasks add their own routes at start: see `taskEndpoint`. */
+export const storeEndpoints = [
+  ...adminEndpoints,
+  ...entityEndpoints,
+  ...mediaEndpoints,
+  ...intelligenceEndpoints,
+  ...jobEndpoints,
+] as const;

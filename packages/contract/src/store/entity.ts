@@ -1,0 +1,128 @@
+/** Entities (media and collections), their lists, versions and metadata. */
+import { z } from 'zod';
+import { field } from '../http/field.js';
+import { milliseconds } from './fields.js';
+
+/** A media file or a collection. The keys up to `is_indirectly_deleted` are those of the earlier system, in its order. */
+export const entity = z.object({
+  id: z.int(),
+  is_collection: z.boolean(),
+  label: z.string().nullable(),
+  description: z.string().nullable(),
+  parent_id: z.int().nullable(),
+  children_count: z.int().describe('Children that are not deleted; in lists that show deleted entities, all children'),
+  added_date: milliseconds.nullable(),
+  updated_date: milliseconds.nullable(),
+  create_date: milliseconds
+    .nullable()
+    .describe('When the picture was taken, as the file says; a time without a zone counts as UTC'),
+  added_by: z.string().nullable(),
+  updated_by: z.string().nullable(),
+  file_size: z.int().nullable(),
+  height: z.int().nullable().describe('Pixels, after rotation'),
+  width: z.int().nullable().describe('Pixels, after rotation'),
+  duration: z.number().nullable().describe('Seconds'),
+  mime_type: z.string().nullable().describe('Decided by the content'),
+  type: z.string().nullable().describe('image, video, audio, text or file'),
+  extension: z.string().nullable().describe('Without the dot'),
+  md5: z.string().nullable().describe('Of the bytes, 32 hexadecimal digits'),
+  file_path: z.string().nullable().describe('Relative to the media folder'),
+  is_deleted: z.boolean(),
+  is_indirectly_deleted: z.boolean().nullable().describe('Some collection above is deleted'),
+  sha256: z.string().nullable().describe('Of the bytes, 64 hexadecimal digits: what makes two files the same'),
+  file_name: z.string().nullable().describe('As uploaded, made harmless'),
+  create_date_offset: z
+    .int()
+    .nullable()
+    .describe('Minutes east of UTC where `create_date` was noted, if the file says so'),
+  camera: z.string().nullable(),
+  latitude: z.number().nullable().describe('Degrees, north is positive'),
+  longitude: z.number().nullable().describe('Degrees, east is positive'),
+  metadata_error: z.string().nullable().describe('What could not be read from the file'),
+  version: z.int().describe('Counts this entity’s changes from 1'),
+});
+export type Entity = z.infer<typeof entity>;
+
+export const entityQuery = z.object({
+  page: field.int({ ge: 1, le: 1_000_000_000 }).default(1),
+  page_size: field.int({ ge: 1, le: 100 }).default(20),
+  cursor: field
+    .filter(200)
+    .describe('`next_cursor` of the page before; `page` is then ignored. The same filters must be sent again'),
+  version: field.int().optional().describe('Show each entity as it was in this version; those without it are left out'),
+  filter_param: field.filter().describe('Accepted and ignored, as before'),
+  search_query: field.filter(500).describe('Text in the label; case does not count'),
+  exclude_deleted: field.bool().default(false),
+  md5: field.filter(128),
+  sha256: field.filter(128),
+  mime_type: field.filter(255),
+  type: field.filter(64),
+  width: field.int().optional(),
+  height: field.int().optional(),
+  file_size_min: field.int().optional(),
+  file_size_max: field.int().optional(),
+  date_from: field.int().optional().describe('Of `added_date`, inclusive'),
+  date_to: field.int().optional().describe('Of `added_date`, inclusive'),
+  parent_id: field.int().optional().describe('0: only those in no collection'),
+  is_collection: field.bool().optional(),
+});
+export type EntityQuery = z.infer<typeof entityQuery>;
+
+export const pagination = z.object({
+  page: z.int(),
+  page_size: z.int(),
+  total_items: z.int(),
+  total_pages: z.int(),
+  has_next: z.boolean(),
+  has_prev: z.boolean(),
+  total_is_estimate: z.boolean().describe('True above 10,000 matches where no counter is kept'),
+  next_cursor: z.string().nullable().describe('For the next page; costs the same however deep. Null on the last'),
+});
+export type Pagination = z.infer<typeof pagination>;
+
+export const entityList = z.object({ items: z.array(entity), pagination });
+export type EntityList = z.infer<typeof entityList>;
+
+/** What a version did to its entity. */
+export const VERSION_OPERATIONS = ['create', 'update', 'delete', 'undelete', 'restore'] as const;
+
+export const entityVersion = z.object({
+  version: z.int().describe('Counts from 1'),
+  transaction_id: z.int().describe('Grows with every change of any entity'),
+  updated_date: milliseconds.nullable(),
+  updated_by: z.string().nullable(),
+  operation_type: z.enum(VERSION_OPERATIONS),
+  changed_fields: z.array(z.string()),
+  label: z.string().nullable(),
+  description: z.string().nullable(),
+});
+export type EntityVersion = z.infer<typeof entityVersion>;
+
+export const fieldChange = z.object({ field: z.string(), from: z.unknown(), to: z.unknown() });
+export type FieldChange = z.infer<typeof fieldChange>;
+
+export const versionDiff = z.object({
+  entity_id: z.int(),
+  from_version: z.int(),
+  to_version: z.int(),
+  changes: z.array(fieldChange),
+});
+export type VersionDiff = z.infer<typeof versionDiff>;
+
+/** Everything that was read from the file. `pending` until the full set has been. */
+export const entityMetadata = z.object({
+  entity_id: z.int(),
+  status: z.enum(['pending', 'complete', 'failed']),
+  error: z.string().nullable(),
+  tags: z.record(z.string(), z.unknown()).describe('By the names that exiftool and ffprobe use'),
+});
+export type EntityMetadata = z.infer<typeof entityMetadata>;
+
+/** Paths with which a browser may fetch the entity's bytes without a token, until `expires_at`. */
+export const signedUrls = z.object({
+  expires_at: milliseconds,
+  media: z.string(),
+  preview: z.string(),
+  stream: z.string(),
+});
+export type SignedUrls = z.infer<typeof signedUrls>;

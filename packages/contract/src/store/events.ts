@@ -1,0 +1,19 @@
+/** MQTT messages of the store. */
+import { z } from 'zod';
+import { milliseconds } from './fields.js';
+
+/** `store/{port}/items`: a media entity is new, or its file was replaced. */
+export const itemEvent = z.object({ id: z.int(), md5: z.string(), timestamp: milliseconds });
+export type ItemEvent = z.infer<typeof itemEvent>;
+
+export const ENTITY_CHANGES = ['created', 'updated', 'deleted', 'restored', 'removed'] as const;
+
+/** `store/{port}/entities`: any entity changed; for live views. `removed` means for good. */
+export const entityEvent = z.object({
+  id: z.int(),
+  change: z.enum(ENTITY_CHANGES),
+  parent_id: z.int().nullable(),
+  version: z.int().nullable(),
+  timestamp: milliseconds,
+});
+export type EntityEvent = z.infer<typeof entityEvent>;
