@@ -21,7 +21,10 @@ export const jobListQuery = z.object({
 export type JobListQuery = z.infer<typeof jobListQuery>;
 
 /** Newest first. */
-export const jobList = listOf(job);
+export const jobList = listOf(job).extend({
+  /** True where more match than were counted. */
+  total_is_estimate: z.boolean(),
+});
 export type JobList = z.infer<typeof jobList>;
 
 /** Jobs that one batch may create. */
