@@ -1,0 +1,204 @@
+/** The endpoint table of the auth service. */
+import { z } from 'zod';
+import { endpoint } from '../http/endpoint.js';
+import { field } from '../http/field.js';
+import type { ApiInfo } from '../http/openapi.js';
+import { auditPage, auditQuery } from './audit.js';
+import { accessToken, keySet, loginForm, passwordChange, publicKey } from './sessions.js';
+import { revocationFeed } from './token.js';
+import { newUser, user, userChange, userId, userQuery } from './users.js';
+
+export const AUTH_API: ApiInfo = {
+  title: 'User Auth Service',
+  version: '0.1.0',
+  description: 'Users, permissions and the tokens by which the other services know them.',
+};
+
+const LOCKED = { description: 'Too many failed attempts; `Retry-After` says when to try again' };
+const NO_USER = { description: 'User not found' };
+const LAST_ADMIN = { description: 'The last active admin must stay' };
+
+export const getAuthRoot = endpoint({
+  id: 'root_get',
+  method: 'GET',
+  path: '/',
+  guard: 'public',
+  tag: 'system',
+  summary: 'That the service answers',
+  responses: { 200: { description: 'Healthy', schema: z.object({ message: z.string() }) } },
+});
+
+export const login = endpoint({
+  id: 'login_for_access_token',
+  method: 'POST',
+  path: '/auth/token',
+  guard: 'public',
+  tag: 'auth',
+  summary: 'A token for a name and a password',
+  form: loginForm,
+  responses: {
+    200: { description: 'A token', schema: accessToken },
+    401: { description: 'Incorrect username or password' },
+    429: LOCKED,
+  },
+});
+
+export const refreshToken = endpoint({
+  id: 'refresh_access_token',
+  method: 'POST',
+  path: '/auth/token/refresh',
+  guard: 'user',
+  tag: 'auth',
+  summary: 'A new token, with the rights that the user has now, for one that is still valid',
+  responses: { 200: { description: 'A token', schema: accessToken } },
+});
+
+export const getPublicKey = endpoint({
+  id: 'get_public_key',
+  method: 'GET',
+  path: '/auth/public-key',
+  guard: 'public',
+  tag: 'auth',
+  summary: 'The key that verifies tokens signed from now on',
+  responses: { 200: { description: 'The key', schema: publicKey } },
+});
+
+export const getKeySet = endpoint({
+  id: 'get_key_set',
+  method: 'GET',
+  path: '/.well-known/jwks.json',
+  guard: 'public',
+  tag: 'auth',
+  summary: 'Every key whose tokens are still accepted, by `kid`',
+  responses: { 200: { description: 'The keys', schema: keySet } },
+});
+
+export const listRevocations = endpoint({
+  id: 'list_revocations',
+  method: 'GET',
+  path: '/auth/revocations',
+  guard: 'service',
+  tag: 'auth',
+  summary: 'Users whose older tokens died, since a position in the feed; for the other services',
+  query: z.object({ since: field.int({ ge: 0 }).default(0) }),
+  responses: { 200: { description: 'The feed', schema: revocationFeed } },
+});
+
+export const getCurrentUser = endpoint({
+  id: 'read_users_me',
+  method: 'GET',
+  path: '/users/me',
+  guard: 'user',
+  tag: 'users',
+  summary: 'The user whose token this is',
+  responses: { 200: { description: 'The user', schema: user } },
+});
+
+export const changePassword = endpoint({
+  id: 'change_password',
+  method: 'PUT',
+  path: '/users/me/password',
+  guard: 'user',
+  tag: 'users',
+  summary: 'Change one’s own password: every older token dies, the answer holds a new one',
+  form: passwordChange,
+  responses: {
+    200: { description: 'A token', schema: accessToken },
+    400: { description: 'The current password is wrong' },
+    429: LOCKED,
+  },
+});
+
+export const createUser = endpoint({
+  id: 'create_user',
+  method: 'POST',
+  path: '/users/',
+  guard: 'admin',
+  tag: 'users',
+  summary: 'Add a user',
+  form: newUser,
+  responses: {
+    201: { description: 'The user', schema: user },
+    400: { description: 'Username already registered' },
+  },
+});
+
+export const listUsers = endpoint({
+  id: 'read_users',
+  method: 'GET',
+  path: '/users/',
+  guard: 'admin',
+  tag: 'users',
+  summary: 'Users, oldest first',
+  query: userQuery,
+  responses: { 200: { description: 'The users', schema: z.array(user) } },
+});
+
+export const getUser = endpoint({
+  id: 'read_user',
+  method: 'GET',
+  path: '/users/{user_id}',
+  guard: 'admin',
+  tag: 'users',
+  summary: 'One user',
+  params: userId,
+  responses: { 200: { description: 'The user', schema: user }, 404: NO_USER },
+});
+
+const change = {
+  path: '/users/{user_id}',
+  guard: 'admin',
+  tag: 'users',
+  params: userId,
+  form: userChange,
+  responses: { 200: { description: 'The user', schema: user }, 404: NO_USER, 409: LAST_ADMIN },
+} as const;
+
+export const updateUser = endpoint({
+  ...change,
+  id: 'update_user',
+  method: 'PUT',
+  summary: 'Change a user: what is not sent stays, an empty `permissions` takes all away',
+});
+
+export const patchUser = endpoint({ ...change, id: 'patch_user', method: 'PATCH', summary: 'The same as PUT' });
+
+export const deleteUser = endpoint({
+  id: 'delete_user',
+  method: 'DELETE',
+  path: '/users/{user_id}',
+  guard: 'admin',
+  tag: 'users',
+  summary: 'Remove a user; the id is never given again',
+  params: userId,
+  responses: { 204: { description: 'Removed' }, 404: NO_USER, 409: LAST_ADMIN },
+});
+
+export const listAudit = endpoint({
+  id: 'list_audit',
+  method: 'GET',
+  path: '/audit',
+  guard: 'admin',
+  tag: 'audit',
+  summary: 'Security-relevant changes, newest first',
+  query: auditQuery,
+  responses: { 200: { description: 'A page', schema: auditPage } },
+});
+
+export const authEndpoints = [
+  getAuthRoot,
+  login,
+  refreshToken,
+  getPublicKey,
+  getKeySet,
+  listRevocations,
+  getCurrentUser,
+  changePassword,
+  createUser,
+  listUsers,
+  getUser,
+  updateUser,
+  patchUser,
+  deleteUser,
+  listAudit,
+] as const;

@@ -1,0 +1,55 @@
+import { z } from 'zod';
+import { field, reject } from '../http/field.js';
+import { givenPassword, newPassword } from './credentials.js';
+
+export const accessToken = z.object({ access_token: z.string(), token_type: z.literal('bearer') });
+export type AccessToken = z.infer<typeof accessToken>;
+
+/** OAuth2's password grant; scope and client are read and mean nothing here. */
+export const loginForm = z.object({
+  username: field.text({ max: 1000 }).transform((name) => name.normalize('NFC')),
+  password: givenPassword(),
+  grant_type: z
+    .string()
+    .transform((text, ctx) =>
+      text === 'password'
+        ? text
+        : reject(ctx, text, "String should match pattern '^password$'", {
+            type: 'string_pattern_mismatch',
+            ctx: { pattern: '^password$' },
+          }),
+    )
+    .meta({ type: 'string', pattern: '^password$' })
+    .optional(),
+  scope: z.string().optional(),
+  client_id: z.string().optional(),
+  client_secret: z.string().optional(),
+});
+
+export const passwordChange = z.object({
+  current_password: givenPassword(),
+  new_password: newPassword(),
+});
+
+export const publicKey = z.object({
+  /** SPKI as PEM. */
+  public_key: z.string(),
+  algorithm: z.literal('ES256'),
+});
+export type PublicKey = z.infer<typeof publicKey>;
+
+/** RFC 7517: every key whose tokens are still accepted, the signing one first. */
+export const keySet = z.object({
+  keys: z.array(
+    z.object({
+      kty: z.literal('EC'),
+      crv: z.literal('P-256'),
+      x: z.string(),
+      y: z.string(),
+      kid: z.string(),
+      use: z.literal('sig'),
+      alg: z.literal('ES256'),
+    }),
+  ),
+});
+export type KeySet = z.infer<typeof keySet>;

@@ -1,0 +1,41 @@
+import { z } from 'zod';
+import { field } from '../http/field.js';
+import { newPassword, usernameField } from './credentials.js';
+import { permissionList } from './permissions.js';
+
+/** A user as clients see it. Its keys' order is part of what they know. */
+export const user = z.object({
+  username: z.string(),
+  is_admin: z.boolean(),
+  is_active: z.boolean(),
+  id: z.int(),
+  /** UTC without a zone, microseconds: `2026-11-20T16:53:27.321000`. */
+  created_at: z.string(),
+  permissions: z.array(z.string()),
+});
+export type User = z.infer<typeof user>;
+
+export const userId = z.object({ user_id: field.int() });
+
+export const userQuery = z.object({
+  skip: field.int({ ge: 0 }).default(0),
+  limit: field.int({ ge: 1, le: 1000 }).default(100),
+  /** The one user of this name, or none. */
+  username: field.filter(),
+});
+
+export const newUser = z.object({
+  username: usernameField(),
+  password: newPassword(),
+  is_admin: field.bool().default(false),
+  is_active: field.bool().default(true),
+  permissions: permissionList().default([]),
+});
+
+/** What is absent stays. Empty is absent too, but for `permissions`, where it means none. */
+export const userChange = z.object({
+  password: newPassword().optional(),
+  permissions: permissionList().optional(),
+  is_active: field.bool().optional(),
+  is_admin: field.bool().optional(),
+});
