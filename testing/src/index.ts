@@ -2,4 +2,5 @@ export * from './broker.js';
 export * from './files.js';
 export * from './postgres.js';
 export * from './requirements.js';
+export * from './stand-in-models.js';
 export * from './wait.js';

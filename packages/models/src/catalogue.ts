@@ -131,6 +131,7 @@ const entries: readonly ModelManifestInput[] = [
     source: 'GitHub opencv/opencv_zoo at 47534e2',
     input: 'input',
     preprocessing: { kind: 'yunet' },
+    golden: { output: 'kps_8', sum: 377.08, tolerance: 0.5 },
   },
   {
     id: 'auraface-v1',

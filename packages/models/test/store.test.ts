@@ -1,0 +1,155 @@
+import { createHash, randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import path from 'node:path';
+import { type ModelManifest, modelManifest } from '@cl-server/contract';
+import { makeStandIn, type TempDir, tempDir } from '@cl-server/testing';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ModelMissing, ModelStore } from '../src/store.js';
+
+const bytes = randomBytes(300_000);
+const sha256 = createHash('sha256').update(bytes).digest('hex');
+
+interface Source {
+  url: string;
+  requests: { url: string; range: string | undefined }[];
+  /** Bytes after which the connection breaks; once. */
+  breakAfter: number | undefined;
+  body: Buffer;
+  close(): Promise<void>;
+}
+
+async function startSource(): Promise<Source> {
+  const source: Omit<Source, 'url' | 'close'> = { requests: [], breakAfter: undefined, body: bytes };
+  const server = http.createServer((request, response) => {
+    source.requests.push({ url: request.url ?? '', range: request.headers.range });
+    const from = Number(/bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0);
+    response.writeHead(from > 0 ? 206 : 200, { 'content-length': source.body.length - from });
+    const cut = source.breakAfter;
+    source.breakAfter = undefined;
+    if (cut !== undefined) response.write(source.body.subarray(from, cut), () => response.socket?.end());
+    else response.end(source.body.subarray(from));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return Object.assign(source, {
+    url: `http://127.0.0.1:${port}/model.onnx`,
+    close: () =>
+      new Promise<void>((resolve) => {
+        server.closeAllConnections();
+        server.close(() => resolve());
+      }),
+  });
+}
+
+describe('the model store', () => {
+  let dir: TempDir;
+  let source: Source;
+  let manifest: ModelManifest;
+  let store: ModelStore;
+
+  beforeEach(async () => {
+    dir = tempDir();
+    source = await startSource();
+    manifest = modelManifest.parse({
+      id: 'test-model',
+      role: 'dino_image',
+      version: '1',
+      file: 'model.onnx',
+      urls: [source.url],
+      size: bytes.length,
+      sha256,
+      license: 'MIT',
+      source: 'a test',
+    });
+    store = new ModelStore({ dir: dir.path });
+  });
+  afterEach(async () => {
+    await source.close();
+    dir.remove();
+  });
+
+  it('fetches a model once, telling how far it is, and finds it again', async () => {
+    const seen: number[] = [];
+    const file = await store.pull(manifest, { onProgress: ({ received }) => seen.push(received) });
+    expect(fs.readFileSync(file).equals(bytes)).toBe(true);
+    expect(seen.at(-1)).toBe(bytes.length);
+    expect(await new ModelStore({ dir: dir.path }).pull(manifest)).toBe(file);
+    expect(source.requests).toHaveLength(1);
+    expect(fs.readdirSync(path.dirname(file))).toEqual(['model.onnx']);
+  });
+
+  it('resumes a download that broke off', async () => {
+    source.breakAfter = 100_000;
+    await expect(store.pull(manifest)).rejects.toThrow(ModelMissing);
+    const had = fs.statSync(`${store.target(manifest)}.part`).size;
+    expect(had).toBeGreaterThan(0);
+    await store.pull(manifest);
+    expect(source.requests.at(-1)?.range).toBe(`bytes=${had}-`);
+    expect(await store.locate(manifest)).toBe(store.target(manifest));
+  });
+
+  it('never keeps wrong bytes, and says which file to put where', async () => {
+    source.body = randomBytes(bytes.length);
+    const error = await store.pull(manifest).catch((e: unknown) => e as Error);
+    expect(error).toBeInstanceOf(ModelMissing);
+    for (const word of ['model.onnx', sha256, 'MODELS_DIR', 'models pull test-model', 'another SHA-256'])
+      expect((error as Error).message).toContain(word);
+    expect(await store.locate(manifest)).toBeUndefined();
+    source.body = bytes;
+    await store.pull(manifest);
+  });
+
+  it('lets two at once share one download', async () => {
+    const files = await Promise.all([store.pull(manifest), new ModelStore({ dir: dir.path }).pull(manifest)]);
+    expect(new Set(files).size).toBe(1);
+    expect(source.requests).toHaveLength(1);
+  });
+
+  it('is not stopped by the lock of a process that died', async () => {
+    fs.mkdirSync(path.dirname(store.target(manifest)), { recursive: true });
+    fs.writeFileSync(`${store.target(manifest)}.lock`, '999999999');
+    await store.pull(manifest);
+  });
+
+  it('asks a mirror first', async () => {
+    const mirrored = new ModelStore({ dir: dir.path, mirror: new URL('/mirror/', source.url).href });
+    await mirrored.pull({ ...manifest, urls: ['http://127.0.0.1:9/none'] });
+    expect(source.requests.map(({ url }) => url)).toEqual(['/mirror/test-model/model.onnx']);
+  });
+
+  it('finds a file put by hand anywhere below, by hash, and ignores one with other bytes', async () => {
+    fs.mkdirSync(path.join(dir.path, 'a/b'), { recursive: true });
+    fs.writeFileSync(path.join(dir.path, 'model.onnx'), randomBytes(bytes.length));
+    expect(await store.locate(manifest)).toBeUndefined();
+    fs.writeFileSync(path.join(dir.path, 'a/b/model.onnx'), bytes);
+    expect(await store.locate(manifest)).toBe(path.join(dir.path, 'a/b/model.onnx'));
+  });
+
+  it('sees that a file changed after it was verified', async () => {
+    const file = path.join(dir.path, 'model.onnx');
+    fs.writeFileSync(file, bytes);
+    expect(await store.locate(manifest)).toBe(file);
+    const damaged = Buffer.from(bytes);
+    damaged[5] = (damaged[5] ?? 0) ^ 1;
+    fs.writeFileSync(file, damaged);
+    fs.utimesSync(file, new Date(), new Date(Date.now() + 5_000));
+    expect(await store.locate(manifest)).toBeUndefined();
+  });
+
+  it('puts a role to a file of the user and back', async () => {
+    const { file, manifest: given } = makeStandIn(path.join(dir.path, 'mine'), 'dino_image');
+    const used = await store.use('dino_image', file, given);
+    expect((await store.resolve('dino_image')).path).toBe(file);
+    expect((await store.list()).find((row) => row.manifest.id === used.id)).toMatchObject({
+      state: 'present',
+      serves: ['dino_image'],
+    });
+    await expect(store.use('dino_image', file, { ...given, id: 'dinov2-vits14' })).rejects.toThrow(
+      'belongs to another',
+    );
+    await store.useKnown('dino_image');
+    await expect(store.resolve('dino_image')).rejects.toThrow('dinov2_vits14.onnx');
+  });
+});

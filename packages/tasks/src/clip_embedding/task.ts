@@ -1,0 +1,17 @@
+import { clipEmbeddingTask as contract } from '@cl-server/contract';
+import { defineTask } from '@cl-server/task-kit';
+
+export default defineTask({
+  type: contract.type,
+  version: '1.0.0',
+  summary: contract.summary,
+  params: contract.form,
+  output: contract.output,
+  file: contract.file,
+  outputPath: 'output/clip_embedding.npy',
+  requirements: { models: ['clip-vit-b32-image'] },
+  timeout: 300,
+  batch: 8,
+  process: 'clip',
+  load: async () => (await import('./run.js')).clipEmbedding(),
+});

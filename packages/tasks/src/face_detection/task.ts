@@ -1,0 +1,15 @@
+import { faceDetectionTask as contract } from '@cl-server/contract';
+import { defineTask } from '@cl-server/task-kit';
+
+export default defineTask({
+  type: contract.type,
+  version: '1.0.0',
+  summary: contract.summary,
+  params: contract.form,
+  output: contract.output,
+  file: contract.file,
+  requirements: { models: ['yunet-2026may'] },
+  timeout: 300,
+  process: 'faces',
+  load: async () => (await import('./run.js')).faceDetection(),
+});

@@ -1,0 +1,129 @@
+import type { faceEmbeddingTask } from '@cl-server/contract';
+import { encodeNpy } from '@cl-server/models';
+import { type TaskContext, type TaskModule, TaskUnavailable } from '@cl-server/task-kit';
+import type { z } from 'zod';
+import { CROP } from '../faces/align.js';
+import { findFaces, saveCrop } from '../faces/find.js';
+import { sharpness } from '../faces/quality.js';
+import { embedPictures, finished, imageRules } from '../vision/embed.js';
+import { type LoadedModel, loadModel } from '../vision/load-model.js';
+import { modelPixels, openPyramid } from '../vision/pixels.js';
+
+type Contract = typeof faceEmbeddingTask;
+type Params = z.output<Contract['form']>;
+type Output = z.input<Contract['output']>;
+type Context = TaskContext<Params>;
+
+/** The picture is an aligned crop, as face_detection cuts them. */
+async function embedCrops(model: LoadedModel, contexts: readonly Context[]): Promise<PromiseSettledResult<Output>[]> {
+  const prepared = await Promise.allSettled(
+    contexts.map((context) => modelPixels(context, imageRules(model.manifest))),
+  );
+  const good = prepared.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  const vectors = good.length > 0 ? await embedPictures(model, good) : [];
+  let next = 0;
+  return Promise.allSettled(
+    contexts.map(async ({ params, files, progress }, index) => {
+      const result = prepared[index];
+      if (result?.status !== 'fulfilled') throw result?.reason;
+      const vector = finished(vectors[next++] ?? new Float32Array(), params.normalize);
+      await files.write(params.output_path, encodeNpy(vector));
+      progress(100);
+      return {
+        embedding_dim: vector.length,
+        normalized: params.normalize,
+        quality_score: sharpness(result.value, imageRules(model.manifest).width),
+        ...model.stamp,
+      };
+    }),
+  );
+}
+
+/** The picture is a photo: every face of it, found, aligned and embedded. */
+async function embedPhoto(model: LoadedModel, detector: LoadedModel, context: Context): Promise<Output> {
+  const { params, files } = context;
+  const picture = await openPyramid(context);
+  context.progress(20);
+  const found = await findFaces(detector, picture, params, (done, of) => context.progress(20 + (40 * done) / of));
+  const { width, height } = imageRules(model.manifest);
+  if (width !== CROP || height !== CROP)
+    throw new TaskUnavailable(
+      'task_failed',
+      `model ${model.manifest.id} takes ${width}×${height}, crops are ${CROP}×${CROP}`,
+    );
+  const aligned = found.flatMap(({ crop, ...face }) => (crop ? [{ ...face, crop }] : []));
+  const vectors =
+    aligned.length > 0
+      ? await embedPictures(
+          model,
+          aligned.map(({ crop }) => crop),
+        )
+      : [];
+  const faces: NonNullable<Output['faces']> = [];
+  for (const [index, { crop, ...face }] of aligned.entries()) {
+    const vector = finished(vectors[index] ?? new Float32Array(), params.normalize);
+    const embeddingPath = `faces/face_${index}.npy`;
+    await files.write(embeddingPath, encodeNpy(vector));
+    if (index === 0) await files.write(params.output_path, encodeNpy(vector));
+    const filePath = await saveCrop(files, index, crop);
+    faces.push({ ...face, file_path: filePath, embedding_path: embeddingPath, quality_score: face.quality.score });
+  }
+  context.progress(100);
+  return {
+    embedding_dim: model.manifest.dimension ?? vectors[0]?.length ?? 0,
+    normalized: params.normalize,
+    quality_score: faces[0]?.quality_score ?? null,
+    faces,
+    num_faces: faces.length,
+    ...model.stamp,
+  };
+}
+
+export function faceEmbedding(): TaskModule<Params, Output> {
+  let embedder: LoadedModel | undefined;
+  let detector: Promise<LoadedModel> | undefined;
+
+  const loaded = (): LoadedModel => {
+    if (!embedder) throw new Error('setup has not run');
+    return embedder;
+  };
+
+  const embedWhole = async (context: Context): Promise<Output> => {
+    // Only whole photos need it, and a worker that gets crops alone never loads it.
+    detector ??= loadModel(context.env, 'face_detection');
+    detector.catch(() => {
+      detector = undefined;
+    });
+    return embedPhoto(loaded(), await detector, context);
+  };
+
+  return {
+    setup: async (env) => {
+      embedder ??= await loadModel(env, 'face_embedding');
+    },
+    run: async (context) => {
+      if (context.params.detect) return embedWhole(context);
+      const [result] = await embedCrops(loaded(), [context]);
+      if (result?.status !== 'fulfilled') throw result?.reason;
+      return result.value;
+    },
+    runBatch: async (contexts) => {
+      const crops = contexts.filter(({ params }) => !params.detect);
+      const done = new Map<Context, PromiseSettledResult<Output>>();
+      for (const [index, result] of (await embedCrops(loaded(), crops)).entries())
+        done.set(crops[index] as Context, result);
+      const results: PromiseSettledResult<Output>[] = [];
+      for (const context of contexts)
+        results.push(
+          done.get(context) ?? ((await Promise.allSettled([embedWhole(context)]))[0] as PromiseSettledResult<Output>),
+        );
+      return results;
+    },
+    teardown: async () => {
+      const found = await detector?.catch(() => undefined);
+      await Promise.all([embedder?.session.release(), found?.session.release()]);
+      embedder = undefined;
+      detector = undefined;
+    },
+  };
+}

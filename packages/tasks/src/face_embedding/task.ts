@@ -1,0 +1,17 @@
+import { faceEmbeddingTask as contract } from '@cl-server/contract';
+import { defineTask } from '@cl-server/task-kit';
+
+export default defineTask({
+  type: contract.type,
+  version: '1.0.0',
+  summary: contract.summary,
+  params: contract.form,
+  output: contract.output,
+  file: contract.file,
+  outputPath: 'output/face_embedding.npy',
+  requirements: { models: ['auraface-v1', 'yunet-2026may'] },
+  timeout: 300,
+  batch: 8,
+  process: 'faces',
+  load: async () => (await import('./run.js')).faceEmbedding(),
+});

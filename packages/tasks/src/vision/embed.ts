@@ -1,0 +1,45 @@
+/** Vectors of pictures, many in one tensor where the model allows it. */
+import type { ImagePreprocessing, ModelManifest } from '@cl-server/contract';
+import { assertFinite, floatTensor, imageShape, normalized, writeImage } from '@cl-server/models';
+import { TaskError } from '@cl-server/task-kit';
+import type { LoadedModel } from './load-model.js';
+
+export function imageRules(manifest: ModelManifest): ImagePreprocessing {
+  if (manifest.preprocessing?.kind !== 'image') throw new Error(`model ${manifest.id} does not take pictures`);
+  return manifest.preprocessing;
+}
+
+async function embedTensor(model: LoadedModel, pictures: readonly Uint8Array[]): Promise<Float32Array[]> {
+  const rules = imageRules(model.manifest);
+  const data = new Float32Array(pictures.length * rules.width * rules.height * 3);
+  for (const [index, pixels] of pictures.entries()) writeImage(pixels, rules, data, index);
+  const results = await model.session.run({ [model.input]: floatTensor(data, imageShape(rules, pictures.length)) }, [
+    model.output,
+  ]);
+  const vectors = results[model.output]?.data ?? new Float32Array();
+  const dimension = vectors.length / pictures.length;
+  return pictures.map((_, index) => vectors.slice(index * dimension, (index + 1) * dimension));
+}
+
+/**
+ * @param pictures RGB of exactly the model's size, as `modelPixels` gives them
+ * @returns one vector each, as the model gave it
+ */
+export async function embedPictures(model: LoadedModel, pictures: readonly Uint8Array[]): Promise<Float32Array[]> {
+  if (model.manifest.batch) return embedTensor(model, pictures);
+  const vectors: Float32Array[] = [];
+  for (const picture of pictures) vectors.push(...(await embedTensor(model, [picture])));
+  return vectors;
+}
+
+/** A vector fit to be kept. @throws TaskError where the model gave something that is not a number */
+export function finished(vector: Float32Array, normalize: boolean): Float32Array {
+  try {
+    assertFinite(vector);
+  } catch (error) {
+    throw new TaskError('task_failed', `The result is not a vector of numbers: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+  return normalize ? normalized(vector) : vector;
+}

@@ -1,0 +1,100 @@
+/** The model of a role, ready to run: found or fetched, loaded, tested. Otherwise the task is unavailable, and says why. */
+import path from 'node:path';
+import type { ModelManifest, ModelRole, ModelStamp } from '@cl-server/contract';
+import {
+  EXECUTION_PROVIDERS,
+  type ExecutionProvider,
+  ModelMissing,
+  ModelSession,
+  ModelStore,
+  selfTest,
+} from '@cl-server/models';
+import { type TaskEnvironment, TaskUnavailable } from '@cl-server/task-kit';
+
+export interface LoadedModel {
+  readonly manifest: ModelManifest;
+  readonly session: ModelSession;
+  readonly input: string;
+  readonly output: string;
+  readonly stamp: ModelStamp;
+}
+
+function providerOf(env: TaskEnvironment): ExecutionProvider {
+  const wanted = env.settings.EXECUTION_PROVIDER ?? 'cpu';
+  const provider = EXECUTION_PROVIDERS.find((name) => name === wanted);
+  if (!provider)
+    throw new TaskUnavailable(
+      'task_failed',
+      `EXECUTION_PROVIDER is ${wanted}; it can be ${EXECUTION_PROVIDERS.join(', ')}`,
+    );
+  return provider;
+}
+
+export const modelStore = (env: TaskEnvironment): ModelStore =>
+  new ModelStore({ dir: env.modelsDir, mirror: env.settings.MODELS_MIRROR });
+
+/** Path of a model's file, fetched if need be and allowed. @throws ModelMissing */
+async function fileOf(store: ModelStore, manifest: ModelManifest, env: TaskEnvironment): Promise<string> {
+  if (env.settings.MODELS_DOWNLOAD === 'never') return store.require(manifest);
+  let said = 0;
+  return store.pull(manifest, {
+    onProgress: ({ received, total }) => {
+      const percent = Math.floor((received / total) * 10) * 10;
+      if (percent === said) return;
+      said = percent;
+      env.logger.info({ model: manifest.id, percent }, 'fetching a model');
+    },
+  });
+}
+
+/** Path of any model of the catalogue, e.g. a tokenizer. @throws TaskUnavailable */
+export async function modelFile(env: TaskEnvironment, manifest: ModelManifest): Promise<string> {
+  try {
+    return await fileOf(modelStore(env), manifest, env);
+  } catch (error) {
+    throw asUnavailable(error);
+  }
+}
+
+function asUnavailable(error: unknown): unknown {
+  if (error instanceof TaskUnavailable) return error;
+  if (error instanceof ModelMissing) return new TaskUnavailable('model_missing', error.message, { cause: error });
+  return new TaskUnavailable('task_failed', `the model cannot be used: ${withoutPaths(error)}`, { cause: error });
+}
+
+/** Messages of the runtime name files; clients see this one. */
+const withoutPaths = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).replace(/(?:[A-Za-z]:)?[\\/][^\s:'"]+/g, (file) =>
+    path.basename(file),
+  );
+
+/** @throws TaskUnavailable */
+export async function loadModel(env: TaskEnvironment, role: ModelRole): Promise<LoadedModel> {
+  let session: ModelSession | undefined;
+  try {
+    const provider = providerOf(env);
+    const store = modelStore(env);
+    const chosen = await store.serving(role);
+    const file =
+      chosen.path !== undefined ? (await store.resolve(role)).path : await fileOf(store, chosen.manifest, env);
+    const { manifest } = chosen;
+    session = new ModelSession(file, { provider, threads: env.threads });
+    await selfTest(manifest, session);
+    const { inputs, outputs } = await session.names();
+    return {
+      manifest,
+      session,
+      input: manifest.input ?? inputs[0] ?? '',
+      output: manifest.output ?? outputs[0] ?? '',
+      stamp: {
+        model_id: manifest.id,
+        model_version: manifest.version,
+        preprocessing_version: manifest.preprocessing_version,
+        execution_provider: provider,
+      },
+    };
+  } catch (error) {
+    await session?.release();
+    throw asUnavailable(error);
+  }
+}

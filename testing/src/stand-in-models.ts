@@ -1,0 +1,241 @@
+/**
+ * Tiny models with the tensors of the real ones, made here: no noise, but pooled colours and gradients of the picture,
+ * turned by a fixed random matrix, so that similar pictures get similar vectors and rankings can be tested.
+ */
+import { createHash } from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+import onnxProto from 'onnx-proto';
+
+const { onnx } = onnxProto;
+const { DataType } = onnx.TensorProto;
+type Node = InstanceType<typeof onnx.NodeProto>;
+type Tensor = InstanceType<typeof onnx.TensorProto>;
+
+/** Uniform from −1 to 1, the same everywhere (mulberry32). */
+function randomFrom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return (((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * 2 - 1;
+  };
+}
+
+const floats = (name: string, dims: number[], values: Iterable<number>): Tensor =>
+  onnx.TensorProto.create({
+    name,
+    dims,
+    dataType: DataType.FLOAT,
+    rawData: new Uint8Array(Float32Array.from(values).buffer),
+  });
+
+const ints = (name: string, dims: number[], values: readonly number[]): Tensor =>
+  onnx.TensorProto.create({
+    name,
+    dims,
+    dataType: DataType.INT64,
+    rawData: new Uint8Array(BigInt64Array.from(values, BigInt).buffer),
+  });
+
+const intAttributes = (values: Record<string, number | number[]>) =>
+  Object.entries(values).map(([name, value]) =>
+    Array.isArray(value)
+      ? onnx.AttributeProto.create({ name, type: onnx.AttributeProto.AttributeType.INTS, ints: value })
+      : onnx.AttributeProto.create({ name, type: onnx.AttributeProto.AttributeType.INT, i: value }),
+  );
+
+const node = (
+  opType: string,
+  input: string[],
+  output: string,
+  attributes: Record<string, number | number[]> = {},
+): Node => onnx.NodeProto.create({ opType, input, output: [output], attribute: intAttributes(attributes) });
+
+type Dim = number | string;
+
+const valueInfo = (name: string, elemType: number, dims: readonly Dim[]) =>
+  onnx.ValueInfoProto.create({
+    name,
+    type: {
+      tensorType: {
+        elemType,
+        shape: { dim: dims.map((dim) => (typeof dim === 'number' ? { dimValue: dim } : { dimParam: dim })) },
+      },
+    },
+  });
+
+interface Graph {
+  readonly input: { readonly name: string; readonly type: number; readonly dims: readonly Dim[] };
+  readonly output: { readonly name: string; readonly dims: readonly Dim[] };
+  readonly nodes: Node[];
+  readonly constants: Tensor[];
+}
+
+const modelBytes = ({ input, output, nodes, constants }: Graph): Uint8Array =>
+  onnx.ModelProto.encode(
+    onnx.ModelProto.create({
+      irVersion: 8,
+      producerName: 'cl-server-stand-in',
+      opsetImport: [{ domain: '', version: 13 }],
+      graph: {
+        name: 'stand-in',
+        node: nodes,
+        initializer: constants,
+        input: [valueInfo(input.name, input.type, input.dims)],
+        output: [valueInfo(output.name, DataType.FLOAT, output.dims)],
+      },
+    }),
+  ).finish();
+
+const SOBEL = [-1, 0, 1, -2, 0, 2, -1, 0, 1];
+const SOBEL_DOWN = [-1, -2, -1, 0, 0, 0, 1, 2, 1];
+
+/** Colours and gradients, each pooled over a grid of cells. */
+function imageGraph(input: string, output: string, side: number, dimension: number, batch: Dim, seed: number): Graph {
+  const cell = side / 7;
+  const cells = 7 * 7;
+  const features = 3 * cells + 6 * cells;
+  const random = randomFrom(seed);
+  const pool = { kernel_shape: [cell, cell], strides: [cell, cell] };
+  return {
+    input: { name: input, type: DataType.FLOAT, dims: [batch, 3, side, side] },
+    output: { name: output, dims: [batch, dimension] },
+    constants: [
+      floats(
+        'sobel',
+        [6, 1, 3, 3],
+        [...Array(3)].flatMap(() => [...SOBEL, ...SOBEL_DOWN]),
+      ),
+      floats('turn', [features, dimension], Array.from({ length: features * dimension }, random)),
+    ],
+    nodes: [
+      node('AveragePool', [input], 'colours', pool),
+      node('Conv', [input, 'sobel'], 'gradients', { group: 3, kernel_shape: [3, 3], pads: [1, 1, 1, 1] }),
+      node('Abs', ['gradients'], 'strengths'),
+      node('AveragePool', ['strengths'], 'edges', pool),
+      node('Flatten', ['colours'], 'flat_colours', { axis: 1 }),
+      node('Flatten', ['edges'], 'flat_edges', { axis: 1 }),
+      node('Concat', ['flat_colours', 'flat_edges'], 'features', { axis: 1 }),
+      node('MatMul', ['features', 'turn'], output),
+    ],
+  };
+}
+
+/** Counts of tokens by their rest modulo the dimension. */
+function textGraph(input: string, output: string, dimension: number): Graph {
+  return {
+    input: { name: input, type: DataType.INT64, dims: [1, 'length'] },
+    output: { name: output, dims: [1, dimension] },
+    constants: [
+      ints('dimension', [1], [dimension]),
+      ints('depth', [], [dimension]),
+      floats('off_on', [2], [0, 1]),
+      ints('axes', [1], [1]),
+    ],
+    nodes: [
+      node('Mod', [input, 'dimension'], 'classes'),
+      node('OneHot', ['classes', 'depth', 'off_on'], 'marks', { axis: -1 }),
+      node('ReduceSum', ['marks', 'axes'], output, { keepdims: 0 }),
+    ],
+  };
+}
+
+const GRAPHS = {
+  clip_image: () => imageGraph('pixel_values', 'image_embeds', 224, 512, 'batch', 1),
+  clip_text: () => textGraph('input_ids', 'text_embeds', 512),
+  dino_image: () => imageGraph('input', 'output', 224, 384, 1, 2),
+  face_embedding: () => imageGraph('input', 'output', 112, 512, 'batch', 3),
+} as const;
+export type StandInRole = keyof typeof GRAPHS;
+
+const IMAGE = {
+  kind: 'image',
+  resize: 'shortest_edge',
+  kernel: 'bicubic',
+  scale: 1 / 255,
+  mean: [0.5, 0.5, 0.5],
+  std: [0.25, 0.25, 0.25],
+  layout: 'nchw',
+  colour: 'rgb',
+};
+
+const manifestOf = (role: StandInRole): Record<string, unknown> => {
+  switch (role) {
+    case 'clip_image':
+      return {
+        input: 'pixel_values',
+        output: 'image_embeds',
+        dimension: 512,
+        batch: true,
+        preprocessing: { ...IMAGE, width: 224, height: 224, resize_to: 224 },
+      };
+    case 'clip_text':
+      return {
+        input: 'input_ids',
+        output: 'text_embeds',
+        dimension: 512,
+        preprocessing: { kind: 'text', max_tokens: 77, tokenizer: 'clip-tokenizer', pad: false, type: 'int64' },
+      };
+    case 'dino_image':
+      return {
+        input: 'input',
+        output: 'output',
+        dimension: 384,
+        batch: false,
+        preprocessing: { ...IMAGE, width: 224, height: 224, resize_to: 256 },
+      };
+    case 'face_embedding':
+      return {
+        input: 'input',
+        output: 'output',
+        dimension: 512,
+        batch: true,
+        preprocessing: { ...IMAGE, width: 112, height: 112, resize: 'squash' },
+      };
+  }
+};
+
+export interface StandIn {
+  readonly role: StandInRole;
+  readonly file: string;
+  /** For `ModelStore.use(role, file, manifest)`. */
+  readonly manifest: Readonly<Record<string, unknown>>;
+}
+
+/** Writes one stand-in into a folder. */
+export function makeStandIn(folder: string, role: StandInRole): StandIn {
+  const file = path.join(folder, `stand_in_${role}.onnx`);
+  fs.mkdirSync(folder, { recursive: true });
+  fs.writeFileSync(file, modelBytes(GRAPHS[role]()));
+  return { role, file, manifest: { id: `stand-in-${role.replace('_', '-')}`, ...manifestOf(role) } };
+}
+
+export const STAND_IN_ROLES = Object.keys(GRAPHS) as readonly StandInRole[];
+
+/**
+ * Puts stand-ins to their roles in a models folder, as `models use` would, without the model store: services' tests start
+ * from a folder that is ready.
+ */
+export function installStandIns(modelsDir: string, roles: readonly StandInRole[] = STAND_IN_ROLES): void {
+  const choices = Object.fromEntries(
+    roles.map((role) => {
+      const { file, manifest } = makeStandIn(path.join(modelsDir, 'stand-ins'), role);
+      const bytes = fs.readFileSync(file);
+      const sha256 = createHash('sha256').update(bytes).digest('hex');
+      const full = {
+        version: '1',
+        license: 'MIT',
+        source: 'made by the tests',
+        role,
+        file: path.basename(file),
+        size: bytes.length,
+        sha256,
+        ...manifest,
+      };
+      return [role, { manifest: full, path: file }];
+    }),
+  );
+  fs.writeFileSync(path.join(modelsDir, 'models.json'), `${JSON.stringify({ version: 1, roles: choices }, null, 2)}\n`);
+}
