@@ -1,4 +1,5 @@
 export * from './common.js';
+export * from './config-folder.js';
 export * from './load.js';
 export * from './names.js';
 export * from './setting.js';

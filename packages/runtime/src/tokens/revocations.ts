@@ -19,12 +19,16 @@ export interface RevocationPollOptions {
   readonly fetch?: typeof fetch;
 }
 
+/** Together below 10 s: the time within which a dead token is refused everywhere. */
+const POLL_INTERVAL = 3_000;
+const FETCH_TIMEOUT = 5_000;
+
 export class RevocationPoll implements RevocationSource {
   readonly #options: RevocationPollOptions;
   readonly #minVersions = new Map<string, number>();
   #lastSeq = 0;
+  readonly #closing = new AbortController();
   #timer: NodeJS.Timeout | undefined;
-  #closed = false;
 
   constructor(options: RevocationPollOptions) {
     this.#options = options;
@@ -41,8 +45,8 @@ export class RevocationPoll implements RevocationSource {
 
   async #loop(): Promise<void> {
     await this.poll();
-    if (this.#closed) return;
-    this.#timer = setTimeout(() => void this.#loop(), this.#options.interval ?? 3_000);
+    if (this.#closing.signal.aborted) return;
+    this.#timer = setTimeout(() => void this.#loop(), this.#options.interval ?? POLL_INTERVAL);
     this.#timer.unref();
   }
 
@@ -52,7 +56,7 @@ export class RevocationPoll implements RevocationSource {
     try {
       const response = await (this.#options.fetch ?? fetch)(`${authUrl}/auth/revocations?since=${this.#lastSeq}`, {
         headers: { authorization: `Bearer ${credential}` },
-        signal: AbortSignal.timeout(5_000),
+        signal: AbortSignal.any([AbortSignal.timeout(FETCH_TIMEOUT), this.#closing.signal]),
       });
       if (!response.ok) throw new Error(`status ${response.status}`);
       const feed = revocationFeed.parse(await response.json());
@@ -68,7 +72,7 @@ export class RevocationPoll implements RevocationSource {
   }
 
   close(): void {
-    this.#closed = true;
+    this.#closing.abort();
     clearTimeout(this.#timer);
   }
 }

@@ -42,13 +42,18 @@ export class TokenVerifier {
   readonly #now: () => number;
   readonly #cache = new Map<string, TokenClaims>();
   readonly #cacheSize: number;
+  /** Counts key changes: what was verified by a key that was dropped meanwhile is not kept. */
+  #epoch = 0;
 
   constructor({ keys, revocations = noRevocations, now = Date.now, cacheSize = 10_000 }: VerifierOptions) {
     this.#keys = keys;
     this.#revocations = revocations;
     this.#now = now;
     this.#cacheSize = cacheSize;
-    keys.onChange(() => this.#cache.clear());
+    keys.onChange(() => {
+      this.#epoch++;
+      this.#cache.clear();
+    });
   }
 
   /** @throws TokenError */
@@ -56,6 +61,7 @@ export class TokenVerifier {
     if (token.length > MAX_LENGTH) throw new TokenError('invalid', 'token too long');
     const digest = createHash('sha256').update(token).digest('base64');
     const cached = this.#cache.get(digest);
+    const epoch = this.#epoch;
     const claims = cached ?? (await this.#verifySignature(token));
     if (this.#now() >= claims.exp * 1000) {
       this.#cache.delete(digest);
@@ -65,7 +71,7 @@ export class TokenVerifier {
       this.#cache.delete(digest);
       throw new TokenError('invalid', 'token revoked');
     }
-    if (!cached) this.#remember(digest, claims);
+    if (!cached && epoch === this.#epoch) this.#remember(digest, claims);
     return claims;
   }
 
