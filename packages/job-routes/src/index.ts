@@ -1,1 +1,4 @@
-export {};
+export { GuestMode, type GuestModeOptions, type GuestModeState } from './guest-mode.js';
+export { LiveWorkers, type LiveWorkersOptions } from './live-workers.js';
+export { createJobApi, type JobApi, type JobApiOptions } from './serve.js';
+export type { AskAvailability, Availability } from './task-route.js';

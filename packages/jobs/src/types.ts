@@ -65,6 +65,8 @@ export interface ClaimRequest {
   readonly types: Readonly<Record<string, number>>;
   /** Most jobs in all. */
   readonly limit: number;
+  /** Only jobs of this priority or higher: a worker's slot kept free for interactive work. */
+  readonly minPriority?: number;
   /** Length of the lease; default 30,000. */
   readonly leaseMs?: number;
 }
@@ -129,7 +131,8 @@ export type RetryResult =
 export interface ListFilter {
   readonly status?: JobStatusFilter | undefined;
   readonly task_type?: string | undefined;
-  readonly created_by?: string | undefined;
+  /** A user's id; null for the jobs that belong to nobody. */
+  readonly created_by?: string | null | undefined;
   /** This moment and later. */
   readonly created_after?: number | undefined;
   /** Earlier than this moment. */

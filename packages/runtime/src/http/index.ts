@@ -4,3 +4,4 @@ export { Answer, type Context, type Handler, type RouteOptions } from './handler
 export * from './metrics.js';
 export * from './send-file.js';
 export { type ReceivedFile, storageFault, type UploadOptions } from './upload.js';
+export { validatePart } from './validate.js';

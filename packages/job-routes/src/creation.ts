@@ -1,0 +1,180 @@
+/**
+ * Creating jobs. A request becomes a draft (checked, its file in place and on disk), drafts become rows in one
+ * transaction; a draft without a row of its own leaves no file behind.
+ */
+import { createHash } from 'node:crypto';
+import type { JobCreated } from '@cl-server/contract';
+import {
+  type AddResult,
+  type FileSource,
+  type JobRepository,
+  type JobStorage,
+  type NewJob,
+  newJobId,
+} from '@cl-server/jobs';
+import { conflict, HttpError, invalidField, safeFileName } from '@cl-server/runtime';
+import { type AnyTask, DEFAULT_TIMEOUT, type InputFile, storedParams } from '@cl-server/task-kit';
+
+export interface CreationOptions {
+  readonly repository: JobRepository;
+  readonly storage: JobStorage;
+  /** Folders in which a task's `*_absolute_path` fields may point. */
+  readonly mediaDir: string;
+  readonly streamsDir: string;
+  /** Jobs that one user, or all guests together, may have waiting. */
+  readonly maxQueued: number;
+}
+
+export interface CreationInput {
+  /** As the client named it. */
+  readonly name: string;
+  readonly size: number;
+  readonly source: FileSource;
+}
+
+export interface CreationRequest {
+  readonly task: AnyTask;
+  /** Checked by the task's schema. */
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly priority: number | undefined;
+  readonly input: CreationInput | undefined;
+  /** Null: a stranger who was let in. */
+  readonly owner: string | null;
+  readonly idempotencyKey: string | undefined;
+}
+
+interface Draft {
+  readonly job: NewJob;
+  discard(): Promise<unknown>;
+}
+
+/** Seconds after which a client that has too many jobs waiting may ask again. */
+const RETRY_AFTER = 5;
+
+const REFUSALS = [400, 403, 422];
+
+/** By name, not by class: a plugin may bring a task kit of its own. */
+function refusalOf(error: unknown): HttpError | undefined {
+  const { name, status, message, field } = error as {
+    name?: string;
+    status?: number;
+    message?: string;
+    field?: string;
+  };
+  if (name !== 'TaskRefusal' || status === undefined || !REFUSALS.includes(status)) return undefined;
+  if (status === 422) return invalidField('body', field ?? '', message ?? '');
+  return new HttpError(status, message ?? '', { cause: error });
+}
+
+export const tooManyQueued = (queued: number): HttpError =>
+  new HttpError(429, `You have ${queued} jobs waiting, as many as this server allows: wait for some of them to end`, {
+    code: 'too_many_jobs',
+    headers: { 'retry-after': String(RETRY_AFTER) },
+  });
+
+function outcome(result: AddResult): JobCreated | HttpError {
+  if (result.outcome === 'limited') return tooManyQueued(result.queued);
+  if (result.outcome === 'conflict')
+    return conflict('This Idempotency-Key was used for another request: choose a new one', { code: 'idempotency_key' });
+  const { job_id, status, task_type } = result.job;
+  return { job_id, status, task_type };
+}
+
+export class JobCreation {
+  readonly #options: CreationOptions;
+
+  constructor(options: CreationOptions) {
+    this.#options = options;
+  }
+
+  /** @throws HttpError for whatever the client can mend */
+  async create(request: CreationRequest): Promise<JobCreated> {
+    const [result] = await this.createAll([request]);
+    if (result instanceof HttpError) throw result;
+    if (result === undefined) throw new Error('one request, no result');
+    return result;
+  }
+
+  /** Each its own outcome, in order; faults that no client can mend are thrown, and nothing is created then. */
+  async createAll(requests: readonly CreationRequest[]): Promise<readonly (JobCreated | HttpError)[]> {
+    const drafts: (Draft | HttpError)[] = [];
+    const kept = new Set<Draft>();
+    try {
+      for (const request of requests) drafts.push(await this.#draft(request).catch(asHttpError));
+      const good = drafts.filter((draft): draft is Draft => !(draft instanceof HttpError));
+      const jobs = good.map(({ job }) => job);
+      const { repository, maxQueued } = this.#options;
+      const added = jobs.length > 0 ? await repository.addJobs(jobs, { maxQueued }) : [];
+      const results = new Map(good.map((draft, index) => [draft, added[index]]));
+      for (const [draft, result] of results) if (result?.outcome === 'created') kept.add(draft);
+      return drafts.map((draft) => {
+        if (draft instanceof HttpError) return draft;
+        const result = results.get(draft);
+        if (!result) throw new Error('a job was added without a result');
+        return outcome(result);
+      });
+    } finally {
+      for (const draft of drafts) if (!(draft instanceof HttpError) && !kept.has(draft)) await draft.discard();
+    }
+  }
+
+  async #draft(request: CreationRequest): Promise<Draft> {
+    const { task, owner, idempotencyKey, priority } = request;
+    const { storage } = this.#options;
+    const input = request.input && describe(request.input);
+    const params = storedParams(task, await this.#prepare(task, request.params, input), input);
+    const job_id = newJobId();
+    const discard = () => (input ? storage.remove(job_id) : Promise.resolve());
+    try {
+      let hash: string | undefined;
+      if (input && request.input) {
+        await storage.createDirectory(job_id);
+        ({ hash } = await storage.save(job_id, input.path, request.input.source));
+      }
+      return {
+        job: {
+          job_id,
+          task_type: task.type,
+          params,
+          created_by: owner,
+          timeout_ms: (task.timeout ?? DEFAULT_TIMEOUT) * 1000,
+          ...(priority !== undefined && { priority }),
+          ...(hash !== undefined && { input_sha256: hash }),
+          ...(idempotencyKey !== undefined && {
+            idempotency_key: idempotencyKey,
+            fingerprint: fingerprint([task.type, params, priority ?? null, hash ?? null]),
+          }),
+        },
+        discard,
+      };
+    } catch (error) {
+      await discard();
+      throw error;
+    }
+  }
+
+  async #prepare(
+    task: AnyTask,
+    params: Readonly<Record<string, unknown>>,
+    input: InputFile | undefined,
+  ): Promise<Readonly<Record<string, unknown>>> {
+    const { mediaDir, streamsDir } = this.#options;
+    try {
+      return (await task.prepare?.(params, { input, mediaDir, streamsDir })) ?? params;
+    } catch (error) {
+      throw refusalOf(error) ?? error;
+    }
+  }
+}
+
+function describe({ name, size }: CreationInput): InputFile {
+  const safe = safeFileName(name);
+  return { path: `input/${safe}`, name: safe, size };
+}
+
+const fingerprint = (parts: unknown): string => createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+
+function asHttpError(error: unknown): HttpError {
+  if (error instanceof HttpError) return error;
+  throw error;
+}

@@ -1,0 +1,60 @@
+import type { AnyEndpoint } from '@cl-server/contract';
+import type { JobEngine } from '@cl-server/jobs';
+import type { App, Logger } from '@cl-server/runtime';
+import { serveBatch } from './batch-route.js';
+import { serveCreation } from './create-routes.js';
+import { JobCreation } from './creation.js';
+import { jobApiEndpoints, type Tasks, taskRoutes } from './endpoints.js';
+import { serveFiles } from './file-route.js';
+import { serveJobs } from './job-route.js';
+import { type AskAvailability, serveTasks } from './task-route.js';
+import { serveWatch } from './watch-route.js';
+
+export interface JobApiOptions {
+  readonly jobs: Pick<JobEngine, 'repository' | 'storage' | 'events'>;
+  readonly tasks: Tasks;
+  readonly logger: Logger;
+  /** Folders in which a task's `*_absolute_path` fields may point: stored media to read, streams to write. */
+  readonly mediaDir: string;
+  readonly streamsDir: string;
+  /** Jobs that one user, or all guests together, may have waiting; default 10,000. */
+  readonly maxQueued?: number;
+  /** Event streams that one user, or all guests together, may have open; default 50. */
+  readonly maxStreams?: number;
+  /** Default: nobody knows. */
+  readonly availability?: AskAvailability;
+  /** Milliseconds between two keep-alive comments of an event stream; default 15,000. */
+  readonly keepAliveMs?: number;
+}
+
+/** The job endpoints, ready for an app: its table first, then the handlers. */
+export interface JobApi {
+  /** To be part of the app's endpoint table. */
+  readonly endpoints: readonly AnyEndpoint[];
+  /** Makes the app answer them. Its uploads must go to `storage.uploads`. */
+  serve(app: App): void;
+}
+
+export function createJobApi(options: JobApiOptions): JobApi {
+  const { jobs, tasks, logger, mediaDir, streamsDir, maxQueued = 10_000 } = options;
+  const { repository, storage, events } = jobs;
+  const routes = taskRoutes(tasks, logger);
+  const creation = new JobCreation({ repository, storage, mediaDir, streamsDir, maxQueued });
+  return {
+    endpoints: jobApiEndpoints(routes),
+    serve(app) {
+      serveCreation(app, routes, creation);
+      serveBatch(app, { repository, storage, creation, routes });
+      serveJobs(app, { repository, maxQueued });
+      serveFiles(app, { repository, storage });
+      serveWatch(app, {
+        repository,
+        events,
+        logger,
+        maxStreams: options.maxStreams ?? 50,
+        keepAliveMs: options.keepAliveMs ?? 15_000,
+      });
+      serveTasks(app, tasks, routes, options.availability ?? (() => ({ available: null, reason: null })));
+    },
+  };
+}

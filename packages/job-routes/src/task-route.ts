@@ -1,0 +1,35 @@
+/** `GET /tasks`: what this installation can do. */
+import { listTasks, type TaskInfo } from '@cl-server/contract';
+import type { App } from '@cl-server/runtime';
+import { type AnyTask, DEFAULT_TIMEOUT, taskSchemas } from '@cl-server/task-kit';
+import type { TaskRoute, Tasks } from './endpoints.js';
+
+/** Whether a task can run now, and why not. `available` is null where nobody can know. */
+export interface Availability {
+  readonly available: boolean | null;
+  readonly reason: string | null;
+}
+
+export type AskAvailability = (taskType: string) => Availability;
+
+/** Where a task comes from, without a path of this machine. */
+function sourceOf(tasks: Tasks, task: AnyTask): string {
+  const plugin = tasks.plugin(task.type);
+  return !plugin || plugin.source === 'builtin' ? 'builtin' : plugin.package;
+}
+
+const infoOf = (tasks: Tasks, task: AnyTask): Omit<TaskInfo, 'available' | 'reason'> => ({
+  task_type: task.type,
+  version: task.version,
+  summary: task.summary,
+  file: task.file ?? 'required',
+  source: sourceOf(tasks, task),
+  ...taskSchemas(task),
+  timeout_seconds: task.timeout ?? DEFAULT_TIMEOUT,
+  requirements: { tools: [...(task.requirements?.tools ?? [])], models: [...(task.requirements?.models ?? [])] },
+});
+
+export function serveTasks(app: App, tasks: Tasks, routes: readonly TaskRoute[], ask: AskAvailability): void {
+  const infos = routes.map(({ task }) => infoOf(tasks, task));
+  app.handle(listTasks, () => ({ items: infos.map((info) => ({ ...info, ...ask(info.task_type) })) }));
+}
