@@ -1,1 +1,9 @@
-export {};
+export * from './errors.js';
+export * from './exif/exiftool.js';
+export * from './exif/fields.js';
+export * from './image/header.js';
+export * from './metadata/media-metadata.js';
+export * from './sniff/kinds.js';
+export * from './sniff/sniff.js';
+export * from './video/input.js';
+export * from './video/probe.js';

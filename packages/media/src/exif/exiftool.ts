@@ -1,0 +1,126 @@
+/**
+ * One long-lived exiftool (perl) process that reads metadata for everyone, started at first use, started anew when it
+ * dies, when a file took too long and after every few hundred files.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { ExifTool, ExifToolTask, exiftoolPath } from 'exiftool-vendored';
+import { MediaError } from '../errors.js';
+
+/** Tags as exiftool gives them with numbers instead of words, `Group:Tag` or bare names; no path of the server. */
+export type RawTags = Readonly<Record<string, unknown>>;
+
+export interface ExifReaderOptions {
+  /** An exiftool to use instead of the packaged one. */
+  readonly exiftool?: string | undefined;
+  /** Milliseconds for one file. Default 30 s. */
+  readonly timeout?: number;
+  /** Files that may wait; one more is refused. Default 1000. */
+  readonly maxQueue?: number;
+}
+
+export interface ExifReader {
+  /**
+   * @param tags names that passed the tag grammar of the contract; none means all. With them the keys have no group.
+   * @throws MediaError `tool_missing` without exiftool or perl, `timeout`, `task_failed` where exiftool broke
+   */
+  read(file: string, tags?: readonly string[]): Promise<RawTags>;
+  /** Ends the process; the reader may not be used again. */
+  end(): Promise<void>;
+}
+
+/** Address space of the process, bytes: a decompression bomb in a text chunk ends it, not the machine. */
+const MEMORY = 1024 * 1024 * 1024;
+const PRLIMIT = '/usr/bin/prlimit';
+/** Numbers of these tags are names, and stay text as they are written: a model `300`, a version `17.10`. */
+const NAMES =
+  /("(?:[\w-]+:)?(?:Make|Model|Software|Lens|LensModel|LensID|LensMake|SerialNumber)":\s*)(-?[\d.]+(?:e[-+]?\d+)?)(?=\s*[,}\n])/gi;
+/** Facts of the server's disk, not of the file. */
+const SERVER_FACTS =
+  /(^|:)(SourceFile|Directory|FilePath|FilePermissions|FileModifyDate|FileAccessDate|FileInodeChangeDate|FileUserID|FileGroupID|FileDeviceID|FileDeviceNumber|FileInodeNumber|FileHardLinks|BaseName)$/i;
+const NOT_INSTALLED = 'ExifTool is not installed or not found in PATH. Please install ExifTool: https://exiftool.org/';
+
+class ReadTags extends ExifToolTask<RawTags> {
+  constructor(file: string, args: readonly string[]) {
+    super(['-charset', 'filename=utf8', ...args, file]);
+  }
+  protected override parse(text: string, error?: Error): RawTags {
+    if (text.trim() === '') throw error ?? new Error('exiftool gave no answer');
+    const [tags] = JSON.parse(text.replace(NAMES, '$1"$2"')) as [Record<string, unknown>];
+    return tags;
+  }
+}
+
+function withoutServerFacts(tags: RawTags, file: string): RawTags {
+  const folder = path.dirname(file);
+  const kept = Object.entries(tags).filter(
+    ([name, value]) => !SERVER_FACTS.test(name) && !(typeof value === 'string' && value.includes(folder)),
+  );
+  return Object.fromEntries(kept);
+}
+
+/** Every tag is asked for through a group, so that no name can be taken for an option. */
+const tagArgument = (tag: string): string => {
+  const name = tag.replace(/#$/, '');
+  return name.includes(':') ? `-${name}` : `-All:${name}`;
+};
+
+async function start(tool: string | undefined): Promise<ChildProcess> {
+  const script = tool ?? (await exiftoolPath());
+  // -config '' first: no configuration file of the machine's user is run.
+  const exiftool = [script, '-config', '', '-stay_open', 'True', '-@', '-'];
+  const command = tool === undefined ? ['perl', ...exiftool] : exiftool;
+  const limited = fs.existsSync(PRLIMIT) ? [PRLIMIT, `--as=${MEMORY}`, '--', ...command] : command;
+  const [program = 'perl', ...args] = limited;
+  return spawn(program, args, {
+    stdio: 'pipe',
+    env: { PATH: '/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin', LANG: 'C' },
+  });
+}
+
+export function createExifReader(options: ExifReaderOptions = {}): ExifReader {
+  const { exiftool: tool, timeout = 30_000, maxQueue = 1000 } = options;
+  const exiftool = new ExifTool({
+    maxProcs: 1,
+    maxTasksPerProcess: 500,
+    taskTimeoutMillis: timeout,
+    taskRetries: 0,
+    // Nothing listens for exit signals here: who made the reader ends it.
+    cleanupChildProcsOnExit: false,
+    processFactory: () => start(tool),
+    ignoreMinorErrors: true,
+  });
+  let ended = false;
+  // Without a listener a failed start would be thrown into the void.
+  exiftool.on('startError', () => undefined);
+
+  const explain = (cause: unknown): MediaError => {
+    const text = cause instanceof Error ? cause.message : String(cause);
+    if (/timeout|timed out/i.test(text))
+      return new MediaError('timeout', 'The metadata took too long to read', { cause });
+    if (/ENOENT|spawn|not found|failed to start/i.test(text))
+      return new MediaError('tool_missing', NOT_INSTALLED, { cause });
+    return new MediaError('task_failed', 'The metadata could not be read: ExifTool stopped at this file', { cause });
+  };
+
+  return {
+    async read(file, tags = []) {
+      if (ended) throw new MediaError('cancelled', 'The metadata reader has ended');
+      if (/[\r\n]/.test(file) || !path.isAbsolute(file))
+        throw new Error('exiftool needs an absolute path without line breaks');
+      if (exiftool.pendingTasks >= maxQueue)
+        throw new MediaError('task_failed', 'Too many files wait for their metadata; try again later');
+      const args = tags.length > 0 ? ['-n', '-json', ...tags.map(tagArgument)] : ['-G', '-n', '-json', '-fast'];
+      try {
+        return withoutServerFacts(await exiftool.enqueueTask(() => new ReadTags(file, args)), file);
+      } catch (error) {
+        throw explain(error);
+      }
+    },
+    async end() {
+      ended = true;
+      await exiftool.end(false);
+    },
+  };
+}

@@ -1,0 +1,54 @@
+import type { RawTags } from './exiftool.js';
+
+/** Groups in the order in which they are believed. `Composite` first: it carries signs and corrected values. */
+const TRUST = ['Composite', 'EXIF', 'QuickTime', 'XMP', 'IPTC', 'PNG', 'RIFF', 'Matroska', 'ID3', 'MakerNotes', 'File'];
+const rank = (group: string): number => {
+  const at = TRUST.indexOf(group);
+  return at < 0 ? TRUST.length : at;
+};
+
+/** Looks tags up by their bare names, whatever group they stand in. */
+export class TagIndex {
+  private readonly byName = new Map<string, { group: string; value: unknown }[]>();
+
+  constructor(raw: RawTags) {
+    for (const [key, value] of Object.entries(raw)) {
+      const at = key.lastIndexOf(':');
+      const name = key.slice(at + 1);
+      const entries = this.byName.get(name) ?? [];
+      entries.push({ group: key.slice(0, Math.max(0, at)), value });
+      this.byName.set(name, entries);
+    }
+    for (const entries of this.byName.values()) entries.sort((a, b) => rank(a.group) - rank(b.group));
+  }
+
+  /** The first of these tags that `accept` makes something of. */
+  private find<T>(names: readonly string[], accept: (value: unknown) => T | null): T | null {
+    for (const name of names)
+      for (const { value } of this.byName.get(name) ?? []) {
+        const accepted = accept(value);
+        if (accepted !== null) return accepted;
+      }
+    return null;
+  }
+
+  text(...names: string[]): string | null {
+    return this.find(names, (value) => {
+      if (typeof value !== 'string' && typeof value !== 'number') return null;
+      const text = String(value).replaceAll('\0', '').trim();
+      return text === '' ? null : text;
+    });
+  }
+
+  number(...names: string[]): number | null {
+    return this.find(names, (value) => {
+      const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
+      return typeof number === 'number' && Number.isFinite(number) ? number : null;
+    });
+  }
+
+  integer(...names: string[]): number | null {
+    const number = this.number(...names);
+    return number === null ? null : Math.round(number);
+  }
+}

@@ -1,0 +1,97 @@
+import type { Metadata } from 'sharp';
+import { invalidMedia, safeReason, unsupportedMediaKind } from '../errors.js';
+import type { MediaKind } from '../sniff/kinds.js';
+import { sniffFile } from '../sniff/sniff.js';
+import { sharp } from './sharp.js';
+
+/** Images over this are refused where the caller names no limit: 150 megapixels. */
+export const DEFAULT_MAX_PIXELS = 150_000_000;
+/** Frames of an animation that are decoded at most. */
+const MAX_FRAMES = 2000;
+
+const READABLE = new Set([
+  'image/jpeg',
+  'image/png',
+  'image/apng',
+  'image/webp',
+  'image/gif',
+  'image/tiff',
+  'image/avif',
+  'image/heic',
+  'image/heif',
+  'image/heic-sequence',
+  'image/heif-sequence',
+]);
+
+export interface ImageHeader {
+  readonly kind: MediaKind;
+  /** Pixels as shown: after orientation. */
+  readonly width: number;
+  readonly height: number;
+  /** EXIF orientation, 1 to 8, as stored; 1 where the decoder turns the picture itself. */
+  readonly orientation: number;
+  readonly frames: number;
+  readonly hasAlpha: boolean;
+  /** HEVC-coded: libvips as packaged cannot decode it. */
+  readonly isHevc: boolean;
+  readonly metadata: Metadata;
+}
+
+export interface HeaderOptions {
+  readonly maxPixels?: number;
+  /** What the file was sniffed to be, if that is known. */
+  readonly kind?: MediaKind;
+}
+
+function refuseOther(kind: MediaKind): void {
+  if (READABLE.has(kind.mime)) return;
+  if (kind.mime === 'image/svg+xml')
+    throw unsupportedMediaKind(
+      'SVG drawings are not rendered, because they can refer to other files; send a PNG of it',
+    );
+  if (kind.mime === 'application/x-empty') throw invalidMedia('The file is empty');
+  throw unsupportedMediaKind(`The file is not an image that can be read (it is ${kind.mime})`);
+}
+
+/**
+ * Reads an image's header, and refuses from it what must not be decoded.
+ * @throws MediaError `unsupported_media` for other files, `invalid_input` for damaged and for too large ones
+ */
+export async function imageHeader(file: string, options: HeaderOptions = {}): Promise<ImageHeader> {
+  const { maxPixels = DEFAULT_MAX_PIXELS, kind = await sniffFile(file) } = options;
+  refuseOther(kind);
+  let metadata: Metadata;
+  try {
+    metadata = await sharp(file, { limitInputPixels: false }).metadata();
+  } catch (cause) {
+    throw invalidMedia(`The image cannot be read: ${safeReason((cause as Error).message, [file])}`, cause);
+  }
+  const { width, height, pages = 1, orientation = 1, hasAlpha = false, autoOrient } = metadata;
+  const frames = kind.mime === 'image/gif' || kind.mime === 'image/webp' ? pages : 1;
+  const pixels = width * height;
+  if (!(pixels > 0)) throw invalidMedia('The image has no size');
+  if (pixels > maxPixels)
+    throw invalidMedia(
+      `The image has ${width} × ${height} pixels; at most ${Math.floor(maxPixels / 1e6)} megapixels are accepted`,
+    );
+  const isHevc = metadata.format === 'heif' && metadata.compression === 'hevc';
+  return {
+    kind,
+    width: autoOrient?.width ?? width,
+    height: autoOrient?.height ?? height,
+    orientation,
+    frames,
+    hasAlpha,
+    isHevc,
+    metadata,
+  };
+}
+
+/** @throws MediaError where an animation as a whole has more pixels than may be decoded */
+export function refuseLongAnimation({ width, height, frames }: ImageHeader, maxPixels = DEFAULT_MAX_PIXELS): void {
+  if (frames > MAX_FRAMES || width * height * frames > maxPixels)
+    throw invalidMedia(
+      `The animation has ${frames} frames of ${width} × ${height} pixels; at most ${MAX_FRAMES} frames and ` +
+        `${Math.floor(maxPixels / 1e6)} megapixels in all are accepted`,
+    );
+}

@@ -1,0 +1,122 @@
+import { MediaError } from '../errors.js';
+import { captureTime } from '../exif/capture-time.js';
+import type { ExifReader, RawTags } from '../exif/exiftool.js';
+import { exifFields } from '../exif/fields.js';
+import { TagIndex } from '../exif/tags.js';
+import { type ImageHeader, imageHeader } from '../image/header.js';
+import type { MediaKind, MediaType } from '../sniff/kinds.js';
+import { sniffFile } from '../sniff/sniff.js';
+import { mediaInput } from '../video/input.js';
+import { type ProbeResult, probe } from '../video/probe.js';
+
+/** What is known of a file. Nothing is invented: what could not be read is null, and `problems` says why. */
+export interface MediaMetadata {
+  readonly mime_type: string;
+  readonly type: MediaType;
+  /** Without the dot. */
+  readonly extension: string;
+  /** Pixels as shown: after rotation. */
+  readonly width: number | null;
+  readonly height: number | null;
+  /** Seconds. */
+  readonly duration: number | null;
+  /** When it was taken, milliseconds since 1970; a time without a zone is taken as UTC. */
+  readonly create_date: number | null;
+  /** The same as ISO 8601, with its offset where the file has one. */
+  readonly captured_at: string | null;
+  readonly camera: { readonly make: string | null; readonly model: string | null; readonly lens: string | null } | null;
+  /** Degrees, south and west negative; metres. */
+  readonly gps: { readonly latitude: number; readonly longitude: number; readonly altitude: number | null } | null;
+  /** Everything else that exiftool found, `Group:Tag`; long and binary values left out. */
+  readonly rest: Readonly<Record<string, unknown>>;
+  /** Sentences: what could not be read, and why. */
+  readonly problems: readonly string[];
+}
+
+export interface MetadataOptions {
+  /** Left out: only what the headers tell is read, in a few milliseconds. */
+  readonly exif?: ExifReader | undefined;
+  readonly ffprobe?: string | undefined;
+  readonly maxPixels?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Characters of one value in `rest`. */
+const MAX_VALUE = 2000;
+
+function compact(raw: RawTags): Record<string, unknown> {
+  const kept = Object.entries(raw).filter(
+    ([name, value]) =>
+      !name.startsWith('ExifTool:') &&
+      !(typeof value === 'string' && (value.startsWith('(Binary data ') || value.startsWith('base64:'))) &&
+      JSON.stringify(value).length <= MAX_VALUE,
+  );
+  return Object.fromEntries(kept);
+}
+
+class Reading {
+  readonly problems: string[] = [];
+  /** Runs one part; its failure is a problem of the file, not of the reading. */
+  async part<T>(work: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof MediaError) || error.code === 'cancelled') throw error;
+      this.problems.push(error.message);
+      return undefined;
+    }
+  }
+}
+
+const dimensions = (header: ImageHeader | undefined, film: ProbeResult | undefined) => {
+  const shown = header ?? film?.video;
+  return { width: shown?.width ?? null, height: shown?.height ?? null };
+};
+
+async function probeFile(file: string, options: MetadataOptions): Promise<ProbeResult> {
+  const { ffprobe, signal } = options;
+  if (ffprobe === undefined)
+    throw new MediaError('tool_missing', 'Size and duration of videos need ffprobe, which is not installed');
+  return probe(await mediaInput(file), { ffprobe, signal });
+}
+
+const isTimed = (kind: MediaKind): boolean => kind.demuxer !== undefined && kind.type !== 'image';
+
+/**
+ * Reads a file's kind, size, duration, capture time, camera, place and the rest, whatever the file is. A damaged file is
+ * no error: it gives what can be read.
+ * @throws MediaError `cancelled`; an I/O error of the file itself
+ */
+export async function readMediaMetadata(file: string, options: MetadataOptions = {}): Promise<MediaMetadata> {
+  const kind = await sniffFile(file);
+  const reading = new Reading();
+  const { exif, maxPixels } = options;
+  const [header, film, raw] = await Promise.all([
+    kind.type === 'image' && kind.demuxer === undefined
+      ? reading.part(() => imageHeader(file, { kind, ...(maxPixels !== undefined && { maxPixels }) }))
+      : undefined,
+    isTimed(kind) ? reading.part(() => probeFile(file, options)) : undefined,
+    exif && kind.mime !== 'application/x-empty' ? reading.part(() => exif.read(file)) : undefined,
+  ]);
+  const tags = raw ?? {};
+  const fields = exifFields(tags);
+  const time = captureTime(new TagIndex(tags), kind.type === 'video');
+  const error = tags['ExifTool:Error'];
+  if (typeof error === 'string' && kind.type !== 'file' && kind.type !== 'text')
+    reading.problems.push(`Metadata: ${error}`);
+  const { gps_latitude: latitude, gps_longitude: longitude } = fields;
+  return {
+    mime_type: kind.mime,
+    type: kind.type,
+    extension: kind.extension,
+    ...dimensions(header, film),
+    duration: film ? film.duration || null : null,
+    create_date: time?.milliseconds ?? null,
+    captured_at: time?.iso ?? null,
+    camera:
+      fields.make || fields.model || fields.lens ? { make: fields.make, model: fields.model, lens: fields.lens } : null,
+    gps: latitude !== null && longitude !== null ? { latitude, longitude, altitude: fields.gps_altitude } : null,
+    rest: compact(tags),
+    problems: reading.problems,
+  };
+}

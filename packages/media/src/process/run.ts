@@ -1,0 +1,92 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { MediaError } from '../errors.js';
+
+export interface RunOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds after which the program is killed. */
+  readonly timeout: number;
+  /** Bytes of standard output that are kept; more is a failure. */
+  readonly maxOutput?: number;
+  readonly cwd?: string | undefined;
+  /** Called with each line of standard output, which is then not kept. */
+  readonly onLine?: (line: string) => void;
+}
+
+export interface RunResult {
+  readonly code: number | null;
+  readonly stdout: Buffer;
+  /** The last 8 KB. */
+  readonly stderr: string;
+}
+
+const STDERR_TAIL = 8 * 1024;
+
+/**
+ * Runs a program to its end. Both pipes are always drained; the program is killed on abort, on time-out and where it
+ * writes too much. It stays in the caller's process group, so that it ends with it.
+ * @throws MediaError `cancelled`, `timeout`, `invalid_input` (too much output) or `tool_missing`
+ */
+export async function run(program: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
+  const { signal, timeout, maxOutput = 16 * 1024 * 1024, cwd, onLine } = options;
+  if (signal?.aborted) throw new MediaError('cancelled', 'The work was cancelled');
+  const child = spawn(program, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    cwd,
+    env: { PATH: '/usr/bin:/bin', LC_ALL: 'C.UTF-8' },
+  });
+  let failure: MediaError | undefined;
+  const kill = (error: MediaError): void => {
+    failure ??= error;
+    child.kill('SIGKILL');
+  };
+  const onAbort = (): void => kill(new MediaError('cancelled', 'The work was cancelled'));
+  signal?.addEventListener('abort', onAbort, { once: true });
+  const timer = setTimeout(
+    () => kill(new MediaError('timeout', `The file took longer than ${Math.round(timeout / 1000)} s to process`)),
+    timeout,
+  );
+  try {
+    const out = collect(child, { maxOutput, onLine }, kill);
+    const code = await closed(child);
+    if (failure) throw failure;
+    return { code, stdout: Buffer.concat(out.chunks), stderr: out.stderr() };
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', onAbort);
+  }
+}
+
+function closed(child: ChildProcess): Promise<number | null> {
+  return new Promise((resolve, reject) => {
+    child.on('error', (error) =>
+      reject(new MediaError('tool_missing', `A program that is needed could not be started`, { cause: error })),
+    );
+    child.on('close', resolve);
+  });
+}
+
+function collect(
+  child: ChildProcess,
+  { maxOutput, onLine }: Pick<RunOptions, 'onLine'> & { maxOutput: number },
+  kill: (error: MediaError) => void,
+) {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  let line = '';
+  let tail = '';
+  child.stdout?.on('data', (chunk: Buffer) => {
+    if (onLine) {
+      const lines = (line + chunk.toString('utf8')).split('\n');
+      line = lines.pop()?.slice(-10_000) ?? '';
+      for (const one of lines) onLine(one);
+      return;
+    }
+    size += chunk.length;
+    if (size > maxOutput) kill(new MediaError('invalid_input', 'The file unpacks to more than is allowed'));
+    else chunks.push(chunk);
+  });
+  child.stderr?.on('data', (chunk: Buffer) => {
+    tail = (tail + chunk.toString('utf8')).slice(-STDERR_TAIL);
+  });
+  return { chunks, stderr: () => tail };
+}

@@ -1,0 +1,45 @@
+import fs from 'node:fs/promises';
+import { fileTypeFromBuffer } from 'file-type';
+import { kindOf, type MediaKind } from './kinds.js';
+import { isUrl, sniffText } from './text.js';
+
+/** So much of a file is looked at: enough for every header, and a bound on the work. */
+const HEAD = 64 * 1024;
+
+async function readHead(file: string): Promise<Buffer> {
+  const handle = await fs.open(file, 'r');
+  try {
+    const buffer = Buffer.alloc(HEAD);
+    let length = 0;
+    while (length < HEAD) {
+      const { bytesRead } = await handle.read(buffer, length, HEAD - length, length);
+      if (bytesRead === 0) break;
+      length += bytesRead;
+    }
+    return buffer.subarray(0, length);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** What a file is by its content; its name plays no part. */
+export const sniffFile = async (file: string): Promise<MediaKind> => sniffBytes(await readHead(file));
+
+/** What content is that begins with these bytes. */
+export async function sniffBytes(head: Buffer): Promise<MediaKind> {
+  if (head.length === 0) return { mime: 'application/x-empty', extension: 'bin', type: 'file' };
+  const binary = await fileTypeFromBuffer(head).catch(() => undefined);
+  // A two-letter mark alone also begins many texts.
+  if (binary && binary.mime !== 'application/xml' && !(binary.mime === 'image/bmp' && !isBmp(head)))
+    return kindOf(binary.mime, binary.ext);
+  const text = sniffText(head);
+  if (text === undefined) return kindOf(binary?.mime === 'application/xml' ? 'text/xml' : 'application/octet-stream');
+  const kind = kindOf(text);
+  return kind.mime === 'text/plain' && head.length < HEAD && isUrl(head.toString('utf8'))
+    ? { ...kind, type: 'url' }
+    : kind;
+}
+
+/** A BMP has the size of its second header where other files that begin with `BM` have something else. */
+const isBmp = (head: Buffer): boolean =>
+  head.length >= 26 && [12, 40, 52, 56, 64, 108, 124].includes(head.readUInt32LE(14));

@@ -1,0 +1,131 @@
+import { invalidMedia, MediaError, safeReason } from '../errors.js';
+import { run } from '../process/run.js';
+import { inputArgs, type MediaInput } from './input.js';
+
+export interface VideoStream {
+  readonly index: number;
+  readonly codec: string;
+  /** Pixels as shown: after rotation, with square pixels. */
+  readonly width: number;
+  readonly height: number;
+  /** Degrees clockwise by which the stored picture is turned to be shown: 0, 90, 180 or 270. */
+  readonly rotation: number;
+  /** Frames per second; 0 where unknown. */
+  readonly frameRate: number;
+  readonly pixelFormat: string;
+}
+
+export interface AudioStream {
+  readonly index: number;
+  readonly codec: string;
+  readonly channels: number;
+}
+
+export interface ProbeResult {
+  /** Seconds; 0 where unknown. */
+  readonly duration: number;
+  /** Bits per second; 0 where unknown. */
+  readonly bitrate: number;
+  readonly video: VideoStream | undefined;
+  readonly audio: readonly AudioStream[];
+  /** Index of an attached picture: the cover of a song, the poster of a film. */
+  readonly cover: number | undefined;
+  /** Of the container, keys in lower case. */
+  readonly tags: Readonly<Record<string, string>>;
+}
+
+export interface ProbeOptions {
+  readonly ffprobe: string;
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds; default 20 s. */
+  readonly timeout?: number;
+}
+
+interface RawStream {
+  index: number;
+  codec_type?: string;
+  codec_name?: string;
+  width?: number;
+  height?: number;
+  channels?: number;
+  pix_fmt?: string;
+  avg_frame_rate?: string;
+  sample_aspect_ratio?: string;
+  duration?: string;
+  tags?: Record<string, string>;
+  disposition?: Record<string, number>;
+  side_data_list?: { rotation?: number }[];
+}
+interface RawProbe {
+  streams?: RawStream[];
+  format?: { duration?: string; bit_rate?: string; tags?: Record<string, string> };
+}
+
+const ratio = (text = '', separator = '/'): number => {
+  const [a, b] = text.split(separator).map(Number);
+  return a !== undefined && b ? a / b : 0;
+};
+const finite = (text: string | undefined): number => {
+  const value = Number(text);
+  return Number.isFinite(value) && value > 0 ? value : 0;
+};
+
+function videoStream(stream: RawStream): VideoStream | undefined {
+  const { width = 0, height = 0 } = stream;
+  if (width <= 0 || height <= 0) return undefined;
+  const turned = stream.side_data_list?.find((s) => s.rotation !== undefined)?.rotation;
+  const clockwise = turned !== undefined ? -turned : Number(stream.tags?.rotate ?? 0);
+  const rotation = (((Math.round(clockwise / 90) * 90) % 360) + 360) % 360;
+  const aspect = ratio(stream.sample_aspect_ratio, ':') || 1;
+  const shown = { width: Math.max(1, Math.round(width * aspect)), height };
+  const sideways = rotation % 180 === 90;
+  return {
+    index: stream.index,
+    codec: stream.codec_name ?? 'unknown',
+    width: sideways ? shown.height : shown.width,
+    height: sideways ? shown.width : shown.height,
+    rotation,
+    frameRate: ratio(stream.avg_frame_rate),
+    pixelFormat: stream.pix_fmt ?? 'unknown',
+  };
+}
+
+function understand(raw: RawProbe): ProbeResult {
+  const streams = raw.streams ?? [];
+  const isCover = (s: RawStream): boolean => s.disposition?.attached_pic === 1;
+  const films = streams.filter((s) => s.codec_type === 'video' && !isCover(s));
+  const durations = [raw.format?.duration, ...streams.map((s) => s.duration)].map(finite);
+  return {
+    duration: durations[0] || Math.max(0, ...durations),
+    bitrate: finite(raw.format?.bit_rate),
+    video: films.map(videoStream).find((s) => s !== undefined),
+    audio: streams
+      .filter((s) => s.codec_type === 'audio' && s.codec_name !== undefined)
+      .map((s) => ({ index: s.index, codec: s.codec_name ?? 'unknown', channels: s.channels ?? 0 })),
+    cover: streams.find((s) => s.codec_type === 'video' && isCover(s))?.index,
+    tags: Object.fromEntries(
+      Object.entries(raw.format?.tags ?? {}).map(([name, value]) => [name.toLowerCase(), String(value)]),
+    ),
+  };
+}
+
+/**
+ * Reads a container's streams with ffprobe.
+ * @throws MediaError where the file cannot be read as what it was sniffed to be
+ */
+export async function probe(
+  input: MediaInput,
+  { ffprobe, signal, timeout = 20_000 }: ProbeOptions,
+): Promise<ProbeResult> {
+  const args = ['-v', 'error', '-hide_banner', '-of', 'json', '-show_format', '-show_streams', ...inputArgs(input)];
+  const { code, stdout, stderr } = await run(ffprobe, args, { signal, timeout, maxOutput: 4 * 1024 * 1024 });
+  if (code !== 0)
+    throw invalidMedia(
+      `The file cannot be read as ${input.kind.mime}: ${safeReason(stderr, [input.file]) || 'damaged'}`,
+    );
+  try {
+    return understand(JSON.parse(stdout.toString('utf8')) as RawProbe);
+  } catch (cause) {
+    throw new MediaError('task_failed', 'ffprobe gave no answer that can be read', { cause });
+  }
+}
