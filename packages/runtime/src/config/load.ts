@@ -21,7 +21,7 @@ export interface LoadOptions<S extends Settings> extends ConfigSources {
   readonly program: string;
   readonly description: string;
   readonly settings: S;
-  /** Folder whose `config.yaml` is read; absent where none is known before the flags are. */
+  /** Folder whose `config.yaml` is read where neither flag nor environment names the data folder. */
   readonly configFolder?: string;
 }
 
@@ -133,6 +133,14 @@ function readSecretFile(name: string, env: ConfigSources['env'], faults: string[
   }
 }
 
+function folderOf(
+  { settings, env, configFolder }: LoadOptions<Settings>,
+  given: Map<string, string>,
+): string | undefined {
+  const key = Object.keys(settings).find((name) => settings[name]?.env === 'CL_SERVER_DIR');
+  return (key && given.get(key)) || env['CL_SERVER_DIR'] || configFolder;
+}
+
 /**
  * Reads a program's settings from all their sources.
  * @throws StartupError naming every fault, exit code 2
@@ -142,7 +150,7 @@ export function loadConfig<const S extends Settings>(options: LoadOptions<S>): L
   const flags = readFlags(settings, options.argv);
   const help = helpText(options);
   if (flags.help) return { values: {} as Values<S>, positionals: flags.positionals, helpWanted: true, help };
-  const yaml = readYaml(options.configFolder);
+  const yaml = readYaml(folderOf(options, flags.given));
   const faults = [...flags.faults, ...yaml.faults];
   const known = new Set([...Object.values(settings).map((setting) => setting.env), ...SETTING_NAMES]);
   for (const key of yaml.values.keys())

@@ -36,6 +36,7 @@ export const SETTING_NAMES: readonly string[] = [
   'MQTT_URL',
   'MQTT_USERNAME',
   'MQTT_WS_PORT',
+  'NO_MIGRATE',
   'PRIVATE_KEY_PATH',
   'PUBLIC_KEY_PATH',
   'READ_AUTH_ENABLED',

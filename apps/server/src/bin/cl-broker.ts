@@ -1,0 +1,8 @@
+import { runProgram } from '@cl-server/runtime';
+import { brokerProgram } from '../broker/program.js';
+
+await runProgram({
+  name: 'cl-broker',
+  start: () => brokerProgram(process.argv.slice(2), process.env),
+  drainDeadline: 5_000,
+});

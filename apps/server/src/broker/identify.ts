@@ -1,0 +1,55 @@
+import { SERVICE_MQTT_USER } from '@cl-server/contract';
+import { type RevocationSource, sameSecret, TokenError, type TokenVerifier } from '@cl-server/runtime';
+import type { Identity } from './access.js';
+
+/** A connection that is refused, with the return code of CONNACK (MQTT 3.1.1 §3.2.2.3). */
+export class ConnectionRefused extends Error {
+  override readonly name = 'ConnectionRefused';
+  constructor(
+    readonly returnCode: 3 | 4,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+export interface IdentifyOptions {
+  /** The services' own secret. */
+  readonly credential: string;
+  readonly verifier: TokenVerifier;
+  readonly revocations: RevocationSource;
+  /** Whether keys to verify tokens with are known yet. */
+  readonly keysReady: () => boolean;
+  readonly now?: () => number;
+}
+
+export type Identify = (username: string | undefined, password: string | undefined) => Promise<Identity>;
+
+/**
+ * From CONNECT's name and password to who it is: no password is a stranger, the services' name wants their secret, any
+ * other name comes with an access token.
+ * @throws ConnectionRefused
+ */
+export function createIdentify(options: IdentifyOptions): Identify {
+  const { credential, verifier, revocations, keysReady, now = Date.now } = options;
+  return async (username, password) => {
+    if (username === SERVICE_MQTT_USER) {
+      if (password !== undefined && sameSecret(password, credential)) return { kind: 'service' };
+      throw new ConnectionRefused(4, 'wrong service credential');
+    }
+    if (password === undefined || password === '') return { kind: 'stranger' };
+    try {
+      const claims = await verifier.verify(password);
+      return {
+        kind: 'user',
+        id: claims.id,
+        isAdmin: claims.is_admin,
+        isValid: () => now() < claims.exp * 1000 && claims.ver >= revocations.minVersion(claims.id),
+      };
+    } catch (error) {
+      if (!(error instanceof TokenError)) throw error;
+      if (!keysReady()) throw new ConnectionRefused(3, 'no key to verify tokens with yet');
+      throw new ConnectionRefused(4, `token refused: ${error.message}`);
+    }
+  };
+}

@@ -1,0 +1,10 @@
+import type { Environment } from '../platform/tools.js';
+import type { LauncherSettings } from '../settings.js';
+
+export interface CommandInput {
+  readonly settings: LauncherSettings;
+  readonly env: Environment;
+  readonly dataDir: string;
+  /** Writes to standard output; whole lines. */
+  readonly print: (text: string) => void;
+}

@@ -1,0 +1,48 @@
+import { messageOf, type RunningProgram } from '@cl-server/runtime';
+import pc from 'picocolors';
+import { type Platform, startPlatform } from '../platform/platform.js';
+import type { CommandInput } from './command.js';
+
+/** The page that a person sees when everything runs. The line for programs is printed apart. */
+function welcome({ urls, dataDir, newAdmin }: Platform): string {
+  const row = (name: string, text: string): string => `  ${name.padEnd(9)}${text}`;
+  const login = newAdmin
+    ? [`  ${pc.bold('Admin')}    ${newAdmin.username} / ${newAdmin.password}   (shown this once: keep it)`, '']
+    : [];
+  return [
+    '',
+    pc.bold('CL Server is running.'),
+    row('auth', `${urls.auth}/docs`),
+    row('store', `${urls.store}/docs`),
+    row('compute', `${urls.compute}/docs`),
+    row('events', [urls.mqtt, urls.mqtt_ws].filter(Boolean).join('  ') || 'no broker; clients poll'),
+    row('data', dataDir),
+    '',
+    ...login,
+    `Next, in another terminal:  npx cl-client login --username ${newAdmin?.username ?? 'admin'}`,
+    'Ctrl-C stops everything.',
+    '',
+  ].join('\n');
+}
+
+export async function start({ settings, env, dataDir, print }: CommandInput): Promise<RunningProgram> {
+  print(`Data folder: ${dataDir}\n`);
+  let platform: Platform | undefined;
+  const end = async (reason: string): Promise<void> => {
+    const text = `gave up: ${reason}; see ${dataDir}/run_logs`;
+    platform?.logger.fatal(text);
+    await platform?.stop().catch((error: unknown) => process.stderr.write(`cl-server: ${messageOf(error)}\n`));
+    process.stderr.write(`cl-server: ${text}\n`);
+    process.exit(1);
+  };
+  platform = await startPlatform({ settings, env, dataDir, print, gaveUp: (reason) => void end(reason) });
+  print(`${welcome(platform)}\nready ${JSON.stringify(platform.urls)}\n`);
+  const { stop } = platform;
+  return {
+    stop: async () => {
+      print('\nStopping: running jobs are finished or go back to the queue. Ctrl-C again ends at once.\n');
+      await stop();
+      print('Stopped.\n');
+    },
+  };
+}

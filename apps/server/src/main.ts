@@ -1,0 +1,48 @@
+/** The command `cl-server`: reads the settings, then runs one sub-command. */
+import path from 'node:path';
+import { loadConfig, type RunningProgram, StartupError } from '@cl-server/runtime';
+import type { CommandInput } from './commands/command.js';
+import { start } from './commands/start.js';
+import { defaultDataDir } from './data-folder.js';
+import type { Environment } from './platform/tools.js';
+import { launcherSettings } from './settings.js';
+
+interface Command {
+  readonly summary: string;
+  /** A returned program runs on; undefined: the command is done. */
+  run(input: CommandInput): Promise<RunningProgram | undefined>;
+}
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  start: { summary: 'Start everything (the default)', run: start },
+};
+
+const commandList = (): string =>
+  ['Commands:', ...Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}`), ''].join(
+    '\n',
+  );
+
+/** @throws StartupError for wrong usage */
+export async function main(argv: readonly string[], env: Environment): Promise<RunningProgram | undefined> {
+  const loaded = loadConfig({
+    program: 'cl-server',
+    description: 'runs the whole platform on one machine',
+    settings: launcherSettings,
+    configFolder: defaultDataDir(),
+    argv,
+    env,
+  });
+  const print = (text: string): void => {
+    process.stdout.write(text);
+  };
+  if (loaded.helpWanted) {
+    print(`${loaded.help}\n${commandList()}`);
+    return undefined;
+  }
+  const [name = 'start', ...rest] = loaded.positionals;
+  const command = COMMANDS[name];
+  if (!command || rest.length > 0)
+    throw new StartupError(`unknown command "${loaded.positionals.join(' ')}"\n${commandList().trimEnd()}`, 2);
+  const dataDir = path.resolve(loaded.values.dataDir ?? defaultDataDir());
+  return command.run({ settings: loaded.values, env, dataDir, print });
+}

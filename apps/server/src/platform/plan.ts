@@ -1,0 +1,142 @@
+/** From settings to processes: which run, in which stages, with which environment. */
+
+import type { LauncherSettings } from '../settings.js';
+import type { ChildSpec } from '../supervisor/child.js';
+import { isBuilt, type ProgramName, programFile } from './programs.js';
+import type { Environment } from './tools.js';
+
+/** `embedded`: ours; `outside`: named by MQTT_URL or MQTT_BROKER; `none`: clients poll. */
+export type BrokerKind = 'embedded' | 'outside' | 'none';
+
+export function brokerKind(
+  settings: Pick<LauncherSettings, 'broadcastType' | 'mqttUrl' | 'mqttBroker' | 'mqttPort'>,
+): BrokerKind {
+  if (settings.broadcastType === 'none') return 'none';
+  if (settings.mqttUrl !== undefined || settings.mqttBroker !== undefined) return 'outside';
+  return settings.mqttPort === 0 ? 'none' : 'embedded';
+}
+
+export interface PlatformUrls {
+  readonly auth: string;
+  readonly store: string;
+  readonly compute: string;
+  readonly mqtt: string | null;
+  readonly mqtt_ws: string | null;
+}
+
+/** The host by which the machine itself reaches what listens on `host`. */
+export function reachableHost(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  if (host === '::') return '[::1]';
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+/** URLs for those on this machine. */
+export function platformUrls(settings: LauncherSettings): PlatformUrls {
+  const host = reachableHost(settings.host);
+  const kind = brokerKind(settings);
+  const outside = settings.mqttUrl ?? `mqtt://${settings.mqttBroker}:${settings.mqttPort}`;
+  return {
+    auth: `http://${host}:${settings.authPort}`,
+    store: `http://${host}:${settings.storePort}`,
+    compute: `http://${host}:${settings.computePort}`,
+    mqtt: kind === 'none' ? null : kind === 'outside' ? outside : `mqtt://${host}:${settings.mqttPort}`,
+    mqtt_ws: kind === 'embedded' && settings.mqttWsPort !== 0 ? `ws://${host}:${settings.mqttWsPort}` : null,
+  };
+}
+
+/** Given only to those who need them, never by inheritance. */
+const SECRETS = ['ADMIN_PASSWORD', 'MQTT_USERNAME', 'MQTT_PASSWORD', 'MQTT_PASSWORD_FILE'];
+/** Of the launcher alone, or decided here anew. */
+const NOT_INHERITED = [
+  ...SECRETS,
+  'WORKER_ID',
+  'WORKERS',
+  'NO_MIGRATE',
+  'MQTT_URL',
+  'MQTT_BROKER',
+  'PORT',
+  'NODE_CHANNEL_FD',
+];
+
+const defined = (env: Environment): Record<string, string> =>
+  Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined));
+
+function brokerEnvironment(settings: LauncherSettings, urls: PlatformUrls, env: Environment): Environment {
+  const kind = brokerKind(settings);
+  if (kind === 'none') return { BROADCAST_TYPE: 'none' };
+  const url = { BROADCAST_TYPE: 'mqtt', MQTT_URL: urls.mqtt ?? '' };
+  if (kind === 'embedded') return { ...url, MQTT_JOB_STATUS: settings.mqttJobStatus === 'off' ? 'off' : 'on' };
+  return {
+    ...url,
+    // Who may read what on an outside broker is not ours to decide, so whole jobs go there only when told.
+    MQTT_JOB_STATUS: settings.mqttJobStatus === 'on' ? 'on' : 'off',
+    MQTT_USERNAME: env['MQTT_USERNAME'],
+    MQTT_PASSWORD: env['MQTT_PASSWORD'],
+    MQTT_PASSWORD_FILE: env['MQTT_PASSWORD_FILE'],
+  };
+}
+
+export interface PlanOptions {
+  readonly settings: LauncherSettings;
+  /** The launcher's own environment, which children inherit. */
+  readonly env: Environment;
+  readonly dataDir: string;
+}
+
+export interface Plan {
+  readonly urls: PlatformUrls;
+  /** Environment of a program run by hand on the same data, e.g. a migration. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly stages: readonly (readonly ChildSpec[])[];
+}
+
+/** Milliseconds; a worker's jobs go back to the queue when they are not done by then. All stages together stay below 30 s. */
+const WORKER_DRAIN = 15_000;
+const SERVICE_DRAIN = 4_000;
+
+export function planPlatform({ settings, env, dataDir }: PlanOptions): Plan {
+  const urls = platformUrls(settings);
+  const inherited = Object.fromEntries(Object.entries(env).filter(([name]) => !NOT_INHERITED.includes(name)));
+  const environment = defined({
+    ...inherited,
+    CL_SERVER_DIR: dataDir,
+    HOST: settings.host,
+    LOG_LEVEL: settings.logLevel,
+    AUTH_PORT: String(settings.authPort),
+    STORE_PORT: String(settings.storePort),
+    COMPUTE_PORT: String(settings.computePort),
+    MQTT_PORT: String(settings.mqttPort),
+    MQTT_WS_PORT: String(settings.mqttWsPort),
+    AUTH_URL: urls.auth,
+    STORE_URL: urls.store,
+    COMPUTE_URL: urls.compute,
+    AUTH_DISABLED: String(settings.authDisabled),
+    MIGRATE: String(!settings.noMigrate),
+    FFMPEG_PATH: settings.ffmpegPath,
+    FFPROBE_PATH: settings.ffprobePath,
+    ...brokerEnvironment(settings, urls, env),
+  });
+
+  const child = (name: string, program: ProgramName, more: Environment = {}): ChildSpec => ({
+    name,
+    script: programFile(program),
+    env: defined({ ...environment, ...more }),
+    drainDeadline: program === 'compute-worker' ? WORKER_DRAIN : SERVICE_DRAIN,
+  });
+  const workers = Array.from({ length: settings.workers }, (_, index) =>
+    child(`worker-${index + 1}`, 'compute-worker', { WORKER_ID: `worker-${index + 1}` }),
+  );
+  return {
+    urls,
+    environment,
+    stages: [
+      [
+        ...(brokerKind(settings) === 'embedded' ? [child('broker', 'cl-broker')] : []),
+        child('auth', 'auth-server', { ADMIN_PASSWORD: settings.adminPassword }),
+      ],
+      [child('store', 'store'), child('compute', 'compute-server')],
+      [...workers, ...(isBuilt('m-insight-worker') ? [child('insight', 'm-insight-worker')] : [])],
+    ],
+  };
+}

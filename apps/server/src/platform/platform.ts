@@ -1,0 +1,106 @@
+/** The whole platform as one thing that starts and stops. */
+import path from 'node:path';
+import { type Logger, messageOf, openDataDir, StartupError, serviceCredential } from '@cl-server/runtime';
+import type { LauncherSettings } from '../settings.js';
+import type { ReadyInfo, Timing } from '../supervisor/child.js';
+import { Output } from '../supervisor/output.js';
+import { Supervisor } from '../supervisor/supervisor.js';
+import { brokerKind, type Plan, type PlatformUrls, planPlatform } from './plan.js';
+import { checkPorts, type PortWish } from './ports.js';
+import { untilReady } from './ready.js';
+import { type Environment, requireTools } from './tools.js';
+
+export interface PlatformOptions {
+  readonly settings: LauncherSettings;
+  readonly env: Environment;
+  readonly dataDir: string;
+  /** Writes whole lines to the terminal. */
+  readonly print: (text: string) => void;
+  /** A part crashed too often; the platform has to end. */
+  readonly gaveUp: (reason: string) => void;
+  readonly timing?: Timing;
+}
+
+export interface AdminLogin {
+  readonly username: string;
+  readonly password: string;
+}
+
+export interface Platform {
+  readonly urls: PlatformUrls;
+  readonly dataDir: string;
+  /** Of the admin that was made now with a random password. */
+  readonly newAdmin: AdminLogin | undefined;
+  readonly logger: Logger;
+  stop(): Promise<void>;
+}
+
+const READY_DEADLINE = 30_000;
+
+/** The settings with every port 0 of a service replaced by a free one. */
+async function withPorts(settings: LauncherSettings): Promise<LauncherSettings> {
+  const services = ['auth', 'store', 'compute'] as const;
+  const wishes: PortWish[] = services.map((what) => ({ what, flag: `${what}-port`, port: settings[`${what}Port`] }));
+  if (brokerKind(settings) === 'embedded') {
+    wishes.push({ what: 'mqtt', flag: 'mqtt-port', port: settings.mqttPort });
+    if (settings.mqttWsPort !== 0)
+      wishes.push({ what: 'mqtt websocket', flag: 'mqtt-ws-port', port: settings.mqttWsPort });
+  }
+  const [authPort = 0, storePort = 0, computePort = 0] = await checkPorts(settings.host, wishes);
+  return { ...settings, authPort, storePort, computePort };
+}
+
+function adminOf(info: ReadyInfo | undefined): AdminLogin | undefined {
+  const admin = info?.['admin'] as Partial<AdminLogin> | undefined;
+  return typeof admin?.username === 'string' && typeof admin.password === 'string'
+    ? { username: admin.username, password: admin.password }
+    : undefined;
+}
+
+async function startAll(plan: Plan, supervisor: Supervisor): Promise<AdminLogin | undefined> {
+  let admin: AdminLogin | undefined;
+  for (const stage of plan.stages) admin ??= adminOf((await supervisor.startStage(stage)).get('auth'));
+  const { auth, store, compute } = plan.urls;
+  await Promise.all(
+    Object.entries({ auth, store, compute }).map(([name, url]) => untilReady(name, url, { deadline: READY_DEADLINE })),
+  );
+  return admin;
+}
+
+/**
+ * Starts everything and waits until it is healthy; what was started is gone again where a part does not come up.
+ * @throws StartupError
+ */
+export async function startPlatform(options: PlatformOptions): Promise<Platform> {
+  requireTools(options.env);
+  const dataDir = openDataDir(options.dataDir, { create: true });
+  const settings = await withPorts(options.settings);
+  serviceCredential(dataDir);
+  const output = new Output({ folder: path.join(dataDir, 'run_logs'), print: options.print });
+  const logger = output.logger('cl-server', settings.logLevel);
+  warnOfOpenDoors(settings, logger);
+  const supervisor = new Supervisor({
+    output,
+    logger,
+    gaveUp: options.gaveUp,
+    ...(options.timing && { timing: options.timing }),
+  });
+  const plan = planPlatform({ settings, env: options.env, dataDir });
+  const stop = async (): Promise<void> => {
+    await supervisor.drain();
+    output.close();
+  };
+  try {
+    const newAdmin = await startAll(plan, supervisor);
+    return { urls: plan.urls, dataDir, newAdmin, logger, stop };
+  } catch (error) {
+    await stop();
+    throw error instanceof StartupError ? error : new StartupError(messageOf(error), 1, { cause: error });
+  }
+}
+
+function warnOfOpenDoors(settings: LauncherSettings, logger: Logger): void {
+  if (!['127.0.0.1', 'localhost', '::1'].includes(settings.host))
+    logger.warn(`listening on ${settings.host}: everyone who reaches this machine reaches the platform`);
+  if (settings.authDisabled) logger.warn('--no-auth: store and compute let everyone in');
+}

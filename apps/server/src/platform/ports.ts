@@ -1,0 +1,53 @@
+import net from 'node:net';
+import { StartupError } from '@cl-server/runtime';
+
+export interface PortWish {
+  /** What it is for, in messages. */
+  readonly what: string;
+  /** Flag by which another can be chosen. */
+  readonly flag: string;
+  /** 0: any free one. */
+  readonly port: number;
+}
+
+const tryPort = (host: string, port: number): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const server = net.createServer();
+    server.once('error', reject);
+    server.listen({ host, port, exclusive: true }, () => {
+      const got = (server.address() as net.AddressInfo).port;
+      server.close(() => resolve(got));
+    });
+  });
+
+function fault({ what, flag, port }: PortWish, host: string, code: string | undefined): string {
+  if (code === 'EADDRINUSE')
+    return `port ${port} (${what}) is in use: stop what uses it, or choose another with --${flag}`;
+  if (code === 'EACCES')
+    return `port ${port} (${what}) may not be opened by this user: choose one above 1023 with --${flag}`;
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
+    return `${host} is not an address of this machine: choose another with --host`;
+  return `port ${port} (${what}) cannot be opened (${code}): choose another with --${flag}`;
+}
+
+/**
+ * Checks all ports before anything starts.
+ * @returns the ports in the same order, 0 replaced by a free one
+ * @throws StartupError naming each port that cannot be had and the flag that changes it
+ */
+export async function checkPorts(host: string, wishes: readonly PortWish[]): Promise<readonly number[]> {
+  const faults = new Set<string>();
+  const ports: number[] = [];
+  for (const wish of wishes) {
+    const twin = wish.port === 0 ? -1 : ports.indexOf(wish.port);
+    if (twin >= 0) faults.add(`port ${wish.port} is asked for twice, by --${wishes[twin]?.flag} and by --${wish.flag}`);
+    try {
+      ports.push(await tryPort(host, wish.port));
+    } catch (error) {
+      faults.add(fault(wish, host, (error as NodeJS.ErrnoException).code));
+      ports.push(wish.port);
+    }
+  }
+  if (faults.size > 0) throw new StartupError([...faults].map((text) => `cl-server: ${text}`).join('\n'));
+  return ports;
+}

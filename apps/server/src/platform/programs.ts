@@ -1,0 +1,25 @@
+/** Files of the platform's programs, found as packages: services are processes to the launcher, never imports. */
+import fs from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+
+export const PACKAGE_OF = {
+  'auth-server': '@cl-server/auth',
+  store: '@cl-server/store',
+  'm-insight-worker': '@cl-server/store',
+  'compute-server': '@cl-server/compute',
+  'compute-migrate': '@cl-server/compute',
+  'compute-worker': '@cl-server/worker',
+  'cl-broker': '@cl-server/server',
+} as const;
+export type ProgramName = keyof typeof PACKAGE_OF;
+
+/** The committed `bin/<name>.js` of a program. */
+export function programFile(name: ProgramName): string {
+  const manifest = createRequire(import.meta.url).resolve(`${PACKAGE_OF[name]}/package.json`);
+  return path.join(path.dirname(manifest), 'bin', `${name}.js`);
+}
+
+/** Whether the program behind the committed file is built. */
+export const isBuilt = (name: ProgramName): boolean =>
+  fs.existsSync(path.join(path.dirname(programFile(name)), '../dist/bin', `${name}.js`));

@@ -1,0 +1,72 @@
+/** Where every line of the platform goes: `run_logs/<name>.log` as JSON, the terminal in words. */
+import fs from 'node:fs';
+import path from 'node:path';
+import readline from 'node:readline';
+import type { Readable } from 'node:stream';
+import { createLogger, type Logger } from '@cl-server/runtime';
+import pc from 'picocolors';
+import { LogFile } from './log-file.js';
+import { type LogRecord, parseLine, readableLine } from './readable-line.js';
+
+const COLOUR: Readonly<Record<string, (text: string) => string>> = {
+  fatal: pc.red,
+  error: pc.red,
+  warn: pc.yellow,
+  debug: pc.dim,
+  trace: pc.dim,
+};
+
+export interface OutputOptions {
+  readonly folder: string;
+  /** Writes to the terminal; always whole lines. */
+  readonly print: (text: string) => void;
+  readonly now?: () => Date;
+}
+
+export class Output {
+  readonly #folder: string;
+  readonly #print: (text: string) => void;
+  readonly #now: () => Date;
+  readonly #files = new Map<string, LogFile>();
+
+  constructor({ folder, print, now = () => new Date() }: OutputOptions) {
+    fs.mkdirSync(folder, { recursive: true, mode: 0o750 });
+    this.#folder = folder;
+    this.#print = print;
+    this.#now = now;
+  }
+
+  /** Follows one output stream of a process, to its end. */
+  follow(name: string, stream: Readable, kind: 'stdout' | 'stderr'): void {
+    const lines = readline.createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY });
+    lines.on('line', (line) => {
+      if (line.trim() !== '')
+        this.#record(name, parseLine(line, name, kind === 'stderr' ? 'error' : 'info', this.#now));
+    });
+  }
+
+  /** The launcher's own logger: the same two places. */
+  logger(name: string, level: string): Logger {
+    return createLogger({
+      name,
+      level,
+      destination: { write: (line) => this.#record(name, parseLine(line.trimEnd(), name, 'info', this.#now)) },
+    });
+  }
+
+  #record(name: string, record: LogRecord): void {
+    let file = this.#files.get(name);
+    if (!file) {
+      file = new LogFile(path.join(this.#folder, `${name}.log`));
+      this.#files.set(name, file);
+    }
+    file.write(JSON.stringify(record));
+    const paint = COLOUR[record.level] ?? ((text: string) => text);
+    this.#print(`${paint(readableLine(record, name))}\n`);
+  }
+
+  close(): void {
+    for (const file of this.#files.values()) file.close();
+    this.#files.clear();
+  }
+}
