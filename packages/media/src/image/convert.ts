@@ -1,0 +1,93 @@
+import fs from 'node:fs/promises';
+import type { Sharp } from 'sharp';
+import { encodeBmp } from './bmp.js';
+import { type EncodedFormat, encodeAs, isOpaque } from './encode.js';
+import type { ImageHeader } from './header.js';
+import { type OpenOptions, openImage, rendered } from './open.js';
+
+export interface ConvertOptions extends OpenOptions {
+  readonly format: EncodedFormat | 'bmp';
+  /** 1 to 100, for jpg, webp and avif. */
+  readonly quality: number;
+  readonly lossless?: boolean;
+  /** The result fits into width × height; it is never enlarged. */
+  readonly width?: number | null;
+  readonly height?: number | null;
+  /** Behind transparency where the format has none. */
+  readonly background?: string;
+  /** EXIF, XMP and the colour profile go along. */
+  readonly keepMetadata?: boolean;
+}
+
+export interface WrittenImage {
+  readonly width: number;
+  readonly height: number;
+  /** Bytes. */
+  readonly size: number;
+  /** More than 1 for an animation. */
+  readonly frames: number;
+}
+
+const canMove = (format: string): boolean => format === 'gif' || format === 'webp';
+/** Sources whose profile describes other channels than those that are written. */
+const isForeignSpace = ({ metadata }: ImageHeader): boolean =>
+  metadata.space !== undefined && !['srgb', 'rgb', 'rgb16'].includes(metadata.space);
+
+function withMetadata(image: Sharp, header: ImageHeader, keep: boolean): Sharp {
+  if (!keep) return image.toColourspace('srgb');
+  if (isForeignSpace(header)) return image.toColourspace('srgb').keepExif().keepXmp();
+  return image.keepIccProfile().keepExif().keepXmp();
+}
+
+/** 16-bit channels stay only where the target has them. */
+const isDeep = ({ metadata }: ImageHeader): boolean => metadata.depth === 'ushort';
+
+/**
+ * Writes an image in another format: upright, its metadata and colour profile kept, an animation kept where the target
+ * can hold one.
+ * @throws MediaError
+ */
+export async function convertImage(source: string, target: string, options: ConvertOptions): Promise<WrittenImage> {
+  const { format, quality, lossless = false, background = '#ffffff', keepMetadata = true, width, height } = options;
+  const { header, pixels } = await openImage(source, { ...options, animated: canMove(format) });
+  let image = pixels;
+  if (width || height)
+    image = image.resize({
+      ...(width && { width }),
+      ...(height && { height }),
+      fit: 'inside',
+      withoutEnlargement: true,
+    });
+  if (isOpaque(format)) image = image.flatten({ background });
+  if (format === 'bmp') return writeBmp(image, target, source);
+  image = withMetadata(image, header, keepMetadata);
+  if (format === 'png' && isDeep(header)) image = image.toColourspace('rgb16');
+  const info = await rendered(encodeAs(image, format, { quality, lossless }).toFile(target), source);
+  const frames = canMove(format) ? header.frames : 1;
+  return { width: info.width, height: info.pageHeight ?? info.height, size: info.size, frames };
+}
+
+async function writeBmp(image: Sharp, target: string, source: string): Promise<WrittenImage> {
+  const { data, info } = await rendered(
+    image.toColourspace('srgb').raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true }),
+    source,
+  );
+  const { width, height, channels } = info;
+  const bytes =
+    channels === 3 || channels === 4
+      ? encodeBmp(data, width, height, channels)
+      : encodeBmp(spread(data, channels), width, height, channels === 2 ? 4 : 3);
+  await fs.writeFile(target, bytes);
+  return { width, height, size: bytes.length, frames: 1 };
+}
+
+/** Grey, with or without alpha, to RGB or RGBA. */
+function spread(data: Uint8Array, channels: number): Uint8Array {
+  const to = channels === 2 ? 4 : 3;
+  const out = new Uint8Array((data.length / channels) * to);
+  for (let i = 0; i * channels < data.length; i++) {
+    out.fill(data[i * channels] ?? 0, i * to, i * to + 3);
+    if (to === 4) out[i * to + 3] = data[i * channels + 1] ?? 255;
+  }
+  return out;
+}

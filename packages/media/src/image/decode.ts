@@ -1,0 +1,67 @@
+import { type OpenOptions, openImage, rendered } from './open.js';
+
+export interface DecodeOptions extends OpenOptions {
+  /** Size of the result; with one side given the other follows the aspect, with none the image keeps its size. */
+  readonly width?: number;
+  readonly height?: number;
+  /** What happens where the aspects differ: stretched, cut at the middle, or fitted inside (smaller on one side). */
+  readonly fit?: 'fill' | 'cover' | 'inside';
+  readonly kernel?: 'nearest' | 'linear' | 'cubic' | 'lanczos3';
+  /** Whether a smaller image is enlarged to the size. Default true for `fill` and `cover`. */
+  readonly enlarge?: boolean;
+  /** Behind transparency. Default white. */
+  readonly background?: string;
+}
+
+/** 8-bit sRGB, three bytes a pixel, rows from the top. */
+export interface DecodedImage {
+  readonly data: Uint8Array;
+  readonly width: number;
+  readonly height: number;
+  /** Pixels of the upright original. */
+  readonly original: { readonly width: number; readonly height: number };
+}
+
+/**
+ * Decodes any accepted image to raw sRGB pixels, upright, of a given size. JPEG and WebP are shrunk while they load.
+ * @throws MediaError
+ */
+export async function decodeImage(file: string, options: DecodeOptions = {}): Promise<DecodedImage> {
+  const {
+    width,
+    height,
+    fit = 'fill',
+    kernel = 'lanczos3',
+    enlarge = fit !== 'inside',
+    background = '#ffffff',
+  } = options;
+  const { header, pixels } = await openImage(file, options);
+  const sized =
+    width === undefined && height === undefined
+      ? pixels
+      : pixels.resize({ width, height, fit, kernel, withoutEnlargement: !enlarge });
+  const { data, info } = await rendered(
+    sized.flatten({ background }).toColourspace('srgb').raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true }),
+    file,
+  );
+  return {
+    data: info.channels === 3 ? data : toRgb(data, info.channels),
+    width: info.width,
+    height: info.height,
+    original: { width: header.width, height: header.height },
+  };
+}
+
+/** Grey stays one channel in libvips' sRGB output of a grey source. */
+function toRgb(data: Uint8Array, channels: number): Uint8Array {
+  const pixels = data.length / channels;
+  const rgb = new Uint8Array(pixels * 3);
+  for (let i = 0; i < pixels; i++) {
+    const from = i * channels;
+    const grey = channels < 3;
+    rgb[i * 3] = data[from] ?? 0;
+    rgb[i * 3 + 1] = data[grey ? from : from + 1] ?? 0;
+    rgb[i * 3 + 2] = data[grey ? from : from + 2] ?? 0;
+  }
+  return rgb;
+}

@@ -1,0 +1,41 @@
+import type { Sharp } from 'sharp';
+
+export interface EncodeOptions {
+  readonly quality: number;
+  readonly lossless?: boolean;
+}
+
+/** Formats that libvips writes here. */
+export type EncodedFormat = 'jpg' | 'png' | 'webp' | 'gif' | 'tiff' | 'avif';
+
+export const MIME_OF_FORMAT: Readonly<Record<EncodedFormat | 'bmp', string>> = {
+  jpg: 'image/jpeg',
+  png: 'image/png',
+  webp: 'image/webp',
+  gif: 'image/gif',
+  tiff: 'image/tiff',
+  avif: 'image/avif',
+  bmp: 'image/bmp',
+};
+
+/** Formats without transparency. */
+export const isOpaque = (format: EncodedFormat | 'bmp'): boolean => format === 'jpg';
+
+/** Ends a pipeline in a format. */
+export function encodeAs(image: Sharp, format: EncodedFormat, { quality, lossless = false }: EncodeOptions): Sharp {
+  switch (format) {
+    case 'jpg':
+      return image.jpeg({ quality });
+    case 'png':
+      return image.png({ compressionLevel: 6 });
+    case 'webp':
+      return image.webp({ quality, lossless });
+    case 'gif':
+      return image.gif();
+    case 'tiff':
+      return image.tiff({ compression: 'lzw', predictor: 'horizontal' });
+    case 'avif':
+      // Higher efforts take seconds for one photo and gain a few per cent.
+      return image.avif({ quality, lossless, effort: 2 });
+  }
+}

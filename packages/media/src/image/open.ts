@@ -1,0 +1,67 @@
+import type { Sharp, SharpOptions } from 'sharp';
+import { invalidMedia, MediaError, safeReason } from '../errors.js';
+import {
+  DEFAULT_MAX_PIXELS,
+  type HeaderOptions,
+  type ImageHeader,
+  imageHeader,
+  refuseLongAnimation,
+} from './header.js';
+import { decodeHeic } from './heic.js';
+import { hasNativeHeic, sharp } from './sharp.js';
+
+export interface OpenOptions extends HeaderOptions {
+  /** All frames of an animation instead of the first. */
+  readonly animated?: boolean;
+  /** Milliseconds for the decoding and what follows it. Default 120 s. */
+  readonly timeout?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface OpenImage {
+  readonly header: ImageHeader;
+  /** The picture upright, nothing decoded yet (but HEIC). */
+  readonly pixels: Sharp;
+}
+
+/**
+ * Opens any accepted image, HEIC included, upright. Limits are checked from the header, before anything is decoded.
+ * @throws MediaError
+ */
+export async function openImage(file: string, options: OpenOptions = {}): Promise<OpenImage> {
+  const { animated = false, timeout = 120_000, maxPixels = DEFAULT_MAX_PIXELS, signal } = options;
+  const header = await imageHeader(file, options);
+  if (signal?.aborted) throw new MediaError('cancelled', 'The work was cancelled');
+  const seconds = Math.ceil(timeout / 1000);
+  if (header.isHevc && !hasNativeHeic) {
+    const { width, height, data } = await decodeHeic(file, signal);
+    const raw = { width, height, channels: 4 as const };
+    return { header, pixels: sharp(data, { raw, limitInputPixels: maxPixels }).timeout({ seconds }) };
+  }
+  const moving = animated && header.frames > 1;
+  if (moving) refuseLongAnimation(header, maxPixels);
+  const input: SharpOptions = {
+    failOn: 'error',
+    // The header was checked against the limit; an animation's frames lie one below the other in one tall image.
+    limitInputPixels: maxPixels,
+    sequentialRead: !needsRandomAccess(header),
+    ...(moving && { animated: true }),
+  };
+  const image = sharp(file, input).timeout({ seconds });
+  return { header, pixels: moving ? image : image.autoOrient() };
+}
+
+/** Turning a picture by a quarter reads its rows out of order. */
+const needsRandomAccess = ({ orientation }: ImageHeader): boolean => orientation > 1;
+
+/** Runs a pipeline and says in the platform's words why it failed. */
+export async function rendered<T>(work: Promise<T>, file: string): Promise<T> {
+  try {
+    return await work;
+  } catch (cause) {
+    if (cause instanceof MediaError) throw cause;
+    const message = cause instanceof Error ? cause.message : String(cause);
+    if (/timeout/i.test(message)) throw new MediaError('timeout', 'The image took too long to process', { cause });
+    throw invalidMedia(`The image cannot be decoded: ${safeReason(message, [file])}`, cause);
+  }
+}

@@ -1,0 +1,30 @@
+import fs from 'node:fs/promises';
+import { invalidMedia, safeReason, unsupportedMediaKind } from '../errors.js';
+import { run } from '../process/run.js';
+import { type FfmpegOptions, ffmpegStart } from './frame.js';
+import { inputArgs, type MediaInput } from './input.js';
+import type { ProbeResult } from './probe.js';
+
+const MAX_COVER = 50 * 1024 * 1024;
+
+/**
+ * Copies the attached picture of a song out, as it is, to a file of its own; it is to be treated as any upload.
+ * @throws MediaError where there is none
+ */
+export async function extractCover(
+  input: MediaInput,
+  info: ProbeResult,
+  target: string,
+  options: FfmpegOptions,
+): Promise<void> {
+  if (info.cover === undefined) throw unsupportedMediaKind('The file has neither a picture track nor a cover');
+  const args = [
+    ...ffmpegStart(options.maxPixels),
+    ...inputArgs(input),
+    ...['-map', `0:${info.cover}`, '-frames:v', '1', '-c', 'copy', '-f', 'image2pipe', 'pipe:1'],
+  ];
+  const { signal, timeout = 60_000 } = options;
+  const { stdout, stderr } = await run(options.ffmpeg, args, { signal, timeout, maxOutput: MAX_COVER });
+  if (stdout.length === 0) throw invalidMedia(`The cover cannot be read: ${safeReason(stderr, [input.file])}`);
+  await fs.writeFile(target, stdout);
+}
