@@ -1,4 +1,4 @@
 export { GuestMode, type GuestModeOptions, type GuestModeState } from './guest-mode.js';
-export { LiveWorkers, type LiveWorkersOptions } from './live-workers.js';
+export { LiveWorkers, type LiveWorkersOptions, type Refusal } from './live-workers.js';
 export { createJobApi, type JobApi, type JobApiOptions } from './serve.js';
 export type { AskAvailability, Availability } from './task-route.js';

@@ -17,6 +17,11 @@ export interface LiveWorkersOptions {
   readonly now?: () => number;
 }
 
+export interface Refusal {
+  readonly code: 'model_missing' | 'tool_missing';
+  readonly reason: string;
+}
+
 interface Heard {
   readonly worker: WorkerCapability;
   readonly at: number;
@@ -87,13 +92,21 @@ export class LiveWorkers {
     return { num_workers: workers.length, capabilities: sums };
   }
 
-  /** Why no live worker can run a task though all know it; undefined where some can, or where none lives. */
-  refusedByAll(task: string): string | undefined {
+  /** Tasks that every live worker knows and none can run, for a reason that only a person can mend. */
+  refusedByAll(): ReadonlyMap<string, Refusal> {
     const workers = this.list();
-    const reasons = workers.map(({ capabilities, unavailable }) =>
-      capabilities.includes(task) ? undefined : unavailable?.[task],
-    );
-    return reasons.length > 0 && reasons.every((reason) => reason !== undefined) ? reasons[0] : undefined;
+    const refused = new Map<string, Refusal>();
+    for (const task of Object.keys(workers[0]?.unavailable ?? {})) {
+      const reason = workers[0]?.unavailable?.[task];
+      const codes = workers.map((worker) =>
+        worker.capabilities.includes(task) ? undefined : worker.unavailable_codes?.[task],
+      );
+      const code = codes.find((other) => other === 'model_missing') ?? codes[0];
+      if (reason === undefined || (code !== 'model_missing' && code !== 'tool_missing')) continue;
+      if (codes.every((other) => other === 'model_missing' || other === 'tool_missing'))
+        refused.set(task, { code, reason });
+    }
+    return refused;
   }
 
   availability(task: string): Availability {

@@ -1,1 +1,1 @@
-export {};
+export { type ComputeOptions, type ComputeService, createComputeService } from './service.js';

@@ -43,6 +43,9 @@ export const jobEvent = z.object({
 });
 export type JobEvent = z.infer<typeof jobEvent>;
 
+export const unavailableCode = z.enum(['model_missing', 'tool_missing', 'task_failed']);
+export type UnavailableCode = z.infer<typeof unavailableCode>;
+
 /** `inference/workers/{worker_id}`, retained; an empty payload means that the worker is gone. */
 export const workerCapability = z.object({
   worker_id: z.string(),
@@ -52,6 +55,11 @@ export const workerCapability = z.object({
   timestamp: milliseconds,
   /** Tasks that this worker knows but cannot run now, and why. */
   unavailable: z.record(z.string(), z.string()).optional(),
+  /**
+   * For each of them the kind of the reason. Where all live workers say `model_missing` or `tool_missing` of a task, the
+   * compute service fails its waiting jobs for good, with that word and the reason.
+   */
+  unavailable_codes: z.record(z.string(), unavailableCode).optional(),
 });
 export type WorkerCapability = z.infer<typeof workerCapability>;
 

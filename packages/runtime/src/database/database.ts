@@ -36,6 +36,10 @@ export interface PostgresDatabase<Tables> extends DatabaseBase<Tables> {
 }
 export type Database<Tables> = SqliteDatabase<Tables> | PostgresDatabase<Tables>;
 
+/** A database whatever its tables. */
+// biome-ignore lint/suspicious/noExplicitAny: Kysely is invariant in its tables, so no other type takes them all
+export type AnyDatabase = Database<any>;
+
 export interface DatabaseOptions {
   /** PostgreSQL schema of the tables; SQLite has none. */
   readonly schema: 'auth' | 'jobs' | 'store';
@@ -47,7 +51,7 @@ export interface DatabaseOptions {
    * A database already open in this process. If it is the same SQLite file its connection is used again, for a process
    * must never have two that write: the second would block the thread that the first needs to finish.
    */
-  readonly share?: Database<never> | undefined;
+  readonly share?: AnyDatabase | undefined;
 }
 
 /** The SQLite file of a URL, or undefined for PostgreSQL. `sqlite:////a/b` and `sqlite:///a/b` are both `/a/b`. */
@@ -66,14 +70,14 @@ export function openDatabase<Tables>(url: string, options: DatabaseOptions): Dat
   const file = sqliteFile(url);
   const { share } = options;
   if (file !== undefined && share?.dialect === 'sqlite' && path.resolve(file) === path.resolve(share.file))
-    return { ...(share as unknown as SqliteDatabase<Tables>), close: async () => undefined };
+    return { ...(share as SqliteDatabase<Tables>), close: async () => undefined };
   if (file !== undefined) return openSqlite<Tables>(file, options);
   if (/^postgres(ql)?:/.test(url)) return openPostgres<Tables>(url, options);
   throw new StartupError(`database URL must begin sqlite:/// or postgres://, not ${url.split(':')[0]}:`);
 }
 
 /** True when a trivial query answers; for readiness. */
-export async function databaseAnswers(database: Database<unknown>): Promise<boolean> {
+export async function databaseAnswers(database: AnyDatabase): Promise<boolean> {
   await sql`select 1`.execute(database.kysely);
   return true;
 }

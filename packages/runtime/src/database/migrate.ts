@@ -4,7 +4,7 @@
  */
 import { type Kysely, sql, type Transaction } from 'kysely';
 import { messageOf, StartupError } from '../errors.js';
-import type { Database, SqlDialect } from './database.js';
+import type { AnyDatabase, SqlDialect } from './database.js';
 
 export interface Migration {
   /** Sorts by time: `0001_users`. Never renamed once released. */
@@ -37,7 +37,7 @@ async function applied(db: Kysely<LogTables>, table: string): Promise<Set<string
  * @returns the names of the migrations applied now
  */
 export async function migrate(
-  database: Database<unknown>,
+  database: AnyDatabase,
   { table, migrations }: MigrationSet,
   now: () => number = Date.now,
 ): Promise<readonly string[]> {
@@ -71,7 +71,7 @@ export async function migrate(
  * @throws StartupError naming the command to run
  */
 export async function assertMigrated(
-  database: Database<unknown>,
+  database: AnyDatabase,
   { table, migrations, command }: MigrationSet,
 ): Promise<void> {
   const done = await applied(database.kysely as Kysely<LogTables>, table).catch(() => new Set<string>());
@@ -83,7 +83,7 @@ export async function assertMigrated(
 }
 
 /** What a service does with its tables at its start: applies what is missing where it was told to, else refuses. */
-export const prepareTables = async (database: Database<unknown>, set: MigrationSet, apply: boolean): Promise<void> => {
+export const prepareTables = async (database: AnyDatabase, set: MigrationSet, apply: boolean): Promise<void> => {
   if (apply) await migrate(database, set);
   await assertMigrated(database, set);
 };

@@ -1,0 +1,7 @@
+import { runProgram } from '@cl-server/runtime';
+import { migrateJobs } from '../migrate.js';
+
+await runProgram({
+  name: 'compute-migrate',
+  start: () => migrateJobs({ argv: process.argv.slice(2), env: process.env }),
+});

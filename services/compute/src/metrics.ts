@@ -1,0 +1,140 @@
+/** Numbers on jobs for Prometheus. Depths are asked of the database at each scrape; ends of jobs come by event. */
+import { isTerminal, type JobEvent } from '@cl-server/contract';
+import type { JobEvents, JobMetrics, JobRecord, JobRepository } from '@cl-server/jobs';
+import { Counter, Gauge, Histogram, type Logger, type MetricsRegistry } from '@cl-server/runtime';
+
+/** Seconds, from a thumbnail to a film. */
+const BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800];
+const FLUSH_EVERY = 1_000;
+const CHUNK = 200;
+/** Ends remembered, because a quick job's end is announced twice. */
+const REMEMBERED = 20_000;
+
+/** Counted by the engine in this process. */
+export function engineMetrics(registry: MetricsRegistry): JobMetrics {
+  const expiries = new Counter({
+    name: 'cls_job_lease_expiries_total',
+    help: 'Leases that ran out: the worker was gone or stuck',
+    labelNames: ['task'] as const,
+    registers: [registry],
+  });
+  const fenced = new Counter({
+    name: 'cls_job_late_writes_total',
+    help: 'Reports of workers that had lost their job, refused',
+    labelNames: ['operation'] as const,
+    registers: [registry],
+  });
+  return { leaseExpired: (task) => expiries.inc({ task }), fenced: (operation) => fenced.inc({ operation }) };
+}
+
+export function queueMetrics(registry: MetricsRegistry, repository: JobRepository, logger: Logger): void {
+  const gauge = (name: string, help: string) =>
+    new Gauge({ name, help, labelNames: ['task'] as const, registers: [registry] });
+  const queued = gauge('cls_jobs_queued', 'Jobs that wait');
+  const processing = gauge('cls_jobs_processing', 'Jobs that run');
+  const oldest = gauge('cls_jobs_oldest_queued_seconds', 'Age of the job that waits longest');
+  new Gauge({
+    name: 'cls_job_outbox',
+    help: 'Changes of jobs not yet handed to the broker',
+    registers: [registry],
+    async collect() {
+      try {
+        const stats = await repository.stats();
+        for (const each of [queued, processing, oldest]) each.reset();
+        for (const { task_type: task, ...now } of stats.by_task) {
+          queued.set({ task }, now.queued);
+          processing.set({ task }, now.processing);
+          oldest.set({ task }, (now.oldest_queued_ms ?? 0) / 1000);
+        }
+        this.set(stats.outbox);
+      } catch (error) {
+        logger.warn({ err: error }, 'queue not measured');
+      }
+    },
+  });
+}
+
+interface EndMetrics {
+  readonly wait: Histogram<'task'>;
+  readonly run: Histogram<'task'>;
+  readonly failures: Counter<'task' | 'code'>;
+  readonly retries: Counter<'task'>;
+}
+
+function endMetrics(registry: MetricsRegistry): EndMetrics {
+  const common = { labelNames: ['task'] as const, registers: [registry] };
+  return {
+    wait: new Histogram({
+      ...common,
+      name: 'cls_job_wait_seconds',
+      help: 'From creation to the start',
+      buckets: BUCKETS,
+    }),
+    run: new Histogram({ ...common, name: 'cls_job_run_seconds', help: 'From the start to the end', buckets: BUCKETS }),
+    failures: new Counter({
+      name: 'cls_jobs_failed_total',
+      help: 'Jobs that failed for good, by reason',
+      labelNames: ['task', 'code'] as const,
+      registers: [registry],
+    }),
+    retries: new Counter({ ...common, name: 'cls_job_retries_total', help: 'Tries after the first, of ended jobs' }),
+  };
+}
+
+function record(job: JobRecord, { wait, run, failures, retries }: EndMetrics): void {
+  const task = job.task_type;
+  if (job.started_at !== null) {
+    wait.observe({ task }, Math.max(0, job.started_at - job.created_at) / 1000);
+    if (job.completed_at !== null) run.observe({ task }, Math.max(0, job.completed_at - job.started_at) / 1000);
+  }
+  if (job.retry_count > 0) retries.inc({ task }, job.retry_count);
+  if (job.status === 'failed') failures.inc({ task, code: job.error_code ?? 'task_failed' });
+}
+
+export interface EndedJobs {
+  /** Counts what was announced so far. */
+  flush(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Counts jobs that end, whichever process ended them: all of them while a broker is there, else this process's own. */
+export function countEndedJobs(
+  registry: MetricsRegistry,
+  { repository, events, logger }: { repository: JobRepository; events: JobEvents; logger: Logger },
+): EndedJobs {
+  const metrics = endMetrics(registry);
+  const ended = new Set<string>();
+  const seen = new Set<string>();
+  const listen = ({ job_id, event_type }: JobEvent): void => {
+    if (isTerminal(event_type)) ended.add(job_id);
+  };
+  const count = (job: JobRecord): void => {
+    const end = `${job.job_id} ${job.completed_at}`;
+    if (!isTerminal(job.status) || seen.has(end)) return;
+    seen.add(end);
+    const [oldest] = seen;
+    if (seen.size > REMEMBERED && oldest !== undefined) seen.delete(oldest);
+    record(job, metrics);
+  };
+  const flush = async (): Promise<void> => {
+    while (ended.size > 0) {
+      const some = [...ended].slice(0, CHUNK);
+      for (const id of some) ended.delete(id);
+      for (const job of (await repository.getJobs(some)).values()) count(job);
+    }
+  };
+  let flushing: Promise<void> = Promise.resolve();
+  const timer = setInterval(() => {
+    flushing = flush().catch((error: unknown) => logger.warn({ err: error }, 'ended jobs not counted'));
+  }, FLUSH_EVERY);
+  timer.unref();
+  const unsubscribe = events.subscribe(listen);
+  return {
+    flush,
+    close: async () => {
+      clearInterval(timer);
+      unsubscribe();
+      await flushing;
+    },
+  };
+}
