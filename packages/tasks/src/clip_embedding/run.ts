@@ -1,3 +1,3 @@
 import { embeddingModule } from '../vision/embedding-module.js';
 
-export const clipEmbedding = () => embeddingModule('clip_image');
+export const clipEmbedding = (): ReturnType<typeof embeddingModule> => embeddingModule('clip_image');

@@ -1,3 +1,3 @@
 import { embeddingModule } from '../vision/embedding-module.js';
 
-export const dinoEmbedding = () => embeddingModule('dino_image');
+export const dinoEmbedding = (): ReturnType<typeof embeddingModule> => embeddingModule('dino_image');

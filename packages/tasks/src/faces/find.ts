@@ -1,7 +1,7 @@
 /** From a picture to faces as clients see them: fractions of the upright picture, five named points, quality, crop. */
 import type { FaceBox, FaceLandmarks, FaceQuality } from '@cl-server/contract';
+import { sharp } from '@cl-server/media';
 import type { TaskFiles } from '@cl-server/task-kit';
-import sharp from 'sharp';
 import type { LoadedModel } from '../vision/load-model.js';
 import { CROP } from './align.js';
 import { alignedCrop } from './crop.js';

@@ -1,25 +1,21 @@
 /** The module of a task that turns a picture into one vector; CLIP and DINO differ in their model alone. */
-import type { ModelRole } from '@cl-server/contract';
+import type { ModelRole, ModelStamp } from '@cl-server/contract';
 import { encodeNpy } from '@cl-server/models';
 import type { TaskContext, TaskModule } from '@cl-server/task-kit';
 import { embedPictures, finished, imageRules } from './embed.js';
 import { type LoadedModel, loadModel } from './load-model.js';
 import { modelPixels } from './pixels.js';
 
-interface Params {
+export interface EmbeddingParams {
   readonly normalize: boolean;
 }
 
-interface Output {
+export interface EmbeddingOutput extends ModelStamp {
   readonly embedding_dim: number;
   readonly normalized: boolean;
-  readonly model_id: string;
-  readonly model_version: string;
-  readonly preprocessing_version: string;
-  readonly execution_provider: string;
 }
 
-export function embeddingModule(role: ModelRole): TaskModule<Params, Output> {
+export function embeddingModule(role: ModelRole): TaskModule<EmbeddingParams, EmbeddingOutput> {
   let model: LoadedModel | undefined;
 
   const loaded = (): LoadedModel => {
@@ -27,14 +23,14 @@ export function embeddingModule(role: ModelRole): TaskModule<Params, Output> {
     return model;
   };
 
-  const save = async (context: TaskContext<Params>, raw: Float32Array): Promise<Output> => {
+  const save = async (context: TaskContext<EmbeddingParams>, raw: Float32Array): Promise<EmbeddingOutput> => {
     const vector = finished(raw, context.params.normalize);
     await context.files.write(context.params.output_path, encodeNpy(vector));
     context.progress(100);
     return { embedding_dim: vector.length, normalized: context.params.normalize, ...loaded().stamp };
   };
 
-  const prepare = async (context: TaskContext<Params>): Promise<Uint8Array> => {
+  const prepare = async (context: TaskContext<EmbeddingParams>): Promise<Uint8Array> => {
     const pixels = await modelPixels(context, imageRules(loaded().manifest));
     context.progress(40);
     return pixels;
@@ -58,7 +54,7 @@ export function embeddingModule(role: ModelRole): TaskModule<Params, Output> {
         prepared.map(async (result, index) => {
           if (result.status === 'rejected') throw result.reason;
           const raw = vectors[next++] ?? new Float32Array();
-          return save(contexts[index] as TaskContext<Params>, raw);
+          return save(contexts[index] as TaskContext<EmbeddingParams>, raw);
         }),
       );
     },
