@@ -16,7 +16,7 @@ export class ConnectionRefused extends Error {
 export interface IdentifyOptions {
   /** The services' own secret. */
   readonly credential: string;
-  readonly verifier: TokenVerifier;
+  readonly verifier: Pick<TokenVerifier, 'verify'>;
   readonly revocations: RevocationSource;
   /** Whether keys to verify tokens with are known yet. */
   readonly keysReady: () => boolean;

@@ -1,0 +1,224 @@
+import net from 'node:net';
+import { TOPICS } from '@cl-server/contract';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { TestBroker, type TestClient } from './support.js';
+
+const status = (owner: string | null, extra = ''): string => JSON.stringify({ job_id: 'x', created_by: owner, extra });
+/** A message after which everything sent before has been handed on: all subscribers of `inference/events` get it. */
+const fence = async (service: TestClient, ...others: TestClient[]): Promise<void> => {
+  const text = `fence ${performance.now()}`;
+  await Promise.all(others.map((other) => other.subscribe('inference/events')));
+  await service.publish('inference/events', text);
+  await Promise.all(others.map((other) => other.next('inference/events', text)));
+};
+
+let broker: TestBroker;
+beforeEach(async () => {
+  broker = await new TestBroker().start();
+});
+afterEach(() => broker.stop());
+
+describe('a stranger', () => {
+  it('follows events, workers, insight and store items, with an empty client id, over TCP and WebSocket', async () => {
+    const service = await broker.service();
+    const tcp = await broker.connect({ clientId: '', clean: true });
+    const ws = await broker.connect({}, `ws://127.0.0.1:${broker.wsPort}/mqtt`);
+    for (const stranger of [tcp, ws]) {
+      for (const filter of ['inference/events', 'inference/workers/+', 'mInsight/#', 'store/+/items'])
+        expect(await stranger.subscribe(filter)).toBe(1);
+      for (const topic of ['inference/events', 'inference/workers/w1', 'mInsight/8001/status', 'store/8001/items']) {
+        await service.publish(topic, `to ${topic}`);
+        expect((await stranger.next(topic)).text).toBe(`to ${topic}`);
+      }
+    }
+  });
+
+  it.each(['#', '+/events', 'job/status/+', 'job/status/1', 'job/#', '$SYS/#', 'inference/#', 'inference/workers/#'])(
+    'may not subscribe to %s',
+    async (filter) => {
+      const stranger = await broker.connect();
+      expect(await stranger.subscribe(filter)).toBe(128);
+    },
+  );
+
+  it('publishes nothing: the message reaches nobody and the connection ends', async () => {
+    const [service, watcher, forger] = await Promise.all([broker.service(), broker.connect(), broker.connect()]);
+    await watcher.subscribe('inference/events');
+    const gone = forger.closed();
+    await Promise.race([forger.publish('inference/events', 'forged', true).catch(() => undefined), gone]);
+    await gone;
+    await fence(service, watcher);
+    expect(watcher.received.map(({ text }) => text)).not.toContain('forged');
+    const late = await broker.connect();
+    await fence(service, late);
+    expect(late.received.filter(({ retained }) => retained)).toEqual([]);
+  });
+
+  it('leaves no last will behind', async () => {
+    const [service, watcher] = await Promise.all([broker.service(), broker.connect()]);
+    await watcher.subscribe('inference/workers/+');
+    const dying = await broker.connect({
+      will: { topic: 'inference/workers/w1', payload: Buffer.from('forged'), qos: 1, retain: true },
+    });
+    dying.mqtt.stream.destroy();
+    await dying.closed();
+    await fence(service, watcher);
+    expect(watcher.received.filter(({ topic }) => topic === 'inference/workers/w1')).toEqual([]);
+  });
+
+  it('cannot take over a service’s connection with its client id', async () => {
+    const real = await broker.service();
+    const { clientId } = real.mqtt.options;
+    await broker.connect({ clientId: clientId ?? '' });
+    const watcher = await broker.connect();
+    await fence(real, watcher);
+    expect(real.mqtt.connected).toBe(true);
+  });
+
+  it('is cut off at a packet of more than 64 KB before the broker has read it', async () => {
+    const socket = net.connect(broker.port, '127.0.0.1');
+    const closed = new Promise<void>((resolve) => socket.on('close', () => resolve()));
+    socket.on('error', () => undefined);
+    socket.write(Buffer.from([0x10, 0xff, 0xff, 0xff, 0x7f])); // CONNECT of 256 MB
+    await closed;
+  });
+});
+
+describe('a user', () => {
+  it('receives whole jobs of their own only, retained ones and the empty one at the end too', async () => {
+    const service = await broker.service();
+    await service.publish(TOPICS.jobStatus('mine'), status('7'), true);
+    await service.publish(TOPICS.jobStatus('theirs'), status('8'), true);
+    const user = await broker.user('7');
+    expect(await user.subscribe(TOPICS.jobStatus('mine'))).toBe(1);
+    expect(await user.subscribe(TOPICS.jobStatus('theirs'))).toBe(1);
+    expect((await user.next(TOPICS.jobStatus('mine'))).retained).toBe(true);
+    await service.publish(TOPICS.jobStatus('theirs'), status('8', 'more'), true);
+    await service.publish(TOPICS.jobStatus('mine'), '', true);
+    await user.next(TOPICS.jobStatus('mine'), '');
+    await fence(service, user);
+    expect(user.received.filter(({ topic }) => topic === TOPICS.jobStatus('theirs'))).toEqual([]);
+  });
+
+  it.each(['job/status/+', 'job/status/#', 'job/#', '#'])('may not use the wildcard %s', async (filter) => {
+    const user = await broker.user('7');
+    expect(await user.subscribe(filter)).toBe(128);
+  });
+
+  it('publishes nothing', async () => {
+    const user = await broker.user('7', { is_admin: true });
+    const gone = user.closed();
+    await Promise.race([user.publish('inference/events', 'forged').catch(() => undefined), gone]);
+    await gone;
+  });
+
+  it('is refused with a token that is expired, forged or of nobody known', async () => {
+    const stranger = new TestBroker().keys;
+    for (const password of [broker.keys.token({ id: '7', expiresIn: -10 }), stranger.token({ id: '7' }), 'no token'])
+      await expect(broker.connect({ username: 'someone', password })).rejects.toMatchObject({ code: 4 });
+  });
+
+  it('is told to come back later while no key is known', async () => {
+    broker.keys.known = false;
+    await expect(broker.user('7')).rejects.toMatchObject({ code: 3 });
+  });
+
+  it('loses the extra rights when the token expires or is revoked, and keeps those of a stranger', async () => {
+    const service = await broker.service();
+    const users = { expiring: await broker.user('7', { expiresIn: 60 }), revoked: await broker.user('8') };
+    await users.expiring.subscribe(TOPICS.jobStatus('a'));
+    await users.revoked.subscribe(TOPICS.jobStatus('b'));
+    await service.publish(TOPICS.jobStatus('a'), status('7'));
+    await service.publish(TOPICS.jobStatus('b'), status('8'));
+    await users.expiring.next(TOPICS.jobStatus('a'));
+    await users.revoked.next(TOPICS.jobStatus('b'));
+    const start = Date.now();
+    broker.clock = () => start + 61_000;
+    broker.minVersions.set('8', 1);
+    await service.publish(TOPICS.jobStatus('a'), status('7', 'later'));
+    await service.publish(TOPICS.jobStatus('b'), status('8', 'later'));
+    await fence(service, users.expiring, users.revoked);
+    for (const { received } of Object.values(users))
+      expect(received.filter(({ text }) => text.includes('later'))).toEqual([]);
+  });
+});
+
+describe('an admin', () => {
+  it('receives every job, by wildcard', async () => {
+    const [service, admin] = await Promise.all([broker.service(), broker.user('1', { is_admin: true })]);
+    expect(await admin.subscribe('job/status/+')).toBe(1);
+    expect(await admin.subscribe('#')).toBe(1);
+    await service.publish(TOPICS.jobStatus('x'), status('7'));
+    await service.publish(TOPICS.jobStatus('y'), status(null));
+    await admin.next(TOPICS.jobStatus('x'));
+    await admin.next(TOPICS.jobStatus('y'));
+  });
+});
+
+describe('services', () => {
+  it('are not believed without their secret', async () => {
+    for (const password of ['wrong', ''])
+      await expect(broker.connect({ username: 'cl-service', password })).rejects.toMatchObject({ code: 4 });
+  });
+
+  it('announce themselves retained, and are taken off by their last will', async () => {
+    const watcher = await broker.connect();
+    await watcher.subscribe('inference/workers/+');
+    const worker = await broker.connect({
+      username: 'cl-service',
+      password: 'the services’ own secret',
+      will: { topic: 'inference/workers/w1', payload: Buffer.alloc(0), qos: 1, retain: true },
+    });
+    await worker.publish('inference/workers/w1', 'here', true);
+    await watcher.next('inference/workers/w1', 'here');
+    worker.mqtt.stream.destroy();
+    await watcher.next('inference/workers/w1', '');
+  });
+
+  it('send and receive jobs of a megabyte', async () => {
+    const [service, admin] = await Promise.all([broker.service(), broker.user('1', { is_admin: true })]);
+    await admin.subscribe('job/status/+');
+    const large = status('7', 'x'.repeat(1_000_000));
+    await service.publish(TOPICS.jobStatus('large'), large, true);
+    expect((await admin.next(TOPICS.jobStatus('large'))).text).toBe(large);
+  });
+});
+
+describe('the broker', () => {
+  it('keeps no queue for a client that asks for a persistent session and leaves', async () => {
+    const service = await broker.service();
+    const options = { clientId: 'sleeper', clean: false };
+    const first = await broker.connect(options);
+    await first.subscribe('inference/events');
+    await first.mqtt.endAsync();
+    await service.publish('inference/events', 'while away');
+    const again = await broker.connect(options);
+    await fence(service, again);
+    expect(again.received.map(({ text }) => text)).not.toContain('while away');
+  });
+
+  it('drops a subscriber that does not read, and the others are not kept waiting', async () => {
+    const [service, healthy] = await Promise.all([broker.service(), broker.connect()]);
+    const stuck = await broker.connect();
+    await stuck.subscribe('mInsight/#');
+    (stuck.mqtt.stream as net.Socket).pause();
+    await healthy.subscribe('mInsight/#');
+    const block = 'x'.repeat(1_000_000);
+    for (let round = 0; round < 30; round++) {
+      await service.publish('mInsight/1/status', `${round} ${block}`);
+      await healthy.next('mInsight/1/status', `${round} ${block}`);
+      healthy.received.length = 0;
+    }
+    const gone = stuck.closed();
+    (stuck.mqtt.stream as net.Socket).resume();
+    await gone;
+    expect(healthy.mqtt.connected).toBe(true);
+  });
+
+  it('refuses connections beyond its limit and goes on serving the others', async () => {
+    const first = await broker.connect();
+    const more = await Promise.allSettled(Array.from({ length: 25 }, () => broker.connect({ connectTimeout: 2_000 })));
+    expect(more.filter(({ status: end }) => end === 'rejected').length).toBeGreaterThan(0);
+    expect(await first.subscribe('inference/events')).toBe(1);
+  });
+});

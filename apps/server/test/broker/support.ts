@@ -1,0 +1,146 @@
+import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { SERVICE_MQTT_USER, TOKEN_ISSUER } from '@cl-server/contract';
+import { type KeySource, silentLogger, TokenVerifier } from '@cl-server/runtime';
+import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
+import { Access } from '../../src/broker/access.js';
+import { type Broker, startBroker } from '../../src/broker/broker.js';
+import { createIdentify } from '../../src/broker/identify.js';
+
+export const CREDENTIAL = 'the services’ own secret';
+
+const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+
+/** Signs tokens as the auth service does, and is the source of their key. */
+export class TestKeys implements KeySource {
+  readonly #pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  known = true;
+
+  token(claims: { id: string; is_admin?: boolean; expiresIn?: number; ver?: number }): string {
+    const { expiresIn = 600, ...rest } = claims;
+    const head = encode({ alg: 'ES256', typ: 'JWT', kid: 'test' });
+    const body = encode({
+      iss: TOKEN_ISSUER,
+      exp: Math.floor(Date.now() / 1000) + expiresIn,
+      permissions: [],
+      ...rest,
+    });
+    const signature = sign('sha256', Buffer.from(`${head}.${body}`), {
+      key: this.#pair.privateKey,
+      dsaEncoding: 'ieee-p1363',
+    });
+    return `${head}.${body}.${signature.toString('base64url')}`;
+  }
+
+  async get(kid: string): Promise<KeyObject | undefined> {
+    return this.known && kid === 'test' ? this.#pair.publicKey : undefined;
+  }
+  onChange(): void {}
+  ready(): boolean {
+    return this.known;
+  }
+  close(): void {}
+}
+
+export class TestBroker {
+  readonly keys = new TestKeys();
+  /** Moved by a test to let tokens expire. */
+  clock = () => Date.now();
+  /** User id → lowest generation of tokens that still counts. */
+  readonly minVersions = new Map<string, number>();
+  readonly #clients: MqttClient[] = [];
+  #broker: Broker | undefined;
+
+  async start(): Promise<this> {
+    const revocations = { minVersion: (id: string) => this.minVersions.get(id) ?? 0 };
+    this.#broker = await startBroker({
+      host: '127.0.0.1',
+      port: 0,
+      wsPort: 0,
+      maxConnections: 20,
+      access: new Access({ jobEvents: 'inference/events', workers: 'inference/workers' }),
+      identify: createIdentify({
+        credential: CREDENTIAL,
+        verifier: new TokenVerifier({ keys: this.keys, now: () => this.clock() }),
+        revocations,
+        keysReady: () => this.keys.ready(),
+        now: () => this.clock(),
+      }),
+      logger: silentLogger(),
+    });
+    return this;
+  }
+
+  get port(): number {
+    return this.#broker?.port ?? 0;
+  }
+
+  get wsPort(): number {
+    return this.#broker?.wsPort ?? 0;
+  }
+
+  /** A client of one's own that connects once. @throws the refusal */
+  async connect(options: IClientOptions = {}, url = `mqtt://127.0.0.1:${this.port}`): Promise<TestClient> {
+    const client = await mqtt.connectAsync(url, { protocolVersion: 4, reconnectPeriod: 0, ...options }, false);
+    this.#clients.push(client);
+    return new TestClient(client);
+  }
+
+  service(): Promise<TestClient> {
+    return this.connect({ username: SERVICE_MQTT_USER, password: CREDENTIAL });
+  }
+
+  user(id: string, more: { is_admin?: boolean; expiresIn?: number } = {}): Promise<TestClient> {
+    return this.connect({ username: id, password: this.keys.token({ id, ...more }) });
+  }
+
+  async stop(): Promise<void> {
+    for (const client of this.#clients) await client.endAsync(true);
+    await this.#broker?.close();
+  }
+}
+
+export interface Received {
+  readonly topic: string;
+  readonly text: string;
+  readonly retained: boolean;
+}
+
+export class TestClient {
+  readonly received: Received[] = [];
+  readonly #waiting: { matches: (message: Received) => boolean; resolve: (message: Received) => void }[] = [];
+
+  constructor(readonly mqtt: MqttClient) {
+    mqtt.on('error', () => undefined);
+    mqtt.on('message', (topic, payload, packet) => {
+      const message = { topic, text: payload.toString(), retained: packet.retain };
+      this.received.push(message);
+      for (const waiter of [...this.#waiting]) if (waiter.matches(message)) waiter.resolve(message);
+    });
+  }
+
+  /** Granted QoS, or 128 where the broker refused. */
+  async subscribe(filter: string): Promise<number> {
+    const granted = await this.mqtt.subscribeAsync(filter, { qos: 1 }).catch(() => [{ qos: 128 }]);
+    return Number(granted[0]?.qos ?? 128);
+  }
+
+  publish(topic: string, text: string, retain = false): Promise<unknown> {
+    return this.mqtt.publishAsync(topic, text, { qos: 1, retain });
+  }
+
+  /** The first message, past or to come, on a topic. */
+  next(topic: string, text?: string): Promise<Received> {
+    const matches = (message: Received): boolean =>
+      message.topic === topic && (text === undefined || message.text === text);
+    const already = this.received.find(matches);
+    if (already) return Promise.resolve(already);
+    return new Promise((resolve) => this.#waiting.push({ matches, resolve }));
+  }
+
+  closed(): Promise<void> {
+    return new Promise((resolve) => {
+      if (!this.mqtt.connected) resolve();
+      else this.mqtt.once('close', () => resolve());
+    });
+  }
+}

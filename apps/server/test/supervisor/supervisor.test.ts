@@ -1,0 +1,154 @@
+import { once } from 'node:events';
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { silentLogger } from '@cl-server/runtime';
+import { eventually, type TempDir, tempDir } from '@cl-server/testing';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Child, type ChildSpec, DEFAULT_TIMING } from '../../src/supervisor/child.js';
+import { Output } from '../../src/supervisor/output.js';
+import { Supervisor } from '../../src/supervisor/supervisor.js';
+
+const script = fileURLToPath(new URL('../fixtures/child.js', import.meta.url));
+const timing = { ...DEFAULT_TIMING, firstBackOff: 1, maxBackOff: 4 };
+const spec = (name: string, mode = 'good', drainDeadline = 5_000): ChildSpec => ({
+  name,
+  script,
+  env: { PATH: process.env.PATH ?? '', MODE: mode, MARK: name },
+  drainDeadline,
+});
+const isAlive = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+};
+
+let dir: TempDir;
+let output: Output;
+let terminal: string;
+beforeEach(() => {
+  dir = tempDir('cl-supervisor-');
+  terminal = '';
+  output = new Output({ folder: dir.path, print: (text) => (terminal += text) });
+});
+afterEach(() => {
+  output.close();
+  dir.remove();
+});
+
+const start = (gaveUp: (reason: string) => void = () => undefined): Supervisor =>
+  new Supervisor({ output, logger: silentLogger(), gaveUp, timing });
+const child = (given: ChildSpec, gaveUp: (reason: string) => void = () => undefined): Child =>
+  new Child(
+    given,
+    { output: (stream, kind) => output.follow(given.name, stream, kind), gaveUp },
+    silentLogger(),
+    timing,
+  );
+
+describe('a stage', () => {
+  it('tells what each child said when it was ready', async () => {
+    const supervisor = start();
+    const infos = await supervisor.startStage([spec('a'), spec('b')]);
+    expect([...infos].map(([name, info]) => [name, info['mark']])).toEqual([
+      ['a', 'a'],
+      ['b', 'b'],
+    ]);
+    await supervisor.drain();
+  });
+
+  it('fails with the name of a child that ends before it is ready, whose last words are kept', async () => {
+    const supervisor = start();
+    await expect(supervisor.startStage([spec('good'), spec('bad', 'broken')])).rejects.toThrow(
+      'bad did not start (exit code 2)',
+    );
+    expect(terminal).toMatch(/bad +\| child: the reason/);
+    await supervisor.drain();
+  });
+
+  it('is drained after the ones that were started later', async () => {
+    const supervisor = start();
+    await supervisor.startStage([spec('first')]);
+    await supervisor.startStage([spec('second'), spec('third')]);
+    await supervisor.drain();
+    const order = [...terminal.matchAll(/drained (\w+)/g)].map((match) => match[1]);
+    expect(order.toSorted()).toEqual(['first', 'second', 'third']);
+    expect(order.at(-1)).toBe('first');
+  });
+});
+
+describe('a child', () => {
+  it('that is killed is back with a new process, again and again', async () => {
+    const one = child(spec('one'));
+    await one.start();
+    for (let round = 0; round < 3; round++) {
+      const before = one.pid ?? 0;
+      process.kill(before, 'SIGKILL');
+      await eventually(() => one.state === 'ready' && one.pid !== before, { within: 5_000 });
+    }
+    await one.drain();
+    expect(one.state).toBe('stopped');
+  });
+
+  it('that crashes too often in a row is given up, with the reason', async () => {
+    const reason = await new Promise<string>((resolve, reject) => {
+      const one = child(spec('one', 'crashing'), resolve);
+      one.start().catch(reject);
+    });
+    expect(reason).toBe(`one crashed ${timing.maxCrashes} times in a row, last by exit code 7`);
+  });
+
+  it('that ignores its drain is killed at the deadline', async () => {
+    const one = child(spec('one', 'stubborn', 200));
+    await one.start();
+    const { pid = 0 } = one;
+    await one.drain();
+    expect(isAlive(pid)).toBe(false);
+  });
+
+  it('that is never ready is killed at the start deadline', async () => {
+    const silent = new Child(
+      { ...spec('silent'), script: fileURLToPath(new URL('../fixtures/silent.js', import.meta.url)) },
+      { output: () => undefined, gaveUp: () => undefined },
+      silentLogger(),
+      { ...timing, startDeadline: 100 },
+    );
+    await expect(silent.start()).rejects.toThrow('silent did not start (SIGKILL)');
+  });
+
+  it('drained while it waits to be started again stays down', async () => {
+    const one = new Child(spec('one'), { output: () => undefined, gaveUp: () => undefined }, silentLogger(), {
+      ...timing,
+      firstBackOff: 60_000,
+      maxBackOff: 60_000,
+    });
+    await one.start();
+    process.kill(one.pid ?? 0, 'SIGKILL');
+    await eventually(() => one.state === 'crashed');
+    await one.drain();
+    expect(one.state).toBe('stopped');
+    expect(one.pid).toBeUndefined();
+  });
+});
+
+describe('output', () => {
+  it('goes to a file of JSON lines per child and in words to the terminal', async () => {
+    const supervisor = start();
+    await supervisor.startStage([spec('auth')]);
+    await supervisor.drain();
+    const lines = fs.readFileSync(path.join(dir.path, 'auth.log'), 'utf8').trim().split('\n');
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([{ name: 'auth', level: 'info', msg: 'drained auth' }]);
+    expect(terminal).toMatch(/^\d\d:\d\d:\d\d info {2}auth {6}\| drained auth\n$/);
+  });
+});
+
+it('children of a supervisor that is killed end by themselves', async () => {
+  const { fork } = await import('node:child_process');
+  const parent = fork(fileURLToPath(new URL('../fixtures/parent.js', import.meta.url)), [script], { stdio: 'ignore' });
+  const [pids] = (await once(parent, 'message')) as [number[]];
+  expect(pids.every(isAlive)).toBe(true);
+  parent.kill('SIGKILL');
+  await eventually(() => !pids.some(isAlive), { what: 'the end of the children', within: 5_000 });
+});

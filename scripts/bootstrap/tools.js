@@ -1,0 +1,56 @@
+// Programs of the system that the platform runs: found, or installed where that needs no question.
+import fs from 'node:fs';
+import path from 'node:path';
+import { run } from './run.js';
+import { Fault, say, withProgress } from './say.js';
+
+const TOOLS = [
+  { name: 'ffmpeg', variable: 'FFMPEG_PATH', debian: 'ffmpeg' },
+  { name: 'ffprobe', variable: 'FFPROBE_PATH', debian: 'ffmpeg' },
+  { name: 'perl', variable: undefined, debian: 'perl' },
+];
+
+const isProgram = (file) => {
+  try {
+    fs.accessSync(file, fs.constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/** @param {string} name @param {NodeJS.ProcessEnv} env */
+export const inPath = (name, env) =>
+  (env.PATH ?? '')
+    .split(path.delimiter)
+    .filter(Boolean)
+    .some((folder) => isProgram(path.join(folder, name)));
+
+/** Tools that are neither in PATH nor named by their variable; a variable that is set is the server's to check. */
+export const missingTools = (env) =>
+  TOOLS.filter(({ name, variable }) => !(variable && env[variable]) && !inPath(name, env));
+
+/** Whether packages of the system can be installed without asking: the administrator of a Debian or Ubuntu. */
+const canInstall = (env) => process.getuid?.() === 0 && inPath('apt-get', env);
+
+/** @param {NodeJS.ProcessEnv} env */
+export async function installTools(env) {
+  const missing = missingTools(env);
+  if (missing.length === 0) return;
+  const names = missing.map(({ name }) => name).join(', ');
+  const packages = [...new Set(missing.map(({ debian }) => debian))];
+  const byHand = `sudo apt-get install ${packages.join(' ')}`;
+  if (!canInstall(env))
+    throw new Fault(`${names} not found: install ${missing.length > 1 ? 'them' : 'it'} ("${byHand}") and try again`);
+  say(`${names} not found`);
+  await withProgress(`Installing ${packages.join(', ')} with apt-get`, async () => {
+    const options = { env: { ...env, DEBIAN_FRONTEND: 'noninteractive' } };
+    await run('apt-get', ['update', '-q'], options); // a failure shows in the next step
+    const { code, output } = await run(
+      'apt-get',
+      ['install', '-y', '-q', '--no-install-recommends', ...packages],
+      options,
+    );
+    if (code !== 0) throw new Fault(`apt-get failed (${output.trim().split('\n').at(-1)}): ${byHand}`);
+  });
+}
