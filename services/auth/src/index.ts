@@ -1,1 +1,3 @@
-export {};
+export type { AdminLogin } from './bootstrap-admin.js';
+export { AUTH_MIGRATIONS, migrateAuth } from './database/migrations/index.js';
+export { type AuthService, type AuthServiceOptions, createAuthService } from './service.js';

@@ -6,6 +6,7 @@ import type { IncomingMessage } from 'node:http';
 import path from 'node:path';
 import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import type { ValidationItem } from '@cl-server/contract';
 import { Busboy, type BusboyHeaders } from '@fastify/busboy';
 import { badRequest, HttpError, invalidField } from '../errors.js';
 
@@ -34,6 +35,14 @@ export interface ReceivedForm {
   /** Removes what nobody moved away. */
   cleanup(): Promise<void>;
 }
+
+/** The fault of a text that stands where a file is due. */
+export const textForFile = (name: string, text: string): ValidationItem => ({
+  type: 'value_error',
+  loc: ['body', name],
+  msg: 'Value error, Expected a file, received a text',
+  input: text.slice(0, 200),
+});
 
 const LIMITS = { fields: 200, fieldSize: 1_048_576, fieldNameSize: 200, files: 10, headerPairs: 100 };
 
@@ -113,7 +122,7 @@ export async function receiveForm(
   };
 
   try {
-    await fsp.mkdir(options.folder, { recursive: true });
+    if (accepted.length > 0) await fsp.mkdir(options.folder, { recursive: true });
     await new Promise<void>((resolve, reject) => {
       const fail = (error: unknown): void => {
         request.unpipe(parser);
@@ -123,8 +132,7 @@ export async function receiveForm(
       parser.on('field', (name, value, _nameCut, valueCut) => {
         if (valueCut)
           return fail(invalidField('body', name, 'The field is longer than 1 MiB', null, 'string_too_long'));
-        if (accepted.includes(name))
-          return fail(invalidField('body', name, 'Value error, Expected a file, received a text', value));
+        if (accepted.includes(name) && value !== '') return fail(new HttpError(422, [textForFile(name, value)]));
         fields[name] = value;
       });
       parser.on('file', (name, stream, filename, _encoding, mime) => {

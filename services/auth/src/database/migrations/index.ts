@@ -1,0 +1,21 @@
+import { type MigrationSet, migrate, openDatabase } from '@cl-server/runtime';
+import { users } from './0001-users.js';
+
+export const AUTH_MIGRATIONS: MigrationSet = {
+  table: 'migrations_auth',
+  migrations: [users],
+  command: 'auth-server migrate',
+};
+
+/**
+ * Brings the auth database at a URL to the newest schema.
+ * @returns the names of the migrations applied now
+ */
+export async function migrateAuth(url: string): Promise<readonly string[]> {
+  const database = openDatabase<unknown>(url, { schema: 'auth' });
+  try {
+    return await migrate(database, AUTH_MIGRATIONS);
+  } finally {
+    await database.close();
+  }
+}

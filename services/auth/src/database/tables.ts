@@ -1,0 +1,49 @@
+/** Rows of the auth database. Times are milliseconds, booleans 0 or 1, lists JSON. */
+import type { Database, PostgresDatabase, SqliteDatabase } from '@cl-server/runtime';
+import type { Generated, Selectable } from 'kysely';
+
+export interface UserTable {
+  /** Never given twice. */
+  id: Generated<number>;
+  username: string;
+  password_hash: string;
+  is_admin: number;
+  is_active: number;
+  permissions: string;
+  /** Generation of this user's tokens: those of another are dead. See `nextGeneration`. */
+  token_version: number;
+  created_at: number;
+}
+
+/** The cut-offs that the other services ask for: one row per user, its newest. */
+export interface RevocationTable {
+  /** Grows in the order of commits, since one writer works at a time. */
+  seq: Generated<number>;
+  user_id: number;
+  min_version: number;
+}
+
+/** Append-only; triggers refuse changes. */
+export interface AuditTable {
+  id: Generated<number>;
+  at: number;
+  action: string;
+  actor_id: number | null;
+  actor: string | null;
+  target_id: number | null;
+  target: string | null;
+  address: string | null;
+  details: string;
+}
+
+export interface AuthTables {
+  users: UserTable;
+  revocations: RevocationTable;
+  audit: AuditTable;
+}
+
+export type UserRow = Selectable<UserTable>;
+export type AuditRow = Selectable<AuditTable>;
+export type AuthDatabase = Database<AuthTables>;
+export type SqliteAuthDatabase = SqliteDatabase<AuthTables>;
+export type PostgresAuthDatabase = PostgresDatabase<AuthTables>;

@@ -1,0 +1,151 @@
+/**
+ * The key pair on disk.
+ *
+ * | file | |
+ * |---|---|
+ * | `private_key.pem` | signs; mode 0600 |
+ * | `public_key.pem` | its public half, for services that cannot reach this one |
+ * | `retired_keys/{ms}-{kid}.pem` | public halves of keys that signed until then |
+ *
+ * A rotation writes them in the order retired, private, public: cut short anywhere, the next start finds either the old
+ * pair whole, or a private key whose predecessor in `public_key.pem` is known as retired, and finishes.
+ */
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import { messageOf, StartupError } from '@cl-server/runtime';
+import { createFile, readIfThere, replaceFile } from './durable-file.js';
+import {
+  generatePrivatePem,
+  type PublicKeyForms,
+  parsePrivateKey,
+  parsePublicKey,
+  type SigningKey,
+} from './key-pair.js';
+
+export interface KeyPaths {
+  readonly privateKey: string;
+  readonly publicKey: string;
+  readonly retired: string;
+}
+
+export const keyPaths = (
+  dataDir: string,
+  given: { readonly privateKeyPath?: string | undefined; readonly publicKeyPath?: string | undefined } = {},
+): KeyPaths => ({
+  privateKey: path.resolve(given.privateKeyPath ?? path.join(dataDir, 'private_key.pem')),
+  publicKey: path.resolve(given.publicKeyPath ?? path.join(dataDir, 'public_key.pem')),
+  retired: path.join(dataDir, 'retired_keys'),
+});
+
+export interface RetiredKey extends PublicKeyForms {
+  readonly file: string;
+  /** Milliseconds; it signed nothing after that, but for the moment in which a running server noticed. */
+  readonly retiredAt: number;
+}
+
+export interface StoredKeys {
+  readonly signing: SigningKey;
+  /** Newest first. */
+  readonly retired: readonly RetiredKey[];
+}
+
+const PRIVATE_MODE = 0o600;
+const PUBLIC_MODE = 0o644;
+const RETIRED_NAME = /^(\d+)-[\w-]{43}\.pem$/;
+
+const ANEW =
+  'Put a backup in its place; or, to begin anew and make every token invalid, remove the private and the public key file';
+
+async function parsed<T>(file: string, pem: string, parse: (pem: string) => Promise<T>): Promise<T> {
+  try {
+    return await parse(pem);
+  } catch (error) {
+    throw new StartupError(`the key file ${file} is damaged (${messageOf(error)}). ${ANEW}`, 1, { cause: error });
+  }
+}
+
+/** The pair's private half, made if there is no pair yet. */
+async function readOrCreatePrivate({ privateKey, publicKey }: KeyPaths): Promise<SigningKey> {
+  let pem = await readIfThere(privateKey);
+  if (pem === undefined) {
+    if ((await readIfThere(publicKey)) !== undefined)
+      throw new StartupError(`the key file ${privateKey} is missing, though ${publicKey} is there. ${ANEW}`);
+    await fs.mkdir(path.dirname(privateKey), { recursive: true, mode: 0o700 });
+    await createFile(privateKey, await generatePrivatePem(), PRIVATE_MODE);
+    pem = await fs.readFile(privateKey, 'utf8');
+  }
+  return parsed(privateKey, pem, parsePrivateKey);
+}
+
+async function readRetired(folder: string): Promise<RetiredKey[]> {
+  const names = await fs.readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [] as string[];
+    throw error;
+  });
+  const keys: RetiredKey[] = [];
+  for (const name of names) {
+    const retiredAt = RETIRED_NAME.exec(name)?.[1];
+    if (retiredAt === undefined) continue;
+    const file = path.join(folder, name);
+    const pem = await readIfThere(file);
+    if (pem === undefined) continue;
+    keys.push({ ...(await parsed(file, pem, parsePublicKey)), file, retiredAt: Number(retiredAt) });
+  }
+  return keys.sort((a, b) => b.retiredAt - a.retiredAt);
+}
+
+/** Writes the public half where it is missing or a rotation was cut short; refuses where it is another's. */
+async function settlePublic(file: string, { signing, retired }: StoredKeys): Promise<void> {
+  const pem = await readIfThere(file);
+  if (pem !== undefined) {
+    const { kid } = await parsed(file, pem, parsePublicKey);
+    if (kid === signing.kid) return;
+    if (!retired.some((key) => key.kid === kid))
+      throw new StartupError(`the key file ${file} does not belong to the private key. ${ANEW}`);
+  }
+  await fs.mkdir(path.dirname(file), { recursive: true });
+  await replaceFile(file, signing.pem, PUBLIC_MODE);
+}
+
+/**
+ * Reads the keys, making a pair if there is none.
+ * @throws StartupError if a file is damaged or half a pair is missing: a new key would silently end every session
+ */
+export async function loadKeys(paths: KeyPaths): Promise<StoredKeys> {
+  const signing = await readOrCreatePrivate(paths);
+  const retired = (await readRetired(paths.retired)).filter(({ kid }) => kid !== signing.kid);
+  const keys = { signing, retired };
+  await settlePublic(paths.publicKey, keys);
+  return keys;
+}
+
+/** Takes others' right to read the private key. @returns false if it had to, or could not */
+export async function securePrivateKey({ privateKey }: KeyPaths): Promise<boolean> {
+  const { mode } = await fs.stat(privateKey);
+  if ((mode & 0o077) === 0) return true;
+  await fs.chmod(privateKey, PRIVATE_MODE).catch(() => undefined);
+  return false;
+}
+
+/**
+ * Retires the present key and makes a new one.
+ * @param now milliseconds
+ * @returns the new key's id
+ */
+export async function rotateKeys(paths: KeyPaths, now: number): Promise<string> {
+  const { signing } = await loadKeys(paths);
+  await fs.mkdir(paths.retired, { recursive: true, mode: 0o750 });
+  await replaceFile(path.join(paths.retired, `${now}-${signing.kid}.pem`), signing.pem, PUBLIC_MODE);
+  const pem = await generatePrivatePem();
+  const next = await parsePrivateKey(pem);
+  await replaceFile(paths.privateKey, pem, PRIVATE_MODE);
+  await replaceFile(paths.publicKey, next.pem, PUBLIC_MODE);
+  return next.kid;
+}
+
+/** Changes whenever a rotation, or a hand, changed the files. */
+export async function keyFilesState(paths: KeyPaths): Promise<string> {
+  const stat = await fs.stat(paths.privateKey).catch(() => undefined);
+  const retired = await fs.readdir(paths.retired).catch(() => []);
+  return [stat?.ino, stat?.mtimeMs, stat?.size, ...retired.sort()].join(' ');
+}

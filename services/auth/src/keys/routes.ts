@@ -1,0 +1,8 @@
+import { getKeySet, getPublicKey } from '@cl-server/contract';
+import type { App } from '@cl-server/runtime';
+import type { SigningKeys } from './signing-keys.js';
+
+export function serveKeys(app: App, keys: SigningKeys): void {
+  app.handle(getPublicKey, () => keys.publicKey());
+  app.handle(getKeySet, () => keys.keySet());
+}

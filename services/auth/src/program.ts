@@ -1,0 +1,130 @@
+/** The program `auth-server`: serves, or runs one of its commands and ends. */
+
+import type { AddressInfo } from 'node:net';
+import os from 'node:os';
+import {
+  configFolder,
+  createLogger,
+  loadConfig,
+  messageOf,
+  openDatabase,
+  openDataDir,
+  type RunningProgram,
+  StartupError,
+  type Values,
+} from '@cl-server/runtime';
+import { AuditLog } from './audit/audit-log.js';
+import type { AdminLogin } from './bootstrap-admin.js';
+import { migrateAuth } from './database/migrations/index.js';
+import type { AuthTables } from './database/tables.js';
+import { keyPaths, rotateKeys } from './keys/key-files.js';
+import { createAuthService } from './service.js';
+import { AUTH_SETTINGS, authDatabaseUrl } from './settings.js';
+
+export interface ProgramSurroundings {
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** A supervisor listens: it is told the first admin's login, and prints it. */
+  readonly supervised: boolean;
+  readonly print: (text: string) => void;
+}
+
+type AuthValues = Values<typeof AUTH_SETTINGS>;
+
+const COMMANDS: Readonly<
+  Record<string, (values: AuthValues, dataDir: string, print: (text: string) => void) => Promise<void>>
+> = {
+  migrate: async (values, dataDir, print) => {
+    const applied = await migrateAuth(authDatabaseUrl(values, dataDir));
+    print(applied.length > 0 ? `applied ${applied.join(', ')}` : 'nothing to apply');
+  },
+  'rotate-keys': async (values, dataDir, print) => {
+    const kid = await rotateKeys(keyPaths(dataDir, values), Date.now());
+    print(`new key ${kid}: a running server signs with it within a second; older tokens stay valid until they expire`);
+    await recordRotation(authDatabaseUrl(values, dataDir), kid);
+  },
+};
+
+async function recordRotation(url: string, kid: string): Promise<void> {
+  const database = openDatabase<AuthTables>(url, { schema: 'auth' });
+  try {
+    const actor = { id: null, name: `system user ${os.userInfo().username}`, address: null };
+    await new AuditLog(database, Date.now).append({ action: 'keys.rotated', actor, details: { kid } });
+  } catch (error) {
+    throw new StartupError(`the keys were rotated, but the audit table could not be written: ${messageOf(error)}`);
+  } finally {
+    await database.close();
+  }
+}
+
+const firstLogin = ({ username, password }: AdminLogin): string =>
+  `\n  first admin: ${username}\n  password:    ${password}\n  It is shown only now. Change it with PUT /users/me/password.\n`;
+
+/**
+ * @returns undefined if a command has run and nothing is left to do
+ * @throws StartupError
+ */
+export async function authServer(surroundings: ProgramSurroundings): Promise<RunningProgram | undefined> {
+  const { argv, env, print } = surroundings;
+  const folder = configFolder({ argv, env });
+  const config = loadConfig({
+    program: 'auth-server',
+    description: 'users, permissions and tokens. Commands: rotate-keys, migrate; none serves',
+    settings: AUTH_SETTINGS,
+    argv,
+    env,
+    ...(folder !== undefined && { configFolder: folder }),
+  });
+  if (config.helpWanted) {
+    print(config.help);
+    return undefined;
+  }
+  const { values, positionals } = config;
+  const [command, ...more] = positionals;
+  const run = command === undefined ? undefined : COMMANDS[command];
+  if (more.length > 0 || (command !== undefined && !run))
+    throw new StartupError(
+      `unknown command "${positionals.join(' ')}": there are ${Object.keys(COMMANDS).join(', ')}`,
+      2,
+    );
+  const dataDir = openDataDir(values.dataDir, { create: true });
+  if (run) {
+    await run(values, dataDir, print);
+    return undefined;
+  }
+  return serve(values, dataDir, surroundings);
+}
+
+async function serve(
+  values: AuthValues,
+  dataDir: string,
+  { supervised, print }: ProgramSurroundings,
+): Promise<RunningProgram> {
+  const { host, port } = values;
+  const logger = createLogger({ name: 'auth', level: values.logLevel });
+  const open = !['127.0.0.1', '::1', 'localhost'].includes(host);
+  logger.info({ host, port }, open ? 'auth starts, open to the network' : 'auth starts, on this machine only');
+  const service = await createAuthService({
+    ...values,
+    dataDir,
+    databaseUrl: authDatabaseUrl(values, dataDir),
+    migrate: values.migrate && !values.noMigrate,
+    tokenLifetime: values.tokenExpireMinutes * 60,
+    ...(values.trustProxy !== undefined && { trustProxy: values.trustProxy }),
+    ...(values.corsOrigins !== undefined && { corsOrigins: values.corsOrigins }),
+    logger,
+  });
+  try {
+    const url = await service.app.listen({ host, port });
+    const { port: actual } = service.app.fastify.server.address() as AddressInfo;
+    logger.info({ url }, 'auth listens');
+    if (service.admin && !supervised) print(firstLogin(service.admin));
+    return {
+      info: { url, port: actual, ...(service.admin && { admin: service.admin }) },
+      stop: () => service.close(),
+    };
+  } catch (error) {
+    await service.close();
+    throw error;
+  }
+}

@@ -1,0 +1,91 @@
+/** What `auth-server` can be told: flags, environment, config.yaml. */
+import path from 'node:path';
+import {
+  asBool,
+  asInt,
+  asList,
+  asNonEmpty,
+  asText,
+  asUrl,
+  databaseSettings,
+  dataDirSetting,
+  hostSetting,
+  keySettings,
+  logLevelSetting,
+  migrateSetting,
+  mqttSettings,
+  portSetting,
+  reloadSetting,
+  sqliteUrl,
+} from '@cl-server/runtime';
+
+export const AUTH_SETTINGS = {
+  dataDir: dataDirSetting,
+  host: hostSetting,
+  port: portSetting('auth'),
+  logLevel: logLevelSetting,
+  authDatabaseUrl: {
+    env: 'AUTH_DATABASE_URL',
+    parse: asUrl('sqlite', 'postgres', 'postgresql'),
+    help: 'Database of users: sqlite:///path or postgres://…; user_auth.db in the data folder if absent',
+  },
+  ...databaseSettings,
+  privateKeyPath: {
+    env: 'PRIVATE_KEY_PATH',
+    flag: 'private-key-path',
+    parse: asNonEmpty,
+    help: 'Private key file; private_key.pem in the data folder if absent',
+  },
+  publicKeyPath: {
+    ...keySettings.publicKeyPath,
+    help: 'Public key file; public_key.pem in the data folder if absent',
+  },
+  adminUsername: {
+    env: 'ADMIN_USERNAME',
+    flag: 'admin-username',
+    parse: asNonEmpty,
+    default: 'admin' as string,
+    help: 'Name of the first admin',
+  },
+  adminPassword: {
+    env: 'ADMIN_PASSWORD',
+    flag: 'admin-password',
+    parse: asText,
+    secret: true,
+    help: 'Password of the first admin, random if absent; ADMIN_PASSWORD_FILE keeps it out of the process list',
+  },
+  tokenExpireMinutes: {
+    env: 'ACCESS_TOKEN_EXPIRE_MINUTES',
+    flag: 'token-expire-minutes',
+    parse: asInt(1, 525_600),
+    default: 30 as number,
+    help: 'Minutes that a token lives',
+  },
+  trustProxy: {
+    env: 'TRUST_PROXY',
+    parse: asNonEmpty,
+    help: 'Addresses of reverse proxies whose X-Forwarded-For is believed, comma-separated',
+  },
+  corsOrigins: {
+    env: 'CORS_ORIGINS',
+    parse: asList,
+    help: 'Origins whose web pages may call this service, comma-separated; * for any',
+  },
+  mqttUrl: { ...mqttSettings.mqttUrl, help: 'Accepted and ignored: this service publishes nothing' },
+  reload: reloadSetting,
+  migrate: { ...migrateSetting, default: true as boolean, help: 'Apply pending migrations first' },
+  noMigrate: {
+    env: 'NO_MIGRATE',
+    flag: 'no-migrate',
+    isSwitch: true,
+    parse: asBool,
+    default: false as boolean,
+    help: 'Refuse to start while migrations are pending, instead of applying them',
+  },
+} as const;
+
+/** The specific URL beats the common one, which beats the file in the data folder. */
+export const authDatabaseUrl = (
+  values: { readonly authDatabaseUrl: string | undefined; readonly databaseUrl: string | undefined },
+  dataDir: string,
+): string => values.authDatabaseUrl ?? values.databaseUrl ?? sqliteUrl(path.join(dataDir, 'user_auth.db'));

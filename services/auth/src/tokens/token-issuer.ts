@@ -1,0 +1,44 @@
+import { randomUUID } from 'node:crypto';
+import { type AccessToken, TOKEN_ISSUER } from '@cl-server/contract';
+import { SignJWT } from 'jose';
+import type { UserRow } from '../database/tables.js';
+import type { SigningKeys } from '../keys/signing-keys.js';
+import { permissionsOf } from '../users/user.js';
+
+export interface TokenIssuerOptions {
+  readonly keys: SigningKeys;
+  /** Seconds that a token lives. */
+  readonly lifetime: number;
+  readonly now: () => number;
+}
+
+export class TokenIssuer {
+  readonly #options: TokenIssuerOptions;
+
+  constructor(options: TokenIssuerOptions) {
+    this.#options = options;
+  }
+
+  /** A token with the rights of the row, signed by the present key. */
+  async issue(row: UserRow): Promise<AccessToken> {
+    const { keys, lifetime, now } = this.#options;
+    const { kid, privateKey } = keys.signing();
+    const issuedAt = Math.floor(now() / 1000);
+    const id = String(row.id);
+    const token = await new SignJWT({
+      id,
+      username: row.username,
+      permissions: permissionsOf(row),
+      is_admin: row.is_admin === 1,
+      ver: row.token_version,
+    })
+      .setProtectedHeader({ alg: 'ES256', typ: 'JWT', kid })
+      .setSubject(id)
+      .setIssuer(TOKEN_ISSUER)
+      .setIssuedAt(issuedAt)
+      .setExpirationTime(issuedAt + lifetime)
+      .setJti(randomUUID())
+      .sign(privateKey);
+    return { access_token: token, token_type: 'bearer' };
+  }
+}

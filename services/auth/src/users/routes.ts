@@ -1,0 +1,55 @@
+import {
+  createUser,
+  deleteUser,
+  getCurrentUser,
+  getUser,
+  listUsers,
+  patchUser,
+  type TokenClaims,
+  updateUser,
+} from '@cl-server/contract';
+import { type App, notFound, unauthenticated } from '@cl-server/runtime';
+import type { FastifyRequest } from 'fastify';
+import type { Actor } from '../audit/audit-log.js';
+import type { UserRow } from '../database/tables.js';
+import { toUser } from './user.js';
+import type { UserAdministration } from './user-administration.js';
+import type { UserRepository } from './user-repository.js';
+
+export const actorOf = (user: TokenClaims | null, request: FastifyRequest): Actor => ({
+  id: user ? Number(user.id) : null,
+  name: user?.username ?? null,
+  address: request.ip,
+});
+
+/** The row of the user who calls; it may have gone since the guard looked. */
+export async function callerRow(users: UserRepository, user: TokenClaims | null): Promise<UserRow> {
+  const row = user ? await users.byId(Number(user.id)) : undefined;
+  if (!row) throw unauthenticated('Could not validate credentials');
+  return row;
+}
+
+export function serveUsers(app: App, users: UserRepository, administration: UserAdministration): void {
+  app.handle(getCurrentUser, async ({ user }) => toUser(await callerRow(users, user)));
+
+  app.handle(createUser, async ({ form, user, request }) =>
+    toUser(await administration.create(form, actorOf(user, request))),
+  );
+
+  app.handle(listUsers, async ({ query }) => (await users.list(query)).map(toUser));
+
+  app.handle(getUser, async ({ params }) => {
+    const row = await users.byId(params.user_id);
+    if (!row) throw notFound('User not found');
+    return toUser(row);
+  });
+
+  for (const change of [updateUser, patchUser])
+    app.handle(change, async ({ params, form, present, user, request }) => {
+      const cleared = present.has('permissions') && form.permissions === undefined;
+      const wanted = cleared ? { ...form, permissions: [] } : form;
+      return toUser(await administration.update(params.user_id, wanted, actorOf(user, request)));
+    });
+
+  app.handle(deleteUser, ({ params, user, request }) => administration.remove(params.user_id, actorOf(user, request)));
+}

@@ -1,0 +1,66 @@
+/** Reads users. Writing is `UserAdministration`'s, since every change has rules. */
+import { type Kysely, sql } from 'kysely';
+import type { AuthDatabase, AuthTables, UserRow } from '../database/tables.js';
+
+export interface UserFilter {
+  readonly skip: number;
+  readonly limit: number;
+  readonly username?: string | undefined;
+}
+
+type ById = (id: number) => Promise<UserRow | undefined>;
+
+/** The look-up of every authenticated request: compiled once, run on the bare handle. */
+function prepareById(database: AuthDatabase): ById {
+  const { sql: text } = database.kysely.selectFrom('users').selectAll().where('id', '=', 0).compile();
+  if (database.dialect === 'sqlite') {
+    const statement = database.sqlite.prepare<[number], UserRow>(text);
+    return async (id) => statement.get(id);
+  }
+  const { pool } = database;
+  return async (id) => (await pool.query<UserRow>({ name: 'user_by_id', text, values: [id] })).rows[0];
+}
+
+export class UserRepository {
+  readonly #database: AuthDatabase;
+  readonly #byId: ById;
+
+  constructor(database: AuthDatabase) {
+    this.#database = database;
+    this.#byId = prepareById(database);
+  }
+
+  /** @param id any safe integer */
+  byId(id: number): Promise<UserRow | undefined> {
+    return this.#byId(id);
+  }
+
+  byUsername(username: string, db: Kysely<AuthTables> = this.#database.kysely): Promise<UserRow | undefined> {
+    return db.selectFrom('users').selectAll().where('username', '=', username).executeTakeFirst();
+  }
+
+  /** Oldest first. */
+  list({ skip, limit, username }: UserFilter): Promise<UserRow[]> {
+    const users = this.#database.kysely.selectFrom('users').selectAll();
+    const matching = username === undefined ? users : users.where('username', '=', username);
+    return matching.orderBy('id').limit(limit).offset(skip).execute();
+  }
+
+  /** Whether there is an admin at all, active or not. */
+  async anyAdmin(db: Kysely<AuthTables> = this.#database.kysely): Promise<boolean> {
+    const found = await db.selectFrom('users').select('id').where('is_admin', '=', 1).limit(1).executeTakeFirst();
+    return found !== undefined;
+  }
+
+  async hasOtherActiveAdmin(id: number, db: Kysely<AuthTables>): Promise<boolean> {
+    const found = await db
+      .selectFrom('users')
+      .select(sql<number>`1`.as('one'))
+      .where('is_admin', '=', 1)
+      .where('is_active', '=', 1)
+      .where('id', '<>', id)
+      .limit(1)
+      .executeTakeFirst();
+    return found !== undefined;
+  }
+}
