@@ -5,6 +5,8 @@ import { adminEndpoints } from './admin.js';
 import { entityEndpoints } from './entities.js';
 import { intelligenceEndpoints } from './intelligence.js';
 import { mediaEndpoints } from './media.js';
+import { personEndpoints } from './persons.js';
+import { searchEndpoints } from './search.js';
 
 export const STORE_API: ApiInfo = {
   title: 'CoLAN Store',
@@ -18,5 +20,7 @@ export const storeEndpoints = [
   ...entityEndpoints,
   ...mediaEndpoints,
   ...intelligenceEndpoints,
+  ...searchEndpoints,
+  ...personEndpoints,
   ...jobEndpoints,
 ] as const;

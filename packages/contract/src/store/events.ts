@@ -17,3 +17,16 @@ export const entityEvent = z.object({
   timestamp: milliseconds,
 });
 export type EntityEvent = z.infer<typeof entityEvent>;
+
+/** `mInsight/{port}/entity_item_status/{id}`, retained until a minute after its end. */
+export const entityStatusEvent = z.object({
+  entity_id: z.int(),
+  status: z.string(),
+  timestamp: milliseconds,
+  face_detection: z.string().nullable(),
+  face_count: z.int().nullable(),
+  clip_embedding: z.string().nullable(),
+  dino_embedding: z.string().nullable(),
+  face_embeddings: z.array(z.string()).nullable(),
+});
+export type EntityStatusEvent = z.infer<typeof entityStatusEvent>;

@@ -6,3 +6,5 @@ export * from './events.js';
 export { MAX_DESCRIPTION, MAX_LABEL } from './fields.js';
 export * from './intelligence.js';
 export * from './media.js';
+export * from './persons.js';
+export * from './search.js';

@@ -76,6 +76,11 @@ export const insightStatus = z.object({
   version_start: z.int().nullable(),
   version_end: z.int().nullable(),
   processed_count: z.int().nullable(),
+  pending: z.int().optional().describe('Inferences still to be done'),
+  running: z.int().optional().describe('Inferences whose jobs are queued or running'),
+  failed: z.int().optional().describe('Inferences that failed and wait to be retried'),
+  rate: z.number().optional().describe('Inferences a minute, lately'),
+  seconds_left: z.int().nullable().optional().describe('At that rate; null where none can be told'),
 });
 export type InsightStatus = z.infer<typeof insightStatus>;
 
@@ -175,6 +180,17 @@ export const deleteFace = endpoint({
   responses: { 204: { description: 'Gone' }, 404: { description: 'No such face' } },
 });
 
+export const retryIntelligence = endpoint({
+  id: 'retry_entity_intelligence',
+  method: 'POST',
+  path: '/intelligence/entities/{entity_id}/retry',
+  guard: 'write',
+  tag: 'intelligence',
+  summary: 'Try again what failed for an entity',
+  params: entityParams,
+  responses: { 200: { description: 'Its state', schema: intelligence.nullable() }, 404: noEntity },
+});
+
 export const listKnownPersons = endpoint({
   id: 'list_known_persons',
   method: 'GET',
@@ -227,6 +243,7 @@ export const intelligenceEndpoints = [
   getClipEmbedding,
   getDinoEmbedding,
   getFaceEmbedding,
+  retryIntelligence,
   deleteFace,
   listKnownPersons,
   getKnownPerson,

@@ -1,0 +1,150 @@
+/** Finding again: by text, by picture, by face, and what is nearly the same. */
+import { z } from 'zod';
+import { endpoint } from '../http/endpoint.js';
+import { field } from '../http/field.js';
+import { entity, entityQuery } from './entity.js';
+import { entityParams } from './fields.js';
+import { face } from './intelligence.js';
+
+/** Which likeness is meant: of what is shown, of how it looks, or of the very picture. */
+export const SIMILARITIES = ['clip', 'dino', 'phash'] as const;
+export type SimilarityKind = (typeof SIMILARITIES)[number];
+
+const score = z.number().min(0).max(1).describe('1 is the same');
+
+/** The filters of the entity list, without its paging. */
+const {
+  page: _page,
+  page_size: _size,
+  cursor: _cursor,
+  version: _version,
+  filter_param: _param,
+  ...filters
+} = entityQuery.shape;
+
+const paging = {
+  limit: field.int({ ge: 1, le: 100 }).default(20),
+  score_threshold: field.float({ ge: 0, le: 1 }).optional().describe('Only results at least this alike'),
+  cursor: field.filter(200),
+};
+
+export const searchResult = z.object({ entity_id: z.int(), score, entity });
+export type SearchResult = z.infer<typeof searchResult>;
+
+export const searchResults = z.object({
+  results: z.array(searchResult),
+  next_cursor: z.string().nullable(),
+  model_id: z.string().nullable().describe('The model whose vectors were compared; null where none has been made yet'),
+});
+export type SearchResults = z.infer<typeof searchResults>;
+
+export const similarEntities = searchResults.extend({ query_entity_id: z.int() });
+export type SimilarEntities = z.infer<typeof similarEntities>;
+
+export const similarFace = z.object({
+  face_id: z.int(),
+  score,
+  known_person_id: z.int().nullable(),
+  face,
+  entity,
+});
+
+export const similarFaces = z.object({
+  query_face_id: z.int(),
+  results: z.array(similarFace),
+  next_cursor: z.string().nullable(),
+  model_id: z.string().nullable(),
+});
+export type SimilarFaces = z.infer<typeof similarFaces>;
+
+export const duplicateGroup = z.object({
+  /** Largest picture first, then the largest file, then the oldest. */
+  entities: z.array(entity),
+  best_entity_id: z.int().describe('The one worth keeping'),
+  similarity: score.describe('Of the two least alike that are linked directly'),
+});
+export type DuplicateGroup = z.infer<typeof duplicateGroup>;
+
+const notReady = { description: 'The model did not answer in time; try again as Retry-After says' };
+
+export const searchByText = endpoint({
+  id: 'search_by_text',
+  method: 'GET',
+  path: '/intelligence/search',
+  guard: 'read',
+  tag: 'search',
+  summary: 'Pictures and videos that show what a text says',
+  query: z.object({ text: field.text({ min: 1, max: 2_000 }), ...paging, ...filters }),
+  responses: { 200: { description: 'Best first', schema: searchResults }, 503: notReady },
+});
+
+export const searchByPicture = endpoint({
+  id: 'search_by_picture',
+  method: 'POST',
+  path: '/intelligence/search',
+  guard: 'read',
+  tag: 'search',
+  summary: 'Entities like a picture that is sent along and not kept',
+  query: z.object({ ...paging, ...filters }),
+  form: z.object({ by: field.choice(SIMILARITIES).default('clip') }),
+  files: { file: { required: true, description: 'The picture' } },
+  responses: { 200: { description: 'Best first', schema: searchResults }, 503: notReady },
+});
+
+export const getSimilarEntities = endpoint({
+  id: 'get_similar_entities',
+  method: 'GET',
+  path: '/intelligence/entities/{entity_id}/similar',
+  guard: 'read',
+  tag: 'search',
+  summary: 'Entities like this one, itself left out',
+  params: entityParams,
+  query: z.object({ by: field.choice(SIMILARITIES).default('clip'), ...paging, ...filters }),
+  responses: {
+    200: { description: 'Best first; empty before the entity was understood', schema: similarEntities },
+    404: { description: 'No such entity' },
+  },
+});
+
+export const getSimilarFaces = endpoint({
+  id: 'get_similar_faces',
+  method: 'GET',
+  path: '/intelligence/faces/{face_id}/similar',
+  guard: 'read',
+  tag: 'search',
+  summary: 'Faces like this one, itself left out',
+  params: z.object({ face_id: field.int() }),
+  query: z.object({ ...paging, ...filters }),
+  responses: {
+    200: { description: 'Best first; empty before the face has a vector', schema: similarFaces },
+    404: { description: 'No such face' },
+  },
+});
+
+export const listDuplicates = endpoint({
+  id: 'list_duplicates',
+  method: 'GET',
+  path: '/intelligence/duplicates',
+  guard: 'read',
+  tag: 'search',
+  summary: 'Groups of pictures that are nearly the same, and the one worth keeping of each',
+  query: z.object({
+    limit: field.int({ ge: 1, le: 100 }).default(20),
+    cursor: field.filter(200),
+    distance: field.int({ ge: 0, le: 16 }).default(6).describe('Bits of 64 in which two pHashes may differ'),
+  }),
+  responses: {
+    200: {
+      description: 'Groups',
+      schema: z.object({ items: z.array(duplicateGroup), next_cursor: z.string().nullable(), total: z.int() }),
+    },
+  },
+});
+
+export const searchEndpoints = [
+  searchByText,
+  searchByPicture,
+  getSimilarEntities,
+  getSimilarFaces,
+  listDuplicates,
+] as const;
