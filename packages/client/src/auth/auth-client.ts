@@ -1,0 +1,69 @@
+import type { AccessToken, AuditAction, AuditEntry, KeySet, PublicKey, RevocationFeed } from '@cl-server/contract';
+import { type CallOptions, HttpClient, type HttpClientOptions } from '../http/http-client.js';
+import { byCursor, type CursorPage } from '../http/pages.js';
+import { SystemClient } from '../http/system-client.js';
+import { JWTAuthProvider, NoAuthProvider } from './provider.js';
+import { UsersClient } from './users-client.js';
+
+export interface AuditFilters {
+  readonly action?: AuditAction;
+  /** Changes made by this user, or to this user. */
+  readonly user_id?: number;
+  readonly limit?: number;
+}
+
+/**
+ * The auth service.
+ *
+ * @example
+ * ```ts
+ * const auth = new AuthClient({ baseUrl: 'http://localhost:8000' });
+ * const { access_token } = await auth.login('admin', password);
+ * ```
+ */
+export class AuthClient {
+  readonly http: HttpClient;
+  readonly users: UsersClient;
+  readonly system: SystemClient<{ message: string }>;
+
+  constructor(options: HttpClientOptions) {
+    this.http = new HttpClient(options);
+    this.users = new UsersClient(this.http);
+    this.system = new SystemClient(this.http);
+  }
+
+  /** A token for a name and a password. */
+  login(username: string, password: string, options?: CallOptions): Promise<AccessToken> {
+    const auth = new NoAuthProvider();
+    const form = { username, password };
+    return this.http.json({ method: 'POST', path: '/auth/token', form, auth, idempotent: true }, options);
+  }
+
+  /** A new token, with the rights that the user has now, for one that is still valid. */
+  refresh(token: string, options?: CallOptions): Promise<AccessToken> {
+    const auth = new JWTAuthProvider(token);
+    return this.http.json({ method: 'POST', path: '/auth/token/refresh', auth, idempotent: true }, options);
+  }
+
+  /** The key that verifies tokens signed from now on. */
+  publicKey(options?: CallOptions): Promise<PublicKey> {
+    return this.http.json({ method: 'GET', path: '/auth/public-key' }, options);
+  }
+
+  /** Every key whose tokens are still accepted. */
+  keySet(options?: CallOptions): Promise<KeySet> {
+    return this.http.json({ method: 'GET', path: '/.well-known/jwks.json' }, options);
+  }
+
+  /** Users whose older tokens died, since a position in the feed. For the services' own credential only. */
+  revocations(since = 0, options?: CallOptions): Promise<RevocationFeed> {
+    return this.http.json({ method: 'GET', path: '/auth/revocations', query: { since } }, options);
+  }
+
+  /** Security-relevant changes, the newest first; the pages are fetched on the way. */
+  audit(filters: AuditFilters = {}, options?: CallOptions): AsyncGenerator<AuditEntry> {
+    return byCursor((cursor) =>
+      this.http.json<CursorPage<AuditEntry>>({ method: 'GET', path: '/audit', query: { ...filters, cursor } }, options),
+    );
+  }
+}

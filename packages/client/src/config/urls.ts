@@ -1,0 +1,66 @@
+import { PORTS } from '@cl-server/contract/constants';
+import { ConfigError } from '../errors.js';
+
+/** Where the platform is. */
+export interface ServerUrls {
+  readonly auth: string;
+  readonly store: string;
+  readonly compute: string;
+  /** `mqtt://`, `mqtts://`, `ws://` or `wss://`; null for none: jobs are then followed over HTTP alone. */
+  readonly mqtt: string | null;
+}
+
+/** A platform on this machine. */
+export const DEFAULT_URLS: ServerUrls = {
+  auth: `http://localhost:${PORTS.auth}`,
+  store: `http://localhost:${PORTS.store}`,
+  compute: `http://localhost:${PORTS.compute}`,
+  mqtt: `mqtt://localhost:${PORTS.mqtt}`,
+};
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const NAMES = ['auth', 'store', 'compute', 'mqtt'] as const;
+
+/** `CL_STORE_URL` or `STORE_URL`; the longer name is ours alone and wins. Empty counts as absent. */
+function fromEnvironment(env: Environment, name: string): string | undefined {
+  const key = `${name.toUpperCase()}_URL`;
+  return env[`CL_${key}`] || env[key] || undefined;
+}
+
+function checked(name: string, value: string, schemes: readonly string[]): string {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  if (!url || !schemes.includes(url.protocol))
+    throw new ConfigError(`The ${name} URL should begin with ${schemes.map((s) => `${s}//`).join(' or ')}: ${value}`);
+  return value.replace(/\/+$/, '');
+}
+
+export interface UrlSources {
+  /** What the caller says. Strongest. */
+  readonly args?: Partial<ServerUrls> | undefined;
+  readonly env?: Environment | undefined;
+  /** What a configuration file or profile says. */
+  readonly file?: Partial<ServerUrls> | undefined;
+}
+
+/**
+ * Defaults, overlaid by the file, the environment and the arguments.
+ * @throws ConfigError for an address that is none
+ */
+export function resolveUrls({ args = {}, env = {}, file = {} }: UrlSources = {}): ServerUrls {
+  const pick = (name: (typeof NAMES)[number]): string | null => {
+    for (const value of [args[name], fromEnvironment(env, name), file[name]]) if (value !== undefined) return value;
+    return DEFAULT_URLS[name];
+  };
+  const web = (name: 'auth' | 'store' | 'compute'): string => checked(name, pick(name) ?? '', ['http:', 'https:']);
+  const mqtt = pick('mqtt');
+  return {
+    auth: web('auth'),
+    store: web('store'),
+    compute: web('compute'),
+    mqtt:
+      mqtt === null || mqtt === '' || mqtt === 'none'
+        ? null
+        : checked('mqtt', mqtt, ['mqtt:', 'mqtts:', 'ws:', 'wss:']),
+  };
+}

@@ -1,0 +1,36 @@
+import type { FileBody } from '../files/source.js';
+
+/** What a form field may hold; `null` means "set to nothing", `undefined` leaves the field out. */
+export type FieldValue = string | number | boolean | null | undefined | readonly unknown[] | object;
+export type Fields = Readonly<Record<string, FieldValue>>;
+
+/** As it travels: text. Lists and objects are JSON. */
+const fieldText = (value: Exclude<FieldValue, undefined>): string =>
+  value === null ? '' : typeof value === 'object' ? JSON.stringify(value) : String(value);
+
+/** Name and text of each field that is there. */
+export function fieldEntries(fields: Fields): [string, string][] {
+  return Object.entries(fields).flatMap(([name, value]): [string, string][] =>
+    value === undefined ? [] : [[name, fieldText(value)]],
+  );
+}
+
+/** A query string with its `?`, or nothing. */
+export function queryString(query: Fields): string {
+  const entries = fieldEntries(query);
+  return entries.length === 0 ? '' : `?${new URLSearchParams(entries).toString()}`;
+}
+
+/** A form with a file, ready to be sent by the platform. */
+export interface Multipart {
+  readonly fields: readonly [string, string][];
+  readonly fileField: string;
+  readonly file: FileBody;
+}
+
+/** Bytes moved so far, and of how many, where that is known. */
+export interface Progress {
+  readonly loaded: number;
+  readonly total: number | undefined;
+}
+export type OnProgress = (progress: Progress) => void;

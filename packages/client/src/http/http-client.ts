@@ -1,0 +1,287 @@
+import type { ErrorBody } from '@cl-server/contract';
+import { postMultipart } from '#platform';
+import { type AuthProvider, NoAuthProvider } from '../auth/provider.js';
+import { ApiError, apiError, ClError, FileError, isAbort, NetworkError } from '../errors.js';
+import type { FileBody } from '../files/source.js';
+import { type Fields, fieldEntries, type OnProgress, queryString } from './body.js';
+import { Deadline, pause } from './deadline.js';
+import { DEFAULT_RETRY, type RetryPolicy, retryAfter, retryDelay } from './retry.js';
+
+/** What every call takes beside its own options. */
+export interface CallOptions {
+  /** Ends the call; it then throws the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds without any movement after which the call fails with `TimeoutError`; 0 for none. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** One line for whoever watches: the answer to one try of a request, or what kept it away. */
+export interface RequestTrace {
+  readonly method: string;
+  readonly url: string;
+  readonly attempt: number;
+  readonly ms: number;
+  readonly status?: number;
+  readonly requestId?: string | undefined;
+  readonly error?: unknown;
+}
+
+export interface HttpClientOptions {
+  readonly baseUrl: string;
+  readonly auth?: AuthProvider | undefined;
+  /** Default 30,000. */
+  readonly timeoutMs?: number | undefined;
+  readonly retry?: Partial<RetryPolicy> | undefined;
+  /** Sent with every request. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Told of every try. */
+  readonly onRequest?: ((trace: RequestTrace) => void) | undefined;
+  /** Default: the platform's. */
+  readonly fetch?: typeof globalThis.fetch | undefined;
+}
+
+export interface RequestSpec {
+  readonly method: 'HEAD' | 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** Encoded, beginning with a slash: see `path`. */
+  readonly path: string;
+  readonly query?: Fields;
+  /** Sent urlencoded, or as multipart beside a file. */
+  readonly form?: Fields;
+  readonly json?: unknown;
+  /** Sent as it is; its type goes into `headers`. */
+  readonly bytes?: Uint8Array<ArrayBuffer>;
+  readonly file?: { readonly field: string; readonly body: FileBody; readonly onProgress?: OnProgress | undefined };
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Whether sending it twice does no more than once. Default: GET and DELETE. */
+  readonly idempotent?: boolean;
+  /** Other credentials than the client's. */
+  readonly auth?: AuthProvider;
+}
+
+/** An answer whose body is still to come. */
+export interface OpenAnswer {
+  readonly response: Response;
+  /** The body as it arrives, read once; ends the connection when left early. */
+  chunks(): AsyncGenerator<Uint8Array, void, undefined>;
+  /** Gives the body up. */
+  cancel(): Promise<void>;
+}
+
+/** Builds a path whose values are encoded, so that none can become another segment. */
+export const path = (parts: TemplateStringsArray, ...values: (string | number)[]): string =>
+  parts.reduce((text, part, i) => text + encodeURIComponent(values[i - 1] ?? '') + part);
+
+/** As `path`, for a value that is itself a path: its slashes stay. */
+export const encodePath = (value: string): string => value.split('/').map(encodeURIComponent).join('/');
+
+const DEFAULT_TIMEOUT = 30_000;
+
+/** Sends requests to one service: credentials, time limits, retries, typed errors. */
+export class HttpClient {
+  readonly baseUrl: string;
+  readonly auth: AuthProvider;
+  readonly #options: HttpClientOptions;
+  readonly #fetch: typeof globalThis.fetch;
+  readonly #policy: RetryPolicy;
+
+  constructor(options: HttpClientOptions) {
+    this.baseUrl = options.baseUrl.replace(/\/+$/, '');
+    this.auth = options.auth ?? new NoAuthProvider();
+    this.#options = options;
+    this.#fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init));
+    this.#policy = { ...DEFAULT_RETRY, ...options.retry };
+  }
+
+  /** The address of a path, for those who fetch it by other means. */
+  url(pathname: string, query: Fields = {}): string {
+    return `${this.baseUrl}${pathname}${queryString(query)}`;
+  }
+
+  /** Sends, and reads the whole answer as JSON; an empty answer is undefined. */
+  async json<T>(spec: RequestSpec, options: CallOptions = {}): Promise<T> {
+    return (await this.answer<T>(spec, options)).data;
+  }
+
+  /** As `json`, with the status: some endpoints say something by 200 and 201. */
+  answer<T>(spec: RequestSpec, options: CallOptions = {}): Promise<{ status: number; data: T }> {
+    return this.#retrying(spec, options, async (response, deadline) => {
+      const text = await response.text();
+      deadline.close();
+      try {
+        return { status: response.status, data: (text === '' ? undefined : JSON.parse(text)) as T };
+      } catch (cause) {
+        throw new ClError(`${response.url || spec.path} did not answer with JSON`, 'bad_answer', { cause });
+      }
+    });
+  }
+
+  /** Sends, and gives the answer as text. */
+  text(spec: RequestSpec, options: CallOptions = {}): Promise<string> {
+    return this.#retrying(spec, options, async (response, deadline) => {
+      const text = await response.text();
+      deadline.close();
+      return text;
+    });
+  }
+
+  /** Sends, and gives the answer with its body still to be read. The time limit then counts between two chunks. */
+  open(spec: RequestSpec, options: CallOptions = {}): Promise<OpenAnswer> {
+    return this.#retrying(spec, options, async (response, deadline) => {
+      const url = this.url(spec.path);
+      return {
+        response,
+        chunks: async function* () {
+          const reader = response.body?.getReader();
+          let ended = reader === undefined;
+          try {
+            while (reader && !ended) {
+              const { done, value } = await reader.read();
+              deadline.touch();
+              ended = done;
+              if (value) yield value;
+            }
+          } catch (error) {
+            ended = true;
+            throw brokenOff(error, deadline.signal, url);
+          } finally {
+            deadline.close();
+            if (!ended) await reader?.cancel().catch(() => undefined);
+          }
+        },
+        cancel: async () => {
+          deadline.close();
+          await response.body?.cancel().catch(() => undefined);
+        },
+      };
+    });
+  }
+
+  async #retrying<T>(
+    spec: RequestSpec,
+    options: CallOptions,
+    read: (response: Response, deadline: Deadline) => Promise<T>,
+  ): Promise<T> {
+    const auth = spec.auth ?? this.auth;
+    const idempotent =
+      (spec.idempotent ?? ['HEAD', 'GET', 'DELETE'].includes(spec.method)) &&
+      (spec.file === undefined || spec.file.body.repeatable);
+    const repeatable = spec.file === undefined || spec.file.body.repeatable;
+    let renewed = false;
+    for (let attempt = 0; ; ) {
+      options.signal?.throwIfAborted();
+      const credentials = await auth.headers(options.signal);
+      const deadline = new Deadline(options.timeoutMs ?? this.#options.timeoutMs ?? DEFAULT_TIMEOUT, options.signal);
+      try {
+        const response = await this.#once(spec, credentials, deadline, attempt);
+        return await read(response, deadline).catch((error: unknown) => {
+          throw brokenOff(error, deadline.signal, this.url(spec.path));
+        });
+      } catch (error) {
+        deadline.close();
+        if (error instanceof ApiError && error.status === 401 && !renewed && repeatable) {
+          renewed = true;
+          if (await auth.renew?.(credentials, options.signal)) continue;
+        }
+        // The first DELETE got through although its answer was lost.
+        if (attempt > 0 && spec.method === 'DELETE' && error instanceof ApiError && error.status === 404)
+          return undefined as T;
+        const delay = repeatable ? retryDelay(error, { attempt, idempotent, policy: this.#policy }) : undefined;
+        if (delay === undefined) throw error;
+        await pause(delay, options.signal);
+        attempt += 1;
+      }
+    }
+  }
+
+  async #once(
+    spec: RequestSpec,
+    credentials: Readonly<Record<string, string>>,
+    deadline: Deadline,
+    attempt: number,
+  ): Promise<Response> {
+    const url = this.url(spec.path, spec.query);
+    const { method } = spec;
+    const began = performance.now();
+    const trace = (rest: Partial<RequestTrace>): void =>
+      this.#options.onRequest?.({ method, url, attempt, ms: performance.now() - began, ...rest });
+    let response: Response;
+    try {
+      response = await this.#send(url, spec, credentials, deadline);
+    } catch (error) {
+      const known = brokenOff(error, deadline.signal, url);
+      trace({ error: known });
+      throw known;
+    }
+    const requestId = response.headers.get('x-request-id') ?? undefined;
+    trace({ status: response.status, requestId });
+    if (response.ok) return response;
+    throw await refusal(response, method, url, requestId);
+  }
+
+  #send(
+    url: string,
+    spec: RequestSpec,
+    credentials: Readonly<Record<string, string>>,
+    deadline: Deadline,
+  ): Promise<Response> {
+    const headers = { ...this.#options.headers, ...spec.headers, ...credentials };
+    const init: RequestInit = { method: spec.method, headers, signal: deadline.signal };
+    if (spec.file)
+      return postMultipart(
+        this.#fetch,
+        url,
+        init,
+        { fields: fieldEntries(spec.form ?? {}), fileField: spec.file.field, file: spec.file.body },
+        (progress) => {
+          deadline.touch();
+          spec.file?.onProgress?.(progress);
+        },
+      );
+    if (spec.bytes) return this.#fetch(url, { ...init, body: spec.bytes });
+    if (spec.json !== undefined)
+      return this.#fetch(url, {
+        ...init,
+        headers: { ...headers, 'content-type': 'application/json' },
+        body: JSON.stringify(spec.json),
+      });
+    if (spec.form) return this.#fetch(url, { ...init, body: new URLSearchParams(fieldEntries(spec.form)) });
+    return this.#fetch(url, init);
+  }
+}
+
+/** Names the reason why no answer, or no whole answer, came. */
+function brokenOff(error: unknown, signal: AbortSignal, url: string): unknown {
+  if (signal.aborted) return signal.reason;
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause)
+    if (cause instanceof FileError) return cause;
+  if (error instanceof ClError || isAbort(error)) return error;
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const { code, message } = cause as { code?: string; message?: string };
+  const why = code === 'ECONNREFUSED' ? 'connection refused' : message || code || String(cause);
+  return new NetworkError(`No answer from ${new URL(url).origin}: ${why}`, url, { cause: error });
+}
+
+async function refusal(
+  response: Response,
+  method: string,
+  url: string,
+  requestId: string | undefined,
+): Promise<ApiError> {
+  const text = await response.text().catch(() => '');
+  let body: Partial<ErrorBody> = {};
+  try {
+    body = JSON.parse(text) as Partial<ErrorBody>;
+  } catch {
+    // Not from one of our services: a proxy's page says nothing that helps.
+  }
+  return apiError({
+    status: response.status,
+    code: body.code ?? `http_${response.status}`,
+    detail: body.detail ?? (response.statusText || `HTTP ${response.status}`),
+    requestId: body.request_id ?? requestId,
+    retryAfterMs: retryAfter(response.headers.get('retry-after')),
+    method,
+    url,
+    body: body as Record<string, unknown>,
+  });
+}

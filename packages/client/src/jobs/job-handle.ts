@@ -1,0 +1,190 @@
+import type { Job, JobCreated } from '@cl-server/contract';
+import { TimeoutError } from '../errors.js';
+import type { Downloaded, DownloadOptions } from '../files/download.js';
+import type { JobsClient } from './jobs-client.js';
+import { type CompletedJob, completed, type JobState, type JobUpdate, updateOfJob } from './state.js';
+
+/** What following a job takes. */
+export interface WaitOptions {
+  /** Milliseconds to wait for the end; the job goes on when they are over. Default: no limit. */
+  readonly timeout?: number | undefined;
+  /** Ends the waiting, and an upload that has not ended; a job that the server has goes on. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told of every change, the end included. */
+  readonly onProgress?: ((update: JobUpdate) => void) | undefined;
+  /** Told once, when the job has ended, well or not. */
+  readonly onComplete?: ((job: Job) => void) | undefined;
+}
+
+/** How a handle gets its job: sent now, or known already. */
+export interface JobOrigin {
+  /** Resolves with what the server said when it took the job. */
+  readonly created: Promise<JobCreated>;
+  /** True if changes are listened to since before the job was made. */
+  readonly prepared: () => boolean;
+  /** Called when that early listening is no longer needed. */
+  readonly release: () => void;
+}
+
+/**
+ * A job, from its submission to its end. Awaiting it gives the completed job, or throws `JobFailedError` or
+ * `JobCancelledError`; with `wait: false` awaiting it gives the job as accepted.
+ *
+ * @typeParam Output what the task gives
+ * @typeParam Wait false where awaiting ends with the submission
+ *
+ * @example
+ * ```ts
+ * const job = compute.hash.compute('photo.jpg');
+ * for await (const { state, progress } of job.events()) console.log(state, progress);
+ * const { task_output } = await job;
+ * ```
+ */
+export class JobHandle<Output = Record<string, unknown>, Wait extends boolean = true>
+  implements PromiseLike<Wait extends false ? JobCreated : CompletedJob<Output>>
+{
+  readonly #created: Promise<JobCreated>;
+  readonly #jobs: JobsClient;
+  readonly #options: WaitOptions;
+  readonly #origin: JobOrigin;
+  readonly #wait: boolean;
+  readonly #updates: JobUpdate[] = [];
+  #wake: (() => void)[] = [];
+  #end: Promise<Job> | undefined;
+  #id: string | undefined;
+
+  /** @internal */
+  constructor(jobs: JobsClient, origin: JobOrigin, options: WaitOptions & { readonly wait?: boolean | undefined }) {
+    this.#jobs = jobs;
+    this.#origin = origin;
+    this.#options = options;
+    this.#wait = options.wait ?? true;
+    this.#created = origin.created.then((created) => {
+      this.#id = created.job_id;
+      return created;
+    });
+    const follow = this.#wait || options.onProgress !== undefined || options.onComplete !== undefined;
+    // Followed from the beginning, so that the callbacks fire whether or not anybody awaits the handle.
+    if (follow) void this.settled();
+    else this.#created.then(origin.release, origin.release);
+  }
+
+  /** What the server said when it took the job; rejects if it did not. */
+  get created(): Promise<JobCreated> {
+    // Who looks at this promise handles a refusal; the end of a job that never was is then nobody's unhandled error.
+    this.#created.catch(() => this.#end?.catch(() => undefined));
+    return this.#created;
+  }
+
+  /** The job's id, once the server has taken it. */
+  get id(): string | undefined {
+    return this.#id;
+  }
+
+  /** The state last heard of. */
+  get state(): JobState {
+    return this.#updates.at(-1)?.state ?? 'queued';
+  }
+
+  // biome-ignore lint/suspicious/noThenProperty: a job is awaited like any other asynchronous result
+  then<A = Wait extends false ? JobCreated : CompletedJob<Output>, B = never>(
+    onFulfilled?: ((value: Wait extends false ? JobCreated : CompletedJob<Output>) => A | PromiseLike<A>) | null,
+    onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    const awaited = this.#wait ? this.result() : this.#created;
+    return (awaited as Promise<Wait extends false ? JobCreated : CompletedJob<Output>>).then(onFulfilled, onRejected);
+  }
+
+  /** The completed job, whatever `wait` says. */
+  async result(): Promise<CompletedJob<Output>> {
+    return completed<Output>(await this.settled());
+  }
+
+  /** The output of the completed job. */
+  get output(): Promise<Output> {
+    return this.result().then((job) => job.task_output);
+  }
+
+  /** The ended job, however it ended. */
+  settled(): Promise<Job> {
+    this.#end ??= this.#follow();
+    return this.#end;
+  }
+
+  /** Every change from the beginning, up to the end. Can be read more than once. */
+  async *events(): AsyncGenerator<JobUpdate, void, undefined> {
+    let over = false;
+    const end = this.settled().finally(() => {
+      over = true;
+      this.#ring();
+    });
+    end.catch(() => undefined);
+    for (let next = 0; ; next++) {
+      while (next >= this.#updates.length) {
+        if (over) {
+          await end;
+          return;
+        }
+        await new Promise<void>((resolve) => this.#wake.push(resolve));
+      }
+      yield this.#updates[next] as JobUpdate;
+    }
+  }
+
+  /** Asks the server to stop the job; one that has ended stays as it is. */
+  async cancel(): Promise<Job> {
+    return this.#jobs.cancel((await this.created).job_id);
+  }
+
+  /** Downloads a file of the job to a path. */
+  async download(path: string, dest: string, options?: DownloadOptions): Promise<Downloaded> {
+    return this.#jobs.download((await this.created).job_id, path, dest, options);
+  }
+
+  /** Downloads a file of the job into memory. */
+  async bytes(path: string, options?: DownloadOptions): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#jobs.bytes((await this.created).job_id, path, options);
+  }
+
+  /** Removes the job and its files from the server. */
+  async delete(): Promise<void> {
+    return this.#jobs.delete((await this.created).job_id);
+  }
+
+  async #follow(): Promise<Job> {
+    const { timeout, signal, onComplete } = this.#options;
+    const limit = timeout ? AbortSignal.timeout(timeout) : undefined;
+    const signals = [limit, signal].filter((one) => one !== undefined);
+    try {
+      const { job_id: id } = await this.#created;
+      const job = await this.#jobs.follow(id, {
+        signal: signals.length > 0 ? AbortSignal.any(signals) : undefined,
+        prepared: this.#origin.prepared(),
+        onUpdate: (update) => this.#hear(update),
+      });
+      this.#hear(updateOfJob(job));
+      onComplete?.(job);
+      return job;
+    } catch (error) {
+      if (limit?.aborted && error === limit.reason)
+        throw new TimeoutError(`The job ${this.#id ?? ''} did not end within ${timeout} ms; it goes on`);
+      throw error;
+    } finally {
+      this.#origin.release();
+    }
+  }
+
+  #hear(update: JobUpdate): void {
+    const last = this.#updates.at(-1);
+    if (last && last.state === update.state && last.progress === update.progress) return;
+    this.#updates.push(update);
+    this.#ring();
+    this.#options.onProgress?.(update);
+  }
+
+  #ring(): void {
+    const wake = this.#wake;
+    this.#wake = [];
+    for (const resolve of wake) resolve();
+  }
+}

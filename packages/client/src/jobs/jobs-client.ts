@@ -1,0 +1,237 @@
+import type {
+  BatchItem,
+  BatchResponse,
+  Job,
+  JobCreated,
+  JobList,
+  JobListQuery,
+  TaskInfo,
+  TaskList,
+} from '@cl-server/contract';
+import { ConflictError } from '../errors.js';
+import { type Downloaded, type DownloadOptions, downloadBytes, downloadToFile } from '../files/download.js';
+import { type FileInput, toFileBody } from '../files/source.js';
+import type { Fields, OnProgress } from '../http/body.js';
+import { type CallOptions, encodePath, type HttpClient, path, type RequestSpec } from '../http/http-client.js';
+import { byCursor } from '../http/pages.js';
+import type { JobChannel } from './channel.js';
+import { type FollowOptions, followJob, type PollPolicy } from './follow.js';
+import { JobHandle, type WaitOptions } from './job-handle.js';
+import { hasEnded, type JobUpdate } from './state.js';
+
+/** What every submission takes beside the task's own options. */
+export interface SubmitOptions<Wait extends boolean = boolean> extends WaitOptions {
+  /** 0 to 10, 10 is served first. Default 5. */
+  readonly priority?: number | undefined;
+  /** False: awaiting the handle ends with the submission. Default true. */
+  readonly wait?: Wait | undefined;
+  readonly onUploadProgress?: OnProgress | undefined;
+  /** A word of your own by which a repeated submission finds the first one's job. Default: a new one each time. */
+  readonly idempotencyKey?: string | undefined;
+}
+
+/** Filters of the job list; all are optional. */
+export type JobFilters = Partial<Omit<JobListQuery, 'cursor'>>;
+
+export interface JobCallbacks {
+  /** Told of every change, the end included. */
+  readonly onProgress?: (update: JobUpdate) => void;
+  /** Told once, when the job has ended, well or not. */
+  readonly onComplete?: (job: Job) => void;
+  /** Told if the job cannot be followed any further. Default: the error is thrown where nobody catches it. */
+  readonly onError?: (error: unknown) => void;
+}
+
+export interface JobsClientOptions {
+  readonly http: HttpClient;
+  /** In order of preference; none means polling. */
+  readonly channels?: readonly JobChannel[] | undefined;
+  readonly poll?: PollPolicy | undefined;
+}
+
+/** The jobs of a compute or a store service. */
+export class JobsClient {
+  readonly #http: HttpClient;
+  readonly #channels: readonly JobChannel[];
+  readonly #poll: PollPolicy | undefined;
+  readonly #subscriptions = new Map<string, AbortController>();
+
+  constructor({ http, channels = [], poll }: JobsClientOptions) {
+    this.#http = http;
+    this.#channels = channels;
+    this.#poll = poll;
+  }
+
+  /**
+   * Creates a job of any task.
+   * @param file undefined where the task takes none
+   * @param params the task's own fields; lists and objects travel as JSON
+   *
+   * @example
+   * ```ts
+   * const job = await compute.jobs.submit('my_task', 'photo.jpg', { strength: 3 }, { priority: 8 });
+   * ```
+   */
+  submit<Output = Record<string, unknown>, Wait extends boolean = true>(
+    task: string,
+    file: FileInput | undefined,
+    params: Fields = {},
+    options: SubmitOptions<Wait> = {},
+  ): JobHandle<Output, Wait> {
+    let prepared = false;
+    let release = (): void => undefined;
+    const create = async (): Promise<JobCreated> => {
+      if (options.wait !== false || options.onProgress || options.onComplete) {
+        const listening = await this.#channels[0]?.prepare?.().catch(() => undefined);
+        prepared = listening !== undefined;
+        if (listening) release = listening;
+      }
+      return this.#create(task, file, params, options);
+    };
+    return new JobHandle(
+      this,
+      { created: create(), prepared: () => prepared, release: () => release() },
+      { ...options, wait: options.wait },
+    );
+  }
+
+  async #create(
+    task: string,
+    file: FileInput | undefined,
+    params: Fields,
+    { priority, signal, onUploadProgress, idempotencyKey }: SubmitOptions,
+  ): Promise<JobCreated> {
+    const spec: RequestSpec = {
+      method: 'POST',
+      path: path`/jobs/${task}`,
+      form: { priority, ...params },
+      headers: { 'idempotency-key': idempotencyKey ?? crypto.randomUUID() },
+      idempotent: true,
+      ...(file !== undefined && {
+        file: { field: 'file', body: await toFileBody(file), onProgress: onUploadProgress },
+      }),
+    };
+    return this.#http.json<JobCreated>(spec, { signal });
+  }
+
+  /** A handle of a job that exists already. */
+  handle<Output = Record<string, unknown>>(jobId: string, options: WaitOptions = {}): JobHandle<Output> {
+    const created = this.get(jobId, options).then(({ job_id, status, task_type }) => ({ job_id, status, task_type }));
+    return new JobHandle<Output>(this, { created, prepared: () => false, release: () => undefined }, options);
+  }
+
+  /** Waits for a job's end, however it ends. */
+  waitFor(jobId: string, options: WaitOptions = {}): Promise<Job> {
+    return this.handle(jobId, options).settled();
+  }
+
+  /** Waits for the ends of many jobs, in their order. */
+  waitForAll(jobIds: Iterable<string>, options: WaitOptions = {}): Promise<Job[]> {
+    return Promise.all(Array.from(jobIds, (id) => this.waitFor(id, options)));
+  }
+
+  /** Creates up to 100 jobs at once: on files of earlier jobs, or on parameters alone. Each has its own outcome. */
+  batch(items: readonly BatchItem[], options?: CallOptions): Promise<BatchResponse> {
+    const keyed = items.map((item) => ({ idempotency_key: crypto.randomUUID(), ...item }));
+    return this.#http.json({ method: 'POST', path: '/jobs/batch', json: keyed, idempotent: true }, options);
+  }
+
+  get(jobId: string, options?: CallOptions): Promise<Job> {
+    return this.#http.json({ method: 'GET', path: path`/jobs/${jobId}` }, options);
+  }
+
+  /** One page, the newest first. */
+  page(query: Partial<JobListQuery> = {}, options?: CallOptions): Promise<JobList> {
+    return this.#http.json({ method: 'GET', path: '/jobs', query }, options);
+  }
+
+  /** All jobs that fit, the newest first; the pages are fetched on the way. */
+  list(filters: JobFilters = {}, options?: CallOptions): AsyncGenerator<Job> {
+    return byCursor((cursor) => this.page({ ...filters, cursor }, options));
+  }
+
+  /** Stops a job; one that has ended stays as it is. */
+  async cancel(jobId: string, options?: CallOptions): Promise<Job> {
+    try {
+      return await this.#http.json<Job>(
+        { method: 'POST', path: path`/jobs/${jobId}/cancel`, idempotent: true },
+        options,
+      );
+    } catch (error) {
+      if (!(error instanceof ConflictError)) throw error;
+      const job = await this.get(jobId, options);
+      if (!hasEnded(job)) throw error;
+      return job;
+    }
+  }
+
+  /** Queues a failed job again. */
+  retry(jobId: string, options?: CallOptions): Promise<Job> {
+    return this.#http.json({ method: 'POST', path: path`/jobs/${jobId}/retry` }, options);
+  }
+
+  /** Removes a job and its files; a running one is stopped. */
+  async delete(jobId: string, options?: CallOptions): Promise<void> {
+    await this.#http.json({ method: 'DELETE', path: path`/jobs/${jobId}` }, options);
+  }
+
+  /** Downloads a file of a job, e.g. its `params.output_path`. */
+  download(jobId: string, file: string, dest: string, options?: DownloadOptions): Promise<Downloaded> {
+    return downloadToFile(this.#http, this.#file(jobId, file), dest, options);
+  }
+
+  /** A file of a job in memory. */
+  bytes(jobId: string, file: string, options?: DownloadOptions): Promise<Uint8Array<ArrayBuffer>> {
+    return downloadBytes(this.#http, this.#file(jobId, file), options);
+  }
+
+  #file(jobId: string, file: string): RequestSpec {
+    return { method: 'GET', path: `${path`/jobs/${jobId}/files/`}${encodePath(file)}` };
+  }
+
+  /** Every task that the platform knows, plugins included, and whether it can run now. */
+  async tasks(options?: CallOptions): Promise<TaskInfo[]> {
+    return (await this.#http.json<TaskList>({ method: 'GET', path: '/tasks' }, options)).items;
+  }
+
+  /** @internal */
+  follow(jobId: string, options: Omit<FollowOptions, 'channels' | 'fetchJob' | 'poll'>): Promise<Job> {
+    return followJob(jobId, {
+      ...options,
+      channels: this.#channels,
+      poll: this.#poll,
+      fetchJob: (signal) => this.get(jobId, { signal }),
+    });
+  }
+
+  /**
+   * Follows a job in the background.
+   * @returns an id for `unsubscribe`; several subscriptions to one job do not disturb each other
+   */
+  subscribe(jobId: string, { onProgress, onComplete, onError }: JobCallbacks): string {
+    const id = crypto.randomUUID();
+    const stop = new AbortController();
+    this.#subscriptions.set(id, stop);
+    this.follow(jobId, { signal: stop.signal, ...(onProgress && { onUpdate: onProgress }) })
+      .then((job) => onComplete?.(job))
+      .catch((error: unknown) => {
+        if (stop.signal.aborted) return;
+        if (!onError) throw error;
+        onError(error);
+      })
+      .finally(() => this.#subscriptions.delete(id));
+    return id;
+  }
+
+  /** Ends a subscription. @returns whether there was one */
+  unsubscribe(subscriptionId: string): boolean {
+    const stop = this.#subscriptions.get(subscriptionId);
+    stop?.abort();
+    return this.#subscriptions.delete(subscriptionId);
+  }
+
+  /** Ends all subscriptions. */
+  close(): void {
+    for (const id of [...this.#subscriptions.keys()]) this.unsubscribe(id);
+  }
+}

@@ -1,0 +1,177 @@
+import type { MqttClient } from 'mqtt';
+import { mqttSchemes } from '#platform';
+import { ConfigError, NetworkError } from '../errors.js';
+
+export interface MqttConnectionOptions {
+  /** `mqtt://`, `mqtts://`, `ws://` or `wss://`, with user and password if the broker wants them. */
+  readonly url: string;
+  readonly username?: string | undefined;
+  /** Asked for at every new connection. */
+  readonly password?: (() => Promise<string | undefined>) | undefined;
+  /** Milliseconds to wait for the broker. Default 4,000. */
+  readonly connectTimeoutMs?: number | undefined;
+  /** Milliseconds for which a broker that was not there is not asked again. Default 10,000. */
+  readonly coolDownMs?: number | undefined;
+  /** Milliseconds for which the connection stays after the last subscription ended. Default 5,000. */
+  readonly lingerMs?: number | undefined;
+}
+
+export type MqttListener = (topic: string, payload: string, retained: boolean) => void;
+
+/** Whether a topic falls under a filter with `+` and `#`. */
+export function topicMatches(filter: string, topic: string): boolean {
+  const wanted = filter.split('/');
+  const given = topic.split('/');
+  for (const [i, part] of wanted.entries()) {
+    if (part === '#') return true;
+    if (given[i] === undefined || (part !== '+' && part !== given[i])) return false;
+  }
+  return wanted.length === given.length;
+}
+
+/**
+ * One connection to the broker, made when first needed, shared by all subscriptions, kept alive across losses by the
+ * library, which also subscribes again. The MQTT library itself is loaded with the first connection.
+ */
+export class MqttConnection {
+  readonly #options: MqttConnectionOptions;
+  readonly #listeners = new Map<string, Set<MqttListener>>();
+  readonly #lostListeners = new Set<() => void>();
+  #client: MqttClient | undefined;
+  #connecting: Promise<MqttClient> | undefined;
+  #deadUntil = 0;
+  #linger: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(options: MqttConnectionOptions) {
+    const scheme = /^[a-z]+:/i.exec(options.url)?.[0].toLowerCase() ?? '';
+    if (!mqttSchemes.includes(scheme))
+      throw new ConfigError(`MQTT cannot be spoken at ${options.url} from here: use ${mqttSchemes.join(', ')}//`);
+    this.#options = options;
+  }
+
+  get connected(): boolean {
+    return this.#client?.connected ?? false;
+  }
+
+  /**
+   * Waits until the broker is there.
+   * @throws NetworkError if it is not, or lately was not
+   */
+  async connect(): Promise<void> {
+    await this.#connect();
+  }
+
+  /** Called whenever the connection breaks. Gives back how to stop that. */
+  onLost(listener: () => void): () => void {
+    this.#lostListeners.add(listener);
+    return () => this.#lostListeners.delete(listener);
+  }
+
+  /**
+   * Resolves when the broker has agreed: whatever is published from then on arrives, retained messages first.
+   * @returns how to end the subscription
+   * @throws NetworkError
+   */
+  async subscribe(filter: string, listener: MqttListener): Promise<() => void> {
+    const client = await this.#connect();
+    clearTimeout(this.#linger);
+    const listeners = this.#listeners.get(filter) ?? new Set();
+    this.#listeners.set(filter, listeners.add(listener));
+    const leave = (): void => this.#leave(filter, listener);
+    try {
+      // Asked for again even if it is held already: only so does a further listener get the retained messages.
+      const [grant] = await client.subscribeAsync(filter, { qos: 1 });
+      if (grant && grant.qos > 2) throw new Error('the broker refused');
+    } catch (cause) {
+      leave();
+      throw new NetworkError(`${filter} cannot be subscribed to`, this.#where, { cause });
+    }
+    return leave;
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#linger);
+    this.#listeners.clear();
+    const client = this.#client;
+    this.#client = undefined;
+    this.#connecting = undefined;
+    await client?.endAsync(true);
+  }
+
+  /** The address without its credentials, for messages. */
+  get #where(): string {
+    return this.#options.url.replace(/\/\/[^@/]*@/, '//');
+  }
+
+  #leave(filter: string, listener: MqttListener): void {
+    const listeners = this.#listeners.get(filter);
+    if (!listeners?.delete(listener) || listeners.size > 0) return;
+    this.#listeners.delete(filter);
+    if (this.connected) this.#client?.unsubscribeAsync(filter).catch(() => undefined);
+    if (this.#listeners.size > 0) return;
+    clearTimeout(this.#linger);
+    this.#linger = setTimeout(() => void this.close(), this.#options.lingerMs ?? 5_000);
+  }
+
+  #connect(): Promise<MqttClient> {
+    if (this.#client?.connected) return Promise.resolve(this.#client);
+    if (this.#client || performance.now() < this.#deadUntil)
+      return Promise.reject(new NetworkError(`The broker at ${this.#where} is not there`, this.#where));
+    this.#connecting ??= this.#open().finally(() => {
+      this.#connecting = undefined;
+    });
+    return this.#connecting;
+  }
+
+  async #open(): Promise<MqttClient> {
+    const { url, username, password, connectTimeoutMs = 4_000, coolDownMs = 10_000 } = this.#options;
+    const [{ default: mqtt }, secret] = await Promise.all([import('mqtt'), password?.()]);
+    const client = mqtt.connect(url, {
+      // 3.1.1: the platform's own broker speaks nothing later.
+      protocolVersion: 4,
+      clean: true,
+      keepalive: 30,
+      reconnectPeriod: 1_000,
+      connectTimeout: connectTimeoutMs,
+      resubscribe: true,
+      ...(username !== undefined && { username }),
+      ...(secret !== undefined && { password: secret }),
+    });
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const timer = setTimeout(() => reject(new Error('no answer in time')), connectTimeoutMs);
+        const settle = (end: () => void) => (): void => {
+          clearTimeout(timer);
+          end();
+        };
+        client.once('connect', settle(resolve));
+        client.once('error', (error) => settle(() => reject(error))());
+        client.once(
+          'close',
+          settle(() => reject(new Error('the connection was closed'))),
+        );
+      });
+    } catch (cause) {
+      this.#deadUntil = performance.now() + coolDownMs;
+      client.on('error', () => undefined);
+      await client.endAsync(true);
+      throw new NetworkError(`The broker at ${this.#where} is not there`, this.#where, { cause });
+    }
+    this.#client = client;
+    this.#listen(client);
+    return client;
+  }
+
+  #listen(client: MqttClient): void {
+    // The library tries again by itself; without a listener an error would end the process.
+    client.on('error', () => undefined);
+    client.on('close', () => {
+      for (const listener of [...this.#lostListeners]) listener();
+    });
+    client.on('message', (topic, payload, packet) => {
+      const text = new TextDecoder().decode(payload);
+      for (const [filter, listeners] of [...this.#listeners])
+        if (topicMatches(filter, topic)) for (const listener of [...listeners]) listener(topic, text, packet.retain);
+    });
+  }
+}

@@ -1,0 +1,45 @@
+import type { AuditReport, CleanupReport, PurgeReport, StorageUse, StorePreferences } from '@cl-server/contract';
+import type { CallOptions, HttpClient } from '../http/http-client.js';
+
+/** Preferences, audit and storage of the store, for admins. */
+export class StoreAdminClient {
+  readonly #http: HttpClient;
+
+  constructor(http: HttpClient) {
+    this.#http = http;
+  }
+
+  preferences(options?: CallOptions): Promise<StorePreferences> {
+    return this.#http.json({ method: 'GET', path: '/admin/pref' }, options);
+  }
+
+  /** Lets anyone read, or only users with the right. */
+  async setGuestMode(on: boolean, options?: CallOptions): Promise<StorePreferences> {
+    const form = { guest_mode: on };
+    await this.#http.json({ method: 'PUT', path: '/admin/pref/guest-mode', form, idempotent: true }, options);
+    return this.preferences(options);
+  }
+
+  /** Compares database and media folder. @param verify read every file and compare its SHA-256; slow */
+  audit({ verify = false, ...options }: CallOptions & { readonly verify?: boolean } = {}): Promise<AuditReport> {
+    return this.#http.json(
+      { method: 'GET', path: '/system/audit', query: { verify } },
+      { timeoutMs: verify ? 0 : 300_000, ...options },
+    );
+  }
+
+  /** Removes what no row refers to. */
+  clearOrphans(options?: CallOptions): Promise<CleanupReport> {
+    return this.#http.json({ method: 'POST', path: '/system/clear-orphans', idempotent: true }, options);
+  }
+
+  /** Removes for good what was deleted at least `days` ago. */
+  purgeTrash(days: number, options?: CallOptions): Promise<PurgeReport> {
+    return this.#http.json({ method: 'POST', path: '/system/purge-trash', form: { days } }, options);
+  }
+
+  /** How much is kept, for whom, and how much space is left. */
+  storage(options?: CallOptions): Promise<StorageUse> {
+    return this.#http.json({ method: 'GET', path: '/system/storage' }, options);
+  }
+}

@@ -1,0 +1,197 @@
+import type { Entity, EntityList, EntityMetadata, EntityQuery, EntityVersion, VersionDiff } from '@cl-server/contract';
+import { NotFoundError } from '../errors.js';
+import { type ResumableOptions, uploadResumable } from '../files/resumable.js';
+import { type FileInput, toFileBody } from '../files/source.js';
+import type { OnProgress } from '../http/body.js';
+import { type CallOptions, type HttpClient, path, type RequestSpec } from '../http/http-client.js';
+
+/** Filters of the entity list; all are optional. */
+export type EntityFilters = Partial<Omit<EntityQuery, 'page' | 'cursor' | 'filter_param'>>;
+
+export interface NewEntity {
+  readonly label?: string | undefined;
+  readonly description?: string | undefined;
+  readonly parent_id?: number | undefined;
+}
+
+export interface UploadOptions extends CallOptions {
+  readonly onProgress?: OnProgress | undefined;
+}
+
+/** What an upload brought; `created` is false where a live entity had these bytes already. */
+export interface Uploaded {
+  readonly entity: Entity;
+  readonly created: boolean;
+}
+
+export interface EntityReplacement extends NewEntity {
+  readonly label: string;
+  readonly is_collection?: boolean | undefined;
+  /** A new file; absent: the old one stays. */
+  readonly file?: FileInput | undefined;
+}
+
+/** What is left out stays as it is; null clears. */
+export interface EntityPatch {
+  readonly label?: string | null | undefined;
+  readonly description?: string | null | undefined;
+  readonly parent_id?: number | null | undefined;
+  readonly is_deleted?: boolean | undefined;
+}
+
+/** Exactly one of these. */
+export type EntityKey = { readonly sha256: string } | { readonly md5: string } | { readonly label: string };
+
+/** Media and collections. */
+export class EntitiesClient {
+  readonly #http: HttpClient;
+
+  constructor(http: HttpClient) {
+    this.#http = http;
+  }
+
+  /** One page, the newest first. */
+  page(query: Partial<EntityQuery> = {}, options?: CallOptions): Promise<EntityList> {
+    return this.#http.json({ method: 'GET', path: '/entities', query }, options);
+  }
+
+  /**
+   * All entities that fit, the newest first; the pages are fetched on the way.
+   *
+   * @example
+   * ```ts
+   * for await (const entity of store.entities.list({ type: 'video', exclude_deleted: true })) console.log(entity.label);
+   * ```
+   */
+  async *list(filters: EntityFilters = {}, options?: CallOptions): AsyncGenerator<Entity> {
+    for (let cursor: string | undefined; ; ) {
+      const { items, pagination } = await this.page({ page_size: 100, ...filters, cursor }, options);
+      yield* items;
+      if (pagination.next_cursor === null) return;
+      cursor = pagination.next_cursor;
+    }
+  }
+
+  /** The live media entity of a digest, or the collection of a label; undefined where there is none. */
+  async lookup(key: EntityKey, options?: CallOptions): Promise<Entity | undefined> {
+    try {
+      return await this.#http.json<Entity>({ method: 'GET', path: '/entities/lookup', query: key }, options);
+    } catch (error) {
+      if (error instanceof NotFoundError) return undefined;
+      throw error;
+    }
+  }
+
+  /** One entity; with `version` as it was then. */
+  get(id: number, { version, ...options }: CallOptions & { readonly version?: number } = {}): Promise<Entity> {
+    return this.#http.json({ method: 'GET', path: path`/entities/${id}`, query: { version } }, options);
+  }
+
+  /** Adds a collection. */
+  createCollection(collection: NewEntity & { readonly label: string }, options?: CallOptions): Promise<Entity> {
+    return this.#http.json(
+      { method: 'POST', path: '/entities', form: { is_collection: true, ...collection } },
+      options,
+    );
+  }
+
+  /**
+   * Adds a media file. Bytes that a live entity has already give that entity: sending a file twice makes no second one.
+   *
+   * @example
+   * ```ts
+   * const { entity, created } = await store.entities.upload('photo.jpg', { label: 'Beach' });
+   * ```
+   */
+  async upload(
+    file: FileInput,
+    entity: NewEntity = {},
+    { onProgress, ...options }: UploadOptions = {},
+  ): Promise<Uploaded> {
+    const spec: RequestSpec = {
+      method: 'POST',
+      path: '/entities',
+      form: { is_collection: false, ...entity },
+      file: { field: 'media_file', body: await toFileBody(file), onProgress },
+      idempotent: true,
+    };
+    const { status, data } = await this.#http.answer<Entity>(spec, options);
+    return { entity: data, created: status === 201 };
+  }
+
+  /** As `upload`, in pieces (tus): for large files and bad links. A stream cannot be sent so. */
+  async uploadResumable(file: FileInput, entity: NewEntity = {}, options: ResumableOptions = {}): Promise<Uploaded> {
+    const body = await toFileBody(file);
+    const metadata = {
+      filename: body.name,
+      label: entity.label,
+      description: entity.description,
+      parent_id: entity.parent_id?.toString(),
+    };
+    const { status, data } = await uploadResumable<Entity>(this.#http, '/uploads', body, metadata, options);
+    return { entity: data, created: status === 201 };
+  }
+
+  /** Gives up an upload that was begun with `uploadResumable`. */
+  async dropUpload(uploadUrl: string, options?: CallOptions): Promise<void> {
+    const id = decodeURIComponent(uploadUrl.split('/').at(-1) ?? '');
+    const headers = { 'tus-resumable': '1.0.0' };
+    await this.#http.json({ method: 'DELETE', path: path`/uploads/${id}`, headers }, options);
+  }
+
+  /** Replaces label, description and parent (left out: null), and the file where one is given. */
+  async replace(
+    id: number,
+    { file, is_collection = false, ...fields }: EntityReplacement,
+    { onProgress, ...options }: UploadOptions = {},
+  ): Promise<Entity> {
+    const spec: RequestSpec = {
+      method: 'PUT',
+      path: path`/entities/${id}`,
+      form: { is_collection, ...fields },
+      ...(file !== undefined && { file: { field: 'media_file', body: await toFileBody(file), onProgress } }),
+    };
+    return this.#http.json(spec, options);
+  }
+
+  /** Changes what is given and keeps the rest. */
+  patch(id: number, patch: EntityPatch, options?: CallOptions): Promise<Entity> {
+    return this.#http.json({ method: 'PATCH', path: path`/entities/${id}`, form: { ...patch } }, options);
+  }
+
+  /** Moves an entity to the trash. */
+  trash(id: number, options?: CallOptions): Promise<Entity> {
+    return this.patch(id, { is_deleted: true }, options);
+  }
+
+  /** Takes an entity out of the trash. @throws ConflictError if another live entity has the same bytes */
+  restore(id: number, options?: CallOptions): Promise<Entity> {
+    return this.patch(id, { is_deleted: false }, options);
+  }
+
+  /** Removes an entity for good, with everything in it, its history and its files; it need not be in the trash. */
+  async delete(id: number, options?: CallOptions): Promise<void> {
+    await this.trash(id, options);
+    await this.#http.json({ method: 'DELETE', path: path`/entities/${id}` }, options);
+  }
+
+  /** Everything that could be read from the file, and what could not. */
+  metadata(id: number, options?: CallOptions): Promise<EntityMetadata> {
+    return this.#http.json({ method: 'GET', path: path`/entities/${id}/metadata` }, options);
+  }
+
+  /** Every change of the entity, the oldest first. */
+  versions(id: number, options?: CallOptions): Promise<EntityVersion[]> {
+    return this.#http.json({ method: 'GET', path: path`/entities/${id}/versions` }, options);
+  }
+
+  /** Which fields differ between two versions. @param to default: the newest */
+  diff(id: number, from: number, to?: number, options?: CallOptions): Promise<VersionDiff> {
+    return this.#http.json({ method: 'GET', path: path`/entities/${id}/versions/diff`, query: { from, to } }, options);
+  }
+
+  /** Makes the entity what it was in a version, its file included; this is a new version. */
+  restoreVersion(id: number, version: number, options?: CallOptions): Promise<Entity> {
+    return this.#http.json({ method: 'POST', path: path`/entities/${id}/versions/${version}/restore` }, options);
+  }
+}

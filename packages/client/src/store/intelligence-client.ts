@@ -1,0 +1,173 @@
+import type { EntityJob, Face, InsightStatus, Intelligence } from '@cl-server/contract';
+import { TOPICS } from '@cl-server/contract/constants';
+import { ClError, NetworkError, TimeoutError } from '../errors.js';
+import { type Downloaded, type DownloadOptions, downloadBytes, downloadToFile } from '../files/download.js';
+import { pause } from '../http/deadline.js';
+import { type CallOptions, type HttpClient, path, type RequestSpec } from '../http/http-client.js';
+import type { MqttConnection } from '../mqtt/connection.js';
+
+/** `mInsight/{store_port}/entity_item_status/{entity_id}` as it arrives. */
+export interface EntityStatus {
+  readonly entity_id: number;
+  readonly status: string;
+  readonly timestamp: number;
+  readonly face_detection?: string | null;
+  readonly clip_embedding?: string | null;
+  readonly dino_embedding?: string | null;
+  readonly face_count?: number | null;
+  readonly face_embeddings?: readonly string[] | null;
+}
+
+export interface EntityWaitOptions {
+  /** Milliseconds; default 60,000. */
+  readonly timeout?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Told of each state. */
+  readonly onProgress?: ((intelligence: Intelligence) => void) | undefined;
+}
+
+/** The understanding of an entity ended badly. */
+export class InsightFailedError extends ClError {
+  readonly intelligence: Intelligence;
+  constructor(entityId: number, intelligence: Intelligence) {
+    super(
+      `Entity ${entityId} was not understood: ${intelligence.error_message ?? 'no reason given'}`,
+      'insight_failed',
+    );
+    this.intelligence = intelligence;
+  }
+}
+
+/** Which of an entity's vectors. */
+export type EmbeddingKind = 'clip' | 'dino';
+
+const SLOW_LOOK = 5_000;
+const FAST_LOOK = 1_000;
+
+/** What the insight worker found out about entities. */
+export class IntelligenceClient {
+  readonly #http: HttpClient;
+  readonly #mqtt: MqttConnection | undefined;
+
+  constructor(http: HttpClient, mqtt?: MqttConnection) {
+    this.#http = http;
+    this.#mqtt = mqtt;
+  }
+
+  /** State of the insight worker; null before it was ever heard of. For admins. */
+  status(options?: CallOptions): Promise<InsightStatus | null> {
+    return this.#http.json({ method: 'GET', path: '/m_insight/status' }, options);
+  }
+
+  /** How far the understanding of an entity is; null before any work. */
+  get(entityId: number, options?: CallOptions): Promise<Intelligence | null> {
+    return this.#http.json({ method: 'GET', path: path`/intelligence/entities/${entityId}` }, options);
+  }
+
+  faces(entityId: number, options?: CallOptions): Promise<Face[]> {
+    return this.#http.json({ method: 'GET', path: path`/intelligence/entities/${entityId}/faces` }, options);
+  }
+
+  /** Jobs done for an entity: the running ones, then the ended ones. */
+  jobs(entityId: number, options?: CallOptions): Promise<EntityJob[]> {
+    return this.#http.json({ method: 'GET', path: path`/intelligence/entities/${entityId}/jobs` }, options);
+  }
+
+  #entityVector(entityId: number, kind: EmbeddingKind): RequestSpec {
+    return { method: 'GET', path: `${path`/intelligence/entities/${entityId}/`}${kind}_embedding` };
+  }
+
+  #faceVector(faceId: number): RequestSpec {
+    return { method: 'GET', path: path`/intelligence/faces/${faceId}/embedding` };
+  }
+
+  /** A vector of an entity as a `.npy` file in memory. */
+  embedding(entityId: number, kind: EmbeddingKind, options?: DownloadOptions): Promise<Uint8Array<ArrayBuffer>> {
+    return downloadBytes(this.#http, this.#entityVector(entityId, kind), options);
+  }
+
+  downloadEmbedding(
+    entityId: number,
+    kind: EmbeddingKind,
+    dest: string,
+    options?: DownloadOptions,
+  ): Promise<Downloaded> {
+    return downloadToFile(this.#http, this.#entityVector(entityId, kind), dest, options);
+  }
+
+  /** The vector of a face as a `.npy` file in memory. */
+  faceEmbedding(faceId: number, options?: DownloadOptions): Promise<Uint8Array<ArrayBuffer>> {
+    return downloadBytes(this.#http, this.#faceVector(faceId), options);
+  }
+
+  downloadFaceEmbedding(faceId: number, dest: string, options?: DownloadOptions): Promise<Downloaded> {
+    return downloadToFile(this.#http, this.#faceVector(faceId), dest, options);
+  }
+
+  /** Removes a face: its vector, its cut-out and its row. */
+  async deleteFace(faceId: number, options?: CallOptions): Promise<void> {
+    await this.#http.json({ method: 'DELETE', path: path`/faces/${faceId}` }, options);
+  }
+
+  /**
+   * Hears of an entity's progress, the present state first. Needs MQTT.
+   * @returns how to stop
+   */
+  watch(entityId: number, listener: (status: EntityStatus) => void): Promise<() => void> {
+    if (!this.#mqtt) throw new ClError('Watching entities needs MQTT, and none is configured', 'no_mqtt');
+    return this.#mqtt.subscribe(TOPICS.entityStatus(this.#port, entityId), (_topic, payload) => {
+      if (payload !== '') listener(JSON.parse(payload) as EntityStatus);
+    });
+  }
+
+  /** The port by which the store's topics are named. */
+  get #port(): number {
+    const { port, protocol } = new URL(this.#http.baseUrl);
+    return port ? Number(port) : protocol === 'https:' ? 443 : 80;
+  }
+
+  /**
+   * Waits until an entity is understood. A message over MQTT makes it look at once; without MQTT it looks every second.
+   * @throws InsightFailedError, TimeoutError
+   */
+  async waitFor(
+    entityId: number,
+    { timeout = 60_000, signal, onProgress }: EntityWaitOptions = {},
+  ): Promise<Intelligence> {
+    const end = performance.now() + timeout;
+    let wake = (): void => undefined;
+    const stop = await this.#mqtt
+      ?.subscribe(TOPICS.entityStatus(this.#port, entityId), () => wake())
+      .catch((error: unknown) => {
+        if (error instanceof NetworkError) return undefined;
+        throw error;
+      });
+    try {
+      for (;;) {
+        const woken = new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+        const intelligence = await this.get(entityId, { signal });
+        if (intelligence) onProgress?.(intelligence);
+        if (intelligence?.overall_status === 'completed') return intelligence;
+        if (intelligence?.overall_status === 'failed') throw new InsightFailedError(entityId, intelligence);
+        const left = end - performance.now();
+        if (left <= 0) throw new TimeoutError(`Entity ${entityId} was not understood within ${timeout} ms`);
+        await sooner(woken, Math.min(left, stop ? SLOW_LOOK : FAST_LOOK), signal);
+      }
+    } finally {
+      stop?.();
+    }
+  }
+}
+
+/** Waits for the event or the time, whichever is first; the timer does not outlive it. */
+async function sooner(event: Promise<void>, ms: number, signal: AbortSignal | undefined): Promise<void> {
+  const cut = new AbortController();
+  const either = signal ? AbortSignal.any([signal, cut.signal]) : cut.signal;
+  try {
+    await Promise.race([event, pause(ms, either)]);
+  } finally {
+    cut.abort();
+  }
+}

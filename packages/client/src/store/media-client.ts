@@ -1,0 +1,110 @@
+import type { SignedUrls } from '@cl-server/contract';
+import { ClError } from '../errors.js';
+import { type Downloaded, type DownloadOptions, downloadBytes, downloadToFile } from '../files/download.js';
+import { pause } from '../http/deadline.js';
+import { type CallOptions, type HttpClient, path, type RequestSpec } from '../http/http-client.js';
+
+/** Which file of an entity. */
+export interface MediaChoice {
+  /** The file as it was in this version. */
+  readonly version?: number | undefined;
+}
+
+/** Bytes of entities: media, previews, streams. */
+export class MediaClient {
+  readonly #http: HttpClient;
+
+  constructor(http: HttpClient) {
+    this.#http = http;
+  }
+
+  /** Downloads the file to a path. */
+  download(id: number, dest: string, { version, ...options }: DownloadOptions & MediaChoice = {}): Promise<Downloaded> {
+    return downloadToFile(this.#http, this.#media(id, version), dest, options);
+  }
+
+  /** The file in memory. */
+  bytes(id: number, { version, ...options }: DownloadOptions & MediaChoice = {}): Promise<Uint8Array<ArrayBuffer>> {
+    return downloadBytes(this.#http, this.#media(id, version), options);
+  }
+
+  /** The file as it arrives. */
+  async stream(
+    id: number,
+    { version, ...options }: CallOptions & MediaChoice = {},
+  ): Promise<AsyncGenerator<Uint8Array, void, undefined>> {
+    return (await this.#http.open(this.#media(id, version), options)).chunks();
+  }
+
+  #media(id: number, version: number | undefined): RequestSpec {
+    return { method: 'GET', path: path`/entities/${id}/media`, query: { version } };
+  }
+
+  #preview(id: number, force: boolean): RequestSpec {
+    return { method: 'GET', path: path`/entities/${id}/preview`, query: force ? { force } : {} };
+  }
+
+  /** A small upright PNG. @param force make it anew */
+  preview(
+    id: number,
+    { force = false, ...options }: DownloadOptions & { readonly force?: boolean } = {},
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    return downloadBytes(this.#http, this.#preview(id, force), options);
+  }
+
+  downloadPreview(
+    id: number,
+    dest: string,
+    { force = false, ...options }: DownloadOptions & { readonly force?: boolean } = {},
+  ): Promise<Downloaded> {
+    return downloadToFile(this.#http, this.#preview(id, force), dest, options);
+  }
+
+  /** Address of the HLS playlist of a video. A player needs a token or, better, `signedUrls`. */
+  streamUrl(id: number): string {
+    return this.#http.url(path`/entities/${id}/stream/adaptive.m3u8`);
+  }
+
+  /** The HLS playlist, once the server has made it. @param timeoutMs of the whole wait; default two minutes */
+  async playlist(id: number, { timeoutMs = 120_000, signal }: CallOptions = {}): Promise<string> {
+    const end = performance.now() + timeoutMs;
+    const spec: RequestSpec = {
+      method: 'GET',
+      path: path`/entities/${id}/stream/adaptive.m3u8`,
+      query: { wait: true },
+    };
+    for (;;) {
+      const { response, chunks, cancel } = await this.#http.open(spec, { signal, timeoutMs: 60_000 });
+      if (response.status !== 202) {
+        let text = '';
+        const decoder = new TextDecoder();
+        for await (const chunk of chunks()) text += decoder.decode(chunk, { stream: true });
+        return text;
+      }
+      await cancel();
+      if (performance.now() > end) throw new ClError('The stream is still being made', 'hls_generating');
+      await pause(500, signal);
+    }
+  }
+
+  /** One file of the stream: a variant's playlist or a segment. */
+  streamFile(id: number, name: string, options?: DownloadOptions): Promise<Uint8Array<ArrayBuffer>> {
+    return downloadBytes(this.#http, { method: 'GET', path: path`/entities/${id}/stream/${name}` }, options);
+  }
+
+  /** Removes the stream's files; a next request makes them anew. */
+  async deleteStream(id: number, options?: CallOptions): Promise<void> {
+    await this.#http.json({ method: 'DELETE', path: path`/entities/${id}/stream` }, options);
+  }
+
+  /** Addresses of media, preview and stream that need no token for a while. @param expiresIn seconds; default 900 */
+  async signedUrls(id: number, expiresIn?: number, options?: CallOptions): Promise<SignedUrls> {
+    const form = { expires_in: expiresIn };
+    const signed = await this.#http.json<SignedUrls>(
+      { method: 'POST', path: path`/entities/${id}/signed-urls`, form, idempotent: true },
+      options,
+    );
+    const whole = (pathname: string): string => new URL(pathname, `${this.#http.baseUrl}/`).href;
+    return { ...signed, media: whole(signed.media), preview: whole(signed.preview), stream: whole(signed.stream) };
+  }
+}
