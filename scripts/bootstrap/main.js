@@ -23,9 +23,9 @@ const COMMANDS = {
   start: serve,
   test: (args) => script('node_modules/vitest/vitest.mjs')(['run', ...args]),
   demo: script('examples/demo/demo.js'),
-  bench: script('bench/run.js'),
+  bench: script('bench/run.mjs'),
   /** Only makes what is missing. */
-  prepare: async () => {},
+  setup: async () => {},
 };
 
 /** @param {string} name @param {readonly string[]} args */

@@ -2,7 +2,11 @@
 import path from 'node:path';
 import { loadConfig, type RunningProgram, StartupError } from '@cl-server/runtime';
 import type { CommandInput } from './commands/command.js';
+import { doctor } from './commands/doctor.js';
+import { migrate } from './commands/migrate.js';
+import { plugins } from './commands/plugins.js';
 import { start } from './commands/start.js';
+import { status } from './commands/status.js';
 import { defaultDataDir } from './data-folder.js';
 import type { Environment } from './platform/tools.js';
 import { launcherSettings } from './settings.js';
@@ -15,6 +19,10 @@ interface Command {
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   start: { summary: 'Start everything (the default)', run: start },
+  doctor: { summary: 'Check everything that the platform needs, and say what to do', run: doctor },
+  status: { summary: 'Ask a running platform how it is', run: status },
+  migrate: { summary: 'Bring all databases to the newest schema', run: migrate },
+  plugins: { summary: 'List the tasks, where they come from and which are out of use', run: plugins },
 };
 
 const commandList = (): string =>

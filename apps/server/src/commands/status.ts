@@ -1,0 +1,62 @@
+import net from 'node:net';
+import { type Readiness, readiness } from '@cl-server/contract';
+import { messageOf, StartupError } from '@cl-server/runtime';
+import { platformUrls } from '../platform/plan.js';
+import type { CommandInput } from './command.js';
+import { table } from './table.js';
+
+interface Row {
+  readonly name: string;
+  readonly url: string;
+  readonly healthy: boolean;
+  readonly text: string;
+}
+
+const explain = ({ checks }: Readiness): string =>
+  Object.entries(checks)
+    .map(([name, { ok, message }]) => (ok ? name : `${name}: ${message ?? 'not ready'}`))
+    .join(', ');
+
+async function askService(name: string, url: string): Promise<Row> {
+  try {
+    const response = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(5_000) });
+    const body = readiness.parse(await response.json());
+    return { name, url, healthy: response.ok, text: `${response.ok ? 'ready' : 'not ready'} (${explain(body)})` };
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+    return { name, url, healthy: false, text: `no answer (${messageOf(cause)})` };
+  }
+}
+
+const askBroker = (name: string, url: string): Promise<Row> =>
+  new Promise((resolve) => {
+    const { hostname, port } = new URL(url);
+    const socket = net.connect({ host: hostname, port: Number(port || 1883), timeout: 5_000 });
+    const answer = (healthy: boolean, text: string) => () => {
+      socket.destroy();
+      resolve({ name, url, healthy, text });
+    };
+    socket.on('connect', answer(true, 'answers'));
+    socket.on('error', answer(false, 'no answer'));
+    socket.on('timeout', answer(false, 'no answer'));
+  });
+
+/** Asks every part of a platform that runs where the settings say. Exit code 1 if one of them is not well. */
+export async function status({ settings, print }: CommandInput): Promise<undefined> {
+  const { auth, store, compute, mqtt } = platformUrls(settings);
+  const rows = await Promise.all([
+    askService('auth', auth),
+    askService('store', store),
+    askService('compute', compute),
+    ...(mqtt === null ? [] : [askBroker('mqtt', mqtt)]),
+  ]);
+  print(
+    table(
+      ['part', 'address', 'state'],
+      rows.map(({ name, url, text }) => [name, url, text]),
+    ),
+  );
+  const unwell = rows.filter(({ healthy }) => !healthy);
+  if (unwell.length > 0) throw new StartupError(`not ready: ${unwell.map(({ name }) => name).join(', ')}`);
+  return undefined;
+}

@@ -1,0 +1,128 @@
+/** The data folder, the disk, memory, ports and the outside services that the settings name. */
+import fs from 'node:fs';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { databaseAnswers, messageOf, openDatabase, openDataDir } from '@cl-server/runtime';
+import { brokerKind, platformUrls } from '../platform/plan.js';
+import { checkPorts } from '../platform/ports.js';
+import type { Environment } from '../platform/tools.js';
+import type { LauncherSettings } from '../settings.js';
+import { type Finding, missing, note, ok } from './requirement.js';
+
+const GIB = 2 ** 30;
+const gib = (bytes: number): string => `${(bytes / GIB).toFixed(1)} GiB`;
+
+/** Looks without making anything: the folder itself, or the nearest that stands. */
+export function dataFolderFinding(dataDir: string): Finding {
+  if (!fs.existsSync(dataDir)) {
+    let parent = path.dirname(dataDir);
+    while (!fs.existsSync(parent)) parent = path.dirname(parent);
+    try {
+      fs.accessSync(parent, fs.constants.W_OK);
+      return ok('data folder', dataDir, 'made at the first start');
+    } catch {
+      return missing('data folder', dataDir, `it cannot be made in ${parent}: name another with CL_SERVER_DIR`);
+    }
+  }
+  try {
+    openDataDir(dataDir, { create: false });
+    return ok('data folder', dataDir, 'writable');
+  } catch (error) {
+    return missing('data folder', dataDir, messageOf(error));
+  }
+}
+
+export function diskFinding(dataDir: string): Finding {
+  let folder = dataDir;
+  while (!fs.existsSync(folder)) folder = path.dirname(folder);
+  const { bavail, bsize } = fs.statfsSync(folder);
+  const free = bavail * bsize;
+  return free >= GIB
+    ? ok('disk space', folder, `${gib(free)} free`)
+    : note(
+        'disk space',
+        folder,
+        'less than 1 GiB is left: uploads will be refused when it is full',
+        `${gib(free)} free`,
+      );
+}
+
+export function memoryFinding(): Finding {
+  const total = os.totalmem();
+  const found = `${gib(total)}, ${os.availableParallelism()} cores`;
+  return total >= 2 * GIB ? ok('memory', '', found) : note('memory', '', 'models want 2 GiB or more', found);
+}
+
+export async function portFindings(settings: LauncherSettings): Promise<Finding[]> {
+  const wanted: [string, string, number][] = [
+    ['auth', 'auth-port', settings.authPort],
+    ['store', 'store-port', settings.storePort],
+    ['compute', 'compute-port', settings.computePort],
+  ];
+  if (brokerKind(settings) === 'embedded')
+    wanted.push(['mqtt', 'mqtt-port', settings.mqttPort], ['mqtt websocket', 'mqtt-ws-port', settings.mqttWsPort]);
+  return Promise.all(
+    wanted.map(async ([what, flag, port]) => {
+      const where = `${settings.host}:${port}`;
+      try {
+        await checkPorts(settings.host, [{ what, flag, port }]);
+        return ok(`port of ${what}`, where, 'free');
+      } catch {
+        return note(
+          `port of ${what}`,
+          where,
+          `in use: by a running CL Server, or choose another with --${flag}`,
+          'in use',
+        );
+      }
+    }),
+  );
+}
+
+const reaches = (host: string, port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = net.connect({ host, port, timeout: 3_000 });
+    const end = (answer: boolean) => () => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.on('connect', end(true)).on('error', end(false)).on('timeout', end(false));
+  });
+
+export async function brokerFinding(settings: LauncherSettings): Promise<Finding> {
+  const kind = brokerKind(settings);
+  if (kind === 'none') return note('MQTT broker', 'none', 'clients poll instead of listening');
+  if (kind === 'embedded') return ok('MQTT broker', 'embedded');
+  const url = new URL(platformUrls(settings).mqtt ?? '');
+  const where = `${url.hostname}:${url.port || 1883}`;
+  return (await reaches(url.hostname, Number(url.port || 1883)))
+    ? ok('MQTT broker', where, 'answers')
+    : missing(
+        'MQTT broker',
+        where,
+        'it does not answer: start it, or unset MQTT_URL and MQTT_BROKER to use the embedded one',
+      );
+}
+
+const DATABASES = ['DATABASE_URL', 'AUTH_DATABASE_URL', 'STORE_DATABASE_URL', 'WORKER_DATABASE_URL'];
+
+/** PostgreSQL servers that the environment names; SQLite files need nothing. */
+export async function databaseFindings(env: Environment): Promise<Finding[]> {
+  const named = DATABASES.filter((name) => /^postgres/.test(env[name] ?? ''));
+  if (named.length === 0) return [ok('database', 'SQLite, in the data folder')];
+  return Promise.all(
+    named.map(async (name) => {
+      const { host, pathname } = new URL(env[name] ?? '');
+      const database = openDatabase<unknown>(env[name] ?? '', { schema: 'jobs', poolSize: 1 });
+      try {
+        await databaseAnswers(database);
+        return ok(name, `${host}${pathname}`, 'answers');
+      } catch (error) {
+        return missing(name, `${host}${pathname}`, `it cannot be used: ${messageOf(error)}`);
+      } finally {
+        await database.close();
+      }
+    }),
+  );
+}
