@@ -26,6 +26,11 @@ export interface ExifReader {
    * @throws MediaError `tool_missing` without exiftool or perl, `timeout`, `task_failed` where exiftool broke
    */
   read(file: string, tags?: readonly string[]): Promise<RawTags>;
+  /**
+   * Starts exiftool if it does not run yet.
+   * @throws MediaError `tool_missing` without exiftool or perl
+   */
+  version(): Promise<string>;
   /** Ends the process; the reader may not be used again. */
   end(): Promise<void>;
 }
@@ -105,6 +110,10 @@ export function createExifReader(options: ExifReaderOptions = {}): ExifReader {
   };
 
   return {
+    version: () =>
+      exiftool.version().catch((cause: unknown) => {
+        throw new MediaError('tool_missing', NOT_INSTALLED, { cause });
+      }),
     async read(file, tags = []) {
       if (ended) throw new MediaError('cancelled', 'The metadata reader has ended');
       if (/[\r\n]/.test(file) || !path.isAbsolute(file))

@@ -28,9 +28,9 @@ export function differenceHash(grey: GreyImage): string {
 }
 
 /** Perceptual hash (C. Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions"): signs of the 8 × 8
- * lowest frequencies of the 32 × 32 picture against their median. */
+ * lowest frequencies of the 32 × 32 picture, those without the mean, against their median. */
 export function perceptualHash(grey: GreyImage): string {
-  const frequencies = lowFrequencies(shrink(grey, 32, 32), 8, 0);
+  const frequencies = lowFrequencies(shrink(grey, 32, 32), 8, 1);
   const middle = median(frequencies);
   return hex(Array.from(frequencies, (value) => value > middle));
 }

@@ -1,0 +1,55 @@
+import type { exifTask } from '@cl-server/contract';
+import { createExifReader, type ExifReader, exifFields, MediaError, type RawTags } from '@cl-server/media';
+import { TaskError, type TaskModule, TaskUnavailable } from '@cl-server/task-kit';
+import type { z } from 'zod';
+
+type Contract = typeof exifTask;
+
+/** What exiftool says of a file in which it finds nothing. */
+const isEmpty = (raw: RawTags): boolean => /file is empty/i.test(String(raw['ExifTool:Error'] ?? raw['Error'] ?? ''));
+
+export function exif(): TaskModule<z.output<Contract['form']>, z.input<Contract['output']>> {
+  let reader: ExifReader | undefined;
+
+  const read = async (file: string, tags: readonly string[]): Promise<RawTags> => {
+    if (!reader) throw new Error('setup has not run');
+    try {
+      return await reader.read(file, tags);
+    } catch (error) {
+      if (!(error instanceof MediaError)) throw error;
+      // Another try may meet an exiftool that lives; a file that takes too long will not be faster.
+      throw new TaskError(error.code, error.message, { retryable: error.code === 'task_failed', cause: error });
+    }
+  };
+
+  return {
+    setup: async (env) => {
+      if (reader) return;
+      const candidate = createExifReader({ exiftool: env.tools.exiftool });
+      try {
+        await candidate.version();
+      } catch (cause) {
+        await candidate.end();
+        if (!(cause instanceof MediaError)) throw cause;
+        throw new TaskUnavailable('tool_missing', cause.message, { cause });
+      }
+      reader = candidate;
+    },
+    run: async ({ files, params, progress, signal }) => {
+      if (files.input === undefined) throw new Error('the job has no input');
+      const everything = await read(files.input, []);
+      progress(60);
+      signal.throwIfAborted();
+      const nothing = isEmpty(everything);
+      const asked = params.tags.length > 0 && !nothing ? await read(files.input, params.tags) : everything;
+      const output = { ...exifFields(nothing ? {} : everything), raw_metadata: nothing ? {} : { ...asked } };
+      await files.write(params.output_path, JSON.stringify(output, null, 2));
+      progress(100);
+      return output;
+    },
+    teardown: async () => {
+      await reader?.end();
+      reader = undefined;
+    },
+  };
+}

@@ -1,0 +1,16 @@
+import { exifTask as contract } from '@cl-server/contract';
+import { defineTask } from '@cl-server/task-kit';
+
+export default defineTask({
+  type: contract.type,
+  version: '1.0.0',
+  summary: contract.summary,
+  params: contract.form,
+  output: contract.output,
+  file: contract.file,
+  outputPath: 'output/exif_metadata.json',
+  timeout: 120,
+  // All of its jobs share one exiftool.
+  process: 'exif',
+  load: async () => (await import('./run.js')).exif(),
+});

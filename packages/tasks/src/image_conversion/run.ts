@@ -1,0 +1,22 @@
+import type { imageConversionTask } from '@cl-server/contract';
+import { convertImage, MIME_OF_FORMAT } from '@cl-server/media';
+import type { TaskModule } from '@cl-server/task-kit';
+import type { z } from 'zod';
+import { onMedia } from '../media-error.js';
+
+type Contract = typeof imageConversionTask;
+
+export const imageConversion = (): TaskModule<z.output<Contract['form']>, z.input<Contract['output']>> => ({
+  run: async ({ files, params, env, signal, progress }) => {
+    if (files.input === undefined) throw new Error('the job has no input');
+    const { format: asked, keep_metadata: keepMetadata, output_path, ...options } = params;
+    const format = asked === 'jpeg' ? 'jpg' : asked;
+    const target = await files.output(output_path);
+    progress(5);
+    const written = await onMedia(
+      convertImage(files.input, target, { ...options, format, keepMetadata, maxPixels: env.maxImagePixels, signal }),
+    );
+    progress(100);
+    return { output_path, format: asked, mime_type: MIME_OF_FORMAT[format], ...written };
+  },
+});
