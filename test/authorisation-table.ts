@@ -1,0 +1,142 @@
+/**
+ * Who may call what, written by hand: the endpoint tables are held against it, so that neither a new endpoint nor a changed
+ * guard gets in unseen.
+ */
+import type { Guard } from '@cl-server/contract';
+
+export type Service = 'auth' | 'store' | 'compute';
+
+const SYSTEM = { 'GET /livez': 'public', 'GET /readyz': 'public', 'GET /metrics': 'public' } as const;
+
+const JOBS = {
+  'POST /jobs/batch': 'compute',
+  'POST /jobs/{task_type}': 'compute',
+  'GET /jobs': 'compute',
+  'GET /jobs/{job_id}': 'compute',
+  'DELETE /jobs/{job_id}': 'compute',
+  'GET /jobs/{job_id}/files/{file_path*}': 'compute',
+  'POST /jobs/{job_id}/cancel': 'compute',
+  'POST /jobs/{job_id}/retry': 'compute',
+  'GET /jobs/{job_id}/events': 'compute',
+  'GET /tasks': 'public',
+} as const;
+
+export const EXPECTED_GUARDS: Readonly<Record<Service, Readonly<Record<string, Guard>>>> = {
+  auth: {
+    ...SYSTEM,
+    'GET /': 'public',
+    'POST /auth/token': 'public',
+    'POST /auth/token/refresh': 'user',
+    'GET /auth/public-key': 'public',
+    'GET /.well-known/jwks.json': 'public',
+    'GET /auth/revocations': 'service',
+    'GET /users/me': 'user',
+    'PUT /users/me/password': 'user',
+    'POST /users/': 'admin',
+    'GET /users/': 'admin',
+    'GET /users/{user_id}': 'admin',
+    'PUT /users/{user_id}': 'admin',
+    'PATCH /users/{user_id}': 'admin',
+    'DELETE /users/{user_id}': 'admin',
+    'GET /audit': 'admin',
+  },
+  store: {
+    ...SYSTEM,
+    ...JOBS,
+    'GET /': 'public',
+    'GET /admin/pref': 'admin',
+    'PUT /admin/pref/guest-mode': 'admin',
+    'GET /system/audit': 'admin',
+    'POST /system/clear-orphans': 'admin',
+    'POST /system/purge-trash': 'admin',
+    'GET /system/storage': 'admin',
+    'GET /entities': 'read',
+    'GET /entities/lookup': 'read',
+    'POST /entities': 'write',
+    'GET /entities/{entity_id}': 'read',
+    'PUT /entities/{entity_id}': 'write',
+    'PATCH /entities/{entity_id}': 'write',
+    'DELETE /entities/{entity_id}': 'write',
+    'GET /entities/{entity_id}/metadata': 'read',
+    'GET /entities/{entity_id}/versions': 'read',
+    'GET /entities/{entity_id}/versions/diff': 'read',
+    'POST /entities/{entity_id}/versions/{version}/restore': 'write',
+    'GET /entities/{entity_id}/media': 'media',
+    'GET /entities/{entity_id}/preview': 'media',
+    'GET /entities/{entity_id}/stream/adaptive.m3u8': 'media',
+    'GET /entities/{entity_id}/stream/{filename}': 'media',
+    'DELETE /entities/{entity_id}/stream': 'write',
+    'POST /entities/{entity_id}/signed-urls': 'read',
+    'POST /uploads': 'write',
+    'PATCH /uploads/{upload_id}': 'write',
+    'DELETE /uploads/{upload_id}': 'write',
+    'GET /m_insight/status': 'admin',
+    'GET /intelligence/entities/{entity_id}': 'read',
+    'GET /intelligence/entities/{entity_id}/faces': 'read',
+    'GET /intelligence/entities/{entity_id}/jobs': 'read',
+    'GET /intelligence/entities/{entity_id}/clip_embedding': 'read',
+    'GET /intelligence/entities/{entity_id}/dino_embedding': 'read',
+    'GET /intelligence/faces/{face_id}/embedding': 'read',
+    'DELETE /faces/{face_id}': 'write',
+    'GET /intelligence/known-persons': 'read',
+    'GET /intelligence/known-persons/{person_id}': 'read',
+    'GET /intelligence/known-persons/{person_id}/faces': 'read',
+    'PATCH /intelligence/known-persons/{person_id}': 'write',
+    'PUT /intelligence/known-persons/{person_id}/hidden': 'write',
+    'POST /intelligence/known-persons/{person_id}/merge': 'write',
+    'POST /intelligence/known-persons/{person_id}/split': 'write',
+    'PUT /intelligence/faces/{face_id}/person': 'write',
+    'GET /intelligence/person-decisions': 'read',
+    'POST /intelligence/person-decisions/{decision_id}/undo': 'write',
+    'POST /intelligence/entities/{entity_id}/retry': 'write',
+    'GET /intelligence/entities/{entity_id}/similar': 'read',
+    'GET /intelligence/faces/{face_id}/similar': 'read',
+    'GET /intelligence/duplicates': 'read',
+    'GET /intelligence/search': 'read',
+    'POST /intelligence/search': 'read',
+  },
+  compute: {
+    ...SYSTEM,
+    ...JOBS,
+    'GET /': 'public',
+    'GET /capabilities': 'public',
+    'GET /workers': 'compute',
+    'GET /admin/jobs/storage/size': 'admin',
+    'DELETE /admin/jobs/cleanup': 'admin',
+    'GET /admin/pref': 'admin',
+    'GET /admin/pref/guest-mode': 'admin',
+    'PUT /admin/pref/guest-mode': 'admin',
+  },
+};
+
+export const CALLERS = [
+  'anonymous',
+  'plain user',
+  'media_store_read',
+  'media_store_write',
+  'ai_inference_support',
+  '*',
+  'admin',
+  'service credential',
+] as const;
+export type Caller = (typeof CALLERS)[number];
+
+type Verdict = 'in' | 401 | 403;
+const only =
+  (...allowed: readonly Caller[]) =>
+  (caller: Caller): Verdict => {
+    if (allowed.includes(caller)) return 'in';
+    return caller === 'anonymous' || caller === 'service credential' ? 401 : 403;
+  };
+
+/** Where every mode (guest mode, public reads) is off. Admins may everything but pass for a service. */
+export const VERDICT: Readonly<Record<Guard, (caller: Caller) => Verdict>> = {
+  public: () => 'in',
+  user: (caller) => (caller === 'anonymous' || caller === 'service credential' ? 401 : 'in'),
+  admin: only('admin'),
+  compute: only('ai_inference_support', 'admin'),
+  read: only('media_store_read', 'admin'),
+  media: only('media_store_read', 'admin'),
+  write: only('media_store_write', 'admin'),
+  service: (caller) => (caller === 'service credential' ? 'in' : 401),
+};
