@@ -22,7 +22,7 @@ function uploadOf({ task }: TaskRoute, files: readonly ReceivedFile[]): Creation
     if (task.file === 'optional' && file.size === 0) return undefined;
     throw invalidField('body', 'file', 'Value error, Expected a file with a name');
   }
-  return { name: file.filename, size: file.size, source: { path: file.path, move: true } };
+  return { name: file.filename, size: file.size, source: { path: file.path, move: true, sha256: file.sha256 } };
 }
 
 export function serveCreation(app: App, routes: readonly TaskRoute[], creation: JobCreation): void {

@@ -76,6 +76,23 @@ describe('an app made from its endpoint table', () => {
     });
   });
 
+  it('takes no text where a file is due, in either encoding', async () => {
+    const form = new FormData();
+    form.append('file', 'words');
+    for (const body of [form, new URLSearchParams({ file: 'words' })]) {
+      const answer = await fetch(`${base}/echo/5`, { method: 'POST', body });
+      expect(answer.status).toBe(422);
+      expect(await answer.json()).toMatchObject({ detail: [{ type: 'value_error', loc: ['body', 'file'] }] });
+    }
+    const empty = await fetch(`${base}/echo/5`, { method: 'POST', body: new URLSearchParams({ file: '' }) });
+    expect(empty.status).toBe(201);
+  });
+
+  it('answers a URL that cannot be decoded as JSON, too', async () => {
+    const answer = await fetch(`${base}/echo/%zz`, { method: 'POST' });
+    expect([answer.status, await answer.json()]).toMatchObject([400, { code: 'bad_request' }]);
+  });
+
   it('refuses what is too large, unknown or asked wrongly', async () => {
     const form = new FormData();
     form.append('file', new Blob(['x'.repeat(2000)]), 'x');

@@ -62,6 +62,8 @@ export function createApp(options: AppOptions): App {
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 2_000 },
     requestIdHeader: false,
     genReqId: (request) => requestId(request.headers['x-request-id']),
+    // Faults found before a route is: they must look like all others.
+    frameworkErrors: (error, request, reply) => void answerError(error, request, reply, logger),
     bodyLimit: JSON_BODY_LIMIT,
     trustProxy: options.trustProxy ?? false,
     connectionTimeout: 120_000,

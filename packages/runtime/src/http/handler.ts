@@ -5,7 +5,7 @@ import type { z } from 'zod';
 import { HttpError } from '../errors.js';
 import type { Authorize } from '../tokens/guard.js';
 import { restParameter, routerPath } from './path.js';
-import { type ReceivedFile, type ReceivedForm, receiveForm, type UploadOptions } from './upload.js';
+import { type ReceivedFile, type ReceivedForm, receiveForm, textForFile, type UploadOptions } from './upload.js';
 import { validatePart } from './validate.js';
 
 declare module 'fastify' {
@@ -106,9 +106,12 @@ function checkInput<E extends AnyEndpoint>(
     form: validatePart(endpoint.form, fields, 'body', faults),
     json: validatePart(endpoint.json, body, 'body', faults),
   };
-  for (const [name, { required }] of Object.entries(endpoint.files ?? {}))
-    if (required && !raw.files.some((file) => file.field === name))
+  for (const [name, { required }] of Object.entries(endpoint.files ?? {})) {
+    const text = fields[name];
+    if (text !== undefined && text !== '') faults.push(textForFile(name, text));
+    else if (required && !raw.files.some((file) => file.field === name))
       faults.push({ type: 'missing', loc: ['body', name], msg: 'Field required', input: null });
+  }
   if (faults.length > 0) throw new HttpError(422, faults);
   return parts as Pick<Context<E>, 'params' | 'query' | 'form' | 'json'>;
 }
