@@ -1,0 +1,191 @@
+/** What the bootstrap finds missing, and what it says where it cannot help. Its real runs are every `npm test`. */
+import { execFile } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { projectRoot, type TempDir, tempDir } from '@cl-server/testing';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { build, needsBuild } from '../scripts/bootstrap/build.js';
+import { explainNpm, npmEnvironment, whyInstall } from '../scripts/bootstrap/packages.js';
+import { missingTools } from '../scripts/bootstrap/tools.js';
+
+let root: TempDir;
+beforeEach(() => {
+  root = tempDir('cl-bootstrap-');
+});
+afterEach(() => root.remove());
+
+function write(file: string, content: unknown): void {
+  const target = path.join(root.path, file);
+  fs.mkdirSync(path.dirname(target), { recursive: true });
+  fs.writeFileSync(target, typeof content === 'string' ? content : JSON.stringify(content));
+}
+
+/** Runs the bootstrap of a copy of the project that has nothing but it. */
+async function bootstrap(
+  args: readonly string[],
+  { env = {}, node = [] }: { env?: NodeJS.ProcessEnv; node?: readonly string[] } = {},
+): Promise<{ code: number; lines: string[] }> {
+  fs.cpSync(path.join(projectRoot, 'scripts'), path.join(root.path, 'scripts'), { recursive: true });
+  const script = path.join(root.path, 'scripts/bootstrap.js');
+  const run = promisify(execFile)(process.execPath, [...node, script, ...args], { env: { ...process.env, ...env } });
+  const { code, stderr } = await run.then(
+    (done) => ({ code: 0, stderr: done.stderr }),
+    (failed: { code: number; stderr: string }) => failed,
+  );
+  return { code, lines: stderr.trim().split('\n') };
+}
+
+describe('packages are installed again', () => {
+  const lock = (packages: object): object => ({ name: 'x', lockfileVersion: 3, packages: { '': {}, ...packages } });
+  const a = { 'node_modules/a': { version: '1.0.0', integrity: 'sha512-a' } };
+
+  it('where there are none, or the last installation was broken off', () => {
+    write('package-lock.json', lock(a));
+    expect(whyInstall(root.path)).toBe('packages are not installed');
+    write('node_modules/a/package.json', {});
+    expect(whyInstall(root.path)).toBe('packages are not installed');
+  });
+
+  it('where one is missing or of another version', () => {
+    write('package-lock.json', lock({ ...a, 'packages/own/node_modules/b': { version: '2.0.0' } }));
+    write('node_modules/.package-lock.json', lock(a));
+    expect(whyInstall(root.path)).toBe('b is not installed');
+    write('package-lock.json', lock({ 'node_modules/a': { version: '1.0.1' } }));
+    expect(whyInstall(root.path)).toBe('a is of another version');
+  });
+
+  it('and not where only those for other machines are absent', () => {
+    write('package-lock.json', lock({ ...a, 'node_modules/mac-only': { version: '1.0.0', optional: true } }));
+    write('node_modules/.package-lock.json', lock(a));
+    expect(whyInstall(root.path)).toBeUndefined();
+  });
+});
+
+it('npm never downloads GPU libraries, and builds with the headers of this Node where they lie beside it', () => {
+  write('node/bin/node', '');
+  write('node/include/node/node.h', '');
+  write('bare/bin/node', '');
+  const environment = (folder: string) => npmEnvironment({}, path.join(root.path, folder, 'bin/node'));
+  expect(environment('node')).toEqual({
+    ONNXRUNTIME_NODE_INSTALL: 'skip',
+    npm_config_nodedir: path.join(root.path, 'node'),
+  });
+  expect(environment('bare')).toEqual({ ONNXRUNTIME_NODE_INSTALL: 'skip' });
+});
+
+it.each([
+  ['npm error code ENOTFOUND\nnpm error network request to https://x failed', 'cannot be reached'],
+  ['npm error code EUSAGE\nnpm error `npm ci` can only install packages when your package.json', 'npm install'],
+  ['npm error gyp ERR! stack Error: not found: make', 'build-essential python3'],
+  ['npm error code ENOSPC', 'disk is full'],
+  ['npm error code EWHATEVER\nnpm error something new\nnpm error A complete log of this run', 'something new'],
+])('what npm said on many lines is one line that says what to do: %s', (output, expected) => {
+  const line = explainNpm(output);
+  expect(line).toContain(expected);
+  expect(line).not.toContain('\n');
+});
+
+describe('the build runs', () => {
+  const compiler = `
+    import fs from 'node:fs';
+    fs.appendFileSync('runs', 'x');
+    if (fs.readFileSync('packages/a/src/index.ts', 'utf8').includes('wrong')) { console.log('index.ts(1,1): error'); process.exit(2); }
+    fs.mkdirSync('packages/a/dist', { recursive: true });
+    fs.writeFileSync('packages/a/dist/.tsbuildinfo', '');`;
+  const runs = (): number => fs.readFileSync(path.join(root.path, 'runs'), 'utf8').length;
+
+  beforeEach(async () => {
+    write('package.json', { type: 'module' });
+    write('node_modules/typescript-7/package.json', { type: 'module' });
+    write('node_modules/typescript-7/bin/tsc', compiler);
+    for (const file of ['tsconfig.json', 'tsconfig.base.json', 'packages/a/tsconfig.json', 'packages/a/package.json'])
+      write(file, '{}');
+    for (const floor of ['services', 'apps']) fs.mkdirSync(path.join(root.path, floor));
+    write('packages/a/src/index.ts', 'export {};');
+    await build(root.path);
+  });
+
+  it('once, and again only after a source has changed, come or gone', async () => {
+    await build(root.path);
+    expect(runs()).toBe(1);
+    write('packages/a/src/deep/more.ts', '');
+    await build(root.path);
+    write('packages/a/src/index.ts', 'export const a = 1;');
+    await build(root.path);
+    fs.rmSync(path.join(root.path, 'packages/a/src/deep'), { recursive: true });
+    await build(root.path);
+    expect(runs()).toBe(4);
+  });
+
+  it('again where its output is gone', () => {
+    fs.rmSync(path.join(root.path, 'packages/a/dist'), { recursive: true });
+    expect(needsBuild(root.path)).toBe(true);
+  });
+
+  it('again after it has failed, with the compiler’s words', async () => {
+    write('packages/a/src/index.ts', 'wrong');
+    await expect(build(root.path)).rejects.toThrow('index.ts(1,1): error');
+    expect(needsBuild(root.path)).toBe(true);
+  });
+});
+
+it('tools count as found in PATH or by their variable', () => {
+  write('bin/perl', '');
+  fs.chmodSync(path.join(root.path, 'bin/perl'), 0o755);
+  const names = (env: NodeJS.ProcessEnv): string[] => missingTools(env).map(({ name }) => name);
+  const PATH = path.join(root.path, 'bin');
+  expect(names({ PATH })).toEqual(['ffmpeg', 'ffprobe']);
+  expect(names({ PATH, FFMPEG_PATH: '/opt/ffmpeg', FFPROBE_PATH: '/opt/ffprobe' })).toEqual([]);
+});
+
+describe('one clear line and an exit code tell of', () => {
+  const tools = { FFMPEG_PATH: process.execPath, FFPROBE_PATH: process.execPath };
+
+  it('a Node that is too old', async () => {
+    write(
+      'old.cjs',
+      "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '18.20.4' } });",
+    );
+    const { code, lines } = await bootstrap(['start'], { node: ['-r', path.join(root.path, 'old.cjs')] });
+    expect({ code, lines }).toEqual({
+      code: 1,
+      lines: [expect.stringMatching(/^cl-server: Node 20\.19 or newer is needed, this is 18\.20\.4: /)],
+    });
+  });
+
+  it('a missing ffmpeg, where it cannot be installed', async () => {
+    const { code, lines } = await bootstrap(['start'], { env: { PATH: root.path } });
+    expect(code).toBe(1);
+    expect(lines).toEqual([
+      'cl-server: ffmpeg, ffprobe, perl not found: install them ("sudo apt-get install ffmpeg perl") and try again',
+    ]);
+  });
+
+  it('a registry that cannot be reached', async () => {
+    write('package.json', { name: 'x', version: '1.0.0', dependencies: { 'cl-no-such-package': '1.0.0' } });
+    write('package-lock.json', {
+      name: 'x',
+      version: '1.0.0',
+      lockfileVersion: 3,
+      packages: {
+        '': { name: 'x', version: '1.0.0', dependencies: { 'cl-no-such-package': '1.0.0' } },
+        'node_modules/cl-no-such-package': {
+          version: '1.0.0',
+          resolved: 'http://127.0.0.1:9/cl-no-such-package-1.0.0.tgz',
+        },
+      },
+    });
+    const { code, lines } = await bootstrap(['start'], {
+      env: { ...tools, npm_config_registry: 'http://127.0.0.1:9/', npm_config_fetch_retries: '0' },
+    });
+    expect(code).toBe(1);
+    expect(lines.at(-1)).toMatch(/^cl-server: npm ci failed: the package registry cannot be reached/);
+    expect(lines.join('\n')).not.toMatch(/^npm |^\s+at /m);
+  });
+
+  it('a command that there is none of', async () => {
+    const { code, lines } = await bootstrap(['strat']);
+    expect({ code, lines }).toEqual({ code: 1, lines: [expect.stringMatching(/^cl-server: unknown command strat: /)] });
+  });
+});
