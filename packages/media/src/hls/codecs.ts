@@ -1,0 +1,39 @@
+import { run } from '../process/run.js';
+
+/** profile_idc and constraint flags of H.264 profiles, as RFC 6381 writes them. */
+const PROFILES: Readonly<Record<string, string>> = {
+  'Constrained Baseline': '42c0',
+  Baseline: '4200',
+  Main: '4d40',
+  High: '6400',
+};
+
+/**
+ * The RFC 6381 codec list of an MPEG-TS segment, from what it holds; empty where that is unknown.
+ * @param segment made by this server
+ */
+export async function segmentCodecs(segment: string, ffprobe: string): Promise<string> {
+  const args = [
+    '-v',
+    'error',
+    '-protocol_whitelist',
+    'file',
+    '-f',
+    'mpegts',
+    '-of',
+    'json',
+    '-show_streams',
+    `file:${segment}`,
+  ];
+  const { stdout } = await run(ffprobe, args, { timeout: 20_000 });
+  const { streams = [] } = JSON.parse(stdout.toString('utf8') || '{}') as {
+    streams?: { codec_name?: string; profile?: string; level?: number }[];
+  };
+  const names = streams.map(({ codec_name: codec, profile = '', level = 0 }) => {
+    const bits = PROFILES[profile];
+    if (codec === 'h264' && bits && level > 0) return `avc1.${bits}${level.toString(16).padStart(2, '0')}`;
+    return codec === 'aac' ? 'mp4a.40.2' : undefined;
+  });
+  const known = names.filter((name) => name !== undefined);
+  return known.length === streams.length ? [...new Set(known)].join(',') : '';
+}

@@ -1,0 +1,127 @@
+/**
+ * Makes an HLS stream.
+ *
+ * ```
+ * clear the folder -> ffmpeg writes segments and event playlists -> every rendition has a segment: `adaptive-live.m3u8`
+ *   -> ffmpeg ends -> segments checked -> VOD playlists -> `adaptive.m3u8` -> the live master goes
+ * any failure, abort or time-out -> everything removed
+ * ```
+ *
+ * So `adaptive.m3u8` is there exactly when the stream is whole.
+ */
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import { HLS_FILES } from '@cl-server/contract';
+import { invalidMedia, MediaError, safeReason } from '../errors.js';
+import { run } from '../process/run.js';
+import { segmentCodecs } from './codecs.js';
+import { type HlsPlan, hlsArguments } from './command.js';
+import { checkedSegments, clearStream, type StoredSegment, writeAtomically } from './folder.js';
+import { AUDIO_KBPS, type Rendition } from './ladder.js';
+import { masterPlaylist, type StreamEntry, vodPlaylist } from './playlist.js';
+
+export interface MakeOptions {
+  readonly ffmpeg: string;
+  readonly ffprobe: string;
+  readonly signal: AbortSignal;
+  /** Milliseconds. */
+  readonly timeout: number;
+  /** Percent of the length that is made; the first call comes when the stream can be played. */
+  readonly onProgress: (percent: number) => void;
+}
+
+export interface MadeRendition extends Rendition {
+  readonly playlist: string;
+  /** Peak, bits per second. */
+  readonly bandwidth: number;
+  readonly segments: number;
+}
+
+const playlistOf = ({ name }: Rendition): string => `${name}.m3u8`;
+const bits = (parts: readonly StoredSegment[]): number => parts.reduce((sum, { size }) => sum + size * 8, 0);
+const seconds = (parts: readonly StoredSegment[]): number => parts.reduce((sum, { duration }) => sum + duration, 0);
+
+/** Peak bit rate: of a single segment, but not of one too short to matter. */
+const peak = (parts: readonly StoredSegment[]): number =>
+  Math.max(bits(parts) / seconds(parts), ...parts.filter((p) => p.duration >= 0.5).map((p) => bits([p]) / p.duration));
+
+const exists = (file: string): Promise<boolean> =>
+  fs.access(file).then(
+    () => true,
+    () => false,
+  );
+
+/** Writes the live master once every rendition has begun; then, and only then, is there progress to tell. */
+function liveReporter({ folder, renditions, info }: HlsPlan, onProgress: (percent: number) => void) {
+  let live = false;
+  let busy: Promise<void> = Promise.resolve();
+  const look = async (percent: number): Promise<void> => {
+    if (!live) {
+      const begun = await Promise.all(renditions.map((rendition) => exists(path.join(folder, playlistOf(rendition)))));
+      if (begun.includes(false)) return;
+      const sound = info.audio.length > 0 ? AUDIO_KBPS : 0;
+      const entries = renditions.map((rendition): StreamEntry => {
+        const bandwidth = Math.round((rendition.kbps + sound) * 1100);
+        return { ...rendition, playlist: playlistOf(rendition), bandwidth, codecs: '' };
+      });
+      await writeAtomically(path.join(folder, HLS_FILES.live), masterPlaylist(entries));
+      live = true;
+    }
+    onProgress(percent);
+  };
+  return {
+    onLine: (line: string): void => {
+      const made = /^out_time_us=(\d+)/.exec(line)?.[1];
+      if (made === undefined || info.duration <= 0) return;
+      const percent = Math.min(99, Math.max(1, Number(made) / 1e4 / info.duration));
+      busy = busy.then(() => look(percent)).catch(() => undefined);
+    },
+    settled: () => busy,
+  };
+}
+
+async function publish(plan: HlsPlan, { ffprobe }: MakeOptions): Promise<readonly MadeRendition[]> {
+  const { folder, renditions } = plan;
+  const entries: StreamEntry[] = [];
+  const made: MadeRendition[] = [];
+  for (const rendition of renditions) {
+    const playlist = playlistOf(rendition);
+    const segments = await checkedSegments(folder, playlist);
+    const [first] = segments;
+    const codecs = first ? await segmentCodecs(path.join(folder, first.uri), ffprobe) : '';
+    const bandwidth = Math.ceil(peak(segments));
+    const averageBandwidth = Math.ceil(bits(segments) / seconds(segments));
+    await writeAtomically(path.join(folder, playlist), vodPlaylist(segments));
+    entries.push({ ...rendition, playlist, bandwidth, averageBandwidth, codecs });
+    made.push({ ...rendition, playlist, bandwidth, segments: segments.length });
+  }
+  await writeAtomically(path.join(folder, HLS_FILES.master), masterPlaylist(entries));
+  await fs.rm(path.join(folder, HLS_FILES.live), { force: true });
+  return made;
+}
+
+/**
+ * Runs a plan to its end.
+ * @throws MediaError; the folder then holds nothing of the stream
+ */
+export async function makeHls(plan: HlsPlan, options: MakeOptions): Promise<readonly MadeRendition[]> {
+  const { folder, input } = plan;
+  const { ffmpeg, signal, timeout, onProgress } = options;
+  await fs.mkdir(folder, { recursive: true });
+  await clearStream(folder);
+  const live = liveReporter(plan, onProgress);
+  try {
+    const { code, stderr } = await run(ffmpeg, hlsArguments(plan), { signal, timeout, onLine: live.onLine });
+    await live.settled();
+    if (code !== 0)
+      throw invalidMedia(
+        `The video cannot be converted: ${safeReason(stderr, [input.file, folder]) || 'it is damaged'}`,
+      );
+    return await publish(plan, options);
+  } catch (error) {
+    await live.settled();
+    await clearStream(folder);
+    if (error instanceof MediaError) throw error;
+    throw new MediaError('task_failed', 'The stream that was made is not whole', { cause: error });
+  }
+}

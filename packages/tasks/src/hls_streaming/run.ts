@@ -1,0 +1,112 @@
+import path from 'node:path';
+import { HLS_FILES, type hlsStreamingTask } from '@cl-server/contract';
+import {
+  type Encoder,
+  findEncoder,
+  type HlsPlan,
+  ladder,
+  type MadeRendition,
+  makeHls,
+  mediaInput,
+  pictureTrack,
+  probe,
+  unsupportedMediaKind,
+} from '@cl-server/media';
+import {
+  invalidInput,
+  type TaskContext,
+  type TaskEnvironment,
+  type TaskModule,
+  TaskUnavailable,
+} from '@cl-server/task-kit';
+import type { z } from 'zod';
+import { onMedia } from '../media-error.js';
+import { inside } from './folders.js';
+
+type Contract = typeof hlsStreamingTask;
+type Params = z.output<Contract['form']>;
+type Output = z.output<Contract['output']>;
+type Context = TaskContext<Params>;
+
+/** The task's own limit ends it earlier. */
+const TIMEOUT = 7 * 3600 * 1000;
+
+function toolsOf({ tools }: TaskEnvironment) {
+  const { ffmpeg, ffprobe } = tools;
+  if (!ffmpeg || !ffprobe) throw new TaskUnavailable('tool_missing', 'Streaming needs ffmpeg and ffprobe');
+  return { ffmpeg, ffprobe };
+}
+
+/** Where to read and where to write. Links may have changed since the job was made, so both are looked at again. */
+async function places({ files, params, env }: Context): Promise<{ source: string; folder: string; prefix: string }> {
+  const { input_absolute_path: from, output_absolute_path: to } = params;
+  const source = files.input ?? (from === null ? undefined : await inside(env.mediaDir, from));
+  if (source === undefined) throw invalidInput('The video does not lie in the media folder');
+  if (to === null) {
+    const master = await files.output(`output/${HLS_FILES.master}`);
+    return { source, folder: path.dirname(master), prefix: 'output/' };
+  }
+  const folder = await inside(env.streamsDir, to);
+  if (folder === undefined) throw invalidInput('The stream’s folder does not lie in the streams folder');
+  return { source, folder, prefix: '' };
+}
+
+async function planFor(context: Context, source: string, folder: string, encoder: Encoder): Promise<HlsPlan> {
+  const { env, params, signal } = context;
+  const { ffprobe } = toolsOf(env);
+  const input = await mediaInput(source);
+  const info = await probe(input, { ffprobe, signal });
+  if (!info.video) throw unsupportedMediaKind('The file does not contain a video stream');
+  const track = pictureTrack(info, env.maxImagePixels);
+  const renditions = ladder(info, track, params.variants, params.include_original);
+  const { threads, maxImagePixels: maxPixels } = env;
+  return { input, info, source: track, renditions, encoder, folder, threads, maxPixels };
+}
+
+function outputOf({ params }: Context, plan: HlsPlan, made: readonly MadeRendition[], prefix: string): Output {
+  const isOriginal = ({ resolution, bitrate }: MadeRendition): boolean => resolution === null && bitrate === null;
+  const variants = made.filter((rendition) => !isOriginal(rendition));
+  const original = made.find(isOriginal);
+  return {
+    master_playlist: `${prefix}${HLS_FILES.master}`,
+    variants_generated: variants.length,
+    total_segments: variants.reduce((sum, { segments }) => sum + segments, 0),
+    include_original: params.include_original,
+    original_playlist: original ? `${prefix}${original.playlist}` : null,
+    duration: plan.info.duration,
+    variants: variants.map(({ playlist, resolution, bitrate, width, height, bandwidth, segments }) => ({
+      playlist: `${prefix}${playlist}`,
+      resolution,
+      bitrate,
+      width,
+      height,
+      bandwidth,
+      segments,
+    })),
+    encoder: plan.encoder.name,
+  };
+}
+
+export function hlsStreaming(): TaskModule<Params, z.input<Contract['output']>> {
+  let encoder: Encoder | undefined;
+  return {
+    setup: async (env) => {
+      encoder ??= await findEncoder(toolsOf(env).ffmpeg);
+    },
+    run: async (context) => {
+      if (!encoder) throw new Error('setup has not run');
+      const { source, folder, prefix } = await places(context);
+      const plan = await onMedia(planFor(context, source, folder, encoder));
+      const made = await onMedia(
+        makeHls(plan, {
+          ...toolsOf(context.env),
+          signal: context.signal,
+          timeout: TIMEOUT,
+          onProgress: (percent) => context.progress(percent),
+        }),
+      );
+      context.progress(100);
+      return outputOf(context, plan, made, prefix);
+    },
+  };
+}

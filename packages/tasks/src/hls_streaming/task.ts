@@ -1,0 +1,37 @@
+import fs from 'node:fs/promises';
+import { hlsStreamingTask as contract } from '@cl-server/contract';
+import { defineTask, TaskRefusal } from '@cl-server/task-kit';
+import { inside } from './folders.js';
+
+const isFile = (file: string): Promise<boolean> =>
+  fs.stat(file).then(
+    (stats) => stats.isFile(),
+    () => false,
+  );
+
+export default defineTask({
+  type: contract.type,
+  version: '1.0.0',
+  summary: contract.summary,
+  params: contract.form,
+  output: contract.output,
+  file: contract.file,
+  // Paths of an absolute job are empty, as clients know them; without a folder for it the stream is the job's own.
+  outputPath: (params) => (params.output_absolute_path === null ? 'output' : ''),
+  prepare: async (params, { input, mediaDir, streamsDir }) => {
+    if (input) return { input_absolute_path: null, output_absolute_path: null };
+    const { input_absolute_path: source, output_absolute_path: target } = params;
+    if (source === null) throw new TaskRefusal(400, 'Either file or input_absolute_path must be provided');
+    const file = await inside(mediaDir, source);
+    if (file === undefined)
+      throw new TaskRefusal(403, 'input_absolute_path must lie in the media folder', 'input_absolute_path');
+    if (!(await isFile(file))) throw new TaskRefusal(422, 'input_absolute_path names no file', 'input_absolute_path');
+    if (target !== null && (await inside(streamsDir, target)) === undefined)
+      throw new TaskRefusal(403, 'output_absolute_path must lie in the streams folder', 'output_absolute_path');
+    return { input_path: '' };
+  },
+  requirements: { tools: ['ffmpeg', 'ffprobe'] },
+  // Six hours.
+  timeout: 21_600,
+  load: async () => (await import('./run.js')).hlsStreaming(),
+});

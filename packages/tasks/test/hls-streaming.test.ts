@@ -1,0 +1,174 @@
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { runTask } from '@cl-server/task-kit/testing';
+import { hasFfmpeg, makeVideo, tempDir } from '@cl-server/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import task from '../src/hls_streaming/task.js';
+
+const dir = tempDir('cl-hls-');
+afterAll(() => dir.remove());
+const at = (name: string): string => path.join(dir.path, name);
+const ffmpeg = (...args: string[]) => execFileSync('ffmpeg', ['-v', 'error', '-y', ...args]);
+const picture = (size: string, rate: number, seconds: number): string[] => [
+  '-f',
+  'lavfi',
+  '-i',
+  `testsrc2=size=${size}:rate=${rate}:duration=${seconds}`,
+];
+const tone = (seconds: number, hertz = 440): string[] => [
+  '-f',
+  'lavfi',
+  '-i',
+  `sine=frequency=${hertz}:duration=${seconds}`,
+];
+const x264 = ['-c:v', 'libx264', '-preset', 'ultrafast'];
+const small = JSON.stringify([
+  { resolution: 120, bitrate: 200 },
+  { resolution: 64, bitrate: 100 },
+]);
+
+const cuts = (playlist: string): number[] => [...playlist.matchAll(/#EXTINF:([\d.]+)/g)].map(([, d]) => Number(d));
+const uris = (playlist: string): string[] =>
+  playlist.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+const sum = (values: number[]): number => values.reduce((a, b) => a + b, 0);
+
+interface Stream {
+  codec_type: string;
+  profile?: string;
+  pix_fmt?: string;
+  width?: number;
+  height?: number;
+}
+const streamsOf = (file: string): Stream[] =>
+  (
+    JSON.parse(
+      execFileSync('ffprobe', ['-v', 'error', '-of', 'json', '-show_streams', file], { encoding: 'utf8' }),
+    ) as {
+      streams: Stream[];
+    }
+  ).streams;
+
+/** Runs the task and reads everything that a player would. */
+async function stream(file: string, params: Record<string, unknown>) {
+  const run = await runTask(task, { file, params });
+  const master = run.read(run.output.master_playlist).toString();
+  const playlists = Object.fromEntries(uris(master).map((uri) => [uri, run.read(`output/${uri}`).toString()]));
+  return { run, master, playlists };
+}
+
+describe.runIf(hasFfmpeg())('hls_streaming', () => {
+  beforeAll(() => {
+    makeVideo(at('plain.mp4'), { seconds: 7, size: '320x240', rate: 25 });
+  });
+
+  it('H7: the original is in the master, and its playlist lists every segment', async () => {
+    const { run, master, playlists } = await stream(at('plain.mp4'), { variants: small, include_original: true });
+    expect(run.output).toMatchObject({
+      master_playlist: 'output/adaptive.m3u8',
+      variants_generated: 2,
+      include_original: true,
+      original_playlist: 'output/adaptive-orig.m3u8',
+    });
+    expect(uris(master)).toEqual(['adaptive-orig.m3u8', 'adaptive-120p-200.m3u8', 'adaptive-64p-100.m3u8']);
+    for (const playlist of Object.values(playlists)) {
+      expect(playlist).toContain('#EXT-X-PLAYLIST-TYPE:VOD');
+      expect(playlist).toContain('#EXT-X-ENDLIST');
+      expect(sum(cuts(playlist))).toBeCloseTo(7, 0);
+      for (const uri of uris(playlist)) expect(run.read(`output/${uri}`).length).toBeGreaterThan(500);
+    }
+    expect(uris(playlists['adaptive-120p-200.m3u8'] ?? '')[0]).toBe('adaptive-120p-200-000.ts');
+    expect(master).toMatch(/RESOLUTION=160x120,CODECS="avc1\.6400[0-9a-f]{2},mp4a\.40\.2"/);
+    expect(run.files.filter((file) => /live|draft|tmp/.test(file))).toEqual([]);
+    run.remove();
+  });
+
+  it.each([
+    ['24 frames a second', 24],
+    ['25 frames a second', 25],
+    ['29.97 frames a second', 29.97],
+    ['60 frames a second', 60],
+    ['100 frames a second', 100],
+  ])('cuts every variant at the same 2-second marks, at %s', async (_, rate) => {
+    ffmpeg(...picture('160x120', rate, 5), ...x264, '-pix_fmt', 'yuv420p', at(`rate-${rate}.mp4`));
+    const { run, playlists } = await stream(at(`rate-${rate}.mp4`), { variants: small });
+    const [a, b] = Object.values(playlists).map(cuts);
+    expect(a).toEqual(b);
+    expect(a?.length).toBe(3);
+    expect(a?.[0]).toBeCloseTo(2, 1);
+    expect(a?.[1]).toBeCloseTo(2, 1);
+    run.remove();
+  });
+
+  it('takes a video with two sound tracks: one rendition of sound', async () => {
+    const maps = ['-map', '0:v', '-map', '1:a', '-map', '2:a'];
+    ffmpeg(
+      ...picture('160x120', 25, 3),
+      ...tone(3),
+      ...tone(3, 880),
+      ...maps,
+      ...x264,
+      '-pix_fmt',
+      'yuv420p',
+      at('two.mp4'),
+    );
+    const { run, playlists } = await stream(at('two.mp4'), { variants: small });
+    const [first] = uris(Object.values(playlists)[0] ?? '');
+    expect(
+      streamsOf(run.path(`output/${first}`))
+        .map((s) => s.codec_type)
+        .sort(),
+    ).toEqual(['audio', 'video']);
+    run.remove();
+  });
+
+  it('turns 10-bit 4:4:4 into 8-bit yuv420p of the high profile, odd sizes into even ones', async () => {
+    ffmpeg(...picture('161x121', 25, 2), '-c:v', 'ffv1', '-pix_fmt', 'yuv444p10le', at('deep.mkv'));
+    const { run, playlists } = await stream(at('deep.mkv'), { variants: '[{"resolution":99}]' });
+    const [first] = uris(Object.values(playlists)[0] ?? '');
+    const [video] = streamsOf(run.path(`output/${first}`));
+    expect(video).toMatchObject({ pix_fmt: 'yuv420p', profile: 'High', height: 98 });
+    expect((video?.width ?? 1) % 2).toBe(0);
+    run.remove();
+  });
+
+  it('never enlarges, and applies the rotation of a phone', async () => {
+    ffmpeg('-i', at('plain.mp4'), '-c', 'copy', '-metadata:s:v:0', 'rotate=90', at('turned.mp4'));
+    const { run, master } = await stream(at('turned.mp4'), {
+      variants: '[{"resolution":720,"bitrate":500}]',
+      include_original: true,
+    });
+    expect([...master.matchAll(/RESOLUTION=(\d+x\d+)/g)].map(([, size]) => size)).toEqual(['240x320', '240x320']);
+    const [first] = uris(run.read('output/adaptive-orig.m3u8').toString());
+    expect(streamsOf(run.path(`output/${first}`)).find((s) => s.codec_type === 'video')).toMatchObject({
+      width: 240,
+      height: 320,
+    });
+    run.remove();
+  });
+
+  it('transcodes an original that no browser plays out of MPEG-TS', async () => {
+    ffmpeg(
+      ...picture('160x120', 25, 2),
+      '-c:v',
+      'libvpx-vp9',
+      '-deadline',
+      'realtime',
+      '-cpu-used',
+      '8',
+      at('vp9.webm'),
+    );
+    const { run } = await stream(at('vp9.webm'), { variants: small, include_original: true });
+    const [first] = uris(run.read('output/adaptive-orig.m3u8').toString());
+    expect(streamsOf(run.path(`output/${first}`))[0]).toMatchObject({ codec_name: 'h264', profile: 'High' });
+    run.remove();
+  });
+
+  it('refuses a sound without a picture, in a sentence', async () => {
+    ffmpeg(...tone(1), '-c:a', 'aac', at('sound.m4a'));
+    await expect(runTask(task, { file: at('sound.m4a') })).rejects.toMatchObject({
+      code: 'unsupported_media',
+      message: 'The file does not contain a video stream',
+    });
+  });
+});
