@@ -14,6 +14,20 @@ export function brokerUrl(
   return settings.mqttUrl ?? `mqtt://${settings.mqttBroker ?? '127.0.0.1'}:${settings.mqttPort}`;
 }
 
+/**
+ * Whether whole jobs are published on `job/status/{id}`. Unless somebody says: with the platform's own broker, for only
+ * there they reach their owners alone. Every process that changes jobs must come to the same answer.
+ */
+export function jobStatusWanted(
+  settings: Pick<
+    Values<typeof mqttSettings>,
+    'mqttJobStatus' | 'broadcastType' | 'mqttUrl' | 'mqttBroker' | 'mqttPort'
+  >,
+): boolean {
+  if (settings.mqttJobStatus !== 'auto') return settings.mqttJobStatus === 'on';
+  return brokerUrl(settings) !== undefined && settings.mqttUrl === undefined && settings.mqttBroker === undefined;
+}
+
 /** The broadcaster that a program's settings ask for; the services' own credential where no user is named. */
 export async function broadcasterFromSettings(
   settings: Values<typeof mqttSettings>,

@@ -1,0 +1,25 @@
+import type { TaskLogger } from '@cl-server/task-kit';
+import type { FromRunner } from '../runners/protocol.js';
+
+/** To the engine; a channel that closed meanwhile needs no answer, the lifeline ends the process. */
+export function tell(message: FromRunner): void {
+  process.send?.(message, undefined, undefined, () => undefined);
+}
+
+/** Errors as data, since JSON would make `{}` of them. */
+const plain = (fields: object): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(fields).map(([key, value]) => [
+      key,
+      value instanceof Error ? { message: value.message, stack: value.stack } : (value as unknown),
+    ]),
+  );
+
+/** A logger whose lines come out of the engine's log, with the job's id. */
+export function channelLogger(jobId?: string): TaskLogger {
+  const at =
+    (level: 'debug' | 'info' | 'warn' | 'error') =>
+    (fields: object, message: string): void =>
+      tell({ type: 'log', level, fields: plain(fields), message, ...(jobId !== undefined && { job_id: jobId }) });
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+}

@@ -1,0 +1,50 @@
+/**
+ * A runner: the child process in which tasks run. It knows nothing of queues, leases or databases; it is told what to run
+ * and answers what came of it.
+ */
+import os from 'node:os';
+import type { ToRunner } from '../runners/protocol.js';
+import { tell } from './channel.js';
+import { holdLifeline } from './lifeline.js';
+import { JobRuns } from './run.js';
+import { RunnerTasks } from './tasks.js';
+
+/** Media work must not slow down the services on the same machine. */
+const NICE = 5;
+const TEARDOWN_WITHIN = 3_000;
+
+holdLifeline(Number(process.argv[2]));
+process.title = 'task-runner';
+os.setPriority(NICE);
+
+let tasks: RunnerTasks | undefined;
+let runs: JobRuns | undefined;
+
+async function stop(): Promise<never> {
+  const late = setTimeout(() => process.exit(0), TEARDOWN_WITHIN);
+  await tasks?.tearDown();
+  clearTimeout(late);
+  process.exit(0);
+}
+
+async function handle(message: ToRunner): Promise<void> {
+  switch (message.type) {
+    case 'start':
+      tasks = new RunnerTasks(message.tasks, message.env);
+      runs = new JobRuns(tasks);
+      await tasks.setUpAll(message.sequential);
+      return tell({ type: 'started' });
+    case 'run':
+      return runs?.run(message);
+    case 'abort':
+      return runs?.abort(message.job_id, message.reason);
+    case 'setup':
+      return tasks?.setUp(message.task);
+    case 'stop':
+      return stop();
+  }
+}
+
+// A rejection or exception outside of a job's own promise is the task's fault but nobody's answer: the process ends, and
+// the engine counts a crash of what was running.
+process.on('message', (message: ToRunner) => void handle(message));

@@ -1,0 +1,127 @@
+/** Runs jobs inside a runner and says what became of each. */
+import { JOB_ERROR_CODES, type JobErrorCode } from '@cl-server/contract';
+import { createTaskContext, type TaskContext } from '@cl-server/task-kit';
+import type { JobInput, JobResult, RunMessage } from '../runners/protocol.js';
+import { channelLogger, tell } from './channel.js';
+import type { RunnerTasks } from './tasks.js';
+
+/** A result larger than this belongs into a file of the job. */
+const MAX_OUTPUT = 8_000_000;
+/** Progress is told at most this often per job; the last value always is, by the result. */
+const PROGRESS_EVERY = 100;
+
+/** A failure that the task foresaw, by shape: its class may be another copy of the task kit. */
+function foreseen(error: unknown): { code: JobErrorCode; message: string; retryable: boolean } | undefined {
+  const { name, code, message, retryable } = error as Partial<
+    Record<'name' | 'code' | 'message' | 'retryable', unknown>
+  >;
+  const known = JOB_ERROR_CODES.find((word) => word === code);
+  if ((name !== 'TaskError' && name !== 'TaskUnavailable') || known === undefined) return undefined;
+  return { code: known, message: String(message), retryable: retryable === true };
+}
+
+function failureOf(error: unknown, context: TaskContext<unknown>): JobResult {
+  const known = error === null || typeof error !== 'object' ? undefined : foreseen(error);
+  if (known) return { ok: false, ...known };
+  if (!context.signal.aborted) context.logger.error({ err: asError(error) }, 'a task failed unexpectedly');
+  return { ok: false, code: 'task_failed', message: `The task failed: ${shown(error)}`, retryable: true };
+}
+
+/** The first line of an unforeseen message, its paths cut to their last part: clients see it. The log has it whole. */
+const shown = (error: unknown): string =>
+  (asError(error).message.split('\n')[0] || 'it gave no reason')
+    .replace(/(?:[A-Za-z]:)?(?:[\\/][^\s:'"`\\/]+)+[\\/]([^\s:'"`\\/]+)/g, '$1')
+    .slice(0, 300);
+
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
+
+function successOf(output: unknown): JobResult {
+  const size = JSON.stringify(output ?? null).length;
+  if (size > MAX_OUTPUT)
+    return {
+      ok: false,
+      code: 'task_failed',
+      message: `The task's output has ${size} bytes of JSON, more than ${MAX_OUTPUT}: it belongs into a file`,
+      retryable: false,
+    };
+  return { ok: true, output };
+}
+
+export class JobRuns {
+  readonly #tasks: RunnerTasks;
+  readonly #aborts = new Map<string, AbortController>();
+
+  constructor(tasks: RunnerTasks) {
+    this.#tasks = tasks;
+  }
+
+  abort(jobId: string, reason: string): void {
+    this.#aborts.get(jobId)?.abort(new Error(reason));
+  }
+
+  async run({ task, jobs }: RunMessage): Promise<void> {
+    const module = this.#tasks.get(task);
+    if (typeof module === 'string') {
+      for (const { job_id } of jobs) tell({ type: 'result', job_id, result: { ok: null, reason: module } });
+      return;
+    }
+    const contexts = jobs.map((job) => this.#context(job));
+    const results =
+      jobs.length > 1 && module.runBatch
+        ? await this.#batch(() => module.runBatch?.(contexts) ?? Promise.resolve([]), contexts)
+        : await Promise.all(contexts.map((context) => this.#single(() => module.run(context), context)));
+    for (const [index, { job_id }] of jobs.entries()) {
+      this.#aborts.delete(job_id);
+      const result =
+        results[index] ?? failureOf(new Error('the batch gave no result for this job'), contexts[index] as never);
+      tell({ type: 'result', job_id, result });
+    }
+  }
+
+  async #single(run: () => Promise<unknown>, context: TaskContext<unknown>): Promise<JobResult> {
+    try {
+      return successOf(await run());
+    } catch (error) {
+      return failureOf(error, context);
+    }
+  }
+
+  async #batch(
+    run: () => Promise<readonly PromiseSettledResult<unknown>[]>,
+    contexts: readonly TaskContext<unknown>[],
+  ): Promise<JobResult[]> {
+    try {
+      const outcomes = await run();
+      return contexts.map((context, index) => {
+        const outcome = outcomes[index];
+        if (outcome?.status === 'fulfilled') return successOf(outcome.value);
+        return failureOf(outcome?.reason ?? new Error('the batch gave no result for this job'), context);
+      });
+    } catch (error) {
+      return contexts.map((context) => failureOf(error, context));
+    }
+  }
+
+  #context(job: JobInput): TaskContext<Record<string, unknown>> {
+    const abort = new AbortController();
+    this.#aborts.set(job.job_id, abort);
+    let told = Number.NEGATIVE_INFINITY;
+    return createTaskContext({
+      jobId: job.job_id,
+      attempt: job.attempt,
+      params: job.params,
+      input: job.input,
+      results: job.results,
+      scratch: job.scratch,
+      signal: abort.signal,
+      logger: channelLogger(job.job_id),
+      env: this.#tasks.env,
+      onProgress: (percent) => {
+        const now = performance.now();
+        if (now - told < PROGRESS_EVERY) return;
+        told = now;
+        tell({ type: 'progress', job_id: job.job_id, percent });
+      },
+    });
+  }
+}

@@ -1,0 +1,43 @@
+import type { Claim, Fence } from '@cl-server/jobs';
+
+/** Why a running job is stopped before its task has ended by itself. */
+export type StopReason = 'timeout' | 'cancel' | 'lost' | 'drain';
+
+/**
+ * One claimed job in hand.
+ *
+ * ```
+ * running --task ends------------------------------------------> judged by its result
+ *    +----stop(timeout|cancel|lost|drain)--> stopping --task ends, or its process is killed--> judged by the reason
+ * ```
+ * The first reason counts, except that `lost` overrides the others: then nothing may be written any more.
+ */
+export class Attempt {
+  readonly fence: Fence;
+  #stopped: StopReason | undefined;
+  #onStop: ((reason: StopReason) => void) | undefined;
+
+  constructor(readonly claim: Claim) {
+    this.fence = { job_id: claim.job.job_id, token: claim.token };
+  }
+
+  get jobId(): string {
+    return this.claim.job.job_id;
+  }
+
+  get stopped(): StopReason | undefined {
+    return this.#stopped;
+  }
+
+  stop(reason: StopReason): void {
+    const first = this.#stopped === undefined;
+    if (first || reason === 'lost') this.#stopped = reason;
+    if (first) this.#onStop?.(reason);
+  }
+
+  /** Calls back once when the job is to stop, also where that was decided before. */
+  onStop(listener: (reason: StopReason) => void): void {
+    this.#onStop = listener;
+    if (this.#stopped !== undefined) listener(this.#stopped);
+  }
+}

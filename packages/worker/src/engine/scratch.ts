@@ -1,0 +1,49 @@
+/** Scratch folders: one for each attempt, under one folder of this process, which a successor removes if we cannot. */
+import fs from 'node:fs';
+import fsp from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+
+const host = os.hostname().replace(/[^\w-]/g, '_');
+const OWNER = /^(?<host>[\w-]+)\.(?<pid>\d+)$/;
+
+function alive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+export class Scratch {
+  readonly #home: string;
+
+  /** @param root folder shared by the workers of this data folder */
+  constructor(root: string) {
+    fs.mkdirSync(root, { recursive: true, mode: 0o700 });
+    // Process ids mean something on their own host only.
+    for (const name of fs.readdirSync(root)) {
+      const owner = OWNER.exec(name)?.groups;
+      const pid = Number(owner?.['pid']);
+      if (owner?.['host'] === host && (pid === process.pid || !alive(pid)))
+        fs.rmSync(path.join(root, name), { recursive: true, force: true });
+    }
+    this.#home = path.join(root, `${host}.${process.pid}`);
+    fs.mkdirSync(this.#home, { mode: 0o700 });
+  }
+
+  async make(jobId: string, attempt: number): Promise<string> {
+    const folder = path.join(this.#home, `${jobId}-${attempt}`);
+    await fsp.mkdir(folder, { mode: 0o700 });
+    return folder;
+  }
+
+  async remove(folder: string): Promise<void> {
+    await fsp.rm(folder, { recursive: true, force: true, maxRetries: 3 });
+  }
+
+  close(): void {
+    fs.rmSync(this.#home, { recursive: true, force: true });
+  }
+}

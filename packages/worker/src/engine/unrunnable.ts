@@ -1,0 +1,46 @@
+/**
+ * Without a broker no service hears what workers lack, so the worker itself fails the queued jobs of a task whose model
+ * or tool is missing: at once, for good, saying what is missing. With a broker the compute service does, which hears all
+ * workers.
+ */
+import type { JobRepository } from '@cl-server/jobs';
+import type { Logger } from '@cl-server/runtime';
+import type { Availability } from './availability.js';
+
+export interface UnrunnableOptions {
+  readonly repository: Pick<JobRepository, 'failQueued'>;
+  readonly availability: Availability;
+  readonly everyMs: number;
+  readonly logger: Logger;
+}
+
+export class Unrunnable {
+  readonly #options: UnrunnableOptions;
+  readonly #timer: NodeJS.Timeout;
+  #sweeping: Promise<void> = Promise.resolve();
+
+  constructor(options: UnrunnableOptions) {
+    this.#options = options;
+    this.#timer = setInterval(() => {
+      this.#sweeping = this.#sweeping.then(() => this.#sweep());
+    }, options.everyMs);
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#sweeping;
+  }
+
+  async #sweep(): Promise<void> {
+    const { repository, availability, logger } = this.#options;
+    for (const [task, { code, reason }] of availability.unavailable) {
+      if (code === 'task_failed') continue; // not known to be for good
+      try {
+        const failed = await repository.failQueued(task, code, reason);
+        if (failed > 0) logger.warn({ task, failed, code }, 'jobs failed, for their task cannot be run');
+      } catch (error) {
+        logger.warn({ err: error, task }, 'jobs that nobody can run are left waiting');
+      }
+    }
+  }
+}

@@ -1,0 +1,135 @@
+/** `compute-worker`: from settings to a running worker. */
+import net from 'node:net';
+import path from 'node:path';
+import { TOPICS } from '@cl-server/contract';
+import { type JobTables, jobMigrations } from '@cl-server/jobs';
+import {
+  agreeOnJobDatabase,
+  assertMigrated,
+  broadcasterFromSettings,
+  brokerUrl,
+  type ConfigSources,
+  createLogger,
+  jobDatabaseUrl,
+  jobStatusWanted,
+  type Logger,
+  loadConfig,
+  openDatabase,
+  openDataDir,
+  type RunningProgram,
+} from '@cl-server/runtime';
+import { discoverTasks, type LoadedPlugin } from '@cl-server/task-kit';
+import { chosenTasks } from './chosen-tasks.js';
+import { taskEnvironment } from './environment.js';
+import { serveMetrics, workerMetrics } from './metrics.js';
+import { type WorkerSettings, workerSettings } from './settings.js';
+import { startWorker } from './worker.js';
+import { workerId } from './worker-id.js';
+
+export const PROGRAM = 'compute-worker';
+const CONNECT_WITHIN = 2_000;
+
+async function findPlugins(
+  dataDir: string,
+  settings: WorkerSettings,
+  logger: Logger,
+): Promise<readonly LoadedPlugin[]> {
+  const registry = await discoverTasks({ pluginsDir: path.join(dataDir, 'plugins') });
+  for (const { task, package: from, version, state, reason } of registry.disabled)
+    logger.warn({ task, from, version, state, reason }, 'plugin disabled');
+  return chosenTasks(registry, settings.tasks);
+}
+
+/** The worker reads its jobs from the database; that the service is away is worth a line, not an end. */
+async function lookForCompute({ computeUrl }: WorkerSettings, logger: Logger): Promise<void> {
+  if (computeUrl === undefined) return;
+  const { hostname, port, protocol } = new URL(computeUrl);
+  const socket = net.connect({
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: Number(port || (protocol === 'https:' ? 443 : 80)),
+    timeout: CONNECT_WITHIN,
+  });
+  const answers = await new Promise<boolean>((resolve) => {
+    socket.once('connect', () => resolve(true));
+    socket.once('timeout', () => resolve(false));
+    socket.once('error', () => resolve(false));
+  });
+  socket.destroy();
+  if (!answers)
+    logger.warn(
+      { url: computeUrl },
+      'the compute service does not answer; is it started? Queued jobs are run all the same',
+    );
+}
+
+/** @returns undefined where only help was asked for */
+export async function startProgram({ argv, env }: ConfigSources): Promise<RunningProgram | undefined> {
+  const configFolder = env['CL_SERVER_DIR'];
+  const config = loadConfig({
+    program: PROGRAM,
+    description: 'runs queued jobs',
+    settings: workerSettings,
+    argv,
+    env,
+    ...(configFolder !== undefined && { configFolder }),
+  });
+  if (config.helpWanted) {
+    process.stdout.write(config.help);
+    return undefined;
+  }
+  const settings = config.values;
+  const dataDir = openDataDir(settings.dataDir, { create: false });
+  const id = workerId(settings.workerId);
+  const level = settings.debug ? 'debug' : settings.logLevel;
+  const logger = createLogger({ name: PROGRAM, level }).child({ worker_id: id });
+
+  const url = jobDatabaseUrl(settings, dataDir);
+  agreeOnJobDatabase(url, dataDir);
+  const database = openDatabase<JobTables>(url, { schema: 'jobs', synchronous: 'full' });
+  await assertMigrated(database, jobMigrations);
+  const plugins = await findPlugins(dataDir, settings, logger);
+  await lookForCompute(settings, logger);
+
+  const topic = TOPICS.worker(settings.capabilityTopicPrefix, id);
+  const broadcaster = await broadcasterFromSettings(settings, dataDir, logger, {
+    will: { topic, payload: '', retain: true },
+  });
+  const metrics = workerMetrics();
+  const worker = await startWorker({
+    workerId: id,
+    plugins,
+    database,
+    storageDir: path.resolve(settings.computeStorageDir ?? path.join(dataDir, 'compute')),
+    scratchDir: path.join(dataDir, 'scratch'),
+    broadcaster,
+    hasBroker: brokerUrl(settings) !== undefined,
+    eventsTopic: settings.mqttTopic,
+    jobStatusTopic: jobStatusWanted(settings),
+    topicPrefix: settings.capabilityTopicPrefix,
+    env: taskEnvironment(settings, dataDir, env['PATH']),
+    environment: env,
+    concurrency: settings.concurrency,
+    runnerMemory: settings.runnerMemory,
+    leaseMs: settings.leaseSeconds * 1000,
+    pollMs: settings.pollInterval * 1000,
+    graceMs: settings.graceSeconds * 1000,
+    drainMs: settings.drainSeconds * 1000,
+    recheckMs: settings.recheckSeconds * 1000,
+    heartbeatMs: settings.mqttHeartbeatInterval * 1000,
+    logger,
+    metrics,
+    now: Date.now,
+  });
+  process.once('exit', () => worker.kill());
+  const closeMetrics = settings.metricsPort === 0 ? undefined : await serveMetrics(metrics, settings.metricsPort);
+  logger.info({ tasks: worker.tasks, concurrency: settings.concurrency }, 'ready');
+  return {
+    info: { worker_id: id, tasks: worker.tasks },
+    stop: async () => {
+      await worker.stop();
+      await closeMetrics?.();
+      await broadcaster.close();
+      await database.close();
+    },
+  };
+}

@@ -1,0 +1,77 @@
+/**
+ * What the engine and its runners say to each other over IPC. A runner executes code of plugins, so all that comes from
+ * it is checked before it is believed.
+ */
+import { JOB_ERROR_CODES, unavailableCode } from '@cl-server/contract';
+import type { TaskEnvironment } from '@cl-server/task-kit';
+import { z } from 'zod';
+
+export interface RunnableTask {
+  readonly task: string;
+  /** Absolute path of the module that holds the definition. */
+  readonly file: string;
+}
+
+export interface JobInput {
+  readonly job_id: string;
+  readonly attempt: number;
+  readonly params: Readonly<Record<string, unknown>>;
+  /** Absolute path of the upload. */
+  readonly input: string | undefined;
+  /** Absolute path of the attempt's folder. */
+  readonly results: string;
+  readonly scratch: string;
+}
+
+/** First message to a runner. */
+export interface StartMessage {
+  readonly type: 'start';
+  readonly tasks: readonly RunnableTask[];
+  readonly env: Omit<TaskEnvironment, 'logger'>;
+  /** One set-up after the other, each announced: after a crash during set-ups, to learn whose it was. */
+  readonly sequential: boolean;
+}
+export interface RunMessage {
+  readonly type: 'run';
+  readonly task: string;
+  /** More than one only for a task with `runBatch`. */
+  readonly jobs: readonly JobInput[];
+}
+export type ToRunner =
+  | StartMessage
+  | RunMessage
+  | { readonly type: 'abort'; readonly job_id: string; readonly reason: string }
+  /** Tries the set-up of an unavailable task again. */
+  | { readonly type: 'setup'; readonly task: string }
+  | { readonly type: 'stop' };
+
+const jobResult = z.discriminatedUnion('ok', [
+  z.object({ ok: z.literal(true), output: z.unknown() }),
+  z.object({
+    ok: z.literal(false),
+    code: z.enum(JOB_ERROR_CODES),
+    message: z.string(),
+    retryable: z.boolean(),
+  }),
+  /** The runner never began: the task's set-up had failed there. */
+  z.object({ ok: z.null(), reason: z.string() }),
+]);
+export type JobResult = z.infer<typeof jobResult>;
+
+export const fromRunner = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('setting_up'), task: z.string() }),
+  z.object({ type: z.literal('ready'), task: z.string() }),
+  z.object({ type: z.literal('unavailable'), task: z.string(), code: unavailableCode, reason: z.string() }),
+  /** Every set-up was tried. */
+  z.object({ type: z.literal('started') }),
+  z.object({ type: z.literal('progress'), job_id: z.string(), percent: z.int().min(0).max(100) }),
+  z.object({ type: z.literal('result'), job_id: z.string(), result: jobResult }),
+  z.object({
+    type: z.literal('log'),
+    level: z.enum(['debug', 'info', 'warn', 'error']),
+    job_id: z.string().optional(),
+    fields: z.record(z.string(), z.unknown()),
+    message: z.string(),
+  }),
+]);
+export type FromRunner = z.infer<typeof fromRunner>;

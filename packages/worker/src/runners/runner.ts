@@ -1,0 +1,260 @@
+/**
+ * The engine's side of one runner, a child process that leads a process group of its own.
+ *
+ * ```
+ * starting --started--> up --stop()--> stopping --exit--> gone
+ *     |                  |                |
+ *     +------ exit, or kill() ------------+--> gone: every job still in it is lost
+ * ```
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import type { UnavailableCode } from '@cl-server/contract';
+import type { Logger } from '@cl-server/runtime';
+import {
+  type FromRunner,
+  fromRunner,
+  type JobResult,
+  type RunMessage,
+  type StartMessage,
+  type ToRunner,
+} from './protocol.js';
+
+const PROGRAM = path.join(import.meta.dirname, '../child/main.js');
+/** Not for the eyes of plugins. */
+const SECRET = /PASSWORD|SECRET|TOKEN|CREDENTIAL|DATABASE_URL|PRIVATE_KEY|NODE_CHANNEL/;
+/** After `stop`, for tear-downs; then the group is killed. */
+const STOP_WITHIN = 4_000;
+
+export type TaskState =
+  | { readonly state: 'starting' }
+  | { readonly state: 'ready' }
+  | {
+      readonly state: 'unavailable';
+      readonly code: UnavailableCode;
+      readonly reason: string;
+    };
+
+export interface RunnerOptions {
+  readonly start: Omit<StartMessage, 'type'>;
+  /** Environment variables; secrets are left out. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Megabytes of JavaScript heap; undefined for Node's own limit. */
+  readonly memory: number | undefined;
+  readonly logger: Logger;
+  readonly onTaskState: (task: string, state: TaskState) => void;
+}
+
+export interface RunnerExit {
+  /** Words for a person: `SIGSEGV`, `out of memory`, `exit code 3`. */
+  readonly reason: string;
+  /** True where the engine ended it. */
+  readonly intended: boolean;
+}
+
+/** What a job in a runner came to; `died` where the process ended under it. */
+export type RunEnd =
+  | { readonly result: JobResult }
+  | {
+      readonly died: RunnerExit;
+      /** No other job was in the process: whatever ended it, it was this one. */
+      readonly alone: boolean;
+    };
+
+interface Running {
+  readonly settle: (end: RunEnd) => void;
+  readonly onProgress: (percent: number) => void;
+}
+
+export class Runner {
+  readonly started: Promise<void>;
+  readonly exited: Promise<RunnerExit>;
+  readonly #child: ChildProcess;
+  readonly #options: RunnerOptions;
+  readonly #running = new Map<string, Running>();
+  readonly #states = new Map<string, TaskState>();
+  /** Tasks whose set-up is under way: suspects if the process dies now. */
+  readonly settingUp = new Set<string>();
+  #markStarted: () => void = () => undefined;
+  #intended = false;
+  #gone = false;
+  #outOfMemory = false;
+
+  constructor(options: RunnerOptions) {
+    this.#options = options;
+    this.started = new Promise((resolve) => {
+      this.#markStarted = resolve;
+    });
+    for (const { task } of options.start.tasks) this.#states.set(task, { state: 'starting' });
+    this.#child = fork(PROGRAM, [String(process.pid)], {
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      env: Object.fromEntries(Object.entries(options.environment).filter(([name]) => !SECRET.test(name))),
+      execArgv: options.memory === undefined ? [] : [`--max-old-space-size=${options.memory}`],
+    });
+    this.exited = new Promise((resolve) => {
+      this.#child.on('exit', (code, signal) => resolve(this.#onExit(code, signal)));
+      this.#child.on('error', (error) => {
+        // The process could not be started at all; there is no exit then.
+        if (this.#child.pid === undefined) resolve(this.#onExit(null, null, error.message));
+      });
+    });
+    this.#child.on('message', (message) => this.#onMessage(message));
+    this.#logLines();
+    this.#send({ type: 'start', ...options.start });
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  /** Jobs in it now. */
+  get jobs(): number {
+    return this.#running.size;
+  }
+
+  get alive(): boolean {
+    return !this.#gone && !this.#intended;
+  }
+
+  state(task: string): TaskState {
+    return (
+      this.#states.get(task) ?? { state: 'unavailable', code: 'task_failed', reason: 'not a task of this process' }
+    );
+  }
+
+  /** @returns for each job, in order, a promise of its end; none rejects */
+  run(message: Omit<RunMessage, 'type'>, onProgress: (jobId: string, percent: number) => void): Promise<RunEnd>[] {
+    const ends = message.jobs.map(
+      ({ job_id }) =>
+        new Promise<RunEnd>((settle) => {
+          this.#running.set(job_id, { settle, onProgress: (percent) => onProgress(job_id, percent) });
+        }),
+    );
+    if (this.#gone) this.#loseAll({ reason: 'already gone', intended: this.#intended });
+    else this.#send({ type: 'run', ...message });
+    return ends;
+  }
+
+  abort(jobId: string, reason: string): void {
+    this.#send({ type: 'abort', job_id: jobId, reason });
+  }
+
+  retrySetup(task: string): void {
+    this.#send({ type: 'setup', task });
+  }
+
+  /** Ends the process and every tool it started, at once. */
+  kill(): void {
+    this.#intended = true;
+    this.#killGroup();
+  }
+
+  async stop(): Promise<void> {
+    this.#intended = true;
+    this.#send({ type: 'stop' });
+    const late = setTimeout(() => this.#killGroup(), STOP_WITHIN);
+    await this.exited;
+    clearTimeout(late);
+  }
+
+  #killGroup(): void {
+    const { pid } = this.#child;
+    if (pid === undefined) return;
+    try {
+      process.kill(-pid, 'SIGKILL');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  }
+
+  #send(message: ToRunner): void {
+    // A channel that is closing is told of by 'exit'; the callback keeps the write error from being thrown.
+    if (this.#child.connected) this.#child.send(message, () => undefined);
+  }
+
+  #onMessage(raw: unknown): void {
+    const parsed = fromRunner.safeParse(raw);
+    if (parsed.success) this.#handle(parsed.data);
+    else this.#options.logger.warn({ runner: this.pid }, 'a runner said something that is not understood');
+  }
+
+  #handle(message: FromRunner): void {
+    switch (message.type) {
+      case 'setting_up':
+        this.settingUp.add(message.task);
+        break;
+      case 'ready':
+        this.#settleTask(message.task, { state: 'ready' });
+        break;
+      case 'unavailable':
+        this.#settleTask(message.task, { state: 'unavailable', code: message.code, reason: message.reason });
+        break;
+      case 'started':
+        this.#markStarted();
+        break;
+      case 'progress':
+        this.#running.get(message.job_id)?.onProgress(message.percent);
+        break;
+      case 'result':
+        this.#settleJob(message.job_id, message.result);
+        break;
+      case 'log':
+        this.#log(message);
+    }
+  }
+
+  #settleJob(jobId: string, result: JobResult): void {
+    const running = this.#running.get(jobId);
+    this.#running.delete(jobId);
+    running?.settle({ result });
+  }
+
+  #log({ level, fields, job_id, message }: Extract<FromRunner, { type: 'log' }>): void {
+    this.#options.logger[level]({ ...fields, ...(job_id !== undefined && { job_id }) }, message);
+  }
+
+  #settleTask(task: string, state: TaskState): void {
+    this.settingUp.delete(task);
+    this.#states.set(task, state);
+    this.#options.onTaskState(task, state);
+  }
+
+  #onExit(code: number | null, signal: NodeJS.Signals | null, failure?: string): RunnerExit {
+    this.#gone = true;
+    this.#killGroup(); // tools whose runner crashed
+    const byMemory = this.#outOfMemory || (code === 134 && signal === null);
+    const ended = signal === 'SIGKILL' ? 'SIGKILL, perhaps for want of memory' : (signal ?? `exit code ${code}`);
+    const exit = { reason: failure ?? (byMemory ? 'out of memory' : ended), intended: this.#intended };
+    this.#markStarted();
+    this.#loseAll(exit);
+    return exit;
+  }
+
+  #loseAll(exit: RunnerExit): void {
+    const alone = this.#running.size === 1;
+    for (const { settle } of this.#running.values()) settle({ died: exit, alone });
+    this.#running.clear();
+  }
+
+  /** What tasks and their libraries print goes to the log, with the job's id where only one can have printed it. */
+  #logLines(): void {
+    for (const [name, stream] of [
+      ['stdout', this.#child.stdout],
+      ['stderr', this.#child.stderr],
+    ] as const) {
+      if (!stream) continue;
+      createInterface({ input: stream }).on('line', (line) => {
+        if (name === 'stderr' && line.includes('heap out of memory')) this.#outOfMemory = true;
+        const [jobId, more] = this.#running.keys();
+        const fields = {
+          runner: this.pid,
+          stream: name,
+          ...(more === undefined && jobId !== undefined && { job_id: jobId }),
+        };
+        this.#options.logger.info(fields, line.slice(0, 2_000));
+      });
+    }
+  }
+}

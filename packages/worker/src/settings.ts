@@ -1,0 +1,157 @@
+/** Settings of `compute-worker`. */
+import os from 'node:os';
+import {
+  asBool,
+  asBytes,
+  asChoice,
+  asInt,
+  asList,
+  asNonEmpty,
+  asNumber,
+  asPort,
+  asUrl,
+  dataDirSetting,
+  jobDatabaseSettings,
+  logLevelSetting,
+  mqttSettings,
+  type Settings,
+  uploadSettings,
+  type Values,
+} from '@cl-server/runtime';
+
+/** Several workers share a machine, and decoders and models use threads of their own. */
+const defaultConcurrency = (): number => Math.max(1, Math.min(4, Math.floor(os.availableParallelism() / 2)));
+
+const tool = <const E extends string>(env: E, name: string) =>
+  ({ env, parse: asNonEmpty, help: `Path of ${name}; default: found on the path` }) as const;
+
+export const workerSettings = {
+  dataDir: dataDirSetting,
+  workerId: {
+    env: 'WORKER_ID',
+    flag: 'worker-id',
+    short: 'w',
+    parse: asNonEmpty,
+    help: 'Name of this worker, unique among all; default: made from host and process',
+  },
+  tasks: {
+    env: 'WORKER_SUPPORTED_TASKS',
+    flag: 'tasks',
+    short: 't',
+    parse: asList,
+    default: [] as readonly string[],
+    help: 'Tasks to run, comma-separated; default: all',
+  },
+  concurrency: {
+    env: 'WORKER_CONCURRENCY',
+    flag: 'concurrency',
+    parse: asInt(1, 256),
+    default: defaultConcurrency(),
+    help: 'Jobs at once; one more is kept free for interactive jobs',
+  },
+  pollInterval: {
+    env: 'WORKER_POLL_INTERVAL',
+    flag: 'worker-poll-interval',
+    flagAliases: ['poll-interval'],
+    parse: asNumber(0.01, 3600),
+    default: 1 as number,
+    help: 'Seconds between two looks at the queue where no event wakes the worker',
+  },
+  leaseSeconds: {
+    env: 'WORKER_LEASE_SECONDS',
+    flag: 'lease',
+    parse: asNumber(0.5, 3600),
+    default: 20 as number,
+    help: 'Seconds after which the job of a worker that died is taken by another',
+  },
+  drainSeconds: {
+    env: 'WORKER_DRAIN_SECONDS',
+    flag: 'drain',
+    parse: asNumber(0, 3600),
+    default: 10 as number,
+    help: 'Seconds that running jobs are given at shutdown before they go back to the queue',
+  },
+  graceSeconds: {
+    env: 'WORKER_GRACE_SECONDS',
+    parse: asNumber(0, 600),
+    default: 3 as number,
+    help: 'Seconds between asking a task to stop and killing its process',
+  },
+  recheckSeconds: {
+    env: 'WORKER_RECHECK_SECONDS',
+    parse: asNumber(0.1, 86_400),
+    default: 30 as number,
+    help: 'Seconds between two tries to set up a task that cannot run',
+  },
+  runnerMemory: {
+    env: 'WORKER_RUNNER_MEMORY',
+    parse: asBytes,
+    default: 1_024_000_000 as number,
+    help: 'Memory that the code of one general task process may use',
+  },
+  logLevel: { ...logLevelSetting, short: 'l' },
+  debug: {
+    env: 'DEBUG',
+    flag: 'debug',
+    isSwitch: true,
+    parse: asBool,
+    default: false as boolean,
+    help: 'Log everything; the same as --log-level debug',
+  },
+  computeUrl: {
+    env: 'COMPUTE_URL',
+    flag: 'compute-url',
+    parse: asUrl('http', 'https'),
+    help: 'The compute service; if given, the log says when it does not answer',
+  },
+  port: {
+    env: 'COMPUTE_PORT',
+    flag: 'port',
+    short: 'p',
+    parse: asPort,
+    help: 'Port of the compute service; accepted as before, --compute-url says it better',
+  },
+  metricsPort: {
+    env: 'WORKER_METRICS_PORT',
+    flag: 'metrics-port',
+    parse: asPort,
+    default: 0 as number,
+    help: 'Port of /metrics on loopback; 0 is none',
+  },
+  ...jobDatabaseSettings,
+  ...mqttSettings,
+  computeStorageDir: {
+    env: 'COMPUTE_STORAGE_DIR',
+    parse: asNonEmpty,
+    help: 'Folder of job files; default: compute in the data folder',
+  },
+  mediaStorageDir: {
+    env: 'MEDIA_STORAGE_DIR',
+    parse: asNonEmpty,
+    help: 'Folder of stored media; default: media in the data folder',
+  },
+  modelsDir: { env: 'MODELS_DIR', parse: asNonEmpty, help: 'Folder of models; default: models in the data folder' },
+  ffmpegPath: tool('FFMPEG_PATH', 'ffmpeg'),
+  ffprobePath: tool('FFPROBE_PATH', 'ffprobe'),
+  exiftoolPath: tool('EXIFTOOL_PATH', 'exiftool'),
+  maxImagePixels: uploadSettings.maxImagePixels,
+  executionProvider: {
+    env: 'EXECUTION_PROVIDER',
+    parse: asNonEmpty,
+    default: 'cpu' as string,
+    help: 'What models run on: cpu, cuda, coreml, directml',
+  },
+  modelsDownload: {
+    env: 'MODELS_DOWNLOAD',
+    parse: asChoice(['auto', 'never'] as const),
+    default: 'auto' as 'auto' | 'never',
+    help: 'never: missing models are not fetched',
+  },
+  modelsMirror: {
+    env: 'MODELS_MIRROR',
+    parse: asUrl('http', 'https'),
+    help: 'Where models are asked for first, as <mirror>/<id>/<file>',
+  },
+} as const satisfies Settings;
+
+export type WorkerSettings = Values<typeof workerSettings>;

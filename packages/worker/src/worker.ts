@@ -1,0 +1,191 @@
+/** One worker, put together: runners, leases, claims, announcements. */
+import path from 'node:path';
+import { type JobEngine, type JobTables, openJobs } from '@cl-server/jobs';
+import type { Broadcaster, Database, Logger, MetricsRegistry } from '@cl-server/runtime';
+import type { LoadedPlugin, TaskEnvironment } from '@cl-server/task-kit';
+import { Announcer } from './engine/announcer.js';
+import { Availability } from './engine/availability.js';
+import { Bell } from './engine/bell.js';
+import { Engine } from './engine/engine.js';
+import { Executor } from './engine/executor.js';
+import { Leases } from './engine/leases.js';
+import { Reports } from './engine/reports.js';
+import { Scratch } from './engine/scratch.js';
+import { Slots } from './engine/slots.js';
+import { Unrunnable } from './engine/unrunnable.js';
+import { Verdicts } from './engine/verdicts.js';
+import { jobMetrics, slotMetrics } from './metrics.js';
+import { RunnerPool } from './runners/pool.js';
+
+export interface WorkerOptions {
+  readonly workerId: string;
+  readonly plugins: readonly LoadedPlugin[];
+  /** With the job tables, migrated. The caller closes it. */
+  readonly database: Database<JobTables>;
+  readonly storageDir: string;
+  /** Folder for scratch folders. */
+  readonly scratchDir: string;
+  /** The caller closes it. */
+  readonly broadcaster: Broadcaster;
+  /** Whether there is to be a broker; without one nobody else fails jobs whose model is missing. */
+  readonly hasBroker: boolean;
+  readonly eventsTopic: string;
+  readonly jobStatusTopic: boolean;
+  readonly topicPrefix: string;
+  readonly env: Omit<TaskEnvironment, 'logger'>;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly concurrency: number;
+  /** Bytes of JavaScript heap of a general runner. */
+  readonly runnerMemory: number;
+  readonly leaseMs: number;
+  readonly pollMs: number;
+  readonly graceMs: number;
+  readonly drainMs: number;
+  readonly recheckMs: number;
+  readonly heartbeatMs: number;
+  readonly logger: Logger;
+  readonly metrics: MetricsRegistry;
+  readonly now: () => number;
+}
+
+export interface Worker {
+  /** Tasks that it can run now. */
+  readonly tasks: readonly string[];
+  /** Drains, then lets go of everything. */
+  stop(): Promise<void>;
+  /** Ends every child process at once, for a process that ends without time to wait. */
+  kill(): void;
+}
+
+/** How long the first announcement waits for slow set-ups, e.g. a model that is being fetched. */
+const FIRST_WITHIN = 15_000;
+/** Interactive jobs have one slot of their own. */
+const INTERACTIVE = 1;
+const MEGABYTE = 1_000_000;
+
+function announcerOf(options: WorkerOptions, availability: Availability, slots: Slots): Announcer {
+  const { broadcaster, topicPrefix, workerId, heartbeatMs, now } = options;
+  return new Announcer({ broadcaster, topicPrefix, workerId, availability, slots, heartbeatMs, now });
+}
+
+function executorOf(
+  options: WorkerOptions,
+  jobs: JobEngine,
+  pool: RunnerPool,
+  leases: Leases,
+  scratch: Scratch,
+): Executor {
+  const { leaseMs, logger, plugins, graceMs } = options;
+  const { repository, storage } = jobs;
+  const reports = new Reports({
+    repository,
+    logger,
+    giveUpAfter: leaseMs * 3,
+    onRefused: (token) => leases.lost(token),
+  });
+  const definitions = new Map(plugins.map(({ task, definition }) => [task, definition]));
+  const verdicts = new Verdicts({ repository, storage, reports, definition: (task) => definitions.get(task), logger });
+  return new Executor({ pool, storage, reports, leases, scratch, verdicts, graceMs, logger });
+}
+
+function poolOf(options: WorkerOptions, availability: Availability): RunnerPool {
+  const { plugins, env, environment, concurrency, runnerMemory, logger } = options;
+  const runnable = plugins.filter(({ task, definition }) => {
+    const missing = definition.requirements?.tools?.find(
+      (tool) => tool !== 'exiftool' && env.tools[tool] === undefined,
+    );
+    if (missing === undefined) return true; // exiftool comes with the platform
+    const reason = `${missing} was not found: install it, or name its path with ${missing.toUpperCase()}_PATH`;
+    availability.set(task, { state: 'unavailable', code: 'tool_missing', reason });
+    return false;
+  });
+  return new RunnerPool({
+    tasks: runnable.map(({ task, file, definition }) => ({ task, file, process: definition.process })),
+    env,
+    environment,
+    limit: concurrency + INTERACTIVE,
+    memory: Math.ceil(runnerMemory / MEGABYTE),
+    logger,
+    onTaskState: (task, state) => {
+      availability.set(task, state);
+      if (state.state === 'unavailable')
+        logger.warn({ task, code: state.code, reason: state.reason }, 'task unavailable');
+    },
+  });
+}
+
+/** Starts a worker; resolves when its first capabilities are known and announced. */
+export async function startWorker(options: WorkerOptions): Promise<Worker> {
+  const { workerId, plugins, broadcaster, logger, leaseMs, pollMs, metrics, now } = options;
+  const jobs = openJobs({
+    database: options.database,
+    storageDir: options.storageDir,
+    broadcaster,
+    logger,
+    eventsTopic: options.eventsTopic,
+    jobStatusTopic: options.jobStatusTopic,
+    leaseMs,
+    metrics: jobMetrics(metrics),
+    now,
+  });
+  const scratch = new Scratch(path.resolve(options.scratchDir));
+  const availability = new Availability(plugins.map(({ task }) => task));
+  const slots = new Slots(
+    options.concurrency,
+    new Map(plugins.map(({ task, definition }) => [task, { concurrency: definition.concurrency }])),
+  );
+  slotMetrics(metrics, slots);
+  const bell = new Bell();
+  const leases = new Leases({ repository: jobs.repository, leaseMs, logger });
+  const pool = poolOf(options, availability);
+  const executor = executorOf(options, jobs, pool, leases, scratch);
+  await availability.settled(FIRST_WITHIN);
+
+  const announcer = announcerOf(options, availability, slots);
+  availability.onChange(() => {
+    announcer.changed();
+    bell.ring();
+  });
+  const stopListening = jobs.events.subscribe(({ event_type }) => {
+    if (event_type === 'queued') bell.ring();
+  });
+  const recheck = setInterval(() => {
+    for (const task of availability.unavailable.keys()) pool.retrySetup(task);
+  }, options.recheckMs);
+  const unrunnable = options.hasBroker
+    ? undefined
+    : new Unrunnable({ repository: jobs.repository, availability, everyMs: pollMs, logger });
+
+  const engine = new Engine({
+    workerId,
+    repository: jobs.repository,
+    availability,
+    slots,
+    executor,
+    definition: (task) => plugins.find((plugin) => plugin.task === task)?.definition,
+    bell,
+    leaseMs,
+    pollMs,
+    onSlots: () => announcer.changed(),
+    logger,
+  });
+  engine.start();
+
+  return {
+    get tasks() {
+      return availability.ready;
+    },
+    stop: async () => {
+      clearInterval(recheck);
+      stopListening();
+      await announcer.close();
+      await unrunnable?.close();
+      await engine.stop(options.drainMs);
+      leases.close();
+      await pool.close();
+      scratch.close();
+      await jobs.close();
+    },
+    kill: () => pool.killAll(),
+  };
+}
