@@ -1,4 +1,13 @@
-import type { Broadcaster, Database, Logger } from '@cl-server/runtime';
+import { TOPICS } from '@cl-server/contract';
+import { type Broadcaster, type Database, type Logger, noBroadcaster } from '@cl-server/runtime';
+import { Outbox } from './events/outbox.js';
+import { Publisher } from './events/publisher.js';
+import { Relay } from './events/relay.js';
+import { watchJob } from './events/watch.js';
+import { SqlPreferences } from './preferences.js';
+import { JobReconciler } from './reconcile/reconciler.js';
+import { SqlJobRepository } from './repository/repository.js';
+import { LocalJobStorage } from './storage/local.js';
 import type { JobTables } from './tables.js';
 import type { JobEvents, JobMetrics, JobRepository, JobStorage, Preferences, Reconciler } from './types.js';
 
@@ -13,13 +22,19 @@ export interface JobEngineOptions {
   readonly eventsTopic?: string;
   /** Whether `job/status/{id}` is published (`MQTT_JOB_STATUS`); the same in every process. Default false. */
   readonly jobStatusTopic?: boolean;
-  /** Length of a lease in milliseconds; default 30,000. */
+  /** Length of a lease in milliseconds; default 20,000. */
   readonly leaseMs?: number;
   /** Delay before the first retry in milliseconds, doubled with each; default 1,000, at most 5 minutes. */
   readonly retryDelayMs?: number;
   readonly metrics?: JobMetrics;
   /** Milliseconds since 1970; default Date.now. */
   readonly now?: () => number;
+  /** A clock that nobody can set, in milliseconds; default performance.now, or `now` where that is given. */
+  readonly monotonic?: () => number;
+  /** Claims look for expired leases and finished delays at most this often, in milliseconds; default 500. */
+  readonly upkeepMs?: number;
+  /** Age in milliseconds from which a folder without a job is removed; default one hour. */
+  readonly orphanMs?: number;
   /** Random part of a fencing token; default from the system. */
   readonly random?: () => string;
 }
@@ -34,7 +49,68 @@ export interface JobEngine {
   close(): Promise<void>;
 }
 
-/** Puts the engine together. */
-export function openJobs(_options: JobEngineOptions): JobEngine {
-  throw new Error('the engine is being assembled');
+const DEFAULT_LEASE_MS = 20_000;
+const DEFAULT_RETRY_DELAY_MS = 1_000;
+const MAX_RETRY_DELAY_MS = 300_000;
+const UPKEEP_MS = 500;
+const ORPHAN_MS = 3_600_000;
+
+/** Puts the engine together. Opens nothing itself but the storage's folder. */
+export function openJobs(options: JobEngineOptions): JobEngine {
+  const { database, broadcaster, logger, leaseMs = DEFAULT_LEASE_MS, now = Date.now } = options;
+  const kysely = database.kysely;
+  const topic = options.eventsTopic ?? TOPICS.jobEvents;
+  const hasBroker = broadcaster !== noBroadcaster;
+  const shows = hasBroker && options.jobStatusTopic === true;
+  const outbox = hasBroker ? new Outbox(kysely) : undefined;
+  const storage = new LocalJobStorage(options.storageDir);
+  const repository: SqlJobRepository = new SqlJobRepository({
+    database,
+    storage,
+    announces: hasBroker,
+    shows,
+    leaseMs,
+    policy: { delayMs: options.retryDelayMs ?? DEFAULT_RETRY_DELAY_MS, maxDelayMs: MAX_RETRY_DELAY_MS },
+    metrics: options.metrics ?? {},
+    now,
+    // A clock that a test sets is steady by definition.
+    monotonic: options.monotonic ?? (options.now ? now : () => performance.now()),
+    random: options.random,
+    upkeepMs: options.upkeepMs ?? UPKEEP_MS,
+    committed: (changes) => publisher.committed(changes),
+  });
+  const read = (jobIds: readonly string[]) => repository.getJobs(jobIds);
+  const publisher: Publisher = new Publisher({ broadcaster, logger, topic, outbox, shows, read, now });
+  const { status } = publisher;
+  const relay = outbox && new Relay({ broadcaster, outbox, topic, status, read, now });
+  const events: JobEvents = {
+    subscribe: (listener) => publisher.subscribe(listener),
+    watch: (jobId, { signal }) =>
+      watchJob(jobId, signal, {
+        read: (id) => repository.getJob(id),
+        subscribe: (listener) => publisher.subscribe(listener),
+      }),
+    relay: async () => (relay ? relay.run() : 0),
+    flush: () => publisher.flush(),
+  };
+  const reconciler = new JobReconciler({
+    kysely,
+    repository,
+    storage,
+    broadcaster,
+    relay,
+    status,
+    leaseMs,
+    logger,
+    now,
+    orphanMs: options.orphanMs ?? ORPHAN_MS,
+  });
+  return {
+    repository,
+    storage,
+    events,
+    reconciler,
+    preferences: new SqlPreferences(kysely, now),
+    close: () => publisher.close(),
+  };
 }

@@ -2,6 +2,5 @@ export { type JobEngine, type JobEngineOptions, openJobs } from './engine.js';
 export { newJobId } from './id.js';
 export { jobMigrations } from './migrations/index.js';
 export { jobView } from './record.js';
-export { sanitizeFileName } from './storage/name.js';
 export type { JobTables } from './tables.js';
 export type * from './types.js';

@@ -67,7 +67,7 @@ export interface ClaimRequest {
   readonly limit: number;
   /** Only jobs of this priority or higher: a worker's slot kept free for interactive work. */
   readonly minPriority?: number;
-  /** Length of the lease; default 30,000. */
+  /** Length of the lease; default the engine's. */
   readonly leaseMs?: number;
 }
 
@@ -220,8 +220,12 @@ export interface SavedFile {
   readonly hash: string;
 }
 
-/** Bytes, a stream, or a file to copy; with `move` it is renamed into place (the source is gone afterwards). */
-export type FileSource = Uint8Array | Readable | { readonly path: string; readonly move?: boolean };
+/** Bytes, a stream, or a file to copy; with `move` it is renamed into place (the source is gone afterwards),
+ * and a `sha256` that is known already is not computed again. */
+export type FileSource =
+  | Uint8Array
+  | Readable
+  | { readonly path: string; readonly move?: boolean; readonly sha256?: string };
 
 export interface OpenFile extends AsyncDisposable {
   /** Close it, or `await using`. Reading goes on safely when the job is removed meanwhile. */
@@ -247,7 +251,7 @@ export interface JobStorage {
   createDirectory(jobId: string): Promise<void>;
   /** Safe while others read. @returns whether there was one */
   remove(jobId: string): Promise<boolean>;
-  /** Durable when it returns. The name is taken as it is: `sanitizeFileName` first. @throws HttpError 403, 507 */
+  /** Durable when it returns. The name is taken as it is: see `safeFileName` of the runtime. @throws HttpError 403, 507 */
   save(jobId: string, relativePath: string, source: FileSource): Promise<SavedFile>;
   /** Absolute path in the attempt's folder, its parents made. `output/a.json`, `faces/1.png`. @throws HttpError 403 */
   allocatePath(jobId: string, attempt: number, relativePath: string): Promise<string>;

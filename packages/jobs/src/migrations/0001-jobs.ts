@@ -8,9 +8,10 @@ import { type CreateTableBuilder, sql } from 'kysely';
 export const jobs0001: Migration = {
   name: '0001_jobs',
   up: async (db, dialect) => {
+    // AUTOINCREMENT: a number is never given twice, for an outbox entry is removed by its number a moment later.
     const sequence = <T extends string>(table: CreateTableBuilder<T>) =>
       dialect === 'sqlite'
-        ? table.addColumn('seq', 'integer', (column) => column.primaryKey())
+        ? table.addColumn('seq', 'integer', (column) => column.primaryKey().autoIncrement())
         : table.addColumn('seq', 'bigserial', (column) => column.primaryKey());
 
     await sequence(db.schema.createTable('jobs'))

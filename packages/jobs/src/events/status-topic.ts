@@ -1,0 +1,76 @@
+import { type Job, TOPICS } from '@cl-server/contract';
+import type { Broadcaster } from '@cl-server/runtime';
+import { jobView } from '../record.js';
+import type { JobRecord } from '../types.js';
+
+/** After an end, the status is published once more: another process may have been slower with an older one. */
+const AGAIN_MS = 500;
+const BATCH = 100;
+
+export interface StatusTopicOptions {
+  readonly broadcaster: Broadcaster;
+  readonly read: (jobIds: readonly string[]) => Promise<ReadonlyMap<string, JobRecord>>;
+}
+
+/**
+ * `job/status/{id}`: the whole job, retained. Always the state as it is in the database at that moment; several changes
+ * in quick succession give one message. A job that is gone clears its topic.
+ */
+export class StatusTopic {
+  readonly #options: StatusTopicOptions;
+  readonly #changed = new Set<string>();
+  readonly #again = new Map<string, NodeJS.Timeout>();
+  #running: Promise<void> | undefined;
+
+  constructor(options: StatusTopicOptions) {
+    this.#options = options;
+  }
+
+  /** @param ended whether this is the job's last state */
+  show(jobId: string, ended: boolean): void {
+    this.#changed.add(jobId);
+    this.#running ??= this.#run();
+    if (!ended || this.#again.has(jobId)) return;
+    const timer = setTimeout(() => {
+      this.#again.delete(jobId);
+      this.show(jobId, false);
+    }, AGAIN_MS).unref();
+    this.#again.set(jobId, timer);
+  }
+
+  clear(jobId: string): Promise<boolean> {
+    return this.#options.broadcaster.clearRetained(TOPICS.jobStatus(jobId));
+  }
+
+  /** Waits until what changed is published; the repetitions are done now and not later. */
+  async flush(): Promise<void> {
+    for (const [jobId, timer] of this.#again) {
+      clearTimeout(timer);
+      this.#again.delete(jobId);
+      this.show(jobId, false);
+    }
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    await undefined;
+    try {
+      while (this.#changed.size > 0) {
+        const ids = [...this.#changed].slice(0, BATCH);
+        for (const id of ids) this.#changed.delete(id);
+        const jobs = await this.#options.read(ids);
+        await Promise.all(ids.map((id) => this.#publish(id, jobs.get(id))));
+      }
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  #publish(jobId: string, job: JobRecord | undefined): Promise<boolean> {
+    if (!job) return this.clear(jobId);
+    return this.#options.broadcaster.publish(TOPICS.jobStatus(jobId), jobView(job) satisfies Job, {
+      qos: 1,
+      retain: true,
+    });
+  }
+}

@@ -1,0 +1,88 @@
+/** Rows and folders brought together again. */
+import type { Kysely } from 'kysely';
+import type { SqlJobRepository } from '../repository/repository.js';
+import type { LocalJobStorage } from '../storage/local.js';
+import type { JobTables } from '../tables.js';
+import type { JobRecord } from '../types.js';
+
+const BATCH = 200;
+const QUEUED_BATCH = 500;
+
+export interface FoldersOptions {
+  readonly kysely: Kysely<JobTables>;
+  readonly repository: SqlJobRepository;
+  readonly storage: LocalJobStorage;
+  readonly now: () => number;
+  /** What nobody touched for so long is nobody's. */
+  readonly orphanMs: number;
+}
+
+export interface FoldersReport {
+  readonly directories_removed: number;
+  readonly attempts_removed: number;
+}
+
+/** Removes folders without a job, and attempts that were neither committed nor are running. */
+export async function tidyFolders({ repository, storage, now, orphanMs }: FoldersOptions): Promise<FoldersReport> {
+  let directories_removed = 0;
+  let attempts_removed = 0;
+  const check = async (jobIds: readonly string[]): Promise<void> => {
+    const jobs = await repository.getJobs(jobIds);
+    for (const jobId of jobIds) {
+      const job = jobs.get(jobId);
+      if (job) attempts_removed += await removeStaleAttempts(storage, job);
+      else if (await isOrphan(jobId)) directories_removed += (await storage.remove(jobId)) ? 1 : 0;
+    }
+  };
+  // A folder is made before its row, so a young one may be about to get it.
+  const isOrphan = async (jobId: string): Promise<boolean> => {
+    const changed = await storage.changedAt(jobId);
+    return changed !== undefined && changed < now() - orphanMs;
+  };
+  let batch: string[] = [];
+  for await (const jobId of storage.jobFolders()) {
+    batch.push(jobId);
+    if (batch.length < BATCH) continue;
+    await check(batch);
+    batch = [];
+  }
+  await check(batch);
+  return { directories_removed, attempts_removed };
+}
+
+async function removeStaleAttempts(storage: LocalJobStorage, job: JobRecord): Promise<number> {
+  let removed = 0;
+  for (const attempt of await storage.attempts(job.job_id)) {
+    // Numbers above the row's belong to a claim that came after the row was read.
+    const isRunning = job.status === 'processing' && attempt === job.attempt;
+    if (attempt > job.attempt || isRunning || attempt === job.committed_attempt) continue;
+    await storage.removeAttempt(job.job_id, attempt);
+    removed += 1;
+  }
+  return removed;
+}
+
+/** Fails queued jobs whose input is gone: no worker could ever do them. @returns how many */
+export async function failWithoutFiles({ kysely, repository, storage }: FoldersOptions): Promise<number> {
+  let failed = 0;
+  let after = 0;
+  for (;;) {
+    const rows = await kysely
+      .selectFrom('jobs')
+      .select(['seq', 'job_id', 'params'])
+      .where('status', '=', 'queued')
+      .where('seq', '>', after)
+      .orderBy('seq')
+      .limit(QUEUED_BATCH)
+      .execute();
+    const last = rows.at(-1);
+    if (!last) return failed;
+    after = last.seq;
+    for (const { job_id, params } of rows) {
+      const { input_path } = JSON.parse(params) as { input_path?: unknown };
+      if (typeof input_path !== 'string' || !input_path.startsWith('input/')) continue;
+      if (await storage.hasInput(job_id, input_path)) continue;
+      failed += await repository.reject([job_id], 'invalid_input', 'The input file of this job is gone');
+    }
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * The rarer changes (failing, cancelling, retrying, expiring): rows are read under lock, the state machine decides, the
+ * patch and its outbox entry are written in the same transaction.
+ */
+import type { Database } from '@cl-server/runtime';
+import type { Kysely, SelectQueryBuilder, Transaction } from 'kysely';
+import type { Committed } from '../events/committed.js';
+import type { JobPatch } from '../machine.js';
+import type { JobRow, JobTables } from '../tables.js';
+import { retryDeadlocks } from './postgres-retry.js';
+
+export type Tx = Transaction<JobTables>;
+export type JobQuery = SelectQueryBuilder<JobTables, 'jobs', JobRow>;
+export type Decide = (row: JobRow, tx: Tx) => JobPatch | undefined | Promise<JobPatch | undefined>;
+
+export interface Changed {
+  readonly before: JobRow;
+  readonly after: JobRow;
+}
+
+export interface ChangesOptions {
+  readonly database: Database<JobTables>;
+  /** Whether status changes go to the outbox. */
+  readonly announces: boolean;
+  /** Whether retained statuses are published. */
+  readonly shows: boolean;
+  readonly now: () => number;
+  readonly committed: (changes: readonly Committed[]) => void;
+}
+
+export class Changes {
+  readonly #options: ChangesOptions;
+
+  constructor(options: ChangesOptions) {
+    this.#options = options;
+  }
+
+  get #kysely(): Kysely<JobTables> {
+    return this.#options.database.kysely;
+  }
+
+  /** Runs once more where PostgreSQL found a deadlock. */
+  transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    return retryDeadlocks(() => this.#kysely.transaction().execute(work));
+  }
+
+  /**
+   * Changes the rows that a query finds.
+   * @param skipLocked leaves out rows that another process holds, instead of waiting
+   * @returns those that were changed
+   */
+  async apply(
+    find: (query: JobQuery) => JobQuery,
+    decide: Decide,
+    { skipLocked = false }: { skipLocked?: boolean } = {},
+  ): Promise<readonly Changed[]> {
+    const { database, committed } = this.#options;
+    const announcements: Committed[] = [];
+    const changed = await this.transaction(async (tx) => {
+      announcements.length = 0;
+      let query = find(tx.selectFrom('jobs').selectAll());
+      if (database.dialect === 'postgres') query = skipLocked ? query.forUpdate().skipLocked() : query.forUpdate();
+      const done: Changed[] = [];
+      for (const before of await query.execute()) {
+        const change = await this.#write(tx, before, await decide(before, tx), announcements);
+        if (change) done.push(change);
+      }
+      return done;
+    });
+    committed(announcements);
+    return changed;
+  }
+
+  async #write(
+    tx: Tx,
+    before: JobRow,
+    decided: JobPatch | undefined,
+    announcements: Committed[],
+  ): Promise<Changed | undefined> {
+    if (!decided) return undefined;
+    const patch = this.#options.shows ? { ...decided, shown: 1 } : decided;
+    await tx.updateTable('jobs').set(patch).where('seq', '=', before.seq).execute();
+    const after: JobRow = { ...before, ...patch };
+    if (after.status !== before.status) announcements.push(await this.announce(tx, after, after.status));
+    return { before, after };
+  }
+
+  /** Puts a status change into the outbox, within the caller's transaction. */
+  async announce(tx: Tx, row: JobRow, event: Committed['event']): Promise<Committed> {
+    const { announces, now } = this.#options;
+    const at = now();
+    let outboxSeq: number | null = null;
+    if (announces) {
+      const inserted = await tx
+        .insertInto('job_outbox')
+        .values({ job_id: row.job_id, event, progress: row.progress, created_at: at })
+        .returning('seq')
+        .executeTakeFirstOrThrow();
+      outboxSeq = inserted.seq;
+    }
+    return { job_id: row.job_id, event, progress: row.progress, at, createdAt: row.created_at, outboxSeq };
+  }
+}

@@ -1,0 +1,25 @@
+import type { SqlDialect } from '@cl-server/runtime';
+import { sql } from 'kysely';
+import type { Tx } from './changes.js';
+
+/**
+ * Whether a creator has as many queued jobs as allowed, counted under the lock that creation takes too.
+ * @returns how many, or undefined where one more is allowed
+ */
+export async function limitReached(
+  tx: Tx,
+  dialect: SqlDialect,
+  creator: string | null,
+  maxQueued: number | undefined,
+): Promise<number | undefined> {
+  if (creator === null || maxQueued === undefined) return undefined;
+  // On SQLite the transaction itself is the lock.
+  if (dialect === 'postgres') await sql`select pg_advisory_xact_lock(hashtext('jobs:' || ${creator}))`.execute(tx);
+  const { queued } = await tx
+    .selectFrom('jobs')
+    .select((eb) => eb.fn.countAll<number>().as('queued'))
+    .where('created_by', '=', creator)
+    .where('status', '=', 'queued')
+    .executeTakeFirstOrThrow();
+  return Number(queued) >= maxQueued ? Number(queued) : undefined;
+}

@@ -1,0 +1,79 @@
+/** Writing so that it is still there after a power cut. */
+import { createHash } from 'node:crypto';
+import fs from 'node:fs';
+import fsp from 'node:fs/promises';
+import path from 'node:path';
+import { Readable, Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+
+const CHUNK = 1 << 20;
+
+export interface Written {
+  readonly size: number;
+  /** SHA-256, hex. */
+  readonly hash: string;
+}
+
+/** Waits until a file's bytes, or a folder's entries, are on the disk. */
+export async function sync(file: string): Promise<void> {
+  const handle = await fsp.open(file, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Writes a new file, hashing on the way; memory stays constant. */
+export async function writeHashed(source: Readable | Uint8Array, file: string): Promise<Written> {
+  const sha256 = createHash('sha256');
+  let size = 0;
+  const hashing = new Transform({
+    transform(chunk: Buffer | string, encoding, done) {
+      const bytes = typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk;
+      size += bytes.length;
+      sha256.update(bytes);
+      done(null, bytes);
+    },
+  });
+  const input = source instanceof Uint8Array ? Readable.from([source], { objectMode: false }) : source;
+  await pipeline(input, hashing, fs.createWriteStream(file, { flags: 'wx', mode: 0o640, highWaterMark: CHUNK }));
+  return { size, hash: sha256.digest('hex') };
+}
+
+export async function hashFile(file: string): Promise<Written> {
+  const sha256 = createHash('sha256');
+  let size = 0;
+  for await (const chunk of fs.createReadStream(file, { highWaterMark: CHUNK }) as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    sha256.update(chunk);
+  }
+  return { size, hash: sha256.digest('hex') };
+}
+
+/** Syncs a folder's whole content, and the folders above it up to `root`. Links and pipes are left alone. */
+export async function syncTree(folder: string, root: string): Promise<void> {
+  for (const entry of await fsp.readdir(folder, { withFileTypes: true, recursive: true }))
+    if (entry.isFile() || entry.isDirectory()) await sync(path.join(entry.parentPath, entry.name));
+  await syncUpwards(folder, root);
+}
+
+/** Syncs the entries of a folder and of those above it, `root` included. */
+export async function syncUpwards(folder: string, root: string): Promise<void> {
+  for (let at = folder; ; at = path.dirname(at)) {
+    await sync(at);
+    if (at === root || at === path.dirname(at)) return;
+  }
+}
+
+/** Bytes of all files below; what vanishes meanwhile counts nothing. */
+export async function treeSize(folder: string): Promise<number> {
+  const entries = await fsp.readdir(folder, { withFileTypes: true, recursive: true }).catch(() => []);
+  let size = 0;
+  for (const entry of entries) {
+    if (!entry.isFile()) continue;
+    const stat = await fsp.lstat(path.join(entry.parentPath, entry.name)).catch(() => undefined);
+    size += stat?.size ?? 0;
+  }
+  return size;
+}

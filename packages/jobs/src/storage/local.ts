@@ -1,0 +1,192 @@
+import { randomUUID } from 'node:crypto';
+import fs from 'node:fs';
+import fsp from 'node:fs/promises';
+import path from 'node:path';
+import { Readable } from 'node:stream';
+import { badRequest, storageFault } from '@cl-server/runtime';
+import { isJobId } from '../id.js';
+import type { FileSource, FilesOf, JobStorage, OpenFile, SavedFile } from '../types.js';
+import { hashFile, sync, syncTree, syncUpwards, treeSize, type Written, writeHashed } from './durable.js';
+import { errorCode, fileMissing, isMissing, isWithin, JobPaths, segmentsOf, traversal } from './paths.js';
+
+const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
+
+/** Job files in a folder of this machine. Folders beginning with a dot are the storage's own. */
+export class LocalJobStorage implements JobStorage {
+  readonly root: string;
+  readonly uploads: string;
+  readonly #trash: string;
+  readonly #paths: JobPaths;
+
+  constructor(root: string) {
+    this.root = path.resolve(root);
+    this.uploads = path.join(this.root, '.uploads');
+    this.#trash = path.join(this.root, '.trash');
+    this.#paths = new JobPaths(this.root);
+    for (const folder of [this.uploads, this.#trash]) fs.mkdirSync(folder, { recursive: true, mode: 0o750 });
+  }
+
+  async createDirectory(jobId: string): Promise<void> {
+    await fsp.mkdir(path.join(this.#paths.job(jobId), 'input'), { recursive: true, mode: 0o750 });
+  }
+
+  async remove(jobId: string): Promise<boolean> {
+    return isJobId(jobId) && this.#discard(this.#paths.job(jobId));
+  }
+
+  /** Out of sight in one step, then away: whoever has a file open reads on, nobody sees half a folder. */
+  async #discard(folder: string): Promise<boolean> {
+    const grave = path.join(this.#trash, randomUUID());
+    try {
+      await fsp.rename(folder, grave);
+    } catch (error) {
+      if (isMissing(error)) return false;
+      throw error;
+    }
+    await fsp.rm(grave, { recursive: true, force: true, maxRetries: 3 });
+    return true;
+  }
+
+  async save(jobId: string, relativePath: string, source: FileSource): Promise<SavedFile> {
+    const segments = segmentsOf(relativePath);
+    if (segments[0] !== 'input' || segments.length < 2) throw traversal();
+    const target = path.join(this.#paths.job(jobId), ...segments);
+    const folder = path.dirname(target);
+    const unfinished = path.join(this.uploads, `${randomUUID()}.part`);
+    try {
+      await fsp.mkdir(folder, { recursive: true, mode: 0o750 });
+      if (!isWithin(await fsp.realpath(this.#paths.job(jobId)), await fsp.realpath(folder))) throw traversal();
+      const written = await this.#receive(source, unfinished);
+      await sync(unfinished);
+      await fsp.rename(unfinished, target);
+      await syncUpwards(folder, this.root);
+      return { relative_path: segments.join('/'), ...written };
+    } catch (error) {
+      await fsp.rm(unfinished, { force: true });
+      throw storageFault(error);
+    }
+  }
+
+  async #receive(source: FileSource, file: string): Promise<Written> {
+    if (source instanceof Uint8Array || source instanceof Readable) return writeHashed(source, file);
+    if (!source.move) return writeHashed(fs.createReadStream(source.path), file);
+    try {
+      await fsp.rename(source.path, file);
+    } catch (error) {
+      if (errorCode(error) !== 'EXDEV') throw error;
+      const written = await writeHashed(fs.createReadStream(source.path), file);
+      await fsp.rm(source.path);
+      return written;
+    }
+    if (source.sha256 === undefined) return hashFile(file);
+    return { size: (await fsp.stat(file)).size, hash: source.sha256 };
+  }
+
+  async allocatePath(jobId: string, attempt: number, relativePath: string): Promise<string> {
+    const segments = segmentsOf(relativePath);
+    if (segments.length === 0 || segments[0] === 'input') throw traversal();
+    const home = this.#paths.attempt(jobId, attempt);
+    const file = path.join(home, ...segments);
+    await fsp.mkdir(path.dirname(file), { recursive: true, mode: 0o750 });
+    if (!isWithin(await fsp.realpath(home), await fsp.realpath(path.dirname(file)))) throw traversal();
+    return file;
+  }
+
+  async seal(jobId: string, attempt: number): Promise<void> {
+    const folder = this.#paths.attempt(jobId, attempt);
+    await syncTree(folder, this.root).catch((error: unknown) => {
+      if (!isMissing(error)) throw storageFault(error);
+    });
+  }
+
+  async removeAttempt(jobId: string, attempt: number): Promise<void> {
+    await this.#discard(this.#paths.attempt(jobId, attempt));
+  }
+
+  async open(job: FilesOf, relativePath: string): Promise<OpenFile> {
+    const file = await this.#paths.real(job, relativePath);
+    const handle = await fsp.open(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK).catch((error: unknown) => {
+      if (errorCode(error) === 'ELOOP') throw traversal();
+      throw isMissing(error) ? fileMissing(relativePath) : error;
+    });
+    try {
+      const stat = await handle.stat();
+      if (!stat.isFile()) throw badRequest(`Path is not a file: ${relativePath}`, { code: 'not_a_file' });
+      return {
+        handle,
+        size: stat.size,
+        modified: Math.floor(stat.mtimeMs),
+        name: path.basename(file),
+        [Symbol.asyncDispose]: () => handle.close(),
+      };
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+  }
+
+  resolvePath(job: FilesOf, relativePath = ''): Promise<string> {
+    return this.#paths.real(job, relativePath);
+  }
+
+  async size(): Promise<{ total_size: number; job_count: number }> {
+    let total_size = 0;
+    let job_count = 0;
+    for await (const jobId of this.jobFolders()) {
+      total_size += await this.sizeOf(jobId);
+      job_count += 1;
+    }
+    return { total_size, job_count };
+  }
+
+  /** Bytes of one job's files. */
+  sizeOf(jobId: string): Promise<number> {
+    return treeSize(this.#paths.job(jobId));
+  }
+
+  /** Every folder that could be a job's. */
+  async *jobFolders(): AsyncGenerator<string> {
+    for await (const entry of await fsp.opendir(this.root))
+      if (entry.isDirectory() && isJobId(entry.name)) yield entry.name;
+  }
+
+  /** Numbers of the attempts that have a folder. */
+  async attempts(jobId: string): Promise<number[]> {
+    const names = await fsp.readdir(path.join(this.#paths.job(jobId), 'attempts')).catch(() => []);
+    return names.filter((name) => /^\d+$/.test(name)).map(Number);
+  }
+
+  /** When the job's folder, its input or its attempts last gained or lost an entry; undefined where it is gone. */
+  async changedAt(jobId: string): Promise<number | undefined> {
+    const home = this.#paths.job(jobId);
+    const times = await Promise.all(
+      [home, path.join(home, 'input'), path.join(home, 'attempts')].map(async (folder) => {
+        const stat = await fsp.stat(folder).catch(() => undefined);
+        return stat?.mtimeMs;
+      }),
+    );
+    return times[0] === undefined ? undefined : Math.max(...times.map((time) => time ?? 0));
+  }
+
+  /** Whether a file that a job's params name is still there. */
+  async hasInput(jobId: string, inputPath: string): Promise<boolean> {
+    return this.#paths.real({ job_id: jobId, committed_attempt: null }, inputPath).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** Removes unfinished uploads and removals that nobody touched since the moment. @returns how many */
+  async sweep(untouchedSince: number): Promise<number> {
+    let removed = 0;
+    for (const folder of [this.uploads, this.#trash])
+      for (const name of await fsp.readdir(folder)) {
+        const file = path.join(folder, name);
+        const stat = await fsp.lstat(file).catch(() => undefined);
+        if (!stat || stat.mtimeMs >= untouchedSince) continue;
+        await fsp.rm(file, { recursive: true, force: true });
+        removed += 1;
+      }
+    return removed;
+  }
+}

@@ -1,0 +1,69 @@
+import fsp from 'node:fs/promises';
+import path from 'node:path';
+import { forbidden, type HttpError, notFound } from '@cl-server/runtime';
+import { isJobId } from '../id.js';
+import type { FilesOf } from '../types.js';
+
+export const traversal = (): HttpError =>
+  forbidden('Access denied: path traversal detected', { code: 'path_traversal' });
+export const fileMissing = (relative: string): HttpError => notFound(`File not found: ${relative}`);
+export const folderMissing = (jobId: string): HttpError => notFound(`Job directory not found for job ${jobId}`);
+
+export const errorCode = (error: unknown): string | undefined => (error as NodeJS.ErrnoException | undefined)?.code;
+export const isMissing = (error: unknown): boolean =>
+  ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG'].includes(errorCode(error) ?? '');
+
+/**
+ * A relative path's segments.
+ * @throws HttpError 403 for one that is absolute, climbs, or holds what no file name of ours holds
+ */
+export function segmentsOf(relative: string): string[] {
+  if (relative.startsWith('/') || /[\0\\]/.test(relative)) throw traversal();
+  const segments = relative.split('/').filter((segment) => segment !== '' && segment !== '.');
+  if (segments.includes('..')) throw traversal();
+  return segments;
+}
+
+/** Where things of a job lie. */
+export class JobPaths {
+  constructor(readonly root: string) {}
+
+  /** @throws HttpError 404 for what cannot be a job's id */
+  job(jobId: string): string {
+    if (!isJobId(jobId)) throw folderMissing(jobId);
+    return path.join(this.root, jobId);
+  }
+
+  attempt(jobId: string, attempt: number): string {
+    return path.join(this.job(jobId), 'attempts', String(attempt));
+  }
+
+  /** Where a client's path lies: `input/…` as it is, results in the committed attempt's folder. */
+  locate({ job_id, committed_attempt }: FilesOf, relative: string): string {
+    const segments = segmentsOf(relative);
+    if (segments[0] === undefined) return this.job(job_id);
+    if (segments[0] === 'input') return path.join(this.job(job_id), ...segments);
+    if (committed_attempt === null || segments[0] === 'attempts') throw fileMissing(relative);
+    return path.join(this.attempt(job_id, committed_attempt), ...segments);
+  }
+
+  /**
+   * The real path of what exists, every link followed.
+   * @throws HttpError 404 missing, 403 where a link leads out of the job
+   */
+  async real(job: FilesOf, relative: string): Promise<string> {
+    const located = this.locate(job, relative);
+    const home = await fsp.realpath(this.job(job.job_id)).catch((error: unknown) => {
+      throw isMissing(error) ? folderMissing(job.job_id) : error;
+    });
+    const found = await fsp.realpath(located).catch((error: unknown) => {
+      if (errorCode(error) === 'ELOOP') throw traversal();
+      throw isMissing(error) ? fileMissing(relative) : error;
+    });
+    if (!isWithin(home, found)) throw traversal();
+    return found;
+  }
+}
+
+export const isWithin = (folder: string, file: string): boolean =>
+  file === folder || file.startsWith(folder.endsWith(path.sep) ? folder : folder + path.sep);
