@@ -1,3 +1,4 @@
+export { type CreationRequest, JobCreation } from './creation.js';
 export { GuestMode, type GuestModeOptions, type GuestModeState } from './guest-mode.js';
 export { LiveWorkers, type LiveWorkersOptions, type Refusal } from './live-workers.js';
 export { createJobApi, type JobApi, type JobApiOptions } from './serve.js';

@@ -1,0 +1,92 @@
+/**
+ * Where queries run that may take more than a few milliseconds: on SQLite in reader threads, each with a connection of
+ * its own, so that no request waits for another's search; on PostgreSQL in the pool.
+ */
+import { Worker } from 'node:worker_threads';
+import type { Database, SqliteDatabase } from '@cl-server/runtime';
+import type { RawBuilder } from 'kysely';
+import type { StoreTables } from './tables.js';
+
+export interface Reads {
+  all<T>(query: RawBuilder<T>): Promise<readonly T[]>;
+  close(): Promise<void>;
+}
+
+interface Reply {
+  readonly id: number;
+  readonly rows?: readonly unknown[];
+  readonly error?: string;
+}
+interface Pending {
+  resolve(rows: readonly unknown[]): void;
+  reject(error: Error): void;
+}
+
+/** One thread; a thread that dies fails what it was asked and is replaced at the next question. */
+class ReaderThread {
+  readonly #pending = new Map<number, Pending>();
+  #worker: Worker | undefined;
+  #next = 0;
+  constructor(private readonly file: string) {}
+
+  get load(): number {
+    return this.#pending.size;
+  }
+
+  #start(): Worker {
+    const worker = new Worker(new URL('../../threads/reader.mjs', import.meta.url), {
+      workerData: { file: this.file },
+    });
+    worker.on('message', ({ id, rows, error }: Reply) => {
+      const pending = this.#pending.get(id);
+      this.#pending.delete(id);
+      if (error === undefined) pending?.resolve(rows ?? []);
+      else pending?.reject(new Error(`query failed: ${error}`));
+    });
+    const lost = (cause?: unknown): void => {
+      this.#worker = undefined;
+      for (const { reject } of this.#pending.values()) reject(new Error('a reader thread ended', { cause }));
+      this.#pending.clear();
+    };
+    worker.on('error', lost);
+    worker.on('exit', () => lost());
+    worker.unref();
+    return worker;
+  }
+
+  ask(text: string, parameters: readonly unknown[]): Promise<readonly unknown[]> {
+    this.#worker ??= this.#start();
+    const id = this.#next++;
+    return new Promise((resolve, reject) => {
+      this.#pending.set(id, { resolve, reject });
+      this.#worker?.postMessage({ id, text, parameters });
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#worker?.terminate();
+  }
+}
+
+function threadedReads(database: SqliteDatabase<StoreTables>, count: number): Reads {
+  const threads = Array.from({ length: count }, () => new ReaderThread(database.file));
+  return {
+    all: async <T>(query: RawBuilder<T>) => {
+      const { sql, parameters } = query.compile(database.kysely);
+      const free = threads.reduce((best, thread) => (thread.load < best.load ? thread : best));
+      return (await free.ask(sql, parameters)) as readonly T[];
+    },
+    close: async () => {
+      await Promise.all(threads.map((thread) => thread.close()));
+    },
+  };
+}
+
+/** @param threads reader threads of a SQLite database; ignored on PostgreSQL */
+export function openReads(database: Database<StoreTables>, threads = 2): Reads {
+  if (database.dialect === 'sqlite') return threadedReads(database, threads);
+  return {
+    all: async (query) => (await query.execute(database.kysely)).rows,
+    close: async () => undefined,
+  };
+}

@@ -1,0 +1,64 @@
+/**
+ * Every change of the store is one transaction under one lock, on PostgreSQL too: checks of parents, duplicates and
+ * depth then hold until the commit, `transaction_id` grows in the order of commits, and `added_date` with the id.
+ * On SQLite nothing in a transaction waits for anything but the database, so the lock is never held across the event
+ * loop.
+ */
+import type { Database } from '@cl-server/runtime';
+import { sql, type Transaction } from 'kysely';
+import type { CountersTable, StoreTables } from './tables.js';
+
+export interface WriteTransaction {
+  readonly db: Transaction<StoreTables>;
+  /** Milliseconds; one moment for all that changes together. */
+  readonly now: number;
+  /** Who changes; null where nobody is known. */
+  readonly actor: string | null;
+  /** Number of this transaction; taken at first use. */
+  transactionId(): Promise<number>;
+  /** Adds to a maintained counter. */
+  count(name: Counter, by: number): Promise<void>;
+  /** Runs once the transaction is committed, in order; failures are the caller's to handle. */
+  afterCommit(work: () => void): void;
+}
+
+export type Counter = 'entities' | 'entities_live' | 'roots' | 'roots_live';
+
+export type RunWrite = <T>(actor: string | null, work: (tx: WriteTransaction) => Promise<T>) => Promise<T>;
+
+const LOCK = 'cl-server store write';
+
+async function add(db: Transaction<StoreTables>, name: CountersTable['name'], by: number): Promise<number> {
+  const row = await db
+    .updateTable('store_counters')
+    .set((eb) => ({ value: eb('value', '+', by) }))
+    .where('name', '=', name)
+    .returning('value')
+    .executeTakeFirstOrThrow();
+  return row.value;
+}
+
+export function writeTransactions(database: Database<StoreTables>, now: () => number): RunWrite {
+  return async (actor, work) => {
+    const committed: (() => void)[] = [];
+    const result = await database.kysely.transaction().execute(async (db) => {
+      if (database.dialect === 'postgres') await sql`select pg_advisory_xact_lock(hashtext(${LOCK}))`.execute(db);
+      let id: number | undefined;
+      return work({
+        db,
+        now: now(),
+        actor,
+        transactionId: async () => {
+          id ??= await add(db, 'transaction_id', 1);
+          return id;
+        },
+        count: async (name, by) => {
+          if (by !== 0) await add(db, name, by);
+        },
+        afterCommit: (after) => committed.push(after),
+      });
+    });
+    for (const after of committed) after();
+    return result;
+  };
+}
