@@ -51,6 +51,7 @@ class MqttBroadcaster implements Broadcaster {
   readonly #subscriptions = new Set<Subscription>();
   readonly #connectListeners = new Set<() => void>();
   #lostAt: number | undefined;
+  #closing = false;
 
   constructor(client: MqttClient, logger: Logger) {
     this.#client = client;
@@ -63,6 +64,7 @@ class MqttBroadcaster implements Broadcaster {
       for (const listener of this.#connectListeners) listener();
     });
     client.on('close', () => {
+      if (this.#closing) return;
       if (this.#lostAt === undefined) logger.warn('broker lost; reconnecting, clients poll meanwhile');
       this.#lostAt ??= Date.now();
     });
@@ -129,6 +131,7 @@ class MqttBroadcaster implements Broadcaster {
   }
 
   async close(): Promise<void> {
+    this.#closing = true;
     this.#subscriptions.clear();
     await this.#client.endAsync(!this.#client.connected).catch(() => undefined);
   }
