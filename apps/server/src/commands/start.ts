@@ -19,7 +19,7 @@ function welcome({ urls, dataDir, newAdmin }: Platform): string {
     row('data', dataDir),
     '',
     ...login,
-    `Next, in another terminal:  npx cl-client login --username ${newAdmin?.username ?? 'admin'}`,
+    `Next, in another terminal:  npx cl-client login -u ${newAdmin?.username ?? 'admin'}`,
     'Ctrl-C stops everything.',
     '',
   ].join('\n');
