@@ -40,6 +40,8 @@ export type InsertOutcome =
 export interface ClaimArguments {
   readonly types: readonly { readonly type: string; readonly slots: number }[];
   readonly limit: number;
+  /** 0 for all. */
+  readonly minPriority: number;
   readonly now: number;
   readonly leaseUntil: number;
   readonly workerId: string;

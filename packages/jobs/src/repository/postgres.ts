@@ -24,14 +24,14 @@ import { retryDeadlocks } from './postgres-retry.js';
 const QUEUE = `status = 'queued' and run_after is null`;
 const ORDER = 'priority desc, created_at, seq';
 
-const TAKE_ONE_TYPE = `select seq from jobs where ${QUEUE} and task_type = $1 order by ${ORDER}
+const TAKE_ONE_TYPE = `select seq from jobs where ${QUEUE} and task_type = $1 and priority >= $7 order by ${ORDER}
   limit $2 for update skip locked`;
 
 /** Each type's first entries by its own index range, so that types nobody asked for are never read. */
 const TAKE_TYPES = `select seq from (
     select first.* from unnest($1::text[], $2::int[]) as wanted (task_type, slots)
     cross join lateral (
-      select seq, priority, created_at from jobs where ${QUEUE} and task_type = wanted.task_type
+      select seq, priority, created_at from jobs where ${QUEUE} and task_type = wanted.task_type and priority >= $8
       order by ${ORDER} limit wanted.slots for update skip locked
     ) first
   ) firsts order by ${ORDER} limit $7`;
@@ -106,7 +106,15 @@ export class PostgresHotPaths implements HotPaths {
     return retryDeadlocks(() => insertBatch(this.#pool, items, this.#announces));
   }
 
-  async claim({ types, limit, now, leaseUntil, workerId, random }: ClaimArguments): Promise<readonly ClaimedRow[]> {
+  async claim({
+    types,
+    limit,
+    minPriority,
+    now,
+    leaseUntil,
+    workerId,
+    random,
+  }: ClaimArguments): Promise<readonly ClaimedRow[]> {
     const [only] = types;
     const common = [random, workerId, leaseUntil, now];
     const rows =
@@ -115,12 +123,14 @@ export class PostgresHotPaths implements HotPaths {
             only.type,
             Math.min(only.slots, limit),
             ...common,
+            minPriority,
           ])
         : await this.#query<JobRow & Announced>('claim', claimSql(TAKE_TYPES, this.#announces), [
             types.map(({ type }) => type),
             types.map(({ slots }) => Math.min(slots, limit)),
             ...common,
             limit,
+            minPriority,
           ]);
     return rows.map(({ outbox_seq, ...row }) => ({ row, outboxSeq: outbox_seq }));
   }

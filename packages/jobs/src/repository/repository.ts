@@ -114,7 +114,13 @@ export class SqlJobRepository implements JobRepository {
     return new Map(rows.map((row) => [row.job_id, recordOf(row)]));
   }
 
-  async claim({ workerId, types, limit, leaseMs = this.#options.leaseMs }: ClaimRequest): Promise<readonly Claim[]> {
+  async claim({
+    workerId,
+    types,
+    limit,
+    minPriority = 0,
+    leaseMs = this.#options.leaseMs,
+  }: ClaimRequest): Promise<readonly Claim[]> {
     await this.#upkeep();
     const wanted = Object.entries(types)
       .filter(([, slots]) => slots > 0)
@@ -122,7 +128,15 @@ export class SqlJobRepository implements JobRepository {
     if (limit <= 0 || wanted.length === 0) return [];
     const now = this.#options.now();
     const random = this.#options.random?.() ?? randomBytes(12).toString('base64url');
-    const claimed = await this.#hot.claim({ types: wanted, limit, now, leaseUntil: now + leaseMs, workerId, random });
+    const claimed = await this.#hot.claim({
+      types: wanted,
+      limit,
+      minPriority,
+      now,
+      leaseUntil: now + leaseMs,
+      workerId,
+      random,
+    });
     this.#options.committed(claimed.map(({ row, outboxSeq }) => announcement(row, outboxSeq, now)));
     return claimed.map((taken) => this.#claimOf(taken, now + leaseMs));
   }

@@ -36,8 +36,8 @@ const prepare = (db: BetterSqlite3.Database) => ({
   announce: db.prepare<[string, string, number, number]>(
     'insert into job_outbox (job_id, event, progress, created_at) values (?, ?, ?, ?)',
   ),
-  next: db.prepare<[string, number], JobRow>(
-    `select * from jobs where status = 'queued' and run_after is null and task_type = ?
+  next: db.prepare<[string, number, number], JobRow>(
+    `select * from jobs where status = 'queued' and run_after is null and task_type = ? and priority >= ?
      order by priority desc, created_at, seq limit ?`,
   ),
   claim: db.prepare<[string, string, number, number, number, number]>(
@@ -119,8 +119,8 @@ export class SqliteHotPaths implements HotPaths {
     });
   }
 
-  #candidates({ types, limit }: ClaimArguments): JobRow[] {
-    const rows = types.flatMap(({ type, slots }) => this.#sql.next.all(type, Math.min(slots, limit)));
+  #candidates({ types, limit, minPriority }: ClaimArguments): JobRow[] {
+    const rows = types.flatMap(({ type, slots }) => this.#sql.next.all(type, minPriority, Math.min(slots, limit)));
     return types.length === 1 ? rows : rows.sort(inOrder).slice(0, limit);
   }
 
