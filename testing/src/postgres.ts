@@ -30,8 +30,13 @@ function serverUser(): { uid: number; gid: number } | undefined {
   return { uid: id('-u'), gid: id('-g') };
 }
 
-/** Starts a server in a private folder on a free port of loopback; undefined where PostgreSQL is not installed. */
-export async function startPostgres(): Promise<PostgresServer | undefined> {
+const FAST = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off'];
+
+/**
+ * Starts a server in a private folder on a free port of loopback; undefined where PostgreSQL is not installed.
+ * @param durable waits for the disk as a real server does; for benchmarks
+ */
+export async function startPostgres({ durable = false } = {}): Promise<PostgresServer | undefined> {
   const bin = programFolder();
   if (!bin) return undefined;
   const user = serverUser();
@@ -56,12 +61,7 @@ export async function startPostgres(): Promise<PostgresServer | undefined> {
     'listen_addresses=127.0.0.1',
     '-c',
     'max_connections=300',
-    '-c',
-    'fsync=off',
-    '-c',
-    'synchronous_commit=off',
-    '-c',
-    'full_page_writes=off',
+    ...(durable ? [] : FAST.flatMap((setting) => ['-c', setting])),
   ];
   const server = spawn(path.join(bin, 'postgres'), options, as);
   const url = `postgres://test@127.0.0.1:${port}/postgres`;
