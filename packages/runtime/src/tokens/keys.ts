@@ -20,6 +20,9 @@ export interface KeySource {
 /** The id of a key: its RFC 7638 thumbprint, so that every holder of the key computes the same. */
 export const keyId = (jwk: JWK): Promise<string> => calculateJwkThumbprint(jwk, 'sha256');
 
+/** Whether a text can be such an id: nothing else is worth a question to anyone. */
+export const isKeyId = (text: unknown): text is string => typeof text === 'string' && /^[\w-]{43}$/.test(text);
+
 /** Ready for the verifier: only the curve's public point is taken, whatever else the JWK holds. */
 export async function importVerificationKey({ kty, crv, x, y }: JWK): Promise<VerificationKey> {
   return (await importJWK({ kty, crv, x, y } as JWK, 'ES256')) as VerificationKey;
@@ -40,8 +43,6 @@ const FETCH_TIMEOUT = 3_000;
 const REFRESH_INTERVAL = 60_000;
 const FIRST_RETRY = 250;
 const MAX_RETRY = 15_000;
-/** Every id is a SHA-256 thumbprint: nothing else is worth a question, or can name a file. */
-const KEY_ID = /^[\w-]{43}$/;
 
 /**
  * Keys of the auth service. Fetched at the start and every minute, and once more when a token names an id that is not
@@ -147,7 +148,6 @@ export class RemoteKeys implements KeySource {
   }
 
   async get(kid: string): Promise<VerificationKey | undefined> {
-    if (!KEY_ID.test(kid)) return undefined;
     const known = this.#known(kid);
     if (known) return known;
     await this.#refreshSoon();

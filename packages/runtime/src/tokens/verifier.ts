@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { TOKEN_ISSUER, type TokenClaims, tokenClaims } from '@cl-server/contract';
 import { decodeProtectedHeader, errors as joseErrors, jwtVerify } from 'jose';
-import type { KeySource } from './keys.js';
+import { isKeyId, type KeySource } from './keys.js';
 import { noRevocations, type RevocationSource } from './revocations.js';
 
 /** Why a token is refused: services map it to their documented texts. */
@@ -88,7 +88,7 @@ export class TokenVerifier {
     try {
       const header = decodeProtectedHeader(token);
       if (FOREIGN_KEY_HEADERS.some((name) => name in header)) throw new TokenError('invalid', 'header not allowed');
-      if (header.alg !== 'ES256' || header.typ !== 'JWT' || typeof header.kid !== 'string')
+      if (header.alg !== 'ES256' || header.typ !== 'JWT' || !isKeyId(header.kid))
         throw new TokenError('invalid', 'header not ours');
       const key = await this.#keys.get(header.kid);
       if (!key) throw new TokenError('invalid', 'unknown key');
