@@ -1,0 +1,1 @@
+throw new Error('this plugin lacks a library');
