@@ -116,10 +116,11 @@ export const getJobFile = endpoint({
   id: 'get_job_file',
   method: 'GET',
   path: '/jobs/{job_id}/files/{file_path*}',
+  aliases: ['/jobs/{job_id}/files'],
   guard: 'compute',
   tag: 'job',
   summary: 'A file of the job: its input or a committed result. Honours `Range` and `If-None-Match`',
-  params: z.object({ job_id: z.string().max(200), file_path: z.string() }),
+  params: z.object({ job_id: z.string().max(200), file_path: z.string().default('') }),
   responses: {
     200: { description: 'The bytes', content: 'application/octet-stream' },
     206: { description: 'A part of the bytes', content: 'application/octet-stream' },

@@ -53,6 +53,7 @@ export interface App {
 }
 
 const JSON_BODY_LIMIT = 1_048_576;
+const SWEEP_EVERY = 50;
 
 export function createApp(options: AppOptions): App {
   const { logger, metrics } = options;
@@ -104,7 +105,15 @@ export function createApp(options: AppOptions): App {
         ...routeOptions,
       }),
     listen: ({ host, port }) => fastify.listen({ host, port }),
-    close: () => fastify.close(),
+    close: async () => {
+      // Connections whose last answer ends during the close would be kept alive for a minute otherwise.
+      const sweep = setInterval(() => fastify.server.closeIdleConnections(), SWEEP_EVERY);
+      try {
+        await fastify.close();
+      } finally {
+        clearInterval(sweep);
+      }
+    },
   };
   serveSystem(app, options.checks ?? {}, metrics);
   return app;

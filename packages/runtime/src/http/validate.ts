@@ -15,8 +15,8 @@ function toItem(issue: z.core.$ZodIssue, place: Place, raw: unknown): Validation
   const input = at(raw, issue.path);
   const loc = [place, ...issue.path.map((key) => (typeof key === 'symbol' ? String(key) : key))];
   if (issue.code === 'custom' && issue.params?.type !== undefined) {
-    const { type, ctx } = issue.params as unknown as FieldIssue;
-    return { type, loc, msg: issue.message, input: input ?? null, ...(ctx && { ctx: { ...ctx } }) };
+    const { type, ctx, secret } = issue.params as unknown as FieldIssue;
+    return { type, loc, msg: issue.message, input: secret ? null : (input ?? null), ...(ctx && { ctx: { ...ctx } }) };
   }
   if (issue.code === 'invalid_type' && input === undefined)
     return { type: 'missing', loc, msg: 'Field required', input: null };

@@ -1,0 +1,174 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { backends } from '@cl-server/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fileForm, startApi, type TestApi } from './support/api.js';
+
+describe.each(backends())('creating jobs ($name)', (backend) => {
+  let api: TestApi;
+  beforeAll(async () => {
+    api = await startApi(backend);
+  });
+  afterAll(() => api.close());
+  const folders = (): string[] => fs.readdirSync(api.folder).filter((name) => !name.startsWith('.'));
+  const post = (task: string, body: FormData | URLSearchParams, headers: Record<string, string> = {}) =>
+    api.request('POST', `/jobs/${task}`, { user: 'ann', body, headers });
+
+  it('keeps the file and the row before it says yes, at both spellings', async () => {
+    for (const where of ['/jobs/copy', '/compute/jobs/copy']) {
+      const body = fileForm('photo.txt', 'hello', { label: 'x', times: '3', loud: 'YES', priority: '10', other: '1' });
+      const answer = await api.request('POST', where, { user: 'ann', body });
+      expect(answer.status).toBe(200);
+      expect(answer.json).toEqual({ job_id: expect.any(String), status: 'queued', task_type: 'copy' });
+      const file = path.join(api.folder, answer.json.job_id, 'input', 'photo.txt');
+      expect(fs.readFileSync(file, 'utf8')).toBe('hello');
+      expect((await api.request('GET', `/jobs/${answer.json.job_id}`, { user: 'ann' })).json).toMatchObject({
+        status: 'queued',
+        progress: 0,
+        priority: 10,
+        params: { input_path: 'input/photo.txt', output_path: 'output/photo.txt', label: 'x', times: 3, loud: true },
+        task_output: null,
+        error_message: null,
+        started_at: null,
+        completed_at: null,
+        created_by: 'ann',
+        retry_count: 0,
+        max_retries: 3,
+      });
+    }
+  });
+
+  it.each([
+    ['../../../../x.jpg', 'input/x.jpg'],
+    ['..\\..\\x.jpg', 'input/x.jpg'],
+    ['.hidden', 'input/hidden'],
+    ['Ferien in Köln.jpg', 'input/Ferien in Köln.jpg'],
+  ])('a file named %j becomes %j', async (name, kept) => {
+    const id = await api.upload({ name });
+    const job = (await api.request('GET', `/jobs/${id}`, { user: 'ann' })).json;
+    expect(job.params.input_path).toBe(kept);
+    expect(fs.existsSync(path.join(api.folder, id, kept))).toBe(true);
+  });
+
+  it('an empty field is an absent one', async () => {
+    const id = await api.upload({ fields: { label: '', times: '', priority: '' } });
+    const { params, priority } = (await api.request('GET', `/jobs/${id}`, { user: 'ann' })).json;
+    expect([params.times, params.label, priority]).toEqual([1, undefined, 5]);
+  });
+
+  const nameless = (): FormData => fileForm('', 'x');
+  const words = (): FormData => {
+    const form = new FormData();
+    form.append('file', 'words');
+    return form;
+  };
+  it.each([
+    ['without its file', () => new FormData(), [{ type: 'missing', loc: ['body', 'file'] }]],
+    ['with a text for its file', words, [{ type: 'value_error', loc: ['body', 'file'] }]],
+    ['with a priority too high', () => fileForm('a', 'x', { priority: '11' }), [{ type: 'less_than_equal' }]],
+    ['with a priority no number', () => fileForm('a', 'x', { priority: 'x' }), [{ type: 'int_parsing' }]],
+    [
+      'with two wrong fields',
+      () => fileForm('a', 'x', { times: '0', loud: 'maybe' }),
+      [{ type: 'greater_than_equal' }, { type: 'bool_parsing' }],
+    ],
+  ] as const)('a request %s is refused, and leaves nothing', async (_what, form, detail) => {
+    const before = folders();
+    const answer = await post('copy', form());
+    expect(answer.status).toBe(422);
+    expect(answer.json).toMatchObject({ code: 'validation', detail });
+    expect(folders()).toEqual(before);
+    expect(fs.readdirSync(api.jobs.storage.uploads)).toEqual([]);
+  });
+
+  it('a file without a name is a fault of its field', async () => {
+    const answer = await post('copy', nameless());
+    expect(answer.status).toBe(422);
+    expect(answer.json.detail).toMatchObject([{ loc: ['body', 'file'] }]);
+  });
+
+  it('a task without a file takes a plain form, and makes no folder', async () => {
+    const before = folders();
+    const answer = await post('count', new URLSearchParams({ to: ' 05 ' }));
+    expect(answer.status).toBe(200);
+    const job = (await api.request('GET', `/jobs/${answer.json.job_id}`, { user: 'ann' })).json;
+    expect(job.params).toEqual({ output_path: 'output/count.json', to: 5 });
+    expect(folders()).toEqual(before);
+  });
+
+  it('a task’s own refusal reaches the client as it is meant', async () => {
+    const before = folders();
+    const nothing = await post('fetch_path', new URLSearchParams());
+    expect([nothing.status, nothing.json.detail]).toEqual([400, 'Either file or input_absolute_path must be provided']);
+    const outside = await post('fetch_path', new URLSearchParams({ input_absolute_path: '/etc/passwd' }));
+    expect(outside.status).toBe(403);
+    const odd = await post('fetch_path', fileForm('a', 'x', { input_absolute_path: 'odd' }));
+    expect(odd.json.detail).toEqual([
+      { type: 'value_error', loc: ['body', 'input_absolute_path'], msg: 'Too odd', input: null },
+    ]);
+    expect(folders()).toEqual(before);
+    expect((await post('fetch_path', fileForm('a', 'x'))).status).toBe(200);
+    const inside = await post('fetch_path', new URLSearchParams({ input_absolute_path: '/srv/media/a.mp4' }));
+    expect(inside.status).toBe(200);
+  });
+
+  it('an unknown task is named beside the known ones, with or without a file', async () => {
+    for (const body of [fileForm('a', 'x'), new URLSearchParams({ a: '1' })]) {
+      const answer = await post('paint', body);
+      expect([answer.status, answer.json.code]).toEqual([404, 'unknown_task']);
+      expect(answer.json.detail).toMatch(/"paint".*copy, count, fetch_path/);
+    }
+  });
+
+  it('the same Idempotency-Key gives the same job, for the same request alone', async () => {
+    const headers = { 'idempotency-key': 'once-1' };
+    const first = await api.upload({ headers });
+    const before = folders();
+    expect(await api.upload({ headers })).toBe(first);
+    expect(await api.upload({ headers, user: 'bob' })).not.toBe(first);
+    const other = await post('copy', fileForm('a.txt', 'other bytes'), headers);
+    expect([other.status, other.json.code]).toEqual([409, 'idempotency_key']);
+    expect(folders()).toHaveLength(before.length + 1);
+    const bad = await post('copy', fileForm('a.txt', 'x'), { 'idempotency-key': 'a b' });
+    expect(bad.status).toBe(400);
+  });
+
+  it('a file larger than the limit is refused and not kept', async () => {
+    const before = folders();
+    const answer = await post('copy', fileForm('big.bin', 'x'.repeat(1_000_001)));
+    expect([answer.status, answer.json.code]).toEqual([413, 'too_large']);
+    expect(folders()).toEqual(before);
+    expect(fs.readdirSync(api.jobs.storage.uploads)).toEqual([]);
+  });
+
+  it('each task has its own form in the API document', async () => {
+    const { paths } = (await api.request('GET', '/openapi.json')).json;
+    const form = paths['/jobs/copy'].post.requestBody.content['multipart/form-data'].schema;
+    expect(form.properties).toMatchObject({
+      file: { format: 'binary' },
+      times: { type: 'integer', minimum: 1, maximum: 9 },
+      priority: { type: 'integer', minimum: 0, maximum: 10 },
+    });
+    expect(form.required).toEqual(['file']);
+    expect(paths['/jobs/count'].post.requestBody.content).toHaveProperty(['application/x-www-form-urlencoded']);
+  });
+});
+
+describe.each(backends())('the limit on waiting jobs ($name)', (backend) => {
+  it('is each user’s own, told with a time to come back', async () => {
+    const api = await startApi(backend, { maxQueued: 2 });
+    try {
+      await api.upload();
+      await api.upload();
+      const answer = await api.request('POST', '/jobs/copy', { user: 'ann', body: fileForm('a', 'x') });
+      expect([answer.status, answer.json.code]).toEqual([429, 'too_many_jobs']);
+      expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+      expect(fs.readdirSync(api.folder).filter((name) => !name.startsWith('.'))).toHaveLength(2);
+      await api.upload({ user: 'bob' });
+      await api.jobs.repository.fetchNextJob(['copy'], 'w');
+      await api.upload();
+    } finally {
+      await api.close();
+    }
+  });
+});
