@@ -1,1 +1,3 @@
-export {};
+export { storeMigrations } from './database/migrations/index.js';
+export type { StoreTables } from './database/tables.js';
+export { createStoreService, type StoreOptions, type StoreService } from './service.js';

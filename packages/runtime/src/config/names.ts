@@ -43,6 +43,7 @@ export const SETTING_NAMES: readonly string[] = [
   'NO_MIGRATE',
   'PRIVATE_KEY_PATH',
   'PUBLIC_KEY_PATH',
+  'QDRANT_URL',
   'READ_AUTH_ENABLED',
   'STORE_DATABASE_URL',
   'STORE_PORT',

@@ -4,6 +4,8 @@
  * cosine of the nearest few then decides.
  */
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
 /** One bit a number, in words of 32. The dimension is filled up to a multiple of 32 with zeros. */
 export function signBits(vector: Float32Array): Uint32Array {
   const words = new Uint32Array(Math.ceil(vector.length / 32));
@@ -26,6 +28,8 @@ function ones(word: number): number {
 }
 
 const FIRST_CAPACITY = 1_024;
+/** Codes compared between two turns of the event loop: about 10 ms. */
+const SLICE = 150_000;
 
 /** Codes of one model, growing at the end. Positions are given by the order of `add`. */
 export class CodeTable {
@@ -73,20 +77,14 @@ export class CodeTable {
    * Ids of the `count` nearest codes or some more (all that differ in as many bits as the last), nearest first.
    * @param allowed entities that count; absent: all
    */
-  nearest(query: Uint32Array, count: number, allowed?: ReadonlySet<number>): number[] {
-    const words = this.#words;
+  async nearest(query: Uint32Array, count: number, allowed?: ReadonlySet<number>): Promise<number[]> {
     const size = this.#size;
+    const beyond = this.#words * 32 + 1;
     const distances = new Uint16Array(size);
-    const found = new Uint32Array(words * 32 + 2);
-    const beyond = words * 32 + 1;
-    for (let at = 0, from = 0; at < size; at++, from += words) {
-      let distance = 0;
-      if (allowed && !allowed.has(this.#entities[at] as number)) distance = beyond;
-      else
-        for (let word = 0; word < words; word++)
-          distance += ones(((this.#codes[from + word] as number) ^ (query[word] as number)) >>> 0);
-      distances[at] = distance;
-      found[distance] = (found[distance] as number) + 1;
+    const found = new Uint32Array(beyond + 1);
+    for (let from = 0; from < size; from += SLICE) {
+      if (from > 0) await nextTurn();
+      this.#compare(query, from, Math.min(size, from + SLICE), distances, found, allowed);
     }
     let cut = 0;
     for (let sum = 0; cut < beyond && sum < count; cut++) sum += found[cut] as number;
@@ -94,5 +92,27 @@ export class CodeTable {
     for (let at = 0; at < size; at++)
       if ((distances[at] as number) < cut) near.push([distances[at] as number, this.#ids[at] as number]);
     return near.sort((a, b) => a[0] - b[0]).map(([, id]) => id);
+  }
+
+  #compare(
+    query: Uint32Array,
+    from: number,
+    to: number,
+    distances: Uint16Array,
+    found: Uint32Array,
+    allowed: ReadonlySet<number> | undefined,
+  ): void {
+    const words = this.#words;
+    const codes = this.#codes;
+    for (let at = from, code = from * words; at < to; at++, code += words) {
+      let distance = words * 32 + 1;
+      if (!allowed || allowed.has(this.#entities[at] as number)) {
+        distance = 0;
+        for (let word = 0; word < words; word++)
+          distance += ones((codes[code + word] as number) ^ (query[word] as number));
+      }
+      distances[at] = distance;
+      found[distance] = (found[distance] as number) + 1;
+    }
   }
 }

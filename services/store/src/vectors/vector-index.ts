@@ -3,7 +3,7 @@
  * (64 bytes a vector of 512 numbers) and follow the database: rows are only ever added, and a vector that is gone is
  * noticed when its numbers are asked for.
  */
-import { cosine } from '@cl-server/models';
+import { dot } from '@cl-server/models';
 import type { VectorKind } from '../database/insight-tables.js';
 import { CodeTable, signBits } from './codes.js';
 import type { StoredVector, VectorStore } from './vector-store.js';
@@ -17,7 +17,7 @@ export interface Neighbour {
 
 export interface VectorQuery {
   readonly kind: VectorKind;
-  /** The best of several counts, e.g. of a video's frames. */
+  /** Of length 1. The best of several counts, e.g. of a video's frames. */
   readonly vectors: readonly Float32Array[];
   /** How many neighbours. */
   readonly count: number;
@@ -55,7 +55,7 @@ export class VectorIndex {
     const count = Math.max(LEAST_CANDIDATES, query.count * CANDIDATES_EACH);
     const ids = new Set<number>();
     for (const vector of query.vectors)
-      for (const id of loaded.table.nearest(signBits(vector), count, query.allowedEntities)) ids.add(id);
+      for (const id of await loaded.table.nearest(signBits(vector), count, query.allowedEntities)) ids.add(id);
     const found = await this.#store.byIds([...ids]);
     loaded.missing += ids.size - found.length;
     const neighbours = found
@@ -95,4 +95,4 @@ export class VectorIndex {
 }
 
 const best = (queries: readonly Float32Array[], { vector }: StoredVector): number =>
-  Math.max(...queries.map((query) => (query.length === vector.length ? cosine(query, vector) : -1)));
+  Math.max(...queries.map((query) => (query.length === vector.length ? dot(query, vector) : -1)));

@@ -1,0 +1,5 @@
+import { runProgram } from '@cl-server/runtime';
+import { startStore } from '../program.js';
+
+process.title = 'store';
+await runProgram({ name: 'store', start: () => startStore({ argv: process.argv.slice(2), env: process.env }) });

@@ -1,0 +1,134 @@
+/** Single entities. The plain read is the hottest query of the store: a prepared statement on each database. */
+import type { Entity, EntityMetadata, EntityVersion } from '@cl-server/contract';
+import { badRequest, conflict, type Database, type HttpError, notFound } from '@cl-server/runtime';
+import { type Kysely, sql } from 'kysely';
+import type { Reads } from '../database/reads.js';
+import type { EntityRow, FileRow, StoreTables, VersionRow } from '../database/tables.js';
+import { atVersion, entityView, versionView } from './view.js';
+import { entityNotFound } from './writer.js';
+
+const versionNotFound = (id: number, version: number): HttpError =>
+  notFound(`Entity ${id} version ${version} not found`);
+
+/** Some collection above is deleted. `start` is the first parent. */
+const DELETED_ABOVE = (start: string): string => `
+  with recursive up (parent_id, is_deleted) as (
+    select parent_id, is_deleted from entities where id = ${start}
+    union select e.parent_id, e.is_deleted from entities e join up on e.id = up.parent_id
+  ) select max(is_deleted) as deleted from up`;
+
+interface HotQueries {
+  row(id: number): Promise<EntityRow | undefined>;
+  deletedAbove(parentId: number): Promise<boolean>;
+}
+
+function hotQueries(database: Database<StoreTables>): HotQueries {
+  if (database.dialect === 'sqlite') {
+    const byId = database.sqlite.prepare<[number], EntityRow>('select * from entities where id = ?');
+    const above = database.sqlite.prepare<[number], { deleted: number | null }>(DELETED_ABOVE('?'));
+    return {
+      row: async (id) => byId.get(id),
+      deletedAbove: async (parentId) => above.get(parentId)?.deleted === 1,
+    };
+  }
+  const { pool } = database;
+  return {
+    row: async (id) => {
+      const query = { name: 'entity_by_id', text: 'select * from entities where id = $1', values: [id] };
+      return (await pool.query<EntityRow>(query)).rows[0];
+    },
+    deletedAbove: async (parentId) => {
+      const query = { name: 'deleted_above', text: DELETED_ABOVE('$1'), values: [parentId] };
+      return (await pool.query<{ deleted: number | null }>(query)).rows[0]?.deleted === 1;
+    },
+  };
+}
+
+export class EntityReader {
+  readonly #hot: HotQueries;
+  readonly #db: Kysely<StoreTables>;
+
+  constructor(
+    database: Database<StoreTables>,
+    private readonly reads: Reads,
+  ) {
+    this.#hot = hotQueries(database);
+    this.#db = database.kysely;
+  }
+
+  /** @throws HttpError 404 */
+  async row(id: number): Promise<EntityRow> {
+    const row = await this.#hot.row(id);
+    if (!row) throw entityNotFound();
+    return row;
+  }
+
+  async view(row: EntityRow): Promise<Entity> {
+    return entityView(row, {
+      children_count: row.children_live,
+      is_indirectly_deleted: row.parent_id !== null && (await this.#hot.deletedAbove(row.parent_id)),
+    });
+  }
+
+  /** The entity as it was in a version. @throws HttpError 404 */
+  async rowAt(id: number, version: number): Promise<EntityRow> {
+    const row = await this.#hot.row(id);
+    const then = row && (await this.version(id, version));
+    if (!row || !then) throw versionNotFound(id, version);
+    return atVersion(row, then, then.sha256 === null ? undefined : await this.file(then.sha256));
+  }
+
+  version(id: number, version: number): Promise<VersionRow | undefined> {
+    return this.#db
+      .selectFrom('entity_versions')
+      .selectAll()
+      .where('entity_id', '=', id)
+      .where('version', '=', version)
+      .executeTakeFirst();
+  }
+
+  file(sha256: string): Promise<FileRow | undefined> {
+    return this.#db.selectFrom('files').selectAll().where('sha256', '=', sha256).executeTakeFirst();
+  }
+
+  /** @throws HttpError 404, 400 for a collection */
+  async metadata(id: number): Promise<EntityMetadata> {
+    const row = await this.row(id);
+    if (row.sha256 === null) throw badRequest('Entity is a collection');
+    const file = await this.file(row.sha256);
+    return {
+      entity_id: id,
+      status: file?.tags_status ?? 'failed',
+      error: row.metadata_error,
+      tags: JSON.parse(file?.tags ?? '{}') as Record<string, unknown>,
+    };
+  }
+
+  /** Oldest first. @throws HttpError 404 */
+  async versions(id: number, after: number, limit: number | undefined): Promise<EntityVersion[]> {
+    const rows = await this.reads.all<VersionRow>(sql`
+      select * from entity_versions where entity_id = ${id} and version > ${after}
+      order by version limit ${limit ?? Number.MAX_SAFE_INTEGER}`);
+    if (rows.length === 0 && !(await this.#hot.row(id))) throw notFound('Entity not found or no versions available');
+    return rows.map(versionView);
+  }
+
+  /**
+   * The one live entity of a digest, or the one live collection of a label.
+   * @throws HttpError 404 none, 409 several
+   */
+  async lookup(by: {
+    md5?: string | undefined;
+    sha256?: string | undefined;
+    label?: string | undefined;
+  }): Promise<EntityRow> {
+    let query = this.#db.selectFrom('entities').selectAll().where('is_deleted', '=', 0).limit(1_000);
+    if (by.sha256 !== undefined) query = query.where('sha256', '=', by.sha256.toLowerCase());
+    else if (by.md5 !== undefined) query = query.where('md5', '=', by.md5.toLowerCase());
+    else query = query.where('label', '=', by.label ?? '').where('is_collection', '=', sql.lit(1));
+    const [first, ...more] = await query.execute();
+    if (!first) throw notFound('No matching entity found');
+    if (more.length > 0) throw conflict(`Multiple matches found (${more.length + 1} entities). Data integrity issue.`);
+    return first;
+  }
+}

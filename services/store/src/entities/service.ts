@@ -1,0 +1,189 @@
+/** What clients can do with entities: the rules of each request around the plain changes of `writer.ts`. */
+import { badRequest, conflict, type HttpError, notFound, unprocessable } from '@cl-server/runtime';
+import type { Kysely } from 'kysely';
+import type { EntityRow, StoreTables } from '../database/tables.js';
+import type { RunWrite, WriteTransaction } from '../database/transaction.js';
+import type { EntityChange, StoreEvents } from '../events.js';
+import type { Contents, Received, StoredContent } from '../files/contents.js';
+import { removeEntity } from './remove.js';
+import { type Change, changeEntity, entityNotFound, findLiveBySha256, findRow, insertEntity } from './writer.js';
+
+export type User = string | null;
+
+export interface EntityFields {
+  readonly is_collection: boolean;
+  readonly label?: string | undefined;
+  readonly description?: string | undefined;
+  readonly parent_id?: number | undefined;
+}
+
+export interface EntityPatch {
+  readonly label?: string | null | undefined;
+  readonly description?: string | null | undefined;
+  readonly parent_id?: number | null | undefined;
+  readonly is_deleted?: boolean | undefined;
+}
+
+export interface EntityServiceOptions {
+  readonly db: Kysely<StoreTables>;
+  readonly write: RunWrite;
+  readonly contents: Contents;
+  readonly events: StoreEvents;
+  /** Asked before a new content is kept. @throws HttpError 413, 507 */
+  readonly admit?: (user: User, bytes: number) => Promise<void>;
+  /** Told after a commit that freed contents, or added one. */
+  readonly onContents: () => void;
+}
+
+export interface Created {
+  readonly row: EntityRow;
+  /** False: a live entity had these bytes already. */
+  readonly isNew: boolean;
+}
+
+const python = (value: boolean): string => (value ? 'True' : 'False');
+
+export class EntityService {
+  readonly #options: EntityServiceOptions;
+  constructor(options: EntityServiceOptions) {
+    this.#options = options;
+  }
+
+  #changed(tx: WriteTransaction, row: EntityRow, change: EntityChange): void {
+    tx.afterCommit(() => this.#options.events.changed(row, change));
+  }
+
+  #newContent(tx: WriteTransaction, row: EntityRow): void {
+    tx.afterCommit(() => {
+      this.#options.events.newContent(row);
+      this.#options.onContents();
+    });
+  }
+
+  /** @throws HttpError 422 with the reason, 413, 507 */
+  async create(user: User, fields: EntityFields, received: Received | undefined): Promise<Created> {
+    if (fields.is_collection && received)
+      throw unprocessable('Media file should not be provided when is_collection is True');
+    if (!fields.is_collection && (!received || received.size === 0))
+      throw unprocessable('Media file is required when is_collection is False');
+    if (!received)
+      return this.#options.write(user, async (tx) => ({ row: await this.#insert(tx, fields, undefined), isNew: true }));
+    const existing = await this.#live(received.sha256);
+    if (existing) return { row: existing, isNew: false };
+    await this.#options.admit?.(user, received.size);
+    return this.#options.contents.keep(user, received, async (tx, content) => {
+      const twin = await findLiveBySha256(tx, received.sha256);
+      if (twin) return { row: twin, isNew: false };
+      const row = await this.#insert(tx, fields, content);
+      this.#newContent(tx, row);
+      return { row, isNew: true };
+    });
+  }
+
+  #live(sha256: string): Promise<EntityRow | undefined> {
+    return this.#options.db
+      .selectFrom('entities')
+      .selectAll()
+      .where('sha256', '=', sha256)
+      .where('is_deleted', '=', 0)
+      .executeTakeFirst();
+  }
+
+  async #insert(tx: WriteTransaction, fields: EntityFields, file: StoredContent | undefined): Promise<EntityRow> {
+    const { is_collection, label = null, description = null, parent_id = null } = fields;
+    const row = await insertEntity(tx, { is_collection, label, description, parent_id, file });
+    this.#changed(tx, row, 'created');
+    return row;
+  }
+
+  /** @throws HttpError 404, 400 with the reason, 409 where another live entity has these bytes */
+  async replace(user: User, id: number, fields: EntityFields, received: Received | undefined): Promise<EntityRow> {
+    const before = await this.#options.db.selectFrom('entities').selectAll().where('id', '=', id).executeTakeFirst();
+    if (!before) throw entityNotFound();
+    const wasCollection = before.is_collection === 1;
+    if (wasCollection !== fields.is_collection)
+      throw badRequest(
+        `Cannot change is_collection from ${python(wasCollection)} to ${python(fields.is_collection)}. ` +
+          'is_collection is immutable after entity creation.',
+      );
+    if (wasCollection && received) throw badRequest('Media file should not be provided when is_collection is True');
+    const { label = null, description = null, parent_id = null } = fields;
+    const change = { label, description, parent_id };
+    if (!received || received.size === 0) return this.#options.write(user, (tx) => this.#replace(tx, id, change));
+    if (received.sha256 !== before.sha256) await this.#options.admit?.(user, received.size);
+    return this.#options.contents.keep(user, received, async (tx, { row, name }) => {
+      const twin = await findLiveBySha256(tx, received.sha256);
+      if (twin && twin.id !== id)
+        throw conflict(
+          `File content matches existing entity ${twin.id}. Update would create a duplicate across entities.`,
+          { extra: { entity_id: twin.id } },
+        );
+      const after = await this.#replace(tx, id, { ...change, sha256: row.sha256, file_name: name, file: row });
+      this.#newContent(tx, after);
+      return after;
+    });
+  }
+
+  async #replace(tx: WriteTransaction, id: number, change: Change): Promise<EntityRow> {
+    const row = await changeEntity(tx, await findRow(tx, id), change, 'update', badRequest);
+    this.#changed(tx, row, 'updated');
+    return row;
+  }
+
+  /** @throws HttpError 404, 422 with the reason, 409 where restoring would make a duplicate */
+  patch(user: User, id: number, { is_deleted, ...fields }: EntityPatch): Promise<EntityRow> {
+    return this.#options.write(user, async (tx) => {
+      const before = await findRow(tx, id);
+      const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+      const deleted = is_deleted === undefined ? before.is_deleted : Number(is_deleted);
+      const turned = deleted !== before.is_deleted;
+      const operation = !turned ? 'update' : deleted === 1 ? 'delete' : 'undelete';
+      const row = await changeEntity(tx, before, { ...given, is_deleted: deleted }, operation, unprocessable);
+      this.#changed(tx, row, !turned ? 'updated' : deleted === 1 ? 'deleted' : 'restored');
+      return row;
+    });
+  }
+
+  /** @throws HttpError 404, 409, 422 */
+  restore(user: User, id: number, version: number): Promise<EntityRow> {
+    return this.#options.write(user, async (tx) => {
+      const before = await findRow(tx, id);
+      const then = await tx.db
+        .selectFrom('entity_versions')
+        .selectAll()
+        .where('entity_id', '=', id)
+        .where('version', '=', version)
+        .executeTakeFirst();
+      if (!then) throw versionMissing(id, version);
+      const { label, description, parent_id, is_deleted, sha256, file_name } = then;
+      const file =
+        sha256 === null
+          ? undefined
+          : await tx.db.selectFrom('files').selectAll().where('sha256', '=', sha256).executeTakeFirst();
+      const change = { label, description, parent_id, is_deleted, sha256, file_name, file };
+      const row = await changeEntity(tx, before, change, 'restore', unprocessable);
+      this.#changed(
+        tx,
+        row,
+        row.is_deleted === before.is_deleted ? 'updated' : row.is_deleted ? 'deleted' : 'restored',
+      );
+      if (row.sha256 !== before.sha256) this.#newContent(tx, row);
+      return row;
+    });
+  }
+
+  /** For good, with everything in it. @throws HttpError 404, 400 where it was not deleted before */
+  async remove(user: User, id: number): Promise<{ readonly entities: number; readonly bytes: number }> {
+    return this.#options.write(user, async (tx) => {
+      const { ids, bytes } = await removeEntity(tx, id);
+      tx.afterCommit(() => {
+        for (const gone of ids) this.#options.events.removed(gone);
+        this.#options.onContents();
+      });
+      return { entities: ids.length, bytes };
+    });
+  }
+}
+
+const versionMissing = (id: number, version: number): HttpError =>
+  notFound(`Entity ${id} version ${version} not found`);

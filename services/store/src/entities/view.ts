@@ -1,0 +1,98 @@
+/** From rows to what clients see. */
+import type { Entity, EntityVersion } from '@cl-server/contract';
+import type { ContentFacts, EntityRow, FileRow, VersionRow } from '../database/tables.js';
+
+export interface Surroundings {
+  readonly children_count: number;
+  readonly is_indirectly_deleted: boolean;
+}
+
+export const NO_FACTS = {
+  md5: null,
+  file_size: null,
+  mime_type: null,
+  type: null,
+  extension: null,
+  width: null,
+  height: null,
+  duration: null,
+  create_date: null,
+  create_date_offset: null,
+  camera: null,
+  latitude: null,
+  longitude: null,
+  metadata_error: null,
+} as const satisfies Record<keyof ContentFacts, null>;
+
+export function factsOf(file: ContentFacts): ContentFacts {
+  return Object.fromEntries(
+    Object.keys(NO_FACTS).map((key) => [key, file[key as keyof ContentFacts]]),
+  ) as unknown as ContentFacts;
+}
+
+export function entityView(row: EntityRow, { children_count, is_indirectly_deleted }: Surroundings): Entity {
+  return {
+    id: row.id,
+    is_collection: row.is_collection === 1,
+    label: row.label,
+    description: row.description,
+    parent_id: row.parent_id,
+    children_count,
+    added_date: row.added_date,
+    updated_date: row.updated_date,
+    create_date: row.create_date,
+    added_by: row.added_by,
+    updated_by: row.updated_by,
+    file_size: row.file_size,
+    height: row.height,
+    width: row.width,
+    duration: row.duration,
+    mime_type: row.mime_type,
+    type: row.type,
+    extension: row.extension,
+    md5: row.md5,
+    file_path: row.file_path,
+    is_deleted: row.is_deleted === 1,
+    is_indirectly_deleted,
+    sha256: row.sha256,
+    file_name: row.file_name,
+    create_date_offset: row.create_date_offset,
+    camera: row.camera,
+    latitude: row.latitude,
+    longitude: row.longitude,
+    metadata_error: row.metadata_error,
+    version: row.version,
+  };
+}
+
+/** The entity as one of its versions had it. */
+export function atVersion(row: EntityRow, version: VersionRow, file: FileRow | undefined): EntityRow {
+  return {
+    ...row,
+    ...NO_FACTS,
+    ...(file && factsOf(file)),
+    file_path: file?.path ?? null,
+    label: version.label,
+    description: version.description,
+    parent_id: version.parent_id,
+    is_deleted: version.is_deleted,
+    sha256: version.sha256,
+    file_name: version.file_name,
+    updated_date: version.changed_at,
+    updated_by: version.changed_by,
+    version: version.version,
+  };
+}
+
+export function versionView(row: VersionRow): EntityVersion {
+  return {
+    version: row.version,
+    transaction_id: row.transaction_id,
+    updated_date: row.changed_at,
+    updated_by: row.changed_by,
+    operation_type: row.operation,
+    changed_fields: row.changed_fields === '' ? [] : row.changed_fields.split(','),
+    label: row.label,
+    description: row.description,
+  };
+}

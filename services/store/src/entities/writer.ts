@@ -1,0 +1,113 @@
+/** Changes of entities. Each method runs inside one write transaction and leaves a version behind. */
+import { conflict, type HttpError, notFound, unprocessable } from '@cl-server/runtime';
+import type { EntityRow, EntityState, FileRow, VersionOperation } from '../database/tables.js';
+import type { WriteTransaction } from '../database/transaction.js';
+import { recount } from './counts.js';
+import { assertParent, type Refuse } from './hierarchy.js';
+import { appendVersion, stateOf } from './versions.js';
+import { factsOf, NO_FACTS } from './view.js';
+
+export interface NewEntity {
+  readonly is_collection: boolean;
+  readonly label: string | null;
+  readonly description: string | null;
+  readonly parent_id: number | null;
+  /** The content of a media entity and the name it came with. */
+  readonly file?: { readonly row: FileRow; readonly name: string } | undefined;
+}
+
+export const entityNotFound = (): HttpError => notFound('Entity not found');
+
+export async function findRow(tx: WriteTransaction, id: number): Promise<EntityRow> {
+  const row = await tx.db.selectFrom('entities').selectAll().where('id', '=', id).executeTakeFirst();
+  if (!row) throw entityNotFound();
+  return row;
+}
+
+/** The live entity that has these bytes. */
+export const findLiveBySha256 = (tx: WriteTransaction, sha256: string): Promise<EntityRow | undefined> =>
+  tx.db.selectFrom('entities').selectAll().where('sha256', '=', sha256).where('is_deleted', '=', 0).executeTakeFirst();
+
+/** Never before the newest entity's, so that ids and dates have one order even when the clock is set back. */
+async function addedDate({ db, now }: WriteTransaction): Promise<number> {
+  const newest = await db.selectFrom('entities').select('added_date').orderBy('id', 'desc').limit(1).executeTakeFirst();
+  return Math.max(now, newest?.added_date ?? 0);
+}
+
+/** @throws HttpError 422 where the parent cannot take it. Duplicates are the caller's question. */
+export async function insertEntity(tx: WriteTransaction, entity: NewEntity): Promise<EntityRow> {
+  const { file } = entity;
+  if (entity.parent_id !== null) await assertParent(tx, entity.parent_id, undefined, unprocessable);
+  const added = await addedDate(tx);
+  const row = await tx.db
+    .insertInto('entities')
+    .values({
+      ...NO_FACTS,
+      ...(file && factsOf(file.row)),
+      is_collection: entity.is_collection ? 1 : 0,
+      label: entity.label,
+      description: entity.description,
+      parent_id: entity.parent_id,
+      is_deleted: 0,
+      sha256: file?.row.sha256 ?? null,
+      file_name: file?.name ?? null,
+      file_path: file?.row.path ?? null,
+      added_date: added,
+      added_by: tx.actor,
+      updated_date: added,
+      updated_by: tx.actor,
+      version: 1,
+      deleted_at: null,
+    })
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  await recount(tx, undefined, row);
+  await appendVersion(tx, row, undefined, row, 'create');
+  return row;
+}
+
+export interface Change extends Partial<EntityState> {
+  /** The row of `sha256`, where that changes. */
+  readonly file?: FileRow | undefined;
+}
+
+/**
+ * Gives an entity a new state, which is a new version.
+ * @throws HttpError 409 where two live entities would have the same bytes, and what `refuse` makes of a bad parent
+ */
+export async function changeEntity(
+  tx: WriteTransaction,
+  before: EntityRow,
+  { file, ...change }: Change,
+  operation: VersionOperation,
+  refuse: Refuse,
+): Promise<EntityRow> {
+  const after: EntityState = { ...stateOf(before), ...change };
+  if (after.parent_id !== null && after.parent_id !== before.parent_id)
+    await assertParent(tx, after.parent_id, before.id, refuse);
+  const revived = before.is_deleted === 1 && after.is_deleted === 0;
+  if (after.sha256 !== null && after.is_deleted === 0 && (revived || after.sha256 !== before.sha256)) {
+    const other = await findLiveBySha256(tx, after.sha256);
+    if (other && other.id !== before.id)
+      throw conflict(`Entity ${other.id} has the same file content: delete it first, or keep using it`, {
+        extra: { entity_id: other.id },
+      });
+  }
+  const contentChanged = after.sha256 !== before.sha256;
+  const row = await tx.db
+    .updateTable('entities')
+    .set({
+      ...after,
+      ...(contentChanged && { ...NO_FACTS, ...(file && factsOf(file)), file_path: file?.path ?? null }),
+      updated_date: tx.now,
+      updated_by: tx.actor,
+      version: before.version + 1,
+      deleted_at: after.is_deleted === 1 ? (before.deleted_at ?? tx.now) : null,
+    })
+    .where('id', '=', before.id)
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  await recount(tx, before, row);
+  await appendVersion(tx, row, before, row, operation);
+  return row;
+}

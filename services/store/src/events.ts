@@ -1,0 +1,56 @@
+/** Tells the world what changed, once it is committed. */
+import { type EntityEvent, type ItemEvent, TOPICS } from '@cl-server/contract';
+import type { Broadcaster } from '@cl-server/runtime';
+import type { EntityRow } from './database/tables.js';
+
+export type EntityChange = EntityEvent['change'];
+
+export class StoreEvents {
+  #port = 0;
+  readonly #listeners = new Set<(event: EntityEvent) => void>();
+
+  /** @param now milliseconds */
+  constructor(
+    private readonly broadcaster: Broadcaster,
+    private readonly now: () => number,
+  ) {}
+
+  /** The port is part of the topics, and known only once the service listens. */
+  listensOn(port: number): void {
+    this.#port = port;
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  /** In this process. @returns a function that stops it */
+  subscribe(listener: (event: EntityEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  }
+
+  changed(row: Pick<EntityRow, 'id' | 'parent_id' | 'version'>, change: EntityChange): void {
+    this.#tell({ id: row.id, change, parent_id: row.parent_id, version: row.version, timestamp: this.now() });
+  }
+
+  /** A media entity is new, or its file was replaced: the insight worker wakes on it. */
+  newContent({ id, md5 }: Pick<EntityRow, 'id' | 'md5'>): void {
+    const item: ItemEvent = { id, md5: md5 ?? '', timestamp: this.now() };
+    void this.broadcaster.publish(TOPICS.storeItems(this.#port), item);
+    // What was known of the earlier content is not true any more.
+    void this.broadcaster.clearRetained(TOPICS.entityStatus(this.#port, id));
+  }
+
+  removed(id: number): void {
+    this.#tell({ id, change: 'removed', parent_id: null, version: null, timestamp: this.now() });
+    void this.broadcaster.clearRetained(TOPICS.entityStatus(this.#port, id));
+  }
+
+  #tell(event: EntityEvent): void {
+    void this.broadcaster.publish(TOPICS.storeEntities(this.#port), event, { qos: 0 });
+    for (const listener of this.#listeners) listener(event);
+  }
+}

@@ -1,0 +1,178 @@
+/** Contents: what uploads bring, kept once each, and freed when no version of any entity refers to it. */
+import { type Logger, type ReceivedFile, safeFileName } from '@cl-server/runtime';
+import type { Kysely } from 'kysely';
+import type { ContentFacts, FileRow, StoreTables } from '../database/tables.js';
+import type { RunWrite, WriteTransaction } from '../database/transaction.js';
+import { factsOf } from '../entities/view.js';
+import type { MediaInspector } from './inspector.js';
+import { KeyedLock } from './keyed-lock.js';
+import { MediaFolder } from './media-folder.js';
+
+/** A file that arrived whole, wherever it came from. */
+export type Received = Pick<ReceivedFile, 'filename' | 'path' | 'size' | 'md5' | 'sha256'>;
+
+export interface StoredContent {
+  readonly row: FileRow;
+  /** The name that this upload came with. */
+  readonly name: string;
+}
+
+export interface ContentsOptions {
+  readonly folder: MediaFolder;
+  readonly db: Kysely<StoreTables>;
+  readonly write: RunWrite;
+  readonly inspector: MediaInspector;
+  readonly logger: Logger;
+  /** Told of each content that is gone, so that what was made from it goes too. */
+  readonly onFreed?: (sha256: string) => Promise<void>;
+}
+
+export class Contents {
+  readonly #options: ContentsOptions;
+  /** By MD5: placing and removing in the same folder never meet. */
+  readonly #lock = new KeyedLock();
+  #removing: Promise<void> = Promise.resolve();
+
+  constructor(options: ContentsOptions) {
+    this.#options = options;
+  }
+
+  get folder(): MediaFolder {
+    return this.#options.folder;
+  }
+
+  /**
+   * Keeps a file together with the change that needs it: both are there afterwards, or neither.
+   * @param change runs in the transaction in which the content's row is made; it may decline the content by not
+   *   referring to it
+   */
+  async keep<T>(
+    actor: string | null,
+    received: Received,
+    change: (tx: WriteTransaction, content: StoredContent) => Promise<T>,
+  ): Promise<T> {
+    const { db, inspector } = this.#options;
+    const facts = (await findContent(db, received.sha256)) ?? {
+      ...(await inspector.facts(received.path)),
+      md5: received.md5,
+      file_size: received.size,
+    };
+    const name = safeFileName(received.filename, `file.${facts.extension}`);
+    return this.#lock.run(received.md5, async () => {
+      for (let tries = 0; ; tries++) {
+        const kept = await this.#keepOnce(actor, received, facts, name, change);
+        if (kept !== FREED) return kept;
+        // A content can only be freed once in between: nobody else adds it while the lock is held.
+        if (tries > 0) throw new Error('a content was freed twice while it was being kept');
+      }
+    });
+  }
+
+  async #keepOnce<T>(
+    actor: string | null,
+    received: Received,
+    facts: ContentFacts,
+    name: string,
+    change: (tx: WriteTransaction, content: StoredContent) => Promise<T>,
+  ): Promise<T | typeof FREED> {
+    const { db, write, folder } = this.#options;
+    const target = await placeFor(db, received, name);
+    const placement = target === undefined ? undefined : await folder.place(received.path, received.md5, target);
+    try {
+      return await write(actor, async (tx) => {
+        const known = await findContent(tx.db, received.sha256);
+        if (!known && !placement) return FREED;
+        const row = known ?? (await insertContent(tx, received.sha256, facts, placement?.path ?? ''));
+        const result = await change(tx, { row, name });
+        await dropUnused(tx, row.sha256);
+        return result;
+      });
+    } finally {
+      if (placement) {
+        // However the transaction ended: a file without a row goes.
+        await this.#removeIfFree(placement.path, received.sha256);
+        await placement.done();
+      }
+    }
+  }
+
+  /** Looks and removes under the write lock, so that no upload can refer to the file in between. */
+  async #removeIfFree(path: string, sha256?: string): Promise<void> {
+    const { write, folder, onFreed, logger } = this.#options;
+    try {
+      const hasRow = (on: Kysely<StoreTables>) =>
+        on.selectFrom('files').select('sha256').where('path', '=', path).executeTakeFirst();
+      const freed = await write(null, async (tx) => {
+        await tx.db.deleteFrom('pending_removals').where('path', '=', path).execute();
+        if (await hasRow(tx.db)) return false;
+        folder.removeNow(path);
+        return true;
+      });
+      if (freed && sha256 !== undefined) await onFreed?.(sha256);
+    } catch (error) {
+      logger.error({ err: error }, 'a freed file was not removed; the next start tries again');
+    }
+  }
+
+  /** Removes the files of contents that transactions freed; one pass at a time. */
+  removePending(): Promise<void> {
+    this.#removing = this.#removing.then(async () => {
+      try {
+        const rows = await this.#options.db.selectFrom('pending_removals').selectAll().limit(10_000).execute();
+        for (const { path, sha256 } of rows)
+          await this.#lock.run(path.slice(0, 32), () => this.#removeIfFree(path, sha256));
+      } catch (error) {
+        this.#options.logger.error({ err: error }, 'freed files remain; the next start removes them');
+      }
+    });
+    return this.#removing;
+  }
+
+  /** Waits for what is being removed. */
+  close(): Promise<void> {
+    return this.#removing;
+  }
+
+  /** At start: finishes or undoes what an earlier process left half done. */
+  async recover(): Promise<void> {
+    const { folder } = this.#options;
+    await folder.prepare();
+    for (const md5 of await folder.abandoned())
+      for (const path of await folder.filesOf(md5)) await this.#removeIfFree(path);
+    await folder.clearIncoming();
+    await this.removePending();
+  }
+}
+
+/** A content that had a row when its place was chosen, and has none in the transaction. */
+const FREED = Symbol('freed');
+
+const findContent = (db: Kysely<StoreTables>, sha256: string): Promise<FileRow | undefined> =>
+  db.selectFrom('files').selectAll().where('sha256', '=', sha256).executeTakeFirst();
+
+/** Where a new content is to lie; undefined where it lies somewhere already. */
+async function placeFor(db: Kysely<StoreTables>, { md5, sha256 }: Received, name: string): Promise<string | undefined> {
+  const same = await db.selectFrom('files').select('sha256').where('md5', '=', md5).execute();
+  if (same.some((row) => row.sha256 === sha256)) return undefined;
+  return `${MediaFolder.contentFolder(md5, sha256, same.length > 0)}/${name}`;
+}
+
+const insertContent = (tx: WriteTransaction, sha256: string, facts: ContentFacts, path: string): Promise<FileRow> =>
+  tx.db
+    .insertInto('files')
+    .values({ ...factsOf(facts), sha256, path, added_at: tx.now, tags_status: 'pending', tags: null })
+    .returningAll()
+    .executeTakeFirstOrThrow();
+
+/** A change that declined the content leaves no row of it. */
+async function dropUnused({ db }: WriteTransaction, sha256: string): Promise<void> {
+  await db
+    .deleteFrom('files')
+    .where('sha256', '=', sha256)
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(selectFrom('entity_versions').select('version').whereRef('entity_versions.sha256', '=', 'files.sha256')),
+      ),
+    )
+    .execute();
+}

@@ -1,0 +1,122 @@
+/** Small upright PNGs of images and videos, made when first asked for and kept beside the media. */
+import { randomUUID } from 'node:crypto';
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import {
+  extractCover,
+  type ImageThumbnailOptions,
+  imageThumbnail,
+  MediaError,
+  mediaInput,
+  probe,
+  videoThumbnail,
+} from '@cl-server/media';
+import { notFound, unprocessable } from '@cl-server/runtime';
+import type { EntityRow } from '../database/tables.js';
+import { KeyedLock } from './keyed-lock.js';
+import type { MediaFolder } from './media-folder.js';
+
+export interface PreviewOptions {
+  readonly folder: MediaFolder;
+  /** Programs; absent where they are not installed. */
+  readonly ffmpeg: string | undefined;
+  readonly ffprobe: string | undefined;
+  readonly maxPixels: number;
+}
+
+const WIDTH = 256;
+const PICTURE = { width: WIDTH, keepAspect: true, format: 'png', quality: 80, background: '#ffffff' } as const;
+/** Pictures that are decoded at once; each can take hundreds of megabytes. */
+const LANES = 2;
+
+export type PreviewSource = Pick<EntityRow, 'sha256' | 'type' | 'file_path'>;
+
+export class Previews {
+  readonly #options: PreviewOptions;
+  readonly #byContent = new KeyedLock();
+  readonly #lanes = new KeyedLock();
+  #nextLane = 0;
+
+  constructor(options: PreviewOptions) {
+    this.#options = options;
+  }
+
+  #fileOf(sha256: string): string {
+    return path.join(this.#options.folder.derived, 'previews', sha256.slice(0, 2), `${sha256}.png`);
+  }
+
+  /**
+   * @param force make it anew
+   * @returns absolute path of a PNG
+   * @throws HttpError 404 where the file has no picture to show, 422 where it cannot be decoded
+   */
+  async of({ sha256, file_path, type }: PreviewSource, force: boolean): Promise<string> {
+    if (sha256 === null || file_path === null) throw notFound('Media file not found');
+    const target = this.#fileOf(sha256);
+    return this.#byContent.run(sha256, async () => {
+      if (!force && (await exists(target))) return target;
+      const source = this.#options.folder.resolve(file_path);
+      if (!(await exists(source))) throw notFound('Media file not found');
+      const lane = String(this.#nextLane++ % LANES);
+      await this.#lanes.run(lane, () => this.#make(source, type, target));
+      return target;
+    });
+  }
+
+  /** The content is gone, so its preview goes. */
+  async remove(sha256: string): Promise<void> {
+    await fs.rm(this.#fileOf(sha256), { force: true });
+  }
+
+  async #make(source: string, type: string | null, target: string): Promise<void> {
+    await fs.mkdir(path.dirname(target), { recursive: true, mode: 0o750 });
+    const draft = `${target}.${randomUUID()}`;
+    try {
+      if (type === 'image') await this.#image(source, draft);
+      else if (type === 'video' || type === 'audio') await this.#frame(source, draft);
+      else throw notFound('Preview file not found', { code: 'no_preview' });
+      await fs.rename(draft, target);
+    } catch (error) {
+      if (!(error instanceof MediaError)) throw error;
+      if (error.code === 'unsupported_media')
+        throw notFound(`Preview file not found: ${error.message}`, { cause: error });
+      throw unprocessable(`Failed to generate preview: ${error.message}`, { cause: error });
+    } finally {
+      await fs.rm(draft, { force: true });
+    }
+  }
+
+  async #image(source: string, target: string): Promise<void> {
+    const options: ImageThumbnailOptions = { ...PICTURE, maxPixels: this.#options.maxPixels };
+    await imageThumbnail(source, target, options);
+  }
+
+  /** A frame of a video; of a song its cover. */
+  async #frame(source: string, target: string): Promise<void> {
+    const { ffmpeg, ffprobe, maxPixels } = this.#options;
+    if (ffmpeg === undefined || ffprobe === undefined)
+      throw new MediaError(
+        'tool_missing',
+        'ffmpeg and ffprobe are needed for previews of videos and are not installed',
+      );
+    const input = await mediaInput(source);
+    const info = await probe(input, { ffprobe });
+    if (info.video) {
+      await videoThumbnail(input, info, target, { ...PICTURE, ffmpeg, maxPixels });
+      return;
+    }
+    const cover = `${target}.cover`;
+    try {
+      await extractCover(input, info, cover, { ffmpeg, maxPixels });
+      await this.#image(cover, target);
+    } finally {
+      await fs.rm(cover, { force: true });
+    }
+  }
+}
+
+const exists = (file: string): Promise<boolean> =>
+  fs.access(file).then(
+    () => true,
+    () => false,
+  );

@@ -1,0 +1,27 @@
+import { getStorePreferences, getStoreRoot, STORE_API, setStoreGuestMode } from '@cl-server/contract';
+import type { App, Logger } from '@cl-server/runtime';
+import type { ReadAuth } from '../preferences.js';
+import type { UserOf } from './entities.js';
+
+export interface AdminRoutesOptions {
+  readonly readAuth: ReadAuth;
+  readonly userOf: UserOf;
+  readonly logger: Logger;
+}
+
+export function serveAdmin(app: App, { readAuth, userOf, logger }: AdminRoutesOptions): void {
+  app.handle(getStoreRoot, async () => ({
+    status: 'healthy' as const,
+    service: 'CoLAN Store Server',
+    version: STORE_API.version,
+    guestMode: (await readAuth.isOn()) ? ('off' as const) : ('on' as const),
+  }));
+
+  app.handle(getStorePreferences, () => readAuth.read());
+
+  app.handle(setStoreGuestMode, async ({ form, user }) => {
+    await readAuth.set(!form.guest_mode, userOf(user));
+    logger.warn({ guest_mode: form.guest_mode, by: userOf(user) }, 'guest mode changed: on lets anyone read');
+    return { guest_mode: form.guest_mode, message: 'Configuration updated successfully' };
+  });
+}

@@ -1,0 +1,85 @@
+import {
+  createEntity,
+  deleteEntity,
+  diffVersions,
+  type Entity,
+  getEntity,
+  getMetadata,
+  listEntities,
+  listVersions,
+  lookupEntity,
+  patchEntity,
+  replaceEntity,
+  restoreVersion,
+  type TokenClaims,
+} from '@cl-server/contract';
+import { Answer, type App, badRequest, type ReceivedFile } from '@cl-server/runtime';
+import type { EntityReader } from '../entities/reader.js';
+import type { EntityService, User } from '../entities/service.js';
+import { differences } from '../entities/versions.js';
+import type { EntityLister } from '../listing/lister.js';
+
+export type UserOf = (claims: TokenClaims | null) => User;
+
+export interface EntityRoutesOptions {
+  readonly entities: EntityService;
+  readonly reader: EntityReader;
+  readonly lister: EntityLister;
+  readonly userOf: UserOf;
+}
+
+/** `media_file` is believed before its earlier name. A browser's empty file field is no file. */
+const uploadOf = (files: readonly ReceivedFile[]): ReceivedFile | undefined => {
+  const given = files.filter(({ size, filename }) => size > 0 || filename !== '');
+  return given.findLast(({ field }) => field === 'media_file') ?? given.findLast(({ field }) => field === 'image');
+};
+
+export function serveEntities(app: App, { entities, reader, lister, userOf }: EntityRoutesOptions): void {
+  app.handle(listEntities, ({ query }) => lister.list(query));
+
+  app.handle(lookupEntity, async ({ query }) => {
+    if (query.md5 === undefined && query.sha256 === undefined && query.label === undefined)
+      throw badRequest('Must provide either md5 or label parameter');
+    return reader.view(await reader.lookup(query));
+  });
+
+  app.handle(createEntity, async ({ form, files, user }): Promise<Entity | Answer> => {
+    const { row, isNew } = await entities.create(userOf(user), form, uploadOf(files));
+    const view = await reader.view(row);
+    return isNew ? view : new Answer(200, view);
+  });
+
+  app.handle(getEntity, async ({ params, query }) => {
+    const { entity_id } = params;
+    return reader.view(
+      await (query.version === undefined ? reader.row(entity_id) : reader.rowAt(entity_id, query.version)),
+    );
+  });
+
+  app.handle(replaceEntity, async ({ params, form, files, user }) =>
+    reader.view(await entities.replace(userOf(user), params.entity_id, form, uploadOf(files))),
+  );
+
+  app.handle(patchEntity, async ({ params, form, user }) =>
+    reader.view(await entities.patch(userOf(user), params.entity_id, form)),
+  );
+
+  app.handle(deleteEntity, async ({ params, user }) => {
+    await entities.remove(userOf(user), params.entity_id);
+  });
+
+  app.handle(getMetadata, async ({ params }) => reader.metadata(params.entity_id));
+
+  app.handle(listVersions, ({ params, query }) => reader.versions(params.entity_id, query.after, query.limit));
+
+  app.handle(diffVersions, async ({ params, query }) => {
+    const { entity_id } = params;
+    const to = query.to ?? (await reader.row(entity_id)).version;
+    const [before, after] = await Promise.all([reader.rowAt(entity_id, query.from), reader.rowAt(entity_id, to)]);
+    return { entity_id, from_version: query.from, to_version: to, changes: differences(before, after) };
+  });
+
+  app.handle(restoreVersion, async ({ params, user }) =>
+    reader.view(await entities.restore(userOf(user), params.entity_id, params.version)),
+  );
+}

@@ -1,0 +1,58 @@
+/** The bytes of media. */
+import { getMedia, getPreview } from '@cl-server/contract';
+import { type App, badRequest, notFound, type RouteOptions, sendFile } from '@cl-server/runtime';
+import type { EntityReader } from '../entities/reader.js';
+import type { MediaFolder } from '../files/media-folder.js';
+import type { Previews } from '../files/previews.js';
+
+export interface MediaRoutesOptions {
+  readonly reader: EntityReader;
+  readonly folder: MediaFolder;
+  readonly previews: Previews;
+  /** How these routes are guarded, e.g. with signed URLs. */
+  readonly route?: RouteOptions;
+}
+
+/** Types that a browser may show from this origin; anything else could run. */
+const SHOWN = /^(image\/(?!svg)[\w.+-]+|video\/[\w.+-]+|audio\/[\w.+-]+|application\/pdf)$/;
+
+export function serveMedia(app: App, { reader, folder, previews, route }: MediaRoutesOptions): void {
+  app.handle(
+    getMedia,
+    async ({ params, query, request, reply }) => {
+      const { entity_id } = params;
+      const row = await (query.version === undefined ? reader.row(entity_id) : reader.rowAt(entity_id, query.version));
+      if (row.is_collection === 1) throw badRequest('Entity is a collection');
+      if (row.file_path === null || row.mime_type === null || row.sha256 === null)
+        throw notFound('Media file not found');
+      return sendFile(request, reply, {
+        path: folder.resolve(row.file_path),
+        contentType: row.mime_type,
+        name: row.file_name ?? `${row.md5}.${row.extension}`,
+        disposition: query.inline && SHOWN.test(row.mime_type) ? 'inline' : 'attachment',
+        tag: row.sha256,
+      }).catch((error: unknown) => {
+        throw (error as { status?: number }).status === 404
+          ? notFound('Media file not found', { cause: error })
+          : error;
+      });
+    },
+    route,
+  );
+
+  app.handle(
+    getPreview,
+    async ({ params, query, request, reply }) => {
+      const row = await reader.row(params.entity_id);
+      if (row.is_collection === 1) throw badRequest('Entity is a collection');
+      const path = await previews.of(row, query.force);
+      return sendFile(request, reply, {
+        path,
+        contentType: 'image/png',
+        name: `${row.md5}.tb.png`,
+        disposition: 'inline',
+      });
+    },
+    route,
+  );
+}

@@ -1,0 +1,197 @@
+/** The store service, put together from what it is given. */
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import { type Guard, jobEndpoints, STORE_API, storeEndpoints } from '@cl-server/contract';
+import { createJobApi, GuestMode, LiveWorkers } from '@cl-server/job-routes';
+import { type JobTables, openJobs } from '@cl-server/jobs';
+import { createExifReader } from '@cl-server/media';
+import {
+  type App,
+  type Broadcaster,
+  createApp,
+  createAuthorizer,
+  createMetrics,
+  type Database,
+  databaseAnswers,
+  type Logger,
+  type Openness,
+  type ReadinessCheck,
+  type TokenVerifier,
+} from '@cl-server/runtime';
+import type { TaskRegistry } from '@cl-server/task-kit';
+import { openReads } from './database/reads.js';
+import type { StoreTables } from './database/tables.js';
+import { writeTransactions } from './database/transaction.js';
+import { EntityReader } from './entities/reader.js';
+import { EntityService } from './entities/service.js';
+import { StoreEvents } from './events.js';
+import { Contents } from './files/contents.js';
+import { createInspector } from './files/inspector.js';
+import { MediaFolder } from './files/media-folder.js';
+import { Previews } from './files/previews.js';
+import { TagReader } from './files/tag-reader.js';
+import { EntityLister } from './listing/lister.js';
+import { ReadAuth } from './preferences.js';
+import { serveAdmin } from './routes/admin.js';
+import { serveEntities, type UserOf } from './routes/entities.js';
+import { serveIntelligence } from './routes/intelligence.js';
+import { serveMedia } from './routes/media.js';
+
+export interface StoreOptions {
+  /** With the store's tables, migrated. The caller closes it. */
+  readonly database: Database<StoreTables>;
+  /** With the job tables, migrated; shared with `database` where both are one SQLite file. The caller closes it. */
+  readonly jobDatabase: Database<JobTables>;
+  /** Folders, absolute. */
+  readonly mediaDir: string;
+  readonly streamsDir: string;
+  readonly jobStorageDir: string;
+  /** The caller closes it. */
+  readonly broadcaster: Broadcaster;
+  readonly verifier: TokenVerifier;
+  readonly tasks: Pick<TaskRegistry, 'get' | 'plugin' | 'definitions'>;
+  readonly logger: Logger;
+  readonly maxUploadBytes: number;
+  readonly maxImagePixels: number;
+  /** Programs; absent where they are not installed. exiftool: absent takes the packaged one. */
+  readonly tools: {
+    readonly ffmpeg: string | undefined;
+    readonly ffprobe: string | undefined;
+    readonly exiftool?: string | undefined;
+  };
+  readonly noAuth?: boolean;
+  /** Whether reading needs the right, until an admin decides. */
+  readonly readAuth?: boolean;
+  readonly maxQueued?: number;
+  readonly eventsTopic?: string;
+  readonly workersTopic: string;
+  /** Milliseconds without a beat after which a worker counts as gone. */
+  readonly workerMaxAge: number;
+  readonly jobStatusTopic?: boolean;
+  readonly corsOrigins?: readonly string[];
+  /** Further things that the service needs, by name. */
+  readonly checks?: Readonly<Record<string, ReadinessCheck>>;
+  /** Tests set it: an answer that does not fit its schema is then a 500. */
+  readonly checkResponses?: boolean;
+  /** Milliseconds. */
+  readonly now?: () => number;
+}
+
+export interface StoreService {
+  readonly app: App;
+  readonly events: StoreEvents;
+  /** @returns the base URL */
+  listen(address: { readonly host: string; readonly port: number }): Promise<string>;
+  /** Ends requests, and hands over what is still in hand. */
+  close(): Promise<void>;
+}
+
+const isJobEndpoint = new Set<unknown>(jobEndpoints);
+
+/** Recovers what an earlier process left half done, then is ready to listen. */
+export async function createStoreService(options: StoreOptions): Promise<StoreService> {
+  const { database, broadcaster, logger, tools, noAuth = false, now = Date.now } = options;
+  const metrics = createMetrics('store');
+  const folder = new MediaFolder(path.resolve(options.mediaDir));
+  const write = writeTransactions(database, now);
+  const reads = openReads(database);
+  const events = new StoreEvents(broadcaster, now);
+  const exif = createExifReader({ exiftool: tools.exiftool });
+  const inspector = createInspector({ exif, ffprobe: tools.ffprobe });
+  const previews = new Previews({ folder, maxPixels: options.maxImagePixels, ...tools });
+  const db = database.kysely;
+  const contents = new Contents({ folder, db, write, inspector, logger, onFreed: (sha256) => previews.remove(sha256) });
+  await contents.recover();
+  const tagReader = new TagReader({ db, write, inspector, folder, logger });
+  const entities = new EntityService({
+    db,
+    write,
+    contents,
+    events,
+    onContents: () => {
+      void contents.removePending();
+      tagReader.wake();
+    },
+  });
+  const reader = new EntityReader(database, reads);
+  const lister = new EntityLister(reads, database.dialect);
+  const readAuth = new ReadAuth(db, options.readAuth ?? false, now);
+
+  const jobs = openJobs({
+    database: options.jobDatabase,
+    storageDir: options.jobStorageDir,
+    broadcaster,
+    logger,
+    now,
+    ...(options.eventsTopic !== undefined && { eventsTopic: options.eventsTopic }),
+    ...(options.jobStatusTopic !== undefined && { jobStatusTopic: options.jobStatusTopic }),
+  });
+  const guestJobs = new GuestMode({ preferences: jobs.preferences, now });
+  const workers = await new LiveWorkers({
+    broadcaster,
+    prefix: options.workersTopic,
+    maxAge: options.workerMaxAge,
+    logger,
+    now,
+  }).start();
+  const jobApi = createJobApi({
+    jobs,
+    tasks: options.tasks,
+    logger,
+    mediaDir: folder.root,
+    streamsDir: options.streamsDir,
+    availability: (task) => workers.availability(task),
+    ...(options.maxQueued !== undefined && { maxQueued: options.maxQueued }),
+  });
+
+  const openness = async (guard: Guard): Promise<Openness> => {
+    if (noAuth) return 'open';
+    if (guard === 'read' || guard === 'media') return (await readAuth.isOn()) ? 'closed' : 'public-but-checked';
+    return guard === 'compute' && (await guestJobs.isOn()) ? 'open' : 'closed';
+  };
+  const app = createApp({
+    info: STORE_API,
+    endpoints: [...storeEndpoints.filter((endpoint) => !isJobEndpoint.has(endpoint)), ...jobApi.endpoints],
+    authorize: createAuthorizer({ verifier: options.verifier, openness }),
+    logger,
+    metrics,
+    uploads: { folder: folder.incoming, maxBytes: options.maxUploadBytes },
+    checks: {
+      database: () => databaseAnswers(database),
+      storage: () => fs.access(folder.incoming, fs.constants.W_OK).then(() => true),
+      ...options.checks,
+    },
+    checkResponses: options.checkResponses ?? false,
+    ...(options.corsOrigins && { corsOrigins: options.corsOrigins }),
+  });
+  const userOf: UserOf = (claims) => (noAuth ? null : (claims?.id ?? null));
+  serveEntities(app, { entities, reader, lister, userOf });
+  serveMedia(app, { reader, folder, previews });
+  serveAdmin(app, { readAuth, userOf, logger });
+  serveIntelligence(app, reader);
+  const jobUploads = { uploads: { folder: jobs.storage.uploads, maxBytes: options.maxUploadBytes } };
+  jobApi.serve({
+    ...app,
+    handle: (endpoint, handler, route) => app.handle(endpoint, handler, { ...jobUploads, ...route }),
+  });
+  tagReader.wake();
+
+  return {
+    app,
+    events,
+    listen: async (address) => {
+      const url = await app.listen(address);
+      events.listensOn(Number(new URL(url).port));
+      return url;
+    },
+    close: async () => {
+      await app.close();
+      await tagReader.close();
+      await contents.close();
+      await workers.close();
+      await jobs.close();
+      await exif.end();
+      await reads.close();
+    },
+  };
+}

@@ -1,0 +1,117 @@
+/** Settings of `store`. */
+import {
+  asBool,
+  asInt,
+  asList,
+  asNonEmpty,
+  asNumber,
+  asText,
+  dataDirSetting,
+  hostSetting,
+  jobDatabaseSettings,
+  keySettings,
+  logLevelSetting,
+  migrateSetting,
+  mqttSettings,
+  portSetting,
+  reloadSetting,
+  type Settings,
+  serviceUrlSettings,
+  uploadSettings,
+  type Values,
+} from '@cl-server/runtime';
+
+const tool = (env: string, program: string) =>
+  ({ env, parse: asNonEmpty, help: `The ${program} program, where it is not in PATH` }) as const;
+
+export const storeSettings = {
+  dataDir: dataDirSetting,
+  host: hostSetting,
+  port: portSetting('store'),
+  reload: reloadSetting,
+  debug: {
+    env: 'DEBUG',
+    flag: 'debug',
+    isSwitch: true,
+    parse: asBool,
+    default: false as boolean,
+    help: 'Log everything; the same as --log-level debug',
+  },
+  logLevel: logLevelSetting,
+  noAuth: {
+    env: 'AUTH_DISABLED',
+    flag: 'no-auth',
+    isSwitch: true,
+    parse: asBool,
+    default: false as boolean,
+    help: 'Let everyone do everything, admin endpoints too',
+  },
+  readAuth: {
+    env: 'READ_AUTH_ENABLED',
+    flag: 'read-auth',
+    isSwitch: true,
+    parse: asBool,
+    default: false as boolean,
+    help: 'Reading needs the right media_store_read, until an admin decides otherwise',
+  },
+  migrate: { ...migrateSetting, default: true as boolean, help: 'Apply pending migrations first' },
+  noMigrate: {
+    env: 'NO_MIGRATE',
+    flag: 'no-migrate',
+    isSwitch: true,
+    parse: asBool,
+    default: false as boolean,
+    help: 'Refuse to start while migrations are pending',
+  },
+  ...jobDatabaseSettings,
+  mediaStorageDir: {
+    env: 'MEDIA_STORAGE_DIR',
+    parse: asNonEmpty,
+    help: 'Folder of stored media; default: media in the data folder',
+  },
+  computeStorageDir: {
+    env: 'COMPUTE_STORAGE_DIR',
+    parse: asNonEmpty,
+    help: 'Folder of job files; default: compute in the data folder',
+  },
+  ...serviceUrlSettings,
+  computeUrl: {
+    env: 'COMPUTE_URL',
+    flag: 'compute-url',
+    parse: asText,
+    help: 'Accepted as before; jobs are taken from the database that store and compute share',
+  },
+  ...keySettings,
+  ...mqttSettings,
+  capabilityCacheTimeout: {
+    env: 'CAPABILITY_CACHE_TIMEOUT',
+    parse: asNumber(0.1, 86_400),
+    help: 'Seconds without a word of a worker after which it counts as gone; default: three of its beats',
+  },
+  ...uploadSettings,
+  ffmpegPath: tool('FFMPEG_PATH', 'ffmpeg'),
+  ffprobePath: tool('FFPROBE_PATH', 'ffprobe'),
+  exiftoolPath: tool('EXIFTOOL_PATH', 'exiftool'),
+  maxQueuedJobs: {
+    env: 'MAX_QUEUED_JOBS',
+    flag: 'max-queued-jobs',
+    parse: asInt(1, 100_000_000),
+    default: 10_000 as number,
+    help: 'Jobs that one user may have waiting',
+  },
+  corsOrigins: {
+    env: 'CORS_ORIGINS',
+    parse: asList,
+    default: [] as readonly string[],
+    help: 'Web pages that may call this service, as origins, comma-separated; * for all',
+  },
+  retired: {
+    env: 'QDRANT_URL',
+    flag: 'qdrant-url',
+    flagAliases: ['qdrant-collection', 'face-collection', 'dino-collection', 'compute-username', 'compute-password'],
+    parse: asText,
+    help: 'Accepted and ignored: vectors are kept in the database, and no login at compute is needed',
+  },
+} as const satisfies Settings;
+
+export type StoreSettings = Values<typeof storeSettings>;
