@@ -1,5 +1,4 @@
 import { execFileSync } from 'node:child_process';
-import fs from 'node:fs';
 import path from 'node:path';
 import { runTask } from '@cl-server/task-kit/testing';
 import { hasFfmpeg, makeVideo, tempDir } from '@cl-server/testing';

@@ -7,6 +7,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { ExifTool, ExifToolTask, exiftoolPath } from 'exiftool-vendored';
 import { MediaError } from '../errors.js';
+import { run } from '../process/run.js';
 
 /** Tags as exiftool gives them with numbers instead of words, `Group:Tag` or bare names; no path of the server. */
 export type RawTags = Readonly<Record<string, unknown>>;
@@ -27,7 +28,7 @@ export interface ExifReader {
    */
   read(file: string, tags?: readonly string[]): Promise<RawTags>;
   /**
-   * Starts exiftool if it does not run yet.
+   * Makes sure that exiftool can run.
    * @throws MediaError `tool_missing` without exiftool or perl
    */
   version(): Promise<string>;
@@ -37,6 +38,7 @@ export interface ExifReader {
 
 /** Address space of the process, bytes: a decompression bomb in a text chunk ends it, not the machine. */
 const MEMORY = 1024 * 1024 * 1024;
+const SEARCH = '/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin';
 const PRLIMIT = '/usr/bin/prlimit';
 /** Numbers of these tags are names, and stay text as they are written: a model `300`, a version `17.10`. */
 const NAMES =
@@ -71,17 +73,30 @@ const tagArgument = (tag: string): string => {
   return name.includes(':') ? `-${name}` : `-All:${name}`;
 };
 
-async function start(tool: string | undefined): Promise<ChildProcess> {
-  const script = tool ?? (await exiftoolPath());
+/** Program and arguments of exiftool; the packaged one is a perl script. */
+async function commandOf(tool: string | undefined): Promise<readonly string[]> {
   // -config '' first: no configuration file of the machine's user is run.
-  const exiftool = [script, '-config', '', '-stay_open', 'True', '-@', '-'];
-  const command = tool === undefined ? ['perl', ...exiftool] : exiftool;
-  const limited = fs.existsSync(PRLIMIT) ? [PRLIMIT, `--as=${MEMORY}`, '--', ...command] : command;
-  const [program = 'perl', ...args] = limited;
-  return spawn(program, args, {
-    stdio: 'pipe',
-    env: { PATH: '/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin', LANG: 'C' },
-  });
+  const command = tool === undefined ? ['perl', await exiftoolPath(), '-config', ''] : [tool, '-config', ''];
+  return fs.existsSync(PRLIMIT) ? [PRLIMIT, `--as=${MEMORY}`, '--', ...command] : command;
+}
+
+async function start(tool: string | undefined): Promise<ChildProcess> {
+  const [program = '', ...args] = await commandOf(tool);
+  const env = { PATH: SEARCH, LANG: 'C' };
+  return spawn(program, [...args, '-stay_open', 'True', '-@', '-'], { stdio: 'pipe', env });
+}
+
+/** @throws MediaError where exiftool or perl is not there */
+async function askVersion(tool: string | undefined): Promise<string> {
+  const missing = (cause?: unknown): MediaError => new MediaError('tool_missing', NOT_INSTALLED, { cause });
+  const [program = '', ...args] = await commandOf(tool);
+  const { code, stdout, stderr } = await run(program, [...args, '-ver'], { timeout: 15_000 }).catch(
+    (cause: unknown) => {
+      throw missing(cause);
+    },
+  );
+  if (code !== 0) throw missing(new Error(stderr));
+  return stdout.toString('utf8').trim();
 }
 
 export function createExifReader(options: ExifReaderOptions = {}): ExifReader {
@@ -109,17 +124,25 @@ export function createExifReader(options: ExifReaderOptions = {}): ExifReader {
     return new MediaError('task_failed', 'The metadata could not be read: ExifTool stopped at this file', { cause });
   };
 
+  // Asked once: batch-cluster would try for ever to start a program that is not there.
+  let version: Promise<string> | undefined;
+  const ready = (): Promise<string> => {
+    version ??= askVersion(tool).catch((error: unknown) => {
+      version = undefined;
+      throw error;
+    });
+    return version;
+  };
+
   return {
-    version: () =>
-      exiftool.version().catch((cause: unknown) => {
-        throw new MediaError('tool_missing', NOT_INSTALLED, { cause });
-      }),
+    version: ready,
     async read(file, tags = []) {
       if (ended) throw new MediaError('cancelled', 'The metadata reader has ended');
       if (/[\r\n]/.test(file) || !path.isAbsolute(file))
         throw new Error('exiftool needs an absolute path without line breaks');
       if (exiftool.pendingTasks >= maxQueue)
         throw new MediaError('task_failed', 'Too many files wait for their metadata; try again later');
+      await ready();
       const args = tags.length > 0 ? ['-n', '-json', ...tags.map(tagArgument)] : ['-G', '-n', '-json', '-fast'];
       try {
         return withoutServerFacts(await exiftool.enqueueTask(() => new ReadTags(file, args)), file);

@@ -32,7 +32,7 @@ export async function run(program: string, args: readonly string[], options: Run
   const child = spawn(program, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     cwd,
-    env: { PATH: '/usr/bin:/bin', LC_ALL: 'C.UTF-8' },
+    env: { PATH: '/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin', LC_ALL: 'C.UTF-8' },
   });
   let failure: MediaError | undefined;
   const kill = (error: MediaError): void => {

@@ -1,0 +1,183 @@
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { parseParams } from '@cl-server/task-kit';
+import { runTask } from '@cl-server/task-kit/testing';
+import { hasMedia, mediaFile, tempDir } from '@cl-server/testing';
+import { exiftoolPath } from 'exiftool-vendored';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import task from '../src/exif/task.js';
+
+const dir = tempDir('cl-exif-');
+afterAll(() => dir.remove());
+const at = (name: string): string => path.join(dir.path, name);
+const env = { tools: {} };
+
+/** A photo with the given tags. */
+async function photo(name: string, ...tags: string[]): Promise<string> {
+  await sharp({ create: { width: 80, height: 60, channels: 3, background: '#64963c' } })
+    .jpeg()
+    .toFile(at(name));
+  if (tags.length > 0)
+    execFileSync('perl', [await exiftoolPath(), '-q', '-n', '-overwrite_original', ...tags, at(name)]);
+  return at(name);
+}
+
+describe('exif', () => {
+  let full = '';
+  beforeAll(async () => {
+    full = await photo(
+      'full.jpg',
+      '-Make=Canon',
+      '-Model=300',
+      '-Software=17.10',
+      '-DateTimeOriginal=2024:01:15 14:30:00',
+      '-SubSecTimeOriginal=25',
+      '-OffsetTimeOriginal=+05:30',
+      '-CreateDate=2024:01:15 14:30:01',
+      '-Orientation=6',
+      '-ISO=400',
+      '-FNumber=2.8',
+      '-ExposureTime=0.005',
+      '-FocalLength=50',
+      '-LensModel=RF 50mm F1.8 STM',
+      '-Flash=9',
+      '-WhiteBalance=1',
+      '-GPSLatitude=33.8688',
+      '-GPSLatitudeRef=S',
+      '-GPSLongitude=122.4194',
+      '-GPSLongitudeRef=W',
+      '-GPSAltitude=10',
+      '-GPSAltitudeRef=1',
+    );
+  });
+  const expected = {
+    make: 'Canon',
+    model: '300',
+    software: '17.10',
+    date_time_original: '2024:01:15 14:30:00',
+    create_date: '2024:01:15 14:30:01',
+    image_width: 80,
+    image_height: 60,
+    orientation: 6,
+    iso: 400,
+    f_number: 2.8,
+    exposure_time: '1/200',
+    exposure_time_seconds: 0.005,
+    focal_length: 50,
+    gps_latitude: -33.8688,
+    gps_longitude: -122.4194,
+    gps_altitude: -10,
+    captured_at: '2024-01-15T14:30:00.25+05:30',
+    lens: 'RF 50mm F1.8 STM',
+    flash: 'Fired, on',
+    flash_fired: true,
+    white_balance: 'Manual',
+    mime_type: 'image/jpeg',
+  };
+
+  it('H4: without tags every typed field is filled, and the raw map is grouped', async () => {
+    using run = await runTask(task, { file: full, env });
+    expect(run.output).toMatchObject(expected);
+    expect(run.output.raw_metadata).toMatchObject({ 'EXIF:Make': 'Canon', 'EXIF:Model': '300' });
+    expect(JSON.parse(run.read('output/exif_metadata.json').toString())).toEqual(run.output);
+    expect(JSON.stringify(run.output)).not.toContain(dir.path);
+    expect(JSON.stringify(run.output)).not.toContain(path.dirname(run.path('output')));
+  });
+
+  it('with tags every typed field is filled too, and the raw map has the tags asked for, without groups', async () => {
+    using run = await runTask(task, { file: full, params: { tags: ' Make , GPSL*,,EXIF:ISO' }, env });
+    expect(run.params['tags']).toEqual(['Make', 'GPSL*', 'EXIF:ISO']);
+    expect(run.output).toMatchObject(expected);
+    expect(run.output.raw_metadata).toEqual({
+      Make: 'Canon',
+      GPSLatitude: -33.8688,
+      GPSLatitudeRef: 'S',
+      GPSLongitude: -122.4194,
+      GPSLongitudeRef: 'W',
+      ISO: 400,
+    });
+  });
+
+  it.each([
+    'Artist=x',
+    'Make,Artist=x',
+    '@',
+    '-execute',
+    'Make<Model',
+    'a\nb',
+    '/etc/passwd',
+    'Make;x',
+    '$Make',
+    '{x}',
+  ])('H5: the tag %j is refused', (tags) => {
+    expect(parseParams(task, { tags }).success).toBe(false);
+  });
+
+  it.each([
+    'w',
+    'o',
+    'execute',
+    'stay_open',
+    'config',
+    'if',
+    'p',
+    'tagsFromFile',
+    'delete_original',
+    'FilePath',
+    'b',
+    'v5',
+  ])(
+    'H5: the option name %s is a tag like any other: nothing is written, nothing of the server shown',
+    async (tags) => {
+      using run = await runTask(task, { file: full, params: { tags: `${tags},Make` }, env });
+      expect(run.output.raw_metadata).toEqual({ Make: 'Canon' });
+      expect(run.files).toEqual(['output/exif_metadata.json']);
+    },
+  );
+
+  it('a JSON list of tags is understood', () => {
+    expect(parseParams(task, { tags: '["ImageWidth", "Make"]' }).data?.['tags']).toEqual(['ImageWidth', 'Make']);
+  });
+
+  it('an empty file completes with nothing, garbage with what it is', async () => {
+    using empty = await runTask(task, { file: { name: 'a.jpg', content: '' }, env });
+    expect(empty.output.raw_metadata).toEqual({});
+    expect(Object.values(empty.output).filter((value) => value !== null)).toEqual([{}]);
+    using text = await runTask(task, { file: { name: 'b.jpg', content: 'just words\n' }, env });
+    expect(text.output.make).toBeNull();
+    expect(text.output.raw_metadata).toMatchObject({ 'File:FileType': 'TXT' });
+  });
+
+  it('a 2 GB file is read like a small one', async () => {
+    const file = fs.openSync(at('large.mp4'), 'w');
+    fs.writeSync(file, Buffer.from('00000018667479706d703432000000006d70343269736f6d', 'hex'));
+    fs.ftruncateSync(file, 2 ** 31 + 10);
+    fs.closeSync(file);
+    const { createExifReader } = await import('@cl-server/media');
+    const reader = createExifReader();
+    try {
+      expect(await reader.read(at('large.mp4'))).toMatchObject({ 'File:MIMEType': 'video/mp4' });
+    } finally {
+      await reader.end();
+    }
+  });
+
+  it('without exiftool the task withdraws and says what to do', async () => {
+    const tools = { exiftool: at('absent') };
+    await expect(runTask(task, { file: full, env: { tools } })).rejects.toMatchObject({
+      name: 'TaskUnavailable',
+      code: 'tool_missing',
+      message: expect.stringContaining('https://exiftool.org/'),
+    });
+  });
+
+  it.runIf(hasMedia())('reads real cameras', async () => {
+    using nikon = await runTask(task, { file: mediaFile('exif_gps_nikon.jpg'), env });
+    expect(nikon.output).toMatchObject({ make: 'NIKON', model: 'COOLPIX P6000', exposure_time: '1/75', iso: 64 });
+    expect(nikon.output.gps_latitude).toBeCloseTo(43.4674, 3);
+    using video = await runTask(task, { file: mediaFile('video_plot.mp4'), env });
+    expect(video.output).toMatchObject({ duration: 27.45, video_codec: 'avc1', image_width: 598, captured_at: null });
+  });
+});

@@ -1,0 +1,146 @@
+import { createHash } from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+import { distance } from '@cl-server/contract';
+import { parseParams } from '@cl-server/task-kit';
+import { runTask } from '@cl-server/task-kit/testing';
+import { hasFfmpeg, hasMedia, makeVideo, mediaFile, tempDir } from '@cl-server/testing';
+import sharp from 'sharp';
+import { afterAll, describe, expect, it } from 'vitest';
+import task from '../src/hash/task.js';
+
+const dir = tempDir('cl-hash-');
+afterAll(() => dir.remove());
+const at = (name: string): string => path.join(dir.path, name);
+const hashOf = async (
+  file: Parameters<typeof runTask>[1] extends infer O ? NonNullable<O>['file' & keyof O] : never,
+) => {
+  using run = await runTask(task, { file });
+  return run.output;
+};
+
+describe('hash', () => {
+  it('H1: completes, and the digests are those of the bytes', async () => {
+    using run = await runTask(task, { file: { name: 'a.txt', content: 'hello world' }, params: { algorithm: 'md5' } });
+    expect(run.output).toMatchObject({
+      media_type: 'text',
+      algorithm: 'md5',
+      hash_value: '5eb63bbbe01eeed093cb22bb8f5acdc3',
+      md5: '5eb63bbbe01eeed093cb22bb8f5acdc3',
+      sha256: 'b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9',
+      sha512: createHash('sha512').update('hello world').digest('hex'),
+      size: 11,
+      phash: null,
+      frames: [],
+      perceptual_error: null,
+    });
+    expect(run.output.process_time).toBeGreaterThanOrEqual(0);
+    expect(JSON.parse(run.read('output/hash.json').toString())).toEqual(run.output);
+  });
+
+  it('an empty file and an address have their digests too', async () => {
+    expect(await hashOf({ name: 'x', content: '' })).toMatchObject({
+      md5: 'd41d8cd98f00b204e9800998ecf8427e',
+      media_type: 'file',
+    });
+    expect(await hashOf({ name: 'x', content: 'https://example.org/a?b=1' })).toMatchObject({ media_type: 'url' });
+  });
+
+  it('knows md5, sha256 and sha512, the default, and no other', () => {
+    expect(parseParams(task, {}).data?.['algorithm']).toBe('sha512');
+    for (const algorithm of ['md4', 'MD5', 'sha1']) expect(parseParams(task, { algorithm }).success).toBe(false);
+  });
+
+  it('H13: two pictures of the same bytes in other shapes have other hashes; a re-encoded one has a near one', async () => {
+    const wave = Buffer.from(Array.from({ length: 96 * 64 * 3 }, (_, i) => 128 + 100 * Math.sin(i / 700) + (i % 50)));
+    const shaped = (width: number, height: number) => sharp(wave, { raw: { width, height, channels: 3 } });
+    await shaped(96, 64).png().toFile(at('wide.png'));
+    await shaped(64, 96).png().toFile(at('tall.png'));
+    await shaped(96, 64).jpeg({ quality: 60 }).toFile(at('wide.jpg'));
+    const [wide, tall, jpeg] = [
+      await hashOf(at('wide.png')),
+      await hashOf(at('tall.png')),
+      await hashOf(at('wide.jpg')),
+    ];
+    expect(distance(wide.phash ?? '', tall.phash ?? '')).toBeGreaterThan(12);
+    expect(distance(wide.phash ?? '', jpeg.phash ?? '')).toBeLessThanOrEqual(4);
+  });
+
+  it('a picture that cannot be decoded keeps its digests and says why it has no perceptual hash', async () => {
+    await sharp({ create: { width: 300, height: 300, channels: 3, background: 'red' } })
+      .jpeg()
+      .toFile(at('whole.jpg'));
+    const content = fs.readFileSync(at('whole.jpg')).subarray(0, 250);
+    const output = await hashOf({ name: 'cut.jpg', content });
+    expect(output).toMatchObject({ media_type: 'image', phash: null, pdq: null, size: 250 });
+    expect(output.md5).toBe(createHash('md5').update(content).digest('hex'));
+    expect(output.perceptual_error).toMatch(/cannot be (read|decoded)/);
+    expect(output.perceptual_error).not.toContain('/');
+  });
+
+  describe.runIf(hasFfmpeg())('of a video', () => {
+    it.each([
+      ['with its index at the end', []],
+      ['made for streaming', ['faststart']],
+    ])('H14: %s is hashed by frames spread over its whole length', async (_, flags) => {
+      const file = makeVideo(at('v.mp4'), { seconds: 4, size: '160x120' });
+      if (flags.length > 0) {
+        const { execFileSync } = await import('node:child_process');
+        execFileSync('ffmpeg', ['-v', 'error', '-y', '-i', file, '-c', 'copy', '-movflags', '+faststart', at('f.mp4')]);
+      }
+      const output = await hashOf(flags.length > 0 ? at('f.mp4') : file);
+      expect(output).toMatchObject({ media_type: 'video', algorithm: 'sha512_generic', perceptual_error: null });
+      expect(output.frames.map(({ time }) => time)).toEqual([0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3.25, 3.75]);
+      expect(new Set(output.frames.map(({ phash }) => phash)).size).toBeGreaterThan(1);
+    });
+  });
+
+  describe.runIf(hasMedia())('on real photos', () => {
+    const photos = [
+      'cat.png',
+      'coffee.png',
+      'rocket.jpg',
+      'face_astronaut.png',
+      'face_obama_1.jpg',
+      'face_obama_2.jpg',
+      'face_biden_1.jpg',
+      'orientation_1.jpg',
+      'exif_gps_nikon.jpg',
+      'example.avif',
+      'example.heic',
+    ];
+
+    it('the same photo re-encoded, scaled down or made grey stays within 10 of 64 bits; others are over 20 apart', async () => {
+      const originals = new Map<string, string>();
+      for (const name of photos) originals.set(name, (await hashOf(mediaFile(name))).phash ?? '');
+      for (const [name, phash] of originals) {
+        if (name.endsWith('.heic')) continue;
+        const { width } = await sharp(mediaFile(name)).metadata();
+        const image = () => sharp(mediaFile(name)).autoOrient().flatten({ background: '#fff' });
+        const copies = {
+          'jpeg 50': image().jpeg({ quality: 50 }),
+          'a quarter': image()
+            .resize(Math.round(width / 4))
+            .png(),
+          webp: image().webp(),
+          grey: image().greyscale().png(),
+        };
+        for (const [what, copy] of Object.entries(copies)) {
+          const output = await hashOf({ name: 'copy', content: await copy.toBuffer() });
+          expect(distance(phash, output.phash ?? ''), `${name} as ${what}`).toBeLessThanOrEqual(10);
+        }
+      }
+      const list = [...originals];
+      for (const [i, [a, left]] of list.entries())
+        for (const [b, right] of list.slice(i + 1)) expect(distance(left, right), `${a} and ${b}`).toBeGreaterThan(20);
+    });
+
+    it('H15: eight orientations of one photo have one hash', async () => {
+      const { phash: first } = await hashOf(mediaFile('orientation_1.jpg'));
+      for (let i = 2; i <= 8; i++) {
+        const { phash } = await hashOf(mediaFile(`orientation_${i}.jpg`));
+        expect(distance(first ?? '', phash ?? '')).toBeLessThanOrEqual(2); // they were encoded one by one
+      }
+    });
+  });
+});

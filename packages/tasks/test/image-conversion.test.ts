@@ -1,0 +1,145 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { parseParams } from '@cl-server/task-kit';
+import { runTask } from '@cl-server/task-kit/testing';
+import { hasMedia, mediaFile, tempDir } from '@cl-server/testing';
+import sharp, { type Sharp } from 'sharp';
+import { afterAll, describe, expect, it } from 'vitest';
+import task from '../src/image_conversion/task.js';
+
+const dir = tempDir('cl-conversion-');
+afterAll(() => dir.remove());
+const at = (name: string): string => path.join(dir.path, name);
+const plain = (background = { r: 200, g: 30, b: 30, alpha: 0.5 }) =>
+  sharp({ create: { width: 40, height: 20, channels: 4, background } });
+const FORMATS = ['png', 'jpg', 'jpeg', 'webp', 'gif', 'bmp', 'tiff', 'avif'] as const;
+
+const SOURCES: Record<string, () => Sharp> = {
+  'RGB.png': () => plain().removeAlpha().png(),
+  'RGBA.png': () => plain().png(),
+  'palette.png': () => plain().png({ palette: true }),
+  'grey.png': () => plain().removeAlpha().toColourspace('b-w').png(),
+  'grey+alpha.png': () => plain().toColourspace('b-w').png(),
+  '16-bit.png': () => plain().removeAlpha().toColourspace('rgb16').png(),
+  '16-bit grey.png': () => plain().removeAlpha().toColourspace('grey16').png(),
+  'CMYK.jpg': () => plain().removeAlpha().toColourspace('cmyk').jpeg(),
+  'CMYK.tiff': () => plain().removeAlpha().toColourspace('cmyk').tiff(),
+  'animated.gif': () => plain().gif(),
+};
+
+describe('image_conversion', () => {
+  for (const [name, make] of Object.entries(SOURCES))
+    it.each(FORMATS)(`${name} to %s`, async (format) => {
+      await make().toFile(at(name));
+      using run = await runTask(task, { file: at(name), params: { format } });
+      const ending = format === 'jpeg' ? 'jpg' : format;
+      const expected = `output/converted_${path.parse(name).name}.${ending}`;
+      expect(run.params).toMatchObject({ output_path: expected, format, quality: 85 });
+      const bytes = run.read(expected);
+      expect(run.output).toMatchObject({ output_path: expected, format, width: 40, height: 20, size: bytes.length });
+      if (format === 'bmp') expect([bytes.readInt32LE(18), bytes.readInt32LE(22)]).toEqual([40, 20]);
+      else {
+        const { data } = await sharp(bytes)
+          .flatten({ background: '#fff' })
+          .toColourspace('srgb')
+          .raw()
+          .toBuffer({ resolveWithObject: true });
+        const grey = name.startsWith('grey') || name.startsWith('16-bit grey');
+        const clear = /RGBA|palette|grey\+alpha/.test(name);
+        // Half-transparent red on white; grey of it; opaque red; whatever the format rounds.
+        if (!name.includes('CMYK') && !name.includes('gif') && !(clear && format === 'gif'))
+          expect(Math.abs((data[0] ?? 0) - (grey ? (clear ? 178 : 102) : clear ? 227 : 200))).toBeLessThan(14);
+      }
+    });
+
+  it('transparency gets the background asked for', async () => {
+    await plain({ r: 0, g: 0, b: 0, alpha: 0 }).png().toFile(at('clear.png'));
+    using run = await runTask(task, {
+      file: at('clear.png'),
+      params: { format: 'jpg', background: '00F', quality: 100 },
+    });
+    const { dominant } = await sharp(run.read(run.output.output_path)).stats();
+    expect(dominant.b).toBeGreaterThan(240);
+    expect(dominant.r).toBeLessThan(16);
+  });
+
+  it('H15: a photo held upright stays upright, keeps its profile and its EXIF but the orientation', async () => {
+    const photo = plain()
+      .removeAlpha()
+      .jpeg()
+      .withIccProfile('p3')
+      .withExif({ IFD0: { Make: 'Canon', Orientation: '6' } });
+    await photo.withMetadata({ orientation: 6 }).toFile(at('turned.jpg'));
+    for (const format of ['jpg', 'webp', 'tiff', 'png', 'avif']) {
+      using run = await runTask(task, { file: at('turned.jpg'), params: { format } });
+      const metadata = await sharp(run.read(run.output.output_path)).metadata();
+      expect(metadata).toMatchObject({ width: 20, height: 40 });
+      expect(metadata.orientation ?? 1).toBe(1);
+      expect(metadata.icc?.length, format).toBeGreaterThan(100);
+      // libvips writes no EXIF block into TIFF.
+      if (format !== 'tiff') expect(metadata.exif?.toString('latin1'), format).toContain('Canon');
+    }
+    using bare = await runTask(task, { file: at('turned.jpg'), params: { format: 'jpg', keep_metadata: false } });
+    const metadata = await sharp(bare.read(bare.output.output_path)).metadata();
+    expect([metadata.exif, metadata.icc]).toEqual([undefined, undefined]);
+  });
+
+  it('an animation stays one where the target can hold it', async () => {
+    const frames = ['red', 'green', 'blue'].map((background) => ({
+      create: { width: 16, height: 12, channels: 3 as const, background },
+    }));
+    const pages = await Promise.all(frames.map((frame) => sharp(frame).png().toBuffer()));
+    await sharp(pages, { join: { animated: true } })
+      .gif({ delay: [80, 80, 80] })
+      .toFile(at('moving.gif'));
+    for (const [format, count] of [
+      ['webp', 3],
+      ['gif', 3],
+      ['png', 1],
+    ] as const) {
+      using run = await runTask(task, { file: at('moving.gif'), params: { format, width: 8 } });
+      expect(run.output).toMatchObject({ frames: count, width: 8, height: 6 });
+      expect((await sharp(run.read(run.output.output_path)).metadata()).pages ?? 1).toBe(count);
+    }
+  });
+
+  it('quality and lossless do what they say; the result is fitted and never enlarged', async () => {
+    const noise = { type: 'gaussian' as const, mean: 128, sigma: 40 };
+    await sharp({ create: { width: 200, height: 100, channels: 3, background: 'grey', noise } })
+      .png()
+      .toFile(at('noise.png'));
+    const size = async (params: Record<string, unknown>) => {
+      using run = await runTask(task, { file: at('noise.png'), params });
+      return run.output;
+    };
+    const [low, high] = [await size({ format: 'jpg', quality: 50 }), await size({ format: 'jpg', quality: 95 })];
+    expect(high.size).toBeGreaterThan(low.size);
+    expect((await size({ format: 'webp', lossless: true })).size).toBeGreaterThan(
+      (await size({ format: 'webp' })).size,
+    );
+    expect(await size({ format: 'png', width: 100, height: 100 })).toMatchObject({ width: 100, height: 50 });
+    expect(await size({ format: 'png', width: 900 })).toMatchObject({ width: 200, height: 100 });
+  });
+
+  it.each([
+    [{}],
+    [{ format: 'exe' }],
+    [{ format: 'svg' }],
+    [{ format: 'png', quality: 101 }],
+    [{ format: 'png', quality: 0 }],
+    [{ format: 'png', width: 0 }],
+    [{ format: 'png', background: 'url(x)' }],
+  ])('the fields %j are refused', (params) => {
+    expect(parseParams(task, params).success).toBe(false);
+  });
+
+  it.runIf(hasMedia())('HEIC goes in', async () => {
+    using run = await runTask(task, { file: mediaFile('example.heic'), params: { format: 'webp', width: 320 } });
+    expect(run.output).toMatchObject({
+      width: 320,
+      mime_type: 'image/webp',
+      output_path: 'output/converted_example.webp',
+    });
+    expect(fs.statSync(run.path(run.output.output_path)).size).toBe(run.output.size);
+  });
+});

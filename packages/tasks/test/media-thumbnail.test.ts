@@ -1,0 +1,172 @@
+import { execFileSync } from 'node:child_process';
+import path from 'node:path';
+import { parseParams } from '@cl-server/task-kit';
+import { runTask } from '@cl-server/task-kit/testing';
+import { hasFfmpeg, hasMedia, makeVideo, mediaFile, tempDir } from '@cl-server/testing';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import task from '../src/media_thumbnail/task.js';
+
+const dir = tempDir('cl-thumbnail-');
+afterAll(() => dir.remove());
+const at = (name: string): string => path.join(dir.path, name);
+const image = (width: number, height: number, channels: 3 | 4 = 3, alpha = 1) =>
+  sharp({ create: { width, height, channels, background: { r: 200, g: 30, b: 30, alpha } } });
+const size = async (file: string, params: Record<string, unknown>) => {
+  using run = await runTask(task, { file, params });
+  const { width, height, format } = await sharp(run.read(run.output.output_path)).metadata();
+  expect([width, height]).toEqual([run.output.width, run.output.height]);
+  expect(run.read(run.output.output_path).length).toBe(run.output.size);
+  return { media_type: run.output.media_type, size: `${width}x${height}`, format };
+};
+
+describe('media_thumbnail of an image', () => {
+  beforeAll(() => image(800, 600).jpeg().toFile(at('photo.jpg')));
+
+  // The pixel rules that clients know, and the aspect kept where nothing is asked for.
+  it.each([
+    [{}, '256x192'],
+    [{ maintain_aspect_ratio: false }, '256x256'],
+    [{ width: 200 }, '200x150'],
+    [{ height: 150 }, '200x150'],
+    [{ width: 200, height: 150 }, '200x150'],
+    [{ width: 200, height: 200 }, '200x150'],
+    [{ width: 10_000 }, '800x600'],
+    [{ width: 300, height: 900 }, '300x225'],
+    [{ width: 200, height: 50, maintain_aspect_ratio: false }, '200x50'],
+    [{ width: 200, maintain_aspect_ratio: false }, '200x200'],
+    [{ width: 1200, height: 300, maintain_aspect_ratio: false }, '800x300'],
+  ])('H2: 800x600 with %j is %s', async (params, expected) => {
+    expect(await size(at('photo.jpg'), params)).toEqual({ media_type: 'image', size: expected, format: 'jpeg' });
+  });
+
+  it.each([
+    ['RGBA', () => image(64, 48, 4, 0.5).png()],
+    ['grey', () => image(64, 48).toColourspace('b-w').png()],
+    ['grey with alpha', () => image(64, 48, 4, 0.5).toColourspace('b-w').png()],
+    ['a palette', () => image(64, 48, 4, 0.5).png({ palette: true })],
+    ['16 bits', () => image(64, 48).toColourspace('rgb16').png()],
+    ['CMYK', () => image(64, 48).toColourspace('cmyk').jpeg()],
+    ['GIF', () => image(64, 48).gif()],
+    ['TIFF', () => image(64, 48).tiff()],
+    ['WebP', () => image(64, 48).webp()],
+    ['AVIF', () => image(64, 48).avif({ effort: 0 })],
+  ])('%s becomes an sRGB JPEG', async (_, make) => {
+    await make().toFile(at('source'));
+    expect(await size(at('source'), { width: 32 })).toMatchObject({ size: '32x24', format: 'jpeg' });
+  });
+
+  it('a line of 2000 × 2 pixels still has a height', async () => {
+    await image(2000, 2).png().toFile(at('line.png'));
+    expect((await size(at('line.png'), { width: 100 })).size).toBe('100x1');
+  });
+
+  it.each(['webp', 'avif', 'png'])('%s on request', async (format) => {
+    using run = await runTask(task, { file: at('photo.jpg'), params: { width: 40, format } });
+    expect(run.output).toMatchObject({ output_path: `output/thumbnail.${format}`, mime_type: `image/${format}` });
+  });
+
+  it('a drawing, a text and a size of nothing are refused in a sentence', async () => {
+    const svg = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><image href="file:///etc/passwd"/></svg>';
+    await expect(runTask(task, { file: { name: 'a.png', content: svg } })).rejects.toMatchObject({
+      code: 'unsupported_media',
+    });
+    await expect(runTask(task, { file: { name: 'a.jpg', content: 'words' } })).rejects.toThrow(
+      'Unsupported media type: text. Only image, video and audio are supported.',
+    );
+    for (const width of ['0', '-3', 'x']) expect(parseParams(task, { width }).success).toBe(false);
+  });
+
+  it.runIf(hasMedia())('H15: eight orientations give one upright picture', async () => {
+    const pictures: Buffer[] = [];
+    for (let i = 1; i <= 8; i++) {
+      using run = await runTask(task, { file: mediaFile(`orientation_${i}.jpg`), params: { width: 120 } });
+      expect(run.output).toMatchObject({ width: 120, height: 180 });
+      pictures.push(await sharp(run.read('output/thumbnail.jpg')).raw().toBuffer());
+    }
+    const [first = Buffer.alloc(0)] = pictures;
+    for (const other of pictures) {
+      const difference = first.reduce((sum, value, i) => sum + Math.abs(value - (other[i] ?? 0)), 0) / first.length;
+      expect(difference).toBeLessThan(6);
+    }
+  });
+
+  it.runIf(hasMedia())('HEIC and AVIF are read, a cut-off JPEG fails with a reason and no path', async () => {
+    expect((await size(mediaFile('example.heic'), { width: 128 })).size).toBe('128x85');
+    expect((await size(mediaFile('example.avif'), { width: 128 })).size).toBe('128x85');
+    await expect(runTask(task, { file: mediaFile('bad_truncated.jpg') })).rejects.toMatchObject({
+      code: 'invalid_input',
+      message: expect.not.stringMatching(/\/\w+\//),
+    });
+  });
+});
+
+describe.runIf(hasFfmpeg())('media_thumbnail of a recording', () => {
+  beforeAll(() => {
+    makeVideo(at('wide.mp4'), { seconds: 4, size: '640x360' });
+  });
+
+  it.each([
+    [{}, '256x144'],
+    [{ width: 300 }, '300x169'],
+    [{ height: 200 }, '356x200'],
+    [{ width: 301 }, '301x169'],
+    [{ width: 9000 }, '640x360'],
+  ])('H3: a 16:9 video with %j is %s', async (params, expected) => {
+    expect(await size(at('wide.mp4'), params)).toEqual({ media_type: 'video', size: expected, format: 'jpeg' });
+  });
+
+  it('a sheet shows sixteen frames of the whole length, and an index says which is when', async () => {
+    using run = await runTask(task, { file: at('wide.mp4'), params: { width: 80, sheet: true } });
+    const { sheet } = run.output;
+    expect(sheet).toMatchObject({
+      columns: 4,
+      rows: 4,
+      cell_width: 80,
+      cell_height: 45,
+      output_path: 'output/sheet.jpg',
+    });
+    expect(sheet?.times).toHaveLength(16);
+    expect([sheet?.times[0], sheet?.times[15]]).toEqual([0.125, 3.875]);
+    expect(await sharp(run.read('output/sheet.jpg')).metadata()).toMatchObject({ width: 320, height: 180 });
+    const index = run.read('output/sheet.vtt').toString();
+    expect(index).toMatch(/^WEBVTT\n\n00:00:00\.000 --> 00:00:00\.250\nsheet\.jpg#xywh=0,0,80,45\n/);
+    expect(index).toContain('00:00:03.750 --> 00:00:04.000\nsheet.jpg#xywh=240,135,80,45');
+    // The test picture moves: no two cells are the same, and none is black.
+    const cells = await Promise.all(
+      [0, 5, 10, 15].map((i) =>
+        sharp(run.read('output/sheet.jpg'))
+          .extract({ left: (i % 4) * 80, top: Math.floor(i / 4) * 45, width: 80, height: 45 })
+          .raw()
+          .toBuffer(),
+      ),
+    );
+    expect(new Set(cells.map((cell) => cell.toString('base64'))).size).toBe(4);
+  });
+
+  it('a video of a phone held upright is upright', async () => {
+    execFileSync('ffmpeg', [
+      '-v',
+      'error',
+      '-y',
+      '-i',
+      at('wide.mp4'),
+      '-c',
+      'copy',
+      '-metadata:s:v:0',
+      'rotate=90',
+      at('up.mp4'),
+    ]);
+    expect((await size(at('up.mp4'), { width: 90 })).size).toBe('90x160');
+  });
+
+  it('a song shows its cover, one without says so', async () => {
+    await image(120, 100).jpeg().toFile(at('cover.jpg'));
+    const tone = ['-f', 'lavfi', '-i', 'sine=duration=1'];
+    execFileSync('ffmpeg', ['-v', 'error', '-y', ...tone, at('bare.mp3')]);
+    const cover = ['-i', at('cover.jpg'), '-map', '0', '-map', '1', '-c:v', 'copy', '-disposition:v', 'attached_pic'];
+    execFileSync('ffmpeg', ['-v', 'error', '-y', '-i', at('bare.mp3'), ...cover, '-c:a', 'copy', at('song.mp3')]);
+    expect(await size(at('song.mp3'), { width: 60 })).toEqual({ media_type: 'audio', size: '60x50', format: 'jpeg' });
+    await expect(runTask(task, { file: at('bare.mp3') })).rejects.toMatchObject({ code: 'unsupported_media' });
+  });
+});
