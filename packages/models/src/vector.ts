@@ -6,7 +6,7 @@ export function assertFinite(vector: Float32Array): void {
   if (at >= 0) throw new Error(`the model gave ${vector[at]} at position ${at}`);
 }
 
-export const norm = (vector: Float32Array): number => Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));
+export const norm = (vector: Float32Array): number => Math.sqrt(dot(vector, vector));
 
 /** The vector at length 1; a zero vector stays. */
 export function normalized(vector: Float32Array): Float32Array {
@@ -14,8 +14,11 @@ export function normalized(vector: Float32Array): Float32Array {
   return length > 0 ? vector.map((value) => value / length) : vector;
 }
 
-/** From −1 to 1. */
-export function cosine(a: Float32Array, b: Float32Array): number {
-  const dot = a.reduce((sum, value, index) => sum + value * (b[index] ?? 0), 0);
-  return dot / (norm(a) * norm(b) || 1);
+export function dot(a: Float32Array, b: Float32Array): number {
+  let sum = 0;
+  for (let index = 0; index < a.length; index++) sum += (a[index] as number) * (b[index] as number);
+  return sum;
 }
+
+/** From −1 to 1. */
+export const cosine = (a: Float32Array, b: Float32Array): number => dot(a, b) / (norm(a) * norm(b) || 1);

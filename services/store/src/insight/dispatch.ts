@@ -1,0 +1,158 @@
+/**
+ * Turns pending inferences into jobs, at most so many at once: an import of a million photos must not fill the queue that
+ * a user's own jobs wait in. The jobs have a low priority as well.
+ */
+import { createHash } from 'node:crypto';
+import type { CreationRequest, JobCreation } from '@cl-server/job-routes';
+import { HttpError, type Logger, messageOf } from '@cl-server/runtime';
+import { type AnyTask, parseParams } from '@cl-server/task-kit';
+import type { Kysely } from 'kysely';
+import type { InferenceRow } from '../database/insight-tables.js';
+import type { StoreTables } from '../database/tables.js';
+import type { RunWrite } from '../database/transaction.js';
+import type { InferenceInput, InputSource } from './inputs.js';
+import { refreshKnown } from './refresh-status.js';
+import { retryDelay } from './status.js';
+
+/** Owner of the jobs: no user, so that nobody finds them among his own. */
+export const INSIGHT_OWNER = 'm-insight';
+/** Below the default of users' jobs. */
+const PRIORITY = 3;
+
+export interface DispatchOptions {
+  readonly db: Kysely<StoreTables>;
+  readonly write: RunWrite;
+  readonly creation: Pick<JobCreation, 'create'>;
+  readonly task: (type: string) => AnyTask | undefined;
+  readonly inputs: InputSource;
+  readonly logger: Logger;
+  /** Jobs that may wait or run at once. */
+  readonly maxRunning: number;
+}
+
+type Pending = Pick<InferenceRow, 'entity_id' | 'task_type' | 'subject' | 'model' | 'tries'> & {
+  readonly sha256: string;
+};
+
+async function pendingRows(db: Kysely<StoreTables>, now: number, limit: number): Promise<Pending[]> {
+  return (
+    db
+      .selectFrom('inferences')
+      .innerJoin('entities', 'entities.id', 'inferences.entity_id')
+      .innerJoin('insights', 'insights.entity_id', 'inferences.entity_id')
+      .select([
+        'inferences.entity_id',
+        'inferences.task_type',
+        'inferences.subject',
+        'inferences.model',
+        'inferences.tries',
+        'insights.sha256',
+      ])
+      .where('inferences.status', '=', 'pending')
+      .where('inferences.not_before', '<=', now)
+      .where('entities.is_deleted', '=', 0)
+      // Another content is being made known: this one's inferences are about to go.
+      .whereRef('entities.sha256', '=', 'insights.sha256')
+      .orderBy('inferences.not_before')
+      .orderBy('inferences.entity_id')
+      .limit(limit)
+      .execute()
+  );
+}
+
+async function runningCount(db: Kysely<StoreTables>): Promise<number> {
+  const row = await db
+    .selectFrom('inferences')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .where('status', '=', 'processing')
+    .executeTakeFirstOrThrow();
+  return Number(row.count);
+}
+
+/** The same inference tried again is another job; asked twice for one try, it is the same job. */
+const idempotencyKey = (row: Pending): string =>
+  createHash('sha256')
+    .update(JSON.stringify([row.entity_id, row.task_type, row.subject, row.sha256, row.model, row.tries]))
+    .digest('hex');
+
+function requestOf(row: Pending, task: AnyTask, input: InferenceInput): CreationRequest {
+  const params = parseParams(task, {});
+  if (!params.success) throw new HttpError(422, `task ${row.task_type} cannot run without parameters`);
+  return {
+    task,
+    params: params.data,
+    priority: PRIORITY,
+    input,
+    owner: INSIGHT_OWNER,
+    idempotencyKey: idempotencyKey(row),
+  };
+}
+
+export class Dispatcher {
+  readonly #options: DispatchOptions;
+
+  constructor(options: DispatchOptions) {
+    this.#options = options;
+  }
+
+  /** Queues what there is room for. @returns entities whose inferences changed */
+  async dispatch(now: number): Promise<number[]> {
+    const { db, maxRunning } = this.#options;
+    const room = maxRunning - (await runningCount(db));
+    if (room <= 0) return [];
+    const rows = await pendingRows(db, now, room);
+    for (const row of rows) await this.#queue(row);
+    return [...new Set(rows.map(({ entity_id }) => entity_id))];
+  }
+
+  async #queue(row: Pending): Promise<void> {
+    const { task: taskOf, inputs, creation, logger } = this.#options;
+    let jobId: string;
+    try {
+      const task = taskOf(row.task_type);
+      if (!task) throw new HttpError(404, `no task ${row.task_type} is installed`, { code: 'tool_missing' });
+      ({ job_id: jobId } = await creation.create(requestOf(row, task, await inputs.of(row))));
+    } catch (error) {
+      logger.warn({ err: error, entity: row.entity_id, task: row.task_type }, 'an inference could not be queued');
+      return this.#settle(row, async (now) => failure(error, row.tries, now));
+    }
+    await this.#settle(row, async (now) => ({
+      status: 'processing',
+      job_id: jobId,
+      tries: row.tries + 1,
+      queued_at: now,
+      started_at: null,
+      completed_at: null,
+      error_code: null,
+      error_message: null,
+    }));
+  }
+
+  async #settle(row: Pending, values: (now: number) => Promise<Partial<InferenceRow>>): Promise<void> {
+    await this.#options.write(null, async ({ db, now }) => {
+      await db
+        .updateTable('inferences')
+        .set(await values(now))
+        .where('entity_id', '=', row.entity_id)
+        .where('task_type', '=', row.task_type)
+        .where('subject', '=', row.subject)
+        .where('status', '=', 'pending')
+        .execute();
+      await refreshKnown(db, row.entity_id, now);
+    });
+  }
+}
+
+function failure(error: unknown, tries: number, now: number): Partial<InferenceRow> {
+  const known = error instanceof HttpError || (error as Error).name === 'MediaError';
+  const code = (error as { code?: string }).code ?? 'task_failed';
+  const delay = retryDelay(code, tries);
+  return {
+    status: 'failed',
+    tries: tries + 1,
+    error_code: code,
+    error_message: known ? messageOf(error) : 'the job could not be made; the log of the insight worker says why',
+    not_before: delay === null ? Number.MAX_SAFE_INTEGER : now + delay,
+    completed_at: now,
+  };
+}

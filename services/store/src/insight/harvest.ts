@@ -1,0 +1,158 @@
+/** Takes what ended jobs found out into the database; jobs that failed or vanished are noted, to be tried again. */
+import fs from 'node:fs/promises';
+import { isTerminal } from '@cl-server/contract';
+import type { JobEngine, JobRecord } from '@cl-server/jobs';
+import type { Logger } from '@cl-server/runtime';
+import type { Kysely } from 'kysely';
+import type { InferenceRow } from '../database/insight-tables.js';
+import type { StoreTables } from '../database/tables.js';
+import type { RunWrite } from '../database/transaction.js';
+import type { MediaFolder } from '../files/media-folder.js';
+import { COLLECTORS } from './collect/index.js';
+import { refreshKnown } from './refresh-status.js';
+import { retryDelay } from './status.js';
+import type { WantedModels } from './wanted-models.js';
+
+export interface HarvestOptions {
+  readonly db: Kysely<StoreTables>;
+  readonly write: RunWrite;
+  readonly jobs: Pick<JobEngine, 'repository' | 'storage'>;
+  readonly media: MediaFolder;
+  readonly logger: Logger;
+}
+
+type Running = InferenceRow & { readonly sha256: string };
+
+async function runningRows(db: Kysely<StoreTables>): Promise<Running[]> {
+  return db
+    .selectFrom('inferences')
+    .innerJoin('insights', 'insights.entity_id', 'inferences.entity_id')
+    .selectAll('inferences')
+    .select('insights.sha256')
+    .where('inferences.status', '=', 'processing')
+    .execute();
+}
+
+const LOST = 'the job was removed before its result was taken';
+
+export class Harvester {
+  readonly #options: HarvestOptions;
+
+  constructor(options: HarvestOptions) {
+    this.#options = options;
+  }
+
+  /** @returns entities whose inferences changed */
+  async harvest(models: WantedModels): Promise<number[]> {
+    const { db, jobs } = this.#options;
+    const rows = await runningRows(db);
+    if (rows.length === 0) return [];
+    const known = await jobs.repository.getJobs(rows.flatMap(({ job_id }) => (job_id === null ? [] : [job_id])));
+    const changed = new Set<number>();
+    for (const row of rows) {
+      const job = row.job_id === null ? undefined : known.get(row.job_id);
+      if (job && !isTerminal(job.status)) {
+        if (job.started_at !== null && row.started_at === null) {
+          await this.#note(row, { started_at: job.started_at });
+          changed.add(row.entity_id);
+        }
+        continue;
+      }
+      changed.add(row.entity_id);
+      if (!job) await this.#note(row, { status: 'pending', error_message: LOST });
+      else if (job.status === 'completed') await this.#take(row, job, models);
+      else await this.#fail(row, job.error_code ?? 'task_failed', job.error_message ?? 'no reason was given', job);
+    }
+    return [...changed];
+  }
+
+  async #take(row: Running, job: JobRecord, models: WantedModels): Promise<void> {
+    const { storage } = this.#options.jobs;
+    const { media, logger } = this.#options;
+    try {
+      const collect = COLLECTORS[row.task_type];
+      if (!collect) throw new Error(`nothing collects ${row.task_type}`);
+      const collected = await collect(job, row, { storage, media, models });
+      if (collected.model !== row.model) {
+        const text = `it was made with ${collected.model}, not with ${row.model}: restart the workers to make them use it`;
+        return await this.#fail(row, 'task_failed', text, job);
+      }
+      const freed = await this.#options.write(null, async ({ db, now }) => {
+        if (!(await stillRunning(db, row))) return [];
+        const files = await collected.store(db, now);
+        await update(db, row, {
+          status: 'completed',
+          started_at: job.started_at,
+          completed_at: job.completed_at ?? now,
+          error_code: null,
+          error_message: null,
+        });
+        await refreshKnown(db, row.entity_id, now);
+        return files;
+      });
+      for (const file of freed) await fs.rm(media.resolve(file), { force: true });
+      // The result is in the database; the job's row stays as its history.
+      await storage.remove(job.job_id);
+    } catch (error) {
+      logger.error({ err: error, entity: row.entity_id, job: job.job_id }, 'a result could not be taken');
+      await this.#fail(
+        row,
+        'task_failed',
+        'the result could not be taken; the log of the insight worker says why',
+        job,
+      );
+    }
+  }
+
+  async #fail(row: Running, code: string, message: string, job: JobRecord): Promise<void> {
+    const delay = retryDelay(code, row.tries);
+    await this.#options.write(null, async ({ db, now }) => {
+      await update(db, row, {
+        status: 'failed',
+        error_code: code,
+        error_message: message,
+        started_at: job.started_at,
+        completed_at: job.completed_at ?? now,
+        not_before: delay === null ? Number.MAX_SAFE_INTEGER : now + delay,
+      });
+      await refreshKnown(db, row.entity_id, now);
+    });
+    await this.#options.jobs.storage.remove(job.job_id);
+  }
+
+  async #note(row: Running, values: Partial<InferenceRow>): Promise<void> {
+    await this.#options.write(null, async ({ db, now }) => {
+      await update(db, row, values);
+      await refreshKnown(db, row.entity_id, now);
+    });
+  }
+}
+
+type Db = Parameters<Parameters<RunWrite>[1]>[0]['db'];
+
+/** The entity may have been changed or removed while the result was read. */
+async function stillRunning(db: Db, row: Running): Promise<boolean> {
+  const found = await db
+    .selectFrom('inferences')
+    .innerJoin('insights', 'insights.entity_id', 'inferences.entity_id')
+    .select('inferences.job_id')
+    .where('inferences.entity_id', '=', row.entity_id)
+    .where('inferences.task_type', '=', row.task_type)
+    .where('inferences.subject', '=', row.subject)
+    .where('inferences.status', '=', 'processing')
+    .where('inferences.job_id', '=', row.job_id)
+    .where('insights.sha256', '=', row.sha256)
+    .executeTakeFirst();
+  return found !== undefined;
+}
+
+async function update(db: Db, row: Running, values: Partial<InferenceRow>): Promise<void> {
+  await db
+    .updateTable('inferences')
+    .set(values)
+    .where('entity_id', '=', row.entity_id)
+    .where('task_type', '=', row.task_type)
+    .where('subject', '=', row.subject)
+    .where('job_id', '=', row.job_id)
+    .execute();
+}

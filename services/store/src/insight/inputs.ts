@@ -1,0 +1,92 @@
+/** What a job of an inference works on: the entity's file, a frame of it, or a face cut out of it. */
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import type { CreationRequest } from '@cl-server/job-routes';
+import { evenTimes, mediaInput, probe as probeFile, sharp, videoFrame } from '@cl-server/media';
+import { notFound } from '@cl-server/runtime';
+import type { Kysely } from 'kysely';
+import type { StoreTables } from '../database/tables.js';
+import type { MediaFolder } from '../files/media-folder.js';
+import { VIDEO_FRAMES } from './wanted.js';
+
+export type InferenceInput = NonNullable<CreationRequest['input']>;
+
+export interface Subject {
+  readonly entity_id: number;
+  readonly task_type: string;
+  readonly subject: string;
+}
+
+export interface InputSource {
+  /** @throws HttpError, MediaError */
+  of(subject: Subject): Promise<InferenceInput>;
+}
+
+export interface InputOptions {
+  readonly db: Kysely<StoreTables>;
+  readonly media: MediaFolder;
+  readonly tools: { readonly ffmpeg: string | undefined; readonly ffprobe: string | undefined };
+}
+
+/** Longer side of the frames that are looked at: more than any model takes. */
+const FRAME_SIDE = 640;
+
+export class EntityInputs implements InputSource {
+  readonly #options: InputOptions;
+
+  constructor(options: InputOptions) {
+    this.#options = options;
+  }
+
+  async of({ entity_id, task_type, subject }: Subject): Promise<InferenceInput> {
+    if (task_type === 'face_embedding') return this.#face(Number(subject));
+    const file = await this.#file(entity_id);
+    if (subject !== '') return this.#frame(file.path, Number(subject));
+    return { name: file.name, size: file.size, source: { path: file.path, sha256: file.sha256 } };
+  }
+
+  async #file(entityId: number) {
+    const row = await this.#options.db
+      .selectFrom('entities')
+      .innerJoin('files', 'files.sha256', 'entities.sha256')
+      .select(['files.path', 'files.file_size', 'files.sha256'])
+      .where('entities.id', '=', entityId)
+      .executeTakeFirst();
+    if (!row) throw notFound('the entity has no file');
+    return {
+      path: this.#options.media.resolve(row.path),
+      name: path.basename(row.path),
+      size: row.file_size,
+      sha256: row.sha256,
+    };
+  }
+
+  async #face(faceId: number): Promise<InferenceInput> {
+    const row = await this.#options.db
+      .selectFrom('faces')
+      .select('file_path')
+      .where('id', '=', faceId)
+      .executeTakeFirst();
+    if (!row || row.file_path === '') throw notFound('the face was not cut out');
+    const file = this.#options.media.resolve(row.file_path);
+    const { size } = await fs.stat(file);
+    return { name: path.basename(file), size, source: { path: file } };
+  }
+
+  async #frame(file: string, frame: number): Promise<InferenceInput> {
+    const { ffmpeg, ffprobe } = this.#options.tools;
+    if (ffmpeg === undefined || ffprobe === undefined)
+      throw Object.assign(notFound('ffmpeg and ffprobe are needed for videos'), { code: 'tool_missing' });
+    const input = await mediaInput(file);
+    const probe = await probeFile(input, { ffprobe });
+    const { width = 0, height = 0 } = probe.video ?? {};
+    const scale = Math.min(1, FRAME_SIDE / Math.max(width, height, 1));
+    const size = { width: Math.max(2, Math.round(width * scale)), height: Math.max(2, Math.round(height * scale)) };
+    const time = evenTimes(probe.duration, VIDEO_FRAMES)[frame] ?? 0;
+    const pixels = await videoFrame(input, { ...size, time }, { ffmpeg });
+    const png = await sharp(pixels, { raw: { ...size, channels: 3 } })
+      .png({ compressionLevel: 1 })
+      .toBuffer();
+    return { name: `frame_${frame}.png`, size: png.length, source: png };
+  }
+}

@@ -1,0 +1,30 @@
+/** Lets one process at a time do a thing, by a row with a time limit. */
+import type { Kysely } from 'kysely';
+import type { StoreTables } from '../database/tables.js';
+
+/**
+ * Takes or keeps a lease.
+ * @returns whether it is the holder's for the next `length` milliseconds
+ */
+export async function holdLease(
+  db: Kysely<StoreTables>,
+  lease: { readonly name: string; readonly holder: string; readonly now: number; readonly length: number },
+): Promise<boolean> {
+  const { name, holder, now, length } = lease;
+  const row = await db
+    .insertInto('leases')
+    .values({ name, holder, until: now + length })
+    .onConflict((conflict) =>
+      conflict
+        .column('name')
+        .doUpdateSet({ holder, until: now + length })
+        .where((eb) => eb.or([eb('leases.holder', '=', holder), eb('leases.until', '<', now)])),
+    )
+    .returning('holder')
+    .executeTakeFirst();
+  return row?.holder === holder;
+}
+
+export async function dropLease(db: Kysely<StoreTables>, name: string, holder: string): Promise<void> {
+  await db.deleteFrom('leases').where('name', '=', name).where('holder', '=', holder).execute();
+}

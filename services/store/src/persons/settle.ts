@@ -1,0 +1,166 @@
+/** Gives persons to the faces that have a vector and nobody yet. */
+import type { Kysely, Transaction } from 'kysely';
+import type { StoreTables } from '../database/tables.js';
+import type { RunWrite } from '../database/transaction.js';
+import type { VectorIndex } from '../vectors/vector-index.js';
+import { activeModel, toFloats } from '../vectors/vector-store.js';
+import { type AssignRules, candidates, joined, type Neighbour } from './assign.js';
+
+/** Faces so poor that they would only confuse: they stay nobody's until somebody says whose they are. */
+const LEAST_QUALITY = 0.15;
+const NEIGHBOURS = 40;
+/** Faces settled in one turn. */
+const AT_ONCE = 100;
+
+export interface SettleOptions {
+  readonly db: Kysely<StoreTables>;
+  readonly write: RunWrite;
+  readonly index: Pick<VectorIndex, 'search'>;
+  readonly rules: AssignRules;
+}
+
+interface Face {
+  readonly id: number;
+  readonly entity_id: number;
+  readonly quality: number;
+  readonly data: Uint8Array;
+}
+
+/** Undecided faces without a person that can be told apart, the best first: good faces should begin the persons. */
+async function openFaces(db: Kysely<StoreTables>, model: string): Promise<Face[]> {
+  return db
+    .selectFrom('faces')
+    .innerJoin('vectors', (join) =>
+      join
+        .onRef('vectors.subject', '=', 'faces.id')
+        .onRef('vectors.entity_id', '=', 'faces.entity_id')
+        .on('vectors.kind', '=', 'face')
+        .on('vectors.model', '=', model),
+    )
+    .select(['faces.id', 'faces.entity_id', 'faces.quality', 'vectors.data'])
+    .where('faces.person_id', 'is', null)
+    .where('faces.is_decided', '=', 0)
+    .where('faces.quality', '>=', LEAST_QUALITY)
+    .orderBy('faces.quality', 'desc')
+    .orderBy('faces.id')
+    .limit(AT_ONCE)
+    .execute();
+}
+
+type Trx = Transaction<StoreTables>;
+
+/** Persons who are in the photo already. */
+async function personsIn(db: Trx, entityId: number): Promise<Set<number>> {
+  const rows = await db
+    .selectFrom('faces')
+    .select('person_id')
+    .where('entity_id', '=', entityId)
+    .where('person_id', 'is not', null)
+    .execute();
+  return new Set(rows.flatMap(({ person_id }) => (person_id === null ? [] : [person_id])));
+}
+
+async function withPersons(
+  db: Trx,
+  neighbours: readonly { readonly subject: number; readonly score: number }[],
+): Promise<Neighbour[]> {
+  if (neighbours.length === 0) return [];
+  const rows = await db
+    .selectFrom('faces')
+    .select(['id', 'person_id', 'quality'])
+    .where(
+      'id',
+      'in',
+      neighbours.map(({ subject }) => subject),
+    )
+    .execute();
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  return neighbours.flatMap(({ subject, score }) => {
+    const row = byId.get(subject);
+    return row && row.person_id !== null
+      ? [{ faceId: row.id, personId: row.person_id, score, quality: row.quality }]
+      : [];
+  });
+}
+
+/** Merges two persons unless somebody decided on both, or they were seen in one photo. @returns the one that stays */
+async function joinPersons(db: Trx, [a, b]: readonly [number, number], now: number): Promise<number | undefined> {
+  const persons = await db.selectFrom('persons').selectAll().where('id', 'in', [a, b]).execute();
+  const [keep, drop] = persons.sort((x, y) => y.is_decided - x.is_decided || x.id - y.id);
+  if (!keep || !drop || drop.is_decided === 1) return undefined;
+  const together = await db
+    .selectFrom('faces as one')
+    .innerJoin('faces as other', 'other.entity_id', 'one.entity_id')
+    .select('one.id')
+    .where('one.person_id', '=', keep.id)
+    .where('other.person_id', '=', drop.id)
+    .limit(1)
+    .executeTakeFirst();
+  const decided = await db
+    .selectFrom('faces')
+    .select('id')
+    .where('person_id', '=', drop.id)
+    .where('is_decided', '=', 1)
+    .limit(1)
+    .executeTakeFirst();
+  if (together || decided) return undefined;
+  await db.updateTable('faces').set({ person_id: keep.id }).where('person_id', '=', drop.id).execute();
+  await db.deleteFrom('persons').where('id', '=', drop.id).execute();
+  await db.updateTable('persons').set({ updated_at: now }).where('id', '=', keep.id).execute();
+  return keep.id;
+}
+
+async function newPerson(db: Trx, now: number): Promise<number> {
+  const { id } = await db
+    .insertInto('persons')
+    .values({ name: null, is_hidden: 0, is_decided: 0, created_at: now, updated_at: now })
+    .returning('id')
+    .executeTakeFirstOrThrow();
+  return id;
+}
+
+/** @returns how many faces were settled */
+export async function settlePersons({ db, write, index, rules }: SettleOptions): Promise<number> {
+  const active = await activeModel(db, 'face');
+  if (!active) return 0;
+  const faces = await openFaces(db, active.model);
+  for (const face of faces) {
+    const found = await index.search({ kind: 'face', vectors: [toFloats(face.data)], count: NEIGHBOURS });
+    const near = (found?.neighbours ?? []).filter(({ subject }) => subject !== face.id);
+    await write(null, async ({ db: trx, now }) => {
+      const present = await personsIn(trx, face.entity_id);
+      const possible = candidates(await withPersons(trx, near), present, rules);
+      const pair = joined(possible, rules);
+      const person =
+        (pair && (await joinPersons(trx, pair, now))) ?? possible[0]?.personId ?? (await newPerson(trx, now));
+      await trx
+        .updateTable('faces')
+        .set({ person_id: person })
+        .where('id', '=', face.id)
+        .where('person_id', 'is', null)
+        .where('is_decided', '=', 0)
+        .execute();
+      await trx.updateTable('persons').set({ updated_at: now }).where('id', '=', person).execute();
+    });
+  }
+  await dropEmpty(db, write);
+  return faces.length;
+}
+
+/** Persons whose last face went, and on whom nobody decided anything. */
+async function dropEmpty(db: Kysely<StoreTables>, write: RunWrite): Promise<void> {
+  const empty = (from: Kysely<StoreTables> | Trx) =>
+    from
+      .selectFrom('persons')
+      .select('id')
+      .where('is_decided', '=', 0)
+      .where((eb) =>
+        eb.not(eb.exists(eb.selectFrom('faces').select('faces.id').whereRef('faces.person_id', '=', 'persons.id'))),
+      )
+      .limit(AT_ONCE);
+  if (!(await empty(db).executeTakeFirst())) return;
+  await write(null, async ({ db: trx }) => {
+    const ids = (await empty(trx).execute()).map(({ id }) => id);
+    if (ids.length > 0) await trx.deleteFrom('persons').where('id', 'in', ids).execute();
+  });
+}
