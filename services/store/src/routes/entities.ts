@@ -2,7 +2,6 @@ import {
   createEntity,
   deleteEntity,
   diffVersions,
-  type Entity,
   getEntity,
   getMetadata,
   listEntities,
@@ -43,10 +42,10 @@ export function serveEntities(app: App, { entities, reader, lister, userOf }: En
     return reader.view(await reader.lookup(query));
   });
 
-  app.handle(createEntity, async ({ form, files, user }): Promise<Entity | Answer> => {
+  app.handle(createEntity, async ({ form, files, user }) => {
     const { row, isNew } = await entities.create(userOf(user), form, uploadOf(files));
     const view = await reader.view(row);
-    return isNew ? view : new Answer(200, view);
+    return new Answer(isNew ? 201 : 200, view);
   });
 
   app.handle(getEntity, async ({ params, query }) => {

@@ -16,7 +16,7 @@ export function tokenOf(
   id: string,
   { permissions = [], admin = false, exp = 4_000_000_000 }: TokenOptions = {},
 ): string {
-  const head = encode({ alg: 'ES256', typ: 'JWT', kid: 'test' });
+  const head = encode({ alg: 'ES256', typ: 'JWT', kid: 'k'.repeat(43) });
   const body = encode({ id, sub: id, permissions, is_admin: admin, exp, iss: 'cl-server' });
   const signature = sign('sha256', Buffer.from(`${head}.${body}`), { key: privateKey, dsaEncoding: 'ieee-p1363' });
   return `${head}.${body}.${signature.toString('base64url')}`;
