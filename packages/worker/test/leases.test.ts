@@ -1,0 +1,75 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { eventually } from '@cl-server/testing';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { childrenOf, isAlive, type TestPlatform, testPlatform } from './support/platform.js';
+
+/** Lease of the workers under test, in milliseconds. */
+const LEASE = 2_000;
+
+describe('the lease of a running job', () => {
+  let platform: TestPlatform;
+  beforeEach(async () => {
+    platform = await testPlatform({ plugins: ['noop', 'probe'] });
+  });
+  afterEach(() => platform.close());
+
+  const read = async (id: string, file: string): Promise<string> => {
+    await using open = await platform.jobs.storage.open(await platform.job(id), file);
+    return open.handle.readFile('utf8');
+  };
+
+  it('is kept while the task blocks its process for much longer', async () => {
+    await Promise.all([platform.start().ready, platform.start().ready]);
+    const id = await platform.add('probe', { action: 'block', ms: LEASE * 2.5 });
+    expect(await platform.ended(id)).toMatchObject({ status: 'completed', attempt: 1, retry_count: 0 });
+  });
+
+  it('ends with a killed worker: another one does the job, and nothing of the dead one goes on', async () => {
+    const first = platform.start();
+    await first.ready;
+    const note = path.join(platform.dataDir, 'tool.pid');
+    const tooled = await platform.add('probe', { action: 'tool', note });
+    const tool = Number(await eventually(() => fs.existsSync(note) && fs.readFileSync(note, 'utf8')));
+    const blocked = await platform.add('probe', { action: 'block', ms: 3_000 }, { priority: 10 });
+    await eventually(async () => (await platform.job(blocked)).status === 'processing');
+    const runners = childrenOf(first.pid);
+    expect(runners.length).toBeGreaterThan(0);
+    first.child.kill('SIGKILL');
+    await first.exited;
+    await eventually(() => [tool, ...runners].every((pid) => !isAlive(pid)), { what: 'the end of its children' });
+
+    const second = platform.start();
+    await second.ready;
+    expect(await platform.ended(blocked)).toMatchObject({ status: 'completed', attempt: 2, retry_count: 1 });
+    await platform.jobs.repository.cancel(tooled);
+    await platform.ended(tooled);
+    const scratch = fs.readdirSync(path.join(platform.dataDir, 'scratch'));
+    expect(scratch).toEqual([expect.stringContaining(`.${second.pid}`)]); // the dead one's folder was removed
+  });
+
+  it('is lost by a worker that was stopped for longer; what it commits late is refused and changes nothing', async () => {
+    const sleeper = platform.start({ id: 'sleeper', args: ['--concurrency', '3'] });
+    await sleeper.ready;
+    const ids = await Promise.all([1, 2, 3].map(() => platform.add('probe', { action: 'wait', ms: 600 })));
+    await eventually(async () =>
+      (await Promise.all(ids.map(platform.job))).every((job) => job.status === 'processing'),
+    );
+    sleeper.child.kill('SIGSTOP');
+    const other = platform.start({ id: 'other' });
+    await other.ready;
+    const jobs = await Promise.all(ids.map((id) => platform.ended(id)));
+    for (const job of jobs) expect(job).toMatchObject({ status: 'completed', committed_attempt: 2, retry_count: 1 });
+    sleeper.child.kill('SIGCONT');
+    await eventually(() => sleeper.output().split('an attempt is given up').length > ids.length, {
+      what: 'the refusal of the late results',
+    });
+    for (const id of ids) {
+      expect(await platform.job(id)).toMatchObject({ committed_attempt: 2, task_output: { attempt: 2 } });
+      expect(await read(id, 'output/late.txt')).toBe('by attempt 2');
+      await eventually(() => fs.readdirSync(path.join(platform.dataDir, 'compute', id, 'attempts')).join() === '2');
+    }
+    const after = await platform.add('noop');
+    expect(await platform.ended(after)).toMatchObject({ status: 'completed' });
+  });
+});

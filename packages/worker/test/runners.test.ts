@@ -1,0 +1,167 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { eventually } from '@cl-server/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { isAlive, type TestPlatform, testPlatform, type WorkerProcess } from './support/platform.js';
+
+describe('tasks in their own processes', () => {
+  let platform: TestPlatform;
+  let worker: WorkerProcess;
+  beforeAll(async () => {
+    platform = await testPlatform({ plugins: ['noop', 'probe', 'shared', 'fragile', 'explosive', 'broken'] });
+    worker = platform.start({
+      args: ['--concurrency', '2'],
+      env: { WORKER_RUNNER_MEMORY: '60MB', WORKER_RECHECK_SECONDS: '0.2' },
+    });
+    await worker.ready;
+  });
+  afterAll(() => platform.close());
+
+  const run = async (params: object, more: object = {}) => {
+    const id = await platform.add('probe', { output_path: 'x', ...params }, { max_retries: 0, ...more });
+    return platform.ended(id);
+  };
+  const attemptsOf = (id: string): string[] => {
+    const folder = path.join(platform.dataDir, 'compute', id, 'attempts');
+    return fs.existsSync(folder) ? fs.readdirSync(folder) : [];
+  };
+
+  it('fail with the reason when they crash, and no other job notices', async () => {
+    const other = platform.add('probe', { action: 'wait', ms: 400 });
+    const crashed = await run({ action: 'crash' });
+    expect(crashed).toMatchObject({ status: 'failed', error_code: 'task_crashed' });
+    expect(crashed.error_message).toContain('SIGSEGV');
+    expect(attemptsOf(crashed.job_id)).toEqual([]);
+    const late = await run({ action: 'reject_later' });
+    expect(late).toMatchObject({ status: 'failed', error_code: 'task_crashed' });
+    expect(await platform.ended(await other)).toMatchObject({ status: 'completed', retry_count: 0 });
+  });
+
+  it('fail with the reason when they use more memory than they may', async () => {
+    const job = await run({ action: 'memory' });
+    expect(job).toMatchObject({ error_code: 'task_crashed', error_message: expect.stringContaining('out of memory') });
+  });
+
+  it('are tried again after a crash, and quarantined when the same file crashes them twice', async () => {
+    expect(await run({ action: 'crash_once' }, { max_retries: 3 })).toMatchObject({
+      status: 'completed',
+      retry_count: 1,
+      committed_attempt: 2,
+    });
+    const hash = 'a'.repeat(64);
+    const job = await run({ action: 'crash' }, { max_retries: 3, input_sha256: hash });
+    expect(job).toMatchObject({ status: 'failed', error_code: 'quarantined' });
+    expect(job.attempt).toBe(2);
+  });
+
+  it('are stopped at their time limit, politely or not', async () => {
+    for (const action of ['wait', 'block'])
+      expect([action, await run({ action }, { timeout_ms: 300 })]).toMatchObject([
+        action,
+        { error_code: 'timeout', error_message: 'The task did not end within 0.3 seconds' },
+      ]);
+  });
+
+  it('are stopped by a cancel, and the tools they started with them', async () => {
+    const note = path.join(platform.dataDir, 'tool.pid');
+    const id = await platform.add('probe', { action: 'tool', note });
+    const tool = Number(await eventually(() => fs.existsSync(note) && fs.readFileSync(note, 'utf8')));
+    expect(isAlive(tool)).toBe(true);
+    expect(await platform.jobs.repository.cancel(id)).toMatchObject({ outcome: 'requested' });
+    expect(await platform.ended(id)).toMatchObject({ status: 'failed', error_code: 'cancelled' });
+
+    fs.rmSync(note);
+    const deaf = await platform.add('probe', { action: 'block', note });
+    await eventually(async () => (await platform.job(deaf)).status === 'processing');
+    await platform.jobs.repository.cancel(deaf);
+    expect(await platform.ended(deaf)).toMatchObject({ status: 'failed', error_code: 'cancelled' });
+    await eventually(() => attemptsOf(deaf).length === 0);
+  });
+
+  it('are stopped when their job is deleted, and their files do not come back', async () => {
+    const id = await platform.add('probe', { action: 'wait' });
+    await eventually(() => attemptsOf(id).length > 0);
+    await platform.jobs.repository.deleteJob(id);
+    await eventually(() => worker.output().includes('an attempt is given up'), { what: 'the worker letting go' });
+    await eventually(() => !fs.existsSync(path.join(platform.dataDir, 'compute', id)));
+  });
+
+  it('say what went wrong without paths of the server', async () => {
+    expect(await run({ action: 'fail' })).toMatchObject({
+      error_code: 'task_failed',
+      error_message: 'The task failed: cannot read secret.jpg: bad thing',
+    });
+    expect(await run({ action: 'refuse' }, { max_retries: 3 })).toMatchObject({
+      error_code: 'invalid_input',
+      error_message: 'The file is not what it should be',
+      retry_count: 0,
+    });
+    const wrong = await run({ action: 'wrong_output' }, { max_retries: 3 });
+    expect(wrong).toMatchObject({ error_code: 'task_failed', task_output: null, retry_count: 0 });
+    expect(wrong.error_message).toContain('attempt');
+    expect(await run({ action: 'ok', input_path: 'input/gone.jpg' })).toMatchObject({ error_code: 'invalid_input' });
+  });
+
+  it('have their progress told, never falling', async () => {
+    const id = await platform.add('probe', { action: 'progress' });
+    const seen: number[] = [];
+    await eventually(async () => {
+      const { progress, status } = await platform.job(id);
+      seen.push(progress);
+      return status === 'completed';
+    });
+    expect(seen).toEqual([...seen].sort((a, b) => a - b));
+    expect(seen.some((percent) => percent > 0 && percent < 100)).toBe(true);
+    expect(seen.at(-1)).toBe(100);
+  });
+
+  it('log under the job, whatever way they say it', async () => {
+    const { job_id } = await run({ action: 'print' });
+    const lines = await eventually(() => {
+      const found = worker
+        .output()
+        .split('\n')
+        .filter((line) => line.includes(job_id));
+      return found.length >= 2 && found;
+    });
+    expect(lines.join('\n')).toContain('printed by a library');
+    expect(lines.find((line) => line.includes('said by the task'))).toContain('"detail":7');
+  });
+
+  it('share a process where they say so, in batches; a crash there is tracked down to its job', async () => {
+    // Two long jobs hold the slots until the others are all queued.
+    const holders = [
+      await platform.add('probe', { action: 'wait', ms: 300 }),
+      await platform.add('probe', { action: 'wait', ms: 300 }),
+    ];
+    await eventually(async () => (await platform.job(holders[1] ?? '')).status === 'processing');
+    const ids = await Promise.all([1, 2, 3, 4].map(() => platform.add('shared', { ms: 10 })));
+    const jobs = await Promise.all(ids.map((id) => platform.ended(id)));
+    expect(new Set(jobs.map((job) => (job.task_output as { pid: number }).pid)).size).toBe(1);
+    expect(jobs.map((job) => (job.task_output as { size: number }).size)).toEqual([4, 4, 4, 4]);
+
+    const guilty = await platform.add('shared', { ms: 200, crash: true });
+    const innocent = await platform.add('shared', { ms: 1000 });
+    expect(await platform.ended(innocent)).toMatchObject({ status: 'completed' });
+    // Tried again alone, it crashed twice by itself.
+    expect(await platform.ended(guilty)).toMatchObject({ status: 'failed', error_code: 'quarantined' });
+  });
+
+  it('that cannot be set up are out of use until they can, and fail their waiting jobs where no service does', async () => {
+    expect((await worker.ready).tasks).toEqual(['noop', 'probe', 'shared']);
+    expect(worker.output()).toContain('this plugin lacks a library');
+    expect(worker.output()).toContain('its set-up ended the process: SIGSEGV');
+    const id = await platform.add('fragile');
+    expect(await platform.ended(id)).toMatchObject({
+      error_code: 'model_missing',
+      error_message: 'fragile.onnx is missing: put it into MODELS_DIR',
+      attempt: 0,
+    });
+    fs.mkdirSync(path.join(platform.dataDir, 'models'));
+    fs.writeFileSync(path.join(platform.dataDir, 'models', 'fragile.onnx'), 'x');
+    await eventually(async () => {
+      const again = await platform.add('fragile');
+      return (await platform.ended(again)).status === 'completed';
+    });
+  });
+});
