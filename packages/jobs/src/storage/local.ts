@@ -48,6 +48,8 @@ export class LocalJobStorage implements JobStorage {
   }
 
   async save(jobId: string, relativePath: string, source: FileSource): Promise<SavedFile> {
+    // A stream may break before anybody reads it; the read then fails with the same error.
+    if (source instanceof Readable) source.on('error', () => undefined);
     const segments = segmentsOf(relativePath);
     if (segments[0] !== 'input' || segments.length < 2) throw traversal();
     const target = path.join(this.#paths.job(jobId), ...segments);

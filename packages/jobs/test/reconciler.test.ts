@@ -1,0 +1,95 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { backends } from '@cl-server/testing';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { RecordingBroadcaster, startEngine, type TestEngine } from './support/engine.js';
+
+const HOUR = 3_600_000;
+
+describe.each(backends())('the reconciler on $name', (backend) => {
+  let engine: TestEngine;
+  let broker: RecordingBroadcaster;
+  beforeEach(async () => {
+    broker = new RecordingBroadcaster();
+    engine = await startEngine(backend, { broadcaster: broker, jobStatusTopic: true });
+    engine.clock.time = Date.now();
+  });
+  afterEach(() => engine.dispose());
+
+  const folderOf = (id: string, ...rest: string[]): string => path.join(engine.folder, id, ...rest);
+  const take = async () => {
+    const claim = await engine.repository.fetchNextJob(['noop']);
+    if (!claim) throw new Error('nothing to claim');
+    return { job_id: claim.job.job_id, token: claim.token, attempt: claim.attempt };
+  };
+
+  it('removes old folders without a job, and leaves young ones, which may be about to get it', async () => {
+    await engine.storage.save('orphan', 'input/a', Buffer.from('x'));
+    const kept = await engine.add();
+    await engine.storage.createDirectory(kept);
+    expect(await engine.reconciler.full()).toMatchObject({ directories_removed: 0 });
+    engine.clock.advance(HOUR + 60_000);
+    expect(await engine.reconciler.full()).toMatchObject({ directories_removed: 1 });
+    expect(fs.existsSync(folderOf('orphan'))).toBe(false);
+    expect(fs.existsSync(folderOf(kept))).toBe(true);
+  });
+
+  it('removes attempts that came to nothing; never the running nor the committed one', async () => {
+    const id = await engine.add();
+    const lost = await take();
+    await engine.storage.allocatePath(id, lost.attempt, 'output/a');
+    engine.clock.advance(20_001);
+    const running = await take();
+    await engine.storage.allocatePath(id, running.attempt, 'output/a');
+    expect(await engine.reconciler.full()).toMatchObject({ attempts_removed: 1 });
+    expect(fs.readdirSync(folderOf(id, 'attempts'))).toEqual(['2']);
+    await engine.repository.complete([{ ...running, output: null }]);
+    // The late writer wakes and writes again.
+    await engine.storage.allocatePath(id, lost.attempt, 'output/a');
+    expect(await engine.reconciler.full()).toMatchObject({ attempts_removed: 1 });
+    expect(fs.readdirSync(folderOf(id, 'attempts'))).toEqual(['2']);
+  });
+
+  it('fails a queued job whose input is gone', async () => {
+    const id = await engine.add({ params: { input_path: 'input/a.jpg', output_path: 'output/a.json' } });
+    const fine = await engine.add({ params: { input_path: 'input/a.jpg' } });
+    await engine.storage.save(fine, 'input/a.jpg', Buffer.from('x'));
+    expect(await engine.reconciler.full()).toMatchObject({ jobs_without_files: 1 });
+    expect(await engine.repository.getJob(id)).toMatchObject({ status: 'failed', error_code: 'invalid_input' });
+    expect(await engine.repository.getJob(fine)).toMatchObject({ status: 'queued' });
+  });
+
+  it('clears the retained status of a job one hour after its end, once', async () => {
+    const id = await engine.add();
+    await engine.repository.complete([{ ...(await take()), output: null }]);
+    await engine.events.flush();
+    expect(await engine.reconciler.quick()).toMatchObject({ statuses_cleared: 0 });
+    engine.clock.advance(HOUR + 1);
+    expect(await engine.reconciler.quick()).toMatchObject({ statuses_cleared: 1 });
+    expect(await engine.reconciler.quick()).toMatchObject({ statuses_cleared: 0 });
+    expect(broker.on(`job/status/${id}`).at(-1)).toBe('');
+  });
+
+  it('can run in several processes at once: each lease expires once', async () => {
+    for (let count = 0; count < 40; count++) await engine.add();
+    await engine.repository.claim({ workerId: 'w', types: { noop: 40 }, limit: 40 });
+    engine.clock.advance(20_001);
+    const others = [engine, engine.another(), engine.another()];
+    const reports = await Promise.all(others.map(({ reconciler }) => reconciler.full()));
+    expect(reports.reduce((sum, { requeued }) => sum + requeued, 0)).toBe(40);
+    const { items } = await engine.repository.list({ limit: 100 });
+    expect(items.every(({ status, retry_count }) => status === 'queued' && retry_count === 1)).toBe(true);
+  });
+
+  it('runs by the clock until it is told to stop', async () => {
+    await engine.add();
+    await take();
+    engine.clock.advance(20_001);
+    const stop = new AbortController();
+    const running = engine.reconciler.run(stop.signal, { quickEveryMs: 10 });
+    for await (const job of engine.events.watch((await engine.repository.list({})).items[0]?.job_id ?? '', stop))
+      if (job.status === 'queued') break;
+    stop.abort();
+    await running;
+  });
+});

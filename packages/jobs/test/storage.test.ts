@@ -1,0 +1,122 @@
+import { createHash } from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+import { Readable } from 'node:stream';
+import { type TempDir, tempDir } from '@cl-server/testing';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { FilesOf } from '../src/index.js';
+import { LocalJobStorage } from '../src/storage/local.js';
+
+const CONTENT = Buffer.from('some bytes');
+const HASH = createHash('sha256').update(CONTENT).digest('hex');
+const JOB: FilesOf = { job_id: 'job-1', committed_attempt: 2 };
+
+describe('job files', () => {
+  let dir: TempDir;
+  let storage: LocalJobStorage;
+  beforeEach(async () => {
+    dir = tempDir('cl-storage-');
+    storage = new LocalJobStorage(path.join(dir.path, 'compute'));
+    await storage.createDirectory(JOB.job_id);
+  });
+  afterEach(() => dir.remove());
+
+  const read = async (job: FilesOf, relative: string): Promise<string> => {
+    await using file = await storage.open(job, relative);
+    return file.handle.readFile('utf8');
+  };
+  const write = async (attempt: number, relative: string, text: string): Promise<void> =>
+    fs.promises.writeFile(await storage.allocatePath(JOB.job_id, attempt, relative), text);
+
+  it('are saved from bytes, streams, and files copied or moved, with size and SHA-256', async () => {
+    const source = path.join(dir.path, 'source.bin');
+    fs.writeFileSync(source, CONTENT);
+    const expected = (name: string) => ({ relative_path: `input/${name}`, size: CONTENT.length, hash: HASH });
+    expect(await storage.save(JOB.job_id, 'input/a', CONTENT)).toEqual(expected('a'));
+    expect(
+      await storage.save(JOB.job_id, 'input/b', Readable.from([CONTENT.subarray(0, 3), CONTENT.subarray(3)])),
+    ).toEqual(expected('b'));
+    expect(await storage.save(JOB.job_id, 'input/c', { path: source })).toEqual(expected('c'));
+    expect(fs.existsSync(source)).toBe(true);
+    expect(await storage.save(JOB.job_id, 'input/d', { path: source, move: true })).toEqual(expected('d'));
+    expect(fs.existsSync(source)).toBe(false);
+    expect(await storage.size()).toEqual({ total_size: 4 * CONTENT.length, job_count: 1 });
+  });
+
+  it('leave nothing behind when the upload breaks off', async () => {
+    const broken = new Readable({ read() {} });
+    const saving = storage.save(JOB.job_id, 'input/a', broken);
+    broken.push('half');
+    broken.destroy(new Error('gone'));
+    await expect(saving).rejects.toThrow('gone');
+    expect(fs.readdirSync(storage.uploads)).toEqual([]);
+    expect(fs.readdirSync(path.join(storage.root, JOB.job_id, 'input'))).toEqual([]);
+  });
+
+  it('of the committed attempt alone are the results, whatever a late writer does', async () => {
+    await write(1, 'output/a.json', 'late');
+    await write(2, 'output/a.json', 'committed');
+    await write(2, 'faces/0.png', 'face');
+    await storage.seal(JOB.job_id, 2);
+    expect(await read(JOB, 'output/a.json')).toBe('committed');
+    await write(1, 'output/a.json', 'later still');
+    expect(await read(JOB, 'output/a.json')).toBe('committed');
+    expect(await read(JOB, 'faces/0.png')).toBe('face');
+    await expect(read({ ...JOB, committed_attempt: null }, 'output/a.json')).rejects.toMatchObject({ status: 404 });
+    await expect(read(JOB, 'attempts/1/output/a.json')).rejects.toMatchObject({ status: 404 });
+  });
+
+  it.each(['../job-2/input/a', 'input/../../x', '/etc/passwd', '..\\x', 'input/a\0', 'output/../../../x'])(
+    'are not left by the path %j',
+    async (relative) => {
+      await expect(storage.open(JOB, relative)).rejects.toMatchObject({ status: 403 });
+      await expect(storage.save(JOB.job_id, relative, CONTENT)).rejects.toMatchObject({ status: 403 });
+      await expect(storage.allocatePath(JOB.job_id, 1, relative)).rejects.toMatchObject({ status: 403 });
+    },
+  );
+
+  it.each(['', '..', '../x', 'a/b', '.uploads', 'x'.repeat(200)])('of the id %j do not exist', async (job_id) => {
+    await expect(storage.open({ job_id, committed_attempt: null }, 'input/a')).rejects.toMatchObject({ status: 404 });
+    expect(await storage.remove(job_id)).toBe(false);
+  });
+
+  it('are not left by symbolic links, to read or to write', async () => {
+    const secret = path.join(dir.path, 'secret');
+    fs.mkdirSync(secret);
+    fs.writeFileSync(path.join(secret, 'a'), 'secret');
+    const home = path.join(storage.root, JOB.job_id);
+    fs.symlinkSync(path.join(secret, 'a'), path.join(home, 'input/link'));
+    fs.symlinkSync(secret, path.join(home, 'input/folder'));
+    fs.mkdirSync(path.join(home, 'attempts/1'), { recursive: true });
+    fs.symlinkSync(secret, path.join(home, 'attempts/1/output'));
+    for (const relative of ['input/link', 'input/folder/a'])
+      await expect(storage.open(JOB, relative)).rejects.toMatchObject({ status: 403 });
+    await expect(storage.save(JOB.job_id, 'input/folder/b', CONTENT)).rejects.toMatchObject({ status: 403 });
+    await expect(storage.allocatePath(JOB.job_id, 1, 'output/b')).rejects.toMatchObject({ status: 403 });
+    expect(fs.readdirSync(secret)).toEqual(['a']);
+  });
+
+  it('say what is wrong: missing file, missing folder, a folder instead of a file', async () => {
+    await expect(storage.open(JOB, 'input/none')).rejects.toMatchObject({
+      status: 404,
+      message: 'File not found: input/none',
+    });
+    await expect(storage.open(JOB, 'input')).rejects.toMatchObject({
+      status: 400,
+      message: 'Path is not a file: input',
+    });
+    await expect(storage.open({ ...JOB, job_id: 'none' }, 'input/a')).rejects.toMatchObject({
+      status: 404,
+      message: 'Job directory not found for job none',
+    });
+  });
+
+  it('can be removed while somebody reads, who reads on', async () => {
+    await storage.save(JOB.job_id, 'input/a', CONTENT);
+    await using file = await storage.open(JOB, 'input/a');
+    expect(await storage.remove(JOB.job_id)).toBe(true);
+    expect(await file.handle.readFile()).toEqual(CONTENT);
+    await expect(storage.open(JOB, 'input/a')).rejects.toMatchObject({ status: 404 });
+    expect(await storage.remove(JOB.job_id)).toBe(false);
+  });
+});
