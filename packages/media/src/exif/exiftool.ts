@@ -112,10 +112,13 @@ export function createExifReader(options: ExifReaderOptions = {}): ExifReader {
     ignoreMinorErrors: true,
   });
   let ended = false;
+  let waiting = 0;
   // Without a listener a failed start would be thrown into the void.
   exiftool.on('startError', () => undefined);
 
   const explain = (cause: unknown): MediaError => {
+    if (cause instanceof MediaError) return cause;
+    if (ended) return new MediaError('cancelled', 'The metadata reader has ended', { cause });
     const text = cause instanceof Error ? cause.message : String(cause);
     if (/timeout|timed out/i.test(text))
       return new MediaError('timeout', 'The metadata took too long to read', { cause });
@@ -140,14 +143,17 @@ export function createExifReader(options: ExifReaderOptions = {}): ExifReader {
       if (ended) throw new MediaError('cancelled', 'The metadata reader has ended');
       if (/[\r\n]/.test(file) || !path.isAbsolute(file))
         throw new Error('exiftool needs an absolute path without line breaks');
-      if (exiftool.pendingTasks >= maxQueue)
+      if (waiting >= maxQueue)
         throw new MediaError('task_failed', 'Too many files wait for their metadata; try again later');
-      await ready();
-      const args = tags.length > 0 ? ['-n', '-json', ...tags.map(tagArgument)] : ['-G', '-n', '-json', '-fast'];
+      waiting++;
       try {
+        await ready();
+        const args = tags.length > 0 ? ['-n', '-json', ...tags.map(tagArgument)] : ['-G', '-n', '-json', '-fast'];
         return withoutServerFacts(await exiftool.enqueueTask(() => new ReadTags(file, args)), file);
       } catch (error) {
         throw explain(error);
+      } finally {
+        waiting--;
       }
     },
     async end() {

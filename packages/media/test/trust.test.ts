@@ -1,0 +1,240 @@
+/** Files made to harm: none may be decoded, read another file, open a socket or end the process. */
+import fs from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import zlib from 'node:zlib';
+import { hasFfmpeg, makeVideo, tempDir, which } from '@cl-server/testing';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { MediaError } from '../src/errors.js';
+import { createExifReader } from '../src/exif/exiftool.js';
+import { imageHashes } from '../src/hash/perceptual.js';
+import { convertImage } from '../src/image/convert.js';
+import { decodeImage } from '../src/image/decode.js';
+import { imageThumbnail } from '../src/image/thumbnail.js';
+import { readMediaMetadata } from '../src/metadata/media-metadata.js';
+import { run } from '../src/process/run.js';
+import { videoFrame } from '../src/video/frame.js';
+import { inputArgs, mediaInput } from '../src/video/input.js';
+import { probe } from '../src/video/probe.js';
+import { videoThumbnail } from '../src/video/thumbnail.js';
+
+const dir = tempDir('cl-trust-');
+afterAll(() => dir.remove());
+const at = (name: string): string => path.join(dir.path, name);
+const look = { width: 32, keepAspect: true, format: 'jpg', quality: 80, background: '#fff' } as const;
+const ffmpeg = which('ffmpeg') ?? '';
+const ffprobe = which('ffprobe') ?? '';
+
+describe.runIf(hasFfmpeg())('texts that send ffmpeg elsewhere', () => {
+  let connections = 0;
+  const server = net.createServer((socket) => {
+    connections++;
+    socket.destroy();
+  });
+  const texts: Record<string, () => string> = {
+    'HLS to a file': () => `#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n${at('secret.mp4')}\n#EXT-X-ENDLIST\n`,
+    'HLS to http': () =>
+      `#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nhttp://127.0.0.1:${port()}/a.ts\n#EXT-X-ENDLIST\n`,
+    'HLS to data': () => '#EXTM3U\n#EXTINF:9,\ndata:video/mp2t;base64,RwAA\n#EXT-X-ENDLIST\n',
+    ffconcat: () => "ffconcat version 1.0\nfile 'secret.mp4'\n",
+    SDP: () =>
+      `v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=x\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=video ${port()} RTP/AVP 96\r\n`,
+    DASH: () =>
+      `<?xml version="1.0"?><MPD type="static"><Period><BaseURL>http://127.0.0.1:${port()}/</BaseURL></Period></MPD>`,
+    'image2 pattern': () => `${at('frame-%03d.png')}\n`,
+    'an address': () => `http://127.0.0.1:${port()}/a.mp4`,
+    'gopher child': () => `#EXTM3U\n#EXTINF:9,\ngopher://127.0.0.1:${port()}/x\n`,
+  };
+  const port = (): number => (server.address() as net.AddressInfo).port;
+  beforeAll(async () => {
+    makeVideo(at('secret.mp4'), { seconds: 1, size: '64x48' });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  });
+  afterAll(() => new Promise((resolve) => server.close(resolve)));
+
+  it.each(Object.keys(texts))('%s is refused under five names, and reads and opens nothing', async (what) => {
+    const exif = createExifReader();
+    for (const ending of ['mp4', 'jpg', 'bin', 'ts', 'm3u8']) {
+      const file = at(`evil.${ending}`);
+      fs.writeFileSync(file, texts[what]?.() ?? '');
+      await expect(mediaInput(file)).rejects.toMatchObject({ code: 'unsupported_media' });
+      await expect(decodeImage(file)).rejects.toMatchObject({ code: 'unsupported_media' });
+      const metadata = await readMediaMetadata(file, { exif, ffprobe });
+      expect(metadata).toMatchObject({ width: null, height: null, duration: null });
+    }
+    await exif.end();
+    expect(connections).toBe(0);
+  });
+
+  it('even with a forged kind the pinned demuxer and the protocol list hold', async () => {
+    for (const [what, text] of Object.entries(texts)) {
+      fs.writeFileSync(at('forged.mp4'), text());
+      for (const demuxer of ['mov', 'matroska', 'mpegts', 'avi']) {
+        const kind = { mime: 'video/mp4', extension: 'mp4', type: 'video', demuxer } as const;
+        const input = { file: at('forged.mp4'), kind };
+        await expect(
+          probe(input, { ffprobe }).then((info) => info.video ?? Promise.reject(new MediaError('invalid_input', ''))),
+        ).rejects.toBeInstanceOf(MediaError);
+        const { code, stdout } = await run(ffmpeg, ['-v', 'error', ...inputArgs(input), '-f', 'rawvideo', '-'], {
+          timeout: 10_000,
+        });
+        expect([what, demuxer, code === 0 && stdout.length > 0]).toEqual([what, demuxer, false]);
+      }
+    }
+    expect(connections).toBe(0);
+  });
+});
+
+/** A PNG whose header promises what its few bytes do not hold. */
+function png(width: number, height: number, extra: Buffer[] = []): Buffer {
+  const chunk = (type: string, data: Buffer): Buffer => {
+    const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
+    const frame = Buffer.alloc(8);
+    frame.writeUInt32BE(data.length, 0);
+    const crc = Buffer.alloc(4);
+    crc.writeUInt32BE(zlib.crc32(body));
+    return Buffer.concat([frame.subarray(0, 4), body, crc]);
+  };
+  const header = Buffer.alloc(13);
+  header.writeUInt32BE(width, 0);
+  header.writeUInt32BE(height, 4);
+  header.set([8, 2, 0, 0, 0], 8);
+  const signature = Buffer.from('89504e470d0a1a0a', 'hex');
+  const idat = chunk('IDAT', zlib.deflateSync(Buffer.alloc(Math.min(width * 3 + 1, 1_000_000) * 2)));
+  const rest = extra.map((data) => chunk('zTXt', Buffer.concat([Buffer.from('Comment\0\0', 'latin1'), data])));
+  return Buffer.concat([signature, chunk('IHDR', header), ...rest, idat, chunk('IEND', Buffer.alloc(0))]);
+}
+
+describe('image bombs', () => {
+  const jpeg65500 = (): Buffer =>
+    Buffer.concat([
+      Buffer.from('ffd8ffe000104a46494600010100000100010000', 'hex'),
+      Buffer.from('ffc0001108ffdcffdc03011100021101031101', 'hex'),
+      Buffer.from('ffd9', 'hex'),
+    ]);
+  const gif = (frames: number): Buffer => {
+    const start = Buffer.from('47494638396110271027800000ff0000000000', 'hex'); // 10000 × 10000
+    const frame = Buffer.from('2c00000000010001000002024401003b', 'hex').subarray(0, 15);
+    return Buffer.concat([start, ...Array.from({ length: frames }, () => frame), Buffer.from('3b', 'hex')]);
+  };
+  it.each([
+    ['a PNG of 16k × 16k', () => png(16_384, 16_384), /at most 150 megapixels/],
+    ['a PNG of 20k × 20k', () => png(20_000, 20_000), /at most 150 megapixels/],
+    ['a PNG of 2^31 pixels a side', () => png(2 ** 31 - 1, 2 ** 31 - 1), /cannot be read|megapixels/],
+    ['a JPEG of 65500 × 65500', jpeg65500, /cannot be read|megapixels/],
+  ])('%s is refused from its header, at once and without memory', async (_, make, refusal) => {
+    fs.writeFileSync(at('bomb'), make());
+    await decodeImage(at('bomb')).catch(() => undefined); // warm
+    const [memory, start] = [process.memoryUsage().rss, performance.now()];
+    await expect(decodeImage(at('bomb'))).rejects.toMatchObject({
+      code: 'invalid_input',
+      message: expect.stringMatching(refusal),
+    });
+    await expect(imageThumbnail(at('bomb'), at('t.jpg'), look)).rejects.toBeInstanceOf(MediaError);
+    expect(performance.now() - start).toBeLessThan(500);
+    expect(process.memoryUsage().rss - memory).toBeLessThan(50 * 1024 * 1024);
+  });
+
+  it('an animation of 10,000 frames is refused as a whole', async () => {
+    fs.writeFileSync(at('bomb.gif'), gif(10_000));
+    const work = convertImage(at('bomb.gif'), at('t.webp'), { format: 'webp', quality: 80, maxPixels: 150_000_000 });
+    await expect(work).rejects.toMatchObject({ code: 'invalid_input' });
+  });
+
+  it('a text chunk that unpacks to a gigabyte ends in time and memory', async () => {
+    const gigabyte = zlib.deflateSync(Buffer.alloc(256 * 1024 * 1024), { level: 9 });
+    fs.writeFileSync(at('text.png'), png(8, 8, [gigabyte, gigabyte, gigabyte, gigabyte]));
+    const memory = process.memoryUsage().rss;
+    const exif = createExifReader({ timeout: 20_000 });
+    const metadata = await readMediaMetadata(at('text.png'), { exif });
+    expect(metadata).toMatchObject({ mime_type: 'image/png', width: 8 });
+    // The one that went through a bomb still serves the next file.
+    fs.writeFileSync(at('next.txt'), 'next');
+    expect(await exif.read(at('next.txt')).catch(() => exif.read(at('next.txt')))).toHaveProperty(['File:FileSize'], 4);
+    await exif.end();
+    expect(process.memoryUsage().rss - memory).toBeLessThan(50 * 1024 * 1024);
+  });
+
+  it('an SVG with outer entities is not even parsed', async () => {
+    fs.writeFileSync(at('secret.txt'), 'secret');
+    const entity = `<!DOCTYPE svg [<!ENTITY x SYSTEM "file://${at('secret.txt')}">]>`;
+    for (const name of ['a.svg', 'a.png', 'a.jpg']) {
+      fs.writeFileSync(
+        at(name),
+        `<?xml version="1.0"?>${entity}<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><text>&x;</text></svg>`,
+      );
+      await expect(imageThumbnail(at(name), at('t.jpg'), look)).rejects.toMatchObject({ code: 'unsupported_media' });
+      await expect(sharp(at(name)).toBuffer()).rejects.toThrow(); // not through the library either
+    }
+  });
+});
+
+/** A small generator with a seed (mulberry32), so that a failing file can be made again. */
+function random(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Flips, overwrites, cuts and doubles parts of a file. */
+function mutate(source: Buffer, next: () => number): Buffer {
+  let bytes = Buffer.from(source);
+  const edits = 1 + Math.floor(next() * 12);
+  for (let i = 0; i < edits; i++) {
+    const place = Math.floor(next() ** 2 * bytes.length); // headers more often than data
+    const kind = next();
+    if (kind < 0.5) bytes[place] = Math.floor(next() * 256);
+    else if (kind < 0.7)
+      bytes.fill(Math.floor(next() * 256), place, Math.min(bytes.length, place + Math.floor(next() * 64)));
+    else if (kind < 0.8) bytes = bytes.subarray(0, Math.max(16, place));
+    else bytes = Buffer.concat([bytes.subarray(0, place), bytes.subarray(Math.floor(next() * bytes.length))]);
+  }
+  return bytes;
+}
+
+const COUNT = Number(process.env['CL_TEST_MUTATIONS'] ?? 120);
+
+describe('mutated files', () => {
+  it('each image is decoded or refused with a typed error', { timeout: 600_000 }, async () => {
+    const noise = { type: 'gaussian' as const, mean: 128, sigma: 30 };
+    const base = sharp({ create: { width: 64, height: 48, channels: 3, background: 'grey', noise } });
+    const sources = await Promise.all(
+      (['jpeg', 'png', 'webp', 'gif', 'tiff', 'avif'] as const).map((format) =>
+        base.clone().toFormat(format).toBuffer(),
+      ),
+    );
+    let refused = 0;
+    for (let seed = 0; seed < COUNT; seed++) {
+      const source = sources[seed % sources.length] ?? Buffer.alloc(0);
+      fs.writeFileSync(at('mutant'), mutate(source, random(seed)));
+      for (const work of [() => imageThumbnail(at('mutant'), at('t.jpg'), look), () => imageHashes(at('mutant'))])
+        await work().catch((error: unknown) => {
+          refused++;
+          if (!(error instanceof MediaError)) throw new Error(`seed ${seed}: ${String(error)}`, { cause: error });
+          expect(error.message, `seed ${seed}`).not.toContain(dir.path);
+        });
+    }
+    expect(refused).toBeGreaterThan(0);
+  });
+
+  it.runIf(hasFfmpeg())('each video gives a frame or a typed error', { timeout: 600_000 }, async () => {
+    const source = fs.readFileSync(makeVideo(at('source.mp4'), { seconds: 1, size: '64x48' }));
+    for (let seed = 0; seed < Math.ceil(COUNT / 10); seed++) {
+      fs.writeFileSync(at('mutant.mp4'), mutate(source, random(seed)));
+      try {
+        const input = await mediaInput(at('mutant.mp4'));
+        const info = await probe(input, { ffprobe });
+        await videoFrame(input, { width: 32, height: 32, time: 0 }, { ffmpeg });
+        await videoThumbnail(input, info, at('t.jpg'), { ...look, ffmpeg, maxPixels: 150_000_000 });
+      } catch (error) {
+        if (!(error instanceof MediaError)) throw new Error(`seed ${seed}: ${String(error)}`, { cause: error });
+        expect(error.message, `seed ${seed}`).not.toContain(dir.path);
+      }
+    }
+  });
+});
