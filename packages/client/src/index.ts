@@ -44,5 +44,6 @@ export * from './store/entities-client.js';
 export * from './store/intelligence-client.js';
 export * from './store/media-client.js';
 export * from './store/persons-client.js';
+export * from './store/search-client.js';
 export * from './store/store-client.js';
 export { VERSION } from './version.js';

@@ -1,11 +1,10 @@
 import type { FileBody } from '../files/source.js';
 
-/** What a form field may hold; `null` means "set to nothing", `undefined` leaves the field out. */
-export type FieldValue = string | number | boolean | null | undefined | readonly unknown[] | object;
-export type Fields = Readonly<Record<string, FieldValue>>;
+/** Fields of a form or a query. `null` means "set to nothing", `undefined` leaves the field out. */
+export type Fields = Readonly<Record<string, unknown>>;
 
 /** As it travels: text. Lists and objects are JSON. */
-const fieldText = (value: Exclude<FieldValue, undefined>): string =>
+const fieldText = (value: unknown): string =>
   value === null ? '' : typeof value === 'object' ? JSON.stringify(value) : String(value);
 
 /** Name and text of each field that is there. */

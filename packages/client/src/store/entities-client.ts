@@ -50,6 +50,11 @@ export class EntitiesClient {
     this.#http = http;
   }
 
+  /** Address of the store that these are in. */
+  get baseUrl(): string {
+    return this.#http.baseUrl;
+  }
+
   /** One page, the newest first. */
   page(query: Partial<EntityQuery> = {}, options?: CallOptions): Promise<EntityList> {
     return this.#http.json({ method: 'GET', path: '/entities', query }, options);

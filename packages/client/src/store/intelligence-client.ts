@@ -1,22 +1,10 @@
-import type { EntityJob, Face, InsightStatus, Intelligence } from '@cl-server/contract';
+import type { EntityJob, EntityStatusEvent, Face, InsightStatus, Intelligence } from '@cl-server/contract';
 import { TOPICS } from '@cl-server/contract/constants';
 import { ClError, NetworkError, TimeoutError } from '../errors.js';
 import { type Downloaded, type DownloadOptions, downloadBytes, downloadToFile } from '../files/download.js';
 import { pause } from '../http/deadline.js';
 import { type CallOptions, type HttpClient, path, type RequestSpec } from '../http/http-client.js';
 import type { MqttConnection } from '../mqtt/connection.js';
-
-/** `mInsight/{store_port}/entity_item_status/{entity_id}` as it arrives. */
-export interface EntityStatus {
-  readonly entity_id: number;
-  readonly status: string;
-  readonly timestamp: number;
-  readonly face_detection?: string | null;
-  readonly clip_embedding?: string | null;
-  readonly dino_embedding?: string | null;
-  readonly face_count?: number | null;
-  readonly face_embeddings?: readonly string[] | null;
-}
 
 export interface EntityWaitOptions {
   /** Milliseconds; default 60,000. */
@@ -104,6 +92,11 @@ export class IntelligenceClient {
     return downloadToFile(this.#http, this.#faceVector(faceId), dest, options);
   }
 
+  /** Tries again what failed for an entity. */
+  retry(entityId: number, options?: CallOptions): Promise<Intelligence | null> {
+    return this.#http.json({ method: 'POST', path: path`/intelligence/entities/${entityId}/retry` }, options);
+  }
+
   /** Removes a face: its vector, its cut-out and its row. */
   async deleteFace(faceId: number, options?: CallOptions): Promise<void> {
     await this.#http.json({ method: 'DELETE', path: path`/faces/${faceId}` }, options);
@@ -113,10 +106,10 @@ export class IntelligenceClient {
    * Hears of an entity's progress, the present state first. Needs MQTT.
    * @returns how to stop
    */
-  watch(entityId: number, listener: (status: EntityStatus) => void): Promise<() => void> {
+  watch(entityId: number, listener: (status: EntityStatusEvent) => void): Promise<() => void> {
     if (!this.#mqtt) throw new ClError('Watching entities needs MQTT, and none is configured', 'no_mqtt');
     return this.#mqtt.subscribe(TOPICS.entityStatus(this.#port, entityId), (_topic, payload) => {
-      if (payload !== '') listener(JSON.parse(payload) as EntityStatus);
+      if (payload !== '') listener(JSON.parse(payload) as EntityStatusEvent);
     });
   }
 

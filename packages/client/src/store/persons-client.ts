@@ -1,5 +1,6 @@
-import type { Face, KnownPerson } from '@cl-server/contract';
+import type { Face, KnownPerson, PersonDecision } from '@cl-server/contract';
 import { type CallOptions, type HttpClient, path } from '../http/http-client.js';
+import { byCursor, type CursorPage } from '../http/pages.js';
 
 /** People whose faces were seen. */
 export class PersonsClient {
@@ -27,5 +28,60 @@ export class PersonsClient {
       { method: 'PATCH', path: path`/intelligence/known-persons/${personId}`, json: { name }, idempotent: true },
       options,
     );
+  }
+
+  /** Leaves a person out of the list, or shows them again. */
+  hide(personId: number, hidden = true, options?: CallOptions): Promise<KnownPerson> {
+    return this.#http.json(
+      {
+        method: 'PUT',
+        path: path`/intelligence/known-persons/${personId}/hidden`,
+        form: { hidden },
+        idempotent: true,
+      },
+      options,
+    );
+  }
+
+  /** Says that other persons are this one: their faces move here, they are gone. */
+  merge(personId: number, others: readonly number[], options?: CallOptions): Promise<KnownPerson> {
+    const json = { person_ids: others };
+    return this.#http.json(
+      { method: 'POST', path: path`/intelligence/known-persons/${personId}/merge`, json },
+      options,
+    );
+  }
+
+  /** Says that some of a person's faces are somebody else. @returns the new person */
+  split(personId: number, faceIds: readonly number[], name?: string, options?: CallOptions): Promise<KnownPerson> {
+    const json = { face_ids: faceIds, name };
+    return this.#http.json(
+      { method: 'POST', path: path`/intelligence/known-persons/${personId}/split`, json },
+      options,
+    );
+  }
+
+  /** Says whose face it is. @param personId null: nobody's that is known */
+  moveFace(faceId: number, personId: number | null, options?: CallOptions): Promise<Face> {
+    const json = { person_id: personId };
+    return this.#http.json(
+      { method: 'PUT', path: path`/intelligence/faces/${faceId}/person`, json, idempotent: true },
+      options,
+    );
+  }
+
+  /** What was decided about persons, the newest first. */
+  decisions(options?: CallOptions): AsyncGenerator<PersonDecision> {
+    return byCursor((cursor) =>
+      this.#http.json<CursorPage<PersonDecision>>(
+        { method: 'GET', path: '/intelligence/person-decisions', query: { cursor } },
+        options,
+      ),
+    );
+  }
+
+  /** Takes a decision back. */
+  undo(decisionId: number, options?: CallOptions): Promise<PersonDecision> {
+    return this.#http.json({ method: 'POST', path: path`/intelligence/person-decisions/${decisionId}/undo` }, options);
   }
 }

@@ -8,6 +8,7 @@ import { EntitiesClient } from './entities-client.js';
 import { IntelligenceClient } from './intelligence-client.js';
 import { MediaClient } from './media-client.js';
 import { PersonsClient } from './persons-client.js';
+import { SearchClient } from './search-client.js';
 
 export type StoreClientOptions = ComputeClientOptions;
 
@@ -27,6 +28,7 @@ export class StoreClient {
   readonly media: MediaClient;
   readonly intelligence: IntelligenceClient;
   readonly persons: PersonsClient;
+  readonly search: SearchClient;
   readonly jobs: JobsClient;
   readonly admin: StoreAdminClient;
   readonly system: SystemClient<StoreRoot>;
@@ -37,6 +39,7 @@ export class StoreClient {
     this.media = new MediaClient(this.http);
     this.intelligence = new IntelligenceClient(this.http, options.mqtt);
     this.persons = new PersonsClient(this.http);
+    this.search = new SearchClient(this.http);
     this.jobs = new JobsClient({ http: this.http, channels: jobChannels(this.http, options), poll: options.poll });
     this.admin = new StoreAdminClient(this.http);
     this.system = new SystemClient(this.http);

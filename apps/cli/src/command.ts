@@ -1,0 +1,133 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Context, type GlobalOptions, type World } from './context.js';
+import { CliError, EXIT } from './exit-codes.js';
+
+/** Adds the options that work on every command; shown in the help of the program alone. */
+function addGlobals(command: Command, hidden: boolean): Command {
+  const option = (flags: string, text: string): Option => new Option(flags, text).hideHelp(hidden);
+  return command
+    .addOption(option('--json', 'print data as JSON'))
+    .addOption(option('--ndjson', 'print data as JSON, one line each'))
+    .addOption(option('--quiet', 'print ids only'))
+    .addOption(option('--debug', 'tell of every request, and of the place where an error arose'))
+    .addOption(option('--profile <name>', 'which saved addresses and login (CL_PROFILE)'))
+    .addOption(option('--auth-url <url>', 'address of the auth service (AUTH_URL)'))
+    .addOption(option('--store-url <url>', 'address of the store (STORE_URL)'))
+    .addOption(option('--compute-url <url>', 'address of compute (COMPUTE_URL)'))
+    .addOption(option('--mqtt-url <url>', 'address of the broker, or none (MQTT_URL)'))
+    .addOption(option('--token <token>', 'use this token instead of a login (CL_TOKEN)'))
+    .addOption(option('--transport <way>', 'how ends of jobs are heard of').choices(['mqtt', 'sse', 'poll']));
+}
+
+export const createProgram = (version: string, world: World): Command =>
+  addGlobals(new Command('cl-client'), false)
+    .description('The command line of CL Server')
+    .version(version)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => world.stdout.write(text),
+      writeErr: (text) => world.stderr.write(text),
+    })
+    .showHelpAfterError('(cl-client --help tells more)');
+
+/** A command that only holds others. */
+export function group(parent: Command, name: string, summary: string): Command {
+  const found = parent.commands.find((command) => command.name() === name);
+  if (found) return found;
+  return addGlobals(parent.command(name).description(summary), true);
+}
+
+/** Options as commander gives them, by their camel-case names. */
+export type Options<T> = T & GlobalOptions;
+
+/** What a command does: the context, the arguments in order, then its options. */
+export type Action<Args extends readonly unknown[], T> = (
+  context: Context,
+  ...rest: [...Args, Options<T>]
+) => Promise<void>;
+
+/**
+ * A command that does something.
+ * @param spec name and arguments: `get <id>`
+ */
+export class Leaf {
+  readonly command: Command;
+  readonly #world: World;
+
+  constructor(parent: Command, world: World, spec: string, summary: string) {
+    this.#world = world;
+    this.command = addGlobals(parent.command(spec).description(summary), true);
+  }
+
+  option(flags: string, text: string, parse?: (value: string, before: unknown) => unknown): this {
+    if (parse) this.command.option(flags, text, parse);
+    else this.command.option(flags, text);
+    return this;
+  }
+
+  choice(flags: string, text: string, words: readonly string[]): this {
+    this.command.addOption(new Option(flags, text).choices(words));
+    return this;
+  }
+
+  alias(name: string): this {
+    this.command.alias(name);
+    return this;
+  }
+
+  does<Args extends readonly unknown[], T extends object>(action: Action<Args, T>): this {
+    this.command.action(async (...given: unknown[]) => {
+      const own = given.at(-1) as Command;
+      const context = new Context(this.#world, own.optsWithGlobals());
+      const args = given.slice(0, -2) as unknown as Args;
+      try {
+        await action(context, ...args, own.optsWithGlobals<Options<T>>());
+      } finally {
+        await context.close();
+      }
+    });
+    return this;
+  }
+}
+
+/** Makes leaves of one parent. */
+export const leafMaker =
+  (parent: Command, world: World) =>
+  (spec: string, summary: string): Leaf =>
+    new Leaf(parent, world, spec, summary);
+
+export function integer(text: string): number {
+  if (!/^-?\d+$/.test(text) || !Number.isSafeInteger(Number(text)))
+    throw new InvalidArgumentError('It should be a whole number.');
+  return Number(text);
+}
+
+export function decimal(text: string): number {
+  const value = text.trim() === '' ? Number.NaN : Number(text);
+  if (!Number.isFinite(value)) throw new InvalidArgumentError('It should be a number.');
+  return value;
+}
+
+/** An id given as an argument. */
+export function idOf(text: string): number {
+  if (!/^\d+$/.test(text)) throw new CliError(`An id is a whole number: ${text}`, EXIT.usage);
+  return Number(text);
+}
+
+/** Words like yes and off. */
+export function onOff(text: string): boolean {
+  if (/^(true|on|yes|1)$/i.test(text)) return true;
+  if (/^(false|off|no|0)$/i.test(text)) return false;
+  throw new CliError(`It should be on or off: ${text}`, EXIT.usage);
+}
+
+/** Collects an option that may be given many times, or as a comma list. */
+export const collect = (text: string, before: unknown): string[] => [
+  ...((before as string[] | undefined) ?? []),
+  ...text
+    .split(',')
+    .map((word) => word.trim())
+    .filter(Boolean),
+];
+
+export { CommanderError };

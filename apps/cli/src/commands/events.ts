@@ -1,0 +1,85 @@
+import type { JobEvent } from '@cl-server/client';
+import type { Command } from 'commander';
+import { group, leafMaker } from '../command.js';
+import type { Context, World } from '../context.js';
+import { CliError, EXIT } from '../exit-codes.js';
+import { timeText } from '../views.js';
+
+interface TailOptions {
+  readonly job?: string;
+  readonly workers?: boolean;
+  readonly items?: boolean;
+  readonly topic?: string;
+  readonly count?: string;
+}
+
+const parsed = (payload: string): unknown => {
+  try {
+    return JSON.parse(payload) as unknown;
+  } catch {
+    return payload;
+  }
+};
+
+/** Prints messages as they come, until Ctrl-C, or until so many have come. */
+async function tail(context: Context, options: TailOptions): Promise<void> {
+  const platform = await context.platform();
+  if (options.job !== undefined) return tailJob(context, options.job);
+  const { mqtt } = platform;
+  if (!mqtt)
+    throw new CliError(
+      'Listening needs MQTT, and none is configured',
+      EXIT.usage,
+      'One job is followed without it: --job',
+    );
+  const { TOPICS } = await import('@cl-server/client');
+  const port = Number(new URL(platform.urls.store).port || 80);
+  const topics = [
+    ...(options.topic ? [options.topic] : []),
+    ...(options.workers ? [`${TOPICS.workers}/+`] : []),
+    ...(options.items ? [TOPICS.storeItems(port)] : []),
+  ];
+  if (topics.length === 0) topics.push(TOPICS.jobEvents);
+  let left = options.count === undefined ? Number.POSITIVE_INFINITY : Number(options.count);
+  await new Promise<void>((resolve, reject) => {
+    context.signal.addEventListener('abort', () => resolve(), { once: true });
+    for (const topic of topics)
+      mqtt
+        .subscribe(topic, (where, payload) => {
+          if (left <= 0) return;
+          left -= 1;
+          print(context, where, parsed(payload));
+          if (left <= 0) resolve();
+        })
+        .catch(reject);
+  });
+}
+
+function print({ out }: Context, topic: string, message: unknown): void {
+  if (out.format !== 'human') {
+    out.write(`${JSON.stringify({ topic, message })}\n`);
+    return;
+  }
+  const event = message as Partial<JobEvent> | null;
+  if (event?.job_id !== undefined && event.event_type !== undefined)
+    out.write(`${timeText(event.timestamp ?? null)}  ${event.job_id}  ${event.event_type}  ${event.progress ?? 0}%\n`);
+  else out.write(`${topic}  ${JSON.stringify(message)}\n`);
+}
+
+async function tailJob(context: Context, id: string): Promise<void> {
+  const handle = (await context.platform()).compute.jobs.handle(id, { signal: context.signal });
+  for await (const { state, progress, timestamp } of handle.events()) {
+    if (context.out.format === 'human') context.out.write(`${timeText(timestamp)}  ${id}  ${state}  ${progress}%\n`);
+    else context.out.write(`${JSON.stringify({ job_id: id, state, progress, timestamp })}\n`);
+  }
+}
+
+export function register(program: Command, world: World): void {
+  leafMaker(group(program, 'events', 'What is happening now'), world)('tail', 'Print events as they come')
+    .option('--job <id>', 'of one job, to its end')
+    .option('--workers', 'workers that come, change and go')
+    .option('--items', 'new and changed media')
+    .option('--topic <filter>', 'any MQTT topic')
+    .option('-n, --count <n>', 'end after so many')
+    .does(tail);
+}

@@ -1,0 +1,220 @@
+import { promises as fsp } from 'node:fs';
+import type { Entity, Face, SearchOptions, SearchResult, SimilarityKind } from '@cl-server/client';
+import type { Command } from 'commander';
+import { decimal, group, idOf, integer, type Leaf, leafMaker } from '../command.js';
+import type { Context, World } from '../context.js';
+import { CliError, EXIT } from '../exit-codes.js';
+import type { View } from '../io/output.js';
+import { confirmed } from '../io/prompt.js';
+import { FACE, timeText } from '../views.js';
+
+const storeOf = async (context: Context) => (await context.platform()).store;
+
+interface LikeOptions {
+  readonly limit?: number;
+  readonly threshold?: number;
+  readonly by?: SimilarityKind;
+  readonly type?: string;
+  readonly cursor?: string;
+  readonly image?: string;
+}
+
+const label = (entity: Entity): string => entity.label ?? entity.file_name ?? '';
+
+const RESULT: View<SearchResult> = {
+  columns: [
+    { title: 'Score', value: ({ score }) => score.toFixed(3) },
+    { title: 'ID', value: ({ entity_id }) => entity_id },
+    { title: 'Label', value: ({ entity }) => label(entity) },
+    { title: 'Type', value: ({ entity }) => entity.mime_type },
+  ],
+  id: ({ entity_id }) => entity_id,
+};
+
+const searchOptions = ({ limit, threshold, type, cursor }: LikeOptions): SearchOptions => ({
+  limit,
+  score_threshold: threshold,
+  type,
+  cursor,
+  exclude_deleted: true,
+});
+
+const addLikeness = (leaf: Leaf): Leaf =>
+  leaf
+    .option('-l, --limit <n>', 'how many (default: 20)', integer)
+    .option('-t, --threshold <n>', 'only results at least this alike, 0 to 1', decimal)
+    .option('--type <type>', 'only of this type, e.g. image')
+    .option('--cursor <cursor>', 'the page after this one');
+
+const BY = ['clip', 'dino', 'phash'] as const;
+const BY_TEXT = 'likeness of what is shown (clip), of how it looks (dino), of the very picture (phash)';
+
+/** The whole page for programs; the results for people. */
+async function print<T extends { readonly results: readonly unknown[] }, R>(
+  { out }: Context,
+  page: T,
+  results: readonly R[],
+  view: View<R>,
+): Promise<void> {
+  if (out.format === 'json') await out.one(page);
+  else await out.many(results, view);
+}
+
+async function search(context: Context, words: string[], options: LikeOptions): Promise<void> {
+  const { search: finder } = await storeOf(context);
+  const query = searchOptions(options);
+  const text = words.join(' ');
+  if (!text && !options.image) throw new CliError('Give a text, or a picture with --image', EXIT.usage);
+  const page = options.image
+    ? await finder.picture(options.image, { ...query, by: options.by }, context.call)
+    : await finder.text(text, query, context.call);
+  await print(context, page, page.results, RESULT);
+}
+
+async function similar(context: Context, id: string, options: LikeOptions): Promise<void> {
+  const { search: finder } = await storeOf(context);
+  const page = await finder.similar(idOf(id), { ...searchOptions(options), by: options.by }, context.call);
+  await print(context, page, page.results, RESULT);
+}
+
+async function similarFaces(context: Context, id: string, options: LikeOptions): Promise<void> {
+  const page = await (await storeOf(context)).search.similarFaces(idOf(id), searchOptions(options), context.call);
+  await print(context, page, page.results, {
+    columns: [
+      { title: 'Score', value: ({ score }) => score.toFixed(3) },
+      { title: 'Face', value: ({ face_id }) => face_id },
+      { title: 'Person', value: ({ known_person_id }) => known_person_id },
+      { title: 'In', value: ({ entity }) => `${entity.id} ${label(entity)}` },
+    ],
+    id: ({ face_id }) => face_id,
+  });
+}
+
+async function duplicates(context: Context, { distance }: { readonly distance?: number }): Promise<void> {
+  const groups = (await storeOf(context)).search.duplicates({ distance }, context.call);
+  await context.out.many(groups, {
+    columns: [
+      { title: 'Keep', value: ({ best_entity_id }) => best_entity_id },
+      {
+        title: 'Others',
+        value: ({ entities, best_entity_id }) =>
+          entities.flatMap(({ id }) => (id === best_entity_id ? [] : [id])).join(' '),
+      },
+      { title: 'Alike', value: ({ similarity }) => similarity.toFixed(3) },
+    ],
+    id: ({ entities, best_entity_id }) => entities.flatMap(({ id }) => (id === best_entity_id ? [] : [id])).join('\n'),
+  });
+}
+
+async function saveVector(
+  context: Context,
+  download: (dest: string) => Promise<{ readonly path: string }>,
+  dest: string,
+): Promise<void> {
+  const saved = await download(dest);
+  if (context.out.format === 'human') context.out.success(saved.path);
+  else await context.out.one(saved, ({ path }) => path);
+}
+
+async function wait(context: Context, id: string, { timeout = 60 }: { readonly timeout?: number }): Promise<void> {
+  const { intelligence } = await storeOf(context);
+  const result = await intelligence.waitFor(idOf(id), {
+    signal: context.signal,
+    timeout: timeout * 1000,
+    onProgress: ({ overall_status }) => context.out.note(`${id}: ${overall_status}`),
+  });
+  await context.out.one(result, ({ overall_status }) => overall_status);
+}
+
+function registerEntity(program: Command, world: World): void {
+  const leaf = leafMaker(group(program, 'entity', 'What is known of an entity'), world);
+  leaf('wait <id>', 'Wait until it is understood')
+    .option('-t, --timeout <seconds>', 'how long (default: 60)', integer)
+    .does(wait);
+  leaf('status <id>', 'How far its understanding is').does<[string], object>(async (context, id) =>
+    context.out.one(await (await storeOf(context)).intelligence.get(idOf(id), context.call)),
+  );
+  leaf('retry <id>', 'Try again what failed').does<[string], object>(async (context, id) =>
+    context.out.one(await (await storeOf(context)).intelligence.retry(idOf(id), context.call)),
+  );
+  leaf('jobs <id>', 'Jobs done for it').does<[string], object>(async (context, id) =>
+    context.out.many(await (await storeOf(context)).intelligence.jobs(idOf(id), context.call), {
+      columns: [
+        { title: 'Job', value: ({ job_id }) => job_id },
+        { title: 'Task', value: ({ task_type }) => task_type },
+        { title: 'Status', value: ({ status }) => status },
+        { title: 'Started', value: ({ started_at }) => timeText(started_at) },
+        { title: 'Error', value: ({ error_message }) => error_message },
+      ],
+      id: ({ job_id }) => job_id,
+    }),
+  );
+  leaf('embedding <id>', 'Download its vector as .npy')
+    .choice('--by <kind>', 'which vector (default: clip)', ['clip', 'dino'])
+    .option('-o, --output <path>', 'where to')
+    .does<[string], { readonly by?: 'clip' | 'dino'; readonly output?: string }>(
+      async (context, id, { by = 'clip', output }) => {
+        const { intelligence } = await storeOf(context);
+        const get = (dest: string) => intelligence.downloadEmbedding(idOf(id), by, dest, context.call);
+        await saveVector(context, get, output ?? `${id}.${by}.npy`);
+      },
+    );
+}
+
+function registerFaces(program: Command, world: World): void {
+  const leaf = leafMaker(group(program, 'faces', 'Faces in pictures'), world);
+  leaf('list <entity-id>', 'Faces of an entity').does<[string], object>(async (context, id) =>
+    context.out.many<Face>(await (await storeOf(context)).intelligence.faces(idOf(id), context.call), FACE),
+  );
+  addLikeness(leaf('similar <face-id>', 'Faces like this one')).alias('matches').does(similarFaces);
+  leaf('download-embedding <face-id>', 'Download the vector as .npy')
+    .option('-o, --output <path>', 'where to')
+    .does<[string], { readonly output?: string }>(async (context, id, { output }) => {
+      const { intelligence } = await storeOf(context);
+      const get = (dest: string) => intelligence.downloadFaceEmbedding(idOf(id), dest, context.call);
+      await saveVector(context, get, output ?? `face_${id}.npy`);
+    });
+  leaf('move <face-id> <person-id>', 'Say whose face it is; none: nobody’s that is known').does<
+    [string, string],
+    object
+  >(async (context, face, person) => {
+    const { persons } = await storeOf(context);
+    const moved = await persons.moveFace(idOf(face), person === 'none' ? null : idOf(person), context.call);
+    await context.out.one(moved, FACE.id);
+  });
+  leaf('delete <face-id>', 'Remove a face')
+    .option('-y, --yes', 'do not ask')
+    .does<[string], { readonly yes?: boolean }>(async (context, id, { yes = false }) => {
+      await confirmed(world, `Remove the face ${id}?`, yes);
+      await (await storeOf(context)).intelligence.deleteFace(idOf(id), context.call);
+      context.out.success(`Removed the face ${id}`);
+    });
+}
+
+export function register(program: Command, world: World): void {
+  const leaf = leafMaker(program, world);
+  addLikeness(leaf('search [words...]', 'Find pictures and videos that show what a text says'))
+    .option('--image <path>', 'find what is like this picture')
+    .choice('--by <kind>', BY_TEXT, BY)
+    .does<[string[]], LikeOptions>(async (context, words, options) => {
+      if (options.image && !/^https?:/i.test(options.image))
+        await fsp.access(options.image).catch(() => {
+          throw new CliError(`${options.image}: there is no such file`, EXIT.badInput);
+        });
+      await search(context, words, options);
+    });
+  addLikeness(leaf('similar <entity-id>', 'Entities like this one')).choice('--by <kind>', BY_TEXT, BY).does(similar);
+  addLikeness(
+    leafMaker(group(program, 'images', 'The same under its earlier name'), world)(
+      'similar <entity-id>',
+      'Entities like this one',
+    ),
+  )
+    .choice('--by <kind>', BY_TEXT, BY)
+    .does(similar);
+  leaf('duplicates', 'Groups of pictures that are nearly the same, and the one worth keeping')
+    .option('--distance <bits>', 'bits of 64 that may differ (default: 6)', integer)
+    .does(duplicates);
+  registerEntity(program, world);
+  registerFaces(program, world);
+}

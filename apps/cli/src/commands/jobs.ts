@@ -1,0 +1,157 @@
+import path from 'node:path';
+import type { JobFilters } from '@cl-server/client';
+import type { Command } from 'commander';
+import { collectFailures } from '../collect-failures.js';
+import { group, integer, leafMaker } from '../command.js';
+import type { Context, World } from '../context.js';
+import { byteBar, bytesText, percentBar } from '../io/progress.js';
+import { confirmed } from '../io/prompt.js';
+import { JOB, timeText } from '../views.js';
+
+const jobsOf = async (context: Context) => (await context.platform()).compute.jobs;
+
+interface ListOptions {
+  readonly status?: JobFilters['status'];
+  readonly task?: string;
+  readonly user?: string;
+  readonly text?: string;
+  readonly limit?: number;
+}
+
+async function* first<T>(items: AsyncIterable<T>, limit: number): AsyncGenerator<T> {
+  let left = limit;
+  if (left <= 0) return;
+  for await (const item of items) {
+    yield item;
+    left -= 1;
+    if (left === 0) return;
+  }
+}
+
+async function list(context: Context, { status, task, user, text, limit = 50 }: ListOptions): Promise<void> {
+  const filters = { status, task_type: task, created_by: user, q: text, limit: Math.min(500, Math.max(1, limit)) };
+  await context.out.many(first((await jobsOf(context)).list(filters, context.call), limit), JOB);
+}
+
+async function watch(context: Context, ids: string[], { timeout }: { readonly timeout?: number }): Promise<void> {
+  const jobs = await jobsOf(context);
+  const failures = collectFailures(context, ids.length === 1);
+  const ended = await Promise.all(
+    ids.map((id) =>
+      failures.guard(id, async () => {
+        const bar = await percentBar(context.out, ids.length === 1 ? id : '');
+        const handle = jobs.handle(id, {
+          signal: context.signal,
+          timeout: timeout === undefined ? undefined : timeout * 1000,
+          onProgress: ({ state, progress }) => {
+            bar.update(progress, state);
+            if (!context.out.lively) context.out.note(`${id}: ${state} ${progress}%`);
+          },
+        });
+        try {
+          const job = await handle.settled();
+          if (job.status !== 'completed') await handle.result();
+          return job;
+        } finally {
+          bar.stop();
+        }
+      }),
+    ),
+  );
+  const jobsDone = ended.filter((job) => job !== undefined);
+  if (ids.length === 1 && jobsDone[0]) await context.out.one(jobsDone[0], JOB.id);
+  else await context.out.many(jobsDone, JOB);
+  failures.finish(ids.length);
+}
+
+/** Does one thing to each of some jobs. */
+async function each(context: Context, ids: readonly string[], done: string, work: (id: string) => Promise<unknown>) {
+  const failures = collectFailures(context, ids.length === 1);
+  for (const id of ids)
+    await failures.guard(id, async () => {
+      const result = await work(id);
+      if (result !== undefined && context.out.format !== 'human') await context.out.one(result, () => id);
+      else context.out.success(`${done} ${id}`);
+    });
+  failures.finish(ids.length);
+}
+
+/** The story of a job, as far as the server tells it. */
+async function logs(context: Context, id: string): Promise<void> {
+  const job = await (await jobsOf(context)).get(id, context.call);
+  if (context.out.format !== 'human') return context.out.one(job, JOB.id);
+  const steps: [number | null, string][] = [
+    [job.created_at, `queued: ${job.task_type}, priority ${job.priority}`],
+    [job.started_at, `started${job.retry_count > 0 ? `, try ${job.retry_count + 1} of ${job.max_retries + 1}` : ''}`],
+    [
+      job.completed_at,
+      job.status === 'completed' ? 'completed' : `${job.error_code ?? 'failed'}: ${job.error_message}`,
+    ],
+  ];
+  for (const [at, what] of steps) if (at !== null) context.out.write(`${timeText(at)}  ${what}\n`);
+  if (job.completed_at === null) context.out.write(`${timeText(job.updated_at)}  ${job.status}, ${job.progress} %\n`);
+}
+
+async function download(context: Context, id: string, file: string, dest: string | undefined): Promise<void> {
+  const jobs = await jobsOf(context);
+  if (dest === '-') {
+    await context.out.bytes(await jobs.bytes(id, file, context.call));
+    return;
+  }
+  const bar = await byteBar(context.out, 1, file);
+  try {
+    const saved = await jobs.download(id, file, dest ?? path.posix.basename(file), {
+      signal: context.signal,
+      onProgress: ({ loaded, total }) => {
+        if (total !== undefined) bar.setTotal(total);
+        bar.update(loaded);
+      },
+    });
+    bar.stop();
+    if (context.out.format === 'human') context.out.success(`${saved.path} (${bytesText(saved.size)})`);
+    else await context.out.one(saved, () => saved.path);
+  } finally {
+    bar.stop();
+  }
+}
+
+export function register(program: Command, world: World): void {
+  const leaf = leafMaker(group(program, 'jobs', 'Jobs'), world);
+  leaf('list', 'Jobs, the newest first')
+    .choice('--status <status>', 'only these', ['queued', 'processing', 'completed', 'failed', 'cancelled'])
+    .option('--task <type>', 'only of this task')
+    .option('--user <id>', 'only of this user')
+    .option('--text <text>', 'only those that contain this')
+    .option('-l, --limit <n>', 'how many (default: 50)', integer)
+    .does(list);
+  leaf('get <id>', 'One job').does<[string], object>(async (context, id) =>
+    context.out.one(await (await jobsOf(context)).get(id, context.call), JOB.id),
+  );
+  leaf('watch <ids...>', 'Follow jobs to their end')
+    .option('-t, --timeout <seconds>', 'how long to wait', integer)
+    .does(watch);
+  leaf('cancel <ids...>', 'Stop jobs').does<[string[]], object>(async (context, ids) => {
+    const jobs = await jobsOf(context);
+    await each(context, ids, 'Stopped', (id) => jobs.cancel(id, context.call));
+  });
+  leaf('retry <ids...>', 'Queue failed jobs again').does<[string[]], object>(async (context, ids) => {
+    const jobs = await jobsOf(context);
+    await each(context, ids, 'Queued again', (id) => jobs.retry(id, context.call));
+  });
+  leaf('delete <ids...>', 'Remove jobs and their files')
+    .option('-y, --yes', 'do not ask')
+    .does<[string[]], { readonly yes?: boolean }>(async (context, ids, { yes = false }) => {
+      await confirmed(world, `Remove ${ids.length} job(s) with their files?`, yes);
+      const jobs = await jobsOf(context);
+      await each(context, ids, 'Removed', (id) => jobs.delete(id, context.call));
+    });
+  leaf('logs <id>', 'What happened to a job, and when').does<[string], object>(logs);
+  leaf('download <id> <file> [dest]', 'Download a file of a job; - for standard output').does<
+    [string, string, string | undefined],
+    object
+  >(download);
+  leafMaker(program, world)('download <id> <file> [dest]', 'The same as jobs download').does<
+    [string, string, string | undefined],
+    object
+  >(download);
+}

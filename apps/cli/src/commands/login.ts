@@ -1,0 +1,104 @@
+import type { Command } from 'commander';
+import { leafMaker } from '../command.js';
+import type { Context, World } from '../context.js';
+import { CliError, EXIT } from '../exit-codes.js';
+import { askPassword, askText, readAll } from '../io/prompt.js';
+
+interface LoginOptions {
+  readonly username?: string;
+  readonly password?: string;
+  readonly passwordStdin?: boolean;
+}
+
+async function credentials({ world }: Context, options: LoginOptions): Promise<[string, string]> {
+  const { env, stdin } = world;
+  const asking = stdin.isTTY === true;
+  const missing = (what: string): never => {
+    throw new CliError(
+      `No ${what} given`,
+      EXIT.usage,
+      'Use -u and -p, --password-stdin, or CL_USERNAME and CL_PASSWORD',
+    );
+  };
+  const username =
+    options.username ?? env.CL_USERNAME ?? (asking ? await askText(world, 'User name') : missing('user name'));
+  const given = options.passwordStdin ? (await readAll(stdin)).replace(/\r?\n$/, '') : options.password;
+  const password = given ?? env.CL_PASSWORD ?? (asking ? await askPassword(world, 'Password') : missing('password'));
+  return [username, password];
+}
+
+/** Addresses said with the login are kept with it, so that the next command needs none. */
+async function keepAddresses(context: Context): Promise<void> {
+  const profile = await context.profileName();
+  const { authUrl, storeUrl, computeUrl, mqttUrl } = context.options;
+  const said = { auth_url: authUrl, store_url: storeUrl, compute_url: computeUrl, mqtt_url: mqttUrl };
+  for (const [key, value] of Object.entries(said))
+    if (value !== undefined) await context.profiles.set(profile, key, value);
+}
+
+async function login(context: Context, options: LoginOptions): Promise<void> {
+  const [username, password] = await credentials(context, options);
+  const { session, urls } = await context.platform();
+  const user = await session.login(username, password);
+  await keepAddresses(context);
+  if (context.out.format === 'human') context.out.success(`Logged in as ${user.username} at ${urls.auth}`);
+  else await context.out.one(user, ({ id }) => id);
+}
+
+async function whoami(context: Context): Promise<void> {
+  const { auth, urls } = await context.platform();
+  const user = await auth.users.me(context.call);
+  await context.out.one({ ...user, profile: await context.profileName(), ...urls }, () => user.username);
+}
+
+async function logout(context: Context): Promise<void> {
+  const { session } = await context.platform();
+  await session.logout();
+  context.out.success('Logged out');
+}
+
+async function token(context: Context, { refresh }: { readonly refresh?: boolean }): Promise<void> {
+  const { auth, session } = await context.platform();
+  let text = await session.getToken();
+  if (refresh) {
+    text = (await auth.refresh(text, context.call)).access_token;
+    await session.adopt(text, (await session.user()).username);
+  }
+  if (context.out.format === 'human' || context.out.format === 'quiet') context.out.write(`${text}\n`);
+  else await context.out.one({ access_token: text, token_type: 'bearer' });
+}
+
+async function changePassword(
+  context: Context,
+  { current, new: next }: { readonly current?: string; readonly new?: string },
+): Promise<void> {
+  const { world } = context;
+  const ask = async (given: string | undefined, question: string): Promise<string> => {
+    if (given !== undefined) return given;
+    if (!world.stdin.isTTY) throw new CliError('Give --current and --new', EXIT.usage);
+    return askPassword(world, question);
+  };
+  const { auth, session } = await context.platform();
+  const old = await ask(current, 'Current password');
+  const wanted = await ask(next, 'New password');
+  const { username } = await auth.users.me(context.call);
+  const { access_token } = await auth.users.changePassword(old, wanted, context.call);
+  await session.adopt(access_token, username);
+  context.out.success('Password changed; every other login has ended');
+}
+
+export function register(program: Command, world: World): void {
+  const leaf = leafMaker(program, world);
+  leaf('login', 'Log in, and keep the token (never the password)')
+    .option('-u, --username <name>', 'user name (CL_USERNAME)')
+    .option('-p, --password <password>', 'password (CL_PASSWORD); others can see it while the program runs')
+    .option('--password-stdin', 'read the password from standard input')
+    .does<[], LoginOptions>(login);
+  leaf('logout', 'Forget the login').does<[], object>(logout);
+  leaf('whoami', 'Who is logged in, and where').does<[], object>(whoami);
+  leaf('token', 'Print a token that is good for a while').option('--refresh', 'get a new one').does(token);
+  leaf('password', 'Change your own password')
+    .option('--current <password>', 'the password as it is')
+    .option('--new <password>', 'the password as it shall be')
+    .does(changePassword);
+}

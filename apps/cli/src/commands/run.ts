@@ -1,0 +1,140 @@
+import { promises as fsp } from 'node:fs';
+import type { BatchItem, TaskInfo } from '@cl-server/client';
+import type { Command } from 'commander';
+import { group, Leaf, leafMaker } from '../command.js';
+import type { Context, World } from '../context.js';
+import { CliError, EXIT } from '../exit-codes.js';
+import { readAll } from '../io/prompt.js';
+import type { RunTaskOptions } from '../tasks/run-task.js';
+import { schemaOptions } from '../tasks/schema-options.js';
+import { addRunOptions, register as registerTasks } from './task.js';
+import { capabilities } from './workers.js';
+
+const TASK_VIEW = {
+  columns: [
+    { title: 'Task', value: (task: TaskInfo) => task.task_type },
+    { title: 'Version', value: (task: TaskInfo) => task.version },
+    { title: 'From', value: (task: TaskInfo) => task.source },
+    {
+      title: 'Now',
+      value: (task: TaskInfo) => (task.available === null ? 'unknown' : task.available ? 'yes' : (task.reason ?? 'no')),
+    },
+    { title: 'What it does', value: (task: TaskInfo) => task.summary },
+  ],
+  id: (task: TaskInfo) => task.task_type,
+};
+
+async function taskOf(context: Context, type: string): Promise<TaskInfo> {
+  const tasks = await (await context.platform()).compute.jobs.tasks(context.call);
+  const task = tasks.find(({ task_type }) => task_type === type.replaceAll('-', '_') || task_type === type);
+  if (task) return task;
+  throw new CliError(`The server knows no task ${type}`, EXIT.notFound, 'See them with: cl-client tasks');
+}
+
+async function run(context: Context, type: string, words: string[], options: RunTaskOptions): Promise<void> {
+  const task = await taskOf(context, type);
+  const { params, rest } = schemaOptions(task.params, words);
+  const [{ runTask }, { expandInputs }] = await Promise.all([
+    import('../tasks/run-task.js'),
+    import('../files/inputs.js'),
+  ]);
+  if (task.file === 'none' && rest.length > 0) throw new CliError(`${task.task_type} takes no file`, EXIT.usage);
+  if (task.file === 'required' && rest.length === 0) throw new CliError(`${task.task_type} needs a file`, EXIT.usage);
+  const files = await expandInputs(rest, context.world.stdin, { mediaOnly: false });
+  const inputs =
+    files.length === 0 ? [{ name: task.task_type }] : files.map(({ source, name }) => ({ name, file: source }));
+  await runTask(context, task.task_type, inputs, params, options);
+}
+
+/** An item of a batch file: one of the server's, or one with a file of this machine. */
+type FileItem = BatchItem & { readonly file?: string };
+
+async function readBatch(file: string, world: World): Promise<FileItem[]> {
+  const text =
+    file === '-'
+      ? await readAll(world.stdin)
+      : await fsp.readFile(file, 'utf8').catch(() => {
+          throw new CliError(`${file}: there is no such file`, EXIT.badInput);
+        });
+  let items: unknown;
+  try {
+    items = JSON.parse(text);
+  } catch {
+    throw new CliError(`${file} is not JSON`, EXIT.badInput);
+  }
+  if (!Array.isArray(items)) throw new CliError(`${file} should hold a list of jobs`, EXIT.badInput);
+  return items as FileItem[];
+}
+
+interface BatchRow {
+  readonly index: number;
+  readonly job_id?: string;
+  readonly task_type: string;
+  readonly error?: string;
+}
+
+async function submitBatch(context: Context, file: string): Promise<void> {
+  const items = await readBatch(file, context.world);
+  const { jobs } = (await context.platform()).compute;
+  const rows: BatchRow[] = [];
+  const plain = items.flatMap((item, index) => (item.file === undefined ? [{ item, index }] : []));
+  for (let at = 0; at < plain.length; at += 100) {
+    const part = plain.slice(at, at + 100);
+    const { results } = await jobs.batch(
+      part.map(({ item }) => item),
+      context.call,
+    );
+    for (const [i, result] of results.entries()) {
+      const { item, index } = part[i] as (typeof part)[number];
+      const outcome = result.ok ? { job_id: result.job.job_id } : { error: JSON.stringify(result.detail) };
+      rows.push({ index, task_type: item.task_type, ...outcome });
+    }
+  }
+  for (const [index, { file: source, task_type, params, priority }] of items.entries()) {
+    if (source === undefined) continue;
+    const outcome = await jobs
+      .submit(task_type, source, params, { priority, wait: false, signal: context.signal })
+      .then(({ job_id }) => ({ job_id }))
+      .catch((error: Error) => {
+        if (context.signal.aborted) throw error;
+        return { error: error.message };
+      });
+    rows.push({ index, task_type, ...outcome });
+  }
+  rows.sort((a, b) => a.index - b.index);
+  await context.out.many(rows, {
+    columns: [
+      { title: '#', value: (row) => row.index },
+      { title: 'Task', value: (row) => row.task_type },
+      { title: 'Job', value: (row) => row.job_id },
+      { title: 'Error', value: (row) => row.error },
+    ],
+    id: (row) => row.job_id,
+  });
+  const failed = rows.filter(({ error }) => error !== undefined).length;
+  if (failed > 0) throw new CliError(`${failed} of ${rows.length} were refused`, EXIT.failed);
+}
+
+export function register(program: Command, world: World): void {
+  const compute = group(program, 'compute', 'The tasks as a group, and what the workers can run');
+  registerTasks(compute, world);
+  leafMaker(compute, world)('capabilities', 'How many jobs of each task could start now').does<[], object>(
+    capabilities,
+  );
+  const leaf = leafMaker(program, world);
+  leaf('tasks [type]', 'Every task that the platform knows, or one with its fields').does<[string | undefined], object>(
+    async (context, type) => {
+      if (type) return context.out.one(await taskOf(context, type), TASK_VIEW.id);
+      await context.out.many(await (await context.platform()).compute.jobs.tasks(context.call), TASK_VIEW);
+    },
+  );
+  const any = new Leaf(program, world, 'run <task> [words...]', 'Run any task, a plugin’s too, on files');
+  any.command
+    .allowUnknownOption()
+    .addHelpText('after', '\nThe task’s own fields are options: see cl-client tasks <type>.');
+  addRunOptions(any, 600).does<[string, string[]], RunTaskOptions>(run);
+  leafMaker(group(program, 'batch', 'Many jobs at once'), world)(
+    'submit <file>',
+    'Submit the jobs of a JSON list: task_type, params, priority, and file or input; - for standard input',
+  ).does<[string], object>(submitBatch);
+}

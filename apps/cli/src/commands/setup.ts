@@ -1,0 +1,76 @@
+import type { Command } from 'commander';
+import { group, leafMaker } from '../command.js';
+import { completionScript, SHELLS, type Shell } from '../completion.js';
+import { PROFILE_KEYS } from '../config/profiles.js';
+import type { Context, World } from '../context.js';
+import { CliError, EXIT } from '../exit-codes.js';
+import { registerAll } from '../registry.js';
+
+async function get(context: Context, key: string | undefined): Promise<void> {
+  const { urls } = await context.platform();
+  const values = { auth_url: urls.auth, store_url: urls.store, compute_url: urls.compute, mqtt_url: urls.mqtt };
+  if (key === undefined) {
+    await context.out.one({ profile: await context.profileName(), folder: context.configFolder, ...values });
+    return;
+  }
+  if (!(key in values))
+    throw new CliError(`There is no setting ${key}; there are: ${PROFILE_KEYS.join(', ')}`, EXIT.usage);
+  const value = values[key as keyof typeof values];
+  if (context.out.format === 'human') context.out.write(`${value ?? 'none'}\n`);
+  else await context.out.one({ [key]: value }, () => value);
+}
+
+async function set(context: Context, key: string, value: string): Promise<void> {
+  const { resolveUrls } = await import('@cl-server/client');
+  resolveUrls({ args: { [key.replace(/_url$/, '')]: value } });
+  const profile = await context.profileName();
+  await context.profiles.set(profile, key, value);
+  context.out.success(`${key} of profile ${profile} is ${value}`);
+}
+
+async function profiles(context: Context): Promise<void> {
+  const all = await context.profiles.all();
+  const current = await context.profileName();
+  const names = [...new Set(['default', ...Object.keys(all)])];
+  const rows = names.map((name) => ({ name, current: name === current, ...all[name] }));
+  await context.out.many(rows, {
+    columns: [
+      { title: '', value: (row) => (row.current ? '*' : '') },
+      { title: 'Profile', value: ({ name }) => name },
+      { title: 'Auth', value: ({ auth_url }) => auth_url },
+      { title: 'Store', value: ({ store_url }) => store_url },
+      { title: 'Compute', value: ({ compute_url }) => compute_url },
+      { title: 'MQTT', value: ({ mqtt_url }) => mqtt_url },
+    ],
+    id: ({ name }) => name,
+  });
+}
+
+export function register(program: Command, world: World): void {
+  const config = leafMaker(group(program, 'config', 'Saved addresses, by profile'), world);
+  config('get [key]', 'Show the settings in force, or one').does<[string | undefined], object>(get);
+  config('set <key> <value>', `Save an address: ${PROFILE_KEYS.join(', ')}`).does<[string, string], object>(set);
+  config('unset <key>', 'Forget a saved address').does<[string], object>(async (context, key) =>
+    context.profiles.set(await context.profileName(), key, undefined),
+  );
+  config('profiles', 'All profiles').does<[], object>(profiles);
+  config('use <profile>', 'Make a profile the one that is used').does<[string], object>((context, name) =>
+    context.profiles.use(name),
+  );
+  config('remove <profile>', 'Forget a profile').does<[string], object>((context, name) =>
+    context.profiles.remove(name),
+  );
+  const leaf = leafMaker(program, world);
+  leaf('doctor', 'Look whether everything is reachable and well').does<[], object>(async (context) => {
+    const { doctor } = await import('../doctor.js');
+    await doctor(context);
+  });
+  leaf('completion <shell>', 'Print a completion script: bash, zsh or fish').does<[string], object>(
+    async ({ out }, shell) => {
+      if (!(SHELLS as readonly string[]).includes(shell))
+        throw new CliError(`There is no completion for ${shell}; there is: ${SHELLS.join(', ')}`, EXIT.usage);
+      if (program.commands.length < 10) await registerAll(program, world);
+      out.write(completionScript(program, shell as Shell));
+    },
+  );
+}

@@ -1,0 +1,243 @@
+import type { Command } from 'commander';
+import { collectFailures } from '../collect-failures.js';
+import { group, idOf, integer, leafMaker } from '../command.js';
+import type { Context, World } from '../context.js';
+import { CliError, EXIT } from '../exit-codes.js';
+import { confirmed } from '../io/prompt.js';
+import { ENTITY, timeText } from '../views.js';
+import { registerStoreFiles } from './store-files.js';
+
+const entitiesOf = async (context: Context) => (await context.platform()).store.entities;
+
+interface ListOptions {
+  readonly page?: number;
+  readonly pageSize?: number;
+  readonly all?: boolean;
+  readonly search?: string;
+  readonly type?: string;
+  readonly mimeType?: string;
+  readonly parent?: number;
+  readonly collections?: boolean;
+  readonly media?: boolean;
+  readonly deleted?: boolean;
+  readonly md5?: string;
+  readonly sha256?: string;
+  readonly width?: number;
+  readonly height?: number;
+  readonly minSize?: number;
+  readonly maxSize?: number;
+  readonly from?: string;
+  readonly to?: string;
+  readonly version?: number;
+}
+
+function moment(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const ms = /^\d{11,}$/.test(text) ? Number(text) : Date.parse(text);
+  if (Number.isNaN(ms)) throw new CliError(`--${name} should be a date, e.g. 2026-01-31`, EXIT.usage);
+  return ms;
+}
+
+const filtersOf = (options: ListOptions) => ({
+  search_query: options.search,
+  type: options.type,
+  mime_type: options.mimeType,
+  parent_id: options.parent,
+  is_collection: options.collections ? true : options.media ? false : undefined,
+  exclude_deleted: !options.deleted,
+  md5: options.md5,
+  sha256: options.sha256,
+  width: options.width,
+  height: options.height,
+  file_size_min: options.minSize,
+  file_size_max: options.maxSize,
+  date_from: moment('from', options.from),
+  date_to: moment('to', options.to),
+  version: options.version,
+});
+
+/** Options of `store list` and `store search`. */
+const addFilters = (leaf: ReturnType<ReturnType<typeof leafMaker>>) =>
+  leaf
+    .option('--page <n>', 'which page (default: 1)', integer)
+    .option('--page-size <n>', 'how many, at most 100 (default: 20)', integer)
+    .option('--all', 'every page')
+    .option('--type <type>', 'image, video, audio, text or file')
+    .option('--mime-type <type>', 'exactly this media type')
+    .option('--parent <id>', 'only in this collection; 0: in none', integer)
+    .option('--collections', 'only collections')
+    .option('--media', 'only media')
+    .option('--deleted', 'deleted ones too')
+    .option('--md5 <digest>', 'these bytes')
+    .option('--sha256 <digest>', 'these bytes')
+    .option('--width <px>', 'exactly this width', integer)
+    .option('--height <px>', 'exactly this height', integer)
+    .option('--min-size <bytes>', 'at least so large', integer)
+    .option('--max-size <bytes>', 'at most so large', integer)
+    .option('--from <date>', 'added then or later')
+    .option('--to <date>', 'added then or earlier')
+    .option('--version <n>', 'each as it was in this version', integer);
+
+async function list(context: Context, options: ListOptions): Promise<void> {
+  const entities = await entitiesOf(context);
+  const filters = filtersOf(options);
+  if (options.all) return context.out.many(entities.list(filters, context.call), ENTITY);
+  const query = { ...filters, page: options.page, page_size: options.pageSize };
+  const page = await entities.page(query, context.call);
+  if (context.out.format === 'json') return context.out.one(page);
+  await context.out.many(page.items, ENTITY);
+  const { page: now, total_pages, total_items, total_is_estimate } = page.pagination;
+  context.out.note(`page ${now} of ${total_pages}, ${total_is_estimate ? 'about ' : ''}${total_items} in all`);
+}
+
+interface FieldOptions {
+  readonly label?: string;
+  readonly description?: string;
+  readonly parent?: number;
+  readonly noParent?: boolean;
+  readonly clear?: string;
+}
+
+async function patch(context: Context, id: string, options: FieldOptions & Record<string, unknown>): Promise<void> {
+  const change: Record<string, unknown> = {
+    label: options.label,
+    description: options.description,
+    parent_id: options.parent,
+  };
+  for (const field of (options.clear ?? '').split(',').filter(Boolean)) {
+    const name = field === 'parent' ? 'parent_id' : field;
+    if (!(name in change)) throw new CliError(`--clear takes label, description, parent: ${field}`, EXIT.usage);
+    change[name] = null;
+  }
+  if (options.delete) change.is_deleted = true;
+  if (options.restore) change.is_deleted = false;
+  if (Object.values(change).every((value) => value === undefined))
+    throw new CliError('Nothing to change was given', EXIT.usage);
+  await context.out.one(await (await entitiesOf(context)).patch(idOf(id), change, context.call), ENTITY.id);
+}
+
+async function update(context: Context, id: string, options: FieldOptions & Record<string, unknown>): Promise<void> {
+  if (options.label === undefined) throw new CliError('--label is needed: what is not given is cleared', EXIT.usage);
+  const { label, description, parent: parent_id } = options;
+  const file = options.file as string | undefined;
+  const is_collection = options.collection === true;
+  const entity = { label, description, parent_id, is_collection, file };
+  await context.out.one(await (await entitiesOf(context)).replace(idOf(id), entity, context.call), ENTITY.id);
+}
+
+async function remove(
+  context: Context,
+  ids: string[],
+  { yes = false, trash }: { readonly yes?: boolean; readonly trash?: boolean },
+): Promise<void> {
+  const entities = await entitiesOf(context);
+  if (!trash) await confirmed(context.world, `Remove ${ids.length} for good, with everything in it?`, yes);
+  const failures = collectFailures(context, ids.length === 1);
+  for (const id of ids)
+    await failures.guard(id, async () => {
+      if (trash) await entities.trash(idOf(id), context.call);
+      else await entities.delete(idOf(id), context.call);
+      context.out.success(`${trash ? 'Moved to the trash' : 'Removed'} ${id}`);
+    });
+  failures.finish(ids.length);
+}
+
+export function register(program: Command, world: World): void {
+  const store = group(program, 'store', 'Media and collections');
+  const leaf = leafMaker(store, world);
+  addFilters(leaf('list', 'Entities, the newest first').option('--search <text>', 'text in the label')).does<
+    [],
+    ListOptions
+  >(list);
+  addFilters(leaf('search <text>', 'Entities whose label contains a text')).does<[string], ListOptions>(
+    (context, search, options) => list(context, { ...options, search }),
+  );
+  leaf('get <id>', 'One entity')
+    .option('--version <n>', 'as it was in this version', integer)
+    .does<[string], { readonly version?: number }>(async (context, id, { version }) => {
+      const options = { ...context.call, ...(version !== undefined && { version }) };
+      await context.out.one(await (await entitiesOf(context)).get(idOf(id), options), ENTITY.id);
+    });
+  leaf('lookup', 'The one entity of a digest, or the one collection of a label')
+    .option('--sha256 <digest>', 'SHA-256 of the bytes')
+    .option('--md5 <digest>', 'MD5 of the bytes')
+    .option('--label <label>', 'label of a collection')
+    .does<[], { readonly sha256?: string; readonly md5?: string; readonly label?: string }>(
+      async (context, { sha256, md5, label }) => {
+        const key = sha256 ? { sha256 } : md5 ? { md5 } : label ? { label } : undefined;
+        if (!key) throw new CliError('Give --sha256, --md5 or --label', EXIT.usage);
+        const entity = await (await entitiesOf(context)).lookup(key, context.call);
+        if (!entity) throw new CliError('There is none', EXIT.notFound);
+        await context.out.one(entity, ENTITY.id);
+      },
+    );
+  leaf('create <label>', 'Add a collection')
+    .option('--description <text>', 'what it holds')
+    .option('--parent <id>', 'in this collection', integer)
+    .does<[string], FieldOptions>(async (context, label, { description, parent: parent_id }) => {
+      const entities = await entitiesOf(context);
+      const collection = await entities.createCollection({ label, description, parent_id }, context.call);
+      await context.out.one(collection, ENTITY.id);
+    });
+  leaf('update <id>', 'Replace label, description and parent, and the file where one is given')
+    .option('--label <label>', 'needed')
+    .option('--description <text>', 'left out: none')
+    .option('--parent <id>', 'left out: none', integer)
+    .option('--collection', 'it is a collection')
+    .option('--file <path>', 'a new file')
+    .does(update);
+  leaf('patch <id>', 'Change what is given and keep the rest')
+    .option('--label <label>', 'a new label')
+    .option('--description <text>', 'a new description')
+    .option('--parent <id>', 'move into this collection', integer)
+    .option('--clear <fields>', 'set to nothing: label, description, parent')
+    .option('--delete', 'move to the trash')
+    .option('--restore', 'take out of the trash')
+    .does(patch);
+  leaf('delete <ids...>', 'Remove for good')
+    .option('--trash', 'only move to the trash')
+    .option('-y, --yes', 'do not ask')
+    .does(remove);
+  leaf('restore <id>', 'Take out of the trash, or go back to a version')
+    .option('--version <n>', 'make it what it was in this version', integer)
+    .does<[string], { readonly version?: number }>(async (context, id, { version }) => {
+      const entities = await entitiesOf(context);
+      const entity =
+        version === undefined
+          ? await entities.restore(idOf(id), context.call)
+          : await entities.restoreVersion(idOf(id), version, context.call);
+      await context.out.one(entity, ENTITY.id);
+    });
+  leaf('versions <id>', 'Every change: who, when, which fields').does<[string], object>(async (context, id) =>
+    context.out.many(await (await entitiesOf(context)).versions(idOf(id), context.call), {
+      columns: [
+        { title: 'Version', value: ({ version }) => version },
+        { title: 'When', value: ({ updated_date }) => timeText(updated_date) },
+        { title: 'Who', value: ({ updated_by }) => updated_by },
+        { title: 'What', value: ({ operation_type }) => operation_type },
+        { title: 'Fields', value: ({ changed_fields }) => changed_fields.join(' ') },
+      ],
+      id: ({ version }) => version,
+    }),
+  );
+  leaf('diff <id> <from> [to]', 'What differs between two versions').does<[string, string, string | undefined], object>(
+    async (context, id, from, to) => {
+      const entities = await entitiesOf(context);
+      const diff = await entities.diff(idOf(id), idOf(from), to === undefined ? undefined : idOf(to), context.call);
+      if (context.out.format !== 'human') return context.out.one(diff);
+      await context.out.many(diff.changes, {
+        columns: [
+          { title: 'Field', value: ({ field }) => field },
+          { title: `Version ${diff.from_version}`, value: (change) => change.from },
+          { title: `Version ${diff.to_version}`, value: (change) => change.to },
+        ],
+        id: ({ field }) => field,
+      });
+    },
+  );
+  leaf('metadata <id>', 'Everything that could be read from the file').does<[string], object>(async (context, id) => {
+    const metadata = await (await entitiesOf(context)).metadata(idOf(id), context.call);
+    await context.out.one(context.out.format === 'human' ? metadata.tags : metadata, () => id);
+  });
+  registerStoreFiles(store, world);
+}

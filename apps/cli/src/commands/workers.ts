@@ -1,0 +1,31 @@
+import type { WorkerCapability } from '@cl-server/client';
+import type { Command } from 'commander';
+import { Leaf } from '../command.js';
+import type { Context, World } from '../context.js';
+import type { View } from '../io/output.js';
+import { timeText } from '../views.js';
+
+const VIEW: View<WorkerCapability> = {
+  columns: [
+    { title: 'Worker', value: ({ worker_id }) => worker_id },
+    { title: 'Free', value: ({ idle_count }) => idle_count },
+    { title: 'Heard', value: ({ timestamp }) => timeText(timestamp) },
+    { title: 'Tasks', value: ({ capabilities }) => capabilities.join(' ') },
+    { title: 'Cannot', value: ({ unavailable = {} }) => Object.keys(unavailable).join(' ') },
+  ],
+  id: ({ worker_id }) => worker_id,
+};
+
+/** Prints how many jobs of each task could start now. */
+export async function capabilities(context: Context): Promise<void> {
+  await context.out.one(await (await context.platform()).compute.workers.capabilities(context.call));
+}
+
+export function register(program: Command, world: World): void {
+  new Leaf(program, world, 'workers', 'Each live worker, and what it can run')
+    .option('--summary', 'how many jobs of each task could start now')
+    .does<[], { readonly summary?: boolean }>(async (context, { summary }) => {
+      if (summary) return capabilities(context);
+      await context.out.many(await (await context.platform()).compute.workers.list(context.call), VIEW);
+    });
+}

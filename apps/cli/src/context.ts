@@ -1,0 +1,130 @@
+import type { ClServer, Credentials, Transport } from '@cl-server/client';
+import { configFolder } from './config/folder.js';
+import { Profiles } from './config/profiles.js';
+import { FileTokenStore } from './config/session-file.js';
+import { Output } from './io/output.js';
+import type { Format, Streams } from './io/terminal.js';
+
+/** What the program is given from outside. */
+export interface World extends Streams {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Fires at Ctrl-C. */
+  readonly signal: AbortSignal;
+}
+
+/** Options that every command takes. */
+export interface GlobalOptions {
+  readonly json?: boolean;
+  readonly ndjson?: boolean;
+  readonly quiet?: boolean;
+  readonly debug?: boolean;
+  readonly profile?: string;
+  readonly authUrl?: string;
+  readonly storeUrl?: string;
+  readonly computeUrl?: string;
+  readonly mqttUrl?: string;
+  readonly token?: string;
+  readonly transport?: Transport | 'poll';
+}
+
+export const formatOf = ({ json, ndjson, quiet }: GlobalOptions): Format =>
+  quiet ? 'quiet' : ndjson ? 'ndjson' : json ? 'json' : 'human';
+
+/** `--transport` as the SDK takes it: only the one asked for, and polling beneath. */
+const transportsOf = (transport: GlobalOptions['transport']): readonly Transport[] | undefined =>
+  transport === undefined ? undefined : transport === 'poll' ? [] : [transport];
+
+/** What a command works with. */
+export class Context {
+  readonly out: Output;
+  readonly world: World;
+  readonly options: GlobalOptions;
+  readonly configFolder: string;
+  readonly profiles: Profiles;
+  #platform: Promise<ClServer> | undefined;
+
+  constructor(world: World, options: GlobalOptions) {
+    this.world = world;
+    this.options = options;
+    this.out = new Output(world, formatOf(options), world.env);
+    this.configFolder = configFolder(world.env);
+    this.profiles = new Profiles(this.configFolder);
+  }
+
+  get signal(): AbortSignal {
+    return this.world.signal;
+  }
+
+  /** What every call of the SDK is given. */
+  get call(): { readonly signal: AbortSignal } {
+    return { signal: this.signal };
+  }
+
+  async profileName(): Promise<string> {
+    return this.options.profile || this.world.env.CL_PROFILE || (await this.profiles.current());
+  }
+
+  /** The platform, with the session of the profile. The SDK is loaded now. */
+  platform(): Promise<ClServer> {
+    this.#platform ??= this.#connect();
+    return this.#platform;
+  }
+
+  async #connect(): Promise<ClServer> {
+    const [{ ClServer, JWTAuthProvider, resolveUrls }, profile] = await Promise.all([
+      import('@cl-server/client'),
+      this.profileName(),
+    ]);
+    const { env } = this.world;
+    const saved = await this.profiles.get(profile);
+    const sources = {
+      args: defined({
+        auth: this.options.authUrl,
+        store: this.options.storeUrl,
+        compute: this.options.computeUrl,
+        mqtt: this.options.mqttUrl,
+      }),
+      env,
+      file: defined({
+        auth: saved.auth_url,
+        store: saved.store_url,
+        compute: saved.compute_url,
+        mqtt: saved.mqtt_url,
+      }),
+    };
+    const urls = resolveUrls(sources);
+    const token = this.options.token ?? env.CL_TOKEN;
+    const log = (line: string): unknown => this.world.stderr.write(`${line}\n`);
+    return new ClServer({
+      urls,
+      ...(token ? { auth: new JWTAuthProvider(token) } : {}),
+      tokenStore: new FileTokenStore(this.configFolder, profile, urls.auth),
+      credentials: () => environmentLogin(env),
+      transports: transportsOf(this.options.transport),
+      ...(this.options.debug && {
+        http: {
+          onRequest: ({ method, url, status, ms, requestId, error }) =>
+            log(`> ${method} ${url} ${status ?? String(error)} ${Math.round(ms)} ms ${requestId ?? ''}`),
+        },
+      }),
+    });
+  }
+
+  /** Ends what was opened. */
+  async close(): Promise<void> {
+    await this.#platform?.then(
+      (platform) => platform.close(),
+      () => undefined,
+    );
+  }
+}
+
+/** A login for programs that keep nothing: `CL_USERNAME` and `CL_PASSWORD`. */
+function environmentLogin(env: World['env']): Credentials | undefined {
+  const { CL_USERNAME: username, CL_PASSWORD: password } = env;
+  return username && password ? { username, password } : undefined;
+}
+
+function defined<T extends object>(values: T): Partial<{ [K in keyof T]: NonNullable<T[K]> }> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never;
+}

@@ -1,0 +1,61 @@
+import { CliError, EXIT, type ExitCode } from './exit-codes.js';
+
+/** A failure as it is told: to people in a line, to programs as JSON. */
+export interface Failure {
+  readonly exitCode: ExitCode;
+  readonly message: string;
+  readonly code: string;
+  readonly hint?: string | undefined;
+  readonly status?: number | undefined;
+  readonly request_id?: string | undefined;
+  readonly job_id?: string | undefined;
+}
+
+/** By the stable words and statuses of the SDK's errors, so that the SDK need not be loaded to report one. */
+interface SdkError extends Error {
+  readonly code?: unknown;
+  readonly status?: number;
+  readonly requestId?: string;
+  readonly url?: string;
+  readonly job?: { readonly job_id: string };
+}
+
+const BY_STATUS: Readonly<Record<number, ExitCode>> = {
+  400: EXIT.badInput,
+  401: EXIT.auth,
+  403: EXIT.forbidden,
+  404: EXIT.notFound,
+  405: EXIT.badInput,
+  409: EXIT.conflict,
+  413: EXIT.badInput,
+  415: EXIT.badInput,
+  422: EXIT.badInput,
+};
+
+const BY_CODE: Readonly<Record<string, ExitCode>> = {
+  network: EXIT.unreachable,
+  timeout: EXIT.timeout,
+  not_logged_in: EXIT.auth,
+  file: EXIT.badInput,
+  config: EXIT.usage,
+  worker_unavailable: EXIT.timeout,
+};
+
+const HINTS: Readonly<Record<number, string>> = {
+  [EXIT.auth]: 'Log in with: cl-client login',
+  [EXIT.unreachable]: 'Is the server running? Look with: cl-client doctor',
+};
+
+/** What an error means for whoever called the program. */
+export function failureOf(error: unknown, interrupted: boolean): Failure {
+  if (interrupted) return { exitCode: EXIT.interrupted, message: 'Interrupted', code: 'interrupted' };
+  if (error instanceof CliError)
+    return { exitCode: error.exitCode, message: error.message, code: 'cli', hint: error.hint };
+  if (!(error instanceof Error)) return { exitCode: EXIT.failed, message: String(error), code: 'unknown' };
+  const { message, code, status, requestId, job } = error as SdkError;
+  const word = typeof code === 'string' ? code : 'unknown';
+  let exitCode: ExitCode = BY_CODE[word] ?? EXIT.failed;
+  if (status !== undefined) exitCode = BY_STATUS[status] ?? (status >= 429 ? EXIT.server : EXIT.failed);
+  if (job) exitCode = word === 'cancelled' ? EXIT.jobCancelled : EXIT.jobFailed;
+  return { exitCode, message, code: word, hint: HINTS[exitCode], status, request_id: requestId, job_id: job?.job_id };
+}

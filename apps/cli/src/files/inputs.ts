@@ -1,0 +1,105 @@
+import { promises as fsp } from 'node:fs';
+import path from 'node:path';
+import { isMediaName } from '@cl-server/client/media-type';
+import { CliError, EXIT } from '../exit-codes.js';
+import { readAll } from '../io/prompt.js';
+
+/** A file on disk or on the web that a command works on. */
+export interface InputFile {
+  /** Path or address. */
+  readonly source: string;
+  /** Where it lay in the folder that was named, with `/`; else its base name. */
+  readonly name: string;
+}
+
+const isWeb = (text: string): boolean => /^https?:\/\//i.test(text);
+const hasWildcard = (text: string): boolean => /[*?[\]{}]/.test(text);
+
+/** Files of a folder and of those in it; hidden ones and links out of it are left alone. */
+async function* walk(folder: string, root: string): AsyncGenerator<InputFile> {
+  const entries = await fsp.readdir(folder, { withFileTypes: true });
+  entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+  for (const entry of entries) {
+    if (entry.name.startsWith('.')) continue;
+    const file = path.join(folder, entry.name);
+    if (entry.isDirectory()) yield* walk(file, root);
+    else if (entry.isFile()) yield { source: file, name: path.relative(root, file).split(path.sep).join('/') };
+  }
+}
+
+/** A pattern of one path as a regular expression: `*` and `?` stay within a folder, `**` does not. */
+export function globPattern(pattern: string): RegExp {
+  const source = pattern.replace(/\*\*\/|\*\*|\*|\?|\[[^\]]*\]|\{[^}]*\}|[.+^$()|\\]/g, (token) => {
+    if (token === '**/') return '(?:.*/)?';
+    if (token === '**') return '.*';
+    if (token === '*') return '[^/]*';
+    if (token === '?') return '[^/]';
+    if (token.startsWith('[')) return token.replace(/^\[!/, '[^').replaceAll('\\', '\\\\');
+    if (token.startsWith('{'))
+      return `(?:${token
+        .slice(1, -1)
+        .split(',')
+        .map((word) => word.replace(/[.*+?^$()|[\]\\]/g, '\\$&'))
+        .join('|')})`;
+    return `\\${token}`;
+  });
+  return new RegExp(`^${source}$`);
+}
+
+/** Files that a wildcard fits, for shells that do not expand it themselves. */
+async function expandGlob(pattern: string): Promise<InputFile[]> {
+  const parts = pattern.split('/');
+  const fixed = parts.slice(0, parts.findIndex(hasWildcard)).join('/');
+  const root = fixed === '' ? (pattern.startsWith('/') ? '/' : '.') : fixed;
+  const wanted = globPattern(pattern);
+  const found: InputFile[] = [];
+  if (!(await fsp.stat(root).catch(() => undefined))?.isDirectory()) return found;
+  for await (const file of walk(root, root)) {
+    const spelled = file.source.split(path.sep).join('/');
+    if (wanted.test(pattern.startsWith('./') ? `./${spelled}` : spelled)) found.push(file);
+  }
+  return found;
+}
+
+export interface ExpandOptions {
+  /** Take folders with all that is in them. */
+  readonly recursive?: boolean;
+  /** Of folders, only what looks like a photo, a video or a sound. */
+  readonly mediaOnly?: boolean;
+}
+
+/**
+ * The files that arguments stand for: paths, addresses, wildcards, folders, and `-` for a list on standard input, one a
+ * line or divided by NUL.
+ * @throws CliError for what is not there
+ */
+export async function expandInputs(
+  args: readonly string[],
+  stdin: NodeJS.ReadableStream,
+  { recursive = true, mediaOnly = true }: ExpandOptions = {},
+): Promise<InputFile[]> {
+  const files: InputFile[] = [];
+  for (const arg of args) {
+    if (arg === '-') {
+      const text = await readAll(stdin);
+      const lines = text.split(text.includes('\0') ? '\0' : /\r?\n/).filter((line) => line.trim() !== '');
+      files.push(...(await expandInputs(lines, stdin, { recursive, mediaOnly })));
+      continue;
+    }
+    if (isWeb(arg)) {
+      files.push({ source: arg, name: path.posix.basename(new URL(arg).pathname) || 'file' });
+      continue;
+    }
+    const stat = await fsp.stat(arg).catch(() => undefined);
+    if (stat?.isFile()) files.push({ source: arg, name: path.basename(arg) });
+    else if (stat?.isDirectory()) {
+      if (!recursive) throw new CliError(`${arg} is a folder`, EXIT.usage, 'Take all that is in it with --recursive');
+      for await (const file of walk(arg, arg)) if (!mediaOnly || isMediaName(file.name)) files.push(file);
+    } else {
+      const found = hasWildcard(arg) ? await expandGlob(arg) : [];
+      if (found.length === 0) throw new CliError(`${arg}: there is no such file`, EXIT.badInput);
+      files.push(...found);
+    }
+  }
+  return files;
+}

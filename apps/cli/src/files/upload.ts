@@ -1,0 +1,200 @@
+import { promises as fsp } from 'node:fs';
+import path from 'node:path';
+import type { EntitiesClient, Entity } from '@cl-server/client';
+import { collectFailures } from '../collect-failures.js';
+import type { Context } from '../context.js';
+import { CliError, EXIT } from '../exit-codes.js';
+import { byteBar, bytesText, type ProgressBar } from '../io/progress.js';
+import { expandInputs, type InputFile } from './inputs.js';
+import { sha256 } from './sha256.js';
+import { UploadLedger } from './upload-ledger.js';
+
+export interface UploadCommandOptions {
+  readonly label?: string;
+  readonly description?: string;
+  readonly parent?: number;
+  readonly recursive?: boolean;
+  readonly allTypes?: boolean;
+  readonly concurrency?: number;
+  readonly chunkedFrom?: number;
+  readonly dryRun?: boolean;
+}
+
+/** What became of one file: sent, found on the server already, or only looked at. */
+type Outcome = 'uploaded' | 'present' | 'would upload';
+
+interface UploadRow {
+  readonly file: string;
+  readonly outcome: Outcome;
+  readonly entity: Entity | undefined;
+}
+
+interface LocalFile extends InputFile {
+  readonly size: number;
+}
+
+const isWeb = (source: string): boolean => /^https?:\/\//i.test(source);
+
+/** The total of all files, of which each tells its own part. */
+class TotalProgress {
+  readonly #bar: ProgressBar;
+  #done = 0;
+  readonly #running = new Map<string, number>();
+
+  constructor(bar: ProgressBar) {
+    this.#bar = bar;
+  }
+
+  set(file: string, bytes: number): void {
+    this.#running.set(file, bytes);
+    let sum = this.#done;
+    for (const part of this.#running.values()) sum += part;
+    this.#bar.update(sum, path.basename(file));
+  }
+
+  end(file: string, bytes: number): void {
+    this.#running.delete(file);
+    this.#done += bytes;
+    this.set(file, 0);
+  }
+}
+
+/** Sends one file, unless the server has its bytes. */
+class Uploader {
+  readonly #context: Context;
+  readonly #entities: EntitiesClient;
+  readonly #options: UploadCommandOptions;
+  readonly #progress: TotalProgress;
+  readonly #ledger: UploadLedger;
+  readonly #single: boolean;
+
+  constructor(
+    context: Context,
+    entities: EntitiesClient,
+    options: UploadCommandOptions,
+    progress: TotalProgress,
+    single: boolean,
+  ) {
+    this.#context = context;
+    this.#entities = entities;
+    this.#options = options;
+    this.#progress = progress;
+    this.#ledger = new UploadLedger(context.configFolder);
+    this.#single = single;
+  }
+
+  async send(file: LocalFile): Promise<UploadRow> {
+    try {
+      return isWeb(file.source) ? await this.#transfer(file, undefined) : await this.#unlessPresent(file);
+    } finally {
+      this.#progress.end(file.source, file.size);
+    }
+  }
+
+  async #unlessPresent(file: LocalFile): Promise<UploadRow> {
+    const digest = await sha256(file.source, this.#context.signal);
+    const entity = await this.#entities.lookup({ sha256: digest }, this.#context.call);
+    return entity ? { file: file.name, outcome: 'present', entity } : this.#transfer(file, digest);
+  }
+
+  async #transfer(file: LocalFile, digest: string | undefined): Promise<UploadRow> {
+    if (this.#options.dryRun) return { file: file.name, outcome: 'would upload', entity: undefined };
+    const { description, parent: parent_id, chunkedFrom = 64 } = this.#options;
+    const fields = { label: (this.#single ? this.#options.label : undefined) ?? file.name, description, parent_id };
+    const options = {
+      signal: this.#context.signal,
+      onProgress: ({ loaded }: { loaded: number }) => this.#progress.set(file.source, Math.min(loaded, file.size)),
+    };
+    const { entity, created } =
+      digest !== undefined && file.size >= chunkedFrom * 1_000_000
+        ? await this.#inPieces(file, digest, fields, options)
+        : await this.#entities.upload(file.source, fields, options);
+    return { file: file.name, outcome: created ? 'uploaded' : 'present', entity };
+  }
+
+  /** Takes up where an earlier run of this program ended. */
+  async #inPieces(
+    file: LocalFile,
+    digest: string,
+    fields: Parameters<EntitiesClient['upload']>[1],
+    options: Parameters<EntitiesClient['uploadResumable']>[2],
+  ) {
+    const key = `${this.#entities.baseUrl} ${digest}`;
+    const result = await this.#entities.uploadResumable(file.source, fields, {
+      ...options,
+      uploadUrl: await this.#ledger.get(key),
+      onUploadUrl: (url) => this.#ledger.set(key, url),
+    });
+    await this.#ledger.set(key, undefined);
+    return result;
+  }
+}
+
+const withSize = async (file: InputFile): Promise<LocalFile> => ({
+  ...file,
+  size: isWeb(file.source) ? 0 : (await fsp.stat(file.source)).size,
+});
+
+const VIEW = {
+  columns: [
+    { title: 'File', value: (row: UploadRow) => row.file },
+    { title: '', value: (row: UploadRow) => row.outcome },
+    { title: 'ID', value: (row: UploadRow) => row.entity?.id },
+  ],
+  id: (row: UploadRow) => row.entity?.id,
+};
+
+/**
+ * Uploads files and folders, some at once, with one bar for all, and reports.
+ * @throws CliError if any failed, after the others have ended
+ */
+export async function uploadFiles(
+  context: Context,
+  args: readonly string[],
+  options: UploadCommandOptions,
+): Promise<void> {
+  const found = await expandInputs(args, context.world.stdin, {
+    recursive: options.recursive ?? false,
+    mediaOnly: !options.allTypes,
+  });
+  if (found.length === 0) throw new CliError('There is nothing to upload', EXIT.badInput);
+  const single = found.length === 1;
+  if (options.label !== undefined && !single) throw new CliError('--label takes one file', EXIT.usage);
+  const { store } = await context.platform();
+  const { map } = await import('@cl-server/client');
+  const files = await map(found, withSize, { concurrency: 16 });
+  const total = files.reduce((sum, { size }) => sum + size, 0);
+  const bar = await byteBar(context.out, total, '');
+  const uploader = new Uploader(context, store.entities, options, new TotalProgress(bar), single);
+  const failures = collectFailures(context, single);
+  const began = performance.now();
+  let rows: (UploadRow | undefined)[];
+  try {
+    rows = await map(files, (file) => failures.guard(file.name, () => uploader.send(file)), {
+      concurrency: options.concurrency ?? 4,
+      signal: context.signal,
+    });
+  } finally {
+    bar.stop();
+  }
+  await report(
+    context,
+    rows.filter((row) => row !== undefined),
+    single,
+  );
+  const seconds = (performance.now() - began) / 1000;
+  const count = (outcome: Outcome): number => rows.filter((row) => row?.outcome === outcome).length;
+  context.out.note(
+    `${count('uploaded')} uploaded, ${count('present')} there already, ${failures.count} failed` +
+      ` (${bytesText(total)} in ${seconds.toFixed(1)} s)`,
+  );
+  failures.finish(files.length);
+}
+
+async function report({ out }: Context, rows: readonly UploadRow[], single: boolean): Promise<void> {
+  const only = rows[0];
+  if (out.format === 'human') return rows.length > 0 ? out.many(rows, VIEW) : undefined;
+  if (single && only) return out.one(only.entity ?? { file: only.file, outcome: only.outcome }, () => only.entity?.id);
+  const plain = rows.map(({ file, outcome, entity }) => ({ file, outcome, id: entity?.id ?? null, entity }));
+  await out.many(plain, { columns: [], id: ({ id }) => id });
+}

@@ -1,0 +1,133 @@
+import { type Colours, coloursFor, type Format, printable, type Streams } from './terminal.js';
+
+export interface Column<T> {
+  readonly title: string;
+  readonly value: (item: T) => unknown;
+}
+
+/** How a person sees a thing, and the one word of it that `--quiet` prints. */
+export interface View<T> {
+  readonly columns: readonly Column<T>[];
+  readonly id: (item: T) => unknown;
+}
+
+const isPlain = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const cell = (value: unknown): string => {
+  if (value === null || value === undefined) return '';
+  return printable(typeof value === 'object' ? JSON.stringify(value) : String(value));
+};
+
+/** Data goes to stdout, talk to stderr, each in the form that was asked for. */
+export class Output {
+  readonly format: Format;
+  readonly colour: Colours;
+  /** Whether a person watches stderr: progress bars make sense. */
+  readonly lively: boolean;
+  readonly #streams: Streams;
+  readonly #talkColour: Colours;
+
+  constructor(streams: Streams, format: Format, env: Readonly<Record<string, string | undefined>>) {
+    this.#streams = streams;
+    this.format = format;
+    this.colour = coloursFor(streams.stdout, env);
+    this.#talkColour = coloursFor(streams.stderr, env);
+    this.lively = format === 'human' && streams.stderr.isTTY === true && env.TERM !== 'dumb' && !env.CI;
+  }
+
+  get stderr(): NodeJS.WritableStream {
+    return this.#streams.stderr;
+  }
+
+  /** Raw text of the data. */
+  write(text: string): void {
+    this.#streams.stdout.write(text);
+  }
+
+  /** Bytes of the data, waiting for a slow reader. */
+  async bytes(chunk: Uint8Array): Promise<void> {
+    if (!this.#streams.stdout.write(chunk))
+      await new Promise<void>((resolve) => this.#streams.stdout.once('drain', resolve));
+  }
+
+  #json(value: unknown): void {
+    this.write(`${JSON.stringify(value, null, this.format === 'ndjson' ? undefined : 2)}\n`);
+  }
+
+  /** One thing: JSON, its id, or a list of its fields. */
+  async one<T>(item: T, id?: (item: T) => unknown): Promise<void> {
+    if (this.format === 'quiet') {
+      const word = id?.(item);
+      if (word !== undefined && word !== null) this.write(`${cell(word)}\n`);
+    } else if (this.format !== 'human') this.#json(item);
+    else this.write(isPlain(item) ? this.#fields(item) : `${cell(item)}\n`);
+  }
+
+  /** Several things: a JSON array, a line each, or a table. */
+  async many<T>(items: readonly T[] | AsyncIterable<T>, view: View<T>): Promise<void> {
+    if (this.format === 'ndjson' || this.format === 'quiet') {
+      for await (const item of items) await this.one(item, view.id);
+      return;
+    }
+    const all: T[] = [];
+    for await (const item of items) all.push(item);
+    if (this.format === 'json') this.#json(all);
+    else if (all.length === 0) this.note('Nothing found');
+    else await this.#table(all, view);
+  }
+
+  async #table<T>(items: readonly T[], { columns }: View<T>): Promise<void> {
+    const { default: Table } = await import('cli-table3');
+    const table = new Table({
+      head: columns.map(({ title }) => this.colour.bold(title)),
+      style: { head: [], border: [] },
+      chars: PLAIN,
+    });
+    for (const item of items) table.push(columns.map(({ value }) => cell(value(item))));
+    this.write(`${table.toString().replace(/ +$/gm, '')}\n`);
+  }
+
+  #fields(item: Record<string, unknown>): string {
+    const entries = Object.entries(item).filter(([, value]) => value !== null && value !== undefined);
+    const width = Math.max(0, ...entries.map(([key]) => key.length));
+    return entries.map(([key, value]) => `${this.colour.bold(key.padEnd(width))}  ${cell(value)}\n`).join('');
+  }
+
+  /** Talk for a person. */
+  note(text: string): void {
+    if (this.format === 'human') this.#streams.stderr.write(`${text}\n`);
+  }
+
+  success(text: string): void {
+    this.note(`${this.#talkColour.green('✓')} ${printable(text)}`);
+  }
+
+  /** Something that went wrong without ending the program; heard in every format but `--quiet`. */
+  warn(text: string): void {
+    if (this.format !== 'quiet') this.#streams.stderr.write(`${this.#talkColour.yellow('!')} ${printable(text)}\n`);
+  }
+
+  /** The reason why the program ends; heard in every format. */
+  error(text: string): void {
+    this.#streams.stderr.write(`${this.#talkColour.red('error:')} ${printable(text)}\n`);
+  }
+}
+
+const PLAIN = {
+  top: '',
+  'top-mid': '',
+  'top-left': '',
+  'top-right': '',
+  bottom: '',
+  'bottom-mid': '',
+  'bottom-left': '',
+  'bottom-right': '',
+  left: '',
+  'left-mid': '',
+  mid: '',
+  'mid-mid': '',
+  right: '',
+  'right-mid': '',
+  middle: ' ',
+};

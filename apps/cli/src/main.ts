@@ -1,0 +1,46 @@
+import { VERSION } from '@cl-server/client/version';
+import { CommanderError, createProgram } from './command.js';
+import { formatOf, type GlobalOptions, type World } from './context.js';
+import { EXIT, type ExitCode } from './exit-codes.js';
+import { failureOf } from './failure.js';
+import { Output } from './io/output.js';
+import { registerCommands } from './registry.js';
+
+/** Options as far as they can be seen before the command line is understood: an error must be told in the right form. */
+const glance = (args: readonly string[]): GlobalOptions => ({
+  json: args.includes('--json'),
+  ndjson: args.includes('--ndjson'),
+  quiet: args.includes('--quiet'),
+  debug: args.includes('--debug'),
+});
+
+/**
+ * Runs one command line.
+ * @returns the exit code
+ */
+export async function main(args: readonly string[], world: World): Promise<ExitCode> {
+  const program = createProgram(VERSION, world);
+  try {
+    await registerCommands(program, world, args);
+    await program.parseAsync(args, { from: 'user' });
+    return EXIT.ok;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    return tell(error, world, glance(args));
+  }
+}
+
+function tell(error: unknown, world: World, options: GlobalOptions): ExitCode {
+  const { exitCode, message, hint, ...rest } = failureOf(error, world.signal.aborted);
+  const format = formatOf(options);
+  const out = new Output(world, format, world.env);
+  if (format === 'json' || format === 'ndjson')
+    world.stderr.write(`${JSON.stringify({ error: { message, hint, exit_code: exitCode, ...rest } })}\n`);
+  else {
+    out.error(message);
+    if (hint) out.note(`  ${hint}`);
+    if (rest.request_id && rest.status !== undefined && rest.status >= 500) out.note(`  request ${rest.request_id}`);
+  }
+  if (options.debug) world.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+  return exitCode;
+}

@@ -1,0 +1,143 @@
+import path from 'node:path';
+import type { ClServer, FileInput, Job } from '@cl-server/client';
+import { collectFailures } from '../collect-failures.js';
+import type { Context } from '../context.js';
+import { CliError, EXIT } from '../exit-codes.js';
+import { percentBar } from '../io/progress.js';
+import { resultExtension, saveResult } from './save-result.js';
+
+/** Options of every command that runs a task. */
+export interface RunTaskOptions {
+  readonly watch?: boolean;
+  readonly wait?: boolean;
+  readonly timeout?: number;
+  readonly priority?: number;
+  readonly concurrency?: number;
+  readonly output?: string;
+  readonly outputDir?: string;
+  readonly rm?: boolean;
+}
+
+/** One thing to run a task on. */
+export interface TaskInput {
+  readonly name: string;
+  readonly file?: FileInput;
+  readonly params?: Readonly<Record<string, unknown>>;
+}
+
+const JOB_VIEW = {
+  columns: [
+    { title: 'Input', value: (row: TaskRow) => row.input },
+    { title: 'Status', value: (row: TaskRow) => row.job.status },
+    { title: 'Job', value: (row: TaskRow) => row.job.job_id },
+    { title: 'Output', value: (row: TaskRow) => row.saved ?? summary(row.job.task_output) },
+  ],
+  id: (row: TaskRow) => row.job.job_id,
+};
+
+interface TaskRow {
+  readonly input: string;
+  readonly job: Job;
+  readonly saved: string | undefined;
+}
+
+const summary = (output: Job['task_output']): string => {
+  const text = JSON.stringify(output ?? {});
+  return text.length > 100 ? `${text.slice(0, 99)}…` : text;
+};
+
+/** As programs see it: the job, and where its result was saved. */
+const record = ({ input, job, saved }: TaskRow) => ({ ...job, input, ...(saved !== undefined && { saved_to: saved }) });
+
+function destination(input: TaskInput, job: Job, options: RunTaskOptions): string | undefined {
+  if (options.output) return options.output;
+  if (!options.outputDir) return undefined;
+  const { dir, name } = path.parse(input.name);
+  return path.join(options.outputDir, dir, name + resultExtension(job));
+}
+
+/**
+ * Runs a task on each input, some at once, and prints the jobs: one as itself, several as a list.
+ * @throws CliError if any failed, after the others have ended
+ */
+export async function runTask(
+  context: Context,
+  task: string,
+  inputs: readonly TaskInput[],
+  params: Readonly<Record<string, unknown>>,
+  options: RunTaskOptions,
+): Promise<void> {
+  if (inputs.length === 0) throw new CliError('There is nothing to work on', EXIT.badInput);
+  if (options.output && inputs.length > 1)
+    throw new CliError('--output takes one result', EXIT.usage, 'Use --output-dir for several');
+  if (options.wait === false && (options.output || options.outputDir || options.rm))
+    throw new CliError('--no-wait does not go with --output, --output-dir or --rm', EXIT.usage);
+  const platform = await context.platform();
+  const { map } = await import('@cl-server/client');
+  const single = inputs.length === 1;
+  const bar = await percentBar(context.out, task);
+  const failures = collectFailures(context, single);
+  let ended = 0;
+  let rows: (TaskRow | undefined)[];
+  try {
+    rows = await map(
+      inputs,
+      (input) =>
+        failures.guard(input.name, async () => {
+          const row = await runOne(context, platform, task, input, params, options, (progress) =>
+            bar.update(single ? progress : Math.floor((100 * ended) / inputs.length), input.name),
+          );
+          ended += 1;
+          return row;
+        }),
+      { concurrency: options.concurrency ?? 4, signal: context.signal },
+    );
+  } finally {
+    bar.stop();
+  }
+  const done = rows.filter((row) => row !== undefined);
+  if (context.out.format !== 'human') {
+    if (single && done[0]) await context.out.one(record(done[0]), ({ job_id }) => job_id);
+    else await context.out.many(done.map(record), { columns: [], id: ({ job_id }) => job_id });
+  } else if (single && done[0]) await printOne(context, done[0]);
+  else await context.out.many(done, JOB_VIEW);
+  failures.finish(inputs.length);
+}
+
+async function printOne({ out }: Context, { job, saved }: TaskRow): Promise<void> {
+  await out.one({ job_id: job.job_id, status: job.status, ...job.task_output });
+  if (saved) out.success(`Saved to ${saved}`);
+}
+
+async function runOne(
+  context: Context,
+  platform: ClServer,
+  task: string,
+  input: TaskInput,
+  params: Readonly<Record<string, unknown>>,
+  options: RunTaskOptions,
+  onProgress: (progress: number) => void,
+): Promise<TaskRow> {
+  const { jobs } = platform.compute;
+  const submit = { priority: options.priority, signal: context.signal };
+  const all = { ...params, ...input.params };
+  if (options.wait === false) {
+    const { job_id } = await jobs.submit(task, input.file, all, { ...submit, wait: false });
+    return { input: input.name, job: await jobs.get(job_id, context.call), saved: undefined };
+  }
+  const timeout = options.timeout === undefined ? undefined : options.timeout * 1000;
+  const handle = jobs.submit(task, input.file, all, {
+    ...submit,
+    timeout,
+    onProgress: ({ progress, state }) => {
+      onProgress(progress);
+      if (options.watch && !context.out.lively) context.out.note(`${input.name}: ${state} ${progress}%`);
+    },
+  });
+  const job = await handle.settled();
+  if (job.status !== 'completed') await handle.result();
+  const dest = destination(input, job, options);
+  const saved = dest === undefined ? undefined : await saveResult(jobs, job, dest, context.call);
+  if (options.rm) await handle.delete();
+  return { input: input.name, job, saved };
+}

@@ -1,0 +1,58 @@
+import { CliError, EXIT } from '../exit-codes.js';
+
+interface Property {
+  readonly type?: string;
+  readonly enum?: readonly unknown[];
+}
+
+const wordsOf = (properties: Readonly<Record<string, Property>>): string =>
+  Object.keys(properties)
+    .map((name) => `--${name.replaceAll('_', '-')}`)
+    .join(', ') || 'none';
+
+function checkedValue(name: string, { type, enum: choices }: Property, text: string): unknown {
+  if (choices && !choices.map(String).includes(text))
+    throw new CliError(`--${name} should be one of ${choices.join(', ')}`, EXIT.usage);
+  if (type === 'integer' && !/^-?\d+$/.test(text)) throw new CliError(`--${name} should be a whole number`, EXIT.usage);
+  if (type === 'number' && !Number.isFinite(Number(text || 'x')))
+    throw new CliError(`--${name} should be a number`, EXIT.usage);
+  return text;
+}
+
+/**
+ * Options of a task that this program does not know, by the task's JSON Schema: `--name value`, `--name=value`, and for a
+ * yes-or-no field `--name` or `--no-name`.
+ * @returns the form fields, and the words that are no options
+ */
+export function schemaOptions(
+  schema: Readonly<Record<string, unknown>>,
+  words: readonly string[],
+): { params: Record<string, unknown>; rest: string[] } {
+  const properties = (schema.properties ?? {}) as Readonly<Record<string, Property>>;
+  const params: Record<string, unknown> = {};
+  const rest: string[] = [];
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i] as string;
+    if (word === '--') {
+      rest.push(...words.slice(i + 1));
+      break;
+    }
+    const option = /^--(no-)?([^=]+)(?:=(.*))?$/s.exec(word);
+    if (!option) {
+      rest.push(word);
+      continue;
+    }
+    const [, no, name = '', given] = option;
+    const field = [name, name.replaceAll('-', '_')].find((candidate) => candidate in properties);
+    const property = field === undefined ? undefined : properties[field];
+    if (field === undefined || !property)
+      throw new CliError(`The task has no field --${name}; it has: ${wordsOf(properties)}`, EXIT.usage);
+    if (property.type === 'boolean' && given === undefined) params[field] = no === undefined;
+    else {
+      const text = given ?? words[++i];
+      if (text === undefined) throw new CliError(`--${name} needs a value`, EXIT.usage);
+      params[field] = checkedValue(name, property, text);
+    }
+  }
+  return { params, rest };
+}
