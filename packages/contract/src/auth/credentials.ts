@@ -19,11 +19,12 @@ const password = (min: number) =>
     .string()
     .transform((text, ctx): string => {
       const fault = passwordFault(text);
-      if (fault) return reject(ctx, null, fault, { type: 'password_unfit' });
+      if (fault) return reject(ctx, null, fault, { type: 'password_unfit', secret: true });
       if ([...text].length < min)
         return reject(ctx, null, `String should have at least ${min} characters`, {
           type: 'string_too_short',
           ctx: { min_length: min },
+          secret: true,
         });
       return text;
     })

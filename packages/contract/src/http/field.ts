@@ -8,6 +8,8 @@ import { z } from 'zod';
 export interface FieldIssue {
   readonly type: string;
   readonly ctx?: Readonly<Record<string, unknown>>;
+  /** The value must not be shown again, not even to who sent it: an answer may be logged on its way. */
+  readonly secret?: boolean;
 }
 
 interface IssueSink {

@@ -50,8 +50,8 @@ export class SigningKeys implements KeySource {
 
   /** @throws StartupError if the files are not sound */
   static async open(options: SigningKeysOptions): Promise<SigningKeys> {
-    const stored = await loadKeys(options.paths);
-    const keys = new SigningKeys(options, stored, await keyFilesState(options.paths));
+    const state = await keyFilesState(options.paths);
+    const keys = new SigningKeys(options, await loadKeys(options.paths), state);
     keys.#watch();
     return keys;
   }
@@ -74,7 +74,7 @@ export class SigningKeys implements KeySource {
       if (state === this.#state) return;
       const stored = await loadKeys(paths);
       const rotated = stored.signing.kid !== this.#stored.signing.kid;
-      this.#state = await keyFilesState(paths);
+      this.#state = state; // as it was before they were read: what changed meanwhile is found at the next look
       this.#adopt(stored);
       logger.info({ kid: stored.signing.kid, retired: stored.retired.length }, rotated ? 'keys rotated' : 'keys read');
     } catch (error) {

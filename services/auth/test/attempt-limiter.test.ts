@@ -1,0 +1,88 @@
+import type { HttpError } from '@cl-server/runtime';
+import { describe, expect, it } from 'vitest';
+import { AttemptLimiter } from '../src/login/attempt-limiter.js';
+
+const setUp = (maxRecords?: number) => {
+  let now = 1_000_000;
+  const limiter = new AttemptLimiter(() => now, maxRecords);
+  const fail = (account: string, address = '10.0.0.1'): number => limiter.begin(account, address).failed();
+  const refusedFor = (account: string, address = '10.0.0.1'): number | undefined => {
+    try {
+      limiter.begin(account, address).abandoned();
+      return undefined;
+    } catch (error) {
+      return Number((error as HttpError).headers['retry-after']);
+    }
+  };
+  return { limiter, fail, refusedFor, pass: (ms: number) => (now += ms) };
+};
+
+describe('attempts at a login', () => {
+  it('are free ten times, then each failure doubles the wait, up to a quarter of an hour', () => {
+    const { fail, pass } = setUp();
+    const waits: number[] = [];
+    for (let i = 0; i < 23; i++) {
+      const wait = fail('ann');
+      waits.push(wait / 1000);
+      pass(wait);
+    }
+    expect(waits).toEqual([...Array(9).fill(0), 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900, 900]);
+  });
+
+  it('are refused unread while the wait lasts, one at a time after it, and all free again after a success', () => {
+    const { limiter, fail, refusedFor, pass } = setUp();
+    for (let i = 0; i < 12; i++) pass(fail('ann'));
+    fail('ann');
+    expect(refusedFor('ann')).toBe(8);
+    pass(7_500);
+    expect(refusedFor('ann')).toBe(1);
+    pass(500);
+    const only = limiter.begin('ann', '10.0.0.1');
+    expect(refusedFor('ann')).toBe(1);
+    only.succeeded();
+    for (let i = 0; i < 9; i++) expect(fail('ann')).toBe(0);
+    expect(fail('ann')).toBe(1000);
+  });
+
+  it('are counted per account and address, an IPv6 network of one owner as one address', () => {
+    const { fail, refusedFor } = setUp();
+    for (let i = 0; i < 10; i++) fail('ann', `2001:db8:1:2::${i}`);
+    expect(refusedFor('ann', '2001:db8:1:2:ffff::1')).toBe(1);
+    expect(refusedFor('ann', '2001:db8:1:3::1')).toBeUndefined();
+    expect(refusedFor('bob', '2001:db8:1:2::1')).toBeUndefined();
+    for (let i = 0; i < 10; i++) fail('ann', '::ffff:10.0.0.1');
+    expect(refusedFor('ann', '10.0.0.1')).toBe(1);
+  });
+
+  it('cannot be multiplied by sending all at once', () => {
+    const { limiter, refusedFor } = setUp();
+    const burst = Array.from({ length: 50 }, () => limiter.begin('ann', '10.0.0.1'));
+    expect(refusedFor('ann')).toBe(1);
+    for (const attempt of burst) attempt.failed();
+    expect(refusedFor('ann')).toBe(900);
+  });
+
+  it('that came to nothing leave no trace', () => {
+    const { limiter, fail, refusedFor } = setUp();
+    for (let i = 0; i < 100; i++) limiter.begin('ann', '10.0.0.1').abandoned();
+    for (let i = 0; i < 100; i++) limiter.begin('ann', '10.0.0.1').succeeded();
+    for (let i = 0; i < 9; i++) fail('ann');
+    expect(refusedFor('ann')).toBeUndefined();
+  });
+
+  it('are forgotten after an hour without failure', () => {
+    const { fail, pass } = setUp();
+    for (let i = 0; i < 12; i++) pass(fail('ann'));
+    pass(3_600_000);
+    expect(fail('ann')).toBe(0);
+  });
+
+  it('of a flood of names push the oldest out: memory is bounded', () => {
+    const { fail, refusedFor } = setUp(3);
+    for (let i = 0; i < 10; i++) fail('ann');
+    for (const name of ['b', 'c']) fail(name);
+    expect(refusedFor('ann')).toBe(1);
+    for (const name of ['d', 'e', 'f']) fail(name);
+    expect(refusedFor('ann')).toBeUndefined();
+  });
+});
