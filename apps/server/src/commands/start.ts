@@ -37,8 +37,9 @@ export async function start({ settings, env, dataDir, print }: CommandInput): Pr
   };
   platform = await startPlatform({ settings, env, dataDir, print, gaveUp: (reason) => void end(reason) });
   print(`${welcome(platform)}\nready ${JSON.stringify(platform.urls)}\n`);
-  const { stop } = platform;
+  const { stop, urls } = platform;
   return {
+    info: { ...urls },
     stop: async () => {
       print('\nStopping: running jobs are finished or go back to the queue. Ctrl-C again ends at once.\n');
       await stop();

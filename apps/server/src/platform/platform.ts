@@ -58,13 +58,13 @@ function adminOf(info: ReadyInfo | undefined): AdminLogin | undefined {
 }
 
 async function startAll(plan: Plan, supervisor: Supervisor): Promise<AdminLogin | undefined> {
-  let admin: AdminLogin | undefined;
-  for (const stage of plan.stages) admin ??= adminOf((await supervisor.startStage(stage)).get('auth'));
+  const infos = new Map<string, ReadyInfo>();
+  for (const stage of plan.stages) for (const [name, info] of await supervisor.startStage(stage)) infos.set(name, info);
   const { auth, store, compute } = plan.urls;
   await Promise.all(
     Object.entries({ auth, store, compute }).map(([name, url]) => untilReady(name, url, { deadline: READY_DEADLINE })),
   );
-  return admin;
+  return adminOf(infos.get('auth'));
 }
 
 /**
