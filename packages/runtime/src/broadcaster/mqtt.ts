@@ -50,6 +50,8 @@ class MqttBroadcaster implements Broadcaster {
   readonly #logger: Logger;
   readonly #subscriptions = new Set<Subscription>();
   readonly #connectListeners = new Set<() => void>();
+  /** Publishes whose acknowledgement is awaited; a connection that breaks answers them all with no. */
+  readonly #unanswered = new Set<(delivered: boolean) => void>();
   #lostAt: number | undefined;
   #closing = false;
 
@@ -64,6 +66,7 @@ class MqttBroadcaster implements Broadcaster {
       for (const listener of this.#connectListeners) listener();
     });
     client.on('close', () => {
+      for (const answer of this.#unanswered) answer(false);
       if (this.#closing) return;
       if (this.#lostAt === undefined) logger.warn('broker lost; reconnecting, clients poll meanwhile');
       this.#lostAt ??= Date.now();
@@ -94,13 +97,17 @@ class MqttBroadcaster implements Broadcaster {
   ): Promise<boolean> {
     if (!this.#client.connected) return false;
     const bytes = typeof payload === 'string' ? payload : JSON.stringify(payload);
-    try {
-      await this.#client.publishAsync(topic, bytes, { qos, retain });
-      return true;
-    } catch (error) {
-      this.#logger.debug({ err: error, topic }, 'message not delivered');
-      return false;
-    }
+    return new Promise((resolve) => {
+      const answer = (delivered: boolean): void => {
+        this.#unanswered.delete(answer);
+        resolve(delivered);
+      };
+      this.#unanswered.add(answer);
+      this.#client.publish(topic, bytes, { qos, retain }, (error) => {
+        if (error) this.#logger.debug({ err: error, topic }, 'message not delivered');
+        answer(!error);
+      });
+    });
   }
 
   clearRetained(topic: string): Promise<boolean> {
