@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { parseParams } from '@cl-server/task-kit';
 import { runTask } from '@cl-server/task-kit/testing';
-import { hasMedia, mediaFile, tempDir } from '@cl-server/testing';
+import { hasMedia, mediaFile, tempDir, which } from '@cl-server/testing';
 import { exiftoolPath } from 'exiftool-vendored';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -20,7 +20,7 @@ async function photo(name: string, ...tags: string[]): Promise<string> {
     .jpeg()
     .toFile(at(name));
   if (tags.length > 0)
-    execFileSync('perl', [await exiftoolPath(), '-q', '-n', '-overwrite_original', ...tags, at(name)]);
+    execFileSync(which('perl') ?? '', [await exiftoolPath(), '-q', '-n', '-overwrite_original', ...tags, at(name)]);
   return at(name);
 }
 

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { distance } from '@cl-server/contract';
 import { parseParams } from '@cl-server/task-kit';
-import { runTask } from '@cl-server/task-kit/testing';
+import { runTask, type TaskRunOptions } from '@cl-server/task-kit/testing';
 import { hasFfmpeg, hasMedia, makeVideo, mediaFile, tempDir } from '@cl-server/testing';
 import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -12,9 +12,7 @@ import task from '../src/hash/task.js';
 const dir = tempDir('cl-hash-');
 afterAll(() => dir.remove());
 const at = (name: string): string => path.join(dir.path, name);
-const hashOf = async (
-  file: Parameters<typeof runTask>[1] extends infer O ? NonNullable<O>['file' & keyof O] : never,
-) => {
+const hashOf = async (file: NonNullable<TaskRunOptions['file']>) => {
   using run = await runTask(task, { file });
   return run.output;
 };

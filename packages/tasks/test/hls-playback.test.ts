@@ -11,7 +11,8 @@ import task from '../src/hls_streaming/task.js';
 
 const dir = tempDir('cl-hls-play-');
 afterAll(() => dir.remove());
-const hlsJs = path.join(path.dirname(createRequire(import.meta.url).resolve('hls.js')), 'hls.min.js');
+const require = createRequire(import.meta.url);
+const hlsJs = path.join(path.dirname(require.resolve('hls.js')), 'hls.min.js');
 const page = `<!doctype html><video muted></video><script src="/hls.js"></script><script>
   const video = document.querySelector('video');
   const state = (window.state = { levels: 0, errors: [], ended: false });
