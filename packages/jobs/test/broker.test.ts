@@ -2,7 +2,7 @@
 import { type JobEvent, jobEvent } from '@cl-server/contract';
 import { type Broadcaster, connectBroadcaster, silentLogger } from '@cl-server/runtime';
 import { backends, eventually, hasMosquitto, startMosquitto, type TestBroker } from '@cl-server/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, it } from 'vitest';
 import { startEngine, type TestEngine } from './support/engine.js';
 
 const [sqlite] = backends();

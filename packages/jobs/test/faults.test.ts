@@ -10,9 +10,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type JobEngine, type JobTables, jobMigrations, newJobId, openJobs } from '../src/index.js';
 
 const PROGRAM = fileURLToPath(new URL('support/fault-worker.mjs', import.meta.url));
-const LEASE_MS = 500;
+const LEASE_MS = 400;
 const STOPS = 3;
-const KILLS = 8;
+const KILLS = 5;
 const JOBS = 200;
 
 describe.each(backends())('with processes that fail, on $name', (backend) => {
