@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import net from 'node:net';
 import { endpoint, field } from '@cl-server/contract';
 import { tempDir } from '@cl-server/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -91,6 +93,16 @@ describe('an app made from its endpoint table', () => {
   it('answers a URL that cannot be decoded as JSON, too', async () => {
     const answer = await fetch(`${base}/echo/%zz`, { method: 'POST' });
     expect([answer.status, await answer.json()]).toMatchObject([400, { code: 'bad_request' }]);
+  });
+
+  it('closes at once, though a connection was opened on which nothing was asked', async () => {
+    const socket = net.connect(Number(new URL(base).port), '127.0.0.1');
+    await once(socket, 'connect');
+    await fetch(`${base}/livez`);
+    const start = performance.now();
+    await app.close();
+    expect(performance.now() - start).toBeLessThan(5_000);
+    await once(socket, 'close');
   });
 
   it('refuses what is too large, unknown or asked wrongly', async () => {

@@ -3,6 +3,7 @@
  * request id, health, metrics, documents. Services add handlers, nothing else.
  */
 import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
 import {
   type AnyEndpoint,
   type ApiInfo,
@@ -95,6 +96,11 @@ export function createApp(options: AppOptions): App {
     });
   serveDocuments(fastify, options.info, endpoints);
 
+  const sockets = new Set<Socket>();
+  fastify.server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   const app: App = {
     fastify,
     handle: (endpoint, handler, routeOptions) =>
@@ -105,18 +111,26 @@ export function createApp(options: AppOptions): App {
         ...routeOptions,
       }),
     listen: ({ host, port }) => fastify.listen({ host, port }),
-    close: async () => {
-      // Connections whose last answer ends during the close would be kept alive for a minute otherwise.
-      const sweep = setInterval(() => fastify.server.closeIdleConnections(), SWEEP_EVERY);
-      try {
-        await fastify.close();
-      } finally {
-        clearInterval(sweep);
-      }
-    },
+    close: () => closeAll(fastify, sockets),
   };
   serveSystem(app, options.checks ?? {}, metrics);
   return app;
+}
+
+/**
+ * Waits for the requests under way, and for nothing else: a connection whose last answer ends during the close would be
+ * kept alive for a minute, and one on which nothing was ever asked (browsers open such) does not count as idle.
+ */
+async function closeAll(fastify: FastifyInstance, sockets: ReadonlySet<Socket>): Promise<void> {
+  const sweep = setInterval(() => {
+    fastify.server.closeIdleConnections();
+    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+  }, SWEEP_EVERY);
+  try {
+    await fastify.close();
+  } finally {
+    clearInterval(sweep);
+  }
 }
 
 /** A client's own id if it is harmless, else a new one. */
