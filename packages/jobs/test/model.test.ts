@@ -115,32 +115,35 @@ const add = command(
   },
 );
 
-const claim = command(fc.record({ a: fc.nat(3), b: fc.nat(3), limit: fc.nat(4) }), async (world, { a, b, limit }) => {
-  const now = world.engine.clock.time;
-  expire(world);
-  const slots: Record<string, number> = { a, b };
-  const expected: ModelJob[] = [];
-  const waiting = [...world.jobs.values()]
-    .filter((job) => job.status === 'queued' && job.delayedUntil <= now)
-    .sort((x, y) => y.priority - x.priority || x.created - y.created || x.order - y.order);
-  for (const job of waiting) {
-    const left = slots[job.type] ?? 0;
-    if (expected.length === limit || left === 0) continue;
-    slots[job.type] = left - 1;
-    expected.push(job);
-  }
-  const claims = await world.engine.repository.claim({ workerId: 'w', types: { a, b }, limit });
-  expect(claims.map(({ job }) => job.job_id)).toEqual(expected.map(({ id }) => id));
-  for (const [at, taken] of claims.entries()) {
-    const job = expected[at] as ModelJob;
-    job.status = 'processing';
-    job.attempt += 1;
-    job.lease = now + LEASE;
-    job.token = taken.token;
-    expect(taken.attempt).toBe(job.attempt);
-    world.claims.push({ claim: taken, job });
-  }
-});
+const claim = command(
+  fc.record({ a: fc.nat(3), b: fc.nat(3), limit: fc.nat(4), minPriority: fc.constantFrom(0, 0, 0, 6) }),
+  async (world, { a, b, limit, minPriority }) => {
+    const now = world.engine.clock.time;
+    expire(world);
+    const slots: Record<string, number> = { a, b };
+    const expected: ModelJob[] = [];
+    const waiting = [...world.jobs.values()]
+      .filter((job) => job.status === 'queued' && job.delayedUntil <= now && job.priority >= minPriority)
+      .sort((x, y) => y.priority - x.priority || x.created - y.created || x.order - y.order);
+    for (const job of waiting) {
+      const left = slots[job.type] ?? 0;
+      if (expected.length === limit || left === 0) continue;
+      slots[job.type] = left - 1;
+      expected.push(job);
+    }
+    const claims = await world.engine.repository.claim({ workerId: 'w', types: { a, b }, limit, minPriority });
+    expect(claims.map(({ job }) => job.job_id)).toEqual(expected.map(({ id }) => id));
+    for (const [at, taken] of claims.entries()) {
+      const job = expected[at] as ModelJob;
+      job.status = 'processing';
+      job.attempt += 1;
+      job.lease = now + LEASE;
+      job.token = taken.token;
+      expect(taken.attempt).toBe(job.attempt);
+      world.claims.push({ claim: taken, job });
+    }
+  },
+);
 
 const complete = command(fc.array(index, { minLength: 1, maxLength: 3 }), async (world, indexes) => {
   const chosen = [...new Set(indexes.map((at) => pick(world.claims, at)).filter((held) => held !== undefined))];
