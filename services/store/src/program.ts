@@ -115,11 +115,8 @@ export async function startStore(sources: ConfigSources): Promise<RunningProgram
     file: settings.publicKeyPath ?? path.join(dataDir, 'public_key.pem'),
     logger,
   }).start();
-  const revocations = new RevocationPoll({
-    authUrl: settings.authUrl,
-    credential: serviceCredential(dataDir),
-    logger,
-  }).start();
+  const credential = serviceCredential(dataDir);
+  const revocations = new RevocationPoll({ authUrl: settings.authUrl, credential, logger }).start();
   const broadcaster = await broadcasterFromSettings(settings, dataDir, logger);
   const ffmpeg = findTool(settings.ffmpegPath, 'ffmpeg', sources.env.PATH, logger);
   const ffprobe = findTool(settings.ffprobePath, 'ffprobe', sources.env.PATH, logger);
@@ -137,6 +134,8 @@ export async function startStore(sources: ConfigSources): Promise<RunningProgram
     maxUploadBytes: settings.maxUploadBytes,
     maxImagePixels: settings.maxImagePixels,
     tools: { ffmpeg, ffprobe, exiftool: settings.exiftoolPath },
+    credential,
+    limits: { userBytes: settings.userQuota, totalBytes: settings.storageLimit },
     noAuth: settings.noAuth,
     readAuth: settings.readAuth,
     maxQueued: settings.maxQueuedJobs,

@@ -22,6 +22,7 @@ import type { TaskRegistry } from '@cl-server/task-kit';
 import { openReads } from './database/reads.js';
 import type { StoreTables } from './database/tables.js';
 import { writeTransactions } from './database/transaction.js';
+import type { Limits } from './database/usage.js';
 import { EntityReader } from './entities/reader.js';
 import { EntityService } from './entities/service.js';
 import { StoreEvents } from './events.js';
@@ -30,12 +31,15 @@ import { createInspector } from './files/inspector.js';
 import { MediaFolder } from './files/media-folder.js';
 import { Previews } from './files/previews.js';
 import { TagReader } from './files/tag-reader.js';
+import { createInsightApi } from './insight/api.js';
 import { EntityLister } from './listing/lister.js';
 import { ReadAuth } from './preferences.js';
 import { serveAdmin } from './routes/admin.js';
 import { serveEntities, type UserOf } from './routes/entities.js';
-import { serveIntelligence } from './routes/intelligence.js';
 import { serveMedia } from './routes/media.js';
+import { serveSystem } from './routes/system.js';
+import { UrlSigner } from './signed-urls.js';
+import { Audit } from './system/audit.js';
 
 export interface StoreOptions {
   /** With the store's tables, migrated. The caller closes it. */
@@ -59,6 +63,10 @@ export interface StoreOptions {
     readonly ffprobe: string | undefined;
     readonly exiftool?: string | undefined;
   };
+  /** The services' own credential: signed URLs are made with it. */
+  readonly credential: string;
+  /** What users, and all together, may keep. */
+  readonly limits?: Limits;
   readonly noAuth?: boolean;
   /** Whether reading needs the right, until an admin decides. */
   readonly readAuth?: boolean;
@@ -86,11 +94,12 @@ export interface StoreService {
   close(): Promise<void>;
 }
 
+const NO_LIMITS: Limits = { userBytes: 0, totalBytes: 0 };
 const isJobEndpoint = new Set<unknown>(jobEndpoints);
 
 /** Recovers what an earlier process left half done, then is ready to listen. */
 export async function createStoreService(options: StoreOptions): Promise<StoreService> {
-  const { database, broadcaster, logger, tools, noAuth = false, now = Date.now } = options;
+  const { database, broadcaster, logger, tools, noAuth = false, now = Date.now, limits = NO_LIMITS } = options;
   const metrics = createMetrics('store');
   const folder = new MediaFolder(path.resolve(options.mediaDir));
   const write = writeTransactions(database, now);
@@ -108,6 +117,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
     write,
     contents,
     events,
+    limits,
     onContents: () => {
       void contents.removePending();
       tagReader.wake();
@@ -149,10 +159,11 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
     if (guard === 'read' || guard === 'media') return (await readAuth.isOn()) ? 'closed' : 'public-but-checked';
     return guard === 'compute' && (await guestJobs.isOn()) ? 'open' : 'closed';
   };
+  const authorize = createAuthorizer({ verifier: options.verifier, credential: options.credential, openness });
   const app = createApp({
     info: STORE_API,
     endpoints: [...storeEndpoints.filter((endpoint) => !isJobEndpoint.has(endpoint)), ...jobApi.endpoints],
-    authorize: createAuthorizer({ verifier: options.verifier, openness }),
+    authorize,
     logger,
     metrics,
     uploads: { folder: folder.incoming, maxBytes: options.maxUploadBytes },
@@ -166,9 +177,26 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   });
   const userOf: UserOf = (claims) => (noAuth ? null : (claims?.id ?? null));
   serveEntities(app, { entities, reader, lister, userOf });
-  serveMedia(app, { reader, folder, previews });
+  const signer = new UrlSigner(options.credential, now);
+  serveMedia(app, { reader, folder, previews, signer, route: { authorize: signer.guard(authorize) } });
   serveAdmin(app, { readAuth, userOf, logger });
-  serveIntelligence(app, reader);
+  const audit = new Audit(db, contents, now);
+  serveSystem(app, { db, audit, entities, folder, limits, userOf, now });
+  const insight = createInsightApi({
+    database,
+    write,
+    reads,
+    reader,
+    folder,
+    streamsDir: options.streamsDir,
+    events,
+    broadcaster,
+    jobs,
+    tasks: options.tasks,
+    userOf,
+    now,
+  });
+  insight.serve(app);
   const jobUploads = { uploads: { folder: jobs.storage.uploads, maxBytes: options.maxUploadBytes } };
   jobApi.serve({
     ...app,
@@ -182,6 +210,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
     listen: async (address) => {
       const url = await app.listen(address);
       events.listensOn(Number(new URL(url).port));
+      await insight.listensOn(events.port);
       return url;
     },
     close: async () => {
@@ -189,6 +218,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
       await tagReader.close();
       await contents.close();
       await workers.close();
+      await insight.close();
       await jobs.close();
       await exif.end();
       await reads.close();

@@ -1,6 +1,7 @@
 /** Settings of `store`. */
 import {
   asBool,
+  asBytes,
   asInt,
   asList,
   asNonEmpty,
@@ -89,6 +90,20 @@ export const storeSettings = {
     help: 'Seconds without a word of a worker after which it counts as gone; default: three of its beats',
   },
   ...uploadSettings,
+  userQuota: {
+    env: 'USER_QUOTA_BYTES',
+    flag: 'user-quota',
+    parse: asBytes,
+    default: 0 as number,
+    help: 'What the entities of one user may take, e.g. 50GB; 0: no limit',
+  },
+  storageLimit: {
+    env: 'STORAGE_LIMIT_BYTES',
+    flag: 'storage-limit',
+    parse: asBytes,
+    default: 0 as number,
+    help: 'What all contents together may take; 0: as much as the disk has',
+  },
   ffmpegPath: tool('FFMPEG_PATH', 'ffmpeg'),
   ffprobePath: tool('FFPROBE_PATH', 'ffprobe'),
   exiftoolPath: tool('EXIFTOOL_PATH', 'exiftool'),

@@ -32,6 +32,7 @@ export const knownPerson = z.object({
   created_at: milliseconds,
   updated_at: milliseconds,
   face_count: z.int(),
+  hidden: z.boolean().describe('Left out of the list'),
 });
 export type KnownPerson = z.infer<typeof knownPerson>;
 
@@ -198,6 +199,7 @@ export const listKnownPersons = endpoint({
   guard: 'read',
   tag: 'intelligence',
   summary: 'Everyone whose face was seen',
+  query: z.object({ include_hidden: field.bool().default(false) }),
   responses: { 200: { description: 'The persons', schema: z.array(knownPerson) } },
 });
 

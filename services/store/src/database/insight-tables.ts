@@ -114,12 +114,24 @@ export interface VectorModelsTable {
   updated_at: number;
 }
 
+/** Never changes: a new one of the same frame is a new row with a larger id. */
 export interface PerceptualHashesTable {
+  id: Generated<number>;
   entity_id: number;
   /** 0 for a picture, the number of a video's frame. */
   frame: number;
   /** 16 hexadecimal digits. */
   phash: string;
+  /** 1: its near duplicates are known. */
+  is_paired: Generated<number>;
+}
+
+/** Two pictures of which one is nearly the other; the smaller id first. */
+export interface NearDuplicatesTable {
+  entity_id: number;
+  other_id: number;
+  /** Bits of 64 in which their pHashes differ. */
+  distance: number;
 }
 
 /** Who may do a thing that only one process at a time may do. */
@@ -139,5 +151,6 @@ export interface InsightTables {
   vector_codes: VectorCodesTable;
   vector_models: VectorModelsTable;
   perceptual_hashes: PerceptualHashesTable;
+  near_duplicates: NearDuplicatesTable;
   leases: LeasesTable;
 }

@@ -92,10 +92,17 @@ export interface PendingRemovalsTable {
   created_at: number;
 }
 
-/** `transaction_id`, and how many entities there are: `entities`, `entities_live`, `roots`, `roots_live`. */
+/** `transaction_id`, how many entities there are (`entities`, `entities_live`, `roots`, `roots_live`), `bytes` of contents. */
 export interface CountersTable {
   name: string;
   value: number;
+}
+
+/** What each user's entities take; `''` is nobody. */
+export interface UsageTable {
+  user_id: string;
+  entities: number;
+  bytes: number;
 }
 
 export interface ServiceConfigTable {
@@ -111,5 +118,6 @@ export interface StoreTables extends InsightTables {
   entity_versions: VersionsTable;
   pending_removals: PendingRemovalsTable;
   store_counters: CountersTable;
+  usage: UsageTable;
   service_config: ServiceConfigTable;
 }

@@ -22,7 +22,7 @@ export interface WriteTransaction {
   afterCommit(work: () => void): void;
 }
 
-export type Counter = 'entities' | 'entities_live' | 'roots' | 'roots_live';
+export type Counter = 'entities' | 'entities_live' | 'roots' | 'roots_live' | 'bytes';
 
 export type RunWrite = <T>(actor: string | null, work: (tx: WriteTransaction) => Promise<T>) => Promise<T>;
 

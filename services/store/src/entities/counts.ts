@@ -1,13 +1,12 @@
-/** Maintained counts: children of each collection, and entities in all. */
+/** Maintained counts: children of each collection, entities in all, and what each user keeps. */
+import type { EntityRow } from '../database/tables.js';
 import type { WriteTransaction } from '../database/transaction.js';
+import { countUse } from '../database/usage.js';
 
 /** Where an entity is counted. */
-export interface Place {
-  readonly parent_id: number | null;
-  readonly is_deleted: number;
-}
+export type Counted = Pick<EntityRow, 'parent_id' | 'is_deleted' | 'added_by' | 'file_size'>;
 
-async function countAt(tx: WriteTransaction, { parent_id, is_deleted }: Place, by: 1 | -1): Promise<void> {
+async function countAt(tx: WriteTransaction, { parent_id, is_deleted }: Counted, by: 1 | -1): Promise<void> {
   const live = is_deleted === 1 ? 0 : by;
   if (parent_id === null) {
     await tx.count('roots', by);
@@ -25,10 +24,12 @@ async function countAt(tx: WriteTransaction, { parent_id, is_deleted }: Place, b
 }
 
 /** @param from absent for a new entity @param to absent for one that goes */
-export async function recount(tx: WriteTransaction, from: Place | undefined, to: Place | undefined): Promise<void> {
+export async function recount(tx: WriteTransaction, from: Counted | undefined, to: Counted | undefined): Promise<void> {
+  const entities = (to ? 1 : 0) - (from ? 1 : 0);
+  await countUse(tx, (to ?? from)?.added_by ?? null, entities, (to?.file_size ?? 0) - (from?.file_size ?? 0));
   if (from && to && from.parent_id === to.parent_id && from.is_deleted === to.is_deleted) return;
   if (from) await countAt(tx, from, -1);
   if (to) await countAt(tx, to, 1);
-  await tx.count('entities', (to ? 1 : 0) - (from ? 1 : 0));
+  await tx.count('entities', entities);
   await tx.count('entities_live', (to?.is_deleted === 0 ? 1 : 0) - (from?.is_deleted === 0 ? 1 : 0));
 }

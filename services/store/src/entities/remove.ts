@@ -2,6 +2,7 @@
 import { badRequest } from '@cl-server/runtime';
 import { sql } from 'kysely';
 import type { WriteTransaction } from '../database/transaction.js';
+import { countUse } from '../database/usage.js';
 import { recount } from './counts.js';
 import { findRow } from './writer.js';
 
@@ -34,14 +35,17 @@ export async function removeEntity(tx: WriteTransaction, id: number): Promise<Re
   const { rows: contents } = await sql<{ sha256: string }>`
     select distinct sha256 from entity_versions
     where entity_id in (${subtree(id)}) and sha256 is not null`.execute(tx.db);
-  const { rows: inner } = await sql<{ n: number; live: number | null }>`
-    select count(*) as n, sum(1 - is_deleted) as live from entities
-    where id in (${subtree(id)}) and id <> ${id}`.execute(tx.db);
+  const { rows: owners } = await sql<{ added_by: string | null; n: number; live: number; bytes: number }>`
+    select added_by, count(*) as n, sum(1 - is_deleted) as live, coalesce(sum(file_size), 0) as bytes from entities
+    where id in (${subtree(id)}) and id <> ${id} group by added_by`.execute(tx.db);
   await sql`delete from entity_versions where entity_id in (${subtree(id)})`.execute(tx.db);
   await sql`delete from entities where id in (${subtree(id)})`.execute(tx.db);
   await recount(tx, target, undefined);
-  await tx.count('entities', -(inner[0]?.n ?? 0));
-  await tx.count('entities_live', -(inner[0]?.live ?? 0));
+  for (const { added_by, n, live, bytes } of owners) {
+    await countUse(tx, added_by, -n, -bytes);
+    await tx.count('entities', -n);
+    await tx.count('entities_live', -live);
+  }
   const bytes = await freeContents(
     tx,
     contents.map((row) => row.sha256),
@@ -68,6 +72,7 @@ export async function freeContents(tx: WriteTransaction, digests: readonly strin
       .execute();
     for (const { path, sha256, file_size } of freed) {
       bytes += file_size;
+      await tx.count('bytes', -file_size);
       await tx.db
         .insertInto('pending_removals')
         .values({ path, sha256, created_at: tx.now })

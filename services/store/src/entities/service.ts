@@ -3,6 +3,7 @@ import { badRequest, conflict, type HttpError, notFound, unprocessable } from '@
 import type { Kysely } from 'kysely';
 import type { EntityRow, StoreTables } from '../database/tables.js';
 import type { RunWrite, WriteTransaction } from '../database/transaction.js';
+import { assertWithinLimits, type Limits } from '../database/usage.js';
 import type { EntityChange, StoreEvents } from '../events.js';
 import type { Contents, Received, StoredContent } from '../files/contents.js';
 import { removeEntity } from './remove.js';
@@ -29,8 +30,7 @@ export interface EntityServiceOptions {
   readonly write: RunWrite;
   readonly contents: Contents;
   readonly events: StoreEvents;
-  /** Asked before a new content is kept. @throws HttpError 413, 507 */
-  readonly admit?: (user: User, bytes: number) => Promise<void>;
+  readonly limits: Limits;
   /** Told after a commit that freed contents, or added one. */
   readonly onContents: () => void;
 }
@@ -70,11 +70,11 @@ export class EntityService {
       return this.#options.write(user, async (tx) => ({ row: await this.#insert(tx, fields, undefined), isNew: true }));
     const existing = await this.#live(received.sha256);
     if (existing) return { row: existing, isNew: false };
-    await this.#options.admit?.(user, received.size);
     return this.#options.contents.keep(user, received, async (tx, content) => {
       const twin = await findLiveBySha256(tx, received.sha256);
       if (twin) return { row: twin, isNew: false };
       const row = await this.#insert(tx, fields, content);
+      await assertWithinLimits(tx, row.added_by, this.#options.limits);
       this.#newContent(tx, row);
       return { row, isNew: true };
     });
@@ -110,7 +110,6 @@ export class EntityService {
     const { label = null, description = null, parent_id = null } = fields;
     const change = { label, description, parent_id };
     if (!received || received.size === 0) return this.#options.write(user, (tx) => this.#replace(tx, id, change));
-    if (received.sha256 !== before.sha256) await this.#options.admit?.(user, received.size);
     return this.#options.contents.keep(user, received, async (tx, { row, name }) => {
       const twin = await findLiveBySha256(tx, received.sha256);
       if (twin && twin.id !== id)
@@ -119,6 +118,8 @@ export class EntityService {
           { extra: { entity_id: twin.id } },
         );
       const after = await this.#replace(tx, id, { ...change, sha256: row.sha256, file_name: name, file: row });
+      if ((after.file_size ?? 0) > (before.file_size ?? 0))
+        await assertWithinLimits(tx, after.added_by, this.#options.limits);
       this.#newContent(tx, after);
       return after;
     });

@@ -84,7 +84,7 @@ export class Contents {
         if (!known && !placement) return FREED;
         const row = known ?? (await insertContent(tx, received.sha256, facts, placement?.path ?? ''));
         const result = await change(tx, { row, name });
-        await dropUnused(tx, row.sha256);
+        await dropUnused(tx, row);
         return result;
       });
     } finally {
@@ -97,7 +97,7 @@ export class Contents {
   }
 
   /** Looks and removes under the write lock, so that no upload can refer to the file in between. */
-  async #removeIfFree(path: string, sha256?: string): Promise<void> {
+  async #removeIfFree(path: string, sha256?: string): Promise<boolean> {
     const { write, folder, onFreed, logger } = this.#options;
     try {
       const hasRow = (on: Kysely<StoreTables>) =>
@@ -109,8 +109,10 @@ export class Contents {
         return true;
       });
       if (freed && sha256 !== undefined) await onFreed?.(sha256);
+      return freed;
     } catch (error) {
       logger.error({ err: error }, 'a freed file was not removed; the next start tries again');
+      return false;
     }
   }
 
@@ -131,6 +133,11 @@ export class Contents {
   /** Waits for what is being removed. */
   close(): Promise<void> {
     return this.#removing;
+  }
+
+  /** Removes a file that no row refers to, looked at under the lock. @returns whether it went */
+  removeOrphan(path: string): Promise<boolean> {
+    return this.#lock.run(path.slice(0, 32), () => this.#removeIfFree(path));
   }
 
   /** At start: finishes or undoes what an earlier process left half done. */
@@ -157,16 +164,23 @@ async function placeFor(db: Kysely<StoreTables>, { md5, sha256 }: Received, name
   return `${MediaFolder.contentFolder(md5, sha256, same.length > 0)}/${name}`;
 }
 
-const insertContent = (tx: WriteTransaction, sha256: string, facts: ContentFacts, path: string): Promise<FileRow> =>
-  tx.db
+async function insertContent(
+  tx: WriteTransaction,
+  sha256: string,
+  facts: ContentFacts,
+  path: string,
+): Promise<FileRow> {
+  await tx.count('bytes', facts.file_size);
+  return tx.db
     .insertInto('files')
     .values({ ...factsOf(facts), sha256, path, added_at: tx.now, tags_status: 'pending', tags: null })
     .returningAll()
     .executeTakeFirstOrThrow();
+}
 
-/** A change that declined the content leaves no row of it. */
-async function dropUnused({ db }: WriteTransaction, sha256: string): Promise<void> {
-  await db
+/** A change that declined a new content leaves nothing of it. */
+async function dropUnused(tx: WriteTransaction, { sha256, file_size }: FileRow): Promise<void> {
+  const { numDeletedRows } = await tx.db
     .deleteFrom('files')
     .where('sha256', '=', sha256)
     .where(({ not, exists, selectFrom }) =>
@@ -174,5 +188,6 @@ async function dropUnused({ db }: WriteTransaction, sha256: string): Promise<voi
         exists(selectFrom('entity_versions').select('version').whereRef('entity_versions.sha256', '=', 'files.sha256')),
       ),
     )
-    .execute();
+    .executeTakeFirst();
+  if (numDeletedRows > 0n) await tx.count('bytes', -file_size);
 }

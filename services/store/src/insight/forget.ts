@@ -7,7 +7,8 @@ import type { StoreTables } from '../database/tables.js';
  */
 export async function forgetEntity(db: Transaction<StoreTables>, entityId: number): Promise<string[]> {
   const faces = await db.selectFrom('faces').select('file_path').where('entity_id', '=', entityId).execute();
-  for (const table of ['inferences', 'faces', 'perceptual_hashes', 'vectors', 'insights'] as const)
+  await db.deleteFrom('near_duplicates').where('other_id', '=', entityId).execute();
+  for (const table of ['inferences', 'faces', 'perceptual_hashes', 'near_duplicates', 'vectors', 'insights'] as const)
     await db.deleteFrom(table).where('entity_id', '=', entityId).execute();
   return faces.map(({ file_path }) => file_path).filter((file) => file !== '');
 }

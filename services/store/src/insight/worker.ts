@@ -20,6 +20,7 @@ import type { Harvester } from './harvest.js';
 import { dropLease, holdLease } from './lease.js';
 import { Rate, readBacklog } from './progress.js';
 import { revive } from './revive.js';
+import { sweepCrops } from './sweep.js';
 import { switchModels } from './switch-models.js';
 import type { WantedModels } from './wanted-models.js';
 
@@ -30,8 +31,8 @@ export interface InsightWorkerOptions {
   readonly dispatcher: Dispatcher;
   readonly harvester: Harvester;
   readonly announcer: Announcer;
-  /** Assigns faces to persons. @returns how many faces were looked at */
-  readonly settlePersons: () => Promise<number>;
+  /** What follows from results: persons of faces, near duplicates of pictures. */
+  readonly settle: () => Promise<void>;
   readonly readModels: () => Promise<WantedModels>;
   readonly logger: Logger;
   readonly now: () => number;
@@ -122,14 +123,14 @@ export class InsightWorker {
 
   /** One turn. @returns whether there is more to do right away */
   async turn(): Promise<boolean> {
-    const { db, write, dispatcher, harvester, announcer, settlePersons, readModels, now } = this.#options;
+    const { db, write, dispatcher, harvester, announcer, settle, readModels, now } = this.#options;
     const models = await readModels();
     const changed: number[] = [];
     const more = await this.#discover(models, changed);
     const harvested = await harvester.harvest(models);
     this.#rate.add(harvested.length);
     changed.push(...harvested, ...(await this.#revive()), ...(await dispatcher.dispatch(now())));
-    await settlePersons();
+    await settle();
     await switchModels(db, write, models);
     await announcer.entities(changed);
     await announcer.clearOld();
@@ -158,6 +159,7 @@ export class InsightWorker {
       this.#fullPass = { afterId: page.next };
       return true;
     }
+    await sweepCrops(db, this.#options.media);
     this.#fullPass = undefined;
     this.#nextFullPass = now() + fullPassInterval;
     return moved;

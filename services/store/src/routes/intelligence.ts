@@ -1,4 +1,5 @@
-/** What is known of entities: nothing, until an insight worker says otherwise. */
+/** What is known of entities: how far it is, faces, vectors. */
+import fs from 'node:fs/promises';
 import {
   deleteFace,
   getClipEmbedding,
@@ -8,44 +9,79 @@ import {
   getFaceEmbedding,
   getInsightStatus,
   getIntelligence,
-  getKnownPerson,
-  getKnownPersonFaces,
-  listKnownPersons,
-  renameKnownPerson,
+  retryIntelligence,
 } from '@cl-server/contract';
-import { type App, notFound } from '@cl-server/runtime';
+import { encodeNpy } from '@cl-server/models';
+import { Answer, type App } from '@cl-server/runtime';
+import type { Kysely } from 'kysely';
+import type { VectorKind } from '../database/insight-tables.js';
+import type { StoreTables } from '../database/tables.js';
+import type { RunWrite } from '../database/transaction.js';
 import type { EntityReader } from '../entities/reader.js';
+import type { MediaFolder } from '../files/media-folder.js';
+import type { InsightMonitor } from '../insight/monitor.js';
+import { type InsightReader, removeFace } from '../insight/reader.js';
+import { revive } from '../insight/revive.js';
+import type { VectorStore } from '../vectors/vector-store.js';
+import type { UserOf } from './entities.js';
 
-export function serveIntelligence(app: App, reader: EntityReader): void {
-  const noPerson = (): never => {
-    throw notFound('Known person not found');
-  };
-  app.handle(getInsightStatus, () => null);
+export interface IntelligenceRoutes {
+  readonly db: Kysely<StoreTables>;
+  readonly write: RunWrite;
+  readonly reader: EntityReader;
+  readonly insights: InsightReader;
+  readonly vectors: VectorStore;
+  readonly monitor: InsightMonitor;
+  readonly folder: MediaFolder;
+  readonly userOf: UserOf;
+}
+
+const npyAnswer = (vector: Float32Array, name: string): Answer =>
+  new Answer(200, encodeNpy(vector), {
+    'content-type': 'application/octet-stream',
+    'content-disposition': `attachment; filename=${name}.npy`,
+  });
+
+export function serveIntelligence(app: App, options: IntelligenceRoutes): void {
+  const { db, write, reader, insights, vectors, monitor, folder, userOf } = options;
+
+  app.handle(getInsightStatus, () => monitor.status());
   app.handle(getIntelligence, async ({ params }) => {
+    const { md5 } = await reader.row(params.entity_id);
+    return insights.intelligence(params.entity_id, md5);
+  });
+  app.handle(getEntityFaces, async ({ params }) => {
     await reader.row(params.entity_id);
-    return null;
+    return insights.faces(params.entity_id);
   });
-  for (const endpoint of [getEntityFaces, getEntityJobs])
-    app.handle(endpoint, async ({ params }) => {
-      await reader.row(params.entity_id);
-      return [];
-    });
-  app.handle(getClipEmbedding, async ({ params }) => {
+  app.handle(getEntityJobs, async ({ params }) => {
     await reader.row(params.entity_id);
-    throw notFound('Entity CLIP Vector not found');
+    return insights.jobs(params.entity_id);
   });
-  app.handle(getDinoEmbedding, async ({ params }) => {
-    await reader.row(params.entity_id);
-    throw notFound('Entity DINO Vector not found');
+  app.handle(retryIntelligence, async ({ params }) => {
+    const { md5 } = await reader.row(params.entity_id);
+    await revive(db, write, { entityId: params.entity_id });
+    return insights.intelligence(params.entity_id, md5);
   });
-  app.handle(getFaceEmbedding, () => {
-    throw notFound('Face not found');
+
+  const entityVector = async (kind: VectorKind, id: number, missing: string, name: string): Promise<Answer> => {
+    await reader.row(id);
+    return npyAnswer(await vectors.one(kind, id, 0, missing), `entity_${id}_${name}`);
+  };
+  app.handle(getClipEmbedding, ({ params }) =>
+    entityVector('clip', params.entity_id, 'Entity CLIP Vector not found', 'clip_embedding'),
+  );
+  app.handle(getDinoEmbedding, ({ params }) =>
+    entityVector('dino', params.entity_id, 'Entity DINO Vector not found', 'dino_embedding'),
+  );
+  app.handle(getFaceEmbedding, async ({ params }) => {
+    const face = await insights.face(params.face_id);
+    const vector = await vectors.one('face', face.entity_id, face.id, 'Face Vector not found');
+    return npyAnswer(vector, `face_${face.id}_embedding`);
   });
-  app.handle(deleteFace, ({ params }) => {
-    throw notFound(`Face ${params.face_id} not found`);
+
+  app.handle(deleteFace, async ({ params, user }) => {
+    const crop = await removeFace(write, params.face_id, userOf(user));
+    if (crop !== '') await fs.rm(folder.resolve(crop), { force: true });
   });
-  app.handle(listKnownPersons, () => []);
-  app.handle(getKnownPerson, noPerson);
-  app.handle(getKnownPersonFaces, noPerson);
-  app.handle(renameKnownPerson, noPerson);
 }

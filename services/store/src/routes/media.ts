@@ -1,22 +1,27 @@
 /** The bytes of media. */
-import { getMedia, getPreview } from '@cl-server/contract';
+import { getMedia, getPreview, signUrls } from '@cl-server/contract';
 import { type App, badRequest, notFound, type RouteOptions, sendFile } from '@cl-server/runtime';
 import type { EntityReader } from '../entities/reader.js';
 import type { MediaFolder } from '../files/media-folder.js';
 import type { Previews } from '../files/previews.js';
+import type { UrlSigner } from '../signed-urls.js';
 
 export interface MediaRoutesOptions {
   readonly reader: EntityReader;
   readonly folder: MediaFolder;
   readonly previews: Previews;
-  /** How these routes are guarded, e.g. with signed URLs. */
-  readonly route?: RouteOptions;
+  readonly signer: UrlSigner;
+  /** How these routes are guarded: as reads, or by a signed URL. */
+  readonly route: RouteOptions;
 }
 
 /** Types that a browser may show from this origin; anything else could run. */
 const SHOWN = /^(image\/(?!svg)[\w.+-]+|video\/[\w.+-]+|audio\/[\w.+-]+|application\/pdf)$/;
 
-export function serveMedia(app: App, { reader, folder, previews, route }: MediaRoutesOptions): void {
+/** Seconds that a signed URL lives where nobody says. */
+const DEFAULT_LIFETIME = 900;
+
+export function serveMedia(app: App, { reader, folder, previews, signer, route }: MediaRoutesOptions): void {
   app.handle(
     getMedia,
     async ({ params, query, request, reply }) => {
@@ -55,4 +60,9 @@ export function serveMedia(app: App, { reader, folder, previews, route }: MediaR
     },
     route,
   );
+
+  app.handle(signUrls, async ({ params, form }) => {
+    const { id } = await reader.row(params.entity_id);
+    return signer.sign(id, form?.expires_in ?? DEFAULT_LIFETIME);
+  });
 }

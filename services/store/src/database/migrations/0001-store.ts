@@ -89,8 +89,17 @@ export const store0001: Migration = {
     await db
       .insertInto('store_counters')
       .values(
-        ['transaction_id', 'entities', 'entities_live', 'roots', 'roots_live'].map((name) => ({ name, value: 0 })),
+        ['transaction_id', 'entities', 'entities_live', 'roots', 'roots_live', 'bytes'].map((name) => ({
+          name,
+          value: 0,
+        })),
       )
+      .execute();
+    await db.schema
+      .createTable('usage')
+      .addColumn('user_id', 'text', (column) => column.primaryKey())
+      .addColumn('entities', 'bigint', (column) => column.notNull())
+      .addColumn('bytes', 'bigint', (column) => column.notNull())
       .execute();
     // The job tables have one of the same shape in the same SQLite file.
     await db.schema
@@ -116,7 +125,6 @@ export const store0001: Migration = {
       sql`create index entities_trash on entities (deleted_at) where deleted_at is not null`,
       sql`create unique index entities_content on entities (sha256) where sha256 is not null and is_deleted = 0`,
       sql`create index entities_sha256 on entities (sha256${id}) where sha256 is not null`,
-      sql`create index entities_owner on entities (added_by, file_size) where file_size is not null`,
       sql`create index files_md5 on files (md5)`,
       sql`create index files_tags_pending on files (added_at) where tags_status = 'pending'`,
       sql`create index entity_versions_transaction on entity_versions (transaction_id, entity_id)`,

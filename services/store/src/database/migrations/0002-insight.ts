@@ -101,12 +101,21 @@ export const store0002: Migration = {
       .addColumn('updated_at', 'bigint', (column) => column.notNull())
       .execute();
 
-    await db.schema
-      .createTable('perceptual_hashes')
+    await withId('perceptual_hashes')
       .addColumn('entity_id', ofEntity())
       .addColumn('frame', 'integer', (column) => column.notNull())
       .addColumn('phash', 'text', (column) => column.notNull())
-      .addPrimaryKeyConstraint('perceptual_hashes_pk', ['entity_id', 'frame'])
+      .addColumn('is_paired', 'integer', (column) => column.notNull().defaultTo(0))
+      .addUniqueConstraint('perceptual_hashes_frame', ['entity_id', 'frame'])
+      .execute();
+
+    await db.schema
+      .createTable('near_duplicates')
+      .addColumn('entity_id', ofEntity())
+      .addColumn('other_id', ofEntity())
+      .addColumn('distance', 'integer', (column) => column.notNull())
+      .addPrimaryKeyConstraint('near_duplicates_pk', ['entity_id', 'other_id'])
+      .modifyEnd(sqlite ? sql`without rowid` : sql``)
       .execute();
 
     await db.schema
@@ -124,7 +133,9 @@ export const store0002: Migration = {
       sql`create index faces_person on faces (person_id) where person_id is not null`,
       sql`create index vectors_model on vectors (kind, model, id)`,
       sql`create index vector_codes_model on vector_codes (kind, model, vector_id)`,
-      sql`create index perceptual_hashes_value on perceptual_hashes (phash)`,
+      sql`create index perceptual_hashes_unpaired on perceptual_hashes (id) where is_paired = 0`,
+      sql`create index near_duplicates_other on near_duplicates (other_id)`,
+      sql`create index near_duplicates_distance on near_duplicates (distance)`,
     ])
       await statement.execute(db);
   },

@@ -1,0 +1,156 @@
+/** `m-insight-worker`: from settings to a running worker. */
+import path from 'node:path';
+import { TOPICS, workerCapability } from '@cl-server/contract';
+import { JobCreation } from '@cl-server/job-routes';
+import { type JobTables, jobMigrations, openJobs } from '@cl-server/jobs';
+import { ModelStore } from '@cl-server/models';
+import {
+  assertMigrated,
+  type Broadcaster,
+  broadcasterFromSettings,
+  type ConfigSources,
+  createLogger,
+  jobDatabaseUrl,
+  loadConfig,
+  openDatabase,
+  openDataDir,
+  type RunningProgram,
+  sqliteUrl,
+} from '@cl-server/runtime';
+import { discoverTasks } from '@cl-server/task-kit';
+import { storeMigrations } from '../database/migrations/index.js';
+import type { StoreTables } from '../database/tables.js';
+import { writeTransactions } from '../database/transaction.js';
+import { findProgram } from '../files/find-program.js';
+import { MediaFolder } from '../files/media-folder.js';
+import { DEFAULT_RULES } from '../persons/assign.js';
+import { settlePersons } from '../persons/settle.js';
+import { PhashIndex } from '../search/phash-index.js';
+import { VectorIndex } from '../vectors/vector-index.js';
+import { VectorStore } from '../vectors/vector-store.js';
+import { Announcer } from './announce.js';
+import { Dispatcher } from './dispatch.js';
+import { Harvester } from './harvest.js';
+import { EntityInputs } from './inputs.js';
+import { pairDuplicates } from './pair-duplicates.js';
+import { insightSettings } from './settings.js';
+import { readWantedModels } from './wanted-models.js';
+import { InsightWorker } from './worker.js';
+
+const PROGRAM = 'm-insight-worker';
+
+/** Wakes the worker when media come and when a task can be done again. */
+async function listen(
+  broadcaster: Broadcaster,
+  worker: InsightWorker,
+  topics: { readonly items: string; readonly workers: string },
+): Promise<void> {
+  await broadcaster.subscribe(topics.items, () => worker.wake());
+  await broadcaster.subscribe(`${topics.workers}/+`, (_topic, payload) => {
+    if (payload.length === 0) return;
+    try {
+      worker.announced(workerCapability.parse(JSON.parse(payload.toString('utf8'))).capabilities);
+    } catch {
+      // Not a worker's word; brokers of others may carry anything.
+    }
+  });
+}
+
+/** @returns undefined where there is nothing to keep running */
+export async function startInsightWorker(sources: ConfigSources): Promise<RunningProgram | undefined> {
+  const config = loadConfig({
+    program: PROGRAM,
+    description: 'finds out what the photos and videos of a store show',
+    settings: insightSettings,
+    ...sources,
+  });
+  if (config.helpWanted) {
+    process.stdout.write(config.help);
+    return undefined;
+  }
+  const settings = config.values;
+  const dataDir = openDataDir(settings.dataDir, { create: false });
+  const logger = createLogger({ name: PROGRAM, level: settings.logLevel }).child({ process: settings.processId });
+  const url = settings.storeDatabaseUrl ?? settings.databaseUrl ?? sqliteUrl(path.join(dataDir, 'store.db'));
+  const database = openDatabase<StoreTables>(url, { schema: 'store', synchronous: 'full' });
+  const jobDatabase = openDatabase<JobTables>(jobDatabaseUrl(settings, dataDir), {
+    schema: 'jobs',
+    synchronous: 'full',
+    share: database,
+  });
+  await assertMigrated(database, storeMigrations);
+  await assertMigrated(jobDatabase, jobMigrations);
+
+  const now = Date.now;
+  const db = database.kysely;
+  const write = writeTransactions(database, now);
+  const broadcaster = await broadcasterFromSettings(settings, dataDir, logger);
+  const media = new MediaFolder(path.resolve(settings.mediaStorageDir ?? path.join(dataDir, 'media')));
+  const jobs = openJobs({
+    database: jobDatabase,
+    storageDir: path.resolve(settings.computeStorageDir ?? path.join(dataDir, 'compute')),
+    broadcaster,
+    logger,
+    eventsTopic: settings.mqttTopic,
+    jobStatusTopic: settings.mqttJobStatus === 'on',
+  });
+  const tasks = await discoverTasks({ pluginsDir: path.join(dataDir, 'plugins') });
+  const index = new VectorIndex(new VectorStore(database));
+  const phashes = new PhashIndex(db);
+  const models = new ModelStore({ dir: path.resolve(settings.modelsDir ?? path.join(dataDir, 'models')) });
+  const worker = new InsightWorker({
+    db,
+    write,
+    media,
+    dispatcher: new Dispatcher({
+      db,
+      write,
+      creation: new JobCreation({
+        ...jobs,
+        mediaDir: media.root,
+        streamsDir: path.join(dataDir, 'streams'),
+        maxQueued: Number.MAX_SAFE_INTEGER,
+      }),
+      task: (type) => tasks.get(type),
+      inputs: new EntityInputs({
+        db,
+        media,
+        tools: {
+          ffmpeg: findProgram(settings.ffmpegPath, 'ffmpeg', sources.env.PATH),
+          ffprobe: findProgram(settings.ffprobePath, 'ffprobe', sources.env.PATH),
+        },
+      }),
+      logger,
+      maxRunning: settings.maxRunning,
+    }),
+    harvester: new Harvester({ db, write, jobs, media, logger }),
+    announcer: new Announcer({ db, broadcaster, storePort: settings.storePort, now }),
+    settle: async () => {
+      await pairDuplicates(db, write, phashes);
+      await settlePersons({ db, write, index, rules: { ...DEFAULT_RULES, sameAbove: settings.faceMatch } });
+    },
+    readModels: () => readWantedModels(models),
+    logger,
+    now,
+  });
+  await listen(broadcaster, worker, {
+    items: TOPICS.storeItems(settings.storePort),
+    workers: settings.capabilityTopicPrefix,
+  });
+  const stopListening = jobs.events.subscribe((event) => {
+    if (event.event_type === 'completed' || event.event_type === 'failed') worker.wake();
+  });
+  worker.start();
+  logger.info('ready');
+  return {
+    info: { process_id: settings.processId },
+    stop: async () => {
+      stopListening();
+      await worker.stop();
+      await jobs.close();
+      await broadcaster.close();
+      await jobDatabase.close();
+      await database.close();
+    },
+  };
+}

@@ -1,0 +1,113 @@
+import {
+  getSimilarEntities,
+  getSimilarFaces,
+  listDuplicates,
+  type SimilarityKind,
+  searchByPicture,
+  searchByText,
+} from '@cl-server/contract';
+import type { JobEngine } from '@cl-server/jobs';
+import { decodeNpy, normalized } from '@cl-server/models';
+import { type App, badRequest, HttpError, type ReceivedFile } from '@cl-server/runtime';
+import type { EntityReader } from '../entities/reader.js';
+import { readResult } from '../insight/collect/collector.js';
+import type { InsightReader } from '../insight/reader.js';
+import { faceView } from '../insight/view.js';
+import type { Duplicates } from '../search/duplicates.js';
+import type { InteractiveJobs } from '../search/interactive.js';
+import type { Question, Search } from '../search/search.js';
+import type { VectorStore } from '../vectors/vector-store.js';
+
+export interface SearchRoutes {
+  readonly search: Search;
+  readonly duplicates: Duplicates;
+  readonly interactive: InteractiveJobs;
+  readonly storage: JobEngine['storage'];
+  readonly reader: EntityReader;
+  readonly insights: InsightReader;
+  readonly vectors: VectorStore;
+}
+
+/** Milliseconds that a person waits for a text, and for a picture that must be decoded first. */
+const TEXT_WAIT = 2_000;
+const PICTURE_WAIT = 10_000;
+
+type SearchQuery = Question['paging'] & Question['filters'];
+
+/** Splits a query into its paging and the filters of the entity list. */
+function questionOf({ limit, score_threshold, cursor, ...filters }: SearchQuery): Question {
+  return { paging: { limit, score_threshold, cursor }, filters };
+}
+
+export function serveSearch(app: App, options: SearchRoutes): void {
+  const { search, duplicates, interactive, storage, reader, insights, vectors } = options;
+
+  app.handle(searchByText, async ({ query: { text, ...query } }) => {
+    const vector = await interactive.run(
+      { taskType: 'clip_text_embedding', params: { text }, within: TEXT_WAIT },
+      async ({ task_output }) => normalized(Float32Array.from(task_output?.embedding as number[])),
+    );
+    return search.byVectors('clip', [vector], questionOf(query));
+  });
+
+  const ofPicture = async (by: SimilarityKind, file: ReceivedFile, question: Question) => {
+    const input = {
+      name: file.filename || 'picture',
+      size: file.size,
+      source: { path: file.path, move: true, sha256: file.sha256 },
+    };
+    const taskType = by === 'phash' ? 'hash' : `${by}_embedding`;
+    return interactive.run({ taskType, params: {}, input, within: PICTURE_WAIT }, async (job) => {
+      if (by !== 'phash')
+        return search.byVectors(
+          by,
+          [normalized(decodeNpy(await readResult(storage, job, String(job.params.output_path))))],
+          question,
+        );
+      const phash = job.task_output?.phash;
+      if (typeof phash !== 'string')
+        throw new HttpError(422, String(job.task_output?.perceptual_error ?? 'The picture cannot be read'));
+      return search.byPhash([phash], question);
+    });
+  };
+  app.handle(searchByPicture, async ({ query, form, files }) => {
+    const file = files.find(({ field }) => field === 'file');
+    if (!file) throw badRequest('A picture is needed');
+    return ofPicture(form.by, file, questionOf(query));
+  });
+
+  app.handle(getSimilarEntities, async ({ params, query: { by, ...query } }) => {
+    await reader.row(params.entity_id);
+    const question = { ...questionOf(query), exceptEntity: params.entity_id };
+    const page =
+      by === 'phash'
+        ? await search.byPhash(await insights.phashes(params.entity_id), question)
+        : await search.byVectors(by, await vectors.of(by, params.entity_id), question);
+    return { query_entity_id: params.entity_id, ...page };
+  });
+
+  app.handle(getSimilarFaces, async ({ params, query }) => {
+    const face = await insights.face(params.face_id);
+    const own = await vectors.of('face', face.entity_id, face.id);
+    const page = await search.faces(own, questionOf({ ...query, limit: query.limit + 1 }));
+    const others = page.results.filter(({ subject }) => subject !== face.id).slice(0, query.limit);
+    const rows = await insights.facesById(others.map(({ subject }) => subject));
+    return {
+      query_face_id: face.id,
+      results: others.flatMap(({ subject, score, entity }) => {
+        const row = rows.get(subject);
+        return row ? [{ face_id: subject, score, known_person_id: row.person_id, face: faceView(row), entity }] : [];
+      }),
+      next_cursor: page.next_cursor,
+      model_id: page.model_id,
+    };
+  });
+
+  app.handle(listDuplicates, async ({ query }) => {
+    const after = query.cursor === undefined ? 0 : Number(query.cursor);
+    if (!Number.isSafeInteger(after))
+      throw badRequest('This cursor was not given out by this list', { code: 'bad_cursor' });
+    const { items, next, total } = await duplicates.list(query.distance, after, query.limit);
+    return { items, next_cursor: next === null ? null : String(next), total };
+  });
+}

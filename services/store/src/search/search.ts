@@ -1,0 +1,169 @@
+/** Search by likeness: the same way whether the question is a text, a picture, an entity or a face. */
+import type { Entity, SearchResult, SimilarityKind } from '@cl-server/contract';
+import { badRequest } from '@cl-server/runtime';
+import type { Kysely } from 'kysely';
+import type { StoreTables } from '../database/tables.js';
+import type { EntityReader } from '../entities/reader.js';
+import type { VectorIndex } from '../vectors/vector-index.js';
+import { PHASH_BITS, type PhashIndex } from './phash-index.js';
+import type { SearchFilters, SearchScope } from './scope.js';
+
+export interface Paging {
+  readonly limit: number;
+  readonly score_threshold?: number | undefined;
+  readonly cursor?: string | undefined;
+}
+
+export interface Question {
+  readonly paging: Paging;
+  readonly filters: SearchFilters;
+  /** Entity that asks about itself: left out. */
+  readonly exceptEntity?: number;
+}
+
+export interface Page<T> {
+  readonly results: T[];
+  readonly next_cursor: string | null;
+  readonly model_id: string | null;
+}
+
+interface Hit {
+  readonly entityId: number;
+  readonly subject: number;
+  readonly score: number;
+}
+
+/** Results beyond this are no answer to anybody. */
+const MAX_DEPTH = 5_000;
+
+const encodeCursor = (offset: number): string => Buffer.from(`o${offset}`).toString('base64url');
+
+function offsetOf(cursor: string | undefined): number {
+  if (cursor === undefined) return 0;
+  const match = /^o(\d{1,6})$/.exec(Buffer.from(cursor, 'base64url').toString());
+  if (!match) throw badRequest('This cursor was not given out by this list', { code: 'bad_cursor' });
+  return Number(match[1]);
+}
+
+const clamp01 = (value: number): number => Math.min(1, Math.max(0, value));
+
+export interface SearchOptions {
+  readonly db: Kysely<StoreTables>;
+  readonly index: VectorIndex;
+  readonly phashes: PhashIndex;
+  readonly scope: SearchScope;
+  readonly reader: EntityReader;
+}
+
+export class Search {
+  readonly #options: SearchOptions;
+
+  constructor(options: SearchOptions) {
+    this.#options = options;
+  }
+
+  /** Entities by vectors; the best of an entity's vectors counts. */
+  async byVectors(
+    kind: Extract<SimilarityKind, 'clip' | 'dino'>,
+    vectors: readonly Float32Array[],
+    question: Question,
+  ): Promise<Page<SearchResult>> {
+    const { wanted, allowed } = await this.#plan(question);
+    const found =
+      vectors.length === 0
+        ? undefined
+        : await this.#options.index.search({
+            kind,
+            vectors,
+            count: wanted,
+            ...(allowed && { allowedEntities: allowed }),
+          });
+    return this.#entityPage(found?.neighbours ?? [], question, found?.model ?? null);
+  }
+
+  /** Entities by pHash; the score is the part of equal bits. */
+  async byPhash(hashes: readonly string[], question: Question): Promise<Page<SearchResult>> {
+    const { wanted, allowed } = await this.#plan(question);
+    const hits: Hit[] = [];
+    for (const hash of hashes)
+      for (const { entityId, distance } of await this.#options.phashes.nearest(hash, wanted, allowed))
+        hits.push({ entityId, subject: 0, score: 1 - distance / PHASH_BITS });
+    hits.sort((a, b) => b.score - a.score || a.entityId - b.entityId);
+    return this.#entityPage(hits, question, null);
+  }
+
+  /** Faces by a face's vector. */
+  async faces(vectors: readonly Float32Array[], question: Question): Promise<Page<Hit & { entity: Entity }>> {
+    const { wanted, allowed } = await this.#plan(question);
+    const found =
+      vectors.length === 0
+        ? undefined
+        : await this.#options.index.search({
+            kind: 'face',
+            vectors,
+            count: wanted,
+            ...(allowed && { allowedEntities: allowed }),
+          });
+    return this.#page(found?.neighbours ?? [], question, found?.model ?? null, (hit) => `${hit.subject}`);
+  }
+
+  async #plan({ paging, filters }: Question): Promise<{ wanted: number; allowed: ReadonlySet<number> | undefined }> {
+    const offset = offsetOf(paging.cursor);
+    // Some are dropped afterwards: deleted ones, several frames of one video, the one that asks.
+    const wanted = Math.min(MAX_DEPTH, (offset + paging.limit + 1) * 2 + 32);
+    return { wanted, allowed: await this.#options.scope.allowed(filters) };
+  }
+
+  async #entityPage(hits: readonly Hit[], question: Question, model: string | null): Promise<Page<SearchResult>> {
+    const page = await this.#page(hits, question, model, (hit) => `${hit.entityId}`);
+    return {
+      ...page,
+      results: page.results.map(({ entityId, score, entity }) => ({ entity_id: entityId, score, entity })),
+    };
+  }
+
+  async #page(
+    hits: readonly Hit[],
+    { paging, exceptEntity }: Question,
+    model: string | null,
+    identity: (hit: Hit) => string,
+  ): Promise<Page<Hit & { entity: Entity }>> {
+    const offset = offsetOf(paging.cursor);
+    const threshold = paging.score_threshold ?? 0;
+    const seen = new Set<string>();
+    const unique = hits.filter((hit) => {
+      const id = identity(hit);
+      if (seen.has(id) || hit.entityId === exceptEntity || clamp01(hit.score) < threshold) return false;
+      seen.add(id);
+      return true;
+    });
+    const entities = await this.#entities(unique.map(({ entityId }) => entityId));
+    const live = unique.flatMap((hit) => {
+      const entity = entities.get(hit.entityId);
+      return entity ? [{ ...hit, score: clamp01(hit.score), entity }] : [];
+    });
+    const results = live.slice(offset, offset + paging.limit);
+    const more = live.length > offset + paging.limit && offset + paging.limit < MAX_DEPTH;
+    return {
+      results,
+      next_cursor: more ? encodeCursor(offset + paging.limit) : null,
+      model_id: model === null ? null : (model.split('@', 1)[0] ?? null),
+    };
+  }
+
+  async #entities(ids: readonly number[]): Promise<ReadonlyMap<number, Entity>> {
+    const { db, reader } = this.#options;
+    const found = new Map<number, Entity>();
+    const unique = [...new Set(ids)];
+    for (let at = 0; at < unique.length; at += 500) {
+      const rows = await db
+        .selectFrom('entities')
+        .selectAll()
+        .where('id', 'in', unique.slice(at, at + 500))
+        .where('is_deleted', '=', 0)
+        .execute();
+      for (const row of rows) found.set(row.id, await reader.view(row));
+    }
+    return found;
+  }
+}
