@@ -1,5 +1,5 @@
 import { type Job, TOPICS } from '@cl-server/contract';
-import type { Broadcaster } from '@cl-server/runtime';
+import type { Broadcaster, Logger } from '@cl-server/runtime';
 import { jobView } from '../record.js';
 import type { JobRecord } from '../types.js';
 
@@ -9,6 +9,7 @@ const BATCH = 100;
 
 export interface StatusTopicOptions {
   readonly broadcaster: Broadcaster;
+  readonly logger: Logger;
   readonly read: (jobIds: readonly string[]) => Promise<ReadonlyMap<string, JobRecord>>;
 }
 
@@ -61,6 +62,9 @@ export class StatusTopic {
         const jobs = await this.#options.read(ids);
         await Promise.all(ids.map((id) => this.#publish(id, jobs.get(id))));
       }
+    } catch (error) {
+      // The next change of these jobs shows them, or the relay; no caller waits for this.
+      this.#options.logger.error({ err: error }, 'job statuses could not be published');
     } finally {
       this.#running = undefined;
     }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { JobErrorCode, JobStatus } from '@cl-server/contract';
 import type { Database } from '@cl-server/runtime';
 import type { Committed } from '../events/committed.js';
-import { CANCELLED_MESSAGE, holds, type JobPatch, type RetryPolicy, transition } from '../machine.js';
+import { type RetryPolicy, transition } from '../machine.js';
 import { recordOf } from '../record.js';
 import type { LocalJobStorage } from '../storage/local.js';
 import type { JobRow, JobTables } from '../tables.js';
@@ -27,9 +27,10 @@ import type {
   RetryResult,
   Stats,
 } from '../types.js';
-import { Changes, type Tx } from './changes.js';
+import { Changes } from './changes.js';
 import { Coalescer } from './coalescer.js';
-import { CRASHES_TO_QUARANTINE, countCrash, forgetCrashes, QUARANTINE } from './crashes.js';
+import { forgetCrashes } from './crashes.js';
+import { Failing } from './failing.js';
 import { type ClaimedRow, type CompletedRow, type CompleteItem, fenceKey, type HotPaths } from './hot-paths.js';
 import { Intake } from './intake.js';
 import { Leases } from './leases.js';
@@ -58,9 +59,6 @@ export interface RepositoryOptions {
   readonly committed: (changes: readonly Committed[]) => void;
 }
 
-/** PostgreSQL's text holds no NUL. */
-const storable = (text: string): string => text.replaceAll('\0', '');
-
 /** Jobs in the database; see `JobRepository`. */
 export class SqlJobRepository implements JobRepository {
   readonly leases: Leases;
@@ -70,6 +68,7 @@ export class SqlJobRepository implements JobRepository {
   readonly #intake: Intake;
   readonly #lists: JobLists;
   readonly #removal: Removal;
+  readonly #failing: Failing;
   readonly #completions: Coalescer<CompleteItem, CompletedRow | undefined>;
   #lastUpkeep = Number.NEGATIVE_INFINITY;
 
@@ -84,6 +83,7 @@ export class SqlJobRepository implements JobRepository {
     this.#intake = new Intake({ hot: this.#hot, kysely: database.kysely, shows, now, committed });
     this.#lists = new JobLists(database);
     this.#removal = new Removal({ database, changes: this.#changes, storage, shows, now, committed });
+    this.#failing = new Failing({ ...options, changes: this.#changes });
     this.leases = new Leases({ ...options, changes: this.#changes });
     this.#completions = new Coalescer(async (items) => {
       const done = await this.#hot.complete(items, now(), shows ? 1 : 0);
@@ -208,53 +208,13 @@ export class SqlJobRepository implements JobRepository {
     return rows.map((row) => this.#accepted('complete', row !== undefined));
   }
 
-  #accepted(operation: 'progress' | 'complete' | 'fail', accepted: boolean): boolean {
+  #accepted(operation: 'progress' | 'complete', accepted: boolean): boolean {
     if (!accepted) this.#options.metrics.fenced?.(operation);
     return accepted;
   }
 
-  async fail(failures: readonly Failure[]): Promise<readonly (JobRecord | undefined)[]> {
-    if (failures.length === 0) return [];
-    const answers = new Map<Failure, JobRecord>();
-    const changed = await this.#changes.apply(
-      (query) =>
-        query.where(
-          'job_id',
-          'in',
-          failures.map(({ job_id }) => job_id),
-        ),
-      async (row, tx) => {
-        const failure = failures.find(({ job_id, token }) => job_id === row.job_id && holds(row, token));
-        return failure && this.#judge(row, failure, tx);
-      },
-    );
-    for (const { before, after } of changed) {
-      const failure = failures.find(({ job_id, token }) => job_id === before.job_id && token === before.token);
-      if (!failure) continue;
-      answers.set(failure, recordOf(after));
-      this.#countFailure(before, after, failure.code);
-    }
-    return failures.map((failure) => {
-      this.#accepted('fail', answers.has(failure));
-      return answers.get(failure);
-    });
-  }
-
-  async #judge(row: JobRow, failure: Failure, tx: Tx): Promise<JobPatch | undefined> {
-    const { now, policy } = this.#options;
-    if (failure.released) return transition(row, { type: 'release' }, now(), policy);
-    const { code, crashed = false, retryable = crashed } = failure;
-    if (crashed && (await countCrash(tx, row, now())) >= CRASHES_TO_QUARANTINE)
-      return transition(row, { type: 'fail', ...QUARANTINE, retryable: false }, now(), policy);
-    const message = storable(failure.message) || (code === 'cancelled' ? CANCELLED_MESSAGE : 'The task failed');
-    return transition(row, { type: 'fail', code, message, retryable: retryable || crashed }, now(), policy);
-  }
-
-  #countFailure(before: JobRow, after: JobRow, code: JobErrorCode | undefined): void {
-    const { metrics, now } = this.#options;
-    const seconds = Math.max(0, now() - (before.started_at ?? now())) / 1000;
-    if (after.status === 'failed') metrics.failed?.(after.task_type, after.error_code ?? 'task_failed', seconds);
-    else if (after.retry_count > before.retry_count) metrics.retried?.(after.task_type, code ?? 'task_failed');
+  fail(failures: readonly Failure[]): Promise<readonly (JobRecord | undefined)[]> {
+    return this.#failing.fail(failures);
   }
 
   async updateJob({ job_id, token }: Fence, update: JobUpdate): Promise<boolean> {
@@ -343,15 +303,8 @@ export class SqlJobRepository implements JobRepository {
   }
 
   /** Fails those of the jobs that are queued, for good. @returns how many */
-  async reject(jobIds: readonly string[], code: JobErrorCode, message: string): Promise<number> {
-    if (jobIds.length === 0) return 0;
-    const { now, policy } = this.#options;
-    const changed = await this.#changes.apply(
-      (query) => query.where('job_id', 'in', [...jobIds]),
-      (row) => transition(row, { type: 'reject', code, message: storable(message) }, now(), policy),
-    );
-    for (const { before, after } of changed) this.#countFailure(before, after, code);
-    return changed.length;
+  reject(jobIds: readonly string[], code: JobErrorCode, message: string): Promise<number> {
+    return this.#failing.reject(jobIds, code, message);
   }
 }
 
