@@ -1,6 +1,6 @@
 /** Numbers on jobs for Prometheus. Depths are asked of the database at each scrape; ends of jobs come by event. */
 import { isTerminal, type JobEvent } from '@cl-server/contract';
-import type { JobEvents, JobMetrics, JobRecord, JobRepository } from '@cl-server/jobs';
+import type { JobEvents, JobMetrics, JobRecord, JobRepository, QueueStats, Stats } from '@cl-server/jobs';
 import { Counter, Gauge, Histogram, type Logger, type MetricsRegistry } from '@cl-server/runtime';
 
 /** Seconds, from a thumbnail to a film. */
@@ -27,29 +27,48 @@ export function engineMetrics(registry: MetricsRegistry): JobMetrics {
   return { leaseExpired: (task) => expiries.inc({ task }), fenced: (operation) => fenced.inc({ operation }) };
 }
 
+/** Depths of the queue; all gauges of one scrape share one look at the database. */
 export function queueMetrics(registry: MetricsRegistry, repository: JobRepository, logger: Logger): void {
-  const gauge = (name: string, help: string) =>
-    new Gauge({ name, help, labelNames: ['task'] as const, registers: [registry] });
-  const queued = gauge('cls_jobs_queued', 'Jobs that wait');
-  const processing = gauge('cls_jobs_processing', 'Jobs that run');
-  const oldest = gauge('cls_jobs_oldest_queued_seconds', 'Age of the job that waits longest');
+  let looking: Promise<Stats | undefined> | undefined;
+  const look = (): Promise<Stats | undefined> => {
+    looking ??= repository
+      .stats()
+      .catch((error: unknown) => {
+        logger.warn({ err: error }, 'queue not measured');
+        return undefined;
+      })
+      .finally(() => {
+        looking = undefined;
+      });
+    return looking;
+  };
+  const byTask = (name: string, help: string, valueOf: (task: QueueStats) => number): void => {
+    new Gauge({
+      name,
+      help,
+      labelNames: ['task'] as const,
+      registers: [registry],
+      async collect() {
+        const stats = await look();
+        this.reset();
+        for (const task of stats?.by_task ?? []) this.set({ task: task.task_type }, valueOf(task));
+      },
+    });
+  };
+  byTask('cls_jobs_queued', 'Jobs that wait', ({ queued }) => queued);
+  byTask('cls_jobs_processing', 'Jobs that run', ({ processing }) => processing);
+  byTask(
+    'cls_jobs_oldest_queued_seconds',
+    'Age of the job that waits longest',
+    ({ oldest_queued_ms }) => (oldest_queued_ms ?? 0) / 1000,
+  );
   new Gauge({
     name: 'cls_job_outbox',
     help: 'Changes of jobs not yet handed to the broker',
     registers: [registry],
     async collect() {
-      try {
-        const stats = await repository.stats();
-        for (const each of [queued, processing, oldest]) each.reset();
-        for (const { task_type: task, ...now } of stats.by_task) {
-          queued.set({ task }, now.queued);
-          processing.set({ task }, now.processing);
-          oldest.set({ task }, (now.oldest_queued_ms ?? 0) / 1000);
-        }
-        this.set(stats.outbox);
-      } catch (error) {
-        logger.warn({ err: error }, 'queue not measured');
-      }
+      const stats = await look();
+      if (stats) this.set(stats.outbox);
     },
   });
 }
