@@ -59,8 +59,8 @@ const SWEEP_EVERY = 50;
 export function createApp(options: AppOptions): App {
   const { logger, metrics } = options;
   const endpoints: readonly AnyEndpoint[] = [...options.endpoints, ...systemEndpoints];
+  // No logger for Fastify: it would make a child, with its redaction, for every request; `observe` says what there is to say.
   const fastify = Fastify({
-    loggerInstance: logger.child({}, { level: 'silent' }) as never,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 2_000 },
     requestIdHeader: false,
     genReqId: (request) => requestId(request.headers['x-request-id']),
@@ -149,15 +149,19 @@ function prepareBodies(fastify: FastifyInstance): void {
 }
 
 function observe(fastify: FastifyInstance, logger: Logger, metrics: HttpMetrics): void {
-  fastify.addHook('onRequest', async (request, reply) => {
+  fastify.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
     reply.header('x-content-type-options', 'nosniff');
+    done();
   });
-  fastify.addHook('onResponse', async (request, reply) => {
+  fastify.addHook('onResponse', (request, reply, done) => {
+    done();
     const route = request.routeOptions.url ?? 'none';
     metrics.observe(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
     const quiet = reply.statusCode < 400 && (request.method === 'GET' || request.method === 'HEAD');
-    logger[quiet ? 'debug' : 'info'](
+    const level = quiet ? 'debug' : 'info';
+    if (!logger.isLevelEnabled(level)) return;
+    logger[level](
       {
         reqId: request.id,
         method: request.method,

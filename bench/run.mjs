@@ -1,0 +1,32 @@
+// Runs benchmarks: npm run bench -- [name …] [--check]. Each is a file of this folder that runs alone, too; files with a
+// dash and those in lib/ are helpers. With --check the exit code is 1 where a promised ratio is missed. Needs the build.
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+
+const folder = import.meta.dirname;
+const known = fs
+  .readdirSync(folder)
+  .filter((file) => /^\w+\.mjs$/.test(file) && file !== 'run.mjs')
+  .map((file) => file.slice(0, -'.mjs'.length));
+const [names, options] = [[], []];
+for (const word of process.argv.slice(2)) (options.length > 0 || word.startsWith('-') ? options : names).push(word);
+const unknown = names.filter((name) => !known.includes(name));
+if (unknown.length > 0) {
+  console.error(`no benchmark ${unknown.join(', ')}: there are ${known.join(', ')}`);
+  process.exit(2);
+}
+
+const [cpu] = os.cpus();
+const memory = Math.round(os.totalmem() / 2 ** 30);
+console.log(`${cpu?.model.trim()} × ${os.availableParallelism()}, ${memory} GiB, ${os.type()} ${os.release()}`);
+console.log(`Node ${process.version}, load ${os.loadavg()[0]?.toFixed(1)} before the start\n`);
+let missed = false;
+for (const name of names.length > 0 ? names : known) {
+  console.log(`## ${name}`);
+  const { status } = spawnSync(process.execPath, [path.join(folder, `${name}.mjs`), ...options], { stdio: 'inherit' });
+  missed ||= status !== 0;
+  console.log();
+}
+process.exit(missed ? 1 : 0);
