@@ -42,7 +42,7 @@ export function queueMetrics(registry: MetricsRegistry, repository: JobRepositor
       });
     return looking;
   };
-  const byTask = (name: string, help: string, valueOf: (task: QueueStats) => number): void => {
+  const byTask = (name: string, help: string, read: (task: QueueStats) => number): void => {
     new Gauge({
       name,
       help,
@@ -51,7 +51,7 @@ export function queueMetrics(registry: MetricsRegistry, repository: JobRepositor
       async collect() {
         const stats = await look();
         this.reset();
-        for (const task of stats?.by_task ?? []) this.set({ task: task.task_type }, valueOf(task));
+        for (const task of stats?.by_task ?? []) this.set({ task: task.task_type }, read(task));
       },
     });
   };
