@@ -5,6 +5,7 @@ import path from 'node:path';
 import type { z } from 'zod';
 import { type TaskEnvironment, type TaskLogger, TOOLS } from './context.js';
 import type { AnyTask, InputFile, TaskDefinition } from './define.js';
+import { type PluginKit, pluginKit } from './kit.js';
 import { parseParams, storedParams } from './params.js';
 import { createTaskContext } from './run/context.js';
 
@@ -69,13 +70,14 @@ function placeInput(folder: string, file: TaskRunOptions['file']): InputFile | u
 }
 
 /**
- * Runs a task as a worker would: fields checked and stored, `prepare`, `setup`, `run`, output checked.
+ * Runs a task (a definition, or a plugin's function that makes one) as a worker would: fields checked and stored, `prepare`, `setup`, `run`, output checked.
  * @throws whatever the task throws (`TaskRefusal`, `TaskError`, `TaskUnavailable`), and a zod error for bad fields or output
  */
 export async function runTask<P extends z.ZodObject, O extends z.ZodObject>(
-  task: TaskDefinition<P, O>,
+  plugin: TaskDefinition<P, O> | ((kit: PluginKit) => TaskDefinition<P, O>),
   options: TaskRunOptions = {},
 ): Promise<TaskRun<z.output<O>>> {
+  const task = typeof plugin === 'function' ? plugin(pluginKit) : plugin;
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), `task-${task.type}-`));
   const remove = (): void => fs.rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   try {

@@ -103,7 +103,7 @@ export class Executor {
       } catch {
         return undefined;
       }
-    const results = path.dirname(await storage.allocatePath(job.job_id, attempt, 'output'));
+    const results = path.join(storage.root, job.job_id, 'attempts', String(attempt)); // made when a file is
     return { job_id: job.job_id, attempt, params: job.params, input, results, scratch };
   }
 

@@ -1,0 +1,15 @@
+// The definition: what clients send, what comes back. The services load this file; the work is in run.js, which only a
+// worker's child process loads, so heavy libraries belong there.
+export default ({ defineTask, field, z, invalidInput }) =>
+  defineTask({
+    type: 'word_count',
+    version: '0.1.0',
+    summary: 'Counts the words of a text file',
+    params: z.object({
+      min_length: field.int({ ge: 1, le: 100 }).default(1).describe('Shorter words are not counted'),
+    }),
+    output: z.object({ words: z.int(), longest: z.string().nullable() }),
+    outputPath: 'output/words.json',
+    timeout: 60,
+    load: async () => (await import('./run.js')).wordCount({ invalidInput }),
+  });
