@@ -78,21 +78,24 @@ export class Contents {
     const { db, write, folder } = this.#options;
     const target = await placeFor(db, received, name);
     const placement = target === undefined ? undefined : await folder.place(received.path, received.md5, target);
+    let isKept = false;
     try {
-      return await write(actor, async (tx) => {
+      const result = await write(actor, async (tx) => {
         const known = await findContent(tx.db, received.sha256);
         if (!known && !placement) return FREED;
         const row = known ?? (await insertContent(tx, received.sha256, facts, placement?.path ?? ''));
-        const result = await change(tx, { row, name });
-        await dropUnused(tx, row);
-        return result;
+        const changed = await change(tx, { row, name });
+        isKept = !(await dropUnused(tx, row)) && row.path === placement?.path;
+        return changed;
+      }).catch((error: unknown) => {
+        isKept = false;
+        throw error;
       });
+      return result;
     } finally {
-      if (placement) {
-        // However the transaction ended: a file without a row goes.
-        await this.#removeIfFree(placement.path, received.sha256);
-        await placement.done();
-      }
+      // However the transaction ended: a file without a row goes.
+      if (placement && !isKept) await this.#removeIfFree(placement.path, received.sha256);
+      await placement?.done();
     }
   }
 
@@ -178,8 +181,8 @@ async function insertContent(
     .executeTakeFirstOrThrow();
 }
 
-/** A change that declined a new content leaves nothing of it. */
-async function dropUnused(tx: WriteTransaction, { sha256, file_size }: FileRow): Promise<void> {
+/** A change that declined a new content leaves nothing of it. @returns whether it did */
+async function dropUnused(tx: WriteTransaction, { sha256, file_size }: FileRow): Promise<boolean> {
   const { numDeletedRows } = await tx.db
     .deleteFrom('files')
     .where('sha256', '=', sha256)
@@ -189,5 +192,7 @@ async function dropUnused(tx: WriteTransaction, { sha256, file_size }: FileRow):
       ),
     )
     .executeTakeFirst();
-  if (numDeletedRows > 0n) await tx.count('bytes', -file_size);
+  if (numDeletedRows === 0n) return false;
+  await tx.count('bytes', -file_size);
+  return true;
 }

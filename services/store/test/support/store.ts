@@ -168,6 +168,7 @@ export async function startStore(backend: Backend, options: TestStoreOptions = {
       tools: { ffmpeg: which('ffmpeg'), ffprobe: which('ffprobe') },
       workersTopic: 'inference/workers',
       workerMaxAge: 30_000,
+      credential: 'secret of the test',
       checkResponses: true,
       ...options,
     });

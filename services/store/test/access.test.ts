@@ -1,0 +1,186 @@
+import type { SignedUrls, StorageUse, StorePreferences } from '@cl-server/contract';
+import { backends } from '@cl-server/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startStore, type TestStore } from './support/store.js';
+import { ADMIN, READER, tokenOf, WRITER } from './support/tokens.js';
+
+const NOBODY = tokenOf('9');
+const [backend] = backends();
+
+describe('who may do what', () => {
+  let store: TestStore;
+  let now = Date.now();
+  beforeAll(async () => {
+    if (!backend) throw new Error('no database');
+    store = await startStore(backend, { now: () => now });
+  });
+  afterAll(() => store.stop());
+
+  const outcome = async (method: string, target: string, token: string | null, form?: Record<string, string>) => {
+    const { status, json, headers } = await store.call<{ detail?: string } | undefined>(method, target, {
+      token,
+      ...(form && { form }),
+    });
+    return { status, detail: json?.detail, challenge: headers.get('www-authenticate') };
+  };
+  const guestMode = (on: boolean) =>
+    store.call('PUT', '/admin/pref/guest-mode', { token: ADMIN, form: { guest_mode: String(on) } });
+
+  it('lets anyone read, but no bad token; writing needs the right', async () => {
+    await store.collection('c');
+    expect((await outcome('GET', '/entities', null)).status).toBe(200);
+    expect(await outcome('GET', '/entities', 'not.a.valid.token')).toMatchObject({
+      status: 401,
+      detail: 'Could not validate credentials',
+      challenge: 'Bearer',
+    });
+    expect(await outcome('GET', '/entities', tokenOf('7', { exp: 1000 }))).toMatchObject({
+      status: 401,
+      detail: 'JWT token has expired',
+    });
+    const form = { is_collection: 'true', label: 'x' };
+    expect(await outcome('POST', '/entities', null, form)).toMatchObject({
+      status: 401,
+      detail: 'Authentication required',
+    });
+    expect(await outcome('POST', '/entities', READER, form)).toMatchObject({
+      status: 403,
+      detail: 'Insufficient permissions. Required: media_store_write',
+    });
+    expect((await outcome('POST', '/entities', ADMIN, form)).status).toBe(201);
+  });
+
+  it.each([
+    ['GET', '/admin/pref'],
+    ['GET', '/admin/config'],
+    ['PUT', '/admin/pref/guest-mode'],
+    ['GET', '/system/audit'],
+    ['POST', '/system/clear-orphans'],
+    ['POST', '/system/purge-trash'],
+    ['GET', '/system/storage'],
+    ['GET', '/m_insight/status'],
+  ])('keeps %s %s for admins', async (method, target) => {
+    expect(await outcome(method, target, null)).toMatchObject({ status: 401, detail: 'Authentication required' });
+    expect(await outcome(method, target, WRITER)).toMatchObject({
+      status: 403,
+      detail: 'Insufficient permissions. Admin access required',
+    });
+  });
+
+  it('closes reading, media and previews too, while guest mode is off', async () => {
+    const media = await store.media();
+    expect((await store.get<{ guestMode: string }>('/', { token: null })).json.guestMode).toBe('on');
+    expect((await guestMode(false)).json).toEqual({
+      guest_mode: false,
+      message: 'Configuration updated successfully',
+    });
+    const { json: preferences } = await store.get<StorePreferences>('/admin/config', { token: ADMIN });
+    expect(preferences).toMatchObject({ guest_mode: false, updated_by: '1', updated_at: expect.any(Number) });
+    expect((await store.get<{ guestMode: string }>('/', { token: null })).json.guestMode).toBe('off');
+    for (const target of [
+      '/entities',
+      `/entities/${media.id}`,
+      `/entities/${media.id}/media`,
+      '/entities/lookup?md5=0',
+    ]) {
+      expect(await outcome('GET', target, null)).toMatchObject({ status: 401 });
+      expect(await outcome('GET', target, WRITER)).toMatchObject({
+        status: 403,
+        detail: 'Insufficient permissions. Required: media_store_read',
+      });
+      expect([200, 404]).toContain((await outcome('GET', target, READER)).status);
+    }
+    expect((await outcome('GET', '/entities', NOBODY)).status).toBe(403);
+    await guestMode(true);
+  });
+
+  it('opens bytes of one entity to whoever has its signed URL, for a while', async () => {
+    const media = await store.media({}, Buffer.from('for a browser'));
+    const other = await store.media();
+    await guestMode(false);
+    const { json: urls } = await store.call<SignedUrls>('POST', `/entities/${media.id}/signed-urls`, {
+      token: READER,
+      form: { expires_in: '60' },
+    });
+    const open = (target: string) => store.get(target, { token: null });
+    expect((await open(urls.media)).text).toBe('for a browser');
+    expect((await open(urls.media.replace(String(media.id), String(other.id)))).status).toBe(401);
+    expect((await open(urls.media.replace(/expires=\d+/, `expires=${urls.expires_at + 1}`))).status).toBe(401);
+    expect((await open(`${urls.media.slice(0, -1)}${urls.media.endsWith('A') ? 'B' : 'A'}`)).status).toBe(401);
+    expect((await open(urls.media.replace('/media', ''))).status).toBe(401);
+    now += 61_000;
+    expect((await open(urls.media)).status).toBe(401);
+    expect((await store.call('POST', `/entities/${media.id}/signed-urls`, { token: null })).status).toBe(401);
+    await guestMode(true);
+  });
+
+  it('empties the trash by age', async () => {
+    const old = await store.collection('old');
+    const inside = await store.media({ parent_id: String(old.id) });
+    await store.patch(old.id, { is_deleted: 'true' });
+    now += 10 * 86_400_000;
+    const young = await store.collection('young');
+    await store.patch(young.id, { is_deleted: 'true' });
+    const purge = await store.call('POST', '/system/purge-trash', { token: ADMIN, form: { days: '5' } });
+    expect(purge.json).toMatchObject({ entities_deleted: 2, bytes_freed: inside.file_size });
+    expect((await store.get(`/entities/${inside.id}`)).status).toBe(404);
+    expect((await store.get(`/entities/${young.id}`)).status).toBe(200);
+  });
+});
+
+describe.each(backends())('limits on $name', (place) => {
+  let store: TestStore;
+  beforeAll(async () => {
+    store = await startStore(place, { limits: { userBytes: 2_500, totalBytes: 4_000 } });
+  });
+  afterAll(() => store.stop());
+
+  it('holds each user and the whole to their limits, also against parallel uploads', async () => {
+    const replies = await Promise.all(
+      Array.from({ length: 6 }, (_, i) => store.upload(Buffer.alloc(1_000, i), `${i}`)),
+    );
+    expect(replies.map(({ status }) => status).sort()).toEqual([201, 201, 413, 413, 413, 413]);
+    const refused = replies.find(({ status }) => status === 413);
+    expect(refused?.json).toMatchObject({ code: 'quota_exceeded', detail: expect.stringContaining('Your share') });
+    const form = (fill: number) => ({
+      is_collection: 'false',
+      media_file: { name: 'a', bytes: Buffer.alloc(1_000, fill) },
+    });
+    expect((await store.call('POST', '/entities', { token: ADMIN, form: form(100) })).status).toBe(201);
+    expect((await store.call('POST', '/entities', { token: ADMIN, form: form(101) })).status).toBe(201);
+    const full = await store.call('POST', '/entities', {
+      token: tokenOf('5', { permissions: ['media_store_write'] }),
+      form: form(102),
+    });
+    expect([full.status, full.json]).toMatchObject([507, { code: 'storage_full' }]);
+    expect(store.files()).toHaveLength(4);
+    const { json: use } = await store.get<StorageUse>('/system/storage', { token: ADMIN });
+    expect(use).toMatchObject({ files: 4, bytes: 4_000, entities: 4, deleted_entities: 0 });
+    expect(use.users.map(({ user_id, bytes, quota }) => [user_id, bytes, quota]).sort()).toEqual([
+      ['1', 2_000, 2_500],
+      ['7', 2_000, 2_500],
+    ]);
+    // What is removed for good makes room.
+    const [kept] = replies.filter(({ status }) => status === 201);
+    const id = kept?.json.id ?? 0;
+    await store.patch(id, { is_deleted: 'true' });
+    await store.remove(id);
+    expect((await store.upload(Buffer.alloc(900, 200))).status).toBe(201);
+  });
+});
+
+describe('without authentication', () => {
+  it('lets everyone do everything, and knows nobody', async () => {
+    if (!backend) throw new Error('no database');
+    const store = await startStore(backend, { noAuth: true });
+    try {
+      const form = { is_collection: 'true', label: 'x' };
+      expect((await store.call('POST', '/entities', { token: null, form })).json.added_by).toBeNull();
+      expect((await store.call('POST', '/entities', { token: 'rubbish', form })).status).toBe(201);
+      expect((await store.call('POST', '/entities', { token: WRITER, form })).json.added_by).toBeNull();
+      expect((await store.get('/system/audit', { token: null })).status).toBe(200);
+    } finally {
+      await store.stop();
+    }
+  });
+});
