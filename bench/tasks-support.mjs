@@ -1,0 +1,129 @@
+// The bare tools, and a worker with a queue of its own, for bench/tasks.mjs.
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { exiftoolPath } from 'exiftool-vendored';
+import sharp from 'sharp';
+import { jobMigrations, newJobId, openJobs } from '../packages/jobs/dist/index.js';
+import { migrate, noBroadcaster, openDatabase, silentLogger } from '../packages/runtime/dist/index.js';
+
+const WORKER = fileURLToPath(new URL('../packages/worker/bin/compute-worker.js', import.meta.url));
+
+/** A JPEG with structure and noise, as a camera's. */
+export async function photo(file, width, height) {
+  const noise = { type: 'gaussian', mean: 128, sigma: 40 };
+  const small = await sharp({
+    create: { width: width / 8, height: height / 8, channels: 3, background: 'grey', noise },
+  })
+    .png()
+    .toBuffer();
+  await sharp(small)
+    .resize(width, height)
+    .withExif({ IFD0: { Make: 'Bench', Model: 'One' } })
+    .jpeg({ quality: 90 })
+    .toFile(file);
+  return file;
+}
+
+/** The loop that anyone would write with sharp. */
+export async function bareSharp(files, folder, lanes, end) {
+  let next = 0;
+  const lane = async (id) => {
+    while (next < files.length) {
+      const file = files[next++];
+      await end(sharp(file).autoOrient()).toFile(path.join(folder, `bare-${id}.jpg`));
+    }
+  };
+  await Promise.all(Array.from({ length: lanes }, (_, id) => lane(id)));
+}
+
+/** `exiftool -stay_open`, one file after the other; the start is not counted. @returns milliseconds */
+export async function bareExiftool(files) {
+  const child = spawn('perl', [await exiftoolPath(), '-stay_open', 'True', '-@', '-'], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+  });
+  let text = '';
+  let wake = () => undefined;
+  child.stdout.on('data', (chunk) => {
+    text += chunk;
+    if (text.endsWith('{ready}\n')) wake();
+  });
+  const ask = (args) =>
+    new Promise((resolve) => {
+      text = '';
+      wake = resolve;
+      child.stdin.write(`${args.join('\n')}\n-execute\n`);
+    });
+  await ask(['-ver']);
+  const start = performance.now();
+  for (const file of files) await ask(['-G', '-n', '-json', '-fast', file]);
+  const took = performance.now() - start;
+  child.stdin.end('-stay_open\nFalse\n');
+  await new Promise((resolve) => child.on('close', resolve));
+  return took;
+}
+
+/** Runs jobs through a real worker process with a database of its own; from the first start to the last end. */
+export async function jobsThroughWorker({ folder, task, params, files, lanes }) {
+  fs.mkdirSync(folder, { recursive: true });
+  const url = `sqlite://${path.join(folder, 'store.db')}`;
+  const database = openDatabase(url, { schema: 'jobs', synchronous: 'full' });
+  await migrate(database, jobMigrations);
+  const storageDir = path.join(folder, 'compute');
+  const { repository, close } = openJobs({ database, storageDir, broadcaster: noBroadcaster, logger: silentLogger() });
+  const { default: definition } = await import(`../packages/tasks/dist/${task}/task.js`);
+  const { parseParams, storedParams } = await import('../packages/task-kit/dist/index.js');
+  const add = async (list) => {
+    const jobs = list.map((file) => {
+      const id = newJobId();
+      const input = { path: 'input/photo.jpg', name: 'photo.jpg', size: fs.statSync(file).size };
+      fs.mkdirSync(path.join(storageDir, id, 'input'), { recursive: true });
+      fs.copyFileSync(file, path.join(storageDir, id, input.path));
+      return {
+        job_id: id,
+        task_type: task,
+        params: storedParams(definition, parseParams(definition, params).data, input),
+      };
+    });
+    await repository.addJobs(jobs);
+    return jobs.map(({ job_id }) => job_id);
+  };
+  const ended = async (ids) => {
+    const jobs = [];
+    for (const id of ids) {
+      for (;;) {
+        const job = await repository.getJob(id);
+        if (job.status === 'failed') throw new Error(`${task}: ${job.error_message}`);
+        if (job.status === 'completed') {
+          jobs.push(job);
+          break;
+        }
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    }
+    return jobs;
+  };
+  const worker = spawn(process.execPath, [WORKER, '--tasks', task, '--concurrency', String(lanes)], {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    env: {
+      PATH: process.env.PATH,
+      CL_SERVER_DIR: folder,
+      WORKER_DATABASE_URL: url,
+      BROADCAST_TYPE: 'none',
+      LOG_LEVEL: 'error',
+      WORKER_POLL_INTERVAL: '0.1',
+    },
+  });
+  try {
+    await ended(await add(files.slice(0, 4))); // the process is warm then
+    const jobs = await ended(await add(files));
+    return Math.max(...jobs.map((j) => j.completed_at)) - Math.min(...jobs.map((j) => j.started_at));
+  } finally {
+    const gone = new Promise((resolve) => worker.on('exit', resolve));
+    worker.kill('SIGTERM');
+    await gone;
+    await close();
+    await database.close();
+  }
+}
