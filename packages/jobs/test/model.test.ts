@@ -288,7 +288,7 @@ describe.each(backends())('the repository on $name', (backend) => {
   });
   afterAll(() => engine.dispose());
 
-  it('does what the reference model does, over ten thousand random commands', async () => {
+  it('does what the reference model does, over ten thousand random commands', { timeout: 300_000 }, async () => {
     await fc.assert(
       fc.asyncProperty(commands, async (sequence) => {
         const world: World = { engine, jobs: new Map(), claims: [], executed: 0, order: 0 };
