@@ -184,7 +184,7 @@ export class HttpClient {
         }
         // The first DELETE got through although its answer was lost.
         if (attempt > 0 && spec.method === 'DELETE' && error instanceof ApiError && error.status === 404)
-          return undefined as T;
+          return read(new Response(null, { status: 204 }), deadline);
         const delay = repeatable ? retryDelay(error, { attempt, idempotent, policy: this.#policy }) : undefined;
         if (delay === undefined) throw error;
         await pause(delay, options.signal);
@@ -212,6 +212,7 @@ export class HttpClient {
       trace({ error: known });
       throw known;
     }
+    deadline.touch();
     const requestId = response.headers.get('x-request-id') ?? undefined;
     trace({ status: response.status, requestId });
     if (response.ok) return response;
