@@ -107,8 +107,7 @@ function poolOf(options: WorkerOptions, availability: Availability): RunnerPool 
     memory: Math.ceil(runnerMemory / MEGABYTE),
     logger,
     onTaskState: (task, state) => {
-      availability.set(task, state);
-      if (state.state === 'unavailable')
+      if (availability.set(task, state) && state.state === 'unavailable')
         logger.warn({ task, code: state.code, reason: state.reason }, 'task unavailable');
     },
   });

@@ -11,11 +11,13 @@ export class Availability {
     this.#states = new Map(tasks.map((task) => [task, { state: 'starting' }]));
   }
 
-  set(task: string, state: TaskState): void {
+  /** @returns whether that is new */
+  set(task: string, state: TaskState): boolean {
     const before = this.#states.get(task);
-    if (!before || JSON.stringify(before) === JSON.stringify(state)) return;
+    if (!before || JSON.stringify(before) === JSON.stringify(state)) return false;
     this.#states.set(task, state);
     for (const listener of [...this.#listeners]) listener();
+    return true;
   }
 
   onChange(listener: () => void): () => void {
