@@ -43,7 +43,7 @@ export interface InsightWorkerOptions {
 }
 
 const LEASE = 'm-insight';
-const LEASE_LENGTH = 15_000;
+const LEASE_LENGTH = 8_000;
 const HEARTBEAT = 5_000;
 
 export class InsightWorker {
