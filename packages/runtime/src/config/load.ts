@@ -107,7 +107,8 @@ function readYaml(folder: string | undefined): { values: Map<string, string>; fa
   try {
     text = fs.readFileSync(file, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { values, faults: [] };
+    // ENOTDIR: the data folder itself is wrong, and is checked by who opens it.
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return { values, faults: [] };
     return { values, faults: [`config.yaml cannot be read: ${messageOf(error)}`] };
   }
   try {

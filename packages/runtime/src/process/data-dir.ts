@@ -7,6 +7,17 @@ export interface DataDirOptions {
   readonly create: boolean;
 }
 
+/** One by one: `recursive` never returns where a file system says ENOENT to a new folder, as /proc does. */
+function makeFolder(folder: string): void {
+  if (fs.existsSync(folder)) return;
+  makeFolder(path.dirname(folder));
+  try {
+    fs.mkdirSync(folder, { mode: 0o750 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error; // another process was faster
+  }
+}
+
 /**
  * Checks the data folder: a directory that can be read and written.
  * @returns its absolute path
@@ -19,7 +30,7 @@ export function openDataDir(dir: string | undefined, { create }: DataDirOptions)
     );
   const folder = path.resolve(dir);
   try {
-    if (create) fs.mkdirSync(folder, { recursive: true, mode: 0o750 });
+    if (create) makeFolder(folder);
     if (!fs.statSync(folder).isDirectory())
       throw new StartupError(`the data folder ${folder} is not a directory: name another with CL_SERVER_DIR`);
     fs.accessSync(folder, fs.constants.R_OK | fs.constants.W_OK);
@@ -30,7 +41,7 @@ export function openDataDir(dir: string | undefined, { create }: DataDirOptions)
   } catch (error) {
     if (error instanceof StartupError) throw error;
     const code = (error as NodeJS.ErrnoException).code;
-    if (code === 'ENOENT')
+    if (code === 'ENOENT' && !create)
       throw new StartupError(`the data folder ${folder} does not exist: start the server first, or make it`);
     if (code === 'ENOTDIR' || code === 'EEXIST')
       throw new StartupError(`the data folder ${folder} cannot be made: a part of its path is a file`);

@@ -1,0 +1,96 @@
+/** The launcher with the real services: programs are those that `npm test` has built. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { eventually } from '@cl-server/testing';
+import mqtt from 'mqtt';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { endPlatform, jobOf, startTestPlatform, submitHash, type TestPlatform } from './support.js';
+
+const completed = (platform: TestPlatform, token: string, id: string) =>
+  eventually(
+    async () => {
+      const job = await jobOf(platform, token, id);
+      return job.status === 'completed' && job;
+    },
+    { within: 60_000, what: 'the end of the job' },
+  );
+
+describe('a running platform', () => {
+  let platform: TestPlatform;
+  beforeAll(async () => {
+    platform = await startTestPlatform();
+  });
+  afterAll(() => endPlatform(platform));
+
+  it('says that it is ready once, when every service is', async () => {
+    expect(platform.launcher.readyLines).toHaveLength(1);
+    for (const name of ['auth', 'store', 'compute'] as const)
+      expect((await fetch(`${platform.urls[name]}/readyz`)).status).toBe(200);
+  });
+
+  it('shows each program by its name and keeps a log of each', () => {
+    for (const name of ['cl-broker', 'auth-server', '/store.js', 'compute-server', 'compute-worker'])
+      expect(platform.launcher.childPid(name), name).toBeDefined();
+    const logs = fs.readdirSync(path.join(platform.dir.path, 'run_logs'));
+    expect(logs).toEqual(
+      expect.arrayContaining(['auth.log', 'broker.log', 'compute.log', 'store.log', 'worker-1.log']),
+    );
+  });
+
+  it('runs a job, and tells its events to a stranger and the whole job to its owner', async () => {
+    const token = await platform.token();
+    const [stranger, owner] = await Promise.all([
+      mqtt.connectAsync(platform.urls.mqtt, { protocolVersion: 4 }),
+      mqtt.connectAsync(platform.urls.mqtt, { protocolVersion: 4, username: 'admin', password: token }),
+    ]);
+    try {
+      const events: string[] = [];
+      const statuses: string[] = [];
+      stranger.on('message', (_topic, payload) => events.push(payload.toString()));
+      owner.on('message', (_topic, payload) => statuses.push(payload.toString()));
+      await stranger.subscribeAsync('inference/events', { qos: 1 });
+      await owner.subscribeAsync('job/status/+', { qos: 1 });
+      const id = await submitHash(platform, token, 'hello');
+      const job = await completed(platform, token, id);
+      expect(job.task_output).toMatchObject({ md5: '5d41402abc4b2a76b9719d911017c592' });
+      await eventually(() => events.some((text) => text.includes(id) && text.includes('completed')));
+      await eventually(() => statuses.some((text) => text.includes(id) && text.includes('task_output')));
+    } finally {
+      await Promise.all([stranger.endAsync(true), owner.endAsync(true)]);
+    }
+  });
+
+  it.each(['cl-broker', 'auth-server', '/store.js', 'compute-server', 'compute-worker'])(
+    'has %s back after it was killed, and jobs go on',
+    async (name) => {
+      const token = await platform.token();
+      const before = platform.launcher.kill(name);
+      await eventually(() => ![undefined, before].includes(platform.launcher.childPid(name)), {
+        what: `a new ${name}`,
+      });
+      for (const service of ['auth', 'store', 'compute'] as const)
+        await eventually(async () => (await fetch(`${platform.urls[service]}/readyz`)).ok, { what: service });
+      await completed(platform, token, await submitHash(platform, token, `after ${name}`));
+    },
+  );
+
+  it('ends cleanly on Ctrl-C that arrives twice, as it does under npm, with nothing left', async () => {
+    platform.launcher.interrupt();
+    platform.launcher.interrupt();
+    const { code, stdout } = await platform.launcher.ended;
+    expect(code).toBe(0);
+    expect(stdout.trimEnd().endsWith('Stopped.')).toBe(true);
+    expect([...platform.launcher.group().values()]).toEqual([]);
+  });
+});
+
+it('a launcher that is killed leaves nothing running', async () => {
+  const platform = await startTestPlatform();
+  try {
+    expect(platform.launcher.group().size).toBeGreaterThan(5);
+    process.kill(platform.launcher.pid, 'SIGKILL');
+    await eventually(() => platform.launcher.group().size === 0, { what: 'the end of all children', within: 10_000 });
+  } finally {
+    await endPlatform(platform);
+  }
+});

@@ -1,0 +1,145 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import path from 'node:path';
+import { eventually, freePort, projectRoot, type TempDir, tempDir } from '@cl-server/testing';
+
+const program = path.join(projectRoot, 'apps/server/bin/cl-server.js');
+
+export interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** One `cl-server` as a terminal starts it: leader of its own process group. */
+export class Launcher {
+  readonly #process: ChildProcess;
+  readonly ended: Promise<Ended>;
+  stdout = '';
+  stderr = '';
+
+  constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+    this.#process = spawn(process.execPath, [program, ...args], {
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+    });
+    this.#process.stdout?.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
+    this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
+    this.ended = new Promise((resolve) =>
+      this.#process.on('close', (code) => resolve({ code, stdout: this.stdout, stderr: this.stderr })),
+    );
+  }
+
+  get pid(): number {
+    const { pid } = this.#process;
+    if (pid === undefined) throw new Error('the launcher was not started');
+    return pid;
+  }
+
+  /** As Ctrl-C does: to each process of the group. */
+  interrupt(): void {
+    process.kill(-this.pid, 'SIGINT');
+  }
+
+  /** Everything in the group, the launcher too: pid → command line. */
+  group(): Map<number, string> {
+    return processesOf(this.pid);
+  }
+
+  /** pid of the child whose command line has this word. */
+  childPid(word: string): number | undefined {
+    for (const [pid, args] of this.group()) if (pid !== this.pid && args.includes(word)) return pid;
+    return undefined;
+  }
+
+  /** @returns the pid that it had */
+  kill(word: string): number {
+    const pid = this.childPid(word);
+    if (pid === undefined) throw new Error(`no child ${word}`);
+    process.kill(pid, 'SIGKILL');
+    return pid;
+  }
+
+  get readyLines(): string[] {
+    return this.stdout.split('\n').filter((line) => line.startsWith('ready '));
+  }
+}
+
+/** Living processes of a group. */
+export function processesOf(group: number): Map<number, string> {
+  const rows = execFileSync('ps', ['-ww', '-eo', 'pid=,pgid=,stat=,args='], { encoding: 'utf8' }).split('\n');
+  const found = new Map<number, string>();
+  for (const row of rows) {
+    const [, pid, pgid, state, args] = /^\s*(\d+)\s+(\d+)\s+(\S+)\s+(.*)$/.exec(row) ?? [];
+    if (Number(pgid) === group && !state?.startsWith('Z')) found.set(Number(pid), args ?? '');
+  }
+  return found;
+}
+
+export interface TestPlatform {
+  readonly launcher: Launcher;
+  readonly dir: TempDir;
+  readonly urls: Readonly<Record<'auth' | 'store' | 'compute' | 'mqtt', string>>;
+  token(): Promise<string>;
+}
+
+export const PASSWORD = 'a password of the tests';
+
+export async function startTestPlatform(...more: readonly string[]): Promise<TestPlatform> {
+  const dir = tempDir('cl-platform-');
+  const services = ['auth', 'store', 'compute'].flatMap((name) => [`--${name}-port`, '0']);
+  const mqtt = ['--mqtt-port', String(await freePort()), '--mqtt-ws-port', '0'];
+  const launcher = new Launcher(['start', '--data-dir', dir.path, '--workers', '1', ...services, ...mqtt, ...more], {
+    ADMIN_PASSWORD: PASSWORD,
+    MODELS_OFFLINE: 'true',
+  });
+  await Promise.race([
+    eventually(() => launcher.readyLines[0], { within: 90_000, what: 'the ready line' }),
+    launcher.ended.then(({ stdout, stderr }) => {
+      throw new Error(`the platform did not start:\n${stdout}\n${stderr}`);
+    }),
+  ]);
+  const urls = JSON.parse(launcher.readyLines[0]?.slice(6) ?? '{}') as TestPlatform['urls'];
+  return {
+    launcher,
+    dir,
+    urls,
+    token: async () => {
+      const response = await fetch(`${urls.auth}/auth/token`, {
+        method: 'POST',
+        body: new URLSearchParams({ username: 'admin', password: PASSWORD }),
+      });
+      return ((await response.json()) as { access_token: string }).access_token;
+    },
+  };
+}
+
+/** Ends what a test left running, however it failed. */
+export async function endPlatform({ launcher, dir }: TestPlatform): Promise<void> {
+  for (const pid of launcher.group().keys()) process.kill(pid, 'SIGKILL');
+  await launcher.ended;
+  dir.remove();
+}
+
+export interface JobView {
+  readonly job_id: string;
+  readonly status: string;
+  readonly progress: number;
+  readonly task_output: Readonly<Record<string, unknown>> | null;
+}
+
+export async function submitHash({ urls }: TestPlatform, token: string, content: string): Promise<string> {
+  const body = new FormData();
+  body.append('file', new Blob([content]), 'note.txt');
+  const response = await fetch(`${urls.compute}/jobs/hash`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}` },
+    body,
+  });
+  return ((await response.json()) as JobView).job_id;
+}
+
+export async function jobOf({ urls }: TestPlatform, token: string, id: string): Promise<JobView> {
+  const response = await fetch(`${urls.compute}/jobs/${id}`, { headers: { authorization: `Bearer ${token}` } });
+  return (await response.json()) as JobView;
+}
