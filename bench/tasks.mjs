@@ -92,11 +92,11 @@ const benches = {
       '-f',
       'lavfi',
       '-i',
-      'testsrc2=size=1280x720:rate=30:duration=20',
+      'testsrc2=size=1280x720:rate=30:duration=60',
       '-f',
       'lavfi',
       '-i',
-      'sine=duration=20',
+      'sine=duration=60',
     ];
     spawnSync(ffmpeg, ['-v', 'error', '-y', ...lavfi, '-pix_fmt', 'yuv420p', '-preset', 'ultrafast', at('v.mp4')]);
     const input = await mediaInput(at('v.mp4'));

@@ -82,22 +82,23 @@ function liveReporter({ folder, renditions, info }: HlsPlan, onProgress: (percen
 
 async function publish(plan: HlsPlan, { ffprobe }: MakeOptions): Promise<readonly MadeRendition[]> {
   const { folder, renditions } = plan;
-  const entries: StreamEntry[] = [];
-  const made: MadeRendition[] = [];
-  for (const rendition of renditions) {
-    const playlist = playlistOf(rendition);
-    const segments = await checkedSegments(folder, playlist);
-    const [first] = segments;
-    const codecs = first ? await segmentCodecs(path.join(folder, first.uri), ffprobe) : '';
-    const bandwidth = Math.ceil(peak(segments));
-    const averageBandwidth = Math.ceil(bits(segments) / seconds(segments));
-    await writeAtomically(path.join(folder, playlist), vodPlaylist(segments));
-    entries.push({ ...rendition, playlist, bandwidth, averageBandwidth, codecs });
-    made.push({ ...rendition, playlist, bandwidth, segments: segments.length });
-  }
-  await writeAtomically(path.join(folder, HLS_FILES.master), masterPlaylist(entries));
+  const finished = await Promise.all(
+    renditions.map(async (rendition) => {
+      const playlist = playlistOf(rendition);
+      const segments = await checkedSegments(folder, playlist);
+      const [first] = segments;
+      const codecs = first ? await segmentCodecs(path.join(folder, first.uri), ffprobe) : '';
+      await writeAtomically(path.join(folder, playlist), vodPlaylist(segments));
+      const bandwidth = Math.ceil(peak(segments));
+      const averageBandwidth = Math.ceil(bits(segments) / seconds(segments));
+      const entry: StreamEntry = { ...rendition, playlist, bandwidth, averageBandwidth, codecs };
+      return { entry, made: { ...rendition, playlist, bandwidth, segments: segments.length } };
+    }),
+  );
+  const master = masterPlaylist(finished.map(({ entry }) => entry));
+  await writeAtomically(path.join(folder, HLS_FILES.master), master);
   await fs.rm(path.join(folder, HLS_FILES.live), { force: true });
-  return made;
+  return finished.map(({ made }) => made);
 }
 
 /**

@@ -10,7 +10,5 @@ export default defineTask({
   file: contract.file,
   outputPath: 'output/exif_metadata.json',
   timeout: 120,
-  // All of its jobs share one exiftool.
-  process: 'exif',
   load: async () => (await import('./run.js')).exif(),
 });
