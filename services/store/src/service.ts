@@ -2,7 +2,7 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { type Guard, jobEndpoints, STORE_API, storeEndpoints } from '@cl-server/contract';
-import { createJobApi, GuestMode, LiveWorkers } from '@cl-server/job-routes';
+import { createJobApi, GuestMode, JobCreation, LiveWorkers } from '@cl-server/job-routes';
 import { type JobTables, openJobs } from '@cl-server/jobs';
 import { createExifReader } from '@cl-server/media';
 import {
@@ -30,6 +30,7 @@ import { Contents } from './files/contents.js';
 import { createInspector } from './files/inspector.js';
 import { MediaFolder } from './files/media-folder.js';
 import { Previews } from './files/previews.js';
+import { Streams } from './files/streams.js';
 import { TagReader } from './files/tag-reader.js';
 import { createInsightApi } from './insight/api.js';
 import { EntityLister } from './listing/lister.js';
@@ -37,6 +38,7 @@ import { ReadAuth } from './preferences.js';
 import { serveAdmin } from './routes/admin.js';
 import { serveEntities, type UserOf } from './routes/entities.js';
 import { serveMedia } from './routes/media.js';
+import { serveStreams } from './routes/streams.js';
 import { serveSystem } from './routes/system.js';
 import { UrlSigner } from './signed-urls.js';
 import { Audit } from './system/audit.js';
@@ -109,7 +111,38 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   const inspector = createInspector({ exif, ffprobe: tools.ffprobe });
   const previews = new Previews({ folder, maxPixels: options.maxImagePixels, ...tools });
   const db = database.kysely;
-  const contents = new Contents({ folder, db, write, inspector, logger, onFreed: (sha256) => previews.remove(sha256) });
+  const jobs = openJobs({
+    database: options.jobDatabase,
+    storageDir: options.jobStorageDir,
+    broadcaster,
+    logger,
+    now,
+    ...(options.eventsTopic !== undefined && { eventsTopic: options.eventsTopic }),
+    ...(options.jobStatusTopic !== undefined && { jobStatusTopic: options.jobStatusTopic }),
+  });
+  const streams = new Streams({
+    folder,
+    streamsDir: options.streamsDir,
+    jobs,
+    creation: new JobCreation({
+      repository: jobs.repository,
+      storage: jobs.storage,
+      mediaDir: folder.root,
+      streamsDir: options.streamsDir,
+      maxQueued: options.maxQueued ?? 10_000,
+    }),
+    tasks: options.tasks,
+  });
+  const contents = new Contents({
+    folder,
+    db,
+    write,
+    inspector,
+    logger,
+    onFreed: async (sha256) => {
+      await Promise.all([previews.remove(sha256), streams.remove(sha256)]);
+    },
+  });
   await contents.recover();
   const tagReader = new TagReader({ db, write, inspector, folder, logger });
   const entities = new EntityService({
@@ -127,15 +160,6 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   const lister = new EntityLister(reads, database.dialect);
   const readAuth = new ReadAuth(db, options.readAuth ?? false, now);
 
-  const jobs = openJobs({
-    database: options.jobDatabase,
-    storageDir: options.jobStorageDir,
-    broadcaster,
-    logger,
-    now,
-    ...(options.eventsTopic !== undefined && { eventsTopic: options.eventsTopic }),
-    ...(options.jobStatusTopic !== undefined && { jobStatusTopic: options.jobStatusTopic }),
-  });
   const guestJobs = new GuestMode({ preferences: jobs.preferences, now });
   const workers = await new LiveWorkers({
     broadcaster,
@@ -178,7 +202,9 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   const userOf: UserOf = (claims) => (noAuth ? null : (claims?.id ?? null));
   serveEntities(app, { entities, reader, lister, userOf });
   const signer = new UrlSigner(options.credential, now);
-  serveMedia(app, { reader, folder, previews, signer, route: { authorize: signer.guard(authorize) } });
+  const route = { authorize: signer.guard(authorize) };
+  serveMedia(app, { reader, folder, previews, signer, route });
+  serveStreams(app, { reader, streams, signer, route });
   serveAdmin(app, { readAuth, userOf, logger });
   const audit = new Audit(db, contents, now);
   serveSystem(app, { db, audit, entities, folder, limits, userOf, now });

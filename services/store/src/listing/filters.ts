@@ -20,6 +20,9 @@ export interface Condition {
 
 const likePattern = (text: string): string => `%${text.replace(/[\\%_]/g, '\\$&')}%`;
 
+/** Of these SQLite's `like` knows upper and lower case; of others only the full-text index does. */
+const ASCII = /^[\x20-\x7e]+$/;
+
 /** Letters that make a trigram; shorter texts are in no index. */
 const TRIGRAM = 3;
 
@@ -52,7 +55,9 @@ export function conditionsOf(query: EntityQuery, dialect: SqlDialect): Condition
     const match = sql`entity_labels match ${`"${text.replaceAll('"', '""')}"`}`;
     return {
       indexed: match,
-      plain: sql`+e.id in (select rowid from entity_labels where ${match})`,
+      plain: ASCII.test(text)
+        ? sql`+e.label like ${likePattern(text)} escape '\\'`
+        : sql`+e.id in (select rowid from entity_labels where ${match})`,
       // The full-text index gives its rows by id; `cross join` keeps it the outer loop.
       from: sql`entity_labels f cross join entities e on e.id = f.rowid`,
       ordered: true,

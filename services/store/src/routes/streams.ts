@@ -1,0 +1,73 @@
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import { deleteStream, getStreamFile, getStreamManifest } from '@cl-server/contract';
+import { Answer, type App, badRequest, notFound, type RouteOptions, sendFile } from '@cl-server/runtime';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { EntityReader } from '../entities/reader.js';
+import type { Streams } from '../files/streams.js';
+import type { UrlSigner } from '../signed-urls.js';
+
+export interface StreamRoutesOptions {
+  readonly reader: EntityReader;
+  readonly streams: Streams;
+  readonly signer: UrlSigner;
+  readonly route: RouteOptions;
+}
+
+const TYPES: Readonly<Record<string, string>> = {
+  '.m3u8': 'application/vnd.apple.mpegurl',
+  '.ts': 'video/mp2t',
+  '.m4s': 'video/iso.segment',
+  '.mp4': 'video/mp4',
+  '.vtt': 'text/vtt',
+};
+
+/** A playlist's own references with a query, so that a player that follows them brings the signature along. */
+export const withQuery = (playlist: string, query: string): string =>
+  playlist
+    .split('\n')
+    .map((line) => {
+      if (line.startsWith('#')) return line.replace(/URI="([^"?]+)"/g, `URI="$1?${query}"`);
+      return line.trim() === '' ? line : `${line.trim()}?${query}`;
+    })
+    .join('\n');
+
+export function serveStreams(app: App, { reader, streams, signer, route }: StreamRoutesOptions): void {
+  const send = async (request: FastifyRequest, reply: FastifyReply, file: string, name: string) => {
+    const extension = path.extname(name);
+    const contentType = TYPES[extension] ?? 'application/octet-stream';
+    const query = extension === '.m3u8' ? signer.valid(request) : undefined;
+    if (query === undefined) return sendFile(request, reply, { path: file, contentType, name, disposition: 'inline' });
+    const playlist = await fs.readFile(file, 'utf8');
+    return reply.type(contentType).header('cache-control', 'private, no-cache').send(withQuery(playlist, query));
+  };
+
+  app.handle(
+    getStreamManifest,
+    async ({ params, query, request, reply }) => {
+      const row = await reader.row(params.entity_id).catch((error: unknown) => {
+        throw notFound('hls_failed', { code: 'hls_failed', cause: error });
+      });
+      const file = await streams.playlist(row, query.wait);
+      if (file === undefined) return new Answer(202, { detail: 'hls_generating' });
+      return send(request, reply, file, 'adaptive.m3u8');
+    },
+    route,
+  );
+
+  app.handle(
+    getStreamFile,
+    async ({ params, request, reply }) => {
+      const row = await reader.row(params.entity_id);
+      if (row.is_collection === 1) throw badRequest('Entity is a collection');
+      if (/[/\\]|^\.{1,2}$/.test(params.filename)) throw badRequest('Invalid filename');
+      return send(request, reply, await streams.file(row, params.filename), params.filename);
+    },
+    route,
+  );
+
+  app.handle(deleteStream, async ({ params }) => {
+    const { sha256 } = await reader.row(params.entity_id);
+    if (sha256 !== null) await streams.remove(sha256);
+  });
+}
