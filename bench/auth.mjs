@@ -54,7 +54,7 @@ let held = false;
 try {
   const token = await login();
   const me = await (await fetch(`${auth.url}/users/me`, { headers: bearer(token) })).json();
-  const bare = await forkServer(path.join(import.meta.dirname, 'lib/bare-fastify.mjs'), [JSON.stringify(me)]);
+  const bare = await forkServer(path.join(import.meta.dirname, 'bare-fastify.mjs'), [JSON.stringify(me)]);
   const keys = await new RemoteKeys({ authUrl: auth.url, logger: silentLogger() }).start();
   await keys.refresh();
   const bareKeys = createRemoteJWKSet(new URL(`${auth.url}/.well-known/jwks.json`));

@@ -1,7 +1,13 @@
 import { GUARDS, type Guard, type TokenClaims } from '@cl-server/contract';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { HttpError, unauthenticated } from '../src/errors.js';
-import { type Authorize, type AuthorizerOptions, bearerOf, createAuthorizer } from '../src/tokens/guard.js';
+import {
+  type Authorize,
+  type AuthorizerOptions,
+  bearerOf,
+  createAuthorizer,
+  type Openness,
+} from '../src/tokens/guard.js';
 import { TokenVerifier } from '../src/tokens/verifier.js';
 import { forge, HeldKeys, type Json, signedBy, type TestKey, testKey } from './token-forge.js';
 
@@ -90,7 +96,7 @@ describe('a service’s modes', () => {
   });
 
   it.each(guarded)('public but checked: strangers pass %s, a bad token does not', async (guard: Guard) => {
-    const authorize = authorizer({ openness: async () => 'public-but-checked' });
+    const authorize = authorizer({ openness: async (): Promise<Openness> => 'public-but-checked' });
     expect(await authorize(guard, nobody)).toBeNull();
     expect(await authorize(guard, bearer(token()))).toMatchObject({ id: '7' });
     expect((await refusal(authorize(guard, bearer('rubbish'))))[0]).toBe(401);

@@ -29,7 +29,7 @@ import { AttemptLimiter } from './login/attempt-limiter.js';
 import { Login } from './login/login.js';
 import { PasswordHasher } from './login/password-hasher.js';
 import { serveLogin } from './login/routes.js';
-import { confirmClaims } from './tokens/confirm-claims.js';
+import { Callers } from './tokens/callers.js';
 import { serveRevocations } from './tokens/revocations.js';
 import { TokenIssuer } from './tokens/token-issuer.js';
 import { serveUsers } from './users/routes.js';
@@ -102,6 +102,7 @@ async function assemble(options: AuthServiceOptions, database: AuthDatabase): Pr
     logger,
   });
 
+  const callers = new Callers(users);
   const paths = keyPaths(dataDir, options);
   const keys = await SigningKeys.open({ paths, tokenLifetime, logger, now, watchInterval: options.keyWatchInterval });
   if (!(await securePrivateKey(paths)))
@@ -121,7 +122,7 @@ async function assemble(options: AuthServiceOptions, database: AuthDatabase): Pr
       verifier: new TokenVerifier({ keys, now }),
       texts: AUTH_TEXTS,
       credential: serviceCredential(dataDir),
-      confirm: confirmClaims(users),
+      confirm: callers.confirm,
     }),
     logger,
     metrics,
@@ -140,8 +141,8 @@ async function assemble(options: AuthServiceOptions, database: AuthDatabase): Pr
   });
   app.handle(getAuthRoot, () => ({ message: 'authentication service is running' }));
   serveKeys(app, keys);
-  serveLogin(app, { users, administration, login, issuer: new TokenIssuer({ keys, lifetime: tokenLifetime, now }) });
-  serveUsers(app, users, administration);
+  serveLogin(app, { callers, administration, login, issuer: new TokenIssuer({ keys, lifetime: tokenLifetime, now }) });
+  serveUsers(app, { users, administration, callers });
   serveRevocations(app, database);
   serveAudit(app, audit);
 

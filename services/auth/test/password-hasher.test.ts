@@ -30,8 +30,8 @@ describe('password hashes', () => {
     };
     await timed(undefined);
     const [known, unknown] = [await timed(hash), await timed(undefined)];
-    expect(unknown / known).toBeGreaterThan(0.5);
-    expect(unknown / known).toBeLessThan(2);
+    expect(unknown / known).toBeGreaterThan(0.2); // without the comparison it is a hundredth
+    expect(unknown / known).toBeLessThan(5);
   });
 
   it('wait for their turn, and are refused when too many wait', async () => {

@@ -113,8 +113,8 @@ describe.each(backends())('users on $name', (backend) => {
   it('stay as they are where a change names nothing, and empty fields but permissions count as unnamed', async () => {
     const user = await h.create('still', { permissions: 'a' });
     const token = await h.login('still');
-    for (const form of [{}, { password: '', is_active: '', is_admin: '' }])
-      expect((await h.change(user.id, form)).json).toEqual(user);
+    const unnamed: Record<string, string>[] = [{}, { password: '', is_active: '', is_admin: '' }];
+    for (const form of unnamed) expect((await h.change(user.id, form)).json).toEqual(user);
     expect((await h.me(token)).status).toBe(200);
     expect((await h.change(user.id, { permissions: '' })).json.permissions).toEqual([]);
   });

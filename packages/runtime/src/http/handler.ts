@@ -76,12 +76,10 @@ const isMultipart = (request: FastifyRequest): boolean =>
 
 /** Repeated query keys: the last one counts, as it always did. */
 function flatQuery(query: unknown): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(query as Record<string, unknown>).map(([key, value]) => [
-      key,
-      Array.isArray(value) ? value.at(-1) : value,
-    ]),
-  );
+  const flat: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(query as Record<string, unknown>))
+    flat[key] = Array.isArray(value) ? value.at(-1) : value;
+  return flat;
 }
 
 function textFields(body: unknown): Record<string, string> {
@@ -116,33 +114,43 @@ function checkInput<E extends AnyEndpoint>(
   return parts as Pick<Context<E>, 'params' | 'query' | 'form' | 'json'>;
 }
 
-async function readForm(
+/** The router calls the rest of a path `*`. */
+function namedRest({ '*': tail = '', ...params }: Record<string, string>, name: string): Record<string, string> {
+  return { ...params, [name]: tail };
+}
+
+function readForm(
   endpoint: AnyEndpoint,
   request: FastifyRequest,
   uploads: UploadOptions | undefined,
-): Promise<ReceivedForm | undefined> {
-  if (!(endpoint.form || endpoint.files) || !isMultipart(request)) return undefined;
+): Promise<ReceivedForm> {
   const folder = uploads ?? { folder: '', maxBytes: 0 };
   return receiveForm(request.raw, uploads ? Object.keys(endpoint.files ?? {}) : [], folder);
 }
 
-async function send(
-  endpoint: AnyEndpoint,
+/**
+ * Sets status and headers.
+ * @returns what the router is to send; the reply itself only where nothing is left to send, since awaiting it waits for
+ * the answer's end
+ */
+function prepare(
   reply: FastifyReply,
   result: unknown,
-  checkResponses: boolean,
-): Promise<FastifyReply> {
+  success: number,
+  check: (status: number, body: unknown) => void,
+) {
   if (result === reply || reply.sent) return reply;
-  const status = result instanceof Answer ? result.status : successStatus(endpoint);
-  const body = result instanceof Answer ? result.body : result;
-  if (result instanceof Answer) reply.headers({ ...result.headers });
+  const answer = result instanceof Answer ? result : undefined;
+  const status = answer ? answer.status : success;
+  const body = answer ? answer.body : result;
+  if (answer) reply.headers({ ...answer.headers });
   reply.code(status);
   if (body === undefined) return reply.send();
-  const schema = endpoint.responses[status]?.schema;
-  if (checkResponses && schema) schema.parse(body);
+  check(status, body);
+  if (body !== null && typeof body === 'object') return body;
   // Text would be sent as text/plain.
-  if (body === null || typeof body !== 'object') return reply.type('application/json').send(JSON.stringify(body));
-  return reply.send(body);
+  reply.type('application/json');
+  return JSON.stringify(body);
 }
 
 export function addHandler<E extends AnyEndpoint>(
@@ -151,11 +159,16 @@ export function addHandler<E extends AnyEndpoint>(
   handler: Handler<E>,
   options: HandlerOptions,
 ): void {
-  const route = async (request: FastifyRequest, reply: FastifyReply, rest: string | undefined) => {
-    const form = await readForm(endpoint, request, options.uploads);
+  const takesForm = endpoint.form !== undefined || endpoint.files !== undefined;
+  const success = successStatus(endpoint);
+  const check = (status: number, body: unknown): void => {
+    if (options.checkResponses) endpoint.responses[status]?.schema?.parse(body);
+  };
+
+  const route = async (request: FastifyRequest, reply: FastifyReply, rest: string | undefined): Promise<unknown> => {
+    const form = takesForm && isMultipart(request) ? await readForm(endpoint, request, options.uploads) : undefined;
     try {
-      const { '*': tail, ...params } = request.params as Record<string, string>;
-      if (rest !== undefined) params[rest] = tail ?? '';
+      const params = rest === undefined ? request.params : namedRest(request.params as Record<string, string>, rest);
       const raw: RawInput = {
         params,
         query: flatQuery(request.query),
@@ -171,7 +184,7 @@ export function addHandler<E extends AnyEndpoint>(
         request,
         reply,
       });
-      return await send(endpoint, reply, result, options.checkResponses);
+      return prepare(reply, result, success, check);
     } finally {
       await form?.cleanup();
     }

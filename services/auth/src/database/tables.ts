@@ -1,5 +1,5 @@
 /** Rows of the auth database. Times are milliseconds, booleans 0 or 1, lists JSON. */
-import type { Database, PostgresDatabase, SqliteDatabase } from '@cl-server/runtime';
+import type { Database } from '@cl-server/runtime';
 import type { Generated, Selectable } from 'kysely';
 
 export interface UserTable {
@@ -45,5 +45,3 @@ export interface AuthTables {
 export type UserRow = Selectable<UserTable>;
 export type AuditRow = Selectable<AuditTable>;
 export type AuthDatabase = Database<AuthTables>;
-export type SqliteAuthDatabase = SqliteDatabase<AuthTables>;
-export type PostgresAuthDatabase = PostgresDatabase<AuthTables>;

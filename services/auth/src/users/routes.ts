@@ -8,10 +8,10 @@ import {
   type TokenClaims,
   updateUser,
 } from '@cl-server/contract';
-import { type App, notFound, unauthenticated } from '@cl-server/runtime';
+import { type App, notFound } from '@cl-server/runtime';
 import type { FastifyRequest } from 'fastify';
 import type { Actor } from '../audit/audit-log.js';
-import type { UserRow } from '../database/tables.js';
+import type { Callers } from '../tokens/callers.js';
 import { toUser } from './user.js';
 import type { UserAdministration } from './user-administration.js';
 import type { UserRepository } from './user-repository.js';
@@ -22,15 +22,14 @@ export const actorOf = (user: TokenClaims | null, request: FastifyRequest): Acto
   address: request.ip,
 });
 
-/** The row of the user who calls; it may have gone since the guard looked. */
-export async function callerRow(users: UserRepository, user: TokenClaims | null): Promise<UserRow> {
-  const row = user ? await users.byId(Number(user.id)) : undefined;
-  if (!row) throw unauthenticated('Could not validate credentials');
-  return row;
+export interface UserRoutesOptions {
+  readonly users: UserRepository;
+  readonly administration: UserAdministration;
+  readonly callers: Callers;
 }
 
-export function serveUsers(app: App, users: UserRepository, administration: UserAdministration): void {
-  app.handle(getCurrentUser, async ({ user }) => toUser(await callerRow(users, user)));
+export function serveUsers(app: App, { users, administration, callers }: UserRoutesOptions): void {
+  app.handle(getCurrentUser, ({ user }) => toUser(callers.rowOf(user)));
 
   app.handle(createUser, async ({ form, user, request }) =>
     toUser(await administration.create(form, actorOf(user, request))),
