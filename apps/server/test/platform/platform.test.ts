@@ -29,7 +29,7 @@ describe('a running platform', () => {
   });
 
   it('shows each program by its name and keeps a log of each', () => {
-    for (const name of ['cl-broker', 'auth-server', '/store.js', 'compute-server', 'compute-worker'])
+    for (const name of ['cl-broker', 'auth-server', 'store', 'compute-server', 'compute-worker', 'm-insight-worker'])
       expect(platform.launcher.childPid(name), name).toBeDefined();
     const logs = fs.readdirSync(path.join(platform.dir.path, 'run_logs'));
     expect(logs).toEqual(
@@ -60,7 +60,7 @@ describe('a running platform', () => {
     }
   });
 
-  it.each(['cl-broker', 'auth-server', '/store.js', 'compute-server', 'compute-worker'])(
+  it.each(['cl-broker', 'auth-server', 'store', 'compute-server', 'compute-worker', 'm-insight-worker'])(
     'has %s back after it was killed, and jobs go on',
     async (name) => {
       const token = await platform.token();

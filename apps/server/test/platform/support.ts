@@ -46,16 +46,17 @@ export class Launcher {
     return processesOf(this.pid);
   }
 
-  /** pid of the child whose command line has this word. */
-  childPid(word: string): number | undefined {
-    for (const [pid, args] of this.group()) if (pid !== this.pid && args.includes(word)) return pid;
+  /** pid of the child of this program, as its command line shows it: by its file or by its title. */
+  childPid(program: string): number | undefined {
+    const shown = new RegExp(`(^|/)${program}(\\.js)?( |$)`);
+    for (const [pid, args] of this.group()) if (pid !== this.pid && shown.test(args)) return pid;
     return undefined;
   }
 
   /** @returns the pid that it had */
-  kill(word: string): number {
-    const pid = this.childPid(word);
-    if (pid === undefined) throw new Error(`no child ${word}`);
+  kill(program: string): number {
+    const pid = this.childPid(program);
+    if (pid === undefined) throw new Error(`no child ${program}`);
     process.kill(pid, 'SIGKILL');
     return pid;
   }
