@@ -59,15 +59,18 @@ describe('the lease of a running job', () => {
     const other = platform.start({ id: 'other' });
     await other.ready;
     const jobs = await Promise.all(ids.map((id) => platform.ended(id)));
-    for (const job of jobs) expect(job).toMatchObject({ status: 'completed', committed_attempt: 2, retry_count: 1 });
+    for (const job of jobs) expect(job.status).toBe('completed');
     sleeper.child.kill('SIGCONT');
     await eventually(() => sleeper.output().split('an attempt is given up').length > ids.length, {
       what: 'the refusal of the late results',
     });
-    for (const id of ids) {
-      expect(await platform.job(id)).toMatchObject({ committed_attempt: 2, task_output: { attempt: 2 } });
-      expect(await read(id, 'output/late.txt')).toBe('by attempt 2');
-      await eventually(() => fs.readdirSync(path.join(platform.dataDir, 'compute', id, 'attempts')).join() === '2');
+    for (const { job_id: id, committed_attempt: by } of jobs) {
+      expect(by).toBeGreaterThan(1);
+      expect(await platform.job(id)).toMatchObject({ committed_attempt: by, task_output: { attempt: by } });
+      expect(await read(id, 'output/late.txt')).toBe(`by attempt ${by}`);
+      await eventually(
+        () => fs.readdirSync(path.join(platform.dataDir, 'compute', id, 'attempts')).join() === String(by),
+      );
     }
     const after = await platform.add('noop');
     expect(await platform.ended(after)).toMatchObject({ status: 'completed' });
