@@ -40,8 +40,11 @@ import { serveEntities, type UserOf } from './routes/entities.js';
 import { serveMedia } from './routes/media.js';
 import { serveStreams } from './routes/streams.js';
 import { serveSystem } from './routes/system.js';
+import { serveUploads } from './routes/uploads.js';
 import { UrlSigner } from './signed-urls.js';
 import { Audit } from './system/audit.js';
+import { ResumableUploads } from './uploads/resumable.js';
+import { openNeighbourSearch } from './vectors/open-index.js';
 
 export interface StoreOptions {
   /** With the store's tables, migrated. The caller closes it. */
@@ -209,6 +212,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   const audit = new Audit(db, contents, now);
   serveSystem(app, { db, audit, entities, folder, limits, userOf, now });
   const insight = createInsightApi({
+    index: await openNeighbourSearch(database, logger),
     database,
     write,
     reads,
@@ -228,6 +232,15 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
     ...app,
     handle: (endpoint, handler, route) => app.handle(endpoint, handler, { ...jobUploads, ...route }),
   });
+  const uploads = new ResumableUploads({
+    directory: path.join(folder.root, '.uploads'),
+    maxBytes: options.maxUploadBytes,
+    entities,
+    view: async (id) => reader.view(await reader.row(id)),
+    logger,
+  });
+  await uploads.recover();
+  serveUploads(app, { uploads, authorize, userOf });
   tagReader.wake();
 
   return {
@@ -241,6 +254,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
     },
     close: async () => {
       await app.close();
+      uploads.close();
       await tagReader.close();
       await contents.close();
       await workers.close();

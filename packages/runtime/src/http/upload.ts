@@ -46,10 +46,13 @@ export const textForFile = (name: string, text: string): ValidationItem => ({
 
 const LIMITS = { fields: 200, fieldSize: 1_048_576, fieldNameSize: 200, files: 10, headerPairs: 100 };
 
+/** What file systems, SQLite and PostgreSQL say of a full disk. */
+const FULL = new Set(['ENOSPC', 'EDQUOT', 'SQLITE_FULL', '53100']);
+
 /** Turns storage faults into words for the client; a full disk is not a bug. */
 export function storageFault(error: unknown): unknown {
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  if (code === 'ENOSPC' || code === 'EDQUOT')
+  if (code !== undefined && FULL.has(code))
     return new HttpError(507, 'The server has no space left for this file', { cause: error });
   return error;
 }
