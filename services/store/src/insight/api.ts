@@ -21,7 +21,7 @@ import { interactiveJobs } from '../search/interactive.js';
 import { PhashIndex } from '../search/phash-index.js';
 import { searchScope } from '../search/scope.js';
 import { Search } from '../search/search.js';
-import { VectorIndex } from '../vectors/vector-index.js';
+import type { NeighbourSearch } from '../vectors/neighbour-search.js';
 import { VectorStore } from '../vectors/vector-store.js';
 import { InsightMonitor } from './monitor.js';
 import { InsightReader } from './reader.js';
@@ -31,6 +31,7 @@ export interface InsightApiOptions {
   readonly write: RunWrite;
   readonly reads: Reads;
   readonly reader: EntityReader;
+  readonly index: NeighbourSearch;
   readonly folder: MediaFolder;
   readonly streamsDir: string;
   readonly events: StoreEvents;
@@ -67,7 +68,7 @@ export function createInsightApi(options: InsightApiOptions): InsightApi {
   });
   const search = new Search({
     db,
-    index: new VectorIndex(vectors),
+    index: options.index,
     phashes: new PhashIndex(db),
     scope: searchScope(reads, database.dialect),
     reader,

@@ -26,8 +26,7 @@ import { MediaFolder } from '../files/media-folder.js';
 import { DEFAULT_RULES } from '../persons/assign.js';
 import { settlePersons } from '../persons/settle.js';
 import { PhashIndex } from '../search/phash-index.js';
-import { VectorIndex } from '../vectors/vector-index.js';
-import { VectorStore } from '../vectors/vector-store.js';
+import { openNeighbourSearch } from '../vectors/open-index.js';
 import { Announcer } from './announce.js';
 import { Dispatcher } from './dispatch.js';
 import { Harvester } from './harvest.js';
@@ -95,7 +94,7 @@ export async function startInsightWorker(sources: ConfigSources): Promise<Runnin
     jobStatusTopic: settings.mqttJobStatus === 'on',
   });
   const tasks = await discoverTasks({ pluginsDir: path.join(dataDir, 'plugins') });
-  const index = new VectorIndex(new VectorStore(database));
+  const index = await openNeighbourSearch(database, logger);
   const phashes = new PhashIndex(db);
   const models = new ModelStore({ dir: path.resolve(settings.modelsDir ?? path.join(dataDir, 'models')) });
   const worker = new InsightWorker({

@@ -2,7 +2,7 @@
 import type { Kysely, Transaction } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
 import type { RunWrite } from '../database/transaction.js';
-import type { VectorIndex } from '../vectors/vector-index.js';
+import type { NeighbourSearch } from '../vectors/neighbour-search.js';
 import { activeModel, toFloats } from '../vectors/vector-store.js';
 import { type AssignRules, candidates, joined, type Neighbour } from './assign.js';
 
@@ -15,7 +15,7 @@ const AT_ONCE = 100;
 export interface SettleOptions {
   readonly db: Kysely<StoreTables>;
   readonly write: RunWrite;
-  readonly index: Pick<VectorIndex, 'search'>;
+  readonly index: NeighbourSearch;
   readonly rules: AssignRules;
 }
 

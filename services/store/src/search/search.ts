@@ -4,7 +4,7 @@ import { badRequest } from '@cl-server/runtime';
 import type { Kysely } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
 import type { EntityReader } from '../entities/reader.js';
-import type { VectorIndex } from '../vectors/vector-index.js';
+import type { NeighbourSearch } from '../vectors/neighbour-search.js';
 import { PHASH_BITS, type PhashIndex } from './phash-index.js';
 import type { SearchFilters, SearchScope } from './scope.js';
 
@@ -49,7 +49,7 @@ const clamp01 = (value: number): number => Math.min(1, Math.max(0, value));
 
 export interface SearchOptions {
   readonly db: Kysely<StoreTables>;
-  readonly index: VectorIndex;
+  readonly index: NeighbourSearch;
   readonly phashes: PhashIndex;
   readonly scope: SearchScope;
   readonly reader: EntityReader;

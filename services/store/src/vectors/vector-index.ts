@@ -6,23 +6,8 @@
 import { dot } from '@cl-server/models';
 import type { VectorKind } from '../database/insight-tables.js';
 import { CodeTable, signBits } from './codes.js';
+import type { NeighbourSearch, Neighbours, VectorQuery } from './neighbour-search.js';
 import type { StoredVector, VectorStore } from './vector-store.js';
-
-export interface Neighbour {
-  readonly entityId: number;
-  readonly subject: number;
-  /** Cosine, from −1 to 1. */
-  readonly score: number;
-}
-
-export interface VectorQuery {
-  readonly kind: VectorKind;
-  /** Of length 1. The best of several counts, e.g. of a video's frames. */
-  readonly vectors: readonly Float32Array[];
-  /** How many neighbours. */
-  readonly count: number;
-  readonly allowedEntities?: ReadonlySet<number>;
-}
 
 interface Loaded {
   readonly model: string;
@@ -39,7 +24,7 @@ const PAGE = 20_000;
 /** A code table of which so much is gone is read anew. */
 const TOO_MANY_GONE = 0.2;
 
-export class VectorIndex {
+export class VectorIndex implements NeighbourSearch {
   readonly #store: VectorStore;
   readonly #loaded = new Map<VectorKind, Loaded>();
   readonly #refreshing = new Map<VectorKind, Promise<Loaded | undefined>>();
@@ -48,8 +33,7 @@ export class VectorIndex {
     this.#store = store;
   }
 
-  /** @returns neighbours, nearest first, and the model; undefined before any vector of the kind exists */
-  async search(query: VectorQuery): Promise<{ model: string; neighbours: Neighbour[] } | undefined> {
+  async search(query: VectorQuery): Promise<Neighbours | undefined> {
     const loaded = await this.#refresh(query.kind);
     if (!loaded) return undefined;
     const count = Math.max(LEAST_CANDIDATES, query.count * CANDIDATES_EACH);

@@ -1,0 +1,44 @@
+/** The search that a database can give. */
+import type { Database, Logger } from '@cl-server/runtime';
+import type { StoreTables } from '../database/tables.js';
+import type { NeighbourSearch } from './neighbour-search.js';
+import { PgvectorIndex, preparePgvector, type SqlRunner } from './pgvector.js';
+import { VectorIndex } from './vector-index.js';
+import { VectorStore } from './vector-store.js';
+
+function poolRunner(database: Extract<Database<StoreTables>, { dialect: 'postgres' }>): SqlRunner {
+  const { pool } = database;
+  return {
+    query: async <T>(text: string, values?: readonly unknown[]) =>
+      (await pool.query(text, values ? [...values] : [])).rows as T[],
+    transaction: async (work) => {
+      const client = await pool.connect();
+      try {
+        await client.query('begin');
+        const result = await work(
+          async <T>(text: string, values?: readonly unknown[]) =>
+            (await client.query(text, values ? [...values] : [])).rows as T[],
+        );
+        await client.query('commit');
+        return result;
+      } catch (error) {
+        await client.query('rollback').catch(() => undefined);
+        throw error;
+      } finally {
+        client.release();
+      }
+    },
+  };
+}
+
+/** pgvector where it is there, else codes in memory. */
+export async function openNeighbourSearch(database: Database<StoreTables>, logger: Logger): Promise<NeighbourSearch> {
+  if (database.dialect === 'postgres') {
+    const runner = poolRunner(database);
+    if (await preparePgvector(runner)) {
+      logger.info('vectors are searched by pgvector');
+      return new PgvectorIndex(runner);
+    }
+  }
+  return new VectorIndex(new VectorStore(database));
+}
