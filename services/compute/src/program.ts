@@ -4,10 +4,10 @@ import { type JobTables, jobMigrations } from '@cl-server/jobs';
 import {
   agreeOnJobDatabase,
   broadcasterFromSettings,
-  brokerUrl,
   type ConfigSources,
   createLogger,
   jobDatabaseUrl,
+  jobStatusWanted,
   type Logger,
   loadConfig,
   openDatabase,
@@ -33,14 +33,6 @@ async function findTasks(dataDir: string, logger: Logger): Promise<TaskRegistry>
   logger.info({ tasks: tasks.tasks }, 'tasks found');
   return tasks;
 }
-
-/** With the platform's own broker, unless somebody says otherwise: only there whole jobs reach their owners alone. */
-export const jobStatusWanted = (
-  settings: Pick<ComputeSettings, 'mqttJobStatus' | 'mqttUrl' | 'mqttBroker' | 'broadcastType' | 'mqttPort'>,
-): boolean => {
-  if (settings.mqttJobStatus !== 'auto') return settings.mqttJobStatus === 'on';
-  return brokerUrl(settings) !== undefined && settings.mqttUrl === undefined && settings.mqttBroker === undefined;
-};
 
 /** Says first what everybody should know. */
 function announce(settings: ComputeSettings, logger: Logger): void {
