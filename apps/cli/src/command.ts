@@ -24,6 +24,8 @@ export const createProgram = (version: string, world: World): Command =>
     .description('The command line of CL Server')
     .version(version)
     .exitOverride()
+    // `--version` of a command is its own, not the program's.
+    .enablePositionalOptions()
     .configureOutput({
       writeOut: (text) => world.stdout.write(text),
       writeErr: (text) => world.stderr.write(text),

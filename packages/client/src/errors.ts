@@ -3,12 +3,13 @@ import type { Job, ValidationItem } from '@cl-server/contract';
 
 /** Root of all errors that this package throws by itself. */
 export class ClError extends Error {
+  // Written out in every class: a bundler shortens the names of classes.
+  override readonly name: string = 'ClError';
   /** Stable word; for answers of a server it is the server's own. */
   readonly code: string;
 
   constructor(message: string, code: string, options?: ErrorOptions) {
     super(message, options);
-    this.name = new.target.name;
     this.code = code;
   }
 }
@@ -33,6 +34,7 @@ const faultLine = ({ loc, msg }: ValidationItem): string =>
 
 /** The server answered, and refused. */
 export class ApiError extends ClError {
+  override readonly name: string = 'ApiError';
   readonly status: number;
   readonly detail: string | readonly ValidationItem[];
   readonly requestId: string | undefined;
@@ -56,34 +58,57 @@ export class ApiError extends ClError {
 }
 
 /** 400: the fields do not fit together. */
-export class BadRequestError extends ApiError {}
+export class BadRequestError extends ApiError {
+  override readonly name: string = 'BadRequestError';
+}
 /** 401: no token, or one that is not accepted. */
-export class AuthenticationError extends ApiError {}
+export class AuthenticationError extends ApiError {
+  override readonly name: string = 'AuthenticationError';
+}
 /** 403: the user lacks the right. */
-export class PermissionError extends ApiError {}
+export class PermissionError extends ApiError {
+  override readonly name: string = 'PermissionError';
+}
 /** 404: nothing there, or not yours. */
-export class NotFoundError extends ApiError {}
+export class NotFoundError extends ApiError {
+  override readonly name: string = 'NotFoundError';
+}
 /** 409: the state of the thing does not allow it. */
-export class ConflictError extends ApiError {}
+export class ConflictError extends ApiError {
+  override readonly name: string = 'ConflictError';
+}
 /** 413: larger than the server or the user's quota allows. */
-export class TooLargeError extends ApiError {}
+export class TooLargeError extends ApiError {
+  override readonly name: string = 'TooLargeError';
+}
 /** 415: a kind of data that is not read there. */
-export class UnsupportedMediaError extends ApiError {}
+export class UnsupportedMediaError extends ApiError {
+  override readonly name: string = 'UnsupportedMediaError';
+}
 /** 422: a field is missing or wrong. */
 export class ValidationError extends ApiError {
+  override readonly name: string = 'ValidationError';
   /** Each fault; empty where the server sent a sentence. */
   get items(): readonly ValidationItem[] {
     return typeof this.detail === 'string' ? [] : this.detail;
   }
 }
 /** 429: too many requests, or too many waiting jobs. */
-export class RateLimitError extends ApiError {}
+export class RateLimitError extends ApiError {
+  override readonly name: string = 'RateLimitError';
+}
 /** 5xx: the server failed. */
-export class ServerError extends ApiError {}
+export class ServerError extends ApiError {
+  override readonly name: string = 'ServerError';
+}
 /** 503: the server cannot answer now; `retryAfterMs` may say when. */
-export class UnavailableError extends ServerError {}
+export class UnavailableError extends ServerError {
+  override readonly name: string = 'UnavailableError';
+}
 /** 507: no space left. */
-export class StorageFullError extends ServerError {}
+export class StorageFullError extends ServerError {
+  override readonly name: string = 'StorageFullError';
+}
 
 const BY_STATUS: Readonly<Record<number, new (info: ApiErrorInfo) => ApiError>> = {
   400: BadRequestError,
@@ -107,6 +132,7 @@ export function apiError(info: ApiErrorInfo): ApiError {
 
 /** No answer: the server is not there, or the connection broke. */
 export class NetworkError extends ClError {
+  override readonly name: string = 'NetworkError';
   readonly url: string;
   constructor(message: string, url: string, options?: ErrorOptions) {
     super(message, 'network', options);
@@ -116,6 +142,7 @@ export class NetworkError extends ClError {
 
 /** Nothing happened for as long as the caller was ready to wait. */
 export class TimeoutError extends ClError {
+  override readonly name: string = 'TimeoutError';
   constructor(message: string, options?: ErrorOptions) {
     super(message, 'timeout', options);
   }
@@ -123,6 +150,7 @@ export class TimeoutError extends ClError {
 
 /** No session: log in first. */
 export class NotLoggedInError extends ClError {
+  override readonly name: string = 'NotLoggedInError';
   constructor(message = 'Not logged in', options?: ErrorOptions) {
     super(message, 'not_logged_in', options);
   }
@@ -130,6 +158,7 @@ export class NotLoggedInError extends ClError {
 
 /** A file that cannot be read, written or sent. */
 export class FileError extends ClError {
+  override readonly name: string = 'FileError';
   constructor(message: string, options?: ErrorOptions) {
     super(message, 'file', options);
   }
@@ -137,6 +166,7 @@ export class FileError extends ClError {
 
 /** A setting that makes no sense. */
 export class ConfigError extends ClError {
+  override readonly name: string = 'ConfigError';
   constructor(message: string, options?: ErrorOptions) {
     super(message, 'config', options);
   }
@@ -144,6 +174,7 @@ export class ConfigError extends ClError {
 
 /** A job ended without a result; `job` says why. `code` is the job's `error_code`. */
 export class JobFailedError extends ClError {
+  override readonly name: string = 'JobFailedError';
   readonly job: Job;
   constructor(job: Job) {
     super(`${job.task_type} failed: ${job.error_message ?? 'no reason given'}`, job.error_code ?? 'task_failed');
@@ -152,10 +183,13 @@ export class JobFailedError extends ClError {
 }
 
 /** Somebody stopped the job. */
-export class JobCancelledError extends JobFailedError {}
+export class JobCancelledError extends JobFailedError {
+  override readonly name: string = 'JobCancelledError';
+}
 
 /** No live worker can run the task within the time. */
 export class WorkerUnavailableError extends ClError {
+  override readonly name: string = 'WorkerUnavailableError';
   readonly taskType: string;
   /** Tasks that could start now, and how many of each. */
   readonly capabilities: Readonly<Record<string, number>>;

@@ -16,6 +16,7 @@ export interface EntityWaitOptions {
 
 /** The understanding of an entity ended badly. */
 export class InsightFailedError extends ClError {
+  override readonly name: string = 'InsightFailedError';
   readonly intelligence: Intelligence;
   constructor(entityId: number, intelligence: Intelligence) {
     super(

@@ -1,0 +1,223 @@
+/** The command line against the whole platform, started for this file. */
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { hasMedia, mediaFile, projectRoot, type TempDir, tempDir } from '@cl-server/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { endPlatform, PASSWORD, startTestPlatform, type TestPlatform } from '../../server/test/platform/support.js';
+import { EXIT } from '../src/index.js';
+import { run } from './support/world.js';
+
+const built = fs.existsSync(path.join(projectRoot, 'apps/server/dist/main.js'));
+
+describe.runIf(built)('cl-client', () => {
+  let platform: TestPlatform;
+  let home: TempDir;
+  let env: Record<string, string>;
+  const cl = (...args: string[]) => run(env, args);
+
+  beforeAll(async () => {
+    platform = await startTestPlatform();
+    home = tempDir();
+    const { auth, store, compute, mqtt } = platform.urls;
+    env = { CL_CONFIG_DIR: home.path, AUTH_URL: auth, STORE_URL: store, COMPUTE_URL: compute, MQTT_URL: mqtt };
+    expect((await cl('login', '-u', 'admin', '-p', PASSWORD)).code).toBe(EXIT.ok);
+  }, 120_000);
+  afterAll(async () => {
+    if (platform) await endPlatform(platform);
+    home?.remove();
+  });
+
+  const folder = (files: Readonly<Record<string, string>>): TempDir => {
+    const dir = tempDir();
+    for (const [name, content] of Object.entries(files)) {
+      fs.mkdirSync(path.dirname(path.join(dir.path, name)), { recursive: true });
+      fs.writeFileSync(path.join(dir.path, name), content);
+    }
+    return dir;
+  };
+
+  it('keeps a token that only its owner can read, and no password', () => {
+    const file = path.join(home.path, 'sessions.json');
+    expect(fs.statSync(file).mode & 0o077).toBe(0);
+    expect(fs.readFileSync(file, 'utf8')).not.toContain(PASSWORD);
+  });
+
+  it('does not send the token to another auth service', async () => {
+    const elsewhere = await run({ ...env, AUTH_URL: platform.urls.auth.replace('127.0.0.1', 'localhost') }, ['whoami']);
+    expect(elsewhere.code).toBe(EXIT.auth);
+  });
+
+  it('says who is logged in', async () => {
+    expect((await cl('whoami', '--json')).json()).toMatchObject({ username: 'admin', is_admin: true });
+  });
+
+  it('works without a login file, by the environment alone', async () => {
+    const bare = { ...env, CL_CONFIG_DIR: path.join(home.path, 'none') };
+    expect((await run(bare, ['jobs', 'list', '--json'])).code).toBe(EXIT.auth);
+    const { code } = await run({ ...bare, CL_USERNAME: 'admin', CL_PASSWORD: PASSWORD }, ['jobs', 'list', '--json']);
+    expect(code).toBe(EXIT.ok);
+    const token = (await cl('token')).out.trim();
+    expect((await run({ ...bare, CL_TOKEN: token }, ['jobs', 'list', '--json'])).code).toBe(EXIT.ok);
+  });
+
+  it('refuses a wrong password on stderr, with nothing on stdout', async () => {
+    const { code, out, err } = await cl('login', '-u', 'admin', '-p', 'wrong password');
+    expect({ code, out }).toEqual({ code: EXIT.auth, out: '' });
+    expect(err).toMatch(/password/i);
+    expect(err).not.toMatch(/^ +at /m);
+  });
+
+  it('manages users', async () => {
+    const created = await cl(
+      'user',
+      'create',
+      'ann',
+      'long enough 1',
+      '-p',
+      'media_store_write,ai_inference_support',
+      '--json',
+    );
+    const { id } = created.json<{ id: number }>();
+    expect((await cl('user', 'update', 'ann', '--inactive', '--json')).json()).toMatchObject({ is_active: false });
+    expect((await cl('user', 'list', '--quiet')).out.split('\n')).toContain(String(id));
+    expect((await cl('user', 'delete', 'ann')).code).toBe(EXIT.usage);
+    expect((await cl('user', 'delete', 'ann', '--yes')).code).toBe(EXIT.ok);
+    expect((await cl('user', 'get', 'ann')).code).toBe(EXIT.notFound);
+  });
+
+  it('uploads a folder once, and what is new the second time', async () => {
+    using dir = folder({ 'a.jpg': 'one', 'sub/b.jpg': 'two', 'sub/.hidden.jpg': 'no', 'notes.txt': 'no media' });
+    expect((await cl('store', 'upload', dir.path)).code).toBe(EXIT.usage);
+    const first = await cl('store', 'upload', dir.path, '--recursive', '--json');
+    expect(first.code).toBe(EXIT.ok);
+    const outcomes = (ran: typeof first) =>
+      ran.json<{ file: string; outcome: string }[]>().map(({ file, outcome }) => `${file} ${outcome}`);
+    expect(outcomes(first)).toEqual(['a.jpg uploaded', 'sub/b.jpg uploaded']);
+    fs.writeFileSync(path.join(dir.path, 'c.jpg'), 'three');
+    const second = await cl('store', 'upload', dir.path, '--recursive', '--json');
+    expect(outcomes(second)).toEqual(['a.jpg present', 'c.jpg uploaded', 'sub/b.jpg present']);
+  });
+
+  it('goes on when one of several fails, and ends with a failure', async () => {
+    using dir = folder({ 'good.jpg': 'fine', 'bad.jpg': 'gone' });
+    fs.chmodSync(path.join(dir.path, 'bad.jpg'), 0);
+    const unreadable = process.getuid?.() === 0 ? path.join(dir.path, 'good.jpg') : path.join(dir.path, 'bad.jpg');
+    const tasks = [path.join(dir.path, 'good.jpg'), unreadable];
+    const { code, err } = await cl('image-conversion', 'convert', ...tasks, '--format', 'png', '--json');
+    expect(code).toBe(EXIT.failed);
+    expect(err).toContain('2 of 2 failed');
+  });
+
+  it('changes what is given and keeps the rest', async () => {
+    const { id } = (await cl('store', 'create', 'Album', '--description', 'kept', '--json')).json<{ id: number }>();
+    await cl('store', 'patch', String(id), '--label', 'Album 2');
+    const entity = (await cl('store', 'get', String(id), '--json')).json();
+    expect(entity).toMatchObject({ label: 'Album 2', description: 'kept' });
+    expect((await cl('store', 'versions', String(id), '--quiet')).out).toBe('1\n2\n');
+    expect((await cl('store', 'restore', String(id), '--version', '1', '--json')).json()).toMatchObject({
+      label: 'Album',
+    });
+    expect((await cl('store', 'search', 'albu', '--quiet')).out).toContain(String(id));
+    expect((await cl('store', 'delete', String(id), '--yes')).code).toBe(EXIT.ok);
+    expect((await cl('store', 'get', String(id))).code).toBe(EXIT.notFound);
+  });
+
+  it('runs a task on one file, and on many', async () => {
+    using dir = folder({ '1.txt': 'one', '2.txt': 'two', '3.txt': 'three' });
+    const one = await cl('hash', 'compute', path.join(dir.path, '1.txt'), '--watch', '--json');
+    expect(one.json<{ task_output: object }>().task_output).toMatchObject({ size: 3 });
+    const many = await cl('hash', 'compute', path.join(dir.path, '*.txt'), '--ndjson', '--rm');
+    const lines = many.out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { input: string; job_id: string });
+    expect(lines.map(({ input }) => input)).toEqual(['1.txt', '2.txt', '3.txt']);
+    expect((await cl('jobs', 'get', lines[0]?.job_id ?? '')).code).toBe(EXIT.notFound);
+    const list = await run(env, ['hash', 'compute', '-', '--quiet'], `${dir.path}/1.txt\n${dir.path}/2.txt\n`);
+    expect(list.out.trim().split('\n')).toHaveLength(2);
+  });
+
+  it('saves results, named after the inputs', async () => {
+    using dir = folder({ 'a.txt': 'one', 'b.txt': 'two' });
+    const to = path.join(dir.path, 'results');
+    await cl('exif', 'extract', path.join(dir.path, 'a.txt'), path.join(dir.path, 'b.txt'), '--output-dir', to);
+    expect(fs.readdirSync(to)).toEqual(['a.json', 'b.json']);
+  });
+
+  it('manages jobs', async () => {
+    using dir = folder({ 'x.txt': 'job' });
+    const queued = await cl('hash', 'compute', path.join(dir.path, 'x.txt'), '--no-wait', '--json');
+    const { job_id } = queued.json<{ job_id: string }>();
+    expect((await cl('jobs', 'watch', job_id, '--json')).json()).toMatchObject({ status: 'completed' });
+    expect((await cl('jobs', 'list', '--task', 'hash', '--limit', '1', '--json')).json<unknown[]>()).toHaveLength(1);
+    expect((await cl('jobs', 'logs', job_id)).out).toContain('completed');
+    expect((await cl('jobs', 'retry', job_id)).code).toBe(EXIT.conflict);
+    expect((await cl('events', 'tail', '--job', job_id, '--json')).out).toContain('completed');
+    const batch = JSON.stringify([
+      { task_type: 'hash', input: { job_id, path: 'input/x.txt' } },
+      { task_type: 'no_such_task' },
+    ]);
+    const sent = await run(env, ['batch', 'submit', '-', '--json'], batch);
+    expect(sent.code).toBe(EXIT.failed);
+    expect(sent.json<object[]>()).toMatchObject([{ job_id: expect.any(String) }, { error: expect.any(String) }]);
+  });
+
+  it('runs any task, its fields as options', async () => {
+    using dir = folder({ 'x.txt': 'any' });
+    const ran = await cl('run', 'hash', path.join(dir.path, 'x.txt'), '--algorithm', 'md5', '--json');
+    expect(ran.json<{ params: object }>().params).toMatchObject({ algorithm: 'md5' });
+    expect((await cl('run', 'hash', path.join(dir.path, 'x.txt'), '--nonsense', '1')).code).toBe(EXIT.usage);
+    expect((await cl('tasks', '--quiet')).out.split('\n')).toContain('hash');
+  });
+
+  it('shows what an admin asks for', async () => {
+    for (const words of [
+      'admin store config',
+      'admin store storage',
+      'admin store audit-report',
+      'admin compute config',
+      'admin compute storage',
+      'admin auth public-key',
+      'admin auth keys',
+      'admin auth audit',
+      'workers',
+      'workers --summary',
+    ])
+      expect([words, (await cl(...words.split(' '), '--json')).code]).toEqual([words, EXIT.ok]);
+    expect((await cl('admin', 'compute', 'guest-mode', 'set', 'on', '--json')).json()).toMatchObject({
+      guest_mode: true,
+    });
+    expect((await cl('admin', 'compute', 'guest-mode', 'set', 'off', '--json')).json()).toMatchObject({
+      guest_mode: false,
+    });
+  });
+
+  it('finds everything well', async () => {
+    const { code, out } = await cl('doctor', '--json');
+    expect([code, out]).toEqual([EXIT.ok, expect.stringContaining('"ok": true')]);
+  });
+
+  it.runIf(hasMedia())('makes a thumbnail and a WebP', async () => {
+    using dir = tempDir();
+    const [thumb, webp] = ['t.jpg', 'c.webp'].map((name) => path.join(dir.path, name)) as [string, string];
+    await cl('media-thumbnail', 'generate', mediaFile('cat.png'), '--width', '100', '--output', thumb);
+    expect(fs.readFileSync(thumb).subarray(0, 2).toString('hex')).toBe('ffd8');
+    await cl('image-conversion', 'convert', mediaFile('coffee.png'), '--format', 'webp', '--output', webp);
+    expect(fs.readFileSync(webp).subarray(8, 12).toString()).toBe('WEBP');
+  });
+
+  it('as a program ends with its exit code and prints data alone on stdout', () => {
+    const program = path.join(projectRoot, 'apps/cli/bin/cl-client.js');
+    const options = { env: { ...process.env, ...env }, encoding: 'utf8' as const };
+    expect(JSON.parse(execFileSync(process.execPath, [program, 'whoami', '--json'], options))).toMatchObject({
+      username: 'admin',
+    });
+  });
+
+  it('forgets the login', async () => {
+    expect((await cl('logout')).code).toBe(EXIT.ok);
+    expect((await cl('whoami')).code).toBe(EXIT.auth);
+    expect(fs.readFileSync(path.join(home.path, 'sessions.json'), 'utf8')).not.toContain('eyJ');
+  });
+});

@@ -1,0 +1,201 @@
+/** The SDK against the whole platform, started for this file. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { eventually, hasMedia, mediaFile, projectRoot, tempDir } from '@cl-server/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  endPlatform,
+  PASSWORD,
+  startTestPlatform,
+  type TestPlatform,
+} from '../../../apps/server/test/platform/support.js';
+import {
+  AuthenticationError,
+  ClServer,
+  distance,
+  JobFailedError,
+  map,
+  PermissionError,
+  type Transport,
+  ValidationError,
+} from '../src/index.js';
+
+const built = fs.existsSync(path.join(projectRoot, 'apps/server/dist/main.js'));
+
+describe.runIf(built)('the platform', () => {
+  let platform: TestPlatform;
+  let cl: ClServer;
+
+  const connect = (transports?: readonly Transport[]): ClServer =>
+    new ClServer({
+      urls: platform.urls,
+      transports,
+      credentials: () => ({ username: 'admin', password: PASSWORD }),
+    });
+
+  beforeAll(async () => {
+    // Tokens of three minutes are refreshed half a minute before their end.
+    platform = await startTestPlatform();
+    cl = connect();
+    await cl.session.login('admin', PASSWORD);
+  }, 120_000);
+  afterAll(async () => {
+    await cl?.close();
+    if (platform) await endPlatform(platform);
+  });
+
+  it('is healthy', async () => {
+    for (const service of [cl.auth, cl.store, cl.compute]) {
+      expect((await service.system.health()).readiness.status).toBe('ready');
+      expect(await service.system.live()).toBe(true);
+      expect(await service.system.metrics()).toContain('# HELP');
+    }
+  });
+
+  it('has users, with the rights that they were given', async () => {
+    const user = await cl.auth.users.create({ username: 'reader', password: 'reads only 1', permissions: ['x:y'] });
+    expect(await cl.auth.users.find('reader')).toEqual(user);
+    const reader = new ClServer({ urls: platform.urls });
+    await reader.session.login('reader', 'reads only 1');
+    await expect(reader.store.entities.createCollection({ label: 'no' })).rejects.toBeInstanceOf(PermissionError);
+    await expect(reader.session.login('reader', 'wrong one')).rejects.toBeInstanceOf(AuthenticationError);
+    expect((await cl.auth.users.update(user.id, { permissions: [] })).permissions).toEqual([]);
+    await cl.auth.users.delete(user.id);
+    const names: string[] = [];
+    for await (const { username } of cl.auth.users.list()) names.push(username);
+    expect(names).toEqual(['admin']);
+  });
+
+  it('says which field is wrong', async () => {
+    const error = await cl.auth.users.create({ username: 'x', password: 'short' }).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(ValidationError);
+    expect((error as ValidationError).items[0]?.loc).toContain('password');
+  });
+
+  describe('the store', () => {
+    it('keeps a file, gives it back, and knows its bytes again', async () => {
+      using dir = tempDir();
+      const bytes = new Uint8Array(300_000).map((_, i) => i % 251);
+      const first = await cl.store.entities.upload({ data: bytes, name: 'data ü.bin' }, { label: 'Data' });
+      expect(first.created).toBe(true);
+      const second = await cl.store.entities.upload({ data: bytes, name: 'again.bin' });
+      expect(second).toMatchObject({ created: false, entity: { id: first.entity.id } });
+      const { sha256 } = first.entity;
+      expect(await cl.store.entities.lookup({ sha256: sha256 ?? '' })).toMatchObject({ id: first.entity.id });
+      expect(await cl.store.entities.lookup({ sha256: '0'.repeat(64) })).toBeUndefined();
+      expect(await cl.store.media.bytes(first.entity.id)).toEqual(bytes);
+      const dest = path.join(dir.path, 'copy.bin');
+      await cl.store.media.download(first.entity.id, dest);
+      expect(new Uint8Array(fs.readFileSync(dest))).toEqual(bytes);
+    });
+
+    it('changes what is given, keeps versions, and goes back', async () => {
+      const { id } = await cl.store.entities.createCollection({ label: 'One', description: 'kept' });
+      await cl.store.entities.patch(id, { label: 'Two' });
+      expect(await cl.store.entities.get(id)).toMatchObject({ label: 'Two', description: 'kept' });
+      expect(await cl.store.entities.patch(id, { description: null })).toMatchObject({ description: null });
+      expect(await cl.store.entities.get(id, { version: 1 })).toMatchObject({ label: 'One' });
+      expect(await cl.store.entities.versions(id)).toHaveLength(3);
+      const { changes } = await cl.store.entities.diff(id, 1, 2);
+      expect(changes).toContainEqual({ field: 'label', from: 'One', to: 'Two' });
+      expect(await cl.store.entities.restoreVersion(id, 1)).toMatchObject({ label: 'One', description: 'kept' });
+      await cl.store.entities.delete(id);
+    });
+
+    it('lists everything over many pages, once each', async () => {
+      const { id } = await cl.store.entities.createCollection({ label: 'Many' });
+      await map(
+        Array.from({ length: 23 }, (_, i) => i),
+        (i) => cl.store.entities.createCollection({ label: `child ${i}`, parent_id: id }),
+      );
+      const ids: number[] = [];
+      for await (const entity of cl.store.entities.list({ parent_id: id, page_size: 5 })) ids.push(entity.id);
+      expect(new Set(ids).size).toBe(23);
+      expect(ids).toHaveLength(23);
+    });
+
+    it('refuses those who are not logged in', async () => {
+      const nobody = new ClServer({ urls: platform.urls });
+      await expect(nobody.store.entities.upload(new Blob(['x']))).rejects.toBeInstanceOf(AuthenticationError);
+    });
+  });
+
+  describe.each<[string, readonly Transport[]]>([
+    ['MQTT', ['mqtt']],
+    ['server-sent events', ['sse']],
+    ['polling', []],
+  ])('jobs by %s', (_name, transports) => {
+    it('run, tell of their end, and give their output', async () => {
+      const client = connect(transports);
+      try {
+        const states: string[] = [];
+        const job = await client.compute.hash.compute(
+          { data: new TextEncoder().encode(`text of ${_name}`), name: 'note.txt' },
+          { priority: 9, onProgress: ({ state }) => states.push(state) },
+        );
+        expect(job).toMatchObject({ status: 'completed', progress: 100, priority: 9 });
+        expect(job.task_output.sha256).toMatch(/^[0-9a-f]{64}$/);
+        expect(states.at(-1)).toBe('completed');
+        const output = await client.compute.jobs.bytes(job.job_id, String(job.params.output_path));
+        expect(output.length).toBeGreaterThan(0);
+        await client.compute.jobs.delete(job.job_id);
+      } finally {
+        await client.close();
+      }
+    });
+
+    it('of many files end, each with its own result', async () => {
+      const client = connect(transports);
+      try {
+        const digests = await map(
+          Array.from({ length: 12 }, (_, i) => `${_name} ${i}`),
+          async (text) => (await client.compute.hash.compute(new Blob([text])).output).md5,
+          { concurrency: 6 },
+        );
+        expect(new Set(digests).size).toBe(12);
+      } finally {
+        await client.close();
+      }
+    });
+  });
+
+  it('a task that fails says why', async () => {
+    const job = cl.compute.imageConversion.convert(new Blob(['not a picture']), 'png');
+    await expect(job).rejects.toBeInstanceOf(JobFailedError);
+    expect((await job.settled()).error_message).toBeTruthy();
+  });
+
+  it('the broker killed in the middle loses no end', async () => {
+    const jobs = Array.from({ length: 8 }, (_, i) => cl.compute.hash.compute(new Blob([`broker ${i}`])));
+    await jobs[0]?.created;
+    platform.launcher.kill('broker');
+    const ended = await Promise.all(jobs);
+    expect(ended.every(({ status }) => status === 'completed')).toBe(true);
+  });
+
+  it('compute killed in the middle loses no job', async () => {
+    const jobs = Array.from({ length: 6 }, (_, i) => cl.compute.hash.compute(new Blob([`compute ${i}`])));
+    await Promise.all(jobs.map(({ created }) => created));
+    platform.launcher.kill('compute-server');
+    const ended = await Promise.all(jobs);
+    expect(ended.every(({ status }) => status === 'completed')).toBe(true);
+    await eventually(() => cl.compute.system.live(), { within: 30_000 });
+  });
+
+  it.runIf(hasMedia())('pictures are hashed so that turned copies of one are told from others', async () => {
+    const names = ['orientation_1.jpg', 'orientation_3.jpg', 'rocket.jpg'];
+    const [upright, turned, other] = await map(names, (name) => cl.compute.hash.compute(mediaFile(name)).output);
+    expect(distance(upright?.phash ?? '', turned?.phash ?? '')).toBeLessThan(
+      distance(upright?.phash ?? '', other?.phash ?? ''),
+    );
+  });
+
+  it.runIf(hasMedia())('a picture is converted and saved', async () => {
+    using dir = tempDir();
+    const job = cl.compute.imageConversion.convert(mediaFile('coffee.png'), 'webp', { quality: 70, width: 200 });
+    const { output_path, width } = await job.output;
+    expect(width).toBe(200);
+    const { path: saved } = await job.download(output_path, path.join(dir.path, 'c.webp'));
+    expect(fs.readFileSync(saved).subarray(8, 12).toString()).toBe('WEBP');
+  });
+});
