@@ -39,6 +39,8 @@ export interface ExifReader {
 /** Address space of the process, bytes: a decompression bomb in a text chunk ends it, not the machine. */
 const MEMORY = 1024 * 1024 * 1024;
 const SEARCH = '/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin';
+/** exiftool waits on a closed pipe for ever; where the kernel can, it dies with the process that started it. */
+const SETPRIV = '/usr/bin/setpriv';
 const PRLIMIT = '/usr/bin/prlimit';
 /** Numbers of these tags are names, and stay text as they are written: a model `300`, a version `17.10`. */
 const NAMES =
@@ -77,8 +79,16 @@ const tagArgument = (tag: string): string => {
 async function commandOf(tool: string | undefined): Promise<readonly string[]> {
   // -config '' first: no configuration file of the machine's user is run.
   const command = tool === undefined ? ['perl', await exiftoolPath(), '-config', ''] : [tool, '-config', ''];
-  return fs.existsSync(PRLIMIT) ? [PRLIMIT, `--as=${MEMORY}`, '--', ...command] : command;
+  const limited = fs.existsSync(PRLIMIT) ? [PRLIMIT, `--as=${MEMORY}`, '--', ...command] : command;
+  return fs.existsSync(SETPRIV) ? [SETPRIV, '--pdeathsig', 'KILL', ...limited] : limited;
 }
+
+const killed = (child: ChildProcess): Promise<void> =>
+  new Promise((resolve) => {
+    child.once('exit', () => resolve());
+    // A program that could not be started has no exit.
+    if (child.exitCode !== null || child.signalCode !== null || !child.kill('SIGKILL')) resolve();
+  });
 
 async function start(tool: string | undefined): Promise<ChildProcess> {
   const [program = '', ...args] = await commandOf(tool);
@@ -101,6 +111,7 @@ async function askVersion(tool: string | undefined): Promise<string> {
 
 export function createExifReader(options: ExifReaderOptions = {}): ExifReader {
   const { exiftool: tool, timeout = 30_000, maxQueue = 1000 } = options;
+  const children = new Set<ChildProcess>();
   const exiftool = new ExifTool({
     maxProcs: 1,
     maxTasksPerProcess: 500,
@@ -108,7 +119,12 @@ export function createExifReader(options: ExifReaderOptions = {}): ExifReader {
     taskRetries: 0,
     // Nothing listens for exit signals here: who made the reader ends it.
     cleanupChildProcsOnExit: false,
-    processFactory: () => start(tool),
+    processFactory: async () => {
+      const child = await start(tool);
+      children.add(child);
+      child.once('exit', () => children.delete(child));
+      return child;
+    },
     ignoreMinorErrors: true,
   });
   let ended = false;
@@ -159,6 +175,8 @@ export function createExifReader(options: ExifReaderOptions = {}): ExifReader {
     async end() {
       ended = true;
       await exiftool.end(false);
+      // batch-cluster asks its processes to end and does not wait for each.
+      await Promise.all([...children].map(killed));
     },
   };
 }

@@ -79,9 +79,7 @@ async function run(context: TaskContext<Params>): Promise<Output> {
   const start = performance.now();
   const { size } = await fs.stat(input);
   const kind = await sniffFile(input);
-  const digests = await onMedia(
-    fileDigests(input, signal, (bytes) => progress((bytes / Math.max(1, size)) * READING)),
-  );
+  const digests = await onMedia(fileDigests(input, signal, (bytes) => progress((bytes / Math.max(1, size)) * READING)));
   const hashes = await onMedia(perceptual(input, kind, context));
   const output: Output = {
     media_type: kind.type,

@@ -4,9 +4,9 @@ import {
   contactSheet,
   extractCover,
   imageThumbnail,
-  MIME_OF_FORMAT,
   MediaError,
   type MediaKind,
+  MIME_OF_FORMAT,
   mediaInput,
   probe,
   SHEET,
@@ -38,7 +38,10 @@ const settings = ({ params, env, signal }: TaskContext<Params>) => ({
 function tools({ env }: TaskContext<Params>) {
   const { ffmpeg, ffprobe } = env.tools;
   if (!ffmpeg || !ffprobe)
-    throw new MediaError('tool_missing', 'Thumbnails of videos and sounds need ffmpeg and ffprobe, which are not installed');
+    throw new MediaError(
+      'tool_missing',
+      'Thumbnails of videos and sounds need ffmpeg and ffprobe, which are not installed',
+    );
   return { ffmpeg, ffprobe };
 }
 
