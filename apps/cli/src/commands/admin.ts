@@ -4,7 +4,7 @@ import { group, integer, leafMaker, onOff } from '../command.js';
 import type { Context, World } from '../context.js';
 import { confirmed } from '../io/prompt.js';
 import { timeText } from '../views.js';
-import { registerUsers } from './user.js';
+import { register as registerUsers } from './user.js';
 import { capabilities } from './workers.js';
 
 /** A command that prints what one call gives. */

@@ -4,7 +4,6 @@ import { completionScript, SHELLS, type Shell } from '../completion.js';
 import { PROFILE_KEYS } from '../config/profiles.js';
 import type { Context, World } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
-import { registerAll } from '../registry.js';
 
 async function get(context: Context, key: string | undefined): Promise<void> {
   const { urls } = await context.platform();
@@ -69,7 +68,6 @@ export function register(program: Command, world: World): void {
     async ({ out }, shell) => {
       if (!(SHELLS as readonly string[]).includes(shell))
         throw new CliError(`There is no completion for ${shell}; there is: ${SHELLS.join(', ')}`, EXIT.usage);
-      if (program.commands.length < 10) await registerAll(program, world);
       out.write(completionScript(program, shell as Shell));
     },
   );

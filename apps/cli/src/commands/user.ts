@@ -88,7 +88,7 @@ async function permissions(context: Context): Promise<void> {
 }
 
 /** Adds `user …` to the program, and under `admin`, where it was before. */
-export function registerUsers(parent: Command, world: World): void {
+export function register(parent: Command, world: World): void {
   const users = group(parent, 'user', 'Users, for admins');
   const leaf = leafMaker(users, world);
   leaf('create <username> [password]', 'Add a user')
@@ -116,5 +116,3 @@ export function registerUsers(parent: Command, world: World): void {
   leaf('delete <id|name>', 'Remove a user').option('-y, --yes', 'do not ask').does(remove);
   leaf('permissions', 'What the permissions mean').does<[], object>(permissions);
 }
-
-export const register = registerUsers;

@@ -19,6 +19,13 @@ const cell = (value: unknown): string => {
   return printable(typeof value === 'object' ? JSON.stringify(value) : String(value));
 };
 
+/** A table stays readable: a long cell is cut, JSON has it whole. */
+const shortCell = (value: unknown): string => {
+  const text = cell(value).replaceAll('\n', ' ');
+  return text.length > LONGEST_CELL ? `${text.slice(0, LONGEST_CELL - 1)}…` : text;
+};
+const LONGEST_CELL = 60;
+
 /** Data goes to stdout, talk to stderr, each in the form that was asked for. */
 export class Output {
   readonly format: Format;
@@ -84,7 +91,7 @@ export class Output {
       style: { head: [], border: [] },
       chars: PLAIN,
     });
-    for (const item of items) table.push(columns.map(({ value }) => cell(value(item))));
+    for (const item of items) table.push(columns.map(({ value }) => shortCell(value(item))));
     this.write(`${table.toString().replace(/ +$/gm, '')}\n`);
   }
 

@@ -1,0 +1,185 @@
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { Readable } from 'node:stream';
+import { tempDir, which } from '@cl-server/testing';
+import { describe, expect, it } from 'vitest';
+import { failureOf } from '../src/failure.js';
+import { expandInputs, globPattern } from '../src/files/inputs.js';
+import { EXIT } from '../src/index.js';
+import { Output } from '../src/io/output.js';
+import { bytesText } from '../src/io/progress.js';
+import { schemaOptions } from '../src/tasks/schema-options.js';
+import { TASK_COMMANDS } from '../src/tasks/task-command.js';
+import { run, testWorld } from './support/world.js';
+
+describe('inputs', () => {
+  const expand = (args: string[], text = '', options = {}) =>
+    expandInputs(args, Readable.from([text]), options).then((files) => files.map(({ name }) => name));
+
+  it('are files, folders, wildcards, addresses, and lists on standard input', async () => {
+    using dir = tempDir();
+    for (const name of ['a.jpg', 'b.png', 'sub/c.mp4', 'sub/notes.txt', '.hidden.jpg']) {
+      fs.mkdirSync(path.dirname(path.join(dir.path, name)), { recursive: true });
+      fs.writeFileSync(path.join(dir.path, name), '');
+    }
+    fs.symlinkSync('/etc', path.join(dir.path, 'out'));
+    expect(await expand([dir.path])).toEqual(['a.jpg', 'b.png', 'sub/c.mp4']);
+    expect(await expand([dir.path], '', { mediaOnly: false })).toContain('sub/notes.txt');
+    expect(await expand([`${dir.path}/*.{jpg,png}`])).toEqual(['a.jpg', 'b.png']);
+    expect(await expand([`${dir.path}/**/*.mp4`])).toEqual(['sub/c.mp4']);
+    expect(await expand(['-'], `${dir.path}/a.jpg\0${dir.path}/b.png\0`)).toEqual(['a.jpg', 'b.png']);
+    expect(await expand(['https://example.org/x/y.jpg?z'])).toEqual(['y.jpg']);
+    await expect(expand([`${dir.path}/*.gif`])).rejects.toThrow('there is no such file');
+  });
+
+  it.each([
+    ['a/*.jpg', 'a/b.jpg', true],
+    ['a/*.jpg', 'a/b/c.jpg', false],
+    ['**/c.?pg', 'a/b/c.jpg', true],
+    ['[!a]*.png', 'b.png', true],
+    ['a+b.jpg', 'a+b.jpg', true],
+  ])('the wildcard %s, given %s: %s', (pattern, name, fits) => expect(globPattern(pattern).test(name)).toBe(fits));
+});
+
+describe('failures', () => {
+  const sdk = (fields: object) => Object.assign(new Error('why'), fields);
+  it.each([
+    [sdk({ code: 'unauthenticated', status: 401 }), EXIT.auth],
+    [sdk({ code: 'forbidden', status: 403 }), EXIT.forbidden],
+    [sdk({ code: 'not_found', status: 404 }), EXIT.notFound],
+    [sdk({ code: 'conflict', status: 409 }), EXIT.conflict],
+    [sdk({ code: 'validation', status: 422 }), EXIT.badInput],
+    [sdk({ code: 'too_many_requests', status: 429 }), EXIT.server],
+    [sdk({ code: 'internal', status: 500 }), EXIT.server],
+    [sdk({ code: 'network' }), EXIT.unreachable],
+    [sdk({ code: 'timeout' }), EXIT.timeout],
+    [sdk({ code: 'task_failed', job: { job_id: 'j' } }), EXIT.jobFailed],
+    [sdk({ code: 'cancelled', job: { job_id: 'j' } }), EXIT.jobCancelled],
+    [new Error('a bug'), EXIT.failed],
+  ])('%o ends with %i', (error, code) => expect(failureOf(error, false).exitCode).toBe(code));
+
+  it('are an interruption after Ctrl-C, whatever broke', () => {
+    expect(failureOf(new Error('aborted'), true).exitCode).toBe(EXIT.interrupted);
+  });
+});
+
+describe('output', () => {
+  const written = async (format: 'human' | 'json' | 'ndjson' | 'quiet', work: (out: Output) => Promise<void>) => {
+    const world = testWorld();
+    await work(new Output(world, format, {}));
+    return world.out();
+  };
+  const rows = [
+    { id: 1, text: 'a\u001b[31m' },
+    { id: 2, text: 'b'.repeat(500) },
+  ];
+  const view = {
+    columns: [{ title: 'Text', value: (row: { text: string }) => row.text }],
+    id: (row: { id: number }) => row.id,
+  };
+  const many = (out: Output) => out.many(rows, view);
+
+  it('is JSON, a line each, ids, or a table', async () => {
+    expect(JSON.parse(await written('json', many))).toEqual(rows);
+    expect(
+      (await written('ndjson', many))
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as object),
+    ).toEqual(rows);
+    expect(await written('quiet', many)).toBe('1\n2\n');
+    expect(await written('human', many)).toContain('Text');
+  });
+
+  it('lets no control character through to the terminal, and no line run away', async () => {
+    const table = await written('human', many);
+    expect(table).not.toContain('\u001b');
+    expect(Math.max(...table.split('\n').map((line) => line.length))).toBeLessThan(120);
+  });
+
+  it('of nothing is still JSON', async () => {
+    expect(await written('json', (out) => out.one(null))).toBe('null\n');
+    expect(await written('json', (out) => out.many([], view))).toBe('[]\n');
+  });
+});
+
+describe('options from a schema', () => {
+  const schema = {
+    properties: { level: { type: 'integer' }, deep_scan: { type: 'boolean' }, mode: { enum: ['a', 'b'] } },
+  };
+  it('are read by their types', () => {
+    const words = ['x.jpg', '--level', '3', '--no-deep-scan', '--mode=b', '--', '--y.jpg'];
+    expect(schemaOptions(schema, words)).toEqual({
+      params: { level: '3', deep_scan: false, mode: 'b' },
+      rest: ['x.jpg', '--y.jpg'],
+    });
+  });
+  it.each([[['--level', 'x']], [['--mode', 'c']], [['--other', '1']], [['--level']]])('are refused: %j', (words) => {
+    expect(() => schemaOptions(schema, words)).toThrow(/--/);
+  });
+});
+
+describe('the command line', () => {
+  it('answers a wrong one with 2, and help with 0', async () => {
+    expect((await run({}, ['no-such-command'])).code).toBe(EXIT.usage);
+    expect((await run({}, ['store', 'list', '--no-such-option'])).code).toBe(EXIT.usage);
+    expect((await run({}, ['jobs', 'list', '--limit', 'x'])).code).toBe(EXIT.usage);
+    const help = await run({}, ['--help']);
+    expect([help.code, help.err]).toEqual([EXIT.ok, '']);
+    expect((await run({}, ['store', '--help'])).out).toContain('upload');
+  });
+
+  it('refuses a file that is not there before it asks any server', async () => {
+    const { code, err } = await run({ AUTH_URL: 'http://127.0.0.1:9' }, ['hash', 'compute', '/nonexistent.jpg']);
+    expect(code).toBe(EXIT.badInput);
+    expect(err).toContain('nonexistent.jpg');
+  });
+
+  it('tells an error as JSON on stderr where JSON was asked for', async () => {
+    using dir = tempDir();
+    const env = { CL_CONFIG_DIR: dir.path, CL_TOKEN: 'x.y.z', AUTH_URL: 'http://127.0.0.1:9' };
+    const { code, out, err } = await run(env, ['whoami', '--json']);
+    expect([code, out]).toEqual([EXIT.unreachable, '']);
+    expect(JSON.parse(err)).toMatchObject({ error: { code: 'network', exit_code: EXIT.unreachable } });
+  }, 20_000);
+
+  it('keeps addresses by profile; options beat the environment, and that beats the profile', async () => {
+    using dir = tempDir();
+    const env = { CL_CONFIG_DIR: dir.path };
+    const url = async (extra: Record<string, string>, ...args: string[]) =>
+      (await run({ ...env, ...extra }, ['config', 'get', 'store_url', ...args])).out.trim();
+    await run(env, ['config', 'set', 'store_url', 'http://saved:1']);
+    await run(env, ['config', 'set', 'store_url', 'http://other:1', '--profile', 'other']);
+    expect(await url({})).toBe('http://saved:1');
+    expect(await url({}, '--profile', 'other')).toBe('http://other:1');
+    await run(env, ['config', 'use', 'other']);
+    expect(await url({})).toBe('http://other:1');
+    expect(await url({ STORE_URL: 'http://env:1' })).toBe('http://env:1');
+    expect(await url({ STORE_URL: 'http://env:1' }, '--store-url', 'http://arg:1')).toBe('http://arg:1');
+    expect((await run(env, ['config', 'set', 'store_url', 'nonsense'])).code).toBe(EXIT.usage);
+    expect((await run(env, ['config', 'set', 'password', 'x'])).code).toBe(EXIT.usage);
+    expect(fs.statSync(path.join(dir.path, 'config.json')).mode & 0o077).toBe(0);
+  });
+
+  it.each(['bash', 'zsh', 'fish'])('completes in %s', async (shell) => {
+    const { out } = await run({}, ['completion', shell]);
+    for (const word of ['media-thumbnail', 'generate', 'upload', 'persons']) expect(out).toContain(word);
+    const program = which(shell);
+    if (program) execFileSync(program, shell === 'fish' ? ['--no-execute', '-c', out] : ['-n', '-c', out]);
+  });
+});
+
+it('reads HLS variants as heights and bitrates', () => {
+  const option = TASK_COMMANDS.flatMap(({ options }) => options).find(({ flags }) => flags.startsWith('--variants'));
+  expect(option?.parse?.('720:3500,480')).toEqual([
+    { resolution: 720, bitrate: 3500 },
+    { resolution: 480, bitrate: null },
+  ]);
+});
+
+it.each([
+  [999, '999 B'],
+  [1_234_567, '1.2 MB'],
+  [250_000_000, '250 MB'],
+])('writes %i bytes as %s', (bytes, text) => expect(bytesText(bytes)).toBe(text));
