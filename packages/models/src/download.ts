@@ -1,15 +1,19 @@
 /**
- * Fetches one model file: to `<file>.part`, resumed where an earlier try stopped, verified, renamed. A lock file beside it
- * keeps two processes apart; the second waits and finds the first one's work.
+ * Fetches one model file: to `<file>.part`, resumed where an earlier try stopped, verified, renamed.
+ *
+ * ```
+ * asked --bytes come--> receiving --all there--> verified --> renamed
+ *   |                      |                        +--other bytes after a resume--> asked again, from the beginning
+ *   |                      +--breaks off or stalls, with progress--> asked again for the rest
+ *   +--no answer, no progress, other bytes--> the next source; after the last one DownloadFailed
+ * ```
  */
-import fs from 'node:fs';
 import fsp from 'node:fs/promises';
 import path from 'node:path';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { setTimeout as pause } from 'node:timers/promises';
 import type { ModelManifest } from '@cl-server/contract';
-import { type Dispatcher, EnvHttpProxyAgent, fetch } from 'undici';
+import { type Dispatcher, EnvHttpProxyAgent } from 'undici';
+import { withLock } from './download-lock.js';
+import { dropPart, fetchPart } from './fetch-part.js';
 import { sha256File } from './verify.js';
 
 export interface DownloadProgress {
@@ -22,6 +26,8 @@ export interface DownloadOptions {
   readonly urls: readonly string[];
   readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Milliseconds without a byte after which a connection counts as broken. Default 30 s. */
+  readonly stallAfter?: number | undefined;
 }
 
 /** Every source failed; the message says why each did. */
@@ -29,89 +35,66 @@ export class DownloadFailed extends Error {
   override readonly name = 'DownloadFailed';
 }
 
+/** The part was whole, and not the model. */
+class WrongBytes extends Error {}
+
 const CONNECT_TIMEOUT = 5_000;
-const BODY_TIMEOUT = 60_000;
-const LOCK_LOOK = 200;
+const HEADERS_TIMEOUT = 15_000;
+const STALL_AFTER = 30_000;
+/** Connections to one source, each of which brought something. */
+const MAX_CONNECTIONS = 50;
 
-/** Goes through HTTP_PROXY and HTTPS_PROXY where they are set, as other tools do. */
-const dispatcher = (): Dispatcher =>
-  new EnvHttpProxyAgent({
-    connect: { timeout: CONNECT_TIMEOUT },
-    bodyTimeout: BODY_TIMEOUT,
-    headersTimeout: 15_000,
-  });
-
-const alive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
+/** Goes through HTTP_PROXY, HTTPS_PROXY and NO_PROXY where they are set, as other tools do. */
+const dispatcher = (stallAfter: number): Dispatcher => {
+  const connect = { timeout: CONNECT_TIMEOUT };
+  const tls = { proxyTls: connect, requestTls: connect };
+  return new EnvHttpProxyAgent({ connect, ...tls, bodyTimeout: stallAfter, headersTimeout: HEADERS_TIMEOUT });
 };
-
-async function tryLock(lock: string): Promise<boolean> {
-  try {
-    await fsp.writeFile(lock, String(process.pid), { flag: 'wx' });
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  }
-  const holder = Number(await fsp.readFile(lock, 'utf8').catch(() => ''));
-  if (holder > 0 && !alive(holder)) await fsp.rm(lock, { force: true }); // its process died
-  return false;
-}
-
-/** Waits for the lock, runs `work`, lets go. */
-async function withLock<T>(lock: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
-  while (!(await tryLock(lock))) await pause(LOCK_LOOK, undefined, signal ? { signal } : {});
-  try {
-    return await work();
-  } finally {
-    await fsp.rm(lock, { force: true });
-  }
-}
-
-async function fetchInto(
-  url: string,
-  part: string,
-  manifest: ModelManifest,
-  agent: Dispatcher,
-  options: DownloadOptions,
-): Promise<void> {
-  const had = (await fsp.stat(part).catch(() => undefined))?.size ?? 0;
-  const from = had < manifest.size ? had : 0;
-  const response = await fetch(url, {
-    dispatcher: agent,
-    redirect: 'follow',
-    headers: from > 0 ? { range: `bytes=${from}-` } : {},
-    ...(options.signal && { signal: options.signal }),
-  });
-  if (!response.ok || !response.body) throw new Error(`status ${response.status}`);
-  const resumed = response.status === 206;
-  let received = resumed ? from : 0;
-  const body = Readable.fromWeb(response.body as never);
-  body.on('data', (chunk: Buffer) => {
-    received += chunk.length;
-    if (received > manifest.size) body.destroy(new Error(`longer than the ${manifest.size} bytes it should have`));
-    options.onProgress?.({ received, total: manifest.size });
-  });
-  await pipeline(body, fs.createWriteStream(part, { flags: resumed ? 'a' : 'w' }));
-}
 
 async function verifyPart(part: string, manifest: ModelManifest): Promise<void> {
   const { size } = await fsp.stat(part);
   if (size < manifest.size) throw new Error(`only ${size} of ${manifest.size} bytes came`);
   const sha256 = await sha256File(part);
   if (sha256 === manifest.sha256) return;
-  await fsp.rm(part, { force: true });
-  throw new Error(`the bytes have another SHA-256 (${sha256.slice(0, 12)}…)`);
+  await dropPart(part);
+  throw new WrongBytes(`the bytes have another SHA-256 (${sha256.slice(0, 12)}…)`);
 }
 
 const reason = (error: unknown): string => {
   const { message, cause } = error as Error & { cause?: { code?: string; message?: string } };
   return cause?.code ?? cause?.message ?? message;
 };
+
+const sizeOf = async (file: string): Promise<number> => (await fsp.stat(file).catch(() => undefined))?.size ?? 0;
+
+/** Asks one source until the part is whole and verified. @throws what the last connection failed with */
+async function fromSource(
+  url: string,
+  part: string,
+  manifest: ModelManifest,
+  agent: Dispatcher,
+  { onProgress, signal }: DownloadOptions,
+): Promise<void> {
+  for (let connection = 1; ; connection++) {
+    const before = await sizeOf(part);
+    let from = 0;
+    try {
+      from = await fetchPart({
+        url,
+        part,
+        manifest,
+        dispatcher: agent,
+        signal,
+        onProgress: (received) => onProgress?.({ received, total: manifest.size }),
+      });
+      return await verifyPart(part, manifest);
+    } catch (error) {
+      signal?.throwIfAborted();
+      const mayGoOn = error instanceof WrongBytes ? from > 0 : (await sizeOf(part)) > before;
+      if (!mayGoOn || connection >= MAX_CONNECTIONS) throw error;
+    }
+  }
+}
 
 /**
  * Puts a model's file at `target`.
@@ -127,15 +110,15 @@ export async function download(
   await fsp.mkdir(path.dirname(target), { recursive: true });
   await withLock(`${target}.lock`, options.signal, async () => {
     if (await present()) return;
-    const agent = dispatcher();
+    const part = `${target}.part`;
+    const agent = dispatcher(options.stallAfter ?? STALL_AFTER);
     const faults: string[] = [];
     try {
       for (const url of options.urls) {
         try {
-          await fetchInto(url, `${target}.part`, manifest, agent, options);
-          await verifyPart(`${target}.part`, manifest);
-          await fsp.rename(`${target}.part`, target);
-          return;
+          await fromSource(url, part, manifest, agent, options);
+          await fsp.rename(part, target);
+          return await dropPart(part);
         } catch (error) {
           options.signal?.throwIfAborted();
           faults.push(`${new URL(url).host}: ${reason(error)}`);

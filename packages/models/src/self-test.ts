@@ -65,9 +65,8 @@ export async function selfTest(manifest: ModelManifest, session: ModelSession): 
     const output = manifest.output ?? outputs[0] ?? '';
     if (!inputs.includes(input)) throw new Error(`it has no input ${input}; it has ${inputs.join(', ')}`);
     if (!outputs.includes(output)) throw new Error(`it has no output ${output}; it has ${outputs.join(', ')}`);
-    const feeds = feedsFor(manifest, input);
-    const first = await session.run(feeds);
-    const second = await session.run(feeds);
+    const first = await session.run(feedsFor(manifest, input));
+    const second = await session.run(feedsFor(manifest, input));
     check(manifest, first, output);
     const a = first[output]?.data ?? new Float32Array();
     const b = second[output]?.data ?? new Float32Array();

@@ -1,6 +1,8 @@
 /** ONNX sessions: loaded once, shared, let go after idle time when memory is short. */
 import os from 'node:os';
-import * as ort from 'onnxruntime-node';
+import { type Feed, type Feeds, type FloatTensors, SessionThread, type TensorNames } from './session-thread.js';
+
+export type { Feeds, FloatTensors } from './session-thread.js';
 
 export const EXECUTION_PROVIDERS = ['cpu', 'cuda', 'coreml', 'directml'] as const;
 export type ExecutionProvider = (typeof EXECUTION_PROVIDERS)[number];
@@ -21,23 +23,29 @@ export interface SessionOptions {
   readonly memoryShort?: () => boolean;
 }
 
-export type FloatTensors = Readonly<Record<string, { readonly data: Float32Array; readonly dims: readonly number[] }>>;
-export type Feeds = Readonly<Record<string, ort.Tensor>>;
+/** The file cannot be loaded, or not on the wanted provider. */
+export class ModelNotLoaded extends Error {
+  override readonly name = 'ModelNotLoaded';
+}
 
-const memoryShort = (): boolean => os.freemem() < os.totalmem() / 10;
+/** Of the machine, or of the container where that has less. */
+const memoryShort = (): boolean =>
+  process.availableMemory() < Math.min(os.totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY) / 10;
 
 /**
- * One model file. `run` may be called at any time and as often as wanted; inference happens off the JavaScript thread.
+ * One model file. `run` may be called at any time and as often as wanted; inference happens in a thread of its own, one
+ * after the other.
  */
 export class ModelSession {
-  readonly #file: string;
+  readonly #file: () => Promise<string>;
   readonly #options: SessionOptions;
-  #loading: Promise<ort.InferenceSession> | undefined;
+  #thread: Promise<SessionThread> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #running = 0;
 
-  constructor(file: string, options: SessionOptions) {
-    this.#file = file;
+  /** @param file its path, or what finds and verifies it, asked before each loading */
+  constructor(file: string | (() => Promise<string>), options: SessionOptions) {
+    this.#file = typeof file === 'string' ? () => Promise.resolve(file) : file;
     this.#options = options;
   }
 
@@ -45,40 +53,56 @@ export class ModelSession {
     return this.#options.provider;
   }
 
-  /** Names of inputs and outputs; loads the model. */
-  async names(): Promise<{ inputs: readonly string[]; outputs: readonly string[] }> {
-    const { inputNames, outputNames } = await this.#session();
-    return { inputs: inputNames, outputs: outputNames };
+  /** Whether the model is in memory. */
+  get loaded(): boolean {
+    return this.#thread !== undefined;
   }
 
-  #session(): Promise<ort.InferenceSession> {
-    this.#loading ??= ort.InferenceSession.create(this.#file, {
-      executionProviders: [ORT_NAME[this.#options.provider]],
-      intraOpNumThreads: this.#options.threads,
+  /** Names of inputs and outputs; loads the model. @throws ModelNotLoaded */
+  async names(): Promise<TensorNames> {
+    return (await this.#ready()).names;
+  }
+
+  #ready(): Promise<SessionThread> {
+    if (this.#thread) return this.#thread;
+    const loading = this.#load();
+    this.#thread = loading;
+    loading.catch(() => {
+      if (this.#thread === loading) this.#thread = undefined;
+    });
+    return loading;
+  }
+
+  async #load(): Promise<SessionThread> {
+    const { provider, threads } = this.#options;
+    const thread = new SessionThread(await this.#file(), {
+      executionProviders: [ORT_NAME[provider]],
+      intraOpNumThreads: threads,
       interOpNumThreads: 1,
       graphOptimizationLevel: 'all',
       logSeverityLevel: 3,
+      // Threads that wait actively take the cores from decoders and from other models.
+      extra: { session: { intra_op: { allow_spinning: '0' } } },
     });
-    this.#loading.catch(() => {
-      this.#loading = undefined;
-    });
-    return this.#loading;
+    try {
+      await thread.names;
+      return thread;
+    } catch (error) {
+      const advice = provider === 'cpu' ? '' : ` on ${provider}: install what it needs, or set EXECUTION_PROVIDER=cpu`;
+      throw new ModelNotLoaded(`the model cannot be loaded${advice} (${(error as Error).message})`, { cause: error });
+    }
   }
 
-  /** One inference. Outputs must be float32. */
+  /**
+   * One inference. The feeds are handed over.
+   * @param outputs those that are wanted, float32 all; every output where there are none
+   * @throws ModelNotLoaded
+   */
   async run(feeds: Feeds, outputs?: readonly string[]): Promise<FloatTensors> {
     clearTimeout(this.#timer);
     this.#running++;
     try {
-      const session = await this.#session();
-      const results = await session.run(feeds, outputs ? [...outputs] : session.outputNames);
-      return Object.fromEntries(
-        Object.entries(results).map(([name, tensor]) => {
-          if (!(tensor instanceof ort.Tensor) || !(tensor.data instanceof Float32Array))
-            throw new Error(`output ${name} is not float32`);
-          return [name, { data: tensor.data, dims: tensor.dims }];
-        }),
-      );
+      return await (await this.#ready()).run(feeds, outputs);
     } finally {
       this.#running--;
       this.#rest();
@@ -88,6 +112,7 @@ export class ModelSession {
   #rest(): void {
     const { idle = 300_000, memoryShort: short = memoryShort } = this.#options;
     clearTimeout(this.#timer);
+    if (this.#thread === undefined) return;
     this.#timer = setTimeout(() => {
       if (this.#running > 0) return;
       if (short()) void this.release();
@@ -96,19 +121,16 @@ export class ModelSession {
     this.#timer.unref();
   }
 
-  /** Unloads the model; the next `run` loads it again. */
+  /** Unloads the model, after what runs in it; the next `run` loads it again. */
   async release(): Promise<void> {
     clearTimeout(this.#timer);
-    const loading = this.#loading;
-    this.#loading = undefined;
-    await loading?.then((session) => session.release()).catch(() => undefined);
+    const loading = this.#thread;
+    this.#thread = undefined;
+    await loading?.then((thread) => thread.close()).catch(() => undefined);
   }
 }
 
-export const floatTensor = (data: Float32Array, dims: readonly number[]): ort.Tensor =>
-  new ort.Tensor('float32', data, dims);
+export const floatTensor = (data: Float32Array, dims: readonly number[]): Feed => ({ type: 'float32', data, dims });
 
-export const intTensor = (ids: readonly number[], dims: readonly number[], type: 'int64' | 'int32'): ort.Tensor =>
-  type === 'int64'
-    ? new ort.Tensor('int64', BigInt64Array.from(ids, BigInt), dims)
-    : new ort.Tensor('int32', Int32Array.from(ids), dims);
+export const intTensor = (ids: readonly number[], dims: readonly number[], type: 'int64' | 'int32'): Feed =>
+  type === 'int64' ? { type, data: BigInt64Array.from(ids, BigInt), dims } : { type, data: Int32Array.from(ids), dims };

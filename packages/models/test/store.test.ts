@@ -13,23 +13,45 @@ const sha256 = createHash('sha256').update(bytes).digest('hex');
 
 interface Source {
   url: string;
-  requests: { url: string; range: string | undefined }[];
-  /** Bytes after which the connection breaks; once. */
+  requests: { url: string; range: string | undefined; ifRange: string | undefined }[];
+  /** Bytes after which the connection ends; once. */
   breakAfter: number | undefined;
+  /** Whether a connection that ends so stays open without a word. */
+  stalls: boolean;
+  /** Whether it always gives the whole file. */
+  ignoresRanges: boolean;
+  etag: string | undefined;
   body: Buffer;
   close(): Promise<void>;
 }
 
 async function startSource(): Promise<Source> {
-  const source: Omit<Source, 'url' | 'close'> = { requests: [], breakAfter: undefined, body: bytes };
+  const source: Omit<Source, 'url' | 'close'> = {
+    requests: [],
+    breakAfter: undefined,
+    stalls: false,
+    ignoresRanges: false,
+    etag: undefined,
+    body: bytes,
+  };
   const server = http.createServer((request, response) => {
-    source.requests.push({ url: request.url ?? '', range: request.headers.range });
-    const from = Number(/bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0);
-    response.writeHead(from > 0 ? 206 : 200, { 'content-length': source.body.length - from });
+    const { range, 'if-range': ifRange } = request.headers;
+    source.requests.push({ url: request.url ?? '', range, ifRange: ifRange as string | undefined });
+    const { body, etag, ignoresRanges } = source;
+    const whole = ignoresRanges || (ifRange !== undefined && ifRange !== etag);
+    const from = whole ? 0 : Number(/bytes=(\d+)-/.exec(range ?? '')?.[1] ?? 0);
+    response.writeHead(from > 0 ? 206 : 200, {
+      'content-length': body.length - from,
+      ...(etag !== undefined && { etag }),
+      ...(from > 0 && { 'content-range': `bytes ${from}-${body.length - 1}/${body.length}` }),
+    });
     const cut = source.breakAfter;
     source.breakAfter = undefined;
-    if (cut !== undefined) response.write(source.body.subarray(from, cut), () => response.socket?.end());
-    else response.end(source.body.subarray(from));
+    if (cut === undefined) response.end(body.subarray(from));
+    else
+      response.write(body.subarray(from, cut), () => {
+        if (!source.stalls) response.socket?.end();
+      });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
@@ -80,13 +102,62 @@ describe('the model store', () => {
     expect(fs.readdirSync(path.dirname(file))).toEqual(['model.onnx']);
   });
 
-  it('resumes a download that broke off', async () => {
+  /** A download that was given up halfway, as when its process ends. @returns bytes that are kept */
+  const giveUpHalfway = async (): Promise<number> => {
     source.breakAfter = 100_000;
-    await expect(store.pull(manifest)).rejects.toThrow(ModelMissing);
-    const had = fs.statSync(`${store.target(manifest)}.part`).size;
-    expect(had).toBeGreaterThan(0);
+    source.stalls = true;
+    const giveUp = new AbortController();
+    const onProgress = ({ received }: { received: number }): void => {
+      if (received === 100_000) giveUp.abort();
+    };
+    await expect(store.pull(manifest, { onProgress, signal: giveUp.signal })).rejects.toThrow('aborted');
+    source.requests.length = 0;
+    return fs.statSync(`${store.target(manifest)}.part`).size;
+  };
+
+  it.each(['breaks off', 'stalls'])('asks for the rest when a connection %s', async (how) => {
+    source.breakAfter = 100_000;
+    source.stalls = how === 'stalls';
+    const file = await store.pull(manifest, { stallAfter: 300 });
+    expect(source.requests.map(({ range }) => range)).toEqual([undefined, 'bytes=100000-']);
+    expect(fs.readFileSync(file).equals(bytes)).toBe(true);
+  });
+
+  it('goes on where another process stopped', async () => {
+    const had = await giveUpHalfway();
+    expect(had).toBe(100_000);
+    const seen: number[] = [];
+    const file = await new ModelStore({ dir: dir.path }).pull(manifest, {
+      onProgress: ({ received }) => seen.push(received),
+    });
+    expect(source.requests.map(({ range }) => range)).toEqual(['bytes=100000-']);
+    expect(seen[0]).toBeGreaterThan(had);
+    expect(fs.readdirSync(path.dirname(file))).toEqual(['model.onnx']);
+  });
+
+  it('begins anew where the source knows no ranges', async () => {
+    await giveUpHalfway();
+    source.ignoresRanges = true;
+    const file = await store.pull(manifest);
+    expect(fs.readFileSync(file).equals(bytes)).toBe(true);
+    expect(source.requests).toHaveLength(1);
+  });
+
+  it('begins anew where the file of the source changed meanwhile', async () => {
+    source.etag = '"old"';
+    source.body = randomBytes(bytes.length);
+    await giveUpHalfway();
+    Object.assign(source, { etag: '"new"', body: bytes });
     await store.pull(manifest);
-    expect(source.requests.at(-1)?.range).toBe(`bytes=${had}-`);
+    expect(source.requests).toMatchObject([{ range: 'bytes=100000-', ifRange: '"old"' }]);
+  });
+
+  it('begins anew where the rest does not fit to what was there', async () => {
+    await giveUpHalfway();
+    const part = `${store.target(manifest)}.part`;
+    fs.writeFileSync(part, randomBytes(100_000));
+    await store.pull(manifest);
+    expect(source.requests.map(({ range }) => range)).toEqual(['bytes=100000-', undefined]);
     expect(await store.locate(manifest)).toBe(store.target(manifest));
   });
 

@@ -1,0 +1,82 @@
+/** One request for a model file, or for the rest of it. */
+import fsp from 'node:fs/promises';
+import type { ModelManifest } from '@cl-server/contract';
+import { type Dispatcher, fetch, type Response } from 'undici';
+
+export interface PartRequest {
+  readonly url: string;
+  /** Where the bytes go; what lies there is the beginning of the file. */
+  readonly part: string;
+  readonly manifest: ModelManifest;
+  readonly dispatcher: Dispatcher;
+  readonly onProgress: (received: number) => void;
+  readonly signal: AbortSignal | undefined;
+}
+
+const sizeOf = async (file: string): Promise<number> => (await fsp.stat(file).catch(() => undefined))?.size ?? 0;
+
+/** Where a part came from: the tag lets the source say whether its file is still the same. */
+const tagFile = (part: string): string => `${part}.etag`;
+
+async function tagOf(part: string, url: string): Promise<string | undefined> {
+  const [from, tag] = (await fsp.readFile(tagFile(part), 'utf8').catch(() => '')).split('\n');
+  return from === url && tag ? tag : undefined;
+}
+
+export async function dropPart(part: string): Promise<void> {
+  await Promise.all([fsp.rm(part, { force: true }), fsp.rm(tagFile(part), { force: true })]);
+}
+
+/** The byte at which the answer begins. @throws Error where it is none of the file */
+function startOf(response: Response, asked: number): number {
+  if (response.status !== 206) return 0; // the source gives the whole file: it knows no ranges, or the file changed
+  const start = Number(/^bytes (\d+)-/.exec(response.headers.get('content-range') ?? '')?.[1] ?? asked);
+  if (start !== asked) throw new Error(`asked for bytes from ${asked}, got those from ${start}`);
+  return start;
+}
+
+async function rememberTag({ part, url }: PartRequest, response: Response): Promise<void> {
+  const tag = response.headers.get('etag');
+  // A weak tag does not promise equal bytes.
+  if (tag === null || tag.startsWith('W/')) await fsp.rm(tagFile(part), { force: true });
+  else await fsp.writeFile(tagFile(part), `${url}\n${tag}`);
+}
+
+/**
+ * Every byte that came is on disk when this ends, also where it ends with an error.
+ * @returns the byte from which it went on; 0: from the beginning
+ */
+export async function fetchPart(request: PartRequest): Promise<number> {
+  const { url, part, manifest, dispatcher, signal } = request;
+  const had = await sizeOf(part);
+  const from = had < manifest.size ? had : 0;
+  const tag = from > 0 ? await tagOf(part, url) : undefined;
+  const response = await fetch(url, {
+    dispatcher,
+    redirect: 'follow',
+    headers: {
+      'accept-encoding': 'identity',
+      ...(from > 0 && { range: `bytes=${from}-` }),
+      ...(tag !== undefined && { 'if-range': tag }),
+    },
+    ...(signal && { signal }),
+  });
+  if (response.status === 416) await dropPart(part);
+  if (!response.ok || !response.body) throw new Error(`status ${response.status}`);
+  const start = startOf(response, from);
+  await rememberTag(request, response);
+  const file = await fsp.open(part, start > 0 ? 'a' : 'w');
+  try {
+    let received = start;
+    for await (const chunk of response.body) {
+      await file.write(chunk);
+      received += chunk.length;
+      if (received > manifest.size) throw new Error(`longer than the ${manifest.size} bytes it should have`);
+      request.onProgress(received);
+    }
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  return start;
+}
