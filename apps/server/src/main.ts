@@ -4,6 +4,7 @@ import { loadConfig, type RunningProgram, StartupError } from '@cl-server/runtim
 import type { CommandInput } from './commands/command.js';
 import { doctor } from './commands/doctor.js';
 import { migrate } from './commands/migrate.js';
+import { models } from './commands/models.js';
 import { plugins } from './commands/plugins.js';
 import { start } from './commands/start.js';
 import { status } from './commands/status.js';
@@ -12,6 +13,8 @@ import type { Environment } from './platform/tools.js';
 import { launcherSettings } from './settings.js';
 
 interface Command {
+  /** It takes words after its name. */
+  readonly takesWords?: boolean;
   readonly summary: string;
   /** A returned program runs on; undefined: the command is done. */
   run(input: CommandInput): Promise<RunningProgram | undefined>;
@@ -23,6 +26,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   status: { summary: 'Ask a running platform how it is', run: status },
   migrate: { summary: 'Bring all databases to the newest schema', run: migrate },
   plugins: { summary: 'List the tasks, where they come from and which are out of use', run: plugins },
+  models: { summary: 'List models, fetch them, choose which serves what', run: models, takesWords: true },
 };
 
 const commandList = (): string =>
@@ -49,8 +53,8 @@ export async function main(argv: readonly string[], env: Environment): Promise<R
   }
   const [name = 'start', ...rest] = loaded.positionals;
   const command = COMMANDS[name];
-  if (!command || rest.length > 0)
+  if (!command || (rest.length > 0 && !command.takesWords))
     throw new StartupError(`unknown command "${loaded.positionals.join(' ')}"\n${commandList().trimEnd()}`, 2);
   const dataDir = path.resolve(loaded.values.dataDir ?? defaultDataDir());
-  return command.run({ settings: loaded.values, env, dataDir, print });
+  return command.run({ settings: loaded.values, env, dataDir, args: rest, print });
 }

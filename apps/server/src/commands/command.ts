@@ -5,6 +5,8 @@ export interface CommandInput {
   readonly settings: LauncherSettings;
   readonly env: Environment;
   readonly dataDir: string;
+  /** Words after the command's name. */
+  readonly args: readonly string[];
   /** Writes to standard output; whole lines. */
   readonly print: (text: string) => void;
 }

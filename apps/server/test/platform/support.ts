@@ -92,7 +92,7 @@ export async function startTestPlatform(...more: readonly string[]): Promise<Tes
   const mqtt = ['--mqtt-port', String(await freePort()), '--mqtt-ws-port', '0'];
   const launcher = new Launcher(['start', '--data-dir', dir.path, '--workers', '1', ...services, ...mqtt, ...more], {
     ADMIN_PASSWORD: PASSWORD,
-    MODELS_OFFLINE: 'true',
+    MODELS_DOWNLOAD: 'never',
   });
   await Promise.race([
     eventually(() => launcher.readyLines[0], { within: 90_000, what: 'the ready line' }),

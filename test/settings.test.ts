@@ -1,0 +1,26 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { SETTING_NAMES } from '@cl-server/runtime';
+import { projectRoot } from '@cl-server/testing';
+import { expect, it } from 'vitest';
+
+/** Names of the settings that the sources of all programs define. */
+function definedNames(): string[] {
+  const names = new Set(['AUTH_PORT', 'STORE_PORT', 'COMPUTE_PORT', 'EXIFTOOL_PATH']); // made by functions
+  for (const floor of ['packages', 'services', 'apps'])
+    for (const file of sources(path.join(projectRoot, floor)))
+      for (const [, name] of fs.readFileSync(file, 'utf8').matchAll(/\benv: '([A-Z][A-Z0-9_]*)'/g))
+        if (name) names.add(name);
+  names.delete('CL_SERVER_DIR'); // the file lies there: it cannot say where
+  return [...names].toSorted();
+}
+
+const sources = (folder: string): string[] =>
+  fs
+    .readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((file) => /^[^/]+\/src\/.*\.ts$/.test(file))
+    .map((file) => path.join(folder, file));
+
+it('every program knows the names of all settings, so that one config.yaml can hold them', () => {
+  expect([...SETTING_NAMES].toSorted()).toEqual(definedNames());
+});
