@@ -11,6 +11,7 @@ import {
   type ConfigSources,
   createLogger,
   jobDatabaseUrl,
+  jobStatusWanted,
   loadConfig,
   openDatabase,
   openDataDir,
@@ -91,7 +92,7 @@ export async function startInsightWorker(sources: ConfigSources): Promise<Runnin
     broadcaster,
     logger,
     eventsTopic: settings.mqttTopic,
-    jobStatusTopic: settings.mqttJobStatus === 'on',
+    jobStatusTopic: jobStatusWanted(settings),
   });
   const tasks = await discoverTasks({ pluginsDir: path.join(dataDir, 'plugins') });
   const index = await openNeighbourSearch(database, logger);
