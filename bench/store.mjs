@@ -7,8 +7,6 @@ import os from 'node:os';
 import path from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import autocannon from 'autocannon';
-import BetterSqlite3 from 'better-sqlite3';
-import Fastify from 'fastify';
 import { forkServer, load, median, ratios } from './lib/measure.mjs';
 import { seedStore } from './store-seed.mjs';
 
@@ -34,6 +32,11 @@ const env = {
   ...(values.postgres && { STORE_DATABASE_URL: values.postgres }),
 };
 let held = true;
+
+/** Requests before those that count. */
+const WARM_UP = 3;
+/** Filters together: measured, not promised. */
+const UNPROMISED = new Set(['width and height', 'search and type']);
 
 async function lists(url) {
   const page = entities / 40;
@@ -64,16 +67,16 @@ async function lists(url) {
   const table = [];
   const measure = async (name, target) => {
     const times = [];
-    for (let i = 0; i < rounds; i++) {
+    for (let i = -WARM_UP; i < rounds; i++) {
       const start = performance.now();
       const answer = await fetch(url + target);
       if (!answer.ok) throw new Error(`${target}: ${answer.status} ${await answer.text()}`);
       await answer.arrayBuffer();
-      times.push(performance.now() - start);
+      if (i >= 0) times.push(performance.now() - start);
     }
     times.sort((a, b) => a - b);
     const p95 = times[Math.floor(times.length * 0.95)];
-    held &&= p95 < 50;
+    held &&= p95 < 50 || UNPROMISED.has(name);
     table.push({
       what: name,
       'p50 ms': median(times).toFixed(1),
@@ -86,18 +89,8 @@ async function lists(url) {
   console.table(table);
 }
 
-/** The same row from the same file, with nothing around it. */
-async function bareHandler() {
-  const db = new BetterSqlite3(path.join(folder, 'store.db'), { readonly: true });
-  const byId = db.prepare('select * from entities where id = ?');
-  const fastify = Fastify();
-  fastify.get('/entities/:id', (request) => byId.get(Number(request.params.id)));
-  const url = await fastify.listen({ host: '127.0.0.1', port: 0 });
-  return { url, close: () => fastify.close().then(() => db.close()) };
-}
-
 async function get(url) {
-  const bare = await bareHandler();
+  const bare = await forkServer(path.join(import.meta.dirname, 'store-bare.mjs'), [path.join(folder, 'store.db')]);
   const target = `/entities/${Math.floor(entities / 3)}`;
   const rows = [
     {
@@ -106,11 +99,11 @@ async function get(url) {
       round: async () => [await load(url + target), await load(bare.url + target)],
     },
   ];
-  held &&= await ratios(rows);
+  held = (await ratios(rows)) && held;
   const { latency } = await autocannon({ url: url + target, connections: 50, duration: 5 });
   held &&= latency.p99 < 20;
   console.log(`p99 at 50 connections: ${latency.p99} ms (promised < 20)`);
-  await bare.close();
+  await bare.stop();
 }
 
 const upload = async (url, body, fields = {}) => {
