@@ -64,6 +64,11 @@ describe('failures', () => {
   });
 });
 
+interface Row {
+  readonly id: number;
+  readonly text: string;
+}
+
 describe('output', () => {
   const written = async (format: 'human' | 'json' | 'ndjson' | 'quiet', work: (out: Output) => Promise<void>) => {
     const world = testWorld();
@@ -75,8 +80,8 @@ describe('output', () => {
     { id: 2, text: 'b'.repeat(500) },
   ];
   const view = {
-    columns: [{ title: 'Text', value: (row: { text: string }) => row.text }],
-    id: (row: { id: number }) => row.id,
+    columns: [{ title: 'Text', value: (row: Row) => row.text }],
+    id: (row: Row) => row.id,
   };
   const many = (out: Output) => out.many(rows, view);
 

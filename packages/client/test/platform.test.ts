@@ -34,7 +34,6 @@ describe.runIf(built)('the platform', () => {
     });
 
   beforeAll(async () => {
-    // Tokens of three minutes are refreshed half a minute before their end.
     platform = await startTestPlatform();
     cl = connect();
     await cl.session.login('admin', PASSWORD);
@@ -168,7 +167,7 @@ describe.runIf(built)('the platform', () => {
   it('the broker killed in the middle loses no end', async () => {
     const jobs = Array.from({ length: 8 }, (_, i) => cl.compute.hash.compute(new Blob([`broker ${i}`])));
     await jobs[0]?.created;
-    platform.launcher.kill('broker');
+    platform.launcher.kill('cl-broker');
     const ended = await Promise.all(jobs);
     expect(ended.every(({ status }) => status === 'completed')).toBe(true);
   });
