@@ -51,6 +51,11 @@ export const launcherSettings = {
     default: Math.max(1, os.availableParallelism() - 1),
     help: 'Compute workers to run',
   },
+  modelThreads: {
+    env: 'MODEL_THREADS',
+    parse: asInt(1, 256),
+    help: 'Threads of one model in one worker; default: the cores, shared among the workers',
+  },
   adminPassword: {
     env: 'ADMIN_PASSWORD',
     flag: 'admin-password',

@@ -1,5 +1,6 @@
 /** From settings to processes: which run, in which stages, with which environment. */
 
+import os from 'node:os';
 import type { LauncherSettings } from '../settings.js';
 import type { ChildSpec } from '../supervisor/child.js';
 import { isBuilt, type ProgramName, programFile } from './programs.js';
@@ -95,6 +96,10 @@ export interface Plan {
 const WORKER_DRAIN = 15_000;
 const SERVICE_DRAIN = 4_000;
 
+/** Workers that compute at the same time share the cores. */
+const threadsOfModels = ({ modelThreads, workers }: LauncherSettings): number =>
+  modelThreads ?? Math.max(1, Math.floor(os.availableParallelism() / Math.max(1, workers)));
+
 export function planPlatform({ settings, env, dataDir }: PlanOptions): Plan {
   const urls = platformUrls(settings);
   const inherited = Object.fromEntries(Object.entries(env).filter(([name]) => !NOT_INHERITED.includes(name)));
@@ -113,6 +118,7 @@ export function planPlatform({ settings, env, dataDir }: PlanOptions): Plan {
     COMPUTE_URL: urls.compute,
     AUTH_DISABLED: String(settings.authDisabled),
     MIGRATE: String(!settings.noMigrate),
+    MODEL_THREADS: String(threadsOfModels(settings)),
     FFMPEG_PATH: settings.ffmpegPath,
     FFPROBE_PATH: settings.ffprobePath,
     ...brokerEnvironment(settings, urls, env),

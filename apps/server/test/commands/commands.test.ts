@@ -1,0 +1,94 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { hasFfmpeg, type TempDir, tempDir } from '@cl-server/testing';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Ended, Launcher } from '../platform/support.js';
+
+let dir: TempDir;
+beforeEach(() => {
+  dir = tempDir('cl-commands-');
+});
+afterEach(() => dir.remove());
+
+const run = (args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> =>
+  new Launcher(args, { CL_SERVER_DIR: path.join(dir.path, 'data'), ...env }).ended;
+
+describe('doctor', () => {
+  it.skipIf(!hasFfmpeg())('names every requirement with its version, and makes nothing', async () => {
+    const { code, stdout } = await run(['doctor']);
+    expect(code).toBe(0);
+    for (const name of [
+      'Node',
+      'ffmpeg',
+      'ffprobe',
+      'perl',
+      'better-sqlite3',
+      'sharp',
+      'onnxruntime-node',
+      'data folder',
+    ])
+      expect(stdout).toMatch(new RegExp(`│ ok +│ ${name} `));
+    expect(stdout).toContain(process.versions.node);
+    expect(fs.existsSync(path.join(dir.path, 'data'))).toBe(false);
+  });
+
+  it('says what is missing and what to do, with an exit code', async () => {
+    const { code, stdout, stderr } = await run(['doctor'], {
+      FFMPEG_PATH: '/no/ffmpeg',
+      MQTT_URL: 'mqtt://127.0.0.1:9',
+    });
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/MISSING │ ffmpeg .*FFMPEG_PATH names \/no\/ffmpeg/);
+    expect(stdout).toMatch(/MISSING │ MQTT broker .*127\.0\.0\.1:9 .*does not answer/);
+    expect(stderr).toMatch(/^cl-server: missing: ffmpeg, MQTT broker/);
+  });
+});
+
+it('status of a platform that does not run says so of each part, with an exit code', async () => {
+  const ports = { AUTH_PORT: '9', STORE_PORT: '9', COMPUTE_PORT: '9', MQTT_PORT: '9' };
+  const { code, stdout, stderr } = await run(['status'], ports);
+  expect(code).toBe(1);
+  expect(stdout.match(/no answer/g)).toHaveLength(4);
+  expect(stderr.trim()).toBe('cl-server: not ready: auth, store, compute, mqtt');
+});
+
+it('migrate brings all tables up to date, and has nothing to do the second time', async () => {
+  const first = await run(['migrate']);
+  expect(first.code).toBe(0);
+  expect(first.stdout).toMatch(/applied/);
+  expect(fs.readdirSync(path.join(dir.path, 'data'))).toEqual(expect.arrayContaining(['store.db', 'user_auth.db']));
+  const second = await run(['migrate']);
+  expect(second.code).toBe(0);
+  expect(second.stdout).not.toMatch(/applied/);
+});
+
+it('without migrations a service refuses, and the launcher passes its words on and ends', async () => {
+  const ports = ['--auth-port', '0', '--store-port', '0', '--compute-port', '0', '--mqtt-port', '0'];
+  const { code, stdout, stderr } = await run(['start', '--no-migrate', ...ports]);
+  expect(code).toBe(1);
+  expect(stdout).toMatch(/auth-server: .*migrate/);
+  expect(stderr.trim()).toBe('cl-server: auth did not start (exit code 1)');
+});
+
+it('plugins shows the built-in tasks and a broken one of the plugin folder with its reason', async () => {
+  fs.mkdirSync(path.join(dir.path, 'data/plugins'), { recursive: true });
+  fs.writeFileSync(path.join(dir.path, 'data/plugins/broken.js'), 'export const nothing = 1;');
+  const { code, stdout, stderr } = await run(['plugins']);
+  expect(code).toBe(1);
+  expect(stdout).toMatch(/│ hash +│ in use/);
+  expect(stdout).toMatch(/│ broken +│ failed .*no default export/);
+  expect(stderr).toMatch(/1 of \d+ plugins cannot be used/);
+});
+
+describe('models', () => {
+  it('lists each with its licence and what it serves', async () => {
+    const { code, stdout } = await run(['models']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/yunet\S* +│ missing │ face_detection +│ .*MIT/);
+  });
+
+  it('refuses a model and a role that there are not', async () => {
+    expect((await run(['models', 'pull', 'nope'])).stderr).toContain('there is no model nope');
+    expect((await run(['models', 'use', 'nope'])).stderr).toContain('there is no role nope; there are clip_image');
+  });
+});
