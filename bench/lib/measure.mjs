@@ -16,7 +16,7 @@ export async function forkServer(file, args = [], env = {}) {
     child.send({ type: 'drain' });
     await gone;
   };
-  return { ...info, stop };
+  return { ...info, pid: child.pid, stop };
 }
 
 /** Requests per second, all answered 2xx, or an error. */
