@@ -42,6 +42,7 @@ import { serveStreams } from './routes/streams.js';
 import { serveSystem } from './routes/system.js';
 import { serveUploads } from './routes/uploads.js';
 import { UrlSigner } from './signed-urls.js';
+import { removeOrphanedStreams } from './streams/sweep.js';
 import { Audit } from './system/audit.js';
 import { ResumableUploads } from './uploads/resumable.js';
 import { openNeighbourSearch } from './vectors/open-index.js';
@@ -100,6 +101,8 @@ export interface StoreService {
 }
 
 const NO_LIMITS: Limits = { userBytes: 0, totalBytes: 0 };
+/** Whoever may read may ask for streams: they must not fill the queue. */
+const MAX_QUEUED_STREAMS = 200;
 const isJobEndpoint = new Set<unknown>(jobEndpoints);
 
 /** Recovers what an earlier process left half done, then is ready to listen. */
@@ -132,9 +135,12 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
       storage: jobs.storage,
       mediaDir: folder.root,
       streamsDir: options.streamsDir,
-      maxQueued: options.maxQueued ?? 10_000,
+      maxQueued: MAX_QUEUED_STREAMS,
     }),
     tasks: options.tasks,
+    availability: (task) => workers.availability(task),
+    logger,
+    now,
   });
   const contents = new Contents({
     folder,
@@ -219,6 +225,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
     reader,
     folder,
     streamsDir: options.streamsDir,
+    streams,
     events,
     broadcaster,
     jobs,
@@ -242,6 +249,9 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   await uploads.recover();
   serveUploads(app, { uploads, authorize, userOf });
   tagReader.wake();
+  const sweeping = removeOrphanedStreams(db, streams).catch((error: unknown) => {
+    logger.error({ err: error }, 'streams of contents that are gone remain; the next start removes them');
+  });
 
   return {
     app,
@@ -255,6 +265,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
     close: async () => {
       await app.close();
       uploads.close();
+      await sweeping;
       await tagReader.close();
       await contents.close();
       await workers.close();

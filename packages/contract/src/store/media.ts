@@ -55,8 +55,18 @@ export const getStreamManifest = endpoint({
   query: z.object({ wait: field.bool().default(false).describe('Wait up to 30 s for the first segments') }),
   responses: {
     200: { description: 'The playlist', content: 'application/vnd.apple.mpegurl' },
-    202: { description: 'It is being made: ask again', schema: z.object({ detail: z.literal('hls_generating') }) },
-    404: { description: 'No such entity, not a video, or it could not be made' },
+    202: {
+      description: 'It is being made: ask again',
+      schema: z.object({
+        detail: z.literal('hls_generating'),
+        reason: z.string().optional().describe('What it waits for, where that is known'),
+      }),
+    },
+    404: {
+      description:
+        '`hls_failed`: no such entity, not a video, or it could not be made. `reason` says why; after `Retry-After`, a request tries again',
+    },
+    503: { description: 'Too many streams wait to be made' },
   },
 });
 

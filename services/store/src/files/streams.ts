@@ -2,23 +2,30 @@
  * HLS streams of videos, made on demand by a job, one folder per content.
  *
  * ```
- * none --request--> generating --first segments--> live --job completed--> whole
- *   ^                   |                            |                      |
- *   |                   +----job failed: told once---+                      |
- *   +---------------------------- DELETE, content freed -------------------+
+ *        asked for                 first segments            job completed
+ *  none -----------> waiting -----------------------> live ----------------> whole
+ *   ^                   |  ^                            |                      |
+ *   |        job failed |  | asked for after the delay  | job failed           |
+ *   |                   v  |                            |                      |
+ *   |                 failed <--------------------------+                      |
+ *   |                                                                          |
+ *   +-------- DELETE, content freed, job or files removed by others -----------+   (from every state)
  * ```
  *
- * The state is the folder's files and the job of the content; nothing is kept in memory, so that a restart changes
- * nothing.
+ * The state is the content's note, its files and its job; nothing is kept in memory, so that a restart changes nothing.
  */
+import { randomUUID } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { HLS_FILES, hlsStreamingTask, PRIORITY } from '@cl-server/contract';
-import type { JobCreation } from '@cl-server/job-routes';
-import type { JobEngine } from '@cl-server/jobs';
-import { notFound } from '@cl-server/runtime';
+import { HLS_FILES, hlsStreamingTask } from '@cl-server/contract';
+import type { AskAvailability, JobCreation } from '@cl-server/job-routes';
+import type { JobEngine, JobRecord } from '@cl-server/jobs';
+import { HttpError, type Logger, notFound } from '@cl-server/runtime';
 import { parseParams, type TaskRegistry } from '@cl-server/task-kit';
 import type { EntityRow } from '../database/tables.js';
+import { hlsFailed, retryDelay } from '../streams/failure.js';
+import { type StreamNote, StreamNotes } from '../streams/note.js';
+import { SharedWait } from '../streams/shared-wait.js';
 import { KeyedLock } from './keyed-lock.js';
 import type { MediaFolder } from './media-folder.js';
 
@@ -27,103 +34,182 @@ export interface StreamsOptions {
   /** Absolute. */
   readonly streamsDir: string;
   readonly jobs: Pick<JobEngine, 'repository' | 'events'>;
-  readonly creation: JobCreation;
+  readonly creation: Pick<JobCreation, 'create'>;
   readonly tasks: Pick<TaskRegistry, 'get'>;
+  /** Whether a worker can make streams now. */
+  readonly availability: AskAvailability;
+  readonly logger: Logger;
+  /** Milliseconds. */
+  readonly now: () => number;
 }
 
 export type StreamSource = Pick<EntityRow, 'sha256' | 'type' | 'file_path'>;
 
+export type Playlist =
+  /** Absolute path. */
+  | { readonly file: string }
+  /** Nothing can be played yet; the reason is what it waits for, where that is known. */
+  | { readonly file: undefined; readonly reason?: string };
+
+type State =
+  | { readonly is: 'none'; readonly failures: number }
+  | { readonly is: 'waiting'; readonly note: StreamNote; readonly job: JobRecord }
+  | { readonly is: 'live' | 'whole'; readonly file: string }
+  | { readonly is: 'failed'; readonly note: StreamNote; readonly reason: string };
+
+type Asked = Exclude<State, { readonly is: 'failed' }>;
+
+/** A stream's state in the words of an entity's understanding. */
+export type StreamStatus = 'not_applicable' | 'pending' | 'processing' | 'available' | 'completed' | 'failed';
+const STATUS = {
+  none: 'pending',
+  waiting: 'processing',
+  live: 'available',
+  whole: 'completed',
+  failed: 'failed',
+} as const satisfies Record<State['is'], StreamStatus>;
+
 /** Owner of the jobs that the store itself creates. */
 const OWNER = 'store';
+/** A player waits, but a search that a person waits for goes first. */
+const PRIORITY = 8;
 /** Longest wait for the first segments, milliseconds. */
 const MAX_WAIT = 30_000;
 const NAME = /^[\w-][\w.-]*\.(m3u8|ts|m4s|mp4|vtt)$/;
 
-const failed = (cause?: unknown): Error => notFound('hls_failed', { code: 'hls_failed', cause });
-
 export class Streams {
   readonly #options: StreamsOptions;
+  readonly #notes: StreamNotes;
   readonly #lock = new KeyedLock();
+  readonly #waiting = new SharedWait<Playlist>();
 
   constructor(options: StreamsOptions) {
     this.#options = options;
-  }
-
-  #folderOf(sha256: string): string {
-    return path.join(this.#options.streamsDir, sha256);
+    this.#notes = new StreamNotes(options.streamsDir);
   }
 
   /**
    * The playlist to play now, asking for a stream where there is none.
-   * @returns absolute path; undefined while nothing can be played yet
-   * @throws HttpError 404 `hls_failed` for what is no video, and once for each job that failed
+   * @param gone given by one who waits for the first segments: aborted when they have left
+   * @throws HttpError 404 `hls_failed` for what is no video, and where no stream could be made; 503 where too many wait
    */
-  async playlist(source: StreamSource, wait: boolean): Promise<string | undefined> {
-    const { sha256, type, file_path } = source;
-    if (type !== 'video' || sha256 === null || file_path === null) throw failed();
-    const ready = await this.#playable(sha256);
-    if (ready !== undefined) return ready;
-    const jobId = await this.#lock.run(sha256, () => this.#ask(sha256, file_path));
-    return wait ? this.#awaitPlayable(sha256, jobId) : this.#playable(sha256);
+  async playlist({ sha256, type, file_path }: StreamSource, gone?: AbortSignal): Promise<Playlist> {
+    if (type !== 'video' || sha256 === null || file_path === null) throw hlsFailed('Only videos have a stream');
+    const seen = await this.#state(sha256);
+    const asked =
+      seen.is === 'none' || seen.is === 'failed'
+        ? await this.#lock.run(sha256, () => this.#ask(sha256, file_path))
+        : seen;
+    if (asked.is === 'none') return { file: undefined };
+    if (asked.is !== 'waiting') return { file: asked.file };
+    const { job } = asked;
+    const watch = (signal: AbortSignal) => this.#watch(sha256, job.job_id, signal);
+    const playable = gone && (await this.#waiting.join(sha256, { within: MAX_WAIT, gone }, watch));
+    if (playable) return playable;
+    const { available, reason } = this.#options.availability(hlsStreamingTask.type);
+    return { file: undefined, ...(job.status === 'queued' && available === false && reason !== null && { reason }) };
   }
 
-  async #playable(sha256: string): Promise<string | undefined> {
-    for (const name of [HLS_FILES.master, HLS_FILES.live]) {
-      const file = path.join(this.#folderOf(sha256), name);
-      if (await exists(file)) return file;
-    }
-    return undefined;
+  async status({ sha256, type }: StreamSource): Promise<StreamStatus> {
+    return type === 'video' && sha256 !== null ? STATUS[(await this.#state(sha256)).is] : 'not_applicable';
   }
 
-  /** The id of the content's job is written beside its folder: one job at a time for each content. */
-  #noteOf(sha256: string): string {
-    return `${this.#folderOf(sha256)}.job`;
+  async #state(sha256: string): Promise<State> {
+    const note = await this.#notes.read(sha256);
+    if (!note) return { is: 'none', failures: 0 };
+    if (note.failed) return { is: 'failed', note, reason: note.failed.reason };
+    const folder = this.#notes.generationFolder(sha256, note);
+    const master = path.join(folder, HLS_FILES.master);
+    if (await exists(master)) return { is: 'whole', file: master };
+    const job = await this.#options.jobs.repository.getJob(note.job_id);
+    if (job?.status === 'failed') return { is: 'failed', note, reason: job.error_message ?? 'The job failed' };
+    // It may have completed since the first look.
+    if (job?.status === 'completed' && (await exists(master))) return { is: 'whole', file: master };
+    if (!job || job.status === 'completed') return { is: 'none', failures: note.failures };
+    const live = path.join(folder, HLS_FILES.live);
+    // Of a job that goes on only: what a dead one left would never grow.
+    return (await exists(live)) ? { is: 'live', file: live } : { is: 'waiting', note, job };
   }
 
-  async #currentJob(sha256: string) {
-    const id = await fs.readFile(this.#noteOf(sha256), 'utf8').catch(() => undefined);
-    return id === undefined ? undefined : this.#options.jobs.repository.getJob(id.trim());
+  /** Under the lock: one of many who ask at once makes the job. */
+  async #ask(sha256: string, filePath: string): Promise<Asked> {
+    const state = await this.#state(sha256);
+    if (state.is === 'none') return this.#begin(sha256, filePath, state.failures);
+    if (state.is !== 'failed') return state;
+    const { failed, failures } = state.note;
+    if (!failed) throw await this.#fail(sha256, state.note, state.reason);
+    const retryIn = failed.retry_at - this.#options.now();
+    if (retryIn > 0) throw hlsFailed(failed.reason, { retryIn });
+    return this.#begin(sha256, filePath, failures);
   }
 
-  /** @returns the id of the job that makes the stream */
-  async #ask(sha256: string, filePath: string): Promise<string> {
-    const { jobs, creation, tasks, folder, streamsDir } = this.#options;
-    const job = await this.#currentJob(sha256);
-    if (job?.status === 'failed') {
-      // Told now; the next request asks anew.
-      await fs.rm(this.#noteOf(sha256), { force: true });
-      await jobs.repository.deleteJob(job.job_id);
-      throw failed(new Error(job.error_message ?? 'the job failed'));
-    }
-    if (job && job.status !== 'completed') return job.job_id;
+  async #begin(sha256: string, filePath: string, failures: number): Promise<Asked> {
+    const { jobs, folder, tasks, availability } = this.#options;
+    const source = folder.resolve(filePath);
+    if (!(await exists(source))) throw hlsFailed('The video’s file is missing');
     const task = tasks.get(hlsStreamingTask.type);
-    if (!task) throw failed(new Error('no task makes streams here'));
+    if (!task) throw hlsFailed('The task hls_streaming is not installed on this server');
+    const { available, reason } = availability(task.type);
+    if (available === false) throw hlsFailed(`No worker can make a stream: ${reason ?? 'none takes this task'}`);
+    const generation = randomUUID();
     const params = parseParams(task, {
-      input_absolute_path: folder.resolve(filePath),
-      output_absolute_path: this.#folderOf(sha256),
+      input_absolute_path: source,
+      output_absolute_path: this.#notes.generationFolder(sha256, { generation }),
       include_original: true,
     });
-    if (!params.success) throw failed(params.error);
-    await fs.mkdir(streamsDir, { recursive: true, mode: 0o750 });
-    const { job_id } = await creation.create({
-      task,
-      params: params.data,
-      priority: PRIORITY.interactive,
-      input: undefined,
-      owner: OWNER,
-      idempotencyKey: undefined,
-    });
-    await fs.writeFile(this.#noteOf(sha256), job_id, { mode: 0o640 });
-    return job_id;
+    if (!params.success) throw hlsFailed('The task hls_streaming of this server takes other parameters');
+    await this.#notes.remove(sha256);
+    const { job_id } = await this.#create({ task, params: params.data });
+    const note: StreamNote = { generation, job_id, failures, failed: null };
+    await this.#notes.write(sha256, note);
+    const job = await jobs.repository.getJob(job_id);
+    return job ? { is: 'waiting', note, job } : { is: 'none', failures };
   }
 
-  async #awaitPlayable(sha256: string, jobId: string): Promise<string | undefined> {
-    for await (const job of this.#options.jobs.events.watch(jobId, { signal: AbortSignal.timeout(MAX_WAIT) })) {
-      const ready = await this.#playable(sha256);
-      if (ready !== undefined) return ready;
-      if (job.status === 'failed') throw failed(new Error(job.error_message ?? 'the job failed'));
+  async #create(request: Pick<Parameters<JobCreation['create']>[0], 'task' | 'params'>): Promise<{ job_id: string }> {
+    const { creation, logger } = this.#options;
+    try {
+      const rest = { priority: PRIORITY, input: undefined, owner: OWNER, idempotencyKey: undefined };
+      return await creation.create({ ...request, ...rest });
+    } catch (cause) {
+      if (!(cause instanceof HttpError)) throw cause;
+      if (cause.status === 429)
+        throw new HttpError(503, 'Many streams wait to be made; try again later', { headers: cause.headers, cause });
+      logger.error({ err: cause }, 'the job for a stream was refused');
+      throw hlsFailed('The job for the stream was refused', { cause });
     }
-    return this.#playable(sha256);
+  }
+
+  /** Notes a failure, removes what it left, and says it. */
+  async #fail(sha256: string, note: StreamNote, reason: string): Promise<HttpError> {
+    const failures = note.failures + 1;
+    const retryIn = retryDelay(failures);
+    await this.#notes.write(sha256, { ...note, failures, failed: { reason, retry_at: this.#options.now() + retryIn } });
+    await this.#options.jobs.repository.deleteJob(note.job_id);
+    // A crashed worker cleans up nothing.
+    await fs.rm(this.#notes.generationFolder(sha256, note), { recursive: true, force: true, maxRetries: 5 });
+    return hlsFailed(reason, { retryIn });
+  }
+
+  /** @returns once there is something to play; undefined when the signal is aborted or the job was removed */
+  async #watch(sha256: string, jobId: string, signal: AbortSignal): Promise<Playlist | undefined> {
+    for await (const _change of this.#options.jobs.events.watch(jobId, { signal })) {
+      const playable = await this.#arrived(sha256);
+      if (playable) return playable;
+    }
+    // The job may be gone because somebody else was told of its failure.
+    return signal.aborted ? undefined : this.#arrived(sha256);
+  }
+
+  async #arrived(sha256: string): Promise<Playlist | undefined> {
+    const state = await this.#state(sha256);
+    if (state.is === 'live' || state.is === 'whole') return { file: state.file };
+    if (state.is !== 'failed') return undefined;
+    return this.#lock.run(sha256, async () => {
+      const now = await this.#state(sha256);
+      if (now.is !== 'failed') return undefined;
+      throw now.note.failed ? hlsFailed(now.reason) : await this.#fail(sha256, now.note, now.reason);
+    });
   }
 
   /**
@@ -132,19 +218,28 @@ export class Streams {
    * @throws HttpError 404
    */
   async file({ sha256 }: StreamSource, name: string): Promise<string> {
-    const file = sha256 === null || !NAME.test(name) ? undefined : path.join(this.#folderOf(sha256), name);
-    if (file === undefined || !(await exists(file))) throw notFound('Stream file not found');
-    return file;
+    const note = sha256 !== null && NAME.test(name) ? await this.#notes.read(sha256) : undefined;
+    if (!note || sha256 === null) throw notFound('Stream file not found');
+    return path.join(this.#notes.generationFolder(sha256, note), name);
   }
 
   /** Stops what is being made and removes what was made. */
   async remove(sha256: string): Promise<void> {
     await this.#lock.run(sha256, async () => {
-      const job = await this.#currentJob(sha256);
-      if (job) await this.#options.jobs.repository.deleteJob(job.job_id);
-      await fs.rm(this.#noteOf(sha256), { force: true });
-      await fs.rm(this.#folderOf(sha256), { recursive: true, force: true, maxRetries: 3 });
+      const note = await this.#notes.read(sha256);
+      if (note) await this.#options.jobs.repository.deleteJob(note.job_id);
+      await this.#notes.remove(sha256);
     });
+  }
+
+  /** Contents of which there are files or a note. */
+  contents(): Promise<string[]> {
+    return this.#notes.contents();
+  }
+
+  /** Those who wait are told that nothing can be played yet. */
+  close(): void {
+    this.#waiting.close();
   }
 }
 

@@ -11,6 +11,7 @@ import type { RunWrite } from '../database/transaction.js';
 import type { EntityReader } from '../entities/reader.js';
 import type { StoreEvents } from '../events.js';
 import type { MediaFolder } from '../files/media-folder.js';
+import type { Streams } from '../files/streams.js';
 import { People } from '../persons/people.js';
 import type { UserOf } from '../routes/entities.js';
 import { serveIntelligence } from '../routes/intelligence.js';
@@ -34,6 +35,7 @@ export interface InsightApiOptions {
   readonly index: NeighbourSearch;
   readonly folder: MediaFolder;
   readonly streamsDir: string;
+  readonly streams: Pick<Streams, 'status'>;
   readonly events: StoreEvents;
   readonly broadcaster: Broadcaster;
   readonly jobs: Pick<JobEngine, 'repository' | 'storage' | 'events'>;
@@ -80,7 +82,17 @@ export function createInsightApi(options: InsightApiOptions): InsightApi {
 
   return {
     serve(app) {
-      serveIntelligence(app, { db, write, reader, insights, vectors, monitor, folder, userOf });
+      serveIntelligence(app, {
+        db,
+        write,
+        reader,
+        insights,
+        vectors,
+        monitor,
+        folder,
+        streams: options.streams,
+        userOf,
+      });
       servePersons(app, { people: new People(db, write), insights, userOf });
       serveSearch(app, {
         search,

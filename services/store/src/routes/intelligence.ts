@@ -9,6 +9,7 @@ import {
   getFaceEmbedding,
   getInsightStatus,
   getIntelligence,
+  type Intelligence,
   retryIntelligence,
 } from '@cl-server/contract';
 import { encodeNpy } from '@cl-server/models';
@@ -19,6 +20,7 @@ import type { StoreTables } from '../database/tables.js';
 import type { RunWrite } from '../database/transaction.js';
 import type { EntityReader } from '../entities/reader.js';
 import type { MediaFolder } from '../files/media-folder.js';
+import type { Streams } from '../files/streams.js';
 import type { InsightMonitor } from '../insight/monitor.js';
 import { type InsightReader, removeFace } from '../insight/reader.js';
 import { revive } from '../insight/revive.js';
@@ -33,6 +35,7 @@ export interface IntelligenceRoutes {
   readonly vectors: VectorStore;
   readonly monitor: InsightMonitor;
   readonly folder: MediaFolder;
+  readonly streams: Pick<Streams, 'status'>;
   readonly userOf: UserOf;
 }
 
@@ -43,13 +46,18 @@ const npyAnswer = (vector: Float32Array, name: string): Answer =>
   });
 
 export function serveIntelligence(app: App, options: IntelligenceRoutes): void {
-  const { db, write, reader, insights, vectors, monitor, folder, userOf } = options;
+  const { db, write, reader, insights, vectors, monitor, folder, streams, userOf } = options;
+
+  /** Streams are made on demand, not by the insight worker: their state is asked of them. */
+  const known = async (id: number): Promise<Intelligence | null> => {
+    const row = await reader.row(id);
+    const found = await insights.intelligence(id, row.md5);
+    if (!found) return null;
+    return { ...found, inference_status: { ...found.inference_status, hls_streaming: await streams.status(row) } };
+  };
 
   app.handle(getInsightStatus, () => monitor.status());
-  app.handle(getIntelligence, async ({ params }) => {
-    const { md5 } = await reader.row(params.entity_id);
-    return insights.intelligence(params.entity_id, md5);
-  });
+  app.handle(getIntelligence, ({ params }) => known(params.entity_id));
   app.handle(getEntityFaces, async ({ params }) => {
     await reader.row(params.entity_id);
     return insights.faces(params.entity_id);
@@ -59,9 +67,9 @@ export function serveIntelligence(app: App, options: IntelligenceRoutes): void {
     return insights.jobs(params.entity_id);
   });
   app.handle(retryIntelligence, async ({ params }) => {
-    const { md5 } = await reader.row(params.entity_id);
+    await reader.row(params.entity_id);
     await revive(db, write, { entityId: params.entity_id });
-    return insights.intelligence(params.entity_id, md5);
+    return known(params.entity_id);
   });
 
   const entityVector = async (kind: VectorKind, id: number, missing: string, name: string): Promise<Answer> => {

@@ -1,11 +1,12 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { deleteStream, getStreamFile, getStreamManifest } from '@cl-server/contract';
+import { deleteStream, getStreamFile, getStreamManifest, HLS_FILES } from '@cl-server/contract';
 import { Answer, type App, badRequest, notFound, type RouteOptions, sendFile } from '@cl-server/runtime';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { EntityReader } from '../entities/reader.js';
 import type { Streams } from '../files/streams.js';
 import type { UrlSigner } from '../signed-urls.js';
+import { hlsFailed } from '../streams/failure.js';
 
 export interface StreamRoutesOptions {
   readonly reader: EntityReader;
@@ -33,7 +34,7 @@ export const withQuery = (playlist: string, query: string): string =>
     .join('\n');
 
 export function serveStreams(app: App, { reader, streams, signer, route }: StreamRoutesOptions): void {
-  const send = async (request: FastifyRequest, reply: FastifyReply, file: string, name: string) => {
+  const read = async (request: FastifyRequest, reply: FastifyReply, file: string, name: string) => {
     const extension = path.extname(name);
     const contentType = TYPES[extension] ?? 'application/octet-stream';
     const query = extension === '.m3u8' ? signer.valid(request) : undefined;
@@ -41,16 +42,27 @@ export function serveStreams(app: App, { reader, streams, signer, route }: Strea
     const playlist = await fs.readFile(file, 'utf8');
     return reply.type(contentType).header('cache-control', 'private, no-cache').send(withQuery(playlist, query));
   };
+  /** A stream can be removed between the look and the reading. */
+  const send = (request: FastifyRequest, reply: FastifyReply, file: string, name: string, missing: string) =>
+    read(request, reply, file, name).catch((error: unknown) => {
+      const { status, code } = error as { status?: number; code?: string };
+      throw status === 404 || code === 'ENOENT' ? notFound(missing, { cause: error }) : error;
+    });
+
+  // A server that ends does not wait for those who wait for a stream.
+  app.fastify.addHook('preClose', async () => streams.close());
 
   app.handle(
     getStreamManifest,
     async ({ params, query, request, reply }) => {
       const row = await reader.row(params.entity_id).catch((error: unknown) => {
-        throw notFound('hls_failed', { code: 'hls_failed', cause: error });
+        throw hlsFailed('Entity not found', { cause: error });
       });
-      const file = await streams.playlist(row, query.wait);
-      if (file === undefined) return new Answer(202, { detail: 'hls_generating' });
-      return send(request, reply, file, 'adaptive.m3u8');
+      const left = new AbortController();
+      reply.raw.once('close', () => left.abort());
+      const { file, ...more } = await streams.playlist(row, query.wait ? left.signal : undefined);
+      if (file === undefined) return new Answer(202, { detail: 'hls_generating', ...more });
+      return send(request, reply, file, HLS_FILES.master, 'Stream manifest not found on disk');
     },
     route,
   );
@@ -58,10 +70,11 @@ export function serveStreams(app: App, { reader, streams, signer, route }: Strea
   app.handle(
     getStreamFile,
     async ({ params, request, reply }) => {
+      const { filename } = params;
       const row = await reader.row(params.entity_id);
       if (row.is_collection === 1) throw badRequest('Entity is a collection');
-      if (/[/\\]|^\.{1,2}$/.test(params.filename)) throw badRequest('Invalid filename');
-      return send(request, reply, await streams.file(row, params.filename), params.filename);
+      if (/[/\\\0]|^\.{1,2}$/.test(filename)) throw badRequest('Invalid filename');
+      return send(request, reply, await streams.file(row, filename), filename, 'Stream file not found');
     },
     route,
   );

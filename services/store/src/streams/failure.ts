@@ -1,0 +1,28 @@
+/** How a client hears that there is no stream. */
+import { HttpError } from '@cl-server/runtime';
+
+const FIRST_DELAY = 2_000;
+const MAX_DELAY = 300_000;
+
+/**
+ * Milliseconds from a failure to the next try. The first one is tried again at once, when somebody asks; a file that fails
+ * whenever it is tried must not keep a worker busy because a player asks every second.
+ * @param failures one after the other, 1 or more
+ */
+export const retryDelay = (failures: number): number =>
+  failures <= 1 ? 0 : Math.min(MAX_DELAY, FIRST_DELAY * 2 ** Math.min(failures - 2, 20));
+
+export interface FailureOptions {
+  /** Milliseconds. */
+  readonly retryIn?: number;
+  readonly cause?: unknown;
+}
+
+/** @param reason a sentence for the client, without server paths */
+export const hlsFailed = (reason: string, { retryIn, cause }: FailureOptions = {}): HttpError =>
+  new HttpError(404, 'hls_failed', {
+    code: 'hls_failed',
+    extra: { reason },
+    cause,
+    ...(retryIn !== undefined && { headers: { 'retry-after': String(Math.ceil(retryIn / 1000)) } }),
+  });
