@@ -6,6 +6,8 @@ import { Access } from '../../src/broker/access.js';
 import { type Broker, startBroker } from '../../src/broker/broker.js';
 import { createIdentify } from '../../src/broker/identify.js';
 
+/** As long as a key's thumbprint, which is what real ids are. */
+const KEY_ID = 'key-of-the-tests'.padEnd(43, '-');
 export const CREDENTIAL = 'the services’ own secret';
 
 const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
@@ -17,7 +19,7 @@ export class TestKeys implements KeySource {
 
   token(claims: { id: string; is_admin?: boolean; expiresIn?: number; ver?: number }): string {
     const { expiresIn = 600, ...rest } = claims;
-    const head = encode({ alg: 'ES256', typ: 'JWT', kid: 'test' });
+    const head = encode({ alg: 'ES256', typ: 'JWT', kid: KEY_ID });
     const body = encode({
       iss: TOKEN_ISSUER,
       exp: Math.floor(Date.now() / 1000) + expiresIn,
@@ -32,7 +34,7 @@ export class TestKeys implements KeySource {
   }
 
   async get(kid: string): Promise<KeyObject | undefined> {
-    return this.known && kid === 'test' ? this.#pair.publicKey : undefined;
+    return this.known && kid === KEY_ID ? this.#pair.publicKey : undefined;
   }
   onChange(): void {}
   ready(): boolean {
