@@ -92,8 +92,20 @@ const modelBytes = ({ input, output, nodes, constants }: Graph): Uint8Array =>
 const SOBEL = [-1, 0, 1, -2, 0, 2, -1, 0, 1];
 const SOBEL_DOWN = [-1, -2, -1, 0, 0, 0, 1, 2, 1];
 
-/** Colours and gradients, each pooled over a grid of cells. */
-function imageGraph(input: string, output: string, side: number, dimension: number, batch: Dim, seed: number): Graph {
+interface ImageGraph {
+  readonly input: string;
+  readonly output: string;
+  readonly side: number;
+  readonly dimension: number;
+  readonly batch: Dim;
+  readonly seed: number;
+}
+
+/**
+ * Colours and gradients, each pooled over a grid of cells.
+ * @param failsInTheDark whether a dark picture gives numbers that are none, by the root of a negative one
+ */
+function imageGraph({ input, output, side, dimension, batch, seed }: ImageGraph, failsInTheDark: boolean): Graph {
   const cell = side / 7;
   const cells = 7 * 7;
   const features = 3 * cells + 6 * cells;
@@ -108,10 +120,14 @@ function imageGraph(input: string, output: string, side: number, dimension: numb
         [6, 1, 3, 3],
         [...Array(3)].flatMap(() => [...SOBEL, ...SOBEL_DOWN]),
       ),
+      ...(failsInTheDark ? [floats('lift', [1], [1.9])] : []),
       floats('turn', [features, dimension], Array.from({ length: features * dimension }, random)),
     ],
     nodes: [
-      node('AveragePool', [input], 'colours', pool),
+      node('AveragePool', [input], 'pooled', pool),
+      ...(failsInTheDark
+        ? [node('Add', ['pooled', 'lift'], 'brighter'), node('Sqrt', ['brighter'], 'colours')]
+        : [node('Identity', ['pooled'], 'colours')]),
       node('Conv', [input, 'sobel'], 'gradients', { group: 3, kernel_shape: [3, 3], pads: [1, 1, 1, 1] }),
       node('Abs', ['gradients'], 'strengths'),
       node('AveragePool', ['strengths'], 'edges', pool),
@@ -143,10 +159,16 @@ function textGraph(input: string, output: string, dimension: number): Graph {
 }
 
 const GRAPHS = {
-  clip_image: () => imageGraph('pixel_values', 'image_embeds', 224, 512, 'batch', 1),
+  clip_image: (dark: boolean) =>
+    imageGraph(
+      { input: 'pixel_values', output: 'image_embeds', side: 224, dimension: 512, batch: 'batch', seed: 1 },
+      dark,
+    ),
   clip_text: () => textGraph('input_ids', 'text_embeds', 512),
-  dino_image: () => imageGraph('input', 'output', 224, 384, 1, 2),
-  face_embedding: () => imageGraph('input', 'output', 112, 512, 'batch', 3),
+  dino_image: (dark: boolean) =>
+    imageGraph({ input: 'input', output: 'output', side: 224, dimension: 384, batch: 1, seed: 2 }, dark),
+  face_embedding: (dark: boolean) =>
+    imageGraph({ input: 'input', output: 'output', side: 112, dimension: 512, batch: 'batch', seed: 3 }, dark),
 } as const;
 export type StandInRole = keyof typeof GRAPHS;
 
@@ -204,12 +226,22 @@ export interface StandIn {
   readonly manifest: Readonly<Record<string, unknown>>;
 }
 
+export interface StandInVariant {
+  /** Whether a dark picture gives NaN. */
+  readonly failsInTheDark?: boolean;
+}
+
 /** Writes one stand-in into a folder. */
-export function makeStandIn(folder: string, role: StandInRole): StandIn {
-  const file = path.join(folder, `stand_in_${role}.onnx`);
+export function makeStandIn(
+  folder: string,
+  role: StandInRole,
+  { failsInTheDark = false }: StandInVariant = {},
+): StandIn {
+  const variant = failsInTheDark ? '-dark' : '';
+  const file = path.join(folder, `stand_in_${role}${variant}.onnx`);
   fs.mkdirSync(folder, { recursive: true });
-  fs.writeFileSync(file, modelBytes(GRAPHS[role]()));
-  return { role, file, manifest: { id: `stand-in-${role.replace('_', '-')}`, ...manifestOf(role) } };
+  fs.writeFileSync(file, modelBytes(GRAPHS[role](failsInTheDark)));
+  return { role, file, manifest: { id: `stand-in-${role.replace('_', '-')}${variant}`, ...manifestOf(role) } };
 }
 
 export const STAND_IN_ROLES = Object.keys(GRAPHS) as readonly StandInRole[];

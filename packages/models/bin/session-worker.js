@@ -33,8 +33,12 @@ async function run({ id, feeds, outputs }) {
   }
 }
 
-parentPort.on('message', async (message) => {
-  if (message.type === 'run') return run(message);
-  await session?.release();
-  parentPort.close();
+// One after the other: a session is not let go under a run.
+let last = Promise.resolve();
+parentPort.on('message', (message) => {
+  last = last.then(async () => {
+    if (message.type === 'run') return run(message);
+    await session?.release();
+    parentPort.close();
+  });
 });

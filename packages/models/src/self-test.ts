@@ -3,8 +3,8 @@
  * length, finite, not zero, the same twice; and the measured sum where the manifest has one.
  */
 import type { ModelManifest } from '@cl-server/contract';
-import { type Feeds, type FloatTensors, floatTensor, intTensor, type ModelSession } from './session.js';
-import { imageShape, writeImage } from './tensor.js';
+import { type Feeds, type FloatTensors, floatTensor, type ModelSession } from './session.js';
+import { imageShape, textFeeds, writeImage } from './tensor.js';
 import { assertFinite, norm } from './vector.js';
 
 export class SelfTestFailed extends Error {
@@ -12,6 +12,8 @@ export class SelfTestFailed extends Error {
 }
 
 const YUNET_SIDE = 64;
+/** In every vocabulary. */
+const SOME_TOKENS = [320, 1125, 539, 320, 2368];
 
 /** A picture with gradients in both directions, the same everywhere. */
 export function pattern(width: number, height: number): Uint8Array {
@@ -22,7 +24,7 @@ export function pattern(width: number, height: number): Uint8Array {
   return pixels;
 }
 
-function feedsFor(manifest: ModelManifest, input: string): Feeds {
+function feedsFor(manifest: ModelManifest, inputs: readonly string[], input: string): Feeds {
   const { preprocessing } = manifest;
   if (preprocessing?.kind === 'image') {
     const data = new Float32Array(preprocessing.width * preprocessing.height * 3);
@@ -30,10 +32,11 @@ function feedsFor(manifest: ModelManifest, input: string): Feeds {
     return { [input]: floatTensor(data, imageShape(preprocessing, 1)) };
   }
   if (preprocessing?.kind === 'text') {
-    const { pad, max_tokens: max, type } = preprocessing;
-    const ids = [49_406, 320, 1125, 539, 320, 2368, 49_407];
+    const { pad, pad_with: filler, max_tokens: max, type } = preprocessing;
+    const ids = [...SOME_TOKENS, filler];
     const length = pad ? max : ids.length;
-    return { [input]: intTensor([...ids, ...Array<number>(length - ids.length).fill(49_407)], [1, length], type) };
+    const filled = [...ids, ...Array<number>(length - ids.length).fill(filler)];
+    return textFeeds(filled, ids.length, type, inputs, input);
   }
   const pixels = pattern(YUNET_SIDE, YUNET_SIDE);
   const data = new Float32Array(3 * YUNET_SIDE * YUNET_SIDE);
@@ -65,8 +68,8 @@ export async function selfTest(manifest: ModelManifest, session: ModelSession): 
     const output = manifest.output ?? outputs[0] ?? '';
     if (!inputs.includes(input)) throw new Error(`it has no input ${input}; it has ${inputs.join(', ')}`);
     if (!outputs.includes(output)) throw new Error(`it has no output ${output}; it has ${outputs.join(', ')}`);
-    const first = await session.run(feedsFor(manifest, input));
-    const second = await session.run(feedsFor(manifest, input));
+    const first = await session.run(feedsFor(manifest, inputs, input));
+    const second = await session.run(feedsFor(manifest, inputs, input));
     check(manifest, first, output);
     const a = first[output]?.data ?? new Float32Array();
     const b = second[output]?.data ?? new Float32Array();

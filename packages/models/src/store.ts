@@ -7,25 +7,30 @@
  * $MODELS_DIR/models.json     what `use` chose instead of the defaults
  * ```
  */
-import { randomBytes } from 'node:crypto';
 import fsp from 'node:fs/promises';
 import path from 'node:path';
-import {
-  MODEL_ROLES,
-  type ModelChoices,
-  type ModelManifest,
-  type ModelRole,
-  modelChoices,
-  modelManifest,
-} from '@cl-server/contract';
+import { MODEL_ROLES, type ModelManifest, type ModelRole, modelManifest } from '@cl-server/contract';
 import { CATALOGUE, defaultManifest, manifestById } from './catalogue.js';
+import { Choices } from './choices.js';
 import { DownloadFailed, type DownloadOptions, download } from './download.js';
+import { selfTest } from './self-test.js';
+import { ModelSession } from './session.js';
+import { loadTokenizer } from './tokenizer.js';
 import { matches, sha256File, VerifiedHashes } from './verify.js';
 
 export interface ModelStoreOptions {
   readonly dir: string;
   /** Base URL asked first, as `<mirror>/<id>/<file>`. */
   readonly mirror?: string | undefined;
+}
+
+/** What serves a role. */
+export interface Serving {
+  readonly manifest: ModelManifest;
+  /** Absolute path of the file that `use` chose; undefined: it lies in MODELS_DIR. */
+  readonly path?: string;
+  /** Absolute path of a text model's own tokenizer. */
+  readonly tokenizer?: string | undefined;
 }
 
 export type ModelState = 'present' | 'missing' | 'damaged';
@@ -70,11 +75,13 @@ export class ModelStore {
   readonly #dir: string;
   readonly #mirror: string | undefined;
   readonly #hashes: VerifiedHashes;
+  readonly #choices: Choices;
 
   constructor({ dir, mirror }: ModelStoreOptions) {
     this.#dir = dir;
     this.#mirror = mirror?.replace(/\/+$/, '');
     this.#hashes = new VerifiedHashes(dir);
+    this.#choices = new Choices(dir);
   }
 
   /** Where `pull` puts a model. */
@@ -83,8 +90,13 @@ export class ModelStore {
   }
 
   /** The manifest that serves a role now, and the file chosen with it, if `use` named one. */
-  async serving(role: ModelRole): Promise<{ manifest: ModelManifest; path?: string }> {
-    return (await this.#choices()).roles[role] ?? { manifest: defaultManifest(role) };
+  async serving(role: ModelRole): Promise<Serving> {
+    return (await this.#choices.read()).roles[role] ?? { manifest: defaultManifest(role) };
+  }
+
+  /** Differs when `use` chose something since; cheap enough to ask before every job. */
+  stamp(): Promise<string> {
+    return this.#choices.stamp();
   }
 
   /** Path of a model's verified file; undefined where there is none. */
@@ -101,12 +113,15 @@ export class ModelStore {
 
   /** Path of the file that serves a role, verified. @throws ModelMissing */
   async resolve(role: ModelRole): Promise<{ manifest: ModelManifest; path: string }> {
-    const { manifest, path: chosen } = await this.serving(role);
-    if (chosen !== undefined) {
-      if (await matches(chosen, manifest, this.#hashes)) return { manifest, path: chosen };
-      throw new ModelMissing(manifest, 'the file that was chosen with "models use" is gone or changed');
-    }
-    return { manifest, path: await this.require(manifest) };
+    const serving = await this.serving(role);
+    return { manifest: serving.manifest, path: await this.verified(serving) };
+  }
+
+  /** Path of a model's file, looked at again. @throws ModelMissing */
+  async verified({ manifest, path: chosen }: Serving): Promise<string> {
+    if (chosen === undefined) return this.require(manifest);
+    if (await matches(chosen, manifest, this.#hashes)) return chosen;
+    throw new ModelMissing(manifest, 'the file that was chosen with "models use" is gone or changed');
   }
 
   /** @throws ModelMissing */
@@ -162,10 +177,16 @@ export class ModelStore {
   }
 
   /**
-   * Puts a role to another file.
+   * Puts a role to another file, if that passes the self-test.
    * @param given the user's manifest; size and SHA-256 are measured where it does not say them
+   * @throws SelfTestFailed, and what zod says of the manifest
    */
-  async use(role: ModelRole, file: string, given: Readonly<Record<string, unknown>>): Promise<ModelManifest> {
+  async use(
+    role: ModelRole,
+    file: string,
+    given: Readonly<Record<string, unknown>>,
+    { tokenizer }: { readonly tokenizer?: string | undefined } = {},
+  ): Promise<ModelManifest> {
     const absolute = path.resolve(file);
     const { size } = await fsp.stat(absolute);
     const manifest = modelManifest.parse({
@@ -178,9 +199,16 @@ export class ModelStore {
       ...given,
       role,
     });
-    if (manifestById(manifest.id) && manifest.sha256 !== manifestById(manifest.id)?.sha256)
+    if (manifest.size !== size || manifest.sha256 !== (await this.#hashes.of(absolute)))
+      throw new Error(`${manifest.file} is not the file that its manifest names: size or SHA-256 differ`);
+    const known = manifestById(manifest.id);
+    if (known && manifest.sha256 !== known.sha256)
       throw new Error(`the id ${manifest.id} belongs to another model: give yours an id of its own`);
-    await this.#choose(role, { manifest, path: absolute });
+    const session = new ModelSession(absolute, { provider: 'cpu', threads: 1 });
+    await selfTest(manifest, session).finally(() => session.release());
+    if (tokenizer !== undefined) await loadTokenizer(tokenizer);
+    const own = tokenizer === undefined ? {} : { tokenizer: path.resolve(tokenizer) };
+    await this.#choices.choose(role, { manifest, path: absolute, ...own });
     return manifest;
   }
 
@@ -188,31 +216,8 @@ export class ModelStore {
   async useKnown(role: ModelRole, id?: string): Promise<ModelManifest> {
     const manifest = id === undefined ? defaultManifest(role) : manifestById(id);
     if (!manifest || manifest.role !== role) throw new Error(`no model ${id} for ${role} is known`);
-    if (manifest.id === defaultManifest(role).id) await this.#choose(role, undefined);
-    else await this.#choose(role, { manifest, path: await this.pull(manifest) });
+    if (manifest.id === defaultManifest(role).id) await this.#choices.choose(role, undefined);
+    else await this.#choices.choose(role, { manifest, path: await this.pull(manifest) });
     return manifest;
-  }
-
-  async #choices(): Promise<ModelChoices> {
-    try {
-      const text = await fsp.readFile(path.join(this.#dir, 'models.json'), 'utf8');
-      return modelChoices.parse(JSON.parse(text));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { version: 1, roles: {} };
-      throw new Error('models.json in MODELS_DIR is damaged: mend it, or delete it to return to the default models', {
-        cause: error,
-      });
-    }
-  }
-
-  async #choose(role: ModelRole, choice: ModelChoices['roles'][ModelRole]): Promise<void> {
-    const { roles } = await this.#choices();
-    const { [role]: _, ...others } = roles;
-    const next: ModelChoices = { version: 1, roles: choice ? { ...others, [role]: choice } : others };
-    const file = path.join(this.#dir, 'models.json');
-    const draft = `${file}.${randomBytes(4).toString('hex')}`;
-    await fsp.mkdir(this.#dir, { recursive: true });
-    await fsp.writeFile(draft, `${JSON.stringify(next, null, 2)}\n`);
-    await fsp.rename(draft, file);
   }
 }

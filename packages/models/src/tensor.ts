@@ -1,5 +1,6 @@
-/** From bytes of pixels to the tensor a model wants. */
-import type { ImagePreprocessing } from '@cl-server/contract';
+/** From bytes of pixels, or tokens of a text, to the tensor a model wants. */
+import type { ImagePreprocessing, TextPreprocessing } from '@cl-server/contract';
+import { type Feeds, intTensor } from './session.js';
 
 /**
  * Writes one picture into a batch tensor: (byte × scale − mean) / std, in the model's layout and colour order.
@@ -30,3 +31,23 @@ export function writeImage(
 
 export const imageShape = ({ width, height, layout }: ImagePreprocessing, count: number): number[] =>
   layout === 'nchw' ? [count, 3, height, width] : [count, height, width, 3];
+
+/**
+ * @param ids tokens of one text, filled up where the model wants that
+ * @param length tokens that are the text's
+ * @param inputs what the model takes: many exports want a mask beside the tokens
+ */
+export function textFeeds(
+  ids: readonly number[],
+  length: number,
+  type: TextPreprocessing['type'],
+  inputs: readonly string[],
+  input: string,
+): Feeds {
+  const dims = [1, ids.length];
+  const mask = ids.map((_, index) => (index < length ? 1 : 0));
+  return {
+    [input]: intTensor(ids, dims, type),
+    ...(inputs.includes('attention_mask') && { attention_mask: intTensor(mask, dims, type) }),
+  };
+}

@@ -26,7 +26,10 @@ export const invalidInput = (message: string, cause?: unknown): TaskError =>
 export const unsupportedMedia = (message: string, cause?: unknown): TaskError =>
   new TaskError('unsupported_media', message, { cause });
 
-/** Thrown by `setup`: the task cannot run on this machine now; the worker withdraws it and says why. */
+/**
+ * Thrown by `setup`, or by a job that finds it out later: the task cannot run on this machine now. The worker withdraws it,
+ * says why, gives the job back to the queue and tries the set-up again after a while.
+ */
 export class TaskUnavailable extends Error {
   override readonly name = 'TaskUnavailable';
   constructor(

@@ -46,6 +46,7 @@ export function taskEnvironment(
     settings: {
       EXECUTION_PROVIDER: settings.executionProvider,
       MODELS_DOWNLOAD: settings.modelsDownload,
+      MODEL_THREADS: String(settings.modelThreads),
       ...(settings.modelsMirror !== undefined && { MODELS_MIRROR: settings.modelsMirror }),
     },
   };

@@ -19,8 +19,12 @@ import {
   type Values,
 } from '@cl-server/runtime';
 
-/** Several workers share a machine, and decoders and models use threads of their own. */
-const defaultConcurrency = (): number => Math.max(1, Math.min(4, Math.floor(os.availableParallelism() / 2)));
+const CORES = os.availableParallelism();
+/**
+ * Several workers share a machine, and decoders and models use threads of their own. Two where there are two cores: while
+ * one batch is computed the next one's pictures are decoded.
+ */
+const defaultConcurrency = (): number => Math.max(Math.min(2, CORES), Math.min(4, Math.floor(CORES / 2)));
 
 const tool = <const E extends string>(env: E, name: string) =>
   ({ env, parse: asNonEmpty, help: `Path of ${name}; default: found on the path` }) as const;
@@ -140,6 +144,12 @@ export const workerSettings = {
     parse: asNonEmpty,
     default: 'cpu' as string,
     help: 'What models run on: cpu, cuda, coreml, directml',
+  },
+  modelThreads: {
+    env: 'MODEL_THREADS',
+    parse: asInt(1, 256),
+    default: Math.min(8, CORES),
+    help: 'Threads of one model; the launcher shares the cores among its workers',
   },
   modelsDownload: {
     env: 'MODELS_DOWNLOAD',

@@ -31,10 +31,12 @@ export type ImagePreprocessing = z.infer<typeof imagePreprocessing>;
 export const textPreprocessing = z.object({
   kind: z.literal('text'),
   max_tokens: z.int().positive(),
-  /** Id of the model of kind `tokenizer` that goes with it. */
-  tokenizer: z.string(),
+  /** Id of the model of kind `tokenizer` that goes with it; a file given with `models use --tokenizer` comes first. */
+  tokenizer: z.string().default('clip-tokenizer'),
   /** Whether the text is filled up to `max_tokens`; otherwise the tensor is as long as the text. */
   pad: z.boolean(),
+  /** Token that fills. The default is CLIP's end mark, which its text tower was trained to see after the end. */
+  pad_with: z.int().nonnegative().default(49_407),
   type: z.enum(['int64', 'int32']),
 });
 export type TextPreprocessing = z.infer<typeof textPreprocessing>;
@@ -77,7 +79,13 @@ export const modelChoices = z.object({
   version: z.literal(1),
   roles: z.partialRecord(
     z.enum(MODEL_ROLES),
-    z.object({ manifest: modelManifest, /** Absolute path of the file. */ path: z.string() }),
+    z.object({
+      manifest: modelManifest,
+      /** Absolute path of the file. */
+      path: z.string(),
+      /** Absolute path of the tokenizer of a text model that has one of its own. */
+      tokenizer: z.string().optional(),
+    }),
   ),
 });
 export type ModelChoices = z.infer<typeof modelChoices>;

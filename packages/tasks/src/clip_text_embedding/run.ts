@@ -1,60 +1,67 @@
 import type { clipTextEmbeddingTask } from '@cl-server/contract';
-import { encodeNpy, intTensor, loadTokenizer, manifestById, type TextTokenizer } from '@cl-server/models';
-import { type TaskModule, TaskUnavailable } from '@cl-server/task-kit';
+import { encodeNpy, loadTokenizer, manifestById, type TextTokenizer, textFeeds } from '@cl-server/models';
+import { type TaskContext, type TaskEnvironment, type TaskModule, TaskUnavailable } from '@cl-server/task-kit';
 import type { z } from 'zod';
 import { finished } from '../vision/embed.js';
-import { type LoadedModel, loadModel, modelFile } from '../vision/load-model.js';
+import { asUnavailable, type LoadedModel, modelFile } from '../vision/load-model.js';
+import { ServingModel } from '../vision/serving-model.js';
 
 type Contract = typeof clipTextEmbeddingTask;
 type Params = z.output<Contract['form']>;
 type Output = z.input<Contract['output']>;
 
-/** What the CLIP text tower was trained to see after the end of a text: its end mark again. */
-const END_OF_TEXT = 49_407;
+function textRules({ manifest: { id, preprocessing } }: LoadedModel) {
+  if (preprocessing?.kind !== 'text') throw new TaskUnavailable('task_failed', `model ${id} does not take texts`);
+  return preprocessing;
+}
 
-function textRules(model: LoadedModel) {
-  const rules = model.manifest.preprocessing;
-  if (rules?.kind !== 'text')
-    throw new TaskUnavailable('task_failed', `model ${model.manifest.id} does not take texts`);
-  return rules;
+async function tokenizerOf(model: LoadedModel, env: TaskEnvironment): Promise<TextTokenizer> {
+  const { tokenizer: id } = textRules(model);
+  const manifest = manifestById(id);
+  if (model.serving.tokenizer === undefined && !manifest)
+    throw new TaskUnavailable('task_failed', `tokenizer ${id} is not known: give its file to "models use --tokenizer"`);
+  try {
+    return await loadTokenizer(model.serving.tokenizer ?? (manifest ? await modelFile(env, manifest) : ''));
+  } catch (error) {
+    throw asUnavailable(error);
+  }
+}
+
+async function embedText(model: LoadedModel, tokenizer: TextTokenizer, context: TaskContext<Params>): Promise<Output> {
+  const { params, files, progress } = context;
+  const { max_tokens: max, pad, pad_with: filler, type } = textRules(model);
+  const { ids, count, truncated } = tokenizer.encode(params.text, max);
+  const filled = pad ? [...ids, ...Array<number>(max - ids.length).fill(filler)] : ids;
+  const feeds = textFeeds(filled, ids.length, type, model.inputs, model.input);
+  const results = await model.session.run(feeds, [model.output]);
+  const vector = finished(results[model.output]?.data ?? new Float32Array(), params.normalize);
+  await files.write(params.output_path, encodeNpy(vector));
+  progress(100);
+  return {
+    embedding_dim: vector.length,
+    normalized: params.normalize,
+    ...model.stamp,
+    tokens: count,
+    truncated,
+    embedding: [...vector],
+  };
 }
 
 export function clipTextEmbedding(): TaskModule<Params, Output> {
-  let loaded: { model: LoadedModel; tokenizer: TextTokenizer } | undefined;
+  const serving = new ServingModel('clip_text');
+  const tokenizers = new WeakMap<LoadedModel, TextTokenizer>();
+
+  /** Each model has its own; it goes with it. */
+  const tokenizerFor = async (model: LoadedModel, env: TaskEnvironment): Promise<TextTokenizer> => {
+    const tokenizer = tokenizers.get(model) ?? (await tokenizerOf(model, env));
+    tokenizers.set(model, tokenizer);
+    return tokenizer;
+  };
 
   return {
-    setup: async (env) => {
-      if (loaded) return;
-      const model = await loadModel(env, 'clip_text');
-      const { tokenizer: id } = textRules(model);
-      const manifest = manifestById(id);
-      if (!manifest) throw new TaskUnavailable('task_failed', `tokenizer ${id} is not known`);
-      loaded = { model, tokenizer: await loadTokenizer(await modelFile(env, manifest)) };
-    },
-    run: async ({ params, files, progress }) => {
-      if (!loaded) throw new Error('setup has not run');
-      const { model, tokenizer } = loaded;
-      const { max_tokens: max, pad, type } = textRules(model);
-      const { ids, count, truncated } = tokenizer.encode(params.text, max);
-      const filled = pad ? [...ids, ...Array<number>(max - ids.length).fill(END_OF_TEXT)] : ids;
-      const results = await model.session.run({ [model.input]: intTensor(filled, [1, filled.length], type) }, [
-        model.output,
-      ]);
-      const vector = finished(results[model.output]?.data ?? new Float32Array(), params.normalize);
-      await files.write(params.output_path, encodeNpy(vector));
-      progress(100);
-      return {
-        embedding_dim: vector.length,
-        normalized: params.normalize,
-        ...model.stamp,
-        tokens: count,
-        truncated,
-        embedding: [...vector],
-      };
-    },
-    teardown: async () => {
-      await loaded?.model.session.release();
-      loaded = undefined;
-    },
+    setup: (env) => serving.use(env, async (model) => void (await tokenizerFor(model, env))),
+    run: (context) =>
+      serving.use(context.env, async (model) => embedText(model, await tokenizerFor(model, context.env), context)),
+    teardown: () => serving.release(),
   };
 }

@@ -10,6 +10,7 @@ export default defineTask({
   file: contract.file,
   requirements: { models: ['yunet-2026may'] },
   timeout: 300,
+  batch: 4,
   process: 'faces',
   load: async () => (await import('./run.js')).faceDetection(),
 });

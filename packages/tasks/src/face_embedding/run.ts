@@ -6,8 +6,9 @@ import { CROP } from '../faces/align.js';
 import { findFaces, saveCrop } from '../faces/find.js';
 import { sharpness } from '../faces/quality.js';
 import { embedPictures, finished, imageRules } from '../vision/embed.js';
-import { type LoadedModel, loadModel } from '../vision/load-model.js';
+import type { LoadedModel } from '../vision/load-model.js';
 import { modelPixels, openPyramid } from '../vision/pixels.js';
+import { ServingModel } from '../vision/serving-model.js';
 
 type Contract = typeof faceEmbeddingTask;
 type Params = z.output<Contract['form']>;
@@ -80,50 +81,43 @@ async function embedPhoto(model: LoadedModel, detector: LoadedModel, context: Co
 }
 
 export function faceEmbedding(): TaskModule<Params, Output> {
-  let embedder: LoadedModel | undefined;
-  let detector: Promise<LoadedModel> | undefined;
+  const embedder = new ServingModel('face_embedding');
+  // Only whole photos need it, and a worker that gets crops alone never loads it.
+  const detector = new ServingModel('face_detection');
 
-  const loaded = (): LoadedModel => {
-    if (!embedder) throw new Error('setup has not run');
-    return embedder;
-  };
+  const embedWhole = (model: LoadedModel, context: Context): Promise<Output> =>
+    detector.use(context.env, (found) => embedPhoto(model, found, context));
 
-  const embedWhole = async (context: Context): Promise<Output> => {
-    // Only whole photos need it, and a worker that gets crops alone never loads it.
-    detector ??= loadModel(context.env, 'face_detection');
-    detector.catch(() => {
-      detector = undefined;
-    });
-    return embedPhoto(loaded(), await detector, context);
+  const embedAll = async (
+    model: LoadedModel,
+    contexts: readonly Context[],
+  ): Promise<readonly PromiseSettledResult<Output>[]> => {
+    const crops = contexts.filter(({ params }) => !params.detect);
+    const photos = contexts.filter(({ params }) => params.detect);
+    const [ofCrops, ofPhotos] = await Promise.all([
+      embedCrops(model, crops),
+      Promise.allSettled(photos.map((context) => embedWhole(model, context))),
+    ]);
+    const done = new Map<Context, PromiseSettledResult<Output>>();
+    for (const [index, context] of crops.entries()) done.set(context, ofCrops[index] as PromiseSettledResult<Output>);
+    for (const [index, context] of photos.entries()) done.set(context, ofPhotos[index] as PromiseSettledResult<Output>);
+    return contexts.map((context) => done.get(context) as PromiseSettledResult<Output>);
   };
 
   return {
-    setup: async (env) => {
-      embedder ??= await loadModel(env, 'face_embedding');
-    },
-    run: async (context) => {
-      if (context.params.detect) return embedWhole(context);
-      const [result] = await embedCrops(loaded(), [context]);
-      if (result?.status !== 'fulfilled') throw result?.reason;
-      return result.value;
-    },
+    setup: (env) => embedder.load(env),
+    run: (context) =>
+      embedder.use(context.env, async (model) => {
+        const [result] = await embedAll(model, [context]);
+        if (result?.status !== 'fulfilled') throw result?.reason;
+        return result.value;
+      }),
     runBatch: async (contexts) => {
-      const crops = contexts.filter(({ params }) => !params.detect);
-      const done = new Map<Context, PromiseSettledResult<Output>>();
-      for (const [index, result] of (await embedCrops(loaded(), crops)).entries())
-        done.set(crops[index] as Context, result);
-      const results: PromiseSettledResult<Output>[] = [];
-      for (const context of contexts)
-        results.push(
-          done.get(context) ?? ((await Promise.allSettled([embedWhole(context)]))[0] as PromiseSettledResult<Output>),
-        );
-      return results;
+      const [first] = contexts;
+      return first ? embedder.use(first.env, (model) => embedAll(model, contexts)) : [];
     },
     teardown: async () => {
-      const found = await detector?.catch(() => undefined);
-      await Promise.all([embedder?.session.release(), found?.session.release()]);
-      embedder = undefined;
-      detector = undefined;
+      await Promise.all([embedder.release(), detector.release()]);
     },
   };
 }

@@ -5,6 +5,7 @@
  * in the OpenCV zoo: anchor-free cells at strides 8, 16 and 32; score √(cls·obj); boxes and points relative to the cell.
  */
 import { type FloatTensors, floatTensor, type ModelSession } from '@cl-server/models';
+import { assertNumbers } from '../vision/embed.js';
 
 /** In pixels of the picture that was searched. */
 export interface RawFace {
@@ -57,6 +58,9 @@ function decodeStride(results: FloatTensors, stride: number, columns: number, th
     return tensor.data;
   };
   const [cls, obj, box, kps] = [pick('cls'), pick('obj'), pick('bbox'), pick('kps')];
+  // A detector that computes nonsense must not pass for a picture without faces.
+  assertNumbers(cls);
+  assertNumbers(obj);
   const perRow = columns / stride;
   const faces: RawFace[] = [];
   for (let cell = 0; cell < cls.length; cell++) {

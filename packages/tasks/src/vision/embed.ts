@@ -32,14 +32,20 @@ export async function embedPictures(model: LoadedModel, pictures: readonly Uint8
   return vectors;
 }
 
-/** A vector fit to be kept. @throws TaskError where the model gave something that is not a number */
-export function finished(vector: Float32Array, normalize: boolean): Float32Array {
+/** @throws TaskError where the model gave something that is not a number */
+export function assertNumbers(values: Float32Array): void {
   try {
-    assertFinite(vector);
+    assertFinite(values);
   } catch (error) {
-    throw new TaskError('task_failed', `The result is not a vector of numbers: ${(error as Error).message}`, {
+    throw new TaskError('task_failed', `The result is not made of numbers: ${(error as Error).message}`, {
       cause: error,
     });
   }
+}
+
+/** A vector fit to be kept. @throws TaskError */
+export function finished(vector: Float32Array, normalize: boolean): Float32Array {
+  if (vector.length === 0) throw new TaskError('task_failed', 'The model gave an empty vector');
+  assertNumbers(vector);
   return normalize ? normalized(vector) : vector;
 }

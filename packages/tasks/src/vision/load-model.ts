@@ -7,6 +7,7 @@ import {
   ModelMissing,
   ModelSession,
   ModelStore,
+  type Serving,
   selfTest,
 } from '@cl-server/models';
 import { type TaskEnvironment, TaskUnavailable } from '@cl-server/task-kit';
@@ -16,6 +17,9 @@ export interface LoadedModel {
   readonly session: ModelSession;
   readonly input: string;
   readonly output: string;
+  /** Every input that it takes. */
+  readonly inputs: readonly string[];
+  readonly serving: Serving;
   readonly stamp: ModelStamp;
 }
 
@@ -56,10 +60,17 @@ export async function modelFile(env: TaskEnvironment, manifest: ModelManifest): 
   }
 }
 
-function asUnavailable(error: unknown): unknown {
+/** What a worker is told where a model cannot be had; other errors of tasks pass. */
+export function asUnavailable(error: unknown): unknown {
   if (error instanceof TaskUnavailable) return error;
   if (error instanceof ModelMissing) return new TaskUnavailable('model_missing', error.message, { cause: error });
   return new TaskUnavailable('task_failed', `the model cannot be used: ${withoutPaths(error)}`, { cause: error });
+}
+
+/** Threads of one session: those that the worker was given for models, else as many as any task may use. */
+function threadsOf({ settings, threads }: TaskEnvironment): number {
+  const given = Number(settings.MODEL_THREADS);
+  return Number.isInteger(given) && given > 0 ? given : threads;
 }
 
 /** Messages of the runtime name files; clients see this one. */
@@ -74,11 +85,11 @@ export async function loadModel(env: TaskEnvironment, role: ModelRole): Promise<
   try {
     const provider = providerOf(env);
     const store = modelStore(env);
-    const chosen = await store.serving(role);
-    const file =
-      chosen.path !== undefined ? (await store.resolve(role)).path : await fileOf(store, chosen.manifest, env);
-    const { manifest } = chosen;
-    session = new ModelSession(file, { provider, threads: env.threads });
+    const serving = await store.serving(role);
+    const { manifest } = serving;
+    if (serving.path === undefined) await fileOf(store, manifest, env);
+    await store.verified(serving);
+    session = new ModelSession(() => store.verified(serving), { provider, threads: threadsOf(env) });
     await selfTest(manifest, session);
     const { inputs, outputs } = await session.names();
     return {
@@ -86,6 +97,8 @@ export async function loadModel(env: TaskEnvironment, role: ModelRole): Promise<
       session,
       input: manifest.input ?? inputs[0] ?? '',
       output: manifest.output ?? outputs[0] ?? '',
+      inputs,
+      serving,
       stamp: {
         model_id: manifest.id,
         model_version: manifest.version,

@@ -3,7 +3,7 @@ import { JOB_ERROR_CODES, type JobErrorCode } from '@cl-server/contract';
 import { createTaskContext, type TaskContext } from '@cl-server/task-kit';
 import type { JobInput, JobResult, RunMessage } from '../runners/protocol.js';
 import { channelLogger, tell } from './channel.js';
-import type { RunnerTasks } from './tasks.js';
+import { type RunnerTasks, unavailability } from './tasks.js';
 
 /** A result larger than this belongs into a file of the job. */
 const MAX_OUTPUT = 8_000_000;
@@ -16,7 +16,7 @@ function foreseen(error: unknown): { code: JobErrorCode; message: string; retrya
     Record<'name' | 'code' | 'message' | 'retryable', unknown>
   >;
   const known = JOB_ERROR_CODES.find((word) => word === code);
-  if ((name !== 'TaskError' && name !== 'TaskUnavailable') || known === undefined) return undefined;
+  if (name !== 'TaskError' || known === undefined) return undefined;
   return { code: known, message: String(message), retryable: retryable === true };
 }
 
@@ -68,8 +68,8 @@ export class JobRuns {
     const contexts = jobs.map((job) => this.#context(job));
     const results =
       jobs.length > 1 && module.runBatch
-        ? await this.#batch(() => module.runBatch?.(contexts) ?? Promise.resolve([]), contexts)
-        : await Promise.all(contexts.map((context) => this.#single(() => module.run(context), context)));
+        ? await this.#batch(task, () => module.runBatch?.(contexts) ?? Promise.resolve([]), contexts)
+        : await Promise.all(contexts.map((context) => this.#single(task, () => module.run(context), context)));
     for (const [index, { job_id }] of jobs.entries()) {
       this.#aborts.delete(job_id);
       const result =
@@ -78,15 +78,24 @@ export class JobRuns {
     }
   }
 
-  async #single(run: () => Promise<unknown>, context: TaskContext<unknown>): Promise<JobResult> {
+  /** A task that says at a job that it cannot run here is withdrawn, and the job goes back to the queue. */
+  #failure(task: string, error: unknown, context: TaskContext<unknown>): JobResult {
+    if ((error as { name?: unknown } | null)?.name !== 'TaskUnavailable') return failureOf(error, context);
+    const { code, reason } = unavailability(error);
+    this.#tasks.withdraw(task, code, reason);
+    return { ok: null, reason };
+  }
+
+  async #single(task: string, run: () => Promise<unknown>, context: TaskContext<unknown>): Promise<JobResult> {
     try {
       return successOf(await run());
     } catch (error) {
-      return failureOf(error, context);
+      return this.#failure(task, error, context);
     }
   }
 
   async #batch(
+    task: string,
     run: () => Promise<readonly PromiseSettledResult<unknown>[]>,
     contexts: readonly TaskContext<unknown>[],
   ): Promise<JobResult[]> {
@@ -95,10 +104,10 @@ export class JobRuns {
       return contexts.map((context, index) => {
         const outcome = outcomes[index];
         if (outcome?.status === 'fulfilled') return successOf(outcome.value);
-        return failureOf(outcome?.reason ?? new Error('the batch gave no result for this job'), context);
+        return this.#failure(task, outcome?.reason ?? new Error('the batch gave no result for this job'), context);
       });
     } catch (error) {
-      return contexts.map((context) => failureOf(error, context));
+      return contexts.map((context) => this.#failure(task, error, context));
     }
   }
 

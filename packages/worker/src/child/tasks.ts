@@ -14,7 +14,7 @@ interface Entry {
 }
 
 /** By shape: a plugin may bring a task-kit of its own, whose classes are not ours. */
-function unavailability(error: unknown): { code: UnavailableCode; reason: string } {
+export function unavailability(error: unknown): { code: UnavailableCode; reason: string } {
   const { name, code, message } = error as { name?: unknown; code?: unknown; message?: unknown };
   const text = typeof message === 'string' && message !== '' ? message : String(error);
   const known = unavailableCode.safeParse(code);
@@ -52,6 +52,16 @@ export class RunnerTasks {
       if (code === 'task_failed') this.env.logger.warn({ task: name, err: error }, 'a task could not be set up');
       tell({ type: 'unavailable', task: name, code, reason });
     }
+  }
+
+  /** A task that turned out not to run: out of use until a further set-up succeeds. */
+  withdraw(name: string, code: UnavailableCode, reason: string): void {
+    const entry = this.#entries.get(name);
+    if (!entry?.ready) return;
+    entry.ready = false;
+    entry.reason = reason;
+    this.env.logger.warn({ task: name, code, reason }, 'a task can no longer run');
+    tell({ type: 'unavailable', task: name, code, reason });
   }
 
   /** The module, or the reason why there is none. */

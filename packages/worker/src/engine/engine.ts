@@ -71,12 +71,15 @@ export class Engine {
     const { types, limit, interactiveOnly } = offer;
     const minPriority = interactiveOnly ? { minPriority: PRIORITY.interactive } : {};
     const claims = await repository.claim({ workerId, types, limit, leaseMs, ...minPriority });
-    for (const unit of await this.#grouped(claims)) this.#begin(unit);
+    for (const unit of await this.#grouped(claims, !interactiveOnly)) this.#begin(unit);
     return claims.length >= limit;
   }
 
-  /** Jobs that run together: batches of a task that takes them, the others one by one. */
-  async #grouped(claims: readonly Claim[]): Promise<readonly (readonly Claim[])[]> {
+  /**
+   * Jobs that run together: batches of a task that takes them, the others one by one.
+   * @param fill whether batches may grow; an interactive job does not wait for bulk work beside it
+   */
+  async #grouped(claims: readonly Claim[], fill: boolean): Promise<readonly (readonly Claim[])[]> {
     const units: Claim[][] = [];
     const batches = new Map<string, Claim[]>();
     for (const claim of claims) {
@@ -91,7 +94,7 @@ export class Engine {
         if (size > 1) batches.set(task_type, unit);
       }
     }
-    for (const [task, unit] of batches) unit.push(...(await this.#fill(task, unit.length)));
+    if (fill) for (const [task, unit] of batches) unit.push(...(await this.#fill(task, unit.length)));
     return units;
   }
 
