@@ -142,7 +142,17 @@ async function bareSqliteVec({ vectors, queries }, truth) {
 
 async function bareUsearch({ vectors, queries }, truth) {
   const index = new usearch.Index({ metric: 'cos', dimensions: DIMENSION, connectivity: 16 });
-  for (const [at, data] of vectors.entries()) index.add(BigInt(at), data);
+  const batch = 2_000;
+  for (let at = 0; at < vectors.length; at += batch) {
+    const slice = vectors.slice(at, at + batch);
+    const flat = new Float32Array(slice.length * DIMENSION);
+    for (const [n, vector] of slice.entries()) flat.set(vector, n * DIMENSION);
+    index.add(
+      BigUint64Array.from(slice, (_, n) => BigInt(at + n)),
+      flat,
+      os.availableParallelism(),
+    );
+  }
   return measure('usearch HNSW', queries, truth, (query) => [...index.search(query, K).keys].map(Number));
 }
 
@@ -154,7 +164,7 @@ async function pgvector(count) {
   const text = (vector) => `[${vector.join(',')}]`;
   for (let at = 0; at < count; at += 500) {
     const slice = data.vectors.slice(at, at + 500);
-    await lite.query('insert into v select * from unnest($1::int[], $2::vector[])', [
+    await lite.query('insert into v select id, e::vector from unnest($1::int[], $2::text[]) as new (id, e)', [
       slice.map((_, n) => at + n),
       slice.map(text),
     ]);

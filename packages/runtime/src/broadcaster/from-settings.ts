@@ -28,6 +28,8 @@ export function jobStatusWanted(
   return brokerUrl(settings) !== undefined && settings.mqttUrl === undefined && settings.mqttBroker === undefined;
 }
 
+const isLoopback = (url: string): boolean => ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(url).hostname);
+
 /** The broadcaster that a program's settings ask for; the services' own credential where no user is named. */
 export async function broadcasterFromSettings(
   settings: Values<typeof mqttSettings>,
@@ -37,9 +39,11 @@ export async function broadcasterFromSettings(
 ): Promise<Broadcaster> {
   const url = brokerUrl(settings);
   if (url === undefined) return noBroadcaster;
+  // The platform's own secret is for its own broker: a broker elsewhere must not learn it.
+  const ownLogin = isLoopback(url) ? { username: SERVICE_MQTT_USER, password: serviceCredential(dataDir) } : {};
   const login =
     settings.mqttUsername !== undefined
       ? { username: settings.mqttUsername, password: settings.mqttPassword }
-      : { username: SERVICE_MQTT_USER, password: serviceCredential(dataDir) };
+      : ownLogin;
   return connectBroadcaster({ url, ...login, logger, ...more });
 }
