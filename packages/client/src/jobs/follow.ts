@@ -24,7 +24,7 @@ export interface PollPolicy {
 }
 export const DEFAULT_POLL: PollPolicy = { firstMs: 250, factor: 1.5, maxMs: 10_000 };
 
-const SAFETY = 15_000;
+const SAFETY = 5_000;
 const REATTACH = 5_000;
 /** A server that answers nothing for this long is not coming back. */
 const UNREACHABLE = 120_000;

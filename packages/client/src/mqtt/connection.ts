@@ -37,6 +37,8 @@ export class MqttConnection {
   readonly #options: MqttConnectionOptions;
   readonly #listeners = new Map<string, Set<MqttListener>>();
   readonly #lostListeners = new Set<() => void>();
+  /** Filters whose end the broker has not confirmed yet. */
+  readonly #leaving = new Map<string, Promise<unknown> | undefined>();
   #client: MqttClient | undefined;
   #connecting: Promise<MqttClient> | undefined;
   #deadUntil = 0;
@@ -73,8 +75,8 @@ export class MqttConnection {
    * @throws NetworkError
    */
   async subscribe(filter: string, listener: MqttListener): Promise<() => void> {
+    await this.#leaving.get(filter);
     const client = await this.#connect();
-    clearTimeout(this.#linger);
     const listeners = this.#listeners.get(filter) ?? new Set();
     this.#listeners.set(filter, listeners.add(listener));
     const leave = (): void => this.#leave(filter, listener);
@@ -103,14 +105,29 @@ export class MqttConnection {
     return this.#options.url.replace(/\/\/[^@/]*@/, '//');
   }
 
+  /**
+   * Nothing is sent at once: whoever follows one job after the other would unsubscribe and subscribe in one breath, and a
+   * broker need not take the two in order.
+   */
   #leave(filter: string, listener: MqttListener): void {
-    const listeners = this.#listeners.get(filter);
-    if (!listeners?.delete(listener) || listeners.size > 0) return;
-    this.#listeners.delete(filter);
-    if (this.connected) this.#client?.unsubscribeAsync(filter).catch(() => undefined);
-    if (this.#listeners.size > 0) return;
+    if (!this.#listeners.get(filter)?.delete(listener)) return;
     clearTimeout(this.#linger);
-    this.#linger = setTimeout(() => void this.close(), this.#options.lingerMs ?? 5_000);
+    this.#linger = setTimeout(() => this.#sweep(), this.#options.lingerMs ?? 5_000);
+  }
+
+  /** Ends subscriptions that nobody listens to, and the connection with the last of them. */
+  #sweep(): void {
+    for (const [filter, listeners] of [...this.#listeners]) {
+      if (listeners.size > 0) continue;
+      this.#listeners.delete(filter);
+      if (!this.connected) continue;
+      const left = this.#client?.unsubscribeAsync(filter).catch(() => undefined);
+      this.#leaving.set(
+        filter,
+        left?.finally(() => this.#leaving.delete(filter)),
+      );
+    }
+    if (this.#listeners.size === 0) void this.close();
   }
 
   #connect(): Promise<MqttClient> {
