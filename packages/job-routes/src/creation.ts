@@ -160,7 +160,8 @@ export class JobCreation {
   ): Promise<Readonly<Record<string, unknown>>> {
     const { mediaDir, streamsDir } = this.#options;
     try {
-      return (await task.prepare?.(params, { input, mediaDir, streamsDir })) ?? params;
+      const changed = await task.prepare?.(params, { input, mediaDir, streamsDir });
+      return { ...params, ...changed };
     } catch (error) {
       throw refusalOf(error) ?? error;
     }

@@ -110,6 +110,9 @@ describe.each(backends())('creating jobs ($name)', (backend) => {
     expect((await post('fetch_path', fileForm('a', 'x'))).status).toBe(200);
     const inside = await post('fetch_path', new URLSearchParams({ input_absolute_path: '/srv/media/a.mp4' }));
     expect(inside.status).toBe(200);
+    // What `prepare` returns is laid over the fields; those it does not name stay.
+    const { params } = (await api.request('GET', `/jobs/${inside.json.job_id}`, { user: 'ann' })).json;
+    expect(params).toMatchObject({ input_absolute_path: '/srv/media/a.mp4', input_path: '' });
   });
 
   it('an unknown task is named beside the known ones, with or without a file', async () => {

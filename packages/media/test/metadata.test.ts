@@ -156,6 +156,18 @@ describe('the exiftool process', () => {
     await expect(reader.read(at('a.txt'))).rejects.toThrow(/ended/);
   });
 
+  it('reads many at once, each file its own tags, whatever is wrong with its neighbours', async () => {
+    const reader = createExifReader();
+    const names = Array.from({ length: 20 }, (_, i) => at(`Ünï "${i}" -x.txt`));
+    for (const [i, name] of names.entries()) if (i !== 7) fs.writeFileSync(name, 'x'.repeat(i + 1));
+    const results = await Promise.allSettled(names.map((name) => reader.read(name)));
+    for (const [i, result] of results.entries()) {
+      if (i === 7) expect(result).toMatchObject({ status: 'rejected', reason: { name: 'MediaError' } });
+      else expect(result).toMatchObject({ status: 'fulfilled', value: { 'File:FileSize': i + 1 } });
+    }
+    await reader.end();
+  });
+
   it('refuses more files than may wait', async () => {
     const reader = createExifReader({ maxQueue: 3 });
     fs.writeFileSync(at('a.txt'), 'a');

@@ -43,7 +43,8 @@ export interface TaskDefinition<P extends z.ZodObject = z.ZodObject, O extends z
   /** Where the main result file goes, relative to the job. Default `output/<type>.json`. */
   readonly outputPath?: string | ((params: z.output<P>, input: InputFile | undefined) => string);
   /**
-   * Checks what a schema cannot (fields against each other, paths against folders) and may replace stored params.
+   * Checks what a schema cannot (fields against each other, paths against folders) and may change params
+   * before they are stored: what it returns is laid over them, and keys it does not name stay.
    * @throws TaskRefusal
    */
   readonly prepare?: (

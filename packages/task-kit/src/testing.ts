@@ -107,8 +107,8 @@ async function runIn<P extends z.ZodObject, O extends z.ZodObject>(
   const checked = parseParams(task as AnyTask, params);
   if (!checked.success) throw checked.error;
   const context = { input, mediaDir: env.mediaDir, streamsDir: env.streamsDir };
-  const replaced = await task.prepare?.(checked.data as z.output<P>, context);
-  const stored = storedParams(task as AnyTask, { ...checked.data, ...replaced }, input);
+  const changed = await task.prepare?.(checked.data as z.output<P>, context);
+  const stored = storedParams(task as AnyTask, { ...checked.data, ...changed }, input);
 
   const results = path.join(folder, 'results');
   const scratch = path.join(folder, 'scratch');

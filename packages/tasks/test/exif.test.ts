@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { parseParams } from '@cl-server/task-kit';
-import { runTask } from '@cl-server/task-kit/testing';
+import { runTask, testEnvironment } from '@cl-server/task-kit/testing';
 import { hasMedia, mediaFile, tempDir, which } from '@cl-server/testing';
 import { exiftoolPath } from 'exiftool-vendored';
 import sharp from 'sharp';
@@ -161,6 +161,28 @@ describe('exif', () => {
       expect(await reader.read(at('large.mp4'))).toMatchObject({ 'File:MIMEType': 'video/mp4' });
     } finally {
       await reader.end();
+    }
+  });
+
+  it('jobs of a batch are read together, and one that fails fails alone', async () => {
+    const module = await task.load();
+    await module.setup?.(testEnvironment(env));
+    const written: string[] = [];
+    const context = (input: string): Parameters<typeof module.run>[0] => ({
+      ...({} as Parameters<typeof module.run>[0]),
+      params: { ...parseParams(task, {}).data, output_path: 'output/x.json' } as never,
+      files: { input, write: async () => void written.push(input) } as never,
+      signal: new AbortController().signal,
+    });
+    try {
+      const [first, absent, last] =
+        (await module.runBatch?.([context(full), context(at('absent.jpg')), context(full)])) ?? [];
+      expect(first).toMatchObject({ status: 'fulfilled', value: { model: '300' } });
+      expect(absent).toMatchObject({ status: 'rejected', reason: { code: 'task_failed' } });
+      expect(last).toEqual(first);
+      expect(written).toEqual([full, full]);
+    } finally {
+      await module.teardown?.();
     }
   });
 

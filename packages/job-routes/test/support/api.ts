@@ -50,6 +50,7 @@ export const fetch_path = defineTask({
     if (input_absolute_path === 'odd') throw new TaskRefusal(422, 'Too odd', 'input_absolute_path');
     if (input_absolute_path !== undefined && !input_absolute_path.startsWith(mediaDir))
       throw new TaskRefusal(403, 'The path is not in the media folder');
+    return input_absolute_path === undefined ? undefined : { input_path: '' };
   },
   load,
 });

@@ -1,12 +1,13 @@
 /**
  * One long-lived exiftool (perl) process that reads metadata for everyone, started at first use, started anew when it
- * dies, when a file took too long and after every few hundred files.
+ * dies, when a file took too long and after every few hundred commands. Files that wait go into one command together.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { ExifTool, ExifToolTask, exiftoolPath } from 'exiftool-vendored';
 import { MediaError } from '../errors.js';
+import { Gathering } from '../process/gathering.js';
 import { run } from '../process/run.js';
 
 /** Tags as exiftool gives them with numbers instead of words, `Group:Tag` or bare names; no path of the server. */
@@ -50,14 +51,19 @@ const SERVER_FACTS =
   /(^|:)(SourceFile|Directory|FilePath|FilePermissions|FileModifyDate|FileAccessDate|FileInodeChangeDate|FileUserID|FileGroupID|FileDeviceID|FileDeviceNumber|FileInodeNumber|FileHardLinks|BaseName)$/i;
 const NOT_INSTALLED = 'ExifTool is not installed or not found in PATH. Please install ExifTool: https://exiftool.org/';
 
-class ReadTags extends ExifToolTask<RawTags> {
-  constructor(file: string, args: readonly string[]) {
-    super(['-charset', 'filename=utf8', ...args, file]);
+/** Every tag, under the name of its group. */
+const EVERYTHING = ['-G', '-n', '-json', '-fast'];
+/** Files of one command: a command costs about a quarter of a file. */
+const TOGETHER = 8;
+
+/** One command for some files; those of which exiftool says nothing are left out of the answer. */
+class ReadTags extends ExifToolTask<readonly RawTags[]> {
+  constructor(files: readonly string[], args: readonly string[]) {
+    super(['-charset', 'filename=utf8', ...args, ...files]);
   }
-  protected override parse(text: string, error?: Error): RawTags {
+  protected override parse(text: string, error?: Error): readonly RawTags[] {
     if (text.trim() === '') throw error ?? new Error('exiftool gave no answer');
-    const [tags] = JSON.parse(text.replace(NAMES, '$1"$2"')) as [Record<string, unknown>];
-    return tags;
+    return JSON.parse(text.replace(NAMES, '$1"$2"')) as RawTags[];
   }
 }
 
@@ -138,6 +144,7 @@ export function createExifReader(options: ExifReaderOptions = {}): ExifReader {
     const text = cause instanceof Error ? cause.message : String(cause);
     if (/timeout|timed out/i.test(text))
       return new MediaError('timeout', 'The metadata took too long to read', { cause });
+    if (/file not found/i.test(text)) return new MediaError('task_failed', 'The file is no longer there', { cause });
     if (/ENOENT|spawn|not found|failed to start/i.test(text))
       return new MediaError('tool_missing', NOT_INSTALLED, { cause });
     return new MediaError('task_failed', 'The metadata could not be read: ExifTool stopped at this file', { cause });
@@ -153,6 +160,21 @@ export function createExifReader(options: ExifReaderOptions = {}): ExifReader {
     return version;
   };
 
+  const alone = async (file: string, args: readonly string[]): Promise<RawTags> => {
+    const [tags] = await exiftool.enqueueTask(() => new ReadTags([file], args));
+    if (!tags) throw new Error('exiftool gave an empty answer');
+    return tags;
+  };
+
+  /** What was read in company; undefined for a file that has to be read alone, since it or another broke the call. */
+  const inCompany = new Gathering<string, RawTags | undefined>(async (files) => {
+    const [only, more] = files;
+    if (only !== undefined && more === undefined) return [await alone(only, EVERYTHING)];
+    const read = await exiftool.enqueueTask(() => new ReadTags(files, EVERYTHING)).catch(() => []);
+    const byFile = new Map(read.map((tags) => [tags['SourceFile'], tags]));
+    return files.map((file) => byFile.get(file));
+  }, TOGETHER);
+
   return {
     version: ready,
     async read(file, tags = []) {
@@ -164,8 +186,11 @@ export function createExifReader(options: ExifReaderOptions = {}): ExifReader {
       waiting++;
       try {
         await ready();
-        const args = tags.length > 0 ? ['-n', '-json', ...tags.map(tagArgument)] : ['-G', '-n', '-json', '-fast'];
-        return withoutServerFacts(await exiftool.enqueueTask(() => new ReadTags(file, args)), file);
+        const read =
+          tags.length > 0
+            ? await alone(file, ['-n', '-json', ...tags.map(tagArgument)])
+            : ((await inCompany.ask(file)) ?? (await alone(file, EVERYTHING)));
+        return withoutServerFacts(read, file);
       } catch (error) {
         throw explain(error);
       } finally {

@@ -1,14 +1,16 @@
 import type { exifTask } from '@cl-server/contract';
 import { createExifReader, type ExifReader, exifFields, MediaError, type RawTags } from '@cl-server/media';
-import { TaskError, type TaskModule, TaskUnavailable } from '@cl-server/task-kit';
+import { type TaskContext, TaskError, type TaskModule, TaskUnavailable } from '@cl-server/task-kit';
 import type { z } from 'zod';
 
 type Contract = typeof exifTask;
+type Params = z.output<Contract['form']>;
+type Output = z.input<Contract['output']>;
 
 /** What exiftool says of a file in which it finds nothing. */
 const isEmpty = (raw: RawTags): boolean => /file is empty/i.test(String(raw['ExifTool:Error'] ?? raw['Error'] ?? ''));
 
-export function exif(): TaskModule<z.output<Contract['form']>, z.input<Contract['output']>> {
+export function exif(): TaskModule<Params, Output> {
   let reader: ExifReader | undefined;
 
   const read = async (file: string, tags: readonly string[]): Promise<RawTags> => {
@@ -20,6 +22,20 @@ export function exif(): TaskModule<z.output<Contract['form']>, z.input<Contract[
       // Another try may meet an exiftool that lives; a file that takes too long will not be faster.
       throw new TaskError(error.code, error.message, { retryable: error.code === 'task_failed', cause: error });
     }
+  };
+
+  const run = async ({ files, params, signal }: TaskContext<Params>): Promise<Output> => {
+    const { input } = files;
+    if (input === undefined) throw new Error('the job has no input');
+    const [everything, asked] = await Promise.all([
+      read(input, []),
+      params.tags.length > 0 ? read(input, params.tags) : undefined,
+    ]);
+    signal.throwIfAborted();
+    const nothing = isEmpty(everything);
+    const output = { ...exifFields(nothing ? {} : everything), raw_metadata: nothing ? {} : (asked ?? everything) };
+    await files.write(params.output_path, JSON.stringify(output, null, 2));
+    return output;
   };
 
   return {
@@ -35,18 +51,8 @@ export function exif(): TaskModule<z.output<Contract['form']>, z.input<Contract[
       }
       reader = candidate;
     },
-    run: async ({ files, params, progress, signal }) => {
-      if (files.input === undefined) throw new Error('the job has no input');
-      const everything = await read(files.input, []);
-      progress(60);
-      signal.throwIfAborted();
-      const nothing = isEmpty(everything);
-      const asked = params.tags.length > 0 && !nothing ? await read(files.input, params.tags) : everything;
-      const output = { ...exifFields(nothing ? {} : everything), raw_metadata: nothing ? {} : { ...asked } };
-      await files.write(params.output_path, JSON.stringify(output, null, 2));
-      progress(100);
-      return output;
-    },
+    run,
+    runBatch: (contexts) => Promise.allSettled(contexts.map(run)),
     teardown: async () => {
       await reader?.end();
       reader = undefined;

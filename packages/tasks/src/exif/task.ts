@@ -10,5 +10,7 @@ export default defineTask({
   file: contract.file,
   outputPath: 'output/exif_metadata.json',
   timeout: 120,
+  // exiftool takes several files with one command.
+  batch: 8,
   load: async () => (await import('./run.js')).exif(),
 });

@@ -19,7 +19,7 @@ export default defineTask({
   // Paths of an absolute job are empty, as clients know them; without a folder for it the stream is the job's own.
   outputPath: (params) => (params.output_absolute_path === null ? 'output' : ''),
   prepare: async (params, { input, mediaDir, streamsDir }) => {
-    if (input) return { ...params, input_absolute_path: null, output_absolute_path: null };
+    if (input) return { input_absolute_path: null, output_absolute_path: null };
     const { input_absolute_path: source, output_absolute_path: target } = params;
     if (source === null) throw new TaskRefusal(400, 'Either file or input_absolute_path must be provided');
     const file = await inside(mediaDir, source);
@@ -28,7 +28,7 @@ export default defineTask({
     if (!(await isFile(file))) throw new TaskRefusal(422, 'input_absolute_path names no file', 'input_absolute_path');
     if (target !== null && (await inside(streamsDir, target)) === undefined)
       throw new TaskRefusal(403, 'output_absolute_path must lie in the streams folder', 'output_absolute_path');
-    return { ...params, input_path: '' };
+    return { input_path: '' };
   },
   requirements: { tools: ['ffmpeg', 'ffprobe'] },
   // Six hours.
