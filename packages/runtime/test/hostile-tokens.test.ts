@@ -131,7 +131,7 @@ const HOSTILE: Readonly<Record<string, [TokenFault, () => string]>> = {
     () => forge(header(), JSON.stringify(claims()).replace(/"exp":\d+/, '"exp":1e999'), ours),
   ],
   'nbf in the future': ['invalid', () => signed({ nbf: NOW + 60 })],
-  'nbf a text': ['invalid', () => signed({ nbf: 'now' })],
+  'nbf a text': ['payload', () => signed({ nbf: 'now' })],
   'id a number': ['payload', () => signed({ id: 7 })],
   'id missing': ['payload', () => without('id')],
   'id empty': ['payload', () => signed({ id: '' })],
@@ -144,6 +144,15 @@ const HOSTILE: Readonly<Record<string, [TokenFault, () => string]>> = {
   'iss of another': ['invalid', () => signed({ iss: 'somebody-else' })],
   'claims a list': ['invalid', () => forge(header(), '[]', ours)],
   'claims no JSON': ['invalid', () => forge(header(), 'id=7', ours)],
+  'claims null': ['invalid', () => forge(header(), 'null', ours)],
+  'claims not UTF-8': [
+    'invalid',
+    () => {
+      const text = `${b64(header())}.${Buffer.from(JSON.stringify(claims({ username: '\u00e9' })), 'latin1').toString('base64url')}`;
+      return `${text}.${ours(text)}`;
+    },
+  ],
+  'payload not encoded, b64 off without crit': ['invalid', () => signed({}, { b64: false })],
   'two parts': ['invalid', () => 'a.b'],
   'five parts, encrypted': ['invalid', () => 'a.b.c.d.e'],
   empty: ['invalid', () => ''],

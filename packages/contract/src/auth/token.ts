@@ -15,6 +15,7 @@ export const tokenClaims = z.object({
   is_admin: z.boolean().default(false),
   iat: z.int().optional(),
   exp: z.int(),
+  nbf: z.number().optional(),
   jti: z.string().optional(),
   iss: z.string(),
   /** The user's token generation at issue; a password change, deactivation or deletion moves the user to a later one. */

@@ -5,7 +5,7 @@
  */
 import { hash } from 'node:crypto';
 import { TOKEN_ISSUER, type TokenClaims, tokenClaims } from '@cl-server/contract';
-import { type JWTHeaderParameters, errors as joseErrors, jwtVerify } from 'jose';
+import { type CompactJWSHeaderParameters, compactVerify } from 'jose';
 import { isKeyId, type KeySource, type VerificationKey } from './keys.js';
 import { noRevocations, type RevocationSource } from './revocations.js';
 
@@ -35,6 +35,22 @@ export interface VerifierOptions {
 const MAX_LENGTH = 8_192;
 /** All that our tokens have. Others could ask to trust a key that the token brings along, or to read it in another way. */
 const HEADERS = new Set(['alg', 'typ', 'kid']);
+
+const ES256 = { algorithms: ['ES256'] };
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** The JSON object that a token's middle part holds. @throws TokenError */
+function objectFrom(payload: Uint8Array): object {
+  let value: unknown;
+  try {
+    value = JSON.parse(utf8.decode(payload));
+  } catch (error) {
+    throw new TokenError('invalid', 'claims not JSON', { cause: error });
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new TokenError('invalid', 'claims not an object');
+  return value;
+}
 
 export class TokenVerifier {
   readonly #keys: KeySource;
@@ -84,33 +100,24 @@ export class TokenVerifier {
   }
 
   async #verifySignature(token: string): Promise<TokenClaims> {
-    let payload: unknown;
-    try {
-      ({ payload } = await jwtVerify(token, (header) => this.#keyFor(header), {
-        algorithms: ['ES256'],
-        typ: 'JWT',
-        currentDate: new Date(this.#now()),
-      }));
-    } catch (error) {
-      if (error instanceof TokenError) throw error;
-      if (error instanceof joseErrors.JWTExpired) throw new TokenError('expired', 'token expired', { cause: error });
-      if (error instanceof joseErrors.JWTClaimValidationFailed && error.claim !== 'nbf')
-        throw new TokenError('payload', error.message, { cause: error });
-      throw new TokenError('invalid', 'token not valid', { cause: error });
-    }
-    const parsed = tokenClaims.safeParse(payload);
+    const { payload } = await compactVerify(token, this.#keyFor, ES256).catch((error: unknown) => {
+      throw error instanceof TokenError ? error : new TokenError('invalid', 'token not valid', { cause: error });
+    });
+    const parsed = tokenClaims.safeParse(objectFrom(payload));
     if (!parsed.success) throw new TokenError('payload', 'claims not ours', { cause: parsed.error });
-    if (parsed.data.iss !== TOKEN_ISSUER) throw new TokenError('invalid', 'issuer not ours');
-    return parsed.data;
+    const { data } = parsed;
+    if (data.iss !== TOKEN_ISSUER) throw new TokenError('invalid', 'issuer not ours');
+    if (data.nbf !== undefined && !(data.nbf * 1000 <= this.#now())) throw new TokenError('invalid', 'not valid yet');
+    return data;
   }
 
   /** Asked before anything of the token is believed. */
-  async #keyFor(header: JWTHeaderParameters): Promise<VerificationKey> {
+  readonly #keyFor = async (header: CompactJWSHeaderParameters): Promise<VerificationKey> => {
     for (const name in header) if (!HEADERS.has(name)) throw new TokenError('invalid', 'header not allowed');
     if (header.alg !== 'ES256' || header.typ !== 'JWT' || !isKeyId(header.kid))
       throw new TokenError('invalid', 'header not ours');
     const key = await this.#keys.get(header.kid);
     if (!key) throw new TokenError('invalid', 'unknown key');
     return key;
-  }
+  };
 }
