@@ -66,6 +66,32 @@ describe('an app made from its endpoint table', () => {
     });
   });
 
+  it('refuses JSON where a form is due, instead of doing nothing; an empty body is an empty form', async () => {
+    const send = async (body: string | undefined, type = 'application/json') => {
+      const answer = await fetch(`${base}/echo/5`, {
+        method: 'POST',
+        ...(body !== undefined && { body, headers: { 'content-type': type } }),
+      });
+      return [answer.status, await answer.json()];
+    };
+    const refusal = { detail: expect.stringContaining('send application/x-www-form-urlencoded') };
+    for (const body of ['{"flag":true}', '{"label":"a"}', '[1]', '"flag"', '7'])
+      expect([body, await send(body)]).toEqual([body, [415, expect.objectContaining(refusal)]]);
+    for (const body of [undefined, '{}', 'null']) expect((await send(body))[0]).toBe(201);
+    expect((await send('label=a', 'Application/X-WWW-Form-Urlencoded; charset=utf-8'))[1]).toMatchObject({
+      label: 'a',
+    });
+    const both = await fetch(`${base}/echo/0`, {
+      method: 'POST',
+      body: '{"flag":true}',
+      headers: { 'content-type': 'application/json' },
+    });
+    expect([both.status, await both.json()]).toMatchObject([
+      422,
+      { detail: [{ loc: ['path', 'n'] }], hint: expect.stringContaining('not JSON') },
+    ]);
+  });
+
   it('says every fault at once in the documented form', async () => {
     const answer = await fetch(`${base}/echo/0`, { method: 'POST', body: new URLSearchParams({ flag: 'maybe' }) });
     expect(answer.status).toBe(422);

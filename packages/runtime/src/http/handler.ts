@@ -66,6 +66,8 @@ interface RawInput {
   query: unknown;
   fields: Record<string, string>;
   files: readonly ReceivedFile[];
+  /** A body that is no form, where one is due. */
+  unreadJson: boolean;
 }
 
 const successStatus = (endpoint: AnyEndpoint): number =>
@@ -82,11 +84,19 @@ function flatQuery(query: unknown): Record<string, unknown> {
   return flat;
 }
 
-function textFields(body: unknown): Record<string, string> {
-  if (typeof body !== 'object' || body === null) return {};
-  return Object.fromEntries(
-    Object.entries(body).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
-  );
+/** Fields of an urlencoded body. A JSON body has none, whatever its keys: half of its values could not be read as texts. */
+const urlencodedFields = (request: FastifyRequest): Record<string, string> =>
+  /^application\/x-www-form-urlencoded/i.test(request.headers['content-type'] ?? '')
+    ? ((request.body ?? {}) as Record<string, string>)
+    : {};
+
+const SEND_A_FORM = 'A form is read here, not JSON: send application/x-www-form-urlencoded or multipart/form-data';
+
+/** Whether JSON came where a form is due: nothing must look done that was not even read. */
+function isUnreadJson(request: FastifyRequest): boolean {
+  const { body } = request;
+  if (!/^application\/json/i.test(request.headers['content-type'] ?? '')) return false;
+  return typeof body === 'object' ? Object.keys(body ?? {}).length > 0 : body !== undefined;
 }
 
 function checkInput<E extends AnyEndpoint>(
@@ -110,7 +120,8 @@ function checkInput<E extends AnyEndpoint>(
     else if (required && !raw.files.some((file) => file.field === name))
       faults.push({ type: 'missing', loc: ['body', name], msg: 'Field required', input: null });
   }
-  if (faults.length > 0) throw new HttpError(422, faults);
+  if (faults.length > 0) throw new HttpError(422, faults, raw.unreadJson ? { extra: { hint: SEND_A_FORM } } : {});
+  if (raw.unreadJson) throw new HttpError(415, SEND_A_FORM);
   return parts as Pick<Context<E>, 'params' | 'query' | 'form' | 'json'>;
 }
 
@@ -172,8 +183,9 @@ export function addHandler<E extends AnyEndpoint>(
       const raw: RawInput = {
         params,
         query: flatQuery(request.query),
-        fields: form?.fields ?? (endpoint.json ? {} : textFields(request.body)),
+        fields: form?.fields ?? urlencodedFields(request),
         files: form?.files ?? [],
+        unreadJson: takesForm && !endpoint.json && isUnreadJson(request),
       };
       const input = checkInput(endpoint, raw, request.body);
       const result = await handler({
