@@ -18,7 +18,8 @@ import { type Backend, tempDir } from '@cl-server/testing';
 import { z } from 'zod';
 import { createJobApi, type JobApiOptions } from '../../src/index.js';
 
-const load = async () => ({ run: async () => ({}) });
+// Services load definitions only; nothing here ever runs.
+const load = async () => ({ run: async () => ({}) as never });
 
 /** A task with a required file and fields of every kind. */
 export const copy = defineTask({

@@ -183,7 +183,7 @@ describe('clip_embedding and dino_embedding', () => {
         logger: environment.logger,
         env: environment,
         onProgress: () => undefined,
-      }) as Parameters<typeof module.run>[0];
+      }) as unknown as Parameters<typeof module.run>[0];
     };
     const pictures = await Promise.all(
       [0, 1, 2].map((n) =>

@@ -102,6 +102,7 @@ export function createInsightApi(options: InsightApiOptions): InsightApi {
         reader,
         insights,
         vectors,
+        incoming: folder.incoming,
       });
     },
     listensOn: (port) => monitor.start(port),

@@ -26,11 +26,15 @@ export interface SearchRoutes {
   readonly reader: EntityReader;
   readonly insights: InsightReader;
   readonly vectors: VectorStore;
+  /** Folder for pictures that are asked about. */
+  readonly incoming: string;
 }
 
 /** Milliseconds that a person waits for a text, and for a picture that must be decoded first. */
 const TEXT_WAIT = 2_000;
 const PICTURE_WAIT = 10_000;
+/** Bytes of a picture that is asked about: it is decoded while somebody waits. */
+const LARGEST_PICTURE = 100_000_000;
 
 type SearchQuery = Question['paging'] & Question['filters'];
 
@@ -40,7 +44,7 @@ function questionOf({ limit, score_threshold, cursor, ...filters }: SearchQuery)
 }
 
 export function serveSearch(app: App, options: SearchRoutes): void {
-  const { search, duplicates, interactive, storage, reader, insights, vectors } = options;
+  const { search, duplicates, interactive, storage, reader, insights, vectors, incoming } = options;
 
   app.handle(searchByText, async ({ query: { text, ...query } }) => {
     const vector = await interactive.run(
@@ -70,11 +74,15 @@ export function serveSearch(app: App, options: SearchRoutes): void {
       return search.byPhash([phash], question);
     });
   };
-  app.handle(searchByPicture, async ({ query, form, files }) => {
-    const file = files.find(({ field }) => field === 'file');
-    if (!file) throw badRequest('A picture is needed');
-    return ofPicture(form.by, file, questionOf(query));
-  });
+  app.handle(
+    searchByPicture,
+    async ({ query, form, files }) => {
+      const file = files.find(({ field }) => field === 'file');
+      if (!file) throw badRequest('A picture is needed');
+      return ofPicture(form.by, file, questionOf(query));
+    },
+    { uploads: { folder: incoming, maxBytes: LARGEST_PICTURE } },
+  );
 
   app.handle(getSimilarEntities, async ({ params, query: { by, ...query } }) => {
     await reader.row(params.entity_id);

@@ -26,6 +26,8 @@ export interface InteractiveRequest {
 }
 
 const RETRY_AFTER = '2';
+/** Questions under way at once: strangers may ask where reading is public, and must not fill the queue. */
+const MOST_AT_ONCE = 16;
 
 const unavailable = (detail: string): HttpError =>
   new HttpError(503, detail, { headers: { 'retry-after': RETRY_AFTER } });
@@ -35,6 +37,8 @@ export function interactiveJobs(
   creation: Pick<JobCreation, 'create'>,
   taskOf: (type: string) => AnyTask | undefined,
 ): InteractiveJobs {
+  let asking = 0;
+
   const ended = async (jobId: string, within: number): Promise<JobRecord | undefined> => {
     const signal = AbortSignal.timeout(within);
     try {
@@ -45,28 +49,43 @@ export function interactiveJobs(
     return undefined;
   };
 
+  const ask = async <T>(
+    task: AnyTask,
+    params: Readonly<Record<string, unknown>>,
+    { input, within }: Pick<InteractiveRequest, 'input' | 'within'>,
+    read: (job: JobRecord) => Promise<T>,
+  ): Promise<T> => {
+    const { job_id } = await creation.create({
+      task,
+      params,
+      priority: PRIORITY.interactive,
+      input,
+      owner: INSIGHT_OWNER,
+      idempotencyKey: undefined,
+    });
+    try {
+      const job = await ended(job_id, within);
+      if (!job) throw unavailable('No worker answered in time; try again in a moment');
+      if (job.error_code === 'invalid_input' || job.error_code === 'unsupported_media')
+        throw new HttpError(422, job.error_message ?? 'The picture cannot be read');
+      if (job.status !== 'completed') throw unavailable(job.error_message ?? 'The model could not be asked');
+      return await read(job);
+    } finally {
+      await jobs.repository.deleteJob(job_id);
+    }
+  };
+
   return {
     async run({ taskType, params, input, within }, read) {
       const task = taskOf(taskType);
       const parsed = task && parseParams(task, params);
       if (!task || !parsed?.success) throw unavailable(`The task ${taskType} is not installed on this server`);
-      const { job_id } = await creation.create({
-        task,
-        params: parsed.data,
-        priority: PRIORITY.interactive,
-        input,
-        owner: INSIGHT_OWNER,
-        idempotencyKey: undefined,
-      });
+      if (asking >= MOST_AT_ONCE) throw unavailable('Too many searches at once; try again in a moment');
+      asking++;
       try {
-        const job = await ended(job_id, within);
-        if (!job) throw unavailable('No worker answered in time; try again in a moment');
-        if (job.error_code === 'invalid_input' || job.error_code === 'unsupported_media')
-          throw new HttpError(422, job.error_message ?? 'The picture cannot be read');
-        if (job.status !== 'completed') throw unavailable(job.error_message ?? 'The model could not be asked');
-        return await read(job);
+        return await ask(task, parsed.data, { input, within }, read);
       } finally {
-        await jobs.repository.deleteJob(job_id);
+        asking--;
       }
     },
   };

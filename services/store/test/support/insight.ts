@@ -25,6 +25,8 @@ export const isBuilt = [
 export interface InsightOptions {
   /** Models that lie in the folder; the others are missing. */
   readonly models?: (dir: string) => void | Promise<void>;
+  /** URL of a broker; none: everybody polls. */
+  readonly mqttUrl?: string;
 }
 
 /** All stand-ins, the real detector, and for faces a real model small enough for tests. */
@@ -71,7 +73,10 @@ export class InsightPlatform {
     private readonly env: NodeJS.ProcessEnv,
   ) {}
 
-  static async start(backend: Backend, { models = testModels }: InsightOptions = {}): Promise<InsightPlatform> {
+  static async start(
+    backend: Backend,
+    { models = testModels, mqttUrl }: InsightOptions = {},
+  ): Promise<InsightPlatform> {
     const dir = tempDir('cl-insight-');
     const modelsDir = path.join(dir.path, 'models');
     fs.mkdirSync(modelsDir);
@@ -87,7 +92,7 @@ export class InsightPlatform {
       MODELS_DIR: modelsDir,
       MODELS_DOWNLOAD: 'never',
       WORKER_RECHECK_SECONDS: '1',
-      BROADCAST_TYPE: 'none',
+      ...(mqttUrl === undefined ? { BROADCAST_TYPE: 'none' } : { MQTT_URL: mqttUrl }),
       LOG_LEVEL: process.env.CL_TEST_LOG ?? 'fatal',
     };
     const platform = new InsightPlatform(store, modelsDir, dir, env);
