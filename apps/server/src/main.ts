@@ -4,7 +4,7 @@ import { loadConfig, type RunningProgram, StartupError } from '@cl-server/runtim
 import type { CommandInput } from './commands/command.js';
 import { doctor } from './commands/doctor.js';
 import { migrate } from './commands/migrate.js';
-import { models } from './commands/models.js';
+import { models } from './commands/models/models.js';
 import { plugins } from './commands/plugins.js';
 import { start } from './commands/start.js';
 import { status } from './commands/status.js';
@@ -13,8 +13,6 @@ import type { Environment } from './platform/tools.js';
 import { launcherSettings } from './settings.js';
 
 interface Command {
-  /** It takes words after its name. */
-  readonly takesWords?: boolean;
   readonly summary: string;
   /** A returned program runs on; undefined: the command is done. */
   run(input: CommandInput): Promise<RunningProgram | undefined>;
@@ -26,7 +24,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   status: { summary: 'Ask a running platform how it is', run: status },
   migrate: { summary: 'Bring all databases to the newest schema', run: migrate },
   plugins: { summary: 'List the tasks, where they come from and which are out of use', run: plugins },
-  models: { summary: 'List models, fetch them, choose which serves what', run: models, takesWords: true },
+  models: {
+    summary: 'List, fetch and verify models, choose which serves what; "models --help" tells more',
+    run: ({ args, env, dataDir, print }) => models([...args, '--data-dir', dataDir], env, print),
+  },
 };
 
 const commandList = (): string =>
@@ -36,6 +37,11 @@ const commandList = (): string =>
 
 /** @throws StartupError for wrong usage */
 export async function main(argv: readonly string[], env: Environment): Promise<RunningProgram | undefined> {
+  const print = (text: string): void => {
+    process.stdout.write(text);
+  };
+  // It has options of its own.
+  if (argv[0] === 'models') return models(argv.slice(1), env, print);
   const loaded = loadConfig({
     program: 'cl-server',
     description: 'runs the whole platform on one machine',
@@ -44,16 +50,13 @@ export async function main(argv: readonly string[], env: Environment): Promise<R
     argv,
     env,
   });
-  const print = (text: string): void => {
-    process.stdout.write(text);
-  };
   if (loaded.helpWanted) {
     print(`${loaded.help}\n${commandList()}`);
     return undefined;
   }
   const [name = 'start', ...rest] = loaded.positionals;
   const command = COMMANDS[name];
-  if (!command || (rest.length > 0 && !command.takesWords))
+  if (!command || (rest.length > 0 && name !== 'models'))
     throw new StartupError(`unknown command "${loaded.positionals.join(' ')}"\n${commandList().trimEnd()}`, 2);
   const dataDir = path.resolve(loaded.values.dataDir ?? defaultDataDir());
   return command.run({ settings: loaded.values, env, dataDir, args: rest, print });

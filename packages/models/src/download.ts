@@ -125,7 +125,7 @@ export async function download(
         }
       }
     } finally {
-      await agent.close();
+      await agent.destroy();
     }
     throw new DownloadFailed(faults.join('; ') || 'no source is known');
   });

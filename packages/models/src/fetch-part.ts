@@ -42,24 +42,34 @@ async function rememberTag({ part, url }: PartRequest, response: Response): Prom
   else await fsp.writeFile(tagFile(part), `${url}\n${tag}`);
 }
 
+/** A proxy that drops connections is tried again for ever by the client below. */
+const ANSWER_WITHIN = 20_000;
+
+async function ask(request: PartRequest, headers: Record<string, string>): Promise<Response> {
+  const silence = new AbortController();
+  const timer = setTimeout(() => silence.abort(new Error('no answer')), ANSWER_WITHIN);
+  const signals = request.signal ? [request.signal, silence.signal] : [silence.signal];
+  try {
+    const { url, dispatcher } = request;
+    return await fetch(url, { dispatcher, redirect: 'follow', headers, signal: AbortSignal.any(signals) });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /**
  * Every byte that came is on disk when this ends, also where it ends with an error.
  * @returns the byte from which it went on; 0: from the beginning
  */
 export async function fetchPart(request: PartRequest): Promise<number> {
-  const { url, part, manifest, dispatcher, signal } = request;
+  const { url, part, manifest } = request;
   const had = await sizeOf(part);
   const from = had < manifest.size ? had : 0;
   const tag = from > 0 ? await tagOf(part, url) : undefined;
-  const response = await fetch(url, {
-    dispatcher,
-    redirect: 'follow',
-    headers: {
-      'accept-encoding': 'identity',
-      ...(from > 0 && { range: `bytes=${from}-` }),
-      ...(tag !== undefined && { 'if-range': tag }),
-    },
-    ...(signal && { signal }),
+  const response = await ask(request, {
+    'accept-encoding': 'identity',
+    ...(from > 0 && { range: `bytes=${from}-` }),
+    ...(tag !== undefined && { 'if-range': tag }),
   });
   if (response.status === 416) await dropPart(part);
   if (!response.ok || !response.body) throw new Error(`status ${response.status}`);

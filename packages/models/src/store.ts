@@ -71,6 +71,15 @@ async function findByName(dir: string, name: string, depth = DEPTH): Promise<str
   return found;
 }
 
+const faultsOf = (issues: readonly { path: readonly PropertyKey[]; message: string }[]): string =>
+  issues.map(({ path: at, message }) => `  ${at.map(String).join('.') || 'all'}: ${message}`).join('\n');
+
+/** @throws SelfTestFailed */
+async function testFile(file: string, manifest: ModelManifest): Promise<void> {
+  const session = new ModelSession(file, { provider: 'cpu', threads: 1 });
+  await selfTest(manifest, session).finally(() => session.release());
+}
+
 export class ModelStore {
   readonly #dir: string;
   readonly #mirror: string | undefined;
@@ -177,9 +186,27 @@ export class ModelStore {
   }
 
   /**
+   * Reads every byte of a model again and tests it.
+   * @returns what is wrong with it; undefined: nothing
+   */
+  async verify(manifest: ModelManifest): Promise<string | undefined> {
+    const row = (await this.list()).find((candidate) => candidate.manifest.id === manifest.id);
+    try {
+      const file = row?.path ?? (await this.require(manifest));
+      this.#hashes.forget(file);
+      if (!(await matches(file, manifest, this.#hashes))) return 'its bytes are damaged: delete the file and pull it';
+      if (manifest.role === 'tokenizer') await loadTokenizer(file);
+      else await testFile(file, manifest);
+      return undefined;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  }
+
+  /**
    * Puts a role to another file, if that passes the self-test.
    * @param given the user's manifest; size and SHA-256 are measured where it does not say them
-   * @throws SelfTestFailed, and what zod says of the manifest
+   * @throws SelfTestFailed, or an Error that names what is wrong with the manifest
    */
   async use(
     role: ModelRole,
@@ -189,7 +216,7 @@ export class ModelStore {
   ): Promise<ModelManifest> {
     const absolute = path.resolve(file);
     const { size } = await fsp.stat(absolute);
-    const manifest = modelManifest.parse({
+    const { data: manifest, error } = modelManifest.safeParse({
       file: path.basename(absolute),
       size,
       sha256: await sha256File(absolute),
@@ -199,13 +226,13 @@ export class ModelStore {
       ...given,
       role,
     });
+    if (!manifest) throw new Error(`the manifest is not complete:\n${faultsOf(error.issues)}`);
     if (manifest.size !== size || manifest.sha256 !== (await this.#hashes.of(absolute)))
       throw new Error(`${manifest.file} is not the file that its manifest names: size or SHA-256 differ`);
     const known = manifestById(manifest.id);
     if (known && manifest.sha256 !== known.sha256)
       throw new Error(`the id ${manifest.id} belongs to another model: give yours an id of its own`);
-    const session = new ModelSession(absolute, { provider: 'cpu', threads: 1 });
-    await selfTest(manifest, session).finally(() => session.release());
+    await testFile(absolute, manifest);
     if (tokenizer !== undefined) await loadTokenizer(tokenizer);
     const own = tokenizer === undefined ? {} : { tokenizer: path.resolve(tokenizer) };
     await this.#choices.choose(role, { manifest, path: absolute, ...own });

@@ -49,6 +49,11 @@ export class VerifiedHashes {
     return sha256;
   }
 
+  /** The file is read again when it is asked for next. */
+  forget(file: string): void {
+    this.#entries?.delete(file);
+  }
+
   async #save(entries: Map<string, Verified>): Promise<void> {
     const draft = `${this.#file}.${process.pid}`;
     await fsp.writeFile(draft, JSON.stringify(Object.fromEntries(entries), null, 1));

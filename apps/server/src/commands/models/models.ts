@@ -1,0 +1,45 @@
+/** The command `cl-server models`. */
+import { ModelStore } from '@cl-server/models';
+import { messageOf, StartupError } from '@cl-server/runtime';
+import type { Environment } from '../../platform/tools.js';
+import { readArguments, USAGE, wrongUsage } from './arguments.js';
+import type { ModelsInput } from './command.js';
+import { list } from './list.js';
+import { showPath } from './path.js';
+import { pull } from './pull.js';
+import { use } from './use.js';
+import { verify } from './verify.js';
+
+const ACTIONS: Readonly<Record<string, (input: ModelsInput) => Promise<void>>> = {
+  list,
+  pull,
+  verify,
+  path: showPath,
+  use,
+};
+
+/**
+ * @param argv what stands after `models`
+ * @throws StartupError: exit code 1 where a model cannot be had or used, 2 for wrong usage
+ */
+export async function models(
+  argv: readonly string[],
+  env: Environment,
+  print: (text: string) => void,
+): Promise<undefined> {
+  const args = readArguments(argv, env);
+  if (args.help) {
+    print(USAGE);
+    return undefined;
+  }
+  const action = ACTIONS[args.action];
+  if (!action) throw wrongUsage(`unknown command "models ${args.action}"`);
+  const store = new ModelStore({ dir: args.dir, mirror: args.mirror });
+  const terminal = process.stderr.isTTY && !args.json ? process.stderr : undefined;
+  try {
+    await action({ store, args, print, terminal });
+  } catch (error) {
+    throw error instanceof StartupError ? error : new StartupError(messageOf(error), 1, { cause: error });
+  }
+  return undefined;
+}

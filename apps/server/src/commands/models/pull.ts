@@ -1,0 +1,35 @@
+import { ModelMissing, type ModelRow } from '@cl-server/models';
+import { StartupError } from '@cl-server/runtime';
+import { inUse, jsonText, type ModelsInput, megabytes, rowsOf } from './command.js';
+import { progressBar } from './progress-bar.js';
+
+type Pulled = { readonly id: string; readonly path: string } | { readonly id: string; readonly error: string };
+
+async function pullOne({ store, args, print, terminal }: ModelsInput, { manifest }: ModelRow): Promise<Pulled> {
+  const { id } = manifest;
+  const say = args.json ? () => undefined : print;
+  say(`${id}: ${megabytes(manifest.size)}, licence ${manifest.license}, ${manifest.source}\n`);
+  const bar = progressBar(terminal, id);
+  try {
+    const path = await store.pull(manifest, { onProgress: bar.show });
+    bar.clear();
+    say(`${id}: verified, ${path}\n`);
+    return { id, path };
+  } catch (error) {
+    bar.clear();
+    if (!(error instanceof ModelMissing)) throw error;
+    return { id, error: error.message };
+  }
+}
+
+/** Exit code 1 if one of them could not be had; the others are fetched all the same. */
+export async function pull(input: ModelsInput): Promise<void> {
+  const { store, args, print } = input;
+  const rows = await store.list();
+  const wanted = args.all ? rows : args.words.length > 0 ? rowsOf(rows, args.words) : inUse(rows);
+  const pulled: Pulled[] = [];
+  for (const row of wanted) pulled.push(await pullOne(input, row));
+  if (args.json) print(jsonText(pulled));
+  const faults = pulled.flatMap((one) => ('error' in one ? one.error : []));
+  if (faults.length > 0) throw new StartupError(faults.join('\n'));
+}

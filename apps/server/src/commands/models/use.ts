@@ -1,0 +1,46 @@
+import fs from 'node:fs';
+import type { ModelManifest } from '@cl-server/contract';
+import { messageOf, StartupError } from '@cl-server/runtime';
+import { parse } from 'yaml';
+import { wrongUsage } from './arguments.js';
+import { jsonText, type ModelsInput, roleOf } from './command.js';
+
+/** JSON is YAML, too. @throws StartupError */
+function readManifest(file: string): Record<string, unknown> {
+  let read: unknown;
+  try {
+    read = parse(fs.readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw new StartupError(`${file} cannot be read: ${messageOf(error).split('\n')[0]}`);
+  }
+  if (typeof read !== 'object' || read === null || Array.isArray(read))
+    throw new StartupError(`${file} is no manifest: it must hold "key: value" lines`);
+  return read as Record<string, unknown>;
+}
+
+async function choose({ store, args }: ModelsInput): Promise<ModelManifest> {
+  const [word, model, ...more] = args.words;
+  if (word === undefined || more.length > 0) throw wrongUsage('models use needs a role and what is to serve it');
+  const role = roleOf(word);
+  if (args.byDefault) {
+    if (model !== undefined) throw wrongUsage('--default stands instead of a model');
+    return store.useKnown(role);
+  }
+  if (model === undefined) throw wrongUsage(`name the model that is to serve ${role}, or --default`);
+  if (args.manifest === undefined) {
+    if (fs.existsSync(model)) throw wrongUsage('a file of your own needs --manifest, which says how to feed it');
+    return store.useKnown(role, model);
+  }
+  return store.use(role, model, readManifest(args.manifest), { tokenizer: args.tokenizer });
+}
+
+/** Running workers take it up with their next job. */
+export async function use(input: ModelsInput): Promise<void> {
+  const { id, version, license, dimension } = await choose(input);
+  const role = input.args.words[0];
+  input.print(
+    input.args.json
+      ? jsonText({ role, id, version, license, dimension: dimension ?? null })
+      : `${role} is served by ${id} (version ${version}, licence ${license}) from the next job on\n`,
+  );
+}

@@ -1,0 +1,186 @@
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import http from 'node:http';
+import net, { type AddressInfo } from 'node:net';
+import path from 'node:path';
+import { StartupError } from '@cl-server/runtime';
+import { hasModels, makeStandIn, modelFile, type TempDir, tempDir } from '@cl-server/testing';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { models } from '../../src/commands/models/models.js';
+
+const BIN = path.resolve(import.meta.dirname, '../../bin/cl-server.js');
+const YUNET = 'face_detection_yunet_2026may.onnx';
+
+let dir: TempDir;
+const closers: (() => Promise<void>)[] = [];
+beforeEach(() => {
+  dir = tempDir();
+});
+afterEach(async () => {
+  await Promise.all(closers.splice(0).map((close) => close()));
+  dir.remove();
+});
+
+/** Runs the command in this process. */
+async function run(...argv: string[]): Promise<{ code: number; out: string; error: string }> {
+  let out = '';
+  try {
+    await models([...argv, '--models-dir', dir.path], {}, (text) => {
+      out += text;
+    });
+    return { code: 0, out, error: '' };
+  } catch (error) {
+    if (!(error instanceof StartupError)) throw error;
+    return { code: error.exitCode, out, error: error.message };
+  }
+}
+
+/** Runs the program. */
+function start(argv: readonly string[], env: Record<string, string> = {}): Promise<{ code: number; out: string }> {
+  const child = spawn(process.execPath, [BIN, 'models', ...argv, '--models-dir', dir.path], {
+    env: { PATH: process.env['PATH'], ...env },
+  });
+  let out = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => {
+      out += chunk.toString();
+    });
+  return new Promise((resolve) => child.on('exit', (code) => resolve({ code: code ?? 1, out })));
+}
+
+async function listen(server: http.Server): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  closers.push(
+    () =>
+      new Promise((resolve) => {
+        server.closeAllConnections();
+        server.close(() => resolve());
+      }),
+  );
+  return (server.address() as AddressInfo).port;
+}
+
+/** A mirror of the face detector that answers slowly enough for two to meet. */
+async function mirror(): Promise<{ url: string; asked: string[] }> {
+  const asked: string[] = [];
+  const port = await listen(
+    http.createServer((request, response) => {
+      asked.push(request.url ?? '');
+      if (request.url !== `/yunet-2026may/${YUNET}`) return void response.writeHead(404).end();
+      const bytes = fs.readFileSync(modelFile(YUNET));
+      response.writeHead(200, { 'content-length': bytes.length });
+      response.write(bytes.subarray(0, 1000));
+      setTimeout(() => response.end(bytes.subarray(1000)), 300);
+    }),
+  );
+  return { url: `http://127.0.0.1:${port}`, asked };
+}
+
+describe('models', () => {
+  it('lists all with licences, for people and for programs', async () => {
+    const { out } = await run();
+    expect(out).toMatch(/clip-vit-b32-image +│ missing +│ clip_image +│ 351\.7 MB +│ MIT/);
+    const rows = JSON.parse((await run('list', '--json')).out);
+    expect(rows.find((row: { id: string }) => row.id === 'auraface-v1')).toMatchObject({
+      serves: ['face_embedding'],
+      state: 'missing',
+      path: null,
+      license: 'Apache-2.0',
+      dimension: 512,
+    });
+  });
+
+  it('says how it is used', async () => {
+    for (const argv of [['frobnicate'], ['use'], ['use', 'clip_image'], ['path'], ['pull', '--nope']])
+      expect(await run(...argv), argv.join(' ')).toMatchObject({
+        code: 2,
+        error: expect.stringContaining('models pull'),
+      });
+    expect((await run('--help')).out).toContain('HTTP_PROXY');
+    expect(await run('pull', 'nope')).toMatchObject({ code: 2, error: expect.stringContaining('no model nope') });
+    expect(await run('use', 'nope', 'x')).toMatchObject({ code: 2, error: expect.stringContaining('no role nope') });
+  });
+
+  it('puts a role to a file of one’s own, described in YAML, and back', async () => {
+    const { file, manifest } = makeStandIn(path.join(dir.path, 'mine'), 'dino_image');
+    const described = path.join(dir.path, 'mine.yaml');
+    fs.writeFileSync(described, `# a model of mine\n${JSON.stringify({ ...manifest, license: 'CC0-1.0' }, null, 2)}`);
+    expect(await run('use', 'dino_image', file)).toMatchObject({ code: 2, error: expect.stringContaining('manifest') });
+    expect((await run('use', 'dino_image', file, '--manifest', described)).out).toContain(
+      'dino_image is served by stand-in-dino-image (version 1, licence CC0-1.0)',
+    );
+    expect((await run('path', 'dino_image')).out).toBe(`${file}\n`);
+    expect((await run('verify', 'dino_image')).out).toContain('self-test passed');
+    fs.appendFileSync(file, 'x');
+    expect(await run('verify', 'dino_image', '--json')).toMatchObject({
+      code: 1,
+      error: 'not usable: stand-in-dino-image',
+    });
+    expect((await run('use', 'dino_image', '--default', '--json')).out).toContain('"id": "dinov2-vits14"');
+    expect(await run('path', 'dino_image')).toMatchObject({
+      code: 1,
+      error: expect.stringContaining('dinov2_vits14.onnx'),
+    });
+  });
+
+  it('refuses a manifest that does not fit, naming what is wrong, and changes nothing', async () => {
+    const { file, manifest } = makeStandIn(path.join(dir.path, 'mine'), 'dino_image');
+    const described = path.join(dir.path, 'mine.json');
+    const use = (more: object) => {
+      fs.writeFileSync(described, JSON.stringify({ ...manifest, ...more }));
+      return run('use', 'dino_image', file, '--manifest', described);
+    };
+    expect((await use({ id: 'Not an id', dimension: -1 })).error).toMatch(/id: .*\n.*dimension: /);
+    expect((await use({ dimension: 7 })).error).toContain('384 numbers where 7 are due');
+    expect((await use({ sha256: '0'.repeat(64) })).error).toContain('SHA-256 differ');
+    fs.writeFileSync(described, '- a list');
+    expect((await run('use', 'dino_image', file, '--manifest', described)).error).toContain('is no manifest');
+    expect(fs.existsSync(path.join(dir.path, 'models.json'))).toBe(false);
+  });
+
+  it('says for each model that cannot be had where it comes from and where to put it', async () => {
+    const refusing = http.createServer();
+    refusing.on('connect', (_request, socket) => socket.end('HTTP/1.1 403 Forbidden\r\n\r\n'));
+    const port = await listen(refusing);
+    const proxy = `http://127.0.0.1:${port}`;
+    const { code, out } = await start(['pull', 'clip_image', 'dino_image'], { HTTPS_PROXY: proxy });
+    expect(code).toBe(1);
+    for (const word of ['vision_model.onnx', 'dinov2_vits14.onnx', 'MODELS_DIR', 'licence MIT', 'Apache-2.0'])
+      expect(out).toContain(word);
+  });
+
+  describe.runIf(hasModels())('pull', () => {
+    it('fetches once for two processes at once, from a mirror', async () => {
+      const { url, asked } = await mirror();
+      const argv = ['pull', 'yunet-2026may', '--models-mirror', url];
+      const [a, b] = await Promise.all([start(argv), start(argv)]);
+      expect([a.code, b.code, a.out + b.out]).toEqual([0, 0, expect.stringContaining('verified')]);
+      expect(asked).toHaveLength(1);
+      const file = path.join(dir.path, 'yunet-2026may', YUNET);
+      expect(fs.readFileSync(file).equals(fs.readFileSync(modelFile(YUNET)))).toBe(true);
+      expect(fs.readdirSync(path.dirname(file))).toEqual([YUNET]);
+      expect((await run('verify', 'face_detection')).code).toBe(0);
+    });
+
+    it('goes through a proxy', async () => {
+      const { url } = await mirror();
+      const tunnels: string[] = [];
+      const proxy = http.createServer();
+      proxy.on('connect', (request, socket, head) => {
+        tunnels.push(request.url ?? '');
+        const [host, port] = (request.url ?? '').split(':');
+        const target = net.connect(Number(port), host, () => {
+          socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
+          target.write(head);
+          socket.pipe(target).pipe(socket);
+        });
+        for (const end of [socket, target]) end.on('error', () => target.destroy());
+      });
+      const port = await listen(proxy);
+      const { code } = await start(['pull', 'yunet-2026may', '--models-mirror', url], {
+        HTTP_PROXY: `http://127.0.0.1:${port}`,
+      });
+      expect([code, tunnels]).toEqual([0, [new URL(url).host]]);
+    });
+  });
+});
