@@ -271,3 +271,24 @@ export function installStandIns(modelsDir: string, roles: readonly StandInRole[]
   );
   fs.writeFileSync(path.join(modelsDir, 'models.json'), `${JSON.stringify({ version: 1, roles: choices }, null, 2)}\n`);
 }
+
+/** Manifest of the small face model among the shared files: real enough to tell people apart. */
+export const SMALL_FACE_MODEL: Readonly<Record<string, unknown>> = {
+  id: 'mobilefacenet-test',
+  input: 'input',
+  output: 'output',
+  dimension: 128,
+  batch: false,
+  preprocessing: {
+    kind: 'image',
+    width: 112,
+    height: 112,
+    resize: 'squash',
+    kernel: 'bilinear',
+    scale: 1,
+    mean: [127.5, 127.5, 127.5],
+    std: [128, 128, 128],
+    layout: 'nchw',
+    colour: 'rgb',
+  },
+};

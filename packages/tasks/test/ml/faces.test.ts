@@ -3,7 +3,7 @@ import path from 'node:path';
 import { sharp } from '@cl-server/media';
 import { cosine, decodeNpy, ModelStore } from '@cl-server/models';
 import { runTask } from '@cl-server/task-kit/testing';
-import { hasMedia, hasModels, mediaFile, modelFile, type TempDir, tempDir } from '@cl-server/testing';
+import { hasMedia, hasModels, mediaFile, modelFile, SMALL_FACE_MODEL, type TempDir, tempDir } from '@cl-server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import detection from '../../src/face_detection/task.js';
 import embedding from '../../src/face_embedding/task.js';
@@ -29,25 +29,7 @@ beforeAll(async () => {
     modelFile('face_detection_yunet_2026may.onnx'),
     path.join(dir.path, 'face_detection_yunet_2026may.onnx'),
   );
-  await new ModelStore({ dir: dir.path }).use('face_embedding', modelFile('mobilefacenet.onnx'), {
-    id: 'mobilefacenet-test',
-    input: 'input',
-    output: 'output',
-    dimension: 128,
-    batch: false,
-    preprocessing: {
-      kind: 'image',
-      width: 112,
-      height: 112,
-      resize: 'squash',
-      kernel: 'bilinear',
-      scale: 1,
-      mean: [127.5, 127.5, 127.5],
-      std: [128, 128, 128],
-      layout: 'nchw',
-      colour: 'rgb',
-    },
-  });
+  await new ModelStore({ dir: dir.path }).use('face_embedding', modelFile('mobilefacenet.onnx'), SMALL_FACE_MODEL);
 });
 afterAll(() => dir.remove());
 

@@ -11,6 +11,7 @@ import {
   installStandIns,
   modelFile,
   projectRoot,
+  SMALL_FACE_MODEL,
   type TempDir,
   tempDir,
 } from '@cl-server/testing';
@@ -33,24 +34,7 @@ export interface InsightOptions {
 export async function testModels(dir: string): Promise<void> {
   installStandIns(dir);
   fs.copyFileSync(modelFile('face_detection_yunet_2026may.onnx'), path.join(dir, 'face_detection_yunet_2026may.onnx'));
-  await new ModelStore({ dir }).use('face_embedding', modelFile('mobilefacenet.onnx'), {
-    id: 'mobilefacenet-test',
-    input: 'input',
-    output: 'output',
-    dimension: 128,
-    preprocessing: {
-      kind: 'image',
-      width: 112,
-      height: 112,
-      resize: 'squash',
-      kernel: 'bilinear',
-      scale: 1,
-      mean: [127.5, 127.5, 127.5],
-      std: [128, 128, 128],
-      layout: 'nchw',
-      colour: 'rgb',
-    },
-  });
+  await new ModelStore({ dir }).use('face_embedding', modelFile('mobilefacenet.onnx'), SMALL_FACE_MODEL);
 }
 
 type Program = 'insight' | 'worker';
