@@ -64,14 +64,12 @@ async function lookForCompute({ computeUrl }: WorkerSettings, logger: Logger): P
 
 /** @returns undefined where only help was asked for */
 export async function startProgram({ argv, env }: ConfigSources): Promise<RunningProgram | undefined> {
-  const configFolder = env['CL_SERVER_DIR'];
   const config = loadConfig({
     program: PROGRAM,
     description: 'runs queued jobs',
     settings: workerSettings,
     argv,
     env,
-    ...(configFolder !== undefined && { configFolder }),
   });
   if (config.helpWanted) {
     process.stdout.write(config.help);

@@ -9,6 +9,7 @@ import { Bell } from './engine/bell.js';
 import { Engine } from './engine/engine.js';
 import { Executor } from './engine/executor.js';
 import { Leases } from './engine/leases.js';
+import { Pace } from './engine/pace.js';
 import { Reports } from './engine/reports.js';
 import { Scratch } from './engine/scratch.js';
 import { Slots } from './engine/slots.js';
@@ -74,6 +75,7 @@ function executorOf(
   pool: RunnerPool,
   leases: Leases,
   scratch: Scratch,
+  pace: Pace,
 ): Executor {
   const { leaseMs, logger, plugins, graceMs } = options;
   const { repository, storage } = jobs;
@@ -85,7 +87,7 @@ function executorOf(
   });
   const definitions = new Map(plugins.map(({ task, definition }) => [task, definition]));
   const verdicts = new Verdicts({ repository, storage, reports, definition: (task) => definitions.get(task), logger });
-  return new Executor({ pool, storage, reports, leases, scratch, verdicts, graceMs, logger });
+  return new Executor({ pool, storage, reports, leases, scratch, verdicts, pace, graceMs, logger });
 }
 
 function poolOf(options: WorkerOptions, availability: Availability): RunnerPool {
@@ -137,7 +139,8 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const bell = new Bell();
   const leases = new Leases({ repository: jobs.repository, leaseMs, logger });
   const pool = poolOf(options, availability);
-  const executor = executorOf(options, jobs, pool, leases, scratch);
+  const pace = new Pace();
+  const executor = executorOf(options, jobs, pool, leases, scratch, pace);
   await availability.settled(FIRST_WITHIN);
 
   const announcer = announcerOf(options, availability, slots);
@@ -161,6 +164,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     availability,
     slots,
     executor,
+    pace,
     definition: (task) => plugins.find((plugin) => plugin.task === task)?.definition,
     bell,
     leaseMs,

@@ -5,7 +5,8 @@ import type { Logger } from '@cl-server/runtime';
 import type { AnyTask } from '@cl-server/task-kit';
 import type { Availability } from './availability.js';
 import type { Bell } from './bell.js';
-import type { Executor } from './executor.js';
+import type { Executor, Unit } from './executor.js';
+import type { Pace } from './pace.js';
 import type { Slots } from './slots.js';
 
 export interface EngineParts {
@@ -14,6 +15,7 @@ export interface EngineParts {
   readonly availability: Availability;
   readonly slots: Slots;
   readonly executor: Executor;
+  readonly pace: Pace;
   readonly definition: (task: string) => AnyTask | undefined;
   /** Rung when a job is queued, a slot is free or a task becomes available. */
   readonly bell: Bell;
@@ -26,7 +28,7 @@ export interface EngineParts {
 
 export class Engine {
   readonly #parts: EngineParts;
-  readonly #units = new Set<Promise<void>>();
+  readonly #running = new Set<Promise<void>>();
   #stopping = false;
   #loop: Promise<void> | undefined;
 
@@ -47,7 +49,7 @@ export class Engine {
     this.#parts.bell.ring();
     await this.#loop;
     const late = setTimeout(() => this.#parts.executor.drain(), deadlineMs);
-    await Promise.all(this.#units);
+    await Promise.all(this.#running);
     clearTimeout(late);
   }
 
@@ -71,59 +73,58 @@ export class Engine {
     const { types, limit, interactiveOnly } = offer;
     const minPriority = interactiveOnly ? { minPriority: PRIORITY.interactive } : {};
     const claims = await repository.claim({ workerId, types, limit, leaseMs, ...minPriority });
-    for (const unit of await this.#grouped(claims, !interactiveOnly)) this.#begin(unit);
-    return claims.length >= limit;
+    const thereMayBeMore = claims.length >= limit;
+    for (const unit of this.#units(claims)) {
+      // An interactive job does not wait for bulk work beside it, and an empty queue has nothing to add.
+      const more = thereMayBeMore && !interactiveOnly ? await this.#fill(unit) : [];
+      // A job that failed before may be what made others fail with it: it goes into no batch.
+      const retried = unit.asBatch ? more.filter(({ job }) => job.retry_count > 0) : [];
+      this.#begin({ ...unit, claims: [...unit.claims, ...more.filter((claim) => !retried.includes(claim))] });
+      if (retried.length > 0) this.#begin({ task: unit.task, claims: retried, asBatch: false });
+    }
+    return thereMayBeMore;
   }
 
-  /**
-   * Jobs that run together: batches of a task that takes them, the others one by one.
-   * @param fill whether batches may grow; an interactive job does not wait for bulk work beside it
-   */
-  async #grouped(claims: readonly Claim[], fill: boolean): Promise<readonly (readonly Claim[])[]> {
-    const units: Claim[][] = [];
-    const batches = new Map<string, Claim[]>();
+  /** Jobs that run together: batches of a task that takes them, the others one by one. */
+  #units(claims: readonly Claim[]): readonly Unit[] {
+    const units: { task: string; claims: Claim[]; asBatch: boolean }[] = [];
     for (const claim of claims) {
-      const { task_type, retry_count } = claim.job;
-      // A job that failed before may be what made others fail with it: it goes alone.
-      const size = retry_count > 0 ? 1 : (this.#parts.definition(task_type)?.batch ?? 1);
-      const open = batches.get(task_type);
-      if (size > 1 && open && open.length < size) open.push(claim);
-      else {
-        const unit = [claim];
-        units.push(unit);
-        if (size > 1) batches.set(task_type, unit);
-      }
+      const { task_type: task, retry_count } = claim.job;
+      const size = this.#parts.definition(task)?.batch ?? 1;
+      const asBatch = size > 1 && retry_count === 0;
+      const open = asBatch && units.find((unit) => unit.asBatch && unit.task === task && unit.claims.length < size);
+      if (open) open.claims.push(claim);
+      else units.push({ task, claims: [claim], asBatch });
     }
-    if (fill) for (const [task, unit] of batches) unit.push(...(await this.#fill(task, unit.length)));
     return units;
   }
 
-  /** More jobs of the task for a batch that is to start anyway. */
-  async #fill(task: string, have: number): Promise<readonly Claim[]> {
-    const { repository, workerId, leaseMs, definition, logger } = this.#parts;
-    const wanted = (definition(task)?.batch ?? 1) - have;
+  /** More jobs of the same task for a batch that is to start anyway, or for a slot whose jobs are short. */
+  async #fill({ task, claims, asBatch }: Unit): Promise<readonly Claim[]> {
+    const { repository, workerId, leaseMs, definition, pace, logger } = this.#parts;
+    const size = definition(task)?.batch ?? 1;
+    // One that failed before runs by itself.
+    const most = asBatch ? size : size > 1 || (claims[0]?.job.retry_count ?? 0) > 0 ? 1 : pace.together(task);
+    const wanted = most - claims.length;
     if (wanted <= 0) return [];
     try {
       return await repository.claim({ workerId, types: { [task]: wanted }, limit: wanted, leaseMs });
     } catch (error) {
-      logger.warn({ err: error, task }, 'a batch could not be filled');
+      logger.warn({ err: error, task }, 'no more jobs of a task could be claimed');
       return [];
     }
   }
 
-  #begin(claims: readonly Claim[]): void {
+  #begin(work: Unit): void {
     const { slots, executor, bell, onSlots } = this.#parts;
-    const [first] = claims;
-    if (!first) return;
-    const task = first.job.task_type;
-    const release = slots.take(task);
+    const release = slots.take(work.task);
     onSlots();
-    const unit = executor.run(task, claims).finally(() => {
+    const unit = executor.run(work).finally(() => {
       release();
       onSlots();
       bell.ring();
-      this.#units.delete(unit);
+      this.#running.delete(unit);
     });
-    this.#units.add(unit);
+    this.#running.add(unit);
   }
 }

@@ -7,6 +7,7 @@ import type { JobInput } from '../runners/protocol.js';
 import type { RunEnd, Runner } from '../runners/runner.js';
 import { Attempt } from './attempt.js';
 import type { Leases } from './leases.js';
+import type { Pace } from './pace.js';
 import type { Reports } from './reports.js';
 import type { Scratch } from './scratch.js';
 import type { Verdicts } from './verdicts.js';
@@ -18,17 +19,29 @@ export interface ExecutorParts {
   readonly leases: Leases;
   readonly scratch: Scratch;
   readonly verdicts: Verdicts;
+  readonly pace: Pace;
   /** Milliseconds between asking a task to stop and killing its process. */
   readonly graceMs: number;
   readonly logger: Logger;
 }
 
+/** Jobs that take one slot together. */
+export interface Unit {
+  readonly task: string;
+  readonly claims: readonly Claim[];
+  /** Whether the task computes them at once; else they run one after the other. */
+  readonly asBatch: boolean;
+}
+
 /** Longest delay a timer takes; a task that may run for longer than 24 days is not ended by one. */
 const LONGEST_TIMER = 2_147_483_647;
+/** Milliseconds after which short jobs in a row turned out not to be short: the waiting ones go back to the queue. */
+const ROW_LASTS = 100;
 
 export class Executor {
   readonly #parts: ExecutorParts;
-  readonly #attempts = new Set<Attempt>();
+  /** Jobs in hand, each with what ends its lease. */
+  readonly #held = new Map<Attempt, () => void>();
 
   constructor(parts: ExecutorParts) {
     this.#parts = parts;
@@ -36,60 +49,123 @@ export class Executor {
 
   /** Stops whatever runs; each job is given back to the queue. */
   drain(): void {
-    for (const attempt of this.#attempts) attempt.stop('drain');
+    for (const attempt of this.#held.keys()) attempt.stop('drain');
   }
 
-  /** Runs the jobs of one unit, all of one task, to their ends. Never rejects. */
-  async run(task: string, claims: readonly Claim[]): Promise<void> {
+  /** Runs the jobs of one unit to their ends. Never rejects. */
+  async run({ task, claims, asBatch }: Unit): Promise<void> {
     const attempts = claims.map((claim) => new Attempt(claim));
-    const release = attempts.map((attempt) => this.#hold(attempt));
+    for (const attempt of attempts) this.#hold(attempt);
     try {
-      await this.#runAll(task, attempts);
+      await this.#runAll(task, attempts, asBatch);
     } catch (error) {
       this.#parts.logger.error({ err: error, task }, 'jobs could not be run; they are given back');
-      await Promise.all(attempts.map((attempt) => this.#parts.verdicts.giveBack(attempt)));
-    } finally {
-      for (const letGo of release) letGo();
+      const open = attempts.filter((attempt) => this.#held.has(attempt));
+      await Promise.all(open.map((attempt) => this.#settle(attempt, this.#parts.verdicts.giveBack(attempt))));
     }
   }
 
-  #hold(attempt: Attempt): () => void {
-    this.#attempts.add(attempt);
+  #hold(attempt: Attempt): void {
     const letGo = this.#parts.leases.hold(attempt.fence, attempt.claim.attempt, (state) => attempt.stop(state));
-    return () => {
-      letGo();
-      this.#attempts.delete(attempt);
-    };
+    this.#held.set(attempt, letGo);
   }
 
-  async #runAll(task: string, attempts: readonly Attempt[]): Promise<void> {
-    const { pool, verdicts, scratch } = this.#parts;
-    const isolated = attempts.length === 1 && (attempts[0]?.claim.job.retry_count ?? 0) > 0;
+  /** The lease is kept until the verdict is written. Never rejects. */
+  async #settle(attempt: Attempt, verdict: Promise<void>): Promise<void> {
+    try {
+      await verdict;
+    } catch (error) {
+      this.#parts.logger.error({ err: error, job_id: attempt.jobId }, 'what became of a job could not be written');
+    }
+    this.#held.get(attempt)?.();
+    this.#held.delete(attempt);
+  }
+
+  async #runAll(task: string, attempts: readonly Attempt[], asBatch: boolean): Promise<void> {
+    const { pool, verdicts } = this.#parts;
+    const isolated = !asBatch && attempts.some(({ claim }) => claim.job.retry_count > 0);
     const loan = await pool.acquire(task, isolated);
     if (!loan) {
-      await Promise.all(attempts.map((attempt) => verdicts.giveBack(attempt)));
+      await Promise.all(attempts.map((attempt) => this.#settle(attempt, verdicts.giveBack(attempt))));
       return;
     }
+    let written: readonly Promise<void>[];
+    try {
+      if (asBatch) written = (await this.#runOnce(loan.runner, task, attempts)).map((settle) => settle());
+      else written = await this.#runInTurn(loan.runner, task, attempts);
+    } finally {
+      loan.release();
+    }
+    await Promise.all(written);
+  }
+
+  /** One job after the other; what became of them is written together, for each write waits for the disk. */
+  async #runInTurn(runner: Runner, task: string, attempts: readonly Attempt[]): Promise<readonly Promise<void>[]> {
+    const { verdicts } = this.#parts;
+    const waiting = [...attempts];
+    const ended: (() => Promise<void>)[] = [];
+    const written: Promise<void>[] = [];
+    const write = (): void => {
+      for (const settle of ended.splice(0)) written.push(settle());
+    };
+    const late = setTimeout(() => {
+      for (const attempt of waiting.splice(0)) ended.push(() => this.#settle(attempt, verdicts.giveBack(attempt)));
+      write();
+    }, ROW_LASTS);
+    try {
+      for (let attempt = waiting.shift(); attempt; attempt = waiting.shift()) {
+        const next = attempt;
+        if (next.stopped === undefined && runner.alive) ended.push(...(await this.#runOnce(runner, task, [next])));
+        else ended.push(() => this.#settle(next, verdicts.judge(next, NEVER_RAN)));
+      }
+    } finally {
+      clearTimeout(late);
+      write();
+    }
+    return written;
+  }
+
+  /** @returns when the runner is done with the jobs, what writes their verdicts */
+  async #runOnce(
+    runner: Runner,
+    task: string,
+    attempts: readonly Attempt[],
+  ): Promise<readonly (() => Promise<void>)[]> {
+    const { verdicts, scratch, pace, reports } = this.#parts;
+    const ended: (() => Promise<void>)[] = [];
     const folders: string[] = [];
     try {
       const placed: { readonly attempt: Attempt; readonly job: JobInput }[] = [];
       for (const attempt of attempts) {
-        const folder = await scratch.make(attempt.jobId, attempt.claim.attempt);
+        const folder = scratch.place(attempt.jobId, attempt.claim.attempt);
         folders.push(folder);
         const job = await this.#place(attempt, folder);
         if (job) placed.push({ attempt, job });
-        else await verdicts.inputGone(attempt);
+        else ended.push(() => this.#settle(attempt, verdicts.inputGone(attempt)));
       }
-      if (placed.length === 0) return;
-      const ends = loan.runner.run({ task, jobs: placed.map(({ job }) => job) }, (jobId, percent) => {
+      if (placed.length === 0) return ended;
+      const began = performance.now();
+      const ends = runner.run({ task, jobs: placed.map(({ job }) => job) }, (jobId, percent) => {
         const attempt = placed.find((candidate) => candidate.attempt.jobId === jobId)?.attempt;
-        if (attempt && attempt.stopped === undefined) this.#parts.reports.progress({ ...attempt.fence, percent });
+        if (attempt && attempt.stopped === undefined) reports.progress({ ...attempt.fence, percent });
       });
-      await Promise.all(placed.map(({ attempt }, index) => this.#follow(attempt, ends[index], loan.runner)));
+      await Promise.all(
+        placed.map(async ({ attempt }, index) => {
+          const end = await this.#follow(attempt, ends[index] ?? Promise.resolve(NEVER_RAN), runner);
+          ended.push(() => this.#settle(attempt, verdicts.judge(attempt, end)));
+        }),
+      );
+      if (placed.length === 1) pace.took(task, performance.now() - began);
+      return ended;
     } finally {
-      loan.release();
-      await Promise.all(folders.map((folder) => scratch.remove(folder)));
+      await Promise.all(folders.map((folder) => this.#removeScratch(folder)));
     }
+  }
+
+  async #removeScratch(folder: string): Promise<void> {
+    await this.#parts.scratch.remove(folder).catch((error: unknown) => {
+      this.#parts.logger.warn({ err: error }, 'a scratch folder is left until this worker ends');
+    });
   }
 
   /** What the runner is told of the job; undefined where the input is no longer there. */
@@ -97,7 +173,8 @@ export class Executor {
     const { storage } = this.#parts;
     const { input_path } = job.params;
     let input: string | undefined;
-    if (typeof input_path === 'string')
+    // Empty where the job names its file by an absolute path.
+    if (typeof input_path === 'string' && input_path !== '')
       try {
         input = await storage.resolvePath(job, input_path);
       } catch {
@@ -107,7 +184,7 @@ export class Executor {
     return { job_id: job.job_id, attempt, params: job.params, input, results, scratch };
   }
 
-  async #follow(attempt: Attempt, end: Promise<RunEnd> | undefined, runner: Runner): Promise<void> {
+  async #follow(attempt: Attempt, end: Promise<RunEnd>, runner: Runner): Promise<RunEnd> {
     const { timeout_ms } = attempt.claim.job;
     const timeout = setTimeout(() => attempt.stop('timeout'), Math.min(timeout_ms, LONGEST_TIMER));
     let grace: NodeJS.Timeout | undefined;
@@ -119,6 +196,9 @@ export class Executor {
     clearTimeout(timeout);
     clearTimeout(grace);
     attempt.onStop(() => undefined); // what comes now is between the verdict and the fence; the process is another's
-    if (ended) await this.#parts.verdicts.judge(attempt, ended);
+    return ended;
   }
 }
+
+/** Nobody's fault: the job goes back to the queue. */
+const NEVER_RAN: RunEnd = { result: { ok: null, reason: 'it did not begin' } };

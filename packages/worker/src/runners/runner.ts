@@ -126,14 +126,15 @@ export class Runner {
 
   /** @returns for each job, in order, a promise of its end; none rejects */
   run(message: Omit<RunMessage, 'type'>, onProgress: (jobId: string, percent: number) => void): Promise<RunEnd>[] {
+    // A process that is gone already did not fail at these jobs.
+    if (this.#gone) return message.jobs.map(async () => ({ result: { ok: null, reason: 'its process had ended' } }));
     const ends = message.jobs.map(
       ({ job_id }) =>
         new Promise<RunEnd>((settle) => {
           this.#running.set(job_id, { settle, onProgress: (percent) => onProgress(job_id, percent) });
         }),
     );
-    if (this.#gone) this.#loseAll({ reason: 'already gone', intended: this.#intended });
-    else this.#send({ type: 'run', ...message });
+    this.#send({ type: 'run', ...message });
     return ends;
   }
 

@@ -1,0 +1,101 @@
+/** Model tasks through a whole worker, with stand-ins for the models. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { PRIORITY } from '@cl-server/contract';
+import { newJobId } from '@cl-server/jobs';
+import { ModelStore } from '@cl-server/models';
+import {
+  eventually,
+  hasMedia,
+  hasModels,
+  installStandIns,
+  makeStandIn,
+  mediaFile,
+  modelFile,
+} from '@cl-server/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type TestPlatform, testPlatform, type WorkerProcess } from './support/platform.js';
+
+const IMPORT = 200;
+
+describe.runIf(hasMedia() && hasModels())('model tasks', () => {
+  let platform: TestPlatform;
+  let worker: WorkerProcess;
+  let modelsDir: string;
+  let photo: Buffer;
+
+  beforeAll(async () => {
+    platform = await testPlatform({ plugins: [] });
+    modelsDir = path.join(platform.dataDir, 'models');
+    installStandIns(modelsDir);
+    fs.copyFileSync(modelFile('clip-tokenizer/tokenizer.json'), path.join(modelsDir, 'tokenizer.json'));
+    photo = fs.readFileSync(mediaFile('exif_canon_40d.jpg'));
+    worker = platform.start({
+      args: ['--concurrency', '2'],
+      env: {
+        WORKER_SUPPORTED_TASKS: 'clip_embedding,clip_text_embedding',
+        MODELS_DOWNLOAD: 'never',
+        WORKER_RECHECK_SECONDS: '0.2',
+        WORKER_LEASE_SECONDS: '10',
+      },
+    });
+    await worker.ready;
+  });
+  afterAll(() => platform.close());
+
+  const clipJobs = async (count: number): Promise<string[]> => {
+    const jobs = await Promise.all(
+      Array.from({ length: count }, async () => {
+        const job_id = newJobId();
+        const folder = path.join(platform.dataDir, 'compute', job_id, 'input');
+        await fs.promises.mkdir(folder, { recursive: true });
+        await fs.promises.writeFile(path.join(folder, 'a.jpg'), photo);
+        const params = { normalize: true, input_path: 'input/a.jpg', output_path: 'output/clip_embedding.npy' };
+        return { job_id, task_type: 'clip_embedding', params, max_retries: 0 };
+      }),
+    );
+    await platform.jobs.repository.addJobs(jobs);
+    return jobs.map(({ job_id }) => job_id);
+  };
+  const modelOf = async (id: string) => {
+    const { status, error_message, task_output } = await platform.ended(id);
+    return [status, error_message ?? (task_output as { model_id: string }).model_id];
+  };
+
+  it('answer a text in the middle of an import of many pictures', async () => {
+    const ids = await clipJobs(IMPORT);
+    await eventually(async () => (await platform.job(ids[0] ?? '')).status === 'completed', { within: 20_000 });
+    const params = { text: 'a red car', normalize: true, output_path: 'output/text.npy' };
+    const text = await platform.add('clip_text_embedding', params, { priority: PRIORITY.interactive });
+    const answered = await platform.ended(text);
+    expect(answered).toMatchObject({ status: 'completed', task_output: { model_id: 'stand-in-clip-text' } });
+    const jobs = await Promise.all(ids.map((id) => platform.ended(id, 60_000)));
+    expect(jobs.filter(({ status }) => status === 'completed')).toHaveLength(IMPORT);
+    const later = jobs.filter(({ completed_at }) => (completed_at ?? 0) > (answered.completed_at ?? 0));
+    expect(later.length).toBeGreaterThan(IMPORT / 2);
+  });
+
+  it('run with another model from the next job on, without a restart', async () => {
+    const [before = ''] = await clipJobs(1);
+    expect(await modelOf(before)).toEqual(['completed', 'stand-in-clip-image']);
+    const { file, manifest } = makeStandIn(path.join(modelsDir, 'other'), 'clip_image', { failsInTheDark: true });
+    await new ModelStore({ dir: modelsDir }).use('clip_image', file, manifest);
+    for (const id of await clipJobs(10)) expect(await modelOf(id)).toEqual(['completed', 'stand-in-clip-image-dark']);
+  });
+
+  it('are withdrawn when their model is gone, and come back with it', async () => {
+    await new ModelStore({ dir: modelsDir }).useKnown('clip_image');
+    const [lost = ''] = await clipJobs(1);
+    expect(await platform.ended(lost)).toMatchObject({
+      status: 'failed',
+      error_code: 'model_missing',
+      error_message: expect.stringContaining('vision_model.onnx'),
+    });
+    const { file, manifest } = makeStandIn(path.join(modelsDir, 'again'), 'clip_image');
+    await new ModelStore({ dir: modelsDir }).use('clip_image', file, manifest);
+    await eventually(async () => {
+      const [id = ''] = await clipJobs(1);
+      return (await modelOf(id))[0] === 'completed';
+    });
+  });
+});
