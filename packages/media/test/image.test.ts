@@ -1,11 +1,15 @@
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { hasMedia, mediaFile, tempDir } from '@cl-server/testing';
+import { hasFfmpeg, hasMedia, mediaFile, tempDir } from '@cl-server/testing';
 import fc from 'fast-check';
 import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
-import { encodeBmp } from '../src/image/bmp.js';
+import { MediaError } from '../src/errors.js';
+import { decodeBmp, readBmpHeader } from '../src/image/bmp-decode.js';
+import { encodeBmp } from '../src/image/bmp-encode.js';
 import { decodeImage } from '../src/image/decode.js';
+import { imageHeader } from '../src/image/header.js';
 import { thumbnailSize } from '../src/image/size.js';
 
 const dir = tempDir('cl-image-');
@@ -84,7 +88,6 @@ describe('decodeImage', () => {
 
 describe('encodeBmp', () => {
   it('writes what ffmpeg reads back pixel by pixel, rows padded', async () => {
-    const { execFileSync } = await import('node:child_process');
     for (const channels of [3, 4] as const) {
       const pixels = Uint8Array.from({ length: 5 * 3 * channels }, (_, i) => (i * 37) % 256);
       fs.writeFileSync(at('a.bmp'), encodeBmp(pixels, 5, 3, channels));
@@ -92,5 +95,93 @@ describe('encodeBmp', () => {
       const args = ['-v', 'error', '-f', 'bmp_pipe', '-i', at('a.bmp'), '-f', 'rawvideo', '-pix_fmt', format, '-'];
       expect(new Uint8Array(execFileSync('ffmpeg', args))).toEqual(pixels);
     }
+  });
+});
+
+describe('bitmaps as input', () => {
+  const pixels = Uint8Array.from({ length: 7 * 5 * 4 }, (_, i) => (i % 4 === 3 ? 255 : (i * 53) % 256));
+  const ffmpeg = (...args: string[]): Buffer => execFileSync('ffmpeg', ['-v', 'error', '-y', ...args]);
+  const rgba = ['-f', 'rawvideo', '-pix_fmt', 'rgba'];
+
+  it.runIf(hasFfmpeg()).each(['bgr24', 'bgra', 'rgb565le', 'rgb555le', 'rgb8', 'pal8', 'gray', 'monob'])(
+    '%s: the pixels are those that ffmpeg reads',
+    (format) => {
+      fs.writeFileSync(at('a.rgba'), pixels);
+      const source = ['-f', 'rawvideo', '-pix_fmt', 'rgba', '-s', '7x5', '-i', at('a.rgba')];
+      const made = format === 'pal8' ? ['-vf', 'split[a][b];[a]palettegen[p];[b][p]paletteuse'] : ['-pix_fmt', format];
+      ffmpeg(...source, ...made, '-c:v', 'bmp', '-f', 'image2', at('a.bmp'));
+      const { width, height, data } = decodeBmp(fs.readFileSync(at('a.bmp')));
+      expect([width, height]).toEqual([7, 5]);
+      const expected = ffmpeg('-f', 'bmp_pipe', '-i', at('a.bmp'), ...rgba, '-');
+      const off = expected.map((value, i) => Math.abs(value - (data[i] ?? -99)));
+      expect(Math.max(...off)).toBeLessThan(9); // ffmpeg widens 5 bits by repeating them
+    },
+  );
+
+  it('what this server writes it reads back', async () => {
+    fs.writeFileSync(at('own.bmp'), encodeBmp(pixels, 7, 5, 4));
+    expect(await imageHeader(at('own.bmp'))).toMatchObject({ width: 7, height: 5, hasAlpha: true, isBitmap: true });
+    expect(new Uint8Array(decodeBmp(fs.readFileSync(at('own.bmp'))).data)).toEqual(pixels);
+    const { data } = await decodeImage(at('own.bmp'), { width: 7, height: 5 });
+    expect([...data.subarray(0, 3)]).toEqual([...pixels.subarray(0, 3)]);
+  });
+
+  /** 4 × 2, a palette of four greys, run lengths. */
+  const runs = (...codes: number[]): Buffer => {
+    const file = Buffer.alloc(54 + 16);
+    file.write('BM');
+    for (const [at, value] of [
+      [10, 70],
+      [14, 40],
+      [18, 4],
+      [22, 2],
+      [30, 1],
+      [46, 4],
+    ] as const)
+      file.writeUInt32LE(value, at);
+    file.writeUInt16LE(8, 28);
+    for (let i = 0; i < 4; i++) file.fill(i * 10, 54 + i * 4, 57 + i * 4);
+    return Buffer.concat([file, Buffer.from(codes)]);
+  };
+  const reds = (file: Buffer): number[] => [...decodeBmp(file).data].filter((_, i) => i % 4 === 0);
+
+  it('run lengths: runs, stored pixels, moves, and runs that lead out', () => {
+    expect(reds(runs(2, 1, 0, 2, 1, 0, 1, 3, 0, 0, 0, 4, 3, 2, 1, 0, 0, 1))).toEqual([30, 20, 10, 0, 10, 10, 0, 30]);
+    expect(reds(runs(255, 2, 0, 0, 255, 9, 0, 1))).toEqual([30, 30, 30, 30, 20, 20, 20, 20]);
+    expect(reds(runs(0, 2, 255, 255, 9, 9, 4))).toEqual([0, 0, 0, 0, 0, 0, 0, 0]);
+  });
+
+  it('a cut-off, a vast and an unknown one are refused in a sentence', async () => {
+    const whole = encodeBmp(pixels, 7, 5, 4);
+    fs.writeFileSync(at('cut.bmp'), whole.subarray(0, whole.length - 1));
+    await expect(decodeImage(at('cut.bmp'))).rejects.toThrow(/cut off/);
+    const vast = Buffer.from(whole);
+    vast.writeInt32LE(200_000, 18);
+    vast.writeInt32LE(-200_000, 22);
+    fs.writeFileSync(at('vast.bmp'), vast);
+    await expect(decodeImage(at('vast.bmp'))).rejects.toThrow(/at most 150 megapixels/);
+    const jpeg = Buffer.from(whole);
+    jpeg.writeUInt32LE(4, 30);
+    fs.writeFileSync(at('jpeg.bmp'), jpeg);
+    await expect(decodeImage(at('jpeg.bmp'))).rejects.toMatchObject({ code: 'unsupported_media' });
+  });
+
+  it('whatever the bytes are, pixels or a typed error come out', () => {
+    const whole = encodeBmp(pixels, 7, 5, 4);
+    const change = fc.tuple(fc.nat(Math.min(whole.length - 1, 80)), fc.nat(255));
+    fc.assert(
+      fc.property(fc.array(change, { maxLength: 6 }), fc.nat(whole.length), (changes, length) => {
+        const file = Buffer.from(whole.subarray(0, length));
+        for (const [at, value] of changes) if (at < file.length) file[at] = value;
+        try {
+          const { width, height } = readBmpHeader(file);
+          if (width * height > 1e6) return;
+          expect(decodeBmp(file).data.length).toBe(width * height * 4);
+        } catch (error) {
+          expect(error).toBeInstanceOf(MediaError);
+        }
+      }),
+      { numRuns: 2000 },
+    );
   });
 });

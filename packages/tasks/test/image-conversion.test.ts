@@ -84,6 +84,26 @@ describe('image_conversion', () => {
     expect([metadata.exif, metadata.icc]).toEqual([undefined, undefined]);
   });
 
+  it.each([
+    ['png', 'ushort'],
+    ['tiff', 'ushort'],
+    ['webp', 'uchar'],
+  ])('16 bits a channel in %s are %s', async (format, depth) => {
+    await plain().removeAlpha().toColourspace('rgb16').png().toFile(at('deep.png'));
+    using run = await runTask(task, { file: at('deep.png'), params: { format } });
+    expect((await sharp(run.read(run.output.output_path)).metadata()).depth).toBe(depth);
+  });
+
+  it('a bitmap goes in, as it came out', async () => {
+    await plain().removeAlpha().png().toFile(at('first.png'));
+    using bitmap = await runTask(task, { file: at('first.png'), params: { format: 'bmp' } });
+    using back = await runTask(task, { file: bitmap.path(bitmap.output.output_path), params: { format: 'png' } });
+    const [before, after] = await Promise.all(
+      [at('first.png'), back.path(back.output.output_path)].map((file) => sharp(file).removeAlpha().raw().toBuffer()),
+    );
+    expect(after).toEqual(before);
+  });
+
   it('an animation stays one where the target can hold it', async () => {
     const frames = ['red', 'green', 'blue'].map((background) => ({
       create: { width: 16, height: 12, channels: 3 as const, background },

@@ -1,6 +1,6 @@
 import fs from 'node:fs/promises';
 import type { Sharp } from 'sharp';
-import { encodeBmp } from './bmp.js';
+import { encodeBmp } from './bmp-encode.js';
 import { type EncodedFormat, encodeAs, isOpaque } from './encode.js';
 import type { ImageHeader } from './header.js';
 import { type OpenOptions, openImage, rendered } from './open.js';
@@ -39,8 +39,9 @@ function withMetadata(image: Sharp, header: ImageHeader, keep: boolean): Sharp {
   return image.keepIccProfile().keepExif().keepXmp();
 }
 
-/** 16-bit channels stay only where the target has them. */
-const isDeep = ({ metadata }: ImageHeader): boolean => metadata.depth === 'ushort';
+/** 16-bit channels stay where the target has them. */
+const staysDeep = ({ metadata }: ImageHeader, format: string): boolean =>
+  metadata.depth === 'ushort' && (format === 'png' || format === 'tiff');
 
 /**
  * Writes an image in another format: upright, its metadata and colour profile kept, an animation kept where the target
@@ -61,7 +62,7 @@ export async function convertImage(source: string, target: string, options: Conv
   if (isOpaque(format)) image = image.flatten({ background });
   if (format === 'bmp') return writeBmp(image, target, source);
   image = withMetadata(image, header, keepMetadata);
-  if (format === 'png' && isDeep(header)) image = image.toColourspace('rgb16');
+  if (staysDeep(header, format)) image = image.toColourspace('rgb16');
   const info = await rendered(encodeAs(image, format, { quality, lossless }).toFile(target), source);
   const frames = canMove(format) ? header.frames : 1;
   return { width: info.width, height: info.pageHeight ?? info.height, size: info.size, frames };

@@ -1,7 +1,8 @@
 import type { Metadata } from 'sharp';
 import { invalidMedia, safeReason, unsupportedMediaKind } from '../errors.js';
 import type { MediaKind } from '../sniff/kinds.js';
-import { sniffFile } from '../sniff/sniff.js';
+import { readHead, sniffFile } from '../sniff/sniff.js';
+import { BMP_HEAD, readBmpHeader } from './bmp-decode.js';
 import { sharp } from './sharp.js';
 
 /** Images over this are refused where the caller names no limit: 150 megapixels. */
@@ -15,6 +16,7 @@ const READABLE = new Set([
   'image/apng',
   'image/webp',
   'image/gif',
+  'image/bmp',
   'image/tiff',
   'image/avif',
   'image/heic',
@@ -34,7 +36,9 @@ export interface ImageHeader {
   readonly hasAlpha: boolean;
   /** HEVC-coded: libvips as packaged cannot decode it. */
   readonly isHevc: boolean;
-  readonly metadata: Metadata;
+  /** A Windows bitmap, which libvips does not read. */
+  readonly isBitmap: boolean;
+  readonly metadata: Partial<Metadata>;
 }
 
 export interface HeaderOptions {
@@ -53,6 +57,22 @@ function refuseOther(kind: MediaKind): void {
   throw unsupportedMediaKind(`The file is not an image that can be read (it is ${kind.mime})`);
 }
 
+async function libraryMetadata(file: string): Promise<Metadata> {
+  try {
+    return await sharp(file, { limitInputPixels: false }).metadata();
+  } catch (cause) {
+    throw invalidMedia(`The image cannot be read: ${safeReason((cause as Error).message, [file])}`, cause);
+  }
+}
+
+type BitmapMetadata = Partial<Metadata> & Pick<Metadata, 'width' | 'height'>;
+
+/** libvips reads no bitmaps. */
+async function bitmapMetadata(file: string): Promise<BitmapMetadata> {
+  const { width, height, hasAlpha } = readBmpHeader(await readHead(file, BMP_HEAD));
+  return { width, height, hasAlpha, space: 'srgb', depth: 'uchar' };
+}
+
 /**
  * Reads an image's header, and refuses from it what must not be decoded.
  * @throws MediaError `unsupported_media` for other files, `invalid_input` for damaged and for too large ones
@@ -60,13 +80,8 @@ function refuseOther(kind: MediaKind): void {
 export async function imageHeader(file: string, options: HeaderOptions = {}): Promise<ImageHeader> {
   const { maxPixels = DEFAULT_MAX_PIXELS, kind = await sniffFile(file) } = options;
   refuseOther(kind);
-  let metadata: Metadata;
-  try {
-    metadata = await sharp(file, { limitInputPixels: false }).metadata();
-  } catch (cause) {
-    throw invalidMedia(`The image cannot be read: ${safeReason((cause as Error).message, [file])}`, cause);
-  }
-  const { width, height, pages = 1, orientation = 1, hasAlpha = false, autoOrient } = metadata;
+  const metadata = kind.mime === 'image/bmp' ? await bitmapMetadata(file) : await libraryMetadata(file);
+  const { width, height, pages = 1, orientation = 1, hasAlpha = false, autoOrient }: BitmapMetadata = metadata;
   const frames = kind.mime === 'image/gif' || kind.mime === 'image/webp' ? pages : 1;
   const pixels = width * height;
   if (!(pixels > 0)) throw invalidMedia('The image has no size');
@@ -83,6 +98,7 @@ export async function imageHeader(file: string, options: HeaderOptions = {}): Pr
     frames,
     hasAlpha,
     isHevc,
+    isBitmap: kind.mime === 'image/bmp',
     metadata,
   };
 }

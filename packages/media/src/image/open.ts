@@ -1,5 +1,7 @@
+import fs from 'node:fs/promises';
 import type { Sharp, SharpOptions } from 'sharp';
 import { invalidMedia, MediaError, safeReason } from '../errors.js';
+import { decodeBmp } from './bmp-decode.js';
 import {
   DEFAULT_MAX_PIXELS,
   type HeaderOptions,
@@ -7,7 +9,7 @@ import {
   imageHeader,
   refuseLongAnimation,
 } from './header.js';
-import { decodeHeic } from './heic.js';
+import { decodeHeic, type RawPixels } from './heic.js';
 import { hasNativeHeic, sharp } from './sharp.js';
 
 export interface OpenOptions extends HeaderOptions {
@@ -20,8 +22,23 @@ export interface OpenOptions extends HeaderOptions {
 
 export interface OpenImage {
   readonly header: ImageHeader;
-  /** The picture upright, nothing decoded yet (but HEIC). */
+  /** The picture upright, nothing decoded yet (but HEIC and BMP). */
   readonly pixels: Sharp;
+}
+
+/** A bitmap is held in memory whole, and its pixels beside it. */
+const MAX_BITMAP = 200 * 1024 * 1024;
+
+async function readBitmap(file: string): Promise<RawPixels> {
+  const { size } = await fs.stat(file);
+  if (size > MAX_BITMAP) throw invalidMedia(`The bitmap is larger than ${MAX_BITMAP / 1024 / 1024} MB`);
+  return decodeBmp(await fs.readFile(file));
+}
+
+/** Pixels of the formats that libvips does not read. */
+async function decodedHere(file: string, { isHevc, isBitmap }: ImageHeader, signal: AbortSignal | undefined) {
+  if (isBitmap) return readBitmap(file);
+  return isHevc && !hasNativeHeic ? decodeHeic(file, signal) : undefined;
 }
 
 /**
@@ -33,8 +50,9 @@ export async function openImage(file: string, options: OpenOptions = {}): Promis
   const header = await imageHeader(file, options);
   if (signal?.aborted) throw new MediaError('cancelled', 'The work was cancelled');
   const seconds = Math.ceil(timeout / 1000);
-  if (header.isHevc && !hasNativeHeic) {
-    const { width, height, data } = await decodeHeic(file, signal);
+  const decoded = await decodedHere(file, header, signal);
+  if (decoded) {
+    const { width, height, data } = decoded;
     const raw = { width, height, channels: 4 as const };
     return { header, pixels: sharp(data, { raw, limitInputPixels: maxPixels }).timeout({ seconds }) };
   }

@@ -80,7 +80,6 @@ export const DEMUXERS: Readonly<Record<string, string>> = {
   'audio/wav': 'wav',
   'audio/flac': 'flac',
   'audio/aac': 'aac',
-  'image/bmp': 'bmp_pipe',
 };
 
 function typeOf(mime: string): MediaType {

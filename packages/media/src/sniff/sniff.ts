@@ -6,13 +6,14 @@ import { isUrl, sniffText } from './text.js';
 /** So much of a file is looked at: enough for every header, and a bound on the work. */
 const HEAD = 64 * 1024;
 
-async function readHead(file: string): Promise<Buffer> {
+/** A file's first bytes, at most `most` of them. */
+export async function readHead(file: string, most = HEAD): Promise<Buffer> {
   const handle = await fs.open(file, 'r');
   try {
-    const buffer = Buffer.alloc(HEAD);
+    const buffer = Buffer.alloc(most);
     let length = 0;
-    while (length < HEAD) {
-      const { bytesRead } = await handle.read(buffer, length, HEAD - length, length);
+    while (length < most) {
+      const { bytesRead } = await handle.read(buffer, length, most - length, length);
       if (bytesRead === 0) break;
       length += bytesRead;
     }
