@@ -1,10 +1,11 @@
 /** How people see the things that several commands list. */
 import type { Entity, Face, Job, KnownPerson } from '@cl-server/client';
+import { localTime } from './io/fields.js';
 import type { View } from './io/output.js';
 import { bytesText } from './io/progress.js';
 
-export const timeText = (ms: number | null): string =>
-  ms === null ? '' : new Date(ms).toISOString().slice(0, 19).replace('T', ' ');
+/** Seconds are enough, in the time zone of whoever reads. */
+export const timeText = (ms: number | null): string => (ms === null ? '' : localTime(ms));
 
 export const ENTITY: View<Entity> = {
   columns: [

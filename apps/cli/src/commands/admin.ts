@@ -2,6 +2,7 @@ import type { AuditAction, AuditEntry } from '@cl-server/client';
 import type { Command } from 'commander';
 import { group, integer, leafMaker, onOff } from '../command.js';
 import type { Context, World } from '../context.js';
+import { CliError, EXIT } from '../exit-codes.js';
 import { confirmed } from '../io/prompt.js';
 import { timeText } from '../views.js';
 import { register as registerUsers } from './user.js';
@@ -65,6 +66,12 @@ function registerCompute(admin: Command, world: World): void {
   guest('set <on|off>', 'Change it').does<[string], object>(async (context, word) =>
     context.out.one(await (await of(context)).setGuestMode(onOff(word), context.call)),
   );
+  leaf('get-guest-mode', 'The same as guest-mode get').does<[], object>(
+    prints(async (c) => ({ guest_mode: await (await of(c)).guestMode(c.call) })),
+  );
+  leaf('set-guest-mode <on|off>', 'The same as guest-mode set').does<[string], object>(async (context, word) =>
+    context.out.one(await (await of(context)).setGuestMode(onOff(word), context.call)),
+  );
   leaf('storage', 'Bytes of all job files').does<[], object>(prints(async (c) => (await of(c)).storageSize(c.call)));
   leaf('cleanup', 'Remove jobs that ended some days ago')
     .option('--days <n>', 'at least so many (default: 7)', integer)
@@ -125,9 +132,9 @@ export function register(program: Command, world: World): void {
   leafMaker(admin, world)('metrics <service>', 'Metrics of auth, store or compute').does<[string], object>(
     async (context, service) => {
       const platform = await context.platform();
-      const client = { auth: platform.auth, store: platform.store, compute: platform.compute }[service];
-      if (!client) return context.out.warn('It should be auth, store or compute');
-      context.out.write(await client.system.metrics(context.call));
+      if (service !== 'auth' && service !== 'store' && service !== 'compute')
+        throw new CliError(`It should be auth, store or compute: ${service}`, EXIT.usage);
+      context.out.write(await platform[service].system.metrics(context.call));
     },
   );
 }

@@ -65,6 +65,8 @@ async function search(context: Context, words: string[], options: LikeOptions): 
   const query = searchOptions(options);
   const text = words.join(' ');
   if (!text && !options.image) throw new CliError('Give a text, or a picture with --image', EXIT.usage);
+  if (text && options.image) throw new CliError('Give a text or --image, not both', EXIT.usage);
+  if (options.by && !options.image) throw new CliError('--by goes with --image', EXIT.usage);
   const page = options.image
     ? await finder.picture(options.image, { ...query, by: options.by }, context.call)
     : await finder.text(text, query, context.call);

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import type { JobFilters } from '@cl-server/client';
+import type { Job, JobFilters } from '@cl-server/client';
 import type { Command } from 'commander';
 import { collectFailures } from '../collect-failures.js';
 import { group, integer, leafMaker } from '../command.js';
@@ -65,13 +65,18 @@ async function watch(context: Context, ids: string[], { timeout }: { readonly ti
 }
 
 /** Does one thing to each of some jobs. */
-async function each(context: Context, ids: readonly string[], done: string, work: (id: string) => Promise<unknown>) {
+async function each<T>(
+  context: Context,
+  ids: readonly string[],
+  done: (result: T) => string,
+  work: (id: string) => Promise<T>,
+): Promise<void> {
   const failures = collectFailures(context, ids.length === 1);
   for (const id of ids)
     await failures.guard(id, async () => {
       const result = await work(id);
       if (result !== undefined && context.out.format !== 'human') await context.out.one(result, () => id);
-      else context.out.success(`${done} ${id}`);
+      else context.out.success(`${done(result)} ${id}`);
     });
   failures.finish(ids.length);
 }
@@ -132,18 +137,33 @@ export function register(program: Command, world: World): void {
     .does(watch);
   leaf('cancel <ids...>', 'Stop jobs').does<[string[]], object>(async (context, ids) => {
     const jobs = await jobsOf(context);
-    await each(context, ids, 'Stopped', (id) => jobs.cancel(id, context.call));
+    await each(
+      context,
+      ids,
+      (job: Job) => (job.error_code === 'cancelled' ? 'Stopped' : `It had ${job.status} before:`),
+      (id) => jobs.cancel(id, context.call),
+    );
   });
   leaf('retry <ids...>', 'Queue failed jobs again').does<[string[]], object>(async (context, ids) => {
     const jobs = await jobsOf(context);
-    await each(context, ids, 'Queued again', (id) => jobs.retry(id, context.call));
+    await each(
+      context,
+      ids,
+      () => 'Queued again',
+      (id) => jobs.retry(id, context.call),
+    );
   });
   leaf('delete <ids...>', 'Remove jobs and their files')
     .option('-y, --yes', 'do not ask')
     .does<[string[]], { readonly yes?: boolean }>(async (context, ids, { yes = false }) => {
       await confirmed(world, `Remove ${ids.length} job(s) with their files?`, yes);
       const jobs = await jobsOf(context);
-      await each(context, ids, 'Removed', (id) => jobs.delete(id, context.call));
+      await each(
+        context,
+        ids,
+        () => 'Removed',
+        (id) => jobs.delete(id, context.call),
+      );
     });
   leaf('logs <id>', 'What happened to a job, and when').does<[string], object>(logs);
   leaf('download <id> <file> [dest]', 'Download a file of a job; - for standard output').does<

@@ -46,6 +46,36 @@ async function run(context: Context, type: string, words: string[], options: Run
   await runTask(context, task.task_type, inputs, params, options);
 }
 
+/** A field of a task, as its JSON schema has it. */
+interface FieldSchema {
+  readonly type?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly anyOf?: readonly FieldSchema[];
+  readonly default?: unknown;
+  readonly description?: string;
+}
+
+const typeText = ({ type, enum: words, anyOf }: FieldSchema): string =>
+  words ? words.join(' | ') : anyOf ? anyOf.map(typeText).join(' | ') : [type ?? 'any'].flat().join(' | ');
+
+async function printTask({ out }: Context, task: TaskInfo): Promise<void> {
+  const { params, output, ...rest } = task;
+  if (out.format !== 'human') return out.one(task, TASK_VIEW.id);
+  await out.one(rest);
+  const fields = Object.entries((params.properties ?? {}) as Readonly<Record<string, FieldSchema>>);
+  if (fields.length === 0) return;
+  out.write('\n');
+  await out.many(fields, {
+    columns: [
+      { title: 'Option', value: ([name]) => `--${name.replaceAll('_', '-')}` },
+      { title: 'Type', value: ([, schema]) => typeText(schema) },
+      { title: 'Default', value: ([, schema]) => schema.default },
+      { title: 'Meaning', value: ([, { description }]) => description },
+    ],
+    id: ([name]) => name,
+  });
+}
+
 /** An item of a batch file: one of the server's, or one with a file of this machine. */
 type FileItem = BatchItem & { readonly file?: string };
 
@@ -86,7 +116,9 @@ async function submitBatch(context: Context, file: string): Promise<void> {
     );
     for (const [i, result] of results.entries()) {
       const { item, index } = part[i] as (typeof part)[number];
-      const outcome = result.ok ? { job_id: result.job.job_id } : { error: JSON.stringify(result.detail) };
+      const outcome = result.ok
+        ? { job_id: result.job.job_id }
+        : { error: typeof result.detail === 'string' ? result.detail : JSON.stringify(result.detail) };
       rows.push({ index, task_type: item.task_type, ...outcome });
     }
   }
@@ -124,7 +156,7 @@ export function register(program: Command, world: World): void {
   const leaf = leafMaker(program, world);
   leaf('tasks [type]', 'Every task that the platform knows, or one with its fields').does<[string | undefined], object>(
     async (context, type) => {
-      if (type) return context.out.one(await taskOf(context, type), TASK_VIEW.id);
+      if (type) return printTask(context, await taskOf(context, type));
       await context.out.many(await (await context.platform()).compute.jobs.tasks(context.call), TASK_VIEW);
     },
   );

@@ -13,6 +13,13 @@ function names({ flags, field }: TaskOption): { option: string; field: string } 
   return { option: camel(long), field: field ?? long.replaceAll('-', '_') };
 }
 
+/** The beginning of a text, as a file may be named. */
+const fileNameOf = (text: string): string =>
+  text
+    .replace(/[^\p{L}\p{N}]+/gu, '-')
+    .slice(0, 60)
+    .replace(/^-|-$/g, '') || 'text';
+
 /** Adds the options that every task command has. */
 export const addRunOptions = (leaf: Leaf, timeout: number): Leaf =>
   leaf
@@ -53,7 +60,7 @@ function addTask(parent: Command, world: World, spec: TaskCommand): void {
       ]);
       const inputs =
         spec.input === 'text'
-          ? args.map((text) => ({ name: text, params: { text } }))
+          ? args.map((text) => ({ name: text, fileName: fileNameOf(text), params: { text } }))
           : (await expandInputs(args, world.stdin)).map(({ source, name }) => ({ name, file: source }));
       await runTask(context, spec.task, inputs, params, { timeout: spec.timeout, ...options });
     },

@@ -1,3 +1,4 @@
+import { fieldLines, isFields } from './fields.js';
 import { type Colours, coloursFor, type Format, printable, type Streams } from './terminal.js';
 
 export interface Column<T> {
@@ -10,9 +11,6 @@ export interface View<T> {
   readonly columns: readonly Column<T>[];
   readonly id: (item: T) => unknown;
 }
-
-const isPlain = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const cell = (value: unknown): string => {
   if (value === null || value === undefined) return '';
@@ -68,7 +66,13 @@ export class Output {
       const word = id?.(item);
       if (word !== undefined && word !== null) this.write(`${cell(word)}\n`);
     } else if (this.format !== 'human') this.#json(item);
-    else this.write(isPlain(item) ? this.#fields(item) : `${cell(item)}\n`);
+    else if (isFields(item))
+      this.write(
+        fieldLines(item, this.colour.bold)
+          .map((line) => `${line}\n`)
+          .join(''),
+      );
+    else this.write(`${cell(item)}\n`);
   }
 
   /** Several things: a JSON array, a line each, or a table. */
@@ -93,12 +97,6 @@ export class Output {
     });
     for (const item of items) table.push(columns.map(({ value }) => shortCell(value(item))));
     this.write(`${table.toString().replace(/ +$/gm, '')}\n`);
-  }
-
-  #fields(item: Record<string, unknown>): string {
-    const entries = Object.entries(item).filter(([, value]) => value !== null && value !== undefined);
-    const width = Math.max(0, ...entries.map(([key]) => key.length));
-    return entries.map(([key, value]) => `${this.colour.bold(key.padEnd(width))}  ${cell(value)}\n`).join('');
   }
 
   /** Talk for a person. */

@@ -21,6 +21,8 @@ export interface RunTaskOptions {
 /** One thing to run a task on. */
 export interface TaskInput {
   readonly name: string;
+  /** What its result is named after; default: its name. */
+  readonly fileName?: string;
   readonly file?: FileInput;
   readonly params?: Readonly<Record<string, unknown>>;
 }
@@ -49,11 +51,28 @@ const summary = (output: Job['task_output']): string => {
 /** As programs see it: the job, and where its result was saved. */
 const record = ({ input, job, saved }: TaskRow) => ({ ...job, input, ...(saved !== undefined && { saved_to: saved }) });
 
-function destination(input: TaskInput, job: Job, options: RunTaskOptions): string | undefined {
+/**
+ * What the result of each input is called: after the input without its ending, with it where two would be the same, and
+ * numbered where that is not enough.
+ */
+export function resultNames(inputs: readonly string[]): string[] {
+  const stems = inputs.map((name) => path.join(path.dirname(name), path.parse(name).name));
+  const uses = new Map<string, number>();
+  for (const stem of stems) uses.set(stem, (uses.get(stem) ?? 0) + 1);
+  const taken = new Set<string>();
+  return inputs.map((name, i) => {
+    const stem = stems[i] ?? name;
+    const wanted = uses.get(stem) === 1 ? stem : name;
+    let free = wanted;
+    for (let n = 2; taken.has(free); n++) free = `${wanted}-${n}`;
+    taken.add(free);
+    return free;
+  });
+}
+
+function destination(name: string, job: Job, options: RunTaskOptions): string | undefined {
   if (options.output) return options.output;
-  if (!options.outputDir) return undefined;
-  const { dir, name } = path.parse(input.name);
-  return path.join(options.outputDir, dir, name + resultExtension(job));
+  return options.outputDir && path.join(options.outputDir, name + resultExtension(job));
 }
 
 /**
@@ -77,15 +96,22 @@ export async function runTask(
   const single = inputs.length === 1;
   const bar = await percentBar(context.out, task);
   const failures = collectFailures(context, single);
+  const names = resultNames(inputs.map(({ name, fileName = name }) => fileName));
   let ended = 0;
   let rows: (TaskRow | undefined)[];
   try {
     rows = await map(
       inputs,
-      (input) =>
+      (input, i) =>
         failures.guard(input.name, async () => {
-          const row = await runOne(context, platform, task, input, params, options, (progress) =>
-            bar.update(single ? progress : Math.floor((100 * ended) / inputs.length), input.name),
+          const row = await runOne(
+            context,
+            platform,
+            task,
+            { ...input, result: names[i] ?? input.name },
+            params,
+            options,
+            (progress) => bar.update(single ? progress : Math.floor((100 * ended) / inputs.length), input.name),
           );
           ended += 1;
           return row;
@@ -113,7 +139,7 @@ async function runOne(
   context: Context,
   platform: ClServer,
   task: string,
-  input: TaskInput,
+  input: TaskInput & { readonly result: string },
   params: Readonly<Record<string, unknown>>,
   options: RunTaskOptions,
   onProgress: (progress: number) => void,
@@ -136,7 +162,7 @@ async function runOne(
   });
   const job = await handle.settled();
   if (job.status !== 'completed') await handle.result();
-  const dest = destination(input, job, options);
+  const dest = destination(input.result, job, options);
   const saved = dest === undefined ? undefined : await saveResult(jobs, job, dest, context.call);
   if (options.rm) await handle.delete();
   return { input: input.name, job, saved };

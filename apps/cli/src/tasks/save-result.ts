@@ -45,15 +45,63 @@ async function saveStream(jobs: JobsClient, job: Job, master: string, folder: st
   return folder;
 }
 
-async function saveFaces(jobs: JobsClient, job: Job, files: readonly string[], folder: string, options: SaveOptions) {
-  await fsp.mkdir(folder, { recursive: true });
+interface FaceFiles {
+  /** A crop. */
+  readonly file_path?: unknown;
+  /** A vector. */
+  readonly embedding_path?: unknown;
+}
+
+/** All that a job found out about several faces: a crop and a vector of each, and its output as JSON. */
+async function saveFaces(
+  jobs: JobsClient,
+  job: Job,
+  faces: readonly FaceFiles[],
+  folder: string,
+  options: SaveOptions,
+) {
+  await saveJson(job, path.join(folder, 'faces.json'));
+  const files = faces.flatMap((face) => [text(face.file_path) ?? [], text(face.embedding_path) ?? []].flat());
   for (const file of files) await jobs.download(job.job_id, file, within(folder, path.posix.basename(file)), options);
   return folder;
 }
 
+async function saveJson(job: Job, dest: string): Promise<string> {
+  await fsp.mkdir(path.dirname(dest), { recursive: true });
+  await fsp.writeFile(dest, `${JSON.stringify(job.task_output ?? {}, null, 2)}\n`);
+  return dest;
+}
+
+interface Sheet {
+  readonly output_path?: unknown;
+  readonly index_path?: unknown;
+}
+
+/** The sheet of a video's frames beside its small picture, and the index, which names the sheet. */
+async function saveSheet(
+  jobs: JobsClient,
+  job: Job,
+  sheet: Sheet,
+  beside: string,
+  options: SaveOptions,
+): Promise<void> {
+  const [picture, index] = [text(sheet.output_path), text(sheet.index_path)];
+  if (!picture || !index) return;
+  const { dir, name } = path.parse(beside);
+  const dest = path.join(dir, `${name}.sheet${path.posix.extname(picture)}`);
+  await jobs.download(job.job_id, picture, dest, options);
+  const vtt = new TextDecoder().decode(await jobs.bytes(job.job_id, index, options));
+  const renamed = vtt.replaceAll(`${path.posix.basename(picture)}#`, `${path.basename(dest)}#`);
+  await fsp.writeFile(path.join(dir, `${name}.sheet.vtt`), renamed);
+}
+
+/** Faces that are to be saved in a folder: of a job that looked for them. */
+const facesOf = ({ task_output }: Job): readonly FaceFiles[] | undefined =>
+  Array.isArray(task_output?.faces) ? (task_output.faces as FaceFiles[]) : undefined;
+
 /**
- * Saves what a job made: its result file; a folder of face crops; a whole stream; or, of a task without files, its
- * output as JSON.
+ * Saves what a job made: its result file, with the sheet of a video beside it; a folder of faces; a whole stream; or, of a
+ * task without files, its output as JSON.
  * @returns where it is
  */
 export async function saveResult(jobs: JobsClient, job: Job, dest: string, options: SaveOptions): Promise<string> {
@@ -64,21 +112,19 @@ export async function saveResult(jobs: JobsClient, job: Job, dest: string, optio
     const file = master.includes('/') || !known ? master : path.posix.join(known, master);
     return saveStream(jobs, job, file, dest, options);
   }
-  if (Array.isArray(output.faces) && !resultFile(job)) {
-    const files = (output.faces as { file_path?: unknown }[]).flatMap((face) => text(face.file_path) ?? []);
-    return saveFaces(jobs, job, files, dest, options);
-  }
+  const faces = facesOf(job);
+  if (faces) return saveFaces(jobs, job, faces, dest, options);
   const file = resultFile(job);
-  if (file) return (await jobs.download(job.job_id, file, dest, options)).path;
-  await fsp.mkdir(path.dirname(dest), { recursive: true });
-  await fsp.writeFile(dest, `${JSON.stringify(output, null, 2)}\n`);
-  return dest;
+  if (!file) return saveJson(job, dest);
+  const saved = await jobs.download(job.job_id, file, dest, options);
+  if (typeof output.sheet === 'object' && output.sheet !== null)
+    await saveSheet(jobs, job, output.sheet, saved.path, options);
+  return saved.path;
 }
 
-/** Ending of the file that holds what a job made. */
+/** Ending of the file that holds what a job made; empty for a folder. */
 export function resultExtension(job: Job): string {
-  const output = job.task_output ?? {};
-  if (output.master_playlist || (Array.isArray(output.faces) && !resultFile(job))) return '';
+  if (job.task_output?.master_playlist || facesOf(job)) return '';
   const file = resultFile(job);
   return file ? path.posix.extname(file) : '.json';
 }
