@@ -37,13 +37,15 @@ export async function testModels(dir: string): Promise<void> {
   await new ModelStore({ dir }).use('face_embedding', modelFile('mobilefacenet.onnx'), SMALL_FACE_MODEL);
 }
 
-type Program = 'insight' | 'worker';
+type Program = 'insight' | 'worker' | 'compute';
 const BIN: Readonly<Record<Program, string>> = {
   insight: 'services/store/bin/m-insight-worker.js',
   worker: 'packages/worker/bin/compute-worker.js',
+  compute: 'services/compute/bin/compute-server.js',
 };
 const FLAGS: Readonly<Record<Program, readonly string[]>> = {
   insight: [],
+  compute: ['--port', '0', '--no-auth'],
   worker: ['--worker-id', 'test-worker', '--concurrency', '2', '--poll-interval', '0.1'],
 };
 
@@ -82,6 +84,8 @@ export class InsightPlatform {
     const platform = new InsightPlatform(store, modelsDir, dir, env);
     await platform.run('insight');
     await platform.run('worker');
+    // With a broker it is compute that ends jobs which no worker can run.
+    if (mqttUrl !== undefined) await platform.run('compute');
     return platform;
   }
 
