@@ -1,141 +1,225 @@
-import { execFileSync } from 'node:child_process';
+/** Streams on demand: every state they can be in, and what a client is told in it. */
+import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
+import http from 'node:http';
 import path from 'node:path';
 import type { SignedUrls } from '@cl-server/contract';
-import { type JobTables, openJobs } from '@cl-server/jobs';
-import { noBroadcaster, openDatabase, silentLogger } from '@cl-server/runtime';
-import { defineTask, TaskRegistry } from '@cl-server/task-kit';
-import { backends, hasFfmpeg, makeVideo, tempDir } from '@cl-server/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { z } from 'zod';
+import { type Broadcaster, noBroadcaster } from '@cl-server/runtime';
+import { backends, eventually, hasFfmpeg, makeVideo, tempDir } from '@cl-server/testing';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startStore, type TestStore } from './support/store.js';
+import { StreamWorker, streamTasks } from './support/stream-worker.js';
 import { ADMIN, READER } from './support/tokens.js';
 
-const text = z.string();
-/** Takes what the real task takes; the test does the worker's part. */
-const hls = defineTask({
-  type: 'hls_streaming',
-  version: '1.0.0',
-  summary: 'Makes streams',
-  file: 'optional',
-  params: z.object({ input_absolute_path: text, output_absolute_path: text, include_original: text }),
-  output: z.object({}),
-  load: async () => ({ run: async () => ({}) }),
-});
-const tasks = new TaskRegistry([
-  {
-    task: hls.type,
-    package: 'test',
-    version: '1.0.0',
-    source: 'builtin',
-    file: '/nowhere.js',
-    state: 'loaded',
-    definition: hls,
-  },
-]);
-const [backend] = backends();
+interface Told {
+  readonly detail: string;
+  readonly reason?: string;
+}
 
-describe.runIf(hasFfmpeg())('streams', () => {
+const MASTER = '#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nadaptive-orig.m3u8\n';
+const VARIANT = '#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1.0,\nadaptive-orig-000.ts\n#EXT-X-ENDLIST\n';
+
+describe.runIf(hasFfmpeg()).each(backends())('streams on $name', (backend) => {
   const dir = tempDir('cl-hls-');
   let store: TestStore;
-  let video: { id: number };
+  let worker: StreamWorker;
+  let clip: Buffer;
+  let ahead = 0;
+  let isConnected = false;
+  /** Nobody ever announces himself here. */
+  const broadcaster: Broadcaster = {
+    ...noBroadcaster,
+    get connected() {
+      return isConnected;
+    },
+  };
+  let id: number;
   let stream: string;
+
+  const videoBytes = (): Buffer => Buffer.concat([clip, randomBytes(16)]);
+  const ask = (query = '') => store.get<Told>(`${stream}/adaptive.m3u8${query}`);
+  const told = async (query = '') => {
+    const { status, json } = await ask(query);
+    return [status, json?.detail];
+  };
+  const make = async (): Promise<string> => {
+    await ask();
+    const job = await worker.take();
+    job.put('adaptive-orig-000.ts', 'segment');
+    job.put('adaptive-orig.m3u8', VARIANT);
+    job.put('adaptive.m3u8', MASTER);
+    await job.complete();
+    return job.folder;
+  };
+
   beforeAll(async () => {
-    if (!backend) throw new Error('no database');
-    store = await startStore(backend, { tasks });
-    const file = makeVideo(path.join(dir.path, 'v.mp4'), { seconds: 2 });
-    video = (await store.upload(fs.readFileSync(file), 'v.mp4')).json;
-    stream = `/entities/${video.id}/stream`;
+    store = await startStore(backend, {
+      tasks: streamTasks,
+      now: () => Date.now() + ahead,
+      broadcaster,
+      streamsDir: path.join(dir.path, 'streams'),
+    });
+    worker = new StreamWorker(store.databaseUrl);
+    clip = fs.readFileSync(makeVideo(path.join(dir.path, 'v.mp4'), { seconds: 1, audio: false }));
   });
   afterAll(async () => {
+    await worker.close();
     await store.stop();
     dir.remove();
   });
-
-  /** As a worker: claims the one waiting job and does `work` in the folder that it names. */
-  const asWorker = async (work: (folder: string, input: string) => void, fails = false): Promise<void> => {
-    const database = openDatabase<JobTables>(store.databaseUrl, { schema: 'jobs' });
-    const storageDir = path.join(dir.path, 'jobs');
-    const jobs = openJobs({ database, storageDir, broadcaster: noBroadcaster, logger: silentLogger() });
-    try {
-      const claim = await jobs.repository.fetchNextJob(['hls_streaming']);
-      if (!claim) throw new Error('no job waits');
-      const { output_absolute_path: folder, input_absolute_path: input } = claim.job.params as Record<string, string>;
-      fs.mkdirSync(folder ?? '', { recursive: true });
-      work(folder ?? '', input ?? '');
-      const fence = { job_id: claim.job.job_id, token: claim.token };
-      if (fails) await jobs.repository.fail([{ ...fence, code: 'invalid_input', message: 'broken' }]);
-      else await jobs.repository.complete([{ ...fence, output: {} }]);
-    } finally {
-      await jobs.close();
-      await database.close();
-    }
-  };
+  beforeEach(async () => {
+    isConnected = false;
+    ({ id } = (await store.upload(videoBytes(), 'v.mp4')).json);
+    stream = `/entities/${id}/stream`;
+  });
 
   it('are no matter for what is no video', async () => {
     const collection = await store.collection('c');
     const other = await store.media();
-    for (const id of [collection.id, other.id, 999_999]) {
-      const { status, json } = await store.get<{ detail: string }>(`/entities/${id}/stream/adaptive.m3u8`);
-      expect([status, json.detail]).toEqual([404, 'hls_failed']);
+    for (const no of [collection.id, other.id, 999_999]) {
+      const { status, json } = await store.get<Told>(`/entities/${no}/stream/adaptive.m3u8`);
+      expect([status, json.detail, typeof json.reason]).toEqual([404, 'hls_failed', 'string']);
     }
   });
 
-  it('tell of a failure once, and are tried again at the next request', async () => {
-    const ask = async () => {
-      const { status, json } = await store.get<{ detail: string }>(`${stream}/adaptive.m3u8`);
-      return [status, json.detail];
-    };
-    expect(await ask()).toEqual([202, 'hls_generating']);
-    expect(await ask()).toEqual([202, 'hls_generating']);
-    await asWorker(() => undefined, true);
-    expect(await ask()).toEqual([404, 'hls_failed']);
-    expect(await ask()).toEqual([202, 'hls_generating']);
-    expect((await store.call('DELETE', stream)).status).toBe(204);
+  it('tell why they failed, try again when asked, and after a second failure not at once', async () => {
+    for (const delay of ['0', '2', '4']) {
+      expect(await told()).toEqual([202, 'hls_generating']);
+      expect(await told()).toEqual([202, 'hls_generating']);
+      await (await worker.take()).fail('no picture in it');
+      const { status, json, headers } = await ask();
+      expect([status, json.detail, json.reason, headers.get('retry-after')]).toEqual([
+        404,
+        'hls_failed',
+        'no picture in it',
+        delay,
+      ]);
+      if (delay !== '0') expect(await told()).toEqual([404, 'hls_failed']);
+      expect(await worker.queued()).toBe(0);
+      ahead += Number(delay) * 1000;
+    }
   });
 
-  it('play as soon as segments exist, with the right types, signed for players without a token', async () => {
-    const waiting = store.get(`${stream}/adaptive.m3u8?wait=true`);
-    await store.get(`${stream}/adaptive.m3u8`);
-    await asWorker((folder, input) => {
-      const args = ['-v', 'error', '-i', input, '-c', 'copy', '-f', 'hls', '-hls_time', '1'];
-      execFileSync('ffmpeg', [...args, '-hls_playlist_type', 'vod', path.join(folder, 'adaptive-orig.m3u8')]);
-      fs.writeFileSync(
-        path.join(folder, 'adaptive.m3u8'),
-        '#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nadaptive-orig.m3u8\n',
-      );
-    });
-    const playlist = await waiting;
-    expect([playlist.status, playlist.headers.get('content-type')]).toEqual([200, 'application/vnd.apple.mpegurl']);
-    const segment = await store.get(`${stream}/adaptive-orig0.ts`);
-    expect([segment.status, segment.headers.get('content-type'), segment.bytes[0]]).toEqual([200, 'video/mp2t', 0x47]);
+  it('tell one who waits of a failure when it happens', async () => {
+    const waiting = told('?wait=true');
+    await eventually(() => worker.queued());
+    await (await worker.take()).fail('broken');
+    expect(await waiting).toEqual([404, 'hls_failed']);
+  });
 
+  it('are made by one job, however many ask, and play when the first segments are there', async () => {
+    const waiting = Promise.all(Array.from({ length: 20 }, () => ask('?wait=true')));
+    await Promise.all(Array.from({ length: 20 }, () => ask()));
+    expect(await worker.queued()).toBe(1);
+    const job = await worker.take();
+    expect(job.priority).toBe(8);
+    job.put('adaptive-orig.m3u8', '#EXTM3U\n');
+    job.put('adaptive-live.m3u8', MASTER);
+    for (const { status, text, headers } of await waiting)
+      expect([status, text, headers.get('content-type')]).toEqual([200, MASTER, 'application/vnd.apple.mpegurl']);
+    expect(await worker.queued()).toBe(0);
+    await job.fail('stopped half-way');
+    expect(await told()).toEqual([404, 'hls_failed']);
+    // The worker cleaned up nothing, as one that was killed.
+    expect((await store.get(`${stream}/adaptive-orig.m3u8`)).status).toBe(404);
+    expect(fs.existsSync(job.folder)).toBe(false);
+  });
+
+  it('give segments their type, and parts of them', async () => {
+    await make();
+    const segment = await store.get(`${stream}/adaptive-orig-000.ts`, { headers: { range: 'bytes=3-5' } });
+    expect([segment.status, segment.headers.get('content-type'), segment.text]).toEqual([206, 'video/mp2t', 'men']);
+  });
+
+  it('play with a signed URL alone, through all playlists', async () => {
+    await make();
     await store.call('PUT', '/admin/pref/guest-mode', { token: ADMIN, form: { guest_mode: 'false' } });
-    const { json: urls } = await store.call<SignedUrls>('POST', `/entities/${video.id}/signed-urls`, { token: READER });
+    const { json: urls } = await store.call<SignedUrls>('POST', `/entities/${id}/signed-urls`, { token: READER });
     const follow = async (target: string): Promise<string> => {
       const { status, text: body } = await store.get(target, { token: null });
       expect([target, status]).toEqual([target, 200]);
-      const next = body.split('\n').find((line) => line !== '' && !line.startsWith('#'));
-      return `${stream}/${next}`;
+      return `${stream}/${body.split('\n').find((line) => line !== '' && !line.startsWith('#'))}`;
     };
-    expect((await store.get(`${stream}/adaptive.m3u8`, { token: null })).status).toBe(401);
-    const first = await follow(await follow(urls.stream));
-    expect((await store.get(first, { token: null })).bytes[0]).toBe(0x47);
+    const segment = await follow(await follow(urls.stream));
+    expect((await store.get(segment, { token: null })).text).toBe('segment');
+    for (const name of ['adaptive.m3u8', 'adaptive-orig.m3u8', 'adaptive-orig-000.ts'])
+      expect((await store.get(`${stream}/${name}`, { token: null })).status).toBe(401);
     await store.call('PUT', '/admin/pref/guest-mode', { token: ADMIN, form: { guest_mode: 'true' } });
   });
 
-  it.each(['%2e%2e%2fx.ts', 'a%2fb.ts', 'a%5cb.ts', '.hidden.ts', 'x.exe', 'adaptive.m3u8%00.ts'])(
-    'give no file for the name %s',
-    async (name) => {
-      const { status } = await store.get(`${stream}/${name}`);
-      expect(status).toBeGreaterThanOrEqual(400);
-      expect(status).toBeLessThan(500);
-    },
-  );
+  it('give no file for a name that leads elsewhere, or is none of theirs', async () => {
+    await make();
+    const { hostname, port } = new URL(store.url);
+    // Not by fetch: it resolves dots by itself.
+    const statusOf = (name: string) =>
+      new Promise((resolve, reject) => {
+        const request = http.get({ hostname, port, path: `${stream}/${name}` }, (reply) => {
+          reply.resume();
+          resolve(reply.statusCode);
+        });
+        request.on('error', reject);
+      });
+    for (const name of ['..', '%2e%2e', '%2e%2e%2fstream.json', 'a%2fb.ts', 'a%5cb.ts', 'adaptive.m3u8%00.ts'])
+      expect([name, await statusOf(name)]).toEqual([name, 400]);
+    for (const name of ['stream.json', '.hidden.ts', 'x.exe', 'adaptive-none.ts'])
+      expect([name, await statusOf(name)]).toEqual([name, 404]);
+  });
 
-  it('go with DELETE and come again on request', async () => {
+  it('stop with DELETE, and a worker that ends late does nothing to the next', async () => {
+    await ask();
+    const late = await worker.take();
+    late.put('adaptive-live.m3u8', MASTER);
+    expect(await told()).toEqual([200, undefined]);
     expect((await store.call('DELETE', stream)).status).toBe(204);
-    expect((await store.get(`${stream}/adaptive-orig0.ts`)).status).toBe(404);
-    expect((await store.get(`${stream}/adaptive.m3u8`)).status).toBe(202);
+    const next = await make();
+    expect(await late.complete()).toBe(false);
+    late.put('adaptive-orig.m3u8', 'late');
+    expect(late.folder).not.toBe(next);
+    expect((await store.get(`${stream}/adaptive-orig.m3u8`)).text).toBe(VARIANT);
+    expect((await store.call('DELETE', stream)).status).toBe(204);
+    expect(fs.existsSync(path.dirname(next))).toBe(false);
+    expect((await store.get(`${stream}/adaptive-orig-000.ts`)).status).toBe(404);
+    expect((await store.call('DELETE', '/entities/999999/stream')).status).toBe(404);
+  });
+
+  it('are those of the present file, and go with their content', async () => {
+    const folder = await make();
+    const form = { is_collection: 'false', label: 'new', media_file: { name: 'v.mp4', bytes: videoBytes() } };
+    await store.call('PUT', `/entities/${id}`, { form });
+    expect((await store.get(`${stream}/adaptive-orig-000.ts`)).status).toBe(404);
+    const newer = await make();
+    await store.patch(id, { is_deleted: 'true' });
+    await store.remove(id);
+    await eventually(() => !fs.existsSync(folder) && !fs.existsSync(newer));
+  });
+
+  it('survive a restart, which removes those without a content and keeps nobody waiting', async () => {
+    await make();
+    const kept = stream;
+    const orphan = path.join(dir.path, 'streams', 'f'.repeat(64));
+    fs.mkdirSync(orphan);
+    stream = `/entities/${(await store.upload(videoBytes(), 'w.mp4')).json.id}/stream`;
+    const waiting = told('?wait=true');
+    await eventually(() => worker.queued());
+    const began = performance.now();
+    await store.restart();
+    expect(performance.now() - began).toBeLessThan(10_000);
+    expect(await waiting).toEqual([202, 'hls_generating']);
+    expect((await store.get(`${kept}/adaptive.m3u8`)).status).toBe(200);
+    await eventually(() => !fs.existsSync(orphan));
+    await (await worker.take()).fail('done with');
+  });
+
+  it('say that no worker can make them', async () => {
+    await ask();
+    isConnected = true;
+    const queued = await ask();
+    expect([queued.status, queued.json]).toEqual([
+      202,
+      { detail: 'hls_generating', reason: expect.stringContaining('worker') },
+    ]);
+    await store.call('DELETE', stream);
+    const none = await ask();
+    expect([none.status, none.json.reason]).toEqual([404, expect.stringContaining('No worker can make a stream')]);
   });
 });

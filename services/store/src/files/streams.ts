@@ -75,6 +75,7 @@ const OWNER = 'store';
 const PRIORITY = 8;
 /** Longest wait for the first segments, milliseconds. */
 const MAX_WAIT = 30_000;
+const NO_REASON = 'The job failed';
 const NAME = /^[\w-][\w.-]*\.(m3u8|ts|m4s|mp4|vtt)$/;
 
 export class Streams {
@@ -104,7 +105,7 @@ export class Streams {
     if (asked.is !== 'waiting') return { file: asked.file };
     const { job } = asked;
     const watch = (signal: AbortSignal) => this.#watch(sha256, job.job_id, signal);
-    const playable = gone && (await this.#waiting.join(sha256, { within: MAX_WAIT, gone }, watch));
+    const playable = gone && (await this.#waiting.join(job.job_id, { within: MAX_WAIT, gone }, watch));
     if (playable) return playable;
     const { available, reason } = this.#options.availability(hlsStreamingTask.type);
     return { file: undefined, ...(job.status === 'queued' && available === false && reason !== null && { reason }) };
@@ -122,7 +123,7 @@ export class Streams {
     const master = path.join(folder, HLS_FILES.master);
     if (await exists(master)) return { is: 'whole', file: master };
     const job = await this.#options.jobs.repository.getJob(note.job_id);
-    if (job?.status === 'failed') return { is: 'failed', note, reason: job.error_message ?? 'The job failed' };
+    if (job?.status === 'failed') return { is: 'failed', note, reason: job.error_message ?? NO_REASON };
     // It may have completed since the first look.
     if (job?.status === 'completed' && (await exists(master))) return { is: 'whole', file: master };
     if (!job || job.status === 'completed') return { is: 'none', failures: note.failures };
@@ -193,9 +194,11 @@ export class Streams {
 
   /** @returns once there is something to play; undefined when the signal is aborted or the job was removed */
   async #watch(sha256: string, jobId: string, signal: AbortSignal): Promise<Playlist | undefined> {
-    for await (const _change of this.#options.jobs.events.watch(jobId, { signal })) {
+    for await (const job of this.#options.jobs.events.watch(jobId, { signal })) {
       const playable = await this.#arrived(sha256);
       if (playable) return playable;
+      // Somebody else was told first, and has asked again already.
+      if (job.status === 'failed') throw hlsFailed(job.error_message ?? NO_REASON);
     }
     // The job may be gone because somebody else was told of its failure.
     return signal.aborted ? undefined : this.#arrived(sha256);

@@ -15,6 +15,7 @@ export interface Patience {
 
 export class SharedWait<T> {
   readonly #lookouts = new Map<string, Lookout<T>>();
+  #closed = false;
 
   /**
    * @param key of what is waited for
@@ -27,7 +28,7 @@ export class SharedWait<T> {
     { within, gone }: Patience,
     look: (signal: AbortSignal) => Promise<T | undefined>,
   ): Promise<T | undefined> {
-    if (gone.aborted) return undefined;
+    if (gone.aborted || this.#closed) return undefined;
     const lookout = this.#lookouts.get(key) ?? this.#begin(key, look);
     lookout.waiting++;
     let leave = (): void => undefined;
@@ -58,8 +59,9 @@ export class SharedWait<T> {
     lookout.abort.abort();
   }
 
-  /** All who wait get undefined. */
+  /** All who wait get undefined, and so do those who come later. */
   close(): void {
+    this.#closed = true;
     for (const [key, lookout] of this.#lookouts) this.#end(key, lookout);
   }
 }

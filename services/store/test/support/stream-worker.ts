@@ -1,0 +1,86 @@
+/** The worker's part in making streams, done by the test itself, so that it decides when what happens. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { type JobTables, openJobs } from '@cl-server/jobs';
+import { noBroadcaster, openDatabase, silentLogger } from '@cl-server/runtime';
+import { defineTask, TaskRegistry } from '@cl-server/task-kit';
+import { tempDir } from '@cl-server/testing';
+import { z } from 'zod';
+
+const text = z.string();
+/** Takes what the real task takes. */
+const hls = defineTask({
+  type: 'hls_streaming',
+  version: '1.0.0',
+  summary: 'Makes streams',
+  file: 'optional',
+  params: z.object({ input_absolute_path: text, output_absolute_path: text, include_original: text }),
+  output: z.object({}),
+  load: async () => ({ run: async () => ({}) }),
+});
+
+export const streamTasks = new TaskRegistry([
+  {
+    task: hls.type,
+    package: 'test',
+    version: '1.0.0',
+    source: 'builtin',
+    file: '/nowhere.js',
+    state: 'loaded',
+    definition: hls,
+  },
+]);
+
+export interface StreamJob {
+  readonly priority: number;
+  readonly input: string;
+  readonly folder: string;
+  /** Puts a file into the stream's folder. */
+  put(name: string, text: string): void;
+  complete(): Promise<boolean | undefined>;
+  fail(message: string): Promise<unknown>;
+}
+
+export class StreamWorker {
+  readonly #dir = tempDir('cl-stream-worker-');
+  readonly #database;
+  readonly #jobs;
+
+  constructor(databaseUrl: string) {
+    this.#database = openDatabase<JobTables>(databaseUrl, { schema: 'jobs' });
+    const storageDir = path.join(this.#dir.path, 'jobs');
+    this.#jobs = openJobs({ database: this.#database, storageDir, broadcaster: noBroadcaster, logger: silentLogger() });
+  }
+
+  /** Jobs that wait for a worker. */
+  async queued(): Promise<number> {
+    return (await this.#jobs.repository.counts()).queued;
+  }
+
+  /** @throws Error where no job waits */
+  async take(): Promise<StreamJob> {
+    const claim = await this.#jobs.repository.fetchNextJob(['hls_streaming']);
+    if (!claim) throw new Error('no job waits');
+    const params = claim.job.params as Record<string, string>;
+    const folder = params.output_absolute_path ?? '';
+    const fence = { job_id: claim.job.job_id, token: claim.token };
+    const { repository } = this.#jobs;
+    return {
+      priority: claim.job.priority,
+      input: params.input_absolute_path ?? '',
+      folder,
+      put: (name, content) => {
+        fs.mkdirSync(folder, { recursive: true });
+        fs.writeFileSync(path.join(folder, name), content);
+      },
+      complete: async () => (await repository.complete([{ ...fence, output: {} }]))[0],
+      fail: (message) => repository.fail([{ ...fence, code: 'invalid_input', message }]),
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#jobs.close();
+    await this.#database.close();
+    this.#dir.remove();
+  }
+}
