@@ -4,13 +4,24 @@
  */
 import type { Guard } from '@cl-server/contract';
 
-export type Service = 'auth' | 'store' | 'compute';
+export const SERVICES = ['auth', 'store', 'compute'] as const;
+export type Service = (typeof SERVICES)[number];
 
-const SYSTEM = { 'GET /livez': 'public', 'GET /readyz': 'public', 'GET /metrics': 'public' } as const;
+const SYSTEM = {
+  'GET /livez': 'public',
+  'GET /readyz': 'public',
+  'GET /metrics': 'public',
+  'GET /openapi.json': 'public',
+  /** With all pages below it. */
+  'GET /docs': 'public',
+} as const;
 
 const JOBS = {
   'POST /jobs/batch': 'compute',
   'POST /jobs/{task_type}': 'compute',
+  /** A plugin's own route, with its other spelling. */
+  'POST /jobs/counting': 'compute',
+  'POST /compute/jobs/counting': 'compute',
   'GET /jobs': 'compute',
   'GET /jobs/{job_id}': 'compute',
   'DELETE /jobs/{job_id}': 'compute',
@@ -68,6 +79,7 @@ export const EXPECTED_GUARDS: Readonly<Record<Service, Readonly<Record<string, G
     'DELETE /entities/{entity_id}/stream': 'write',
     'POST /entities/{entity_id}/signed-urls': 'read',
     'POST /uploads': 'write',
+    'HEAD /uploads/{upload_id}': 'write',
     'PATCH /uploads/{upload_id}': 'write',
     'DELETE /uploads/{upload_id}': 'write',
     'GET /m_insight/status': 'admin',
@@ -111,28 +123,34 @@ export const EXPECTED_GUARDS: Readonly<Record<Service, Readonly<Record<string, G
 
 export const CALLERS = [
   'anonymous',
+  'rubbish for a token',
+  'service credential',
   'plain user',
   'media_store_read',
   'media_store_write',
   'ai_inference_support',
   '*',
   'admin',
-  'service credential',
 ] as const;
 export type Caller = (typeof CALLERS)[number];
 
+export const MODES = ['everything closed', 'as installed', 'guest mode', 'no-auth'] as const;
+export type Mode = (typeof MODES)[number];
+
 type Verdict = 'in' | 401 | 403;
+
+/** Whether the caller's token is nobody's; for the guard `service` the services' own is somebody's. */
+const NO_USER: ReadonlySet<Caller> = new Set(['anonymous', 'rubbish for a token', 'service credential']);
+
 const only =
   (...allowed: readonly Caller[]) =>
-  (caller: Caller): Verdict => {
-    if (allowed.includes(caller)) return 'in';
-    return caller === 'anonymous' || caller === 'service credential' ? 401 : 403;
-  };
+  (caller: Caller): Verdict =>
+    allowed.includes(caller) ? 'in' : NO_USER.has(caller) ? 401 : 403;
 
-/** Where every mode (guest mode, public reads) is off. Admins may everything but pass for a service. */
-export const VERDICT: Readonly<Record<Guard, (caller: Caller) => Verdict>> = {
+/** Where every mode is off. Admins may everything but pass for a service. */
+const CLOSED: Readonly<Record<Guard, (caller: Caller) => Verdict>> = {
   public: () => 'in',
-  user: (caller) => (caller === 'anonymous' || caller === 'service credential' ? 401 : 'in'),
+  user: (caller) => (NO_USER.has(caller) ? 401 : 'in'),
   admin: only('admin'),
   compute: only('ai_inference_support', 'admin'),
   read: only('media_store_read', 'admin'),
@@ -140,3 +158,20 @@ export const VERDICT: Readonly<Record<Guard, (caller: Caller) => Verdict>> = {
   write: only('media_store_write', 'admin'),
   service: (caller) => (caller === 'service credential' ? 'in' : 401),
 };
+
+/** Strangers read, but a token that is shown must be good. */
+const publicRead = (caller: Caller): Verdict => (NO_USER.has(caller) && caller !== 'anonymous' ? 401 : 'in');
+const anyone = (): Verdict => 'in';
+const asInstalled = { ...CLOSED, read: publicRead, media: publicRead };
+
+const VERDICTS: Readonly<Record<Mode, typeof CLOSED>> = {
+  'everything closed': CLOSED,
+  'as installed': asInstalled,
+  // Jobs alone are open: no admin's endpoint, and no writing to the store.
+  'guest mode': { ...asInstalled, compute: anyone },
+  'no-auth': { ...CLOSED, user: anyone, admin: anyone, compute: anyone, read: anyone, media: anyone, write: anyone },
+};
+
+/** The auth service has no open modes. */
+export const verdict = (mode: Mode, service: Service, guard: Guard, caller: Caller): Verdict =>
+  (service === 'auth' ? CLOSED : VERDICTS[mode])[guard](caller);
