@@ -44,6 +44,11 @@ import { serveUploads } from './routes/uploads.js';
 import { UrlSigner } from './signed-urls.js';
 import { removeOrphanedStreams } from './streams/sweep.js';
 import { Audit } from './system/audit.js';
+import { OrphanedDerived } from './system/orphaned-derived.js';
+import { OrphanedFaces } from './system/orphaned-faces.js';
+import { OrphanedFiles } from './system/orphaned-files.js';
+import { OrphanedStatuses } from './system/orphaned-statuses.js';
+import { OrphanedVectors } from './system/orphaned-vectors.js';
 import { ResumableUploads } from './uploads/resumable.js';
 import { openNeighbourSearch } from './vectors/open-index.js';
 
@@ -215,7 +220,15 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   serveMedia(app, { reader, folder, previews, signer, route });
   serveStreams(app, { reader, streams, signer, route });
   serveAdmin(app, { readAuth, userOf, logger });
-  const audit = new Audit(db, contents, now);
+  const audit = new Audit({
+    db,
+    folder,
+    files: [new OrphanedFiles(db, contents), new OrphanedDerived(db, folder, write)],
+    faces: new OrphanedFaces(db, folder, write),
+    vectors: new OrphanedVectors(reads, write),
+    statuses: new OrphanedStatuses(db, broadcaster, () => events.port),
+    now,
+  });
   serveSystem(app, { db, audit, entities, folder, limits, userOf, now });
   const insight = createInsightApi({
     index: await openNeighbourSearch(database, logger),

@@ -21,14 +21,22 @@ export type StorePreferences = z.infer<typeof storePreferences>;
 
 export const guestModeSaved = z.object({ guest_mode: z.boolean(), message: z.string() });
 
-/** Disagreements between the database and the media folder. All lists are empty in a healthy store. */
+/** Disagreements between database, media folder and broker. All lists are empty in a healthy store. */
 export const auditReport = z.object({
   orphaned_files: z
     .array(z.object({ file_path: z.string(), absolute_path: z.string() }))
-    .describe('Files that no row refers to; both paths are relative to the media folder'),
-  orphaned_faces: z.array(z.object({ face_id: z.int(), entity_id: z.int(), file_path: z.string().nullable() })),
-  orphaned_vectors: z.array(z.object({ vector_id: z.int(), collection_name: z.string() })),
-  orphaned_mqtt: z.array(z.object({ entity_id: z.int(), topic: z.string() })),
+    .describe(
+      'Files that no row refers to, previews and pictures of faces too; both paths are relative to the media folder',
+    ),
+  orphaned_faces: z
+    .array(z.object({ face_id: z.int(), entity_id: z.int(), file_path: z.string().nullable() }))
+    .describe('Faces whose picture is not there'),
+  orphaned_vectors: z
+    .array(z.object({ vector_id: z.int(), collection_name: z.string() }))
+    .describe('Vectors of entities or faces that are gone'),
+  orphaned_mqtt: z
+    .array(z.object({ entity_id: z.int(), topic: z.string() }))
+    .describe('Retained messages on the state of entities that are gone'),
   missing_files: z
     .array(z.object({ file_path: z.string(), sha256: z.string(), entity_ids: z.array(z.int()) }))
     .describe('Files that a row refers to and that are not there'),
@@ -42,7 +50,7 @@ export type AuditReport = z.infer<typeof auditReport>;
 
 export const cleanupReport = z.object({
   files_deleted: z.int(),
-  faces_deleted: z.int(),
+  faces_deleted: z.int().describe('Lost pictures of faces that were struck off; they are cut out anew'),
   vectors_deleted: z.int(),
   mqtt_cleared: z.int(),
 });
@@ -102,7 +110,7 @@ export const auditStore = endpoint({
   path: '/system/audit',
   guard: 'admin',
   tag: 'system',
-  summary: 'Compare database and media folder',
+  summary: 'Compare database, media folder and broker',
   query: z.object({ verify: field.bool().default(false).describe('Read every file and compare its SHA-256; slow') }),
   responses: { 200: { description: 'What does not fit', schema: auditReport } },
 });
@@ -113,7 +121,7 @@ export const clearOrphans = endpoint({
   path: '/system/clear-orphans',
   guard: 'admin',
   tag: 'system',
-  summary: 'Remove what no row refers to, each looked at again at the moment of its removal',
+  summary: 'Remove what nothing refers to, each looked at again at the moment of its removal',
   responses: { 200: { description: 'What was removed', schema: cleanupReport } },
 });
 

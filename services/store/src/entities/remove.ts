@@ -1,66 +1,126 @@
-/** Removal for good: an entity, all that lies in it, their histories, and the contents that nothing refers to then. */
+/**
+ * Removal for good: an entity, all that lies in it, their histories, and the contents that nothing refers to then.
+ *
+ * A large collection goes in slices, what lies deepest first, so that no transaction takes long. In between nothing is
+ * half there: each slice is whole, and what remains lies in a collection that was deleted before.
+ */
 import { badRequest } from '@cl-server/runtime';
-import { sql } from 'kysely';
 import type { WriteTransaction } from '../database/transaction.js';
 import { countUse } from '../database/usage.js';
 import { recount } from './counts.js';
 import { findRow } from './writer.js';
 
-export interface Removed {
-  /** The entity first, then what lay in it. */
+export interface RemovedSlice {
   readonly ids: readonly number[];
   readonly bytes: number;
+  /** The entity itself went too: nothing of it remains. */
+  readonly isLast: boolean;
 }
 
-const CHUNK = 500;
+/** Entities removed in one transaction, at most. */
+const SLICE = 200;
 
-const subtree = (id: number) => sql<{ id: number }>`
-  with recursive down (id) as (
-    select id from entities where id = ${id}
-    union
-    select e.id from entities e join down on e.parent_id = down.id
-  ) select id from down`;
+interface Leaf {
+  id: number;
+  is_deleted: number;
+  added_by: string | null;
+  file_size: number | null;
+}
 
 /**
+ * Removes as much as one transaction may; to be called until `isLast`.
  * @throws HttpError 404 missing, 400 where the entity was not deleted before
  */
-export async function removeEntity(tx: WriteTransaction, id: number): Promise<Removed> {
+export async function removeSlice(tx: WriteTransaction, id: number): Promise<RemovedSlice> {
   const target = await findRow(tx, id);
   if (target.is_deleted !== 1)
     throw badRequest(
       `Cannot hard delete entity ${id}: entity must be soft-deleted first (is_deleted=True). ` +
         `Use PATCH /entities/${id} with is_deleted=true before hard deletion.`,
     );
-  const ids = (await subtree(id).execute(tx.db)).rows.map((row) => row.id);
-  const { rows: contents } = await sql<{ sha256: string }>`
-    select distinct sha256 from entity_versions
-    where entity_id in (${subtree(id)}) and sha256 is not null`.execute(tx.db);
-  const { rows: owners } = await sql<{ added_by: string | null; n: number; live: number; bytes: number }>`
-    select added_by, count(*) as n, sum(1 - is_deleted) as live, coalesce(sum(file_size), 0) as bytes from entities
-    where id in (${subtree(id)}) and id <> ${id} group by added_by`.execute(tx.db);
-  await sql`delete from entity_versions where entity_id in (${subtree(id)})`.execute(tx.db);
-  await sql`delete from entities where id in (${subtree(id)})`.execute(tx.db);
-  await recount(tx, target, undefined);
-  for (const { added_by, n, live, bytes } of owners) {
-    await countUse(tx, added_by, -n, -bytes);
-    await tx.count('entities', -n);
-    await tx.count('entities_live', -live);
+  const ids: number[] = [];
+  let bytes = 0;
+  while (ids.length < SLICE) {
+    const { parentId, leaves } = await deepest(tx, id, SLICE - ids.length);
+    if (leaves.length === 0) {
+      bytes += await dropRows(tx, [id]);
+      await recount(tx, target, undefined);
+      return { ids: [...ids, id], bytes, isLast: true };
+    }
+    const gone = leaves.map((leaf) => leaf.id);
+    bytes += await dropRows(tx, gone);
+    await uncount(tx, parentId, leaves);
+    ids.push(...gone);
   }
-  const bytes = await freeContents(
-    tx,
-    contents.map((row) => row.sha256),
-  );
-  return { ids, bytes };
+  return { ids, bytes, isLast: false };
 }
 
+/** Some entities below `root` that have no children, all in one collection; none where `root` has none. */
+async function deepest(
+  { db }: WriteTransaction,
+  root: number,
+  limit: number,
+): Promise<{ readonly parentId: number; readonly leaves: readonly Leaf[] }> {
+  for (let parentId = root; ; ) {
+    const children = await db
+      .selectFrom('entities')
+      .select(['id', 'is_deleted', 'added_by', 'file_size', 'children_total'])
+      .where('parent_id', '=', parentId)
+      .orderBy('id')
+      .limit(limit)
+      .execute();
+    const inner = children.find(({ children_total }) => children_total > 0);
+    if (!inner) return { parentId, leaves: children };
+    parentId = inner.id;
+  }
+}
+
+/** @returns bytes that were freed */
+async function dropRows(tx: WriteTransaction, ids: readonly number[]): Promise<number> {
+  const contents = await tx.db
+    .selectFrom('entity_versions')
+    .select('sha256')
+    .distinct()
+    .where('entity_id', 'in', ids)
+    .where('sha256', 'is not', null)
+    .execute();
+  await tx.db.deleteFrom('entity_versions').where('entity_id', 'in', ids).execute();
+  await tx.db.deleteFrom('entities').where('id', 'in', ids).execute();
+  return freeContents(
+    tx,
+    contents.flatMap(({ sha256 }) => sha256 ?? []),
+  );
+}
+
+/** Takes children that went out of every count. */
+async function uncount(tx: WriteTransaction, parentId: number, leaves: readonly Leaf[]): Promise<void> {
+  const live = leaves.filter((leaf) => leaf.is_deleted === 0).length;
+  await tx.db
+    .updateTable('entities')
+    .set((eb) => ({
+      children_total: eb('children_total', '-', leaves.length),
+      children_live: eb('children_live', '-', live),
+    }))
+    .where('id', '=', parentId)
+    .execute();
+  await tx.count('entities', -leaves.length);
+  await tx.count('entities_live', -live);
+  for (const user of new Set(leaves.map((leaf) => leaf.added_by))) {
+    const own = leaves.filter((leaf) => leaf.added_by === user);
+    await countUse(tx, user, -own.length, -own.reduce((sum, leaf) => sum + (leaf.file_size ?? 0), 0));
+  }
+}
+
+/** Versions looked at in one statement: an entity may have had very many contents. */
+const CONTENTS = 500;
+
 /** Drops the rows of contents that no version refers to; their files are removed after the commit. @returns bytes */
-export async function freeContents(tx: WriteTransaction, digests: readonly string[]): Promise<number> {
+async function freeContents(tx: WriteTransaction, digests: readonly string[]): Promise<number> {
   let bytes = 0;
-  for (let at = 0; at < digests.length; at += CHUNK) {
-    const part = digests.slice(at, at + CHUNK);
+  for (let at = 0; at < digests.length; at += CONTENTS) {
     const freed = await tx.db
       .deleteFrom('files')
-      .where('sha256', 'in', part)
+      .where('sha256', 'in', digests.slice(at, at + CONTENTS))
       .where(({ not, exists, selectFrom }) =>
         not(
           exists(
@@ -70,15 +130,14 @@ export async function freeContents(tx: WriteTransaction, digests: readonly strin
       )
       .returning(['path', 'sha256', 'file_size'])
       .execute();
-    for (const { path, sha256, file_size } of freed) {
-      bytes += file_size;
-      await tx.count('bytes', -file_size);
-      await tx.db
-        .insertInto('pending_removals')
-        .values({ path, sha256, created_at: tx.now })
-        .onConflict((conflict) => conflict.column('path').doNothing())
-        .execute();
-    }
+    if (freed.length === 0) continue;
+    await tx.db
+      .insertInto('pending_removals')
+      .values(freed.map(({ path, sha256 }) => ({ path, sha256, created_at: tx.now })))
+      .onConflict((conflict) => conflict.column('path').doNothing())
+      .execute();
+    bytes += freed.reduce((sum, { file_size }) => sum + file_size, 0);
   }
+  await tx.count('bytes', -bytes);
   return bytes;
 }

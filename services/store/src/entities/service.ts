@@ -1,4 +1,5 @@
 /** What clients can do with entities: the rules of each request around the plain changes of `writer.ts`. */
+import { setImmediate } from 'node:timers/promises';
 import { badRequest, conflict, type HttpError, notFound, unprocessable } from '@cl-server/runtime';
 import type { Kysely } from 'kysely';
 import type { EntityRow, StoreTables } from '../database/tables.js';
@@ -6,7 +7,7 @@ import type { RunWrite, WriteTransaction } from '../database/transaction.js';
 import { assertWithinLimits, type Limits } from '../database/usage.js';
 import type { EntityChange, StoreEvents } from '../events.js';
 import type { Contents, Received, StoredContent } from '../files/contents.js';
-import { removeEntity } from './remove.js';
+import { removeSlice } from './remove.js';
 import { type Change, changeEntity, entityNotFound, findLiveBySha256, findRow, insertEntity } from './writer.js';
 
 export type User = string | null;
@@ -45,6 +46,8 @@ const python = (value: boolean): string => (value ? 'True' : 'False');
 
 export class EntityService {
   readonly #options: EntityServiceOptions;
+  /** Entities that are being removed for good. */
+  readonly #going = new Set<number>();
   constructor(options: EntityServiceOptions) {
     this.#options = options;
   }
@@ -137,6 +140,7 @@ export class EntityService {
       const before = await findRow(tx, id);
       const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
       const deleted = is_deleted === undefined ? before.is_deleted : Number(is_deleted);
+      this.#assertStays(before, deleted);
       const turned = deleted !== before.is_deleted;
       const operation = !turned ? 'update' : deleted === 1 ? 'delete' : 'undelete';
       const row = await changeEntity(tx, before, { ...given, is_deleted: deleted }, operation, unprocessable);
@@ -157,6 +161,7 @@ export class EntityService {
         .executeTakeFirst();
       if (!then) throw versionMissing(id, version);
       const { label, description, parent_id, is_deleted, sha256, file_name } = then;
+      this.#assertStays(before, is_deleted);
       const file =
         sha256 === null
           ? undefined
@@ -175,14 +180,28 @@ export class EntityService {
 
   /** For good, with everything in it. @throws HttpError 404, 400 where it was not deleted before */
   async remove(user: User, id: number): Promise<{ readonly entities: number; readonly bytes: number }> {
-    return this.#options.write(user, async (tx) => {
-      const { ids, bytes } = await removeEntity(tx, id);
-      tx.afterCommit(() => {
+    const removed = { entities: 0, bytes: 0 };
+    this.#going.add(id);
+    try {
+      for (;;) {
+        const { ids, bytes, isLast } = await this.#options.write(user, (tx) => removeSlice(tx, id));
         for (const gone of ids) this.#options.events.removed(gone);
-        this.#options.onContents();
-      });
-      return { entities: ids.length, bytes };
-    });
+        removed.entities += ids.length;
+        removed.bytes += bytes;
+        if (isLast) return removed;
+        // Others have their turn between two slices.
+        await setImmediate();
+      }
+    } finally {
+      this.#going.delete(id);
+      this.#options.onContents();
+    }
+  }
+
+  /** What goes in slices cannot come back in between. @throws HttpError 409 */
+  #assertStays(before: EntityRow, deleted: number): void {
+    if (before.is_deleted === 1 && deleted === 0 && this.#going.has(before.id))
+      throw conflict(`Entity ${before.id} is being removed for good`, { code: 'being_removed' });
   }
 }
 

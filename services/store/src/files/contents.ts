@@ -32,6 +32,7 @@ export class Contents {
   /** By MD5: placing and removing in the same folder never meet. */
   readonly #lock = new KeyedLock();
   #removing: Promise<void> = Promise.resolve();
+  #closing = false;
 
   constructor(options: ContentsOptions) {
     this.#options = options;
@@ -123,9 +124,16 @@ export class Contents {
   removePending(): Promise<void> {
     this.#removing = this.#removing.then(async () => {
       try {
-        const rows = await this.#options.db.selectFrom('pending_removals').selectAll().limit(10_000).execute();
-        for (const { path, sha256 } of rows)
-          await this.#lock.run(path.slice(0, 32), () => this.#removeIfFree(path, sha256));
+        for (let after = ''; ; ) {
+          const rows = await this.#pendingAfter(after);
+          for (const { path, sha256 } of rows) {
+            if (this.#closing) return;
+            await this.#lock.run(path.slice(0, 32), () => this.#removeIfFree(path, sha256));
+          }
+          const last = rows.at(-1);
+          if (!last) return;
+          after = last.path;
+        }
       } catch (error) {
         this.#options.logger.error({ err: error }, 'freed files remain; the next start removes them');
       }
@@ -133,8 +141,19 @@ export class Contents {
     return this.#removing;
   }
 
-  /** Waits for what is being removed. */
+  #pendingAfter(path: string): Promise<{ path: string; sha256: string }[]> {
+    return this.#options.db
+      .selectFrom('pending_removals')
+      .select(['path', 'sha256'])
+      .where('path', '>', path)
+      .orderBy('path')
+      .limit(1_000)
+      .execute();
+  }
+
+  /** Waits for the file that is being removed; the next start goes on with the others. */
   close(): Promise<void> {
+    this.#closing = true;
     return this.#removing;
   }
 

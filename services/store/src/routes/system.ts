@@ -27,12 +27,7 @@ export function serveSystem(app: App, options: SystemRoutesOptions): void {
   const { db, audit, entities, folder, limits, userOf, now } = options;
   app.handle(auditStore, ({ query }) => audit.run(query.verify));
 
-  app.handle(clearOrphans, async () => ({
-    files_deleted: await audit.clear(),
-    faces_deleted: 0,
-    vectors_deleted: 0,
-    mqtt_cleared: 0,
-  }));
+  app.handle(clearOrphans, () => audit.clear());
 
   app.handle(purgeTrashEndpoint, ({ form, user }) =>
     purgeTrash(db, entities, userOf(user), now() - (form?.days ?? 30) * DAY),

@@ -1,131 +1,60 @@
-/** Compares database and media folder while both are in use. */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import fs from 'node:fs/promises';
-import { pipeline } from 'node:stream/promises';
-import type { AuditReport } from '@cl-server/contract';
+/** Compares database, media folder and broker while all are in use. */
+import type { AuditReport, CleanupReport } from '@cl-server/contract';
 import type { Kysely } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
-import type { Contents } from '../files/contents.js';
-import { filesBelow, inGroups } from '../files/walk.js';
+import type { MediaFolder } from '../files/media-folder.js';
+import { findFileFaults } from './file-faults.js';
+import { type Orphans, removeAll, take } from './orphans.js';
 
-type Writable<T> = { -readonly [K in keyof T]: T[K] };
-type FileFaults = Pick<Writable<AuditReport>, 'missing_files' | 'damaged_files'>;
-
-const MAX_ITEMS = 10_000;
-const GROUP = 500;
-
-async function sha256Of(file: string): Promise<string | null> {
-  const hash = createHash('sha256');
-  try {
-    await pipeline(createReadStream(file, { highWaterMark: 1 << 20 }), hash);
-  } catch {
-    return null;
-  }
-  return hash.digest('hex');
+export interface AuditOptions {
+  readonly db: Kysely<StoreTables>;
+  readonly folder: MediaFolder;
+  /** Uploaded, and made from what was uploaded; paths relative to the media folder. */
+  readonly files: readonly Orphans<string>[];
+  readonly faces: Orphans<AuditReport['orphaned_faces'][number]>;
+  readonly vectors: Orphans<AuditReport['orphaned_vectors'][number]>;
+  readonly statuses: Orphans<AuditReport['orphaned_mqtt'][number]>;
+  /** Milliseconds. */
+  readonly now: () => number;
 }
 
+/** Of each kind; a report with more says that it was cut. */
+const MAX_ITEMS = 10_000;
+
 export class Audit {
-  /** @param now milliseconds */
-  constructor(
-    private readonly db: Kysely<StoreTables>,
-    private readonly contents: Contents,
-    private readonly now: () => number,
-  ) {}
+  readonly #options: AuditOptions;
+  constructor(options: AuditOptions) {
+    this.#options = options;
+  }
 
   /** @param verify read every file and compare its digest */
   async run(verify: boolean): Promise<AuditReport> {
-    const orphans: string[] = [];
-    for await (const path of this.orphans()) {
-      orphans.push(path);
-      if (orphans.length > MAX_ITEMS) break;
-    }
-    const faults = await this.#faults(verify);
-    return {
-      orphaned_files: orphans.slice(0, MAX_ITEMS).map((path) => ({ file_path: path, absolute_path: path })),
-      orphaned_faces: [],
-      orphaned_vectors: [],
-      orphaned_mqtt: [],
-      ...faults,
-      truncated: Math.max(orphans.length, faults.missing_files.length, faults.damaged_files.length) >= MAX_ITEMS,
-      timestamp: this.now(),
+    const { db, folder, files, faces, vectors, statuses, now } = this.#options;
+    const paths: string[] = [];
+    for (const kind of files) paths.push(...(await take(kind.find(), MAX_ITEMS - paths.length)));
+    const { missing, damaged } = await findFileFaults(db, folder, verify, MAX_ITEMS);
+    const report = {
+      orphaned_files: paths.map((path) => ({ file_path: path, absolute_path: path })),
+      orphaned_faces: await take(faces.find(), MAX_ITEMS),
+      orphaned_vectors: await take(vectors.find(), MAX_ITEMS),
+      orphaned_mqtt: await take(statuses.find(), MAX_ITEMS),
+      missing_files: [...missing],
+      damaged_files: [...damaged],
     };
+    const truncated = Object.values(report).some((items) => items.length >= MAX_ITEMS);
+    return { ...report, truncated, timestamp: now() };
   }
 
-  /** Files that no row refers to. One that is being placed at this moment is none. */
-  async *orphans(): AsyncGenerator<string> {
-    const { folder } = this.contents;
-    for await (const group of inGroups(filesBelow(folder.root), GROUP)) {
-      const suspects = await this.#withoutRow(group);
-      if (suspects.length === 0) continue;
-      const placing = await folder.abandoned();
-      // Rows are asked for again: what was being placed a moment ago has one now.
-      yield* await this.#withoutRow(suspects.filter((path) => !placing.has(path.slice(0, 32))));
-    }
-  }
-
-  /** Removes every orphan, looking at each again under the lock in which it goes. @returns how many */
-  async clear(): Promise<number> {
+  /** Removes every orphan. What is missing or damaged stays: only a person can say what to do. */
+  async clear(): Promise<CleanupReport> {
+    const { files, faces, vectors, statuses } = this.#options;
     let removed = 0;
-    for await (const path of this.orphans()) if (await this.contents.removeOrphan(path)) removed++;
-    return removed;
-  }
-
-  async #withoutRow(paths: readonly string[]): Promise<string[]> {
-    if (paths.length === 0) return [];
-    const rows = await this.db.selectFrom('files').select('path').where('path', 'in', paths).execute();
-    const known = new Set(rows.map((row) => row.path));
-    return paths.filter((path) => !known.has(path));
-  }
-
-  async *#rows(): AsyncGenerator<{ sha256: string; path: string }> {
-    let after = '';
-    for (;;) {
-      const rows = await this.db
-        .selectFrom('files')
-        .select(['sha256', 'path'])
-        .where('sha256', '>', after)
-        .orderBy('sha256')
-        .limit(GROUP)
-        .execute();
-      if (rows.length === 0) return;
-      yield* rows;
-      after = rows.at(-1)?.sha256 ?? '';
-    }
-  }
-
-  async #faults(verify: boolean): Promise<FileFaults> {
-    const missing: { sha256: string; path: string }[] = [];
-    const damaged: FileFaults['damaged_files'] = [];
-    for await (const { sha256, path } of this.#rows()) {
-      if (missing.length + damaged.length >= MAX_ITEMS) break;
-      const file = this.contents.folder.resolve(path);
-      const isThere = await fs.access(file).then(
-        () => true,
-        () => false,
-      );
-      if (!isThere) missing.push({ sha256, path });
-      else if (verify) {
-        const actual = await sha256Of(file);
-        if (actual !== sha256) damaged.push({ file_path: path, sha256, actual_sha256: actual });
-      }
-    }
-    return { missing_files: await this.#withEntities(missing), damaged_files: damaged };
-  }
-
-  /** A content that was freed meanwhile is not missing. */
-  async #withEntities(missing: readonly { sha256: string; path: string }[]): Promise<FileFaults['missing_files']> {
-    const found: FileFaults['missing_files'] = [];
-    for (const { sha256, path } of missing) {
-      const rows = await this.db
-        .selectFrom('entity_versions')
-        .select('entity_id')
-        .distinct()
-        .where('sha256', '=', sha256)
-        .limit(100)
-        .execute();
-      if (rows.length > 0) found.push({ file_path: path, sha256, entity_ids: rows.map((row) => row.entity_id) });
-    }
-    return found;
+    for (const kind of files) removed += await removeAll(kind);
+    return {
+      files_deleted: removed,
+      faces_deleted: await removeAll(faces),
+      vectors_deleted: await removeAll(vectors),
+      mqtt_cleared: await removeAll(statuses),
+    };
   }
 }

@@ -1,0 +1,88 @@
+/** Contents whose file is not there, or is not what was uploaded. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import fs from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
+import type { AuditReport } from '@cl-server/contract';
+import type { Kysely } from 'kysely';
+import type { StoreTables } from '../database/tables.js';
+import type { MediaFolder } from '../files/media-folder.js';
+
+type MissingFile = AuditReport['missing_files'][number];
+type DamagedFile = AuditReport['damaged_files'][number];
+
+export interface FileFaults {
+  readonly missing: readonly MissingFile[];
+  readonly damaged: readonly DamagedFile[];
+}
+
+const GROUP = 500;
+/** Entities named for each missing file. */
+const MAX_ENTITIES = 100;
+
+async function sha256Of(file: string): Promise<string | null> {
+  const hash = createHash('sha256');
+  try {
+    await pipeline(createReadStream(file, { highWaterMark: 1 << 20 }), hash);
+  } catch {
+    return null;
+  }
+  return hash.digest('hex');
+}
+
+async function* contents(db: Kysely<StoreTables>): AsyncGenerator<{ sha256: string; path: string }> {
+  for (let after = ''; ; ) {
+    const rows = await db
+      .selectFrom('files')
+      .select(['sha256', 'path'])
+      .where('sha256', '>', after)
+      .orderBy('sha256')
+      .limit(GROUP)
+      .execute();
+    yield* rows;
+    const last = rows.at(-1);
+    if (!last) return;
+    after = last.sha256;
+  }
+}
+
+/** Who refers to a content; nobody where it was freed meanwhile, and then it is not missing. */
+async function entitiesOf(db: Kysely<StoreTables>, sha256: string): Promise<number[]> {
+  const rows = await db
+    .selectFrom('entity_versions')
+    .select('entity_id')
+    .distinct()
+    .where('sha256', '=', sha256)
+    .limit(MAX_ENTITIES)
+    .execute();
+  return rows.map((row) => row.entity_id);
+}
+
+/**
+ * @param verify read every file and compare its digest
+ * @param limit faults after which the search ends
+ */
+export async function findFileFaults(
+  db: Kysely<StoreTables>,
+  folder: MediaFolder,
+  verify: boolean,
+  limit: number,
+): Promise<FileFaults> {
+  const missing: MissingFile[] = [];
+  const damaged: DamagedFile[] = [];
+  for await (const { sha256, path } of contents(db)) {
+    if (missing.length + damaged.length >= limit) break;
+    const file = folder.resolve(path);
+    const isThere = await fs.access(file).then(
+      () => true,
+      () => false,
+    );
+    const actual = isThere && verify ? await sha256Of(file) : sha256;
+    if (isThere && actual === sha256) continue;
+    const entity_ids = await entitiesOf(db, sha256);
+    if (entity_ids.length === 0) continue;
+    if (isThere) damaged.push({ file_path: path, sha256, actual_sha256: actual });
+    else missing.push({ file_path: path, sha256, entity_ids });
+  }
+  return { missing, damaged };
+}

@@ -1,0 +1,128 @@
+/** What a broker hears of the store, and what it still holds of what is gone. */
+import { randomBytes } from 'node:crypto';
+import type { AuditReport, CleanupReport, EntityEvent, ItemEvent } from '@cl-server/contract';
+import { TOPICS } from '@cl-server/contract';
+import { type Broadcaster, connectBroadcaster, silentLogger } from '@cl-server/runtime';
+import { backends, eventually, hasMosquitto, startMosquitto, type TestBroker } from '@cl-server/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startStore, type TestStore } from './support/store.js';
+import { ADMIN } from './support/tokens.js';
+
+describe.runIf(hasMosquitto()).each(backends().slice(0, 1))('events of the store', (backend) => {
+  let broker: TestBroker;
+  let broadcaster: Broadcaster;
+  let listener: Broadcaster;
+  let store: TestStore;
+  let port: number;
+  const items: ItemEvent[] = [];
+  const entities: EntityEvent[] = [];
+  const cleared: string[] = [];
+
+  beforeAll(async () => {
+    broker = await startMosquitto();
+    const logger = silentLogger();
+    broadcaster = await connectBroadcaster({ url: broker.url, logger });
+    listener = await connectBroadcaster({ url: broker.url, logger });
+    store = await startStore(backend, { broadcaster });
+    port = Number(new URL(store.url).port);
+    await listener.subscribe(TOPICS.storeItems(port), (_topic, payload) => items.push(JSON.parse(String(payload))));
+    await listener.subscribe(TOPICS.storeEntities(port), (_topic, payload) =>
+      entities.push(JSON.parse(String(payload))),
+    );
+    await listener.subscribe(TOPICS.entityStatus(port, '+'), (topic, payload) => {
+      if (payload.length === 0) cleared.push(topic);
+    });
+  });
+  afterAll(async () => {
+    await store.stop();
+    await broadcaster.close();
+    await listener.close();
+    await broker.stop();
+  });
+
+  /** Messages of one connection arrive in order: with this one all before it are there. */
+  const settle = async (): Promise<void> => {
+    const { id } = await store.collection('mark');
+    await eventually(() => entities.some((event) => event.id === id), { what: 'the mark' });
+    items.length = 0;
+    entities.length = 0;
+    cleared.length = 0;
+  };
+  const heard = async (): Promise<{ items: ItemEvent[]; changes: string[]; cleared: string[] }> => {
+    const { id } = await store.collection('mark');
+    await eventually(() => entities.some((event) => event.id === id), { what: 'the mark' });
+    const changes = entities.filter((event) => event.id !== id).map((event) => `${event.change} ${event.id}`);
+    return { items: [...items], changes, cleared: [...cleared] };
+  };
+
+  it('tells of new media and of replaced files, and takes back what was said of the earlier content', async () => {
+    await settle();
+    const bytes = randomBytes(50);
+    const { json: entity } = await store.upload(bytes);
+    const { json: replaced } = await store.call('PUT', `/entities/${entity.id}`, {
+      form: { is_collection: 'false', label: 'x', media_file: { name: 'b', bytes: randomBytes(50) } },
+    });
+    await store.call('POST', `/entities/${entity.id}/versions/1/restore`);
+    const all = await heard();
+    expect(all.items.map(({ id, md5 }) => [id, md5])).toEqual([
+      [entity.id, entity.md5],
+      [entity.id, replaced.md5],
+      [entity.id, entity.md5],
+    ]);
+    expect(all.items.every(({ timestamp }) => timestamp > 1_600_000_000_000)).toBe(true);
+    expect(all.changes).toEqual([`created ${entity.id}`, `updated ${entity.id}`, `updated ${entity.id}`]);
+    expect(all.cleared).toEqual(Array.from({ length: 3 }, () => TOPICS.entityStatus(port, entity.id)));
+  });
+
+  it('tells of every other change without calling it a new item', async () => {
+    const collection = await store.collection('c');
+    const entity = await store.media({ parent_id: String(collection.id) }, Buffer.from('the same'));
+    await settle();
+    await store.upload(Buffer.from('the same'));
+    await store.patch(entity.id, { label: 'new' });
+    await store.patch(entity.id, { is_deleted: 'true' });
+    await store.patch(entity.id, { is_deleted: 'false' });
+    await store.upload(randomBytes(10), 'a', { parent_id: '424242' });
+    await store.patch(collection.id, { is_deleted: 'true' });
+    await store.remove(collection.id);
+    const all = await heard();
+    expect(all.items).toEqual([]);
+    expect(all.changes).toEqual([
+      `updated ${entity.id}`,
+      `deleted ${entity.id}`,
+      `restored ${entity.id}`,
+      `deleted ${collection.id}`,
+      `removed ${entity.id}`,
+      `removed ${collection.id}`,
+    ]);
+    expect(all.cleared).toEqual([entity.id, collection.id].map((id) => TOPICS.entityStatus(port, id)));
+  });
+
+  it('finds retained states of entities that are gone, and clears those alone', async () => {
+    const { id } = await store.media();
+    await settle();
+    for (const entity of [id, 99_999_999])
+      await listener.publish(TOPICS.entityStatus(port, entity), { entity_id: entity }, { retain: true });
+    const audit = async () => (await store.get<AuditReport>('/system/audit', { token: ADMIN })).json.orphaned_mqtt;
+    expect(await audit()).toEqual([{ entity_id: 99_999_999, topic: TOPICS.entityStatus(port, 99_999_999) }]);
+    const { json } = await store.call<CleanupReport>('POST', '/system/clear-orphans', { token: ADMIN });
+    expect(json.mqtt_cleared).toBe(1);
+    expect(await audit()).toEqual([]);
+    expect((await heard()).cleared).toEqual([TOPICS.entityStatus(port, 99_999_999)]);
+  });
+
+  it('serves without the broker, and speaks again when it is back', async () => {
+    await broker.restart();
+    const { json } = await store.upload(randomBytes(20));
+    expect(json.id).toBeGreaterThan(0);
+    await eventually(() => broadcaster.connected && listener.connected, { what: 'the broker', within: 20_000 });
+    items.length = 0;
+    await eventually(
+      async () => {
+        const { json: next } = await store.upload(randomBytes(20));
+        return items.some((item) => item.id === next.id);
+      },
+      { what: 'an item after the restart' },
+    );
+  }, 30_000);
+});
