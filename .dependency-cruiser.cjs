@@ -34,7 +34,11 @@ module.exports = {
       from: { path: '^((?:packages|services|apps)/[^/]+)/' },
       to: {
         path: '^(packages|services|apps)/[^/]+/(src|dist)/.+',
-        pathNot: ['^$1/', '/(src|dist)/(index|testing|constants|version|files/media-type|tasks/hamming)\\.(ts|js|d\\.ts)$'],
+        pathNot: [
+          '^$1/',
+          '^packages/runtime/(src|dist)/(program|broadcaster/index|tokens/index)\\.(ts|js|d\\.ts)$',
+          '/(src|dist)/(index|testing|constants|version|files/media-type|tasks/hamming)\\.(ts|js|d\\.ts)$',
+        ],
       },
     },
     {

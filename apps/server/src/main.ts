@@ -1,34 +1,51 @@
 /** The command `cl-server`: reads the settings, then runs one sub-command. */
 import path from 'node:path';
-import { loadConfig, type RunningProgram, StartupError } from '@cl-server/runtime';
+import { loadConfig, type RunningProgram, StartupError } from '@cl-server/runtime/program';
 import type { CommandInput } from './commands/command.js';
-import { doctor } from './commands/doctor.js';
-import { migrate } from './commands/migrate.js';
-import { models } from './commands/models/models.js';
-import { plugins } from './commands/plugins.js';
-import { start } from './commands/start.js';
-import { status } from './commands/status.js';
 import { defaultDataDir } from './data-folder.js';
 import type { Environment } from './platform/tools.js';
 import { launcherSettings } from './settings.js';
 
+/** A returned program runs on; undefined: the command is done. */
+type Run = (input: CommandInput) => Promise<RunningProgram | undefined>;
+
 interface Command {
   readonly summary: string;
-  /** A returned program runs on; undefined: the command is done. */
-  run(input: CommandInput): Promise<RunningProgram | undefined>;
+  /** Each is loaded when it is asked for: what the others need would slow down every start. */
+  load(): Promise<Run>;
 }
 
 const COMMANDS: Readonly<Record<string, Command>> = {
-  start: { summary: 'Start everything (the default)', run: start },
-  doctor: { summary: 'Check everything that the platform needs, and say what to do', run: doctor },
-  status: { summary: 'Ask a running platform how it is', run: status },
-  migrate: { summary: 'Bring all databases to the newest schema', run: migrate },
-  plugins: { summary: 'List the tasks, where they come from and which are out of use', run: plugins },
+  start: {
+    summary: 'Start everything (the default)',
+    load: async () => (await import('./commands/start.js')).start,
+  },
+  doctor: {
+    summary: 'Check everything that the platform needs, and say what to do',
+    load: async () => (await import('./commands/doctor.js')).doctor,
+  },
+  status: {
+    summary: 'Ask a running platform how it is',
+    load: async () => (await import('./commands/status.js')).status,
+  },
+  migrate: {
+    summary: 'Bring all databases to the newest schema',
+    load: async () => (await import('./commands/migrate.js')).migrate,
+  },
+  plugins: {
+    summary: 'List the tasks, where they come from and which are out of use',
+    load: async () => (await import('./commands/plugins.js')).plugins,
+  },
   models: {
     summary: 'List, fetch and verify models, choose which serves what; "models --help" tells more',
-    run: ({ args, env, dataDir, print }) => models([...args, '--data-dir', dataDir], env, print),
+    load:
+      async () =>
+      async ({ args, env, dataDir, print }) =>
+        (await loadModels())([...args, '--data-dir', dataDir], env, print),
   },
 };
+
+const loadModels = async () => (await import('./commands/models/models.js')).models;
 
 const commandList = (): string =>
   ['Commands:', ...Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}`), ''].join(
@@ -41,7 +58,7 @@ export async function main(argv: readonly string[], env: Environment): Promise<R
     process.stdout.write(text);
   };
   // It has options of its own.
-  if (argv[0] === 'models') return models(argv.slice(1), env, print);
+  if (argv[0] === 'models') return (await loadModels())(argv.slice(1), env, print);
   const loaded = loadConfig({
     program: 'cl-server',
     description: 'runs the whole platform on one machine',
@@ -59,5 +76,6 @@ export async function main(argv: readonly string[], env: Environment): Promise<R
   if (!command || (rest.length > 0 && name !== 'models'))
     throw new StartupError(`unknown command "${loaded.positionals.join(' ')}"\n${commandList().trimEnd()}`, 2);
   const dataDir = path.resolve(loaded.values.dataDir ?? defaultDataDir());
-  return command.run({ settings: loaded.values, env, dataDir, args: rest, print });
+  const run = await command.load();
+  return run({ settings: loaded.values, env, dataDir, args: rest, print });
 }

@@ -1,6 +1,6 @@
 /** Settings of the launcher. What it resolves here it hands to its children by environment, so that all agree. */
 import os from 'node:os';
-import { PORTS } from '@cl-server/contract';
+import { PORTS } from '@cl-server/contract/constants';
 import {
   asBool,
   asInt,
@@ -13,7 +13,7 @@ import {
   mqttSettings,
   type Settings,
   type Values,
-} from '@cl-server/runtime';
+} from '@cl-server/runtime/program';
 
 export const mqttWsPortSetting = {
   env: 'MQTT_WS_PORT',

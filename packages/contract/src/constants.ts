@@ -59,3 +59,24 @@ export const TOKEN_ISSUER = 'cl-server';
 
 /** Task names that can never be a plugin's, because a path of the API has that name. */
 export const RESERVED_TASK_NAMES = ['batch', 'events'] as const;
+
+/** Stable word for a status whose cause has no word of its own. */
+export const CODE_OF_STATUS: Readonly<Record<number, string>> = {
+  400: 'bad_request',
+  401: 'unauthenticated',
+  403: 'forbidden',
+  404: 'not_found',
+  405: 'method_not_allowed',
+  408: 'timeout',
+  409: 'conflict',
+  411: 'length_required',
+  413: 'too_large',
+  415: 'unsupported_media_type',
+  416: 'range_not_satisfiable',
+  422: 'validation',
+  429: 'too_many_requests',
+  431: 'headers_too_large',
+  500: 'internal',
+  503: 'unavailable',
+  507: 'storage_full',
+};

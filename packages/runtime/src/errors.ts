@@ -1,4 +1,5 @@
-import { CODE_OF_STATUS, type ValidationItem } from '@cl-server/contract';
+import type { ValidationItem } from '@cl-server/contract';
+import { CODE_OF_STATUS } from '@cl-server/contract/constants';
 
 export interface RefusalOptions {
   /** Stable word; defaults to the word of the status. */

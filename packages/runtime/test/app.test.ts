@@ -141,4 +141,17 @@ describe('an app made from its endpoint table', () => {
     for (const path of ['/livez', '/readyz', '/metrics', '/openapi.json', '/docs'])
       expect([path, (await fetch(base + path)).status]).toEqual([path, 200]);
   });
+
+  it('shows its document on a page that loads nothing from elsewhere', async () => {
+    const page = await fetch(`${base}/docs`);
+    expect([page.headers.get('content-type'), page.headers.get('x-content-type-options')]).toEqual([
+      'text/html; charset=utf-8',
+      'nosniff',
+    ]);
+    expect(await page.text()).not.toMatch(/(src|href)="(https?:)?\/\//);
+    for (const path of ['/docs/static/swagger-ui-bundle.js', '/docs/static/swagger-initializer.js', '/docs/yaml'])
+      expect([path, (await fetch(base + path)).status]).toEqual([path, 200]);
+    expect(await (await fetch(`${base}/docs/json`)).json()).toEqual(await (await fetch(`${base}/openapi.json`)).json());
+    expect((await fetch(`${base}/docs/none`)).status).toBe(404);
+  });
 });

@@ -1,4 +1,4 @@
-import { runProgram } from '@cl-server/runtime';
+import { runProgram } from '@cl-server/runtime/program';
 import { brokerProgram } from '../broker/program.js';
 
 await runProgram({

@@ -1,4 +1,4 @@
-import { runProgram } from '@cl-server/runtime';
+import { runProgram } from '@cl-server/runtime/program';
 import { main } from '../main.js';
 
 await runProgram({ name: 'cl-server', start: () => main(process.argv.slice(2), process.env) });

@@ -10,8 +10,8 @@
  *
  * Rights that a token gave end with the token, in the middle of a connection too.
  */
-import { TOPICS } from '@cl-server/contract';
-import { topicMatches } from '@cl-server/runtime';
+import { TOPICS } from '@cl-server/contract/constants';
+import { topicMatches } from '@cl-server/runtime/broadcaster';
 
 export type Identity =
   | { readonly kind: 'service' }

@@ -8,14 +8,12 @@ import {
   logLevelSetting,
   mqttSettings,
   openDataDir,
-  RemoteKeys,
-  RevocationPoll,
   type RunningProgram,
   type Settings,
   serviceCredential,
   serviceUrlSettings,
-  TokenVerifier,
-} from '@cl-server/runtime';
+} from '@cl-server/runtime/program';
+import { RemoteKeys, RevocationPoll, TokenVerifier } from '@cl-server/runtime/tokens';
 import { mqttWsPortSetting } from '../settings.js';
 import { Access } from './access.js';
 import { startBroker } from './broker.js';

@@ -1,4 +1,4 @@
-import { StartupError } from '@cl-server/runtime';
+import { StartupError } from '@cl-server/runtime/program';
 import {
   brokerFinding,
   databaseFindings,

@@ -1,4 +1,4 @@
-import { messageOf, type RunningProgram } from '@cl-server/runtime';
+import { messageOf, type RunningProgram } from '@cl-server/runtime/program';
 import pc from 'picocolors';
 import { type Platform, startPlatform } from '../platform/platform.js';
 import type { CommandInput } from './command.js';

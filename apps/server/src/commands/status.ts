@@ -1,6 +1,6 @@
 import net from 'node:net';
 import { type Readiness, readiness } from '@cl-server/contract';
-import { messageOf, StartupError } from '@cl-server/runtime';
+import { messageOf, StartupError } from '@cl-server/runtime/program';
 import { platformUrls } from '../platform/plan.js';
 import type { CommandInput } from './command.js';
 import { table } from './table.js';

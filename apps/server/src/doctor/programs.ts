@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { messageOf } from '@cl-server/runtime';
+import { messageOf } from '@cl-server/runtime/program';
 import { type Environment, findTool, howToGet, TOOLS } from '../platform/tools.js';
 import { type Finding, missing, ok } from './requirement.js';
 

@@ -1,5 +1,5 @@
 import net from 'node:net';
-import { StartupError } from '@cl-server/runtime';
+import { StartupError } from '@cl-server/runtime/program';
 
 export interface PortWish {
   /** What it is for, in messages. */

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { messageOf, StartupError } from '@cl-server/runtime';
+import { messageOf, StartupError } from '@cl-server/runtime/program';
 
 export interface ReadyOptions {
   /** Milliseconds. */

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { StartupError } from '@cl-server/runtime';
+import { StartupError } from '@cl-server/runtime/program';
 
 export interface Tool {
   readonly name: string;

@@ -16,7 +16,7 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Readable } from 'node:stream';
-import type { DrainMessage, Logger, ReadyMessage } from '@cl-server/runtime';
+import type { DrainMessage, Logger, ReadyMessage } from '@cl-server/runtime/program';
 
 export interface ChildSpec {
   /** Short name for logs: `auth`, `worker-1`. */

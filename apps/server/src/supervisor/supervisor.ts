@@ -1,5 +1,5 @@
 /** Children in stages: started stage by stage, drained in the opposite order. */
-import type { Logger } from '@cl-server/runtime';
+import type { Logger } from '@cl-server/runtime/program';
 import { Child, type ChildSpec, type ReadyInfo, type Timing } from './child.js';
 import type { Output } from './output.js';
 

@@ -1,4 +1,4 @@
-import { SERVICE_MQTT_USER } from '@cl-server/contract';
+import { SERVICE_MQTT_USER } from '@cl-server/contract/constants';
 import type { mqttSettings } from '../config/common.js';
 import type { Values } from '../config/setting.js';
 import type { Logger } from '../logging/logger.js';

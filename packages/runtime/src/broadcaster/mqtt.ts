@@ -1,4 +1,4 @@
-import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
+import type { IClientOptions, MqttClient } from 'mqtt';
 import type { Logger } from '../logging/logger.js';
 import { type Broadcaster, type MessageListener, topicMatches } from './broadcaster.js';
 
@@ -149,6 +149,7 @@ class MqttBroadcaster implements Broadcaster {
  * as long as the process lives.
  */
 export async function connectBroadcaster(options: MqttOptions): Promise<Broadcaster> {
+  const { default: mqtt } = await import('mqtt'); // not loaded where there is no broker
   const client = mqtt.connect(options.url, connectionOptions(options));
   const broadcaster = new MqttBroadcaster(client, options.logger);
   await new Promise<void>((resolve) => {

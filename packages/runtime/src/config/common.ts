@@ -1,5 +1,5 @@
 /** Settings that several programs share, defined once so that names and defaults agree. */
-import { PORTS, TOPICS } from '@cl-server/contract';
+import { PORTS, TOPICS } from '@cl-server/contract/constants';
 import { asBool, asBytes, asChoice, asInt, asNonEmpty, asNumber, asPort, asText, asUrl } from './setting.js';
 
 export const LOG_LEVELS = ['critical', 'fatal', 'error', 'warning', 'warn', 'info', 'debug', 'trace'] as const;

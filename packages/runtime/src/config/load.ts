@@ -5,8 +5,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { parse as parseYaml } from 'yaml';
 import { messageOf, StartupError } from '../errors.js';
+import { load } from '../lazy.js';
 import { SETTING_NAMES } from './names.js';
 import type { Setting, Settings, Values } from './setting.js';
 
@@ -112,7 +112,8 @@ function readYaml(folder: string | undefined): { values: Map<string, string>; fa
     return { values, faults: [`config.yaml cannot be read: ${messageOf(error)}`] };
   }
   try {
-    const parsed: unknown = parseYaml(text) ?? {};
+    const yaml = load('yaml') as typeof import('yaml');
+    const parsed: unknown = yaml.parse(text) ?? {};
     if (typeof parsed !== 'object' || Array.isArray(parsed) || parsed === null)
       return { values, faults: ['config.yaml must be a list of "key: value" lines'] };
     for (const [key, value] of Object.entries(parsed))

@@ -1,23 +1,25 @@
 import { Kysely, PostgresDialect } from 'kysely';
-import pg from 'pg';
+import type pg from 'pg';
+import { load } from '../lazy.js';
 import type { DatabaseOptions, PostgresDatabase } from './database.js';
 
 const INT8 = 20;
 const NUMERIC = 1700;
 
 /** Counts and millisecond times fit a double; as text they would differ from SQLite's. */
-const types: pg.CustomTypesConfig = {
+const parsersOf = (types: typeof pg.types): pg.CustomTypesConfig => ({
   getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
     oid === INT8 || oid === NUMERIC
       ? Number
-      : pg.types.getTypeParser(oid, format as 'text')) as pg.CustomTypesConfig['getTypeParser'],
-};
+      : types.getTypeParser(oid, format as 'text')) as pg.CustomTypesConfig['getTypeParser'],
+});
 
 export function openPostgres<Tables>(url: string, options: DatabaseOptions): PostgresDatabase<Tables> {
-  const pool = new pg.Pool({
+  const { Pool, types } = load('pg') as typeof pg;
+  const pool = new Pool({
     connectionString: url,
     max: options.poolSize ?? 10,
-    types,
+    types: parsersOf(types),
     options: `-c search_path=${options.schema},public -c idle_in_transaction_session_timeout=60000`,
     connectionTimeoutMillis: 10_000,
   });

@@ -4,21 +4,13 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
-import {
-  type AnyEndpoint,
-  type ApiInfo,
-  CODE_OF_STATUS,
-  openApiDocument,
-  type Readiness,
-  systemEndpoints,
-} from '@cl-server/contract';
-import fastifyCors from '@fastify/cors';
-import fastifySwagger from '@fastify/swagger';
-import fastifySwaggerUi from '@fastify/swagger-ui';
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { type AnyEndpoint, type ApiInfo, CODE_OF_STATUS, type Readiness, systemEndpoints } from '@cl-server/contract';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { HttpError, messageOf } from '../errors.js';
+import { load } from '../lazy.js';
 import type { Logger } from '../logging/logger.js';
 import type { Authorize } from '../tokens/guard.js';
+import { serveDocuments } from './documents.js';
 import { addHandler, type Handler, type RouteOptions } from './handler.js';
 import { type HttpMetrics, httpMetrics, type MetricsRegistry } from './metrics.js';
 import { methodsAt } from './path.js';
@@ -56,17 +48,24 @@ export interface App {
 const JSON_BODY_LIMIT = 1_048_576;
 const SWEEP_EVERY = 50;
 
+const noCompiler = () => (): never => {
+  throw new Error('a route has a schema beside the endpoint table');
+};
+
 export function createApp(options: AppOptions): App {
   const { logger, metrics } = options;
   const endpoints: readonly AnyEndpoint[] = [...options.endpoints, ...systemEndpoints];
   // No logger for Fastify: it would make a child, with its redaction, for every request; `observe` says what there is to say.
-  const fastify = Fastify({
+  const { fastify: create } = load('fastify') as typeof import('fastify');
+  const fastify = create({
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 2_000 },
     requestIdHeader: false,
     genReqId: (request) => requestId(request.headers['x-request-id']),
     // Faults found before a route is: they must look like all others.
     frameworkErrors: (error, request, reply) => void answerError(error, request, reply, logger),
     bodyLimit: JSON_BODY_LIMIT,
+    // Requests and answers are checked by the endpoint table; Fastify's own compilers would only be loaded.
+    schemaController: { compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler } },
     trustProxy: options.trustProxy ?? false,
     connectionTimeout: 120_000,
     keepAliveTimeout: 65_000,
@@ -79,7 +78,7 @@ export function createApp(options: AppOptions): App {
   fastify.setErrorHandler((error, request, reply) => answerError(error, request, reply, logger));
   fastify.setNotFoundHandler((request, reply) => answerNotFound(endpoints, request, reply));
   if (options.corsOrigins && options.corsOrigins.length > 0)
-    void fastify.register(fastifyCors, {
+    void fastify.register((load('@fastify/cors') as typeof import('@fastify/cors')).fastifyCors, {
       origin: options.corsOrigins.includes('*') ? true : [...options.corsOrigins],
       exposedHeaders: [
         'content-range',
@@ -208,16 +207,6 @@ function answerNotFound(endpoints: readonly AnyEndpoint[], request: FastifyReque
     code: CODE_OF_STATUS[status],
     request_id: request.id,
   });
-}
-
-function serveDocuments(fastify: FastifyInstance, info: ApiInfo, endpoints: readonly AnyEndpoint[]): void {
-  const document = openApiDocument(info, endpoints);
-  fastify.get('/openapi.json', async () => document);
-  void fastify.register(fastifySwagger, {
-    mode: 'static',
-    specification: { document: document as never },
-  });
-  void fastify.register(fastifySwaggerUi, { routePrefix: '/docs' });
 }
 
 function serveSystem(app: App, checks: Readonly<Record<string, ReadinessCheck>>, metrics: MetricsRegistry): void {

@@ -1,6 +1,6 @@
 /** Logging: JSON lines, or readable ones on a terminal; secrets redacted by key. */
 import { type DestinationStream, type Logger, type LoggerOptions, pino, stdTimeFunctions } from 'pino';
-import pretty from 'pino-pretty';
+import { load } from '../lazy.js';
 
 export type { Logger } from 'pino';
 
@@ -37,12 +37,9 @@ export function createLogger({ name, level, destination }: LoggerConfig): Logger
     formatters: { level: (label) => ({ level: label }) },
   };
   if (destination) return pino(options, destination);
-  if (process.stdout.isTTY)
-    return pino(
-      options,
-      pretty({ sync: true, ignore: 'pid', translateTime: 'SYS:HH:MM:ss.l', messageFormat: '{msg}' }),
-    );
-  return pino(options);
+  if (!process.stdout.isTTY) return pino(options);
+  const pretty = load('pino-pretty') as typeof import('pino-pretty');
+  return pino(options, pretty({ sync: true, ignore: 'pid', translateTime: 'SYS:HH:MM:ss.l', messageFormat: '{msg}' }));
 }
 
 /** A logger that says nothing, for tests and tools. */

@@ -1,0 +1,46 @@
+/**
+ * A service's own documents: `/openapi.json`, and at `/docs` the page that shows it. Both are made when they are first
+ * asked for: at each start of each service they would cost a third of its time, and few ever look.
+ */
+import { type AnyEndpoint, type ApiInfo, openApiDocument } from '@cl-server/contract';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { load } from '../lazy.js';
+
+const PREFIX = '/docs';
+
+/** Swagger UI in an application of its own, since none can be given new routes once it listens. */
+async function pageOf(document: object): Promise<FastifyInstance> {
+  const { fastify } = load('fastify') as typeof import('fastify');
+  const page = fastify({ routerOptions: { ignoreTrailingSlash: true } });
+  page.addHook('onRequest', (_request, reply, done) => {
+    reply.header('x-content-type-options', 'nosniff');
+    done();
+  });
+  const { fastifySwagger } = load('@fastify/swagger') as typeof import('@fastify/swagger');
+  const { fastifySwaggerUi } = load('@fastify/swagger-ui') as typeof import('@fastify/swagger-ui');
+  await page.register(fastifySwagger, { mode: 'static', specification: { document: document as never } });
+  await page.register(fastifySwaggerUi, { routePrefix: PREFIX });
+  await page.ready();
+  return page;
+}
+
+export function serveDocuments(fastify: FastifyInstance, info: ApiInfo, endpoints: readonly AnyEndpoint[]): void {
+  let document: object | undefined;
+  const made = (): object => {
+    document ??= openApiDocument(info, endpoints);
+    return document;
+  };
+  let page: Promise<FastifyInstance> | undefined;
+  const show = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    page ??= pageOf(made());
+    const { routing } = await page;
+    reply.hijack();
+    routing(request.raw, reply.raw);
+  };
+  fastify.get('/openapi.json', async () => made());
+  fastify.get(PREFIX, show);
+  fastify.get(`${PREFIX}/*`, show);
+  fastify.addHook('onClose', async () => {
+    await (await page)?.close();
+  });
+}
