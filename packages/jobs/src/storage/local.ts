@@ -96,9 +96,12 @@ export class LocalJobStorage implements JobStorage {
 
   async seal(jobId: string, attempt: number): Promise<void> {
     const folder = this.#paths.attempt(jobId, attempt);
-    await syncTree(folder, this.root).catch((error: unknown) => {
+    try {
+      if (!fs.statSync(folder, { throwIfNoEntry: false })) return; // most tasks without files end here, quickly
+      await syncTree(folder, this.root);
+    } catch (error) {
       if (!isMissing(error)) throw storageFault(error);
-    });
+    }
   }
 
   async removeAttempt(jobId: string, attempt: number): Promise<void> {

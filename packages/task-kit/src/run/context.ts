@@ -1,4 +1,5 @@
 /** Makes the context that a task runs in; the worker's runner and the test kit give tasks the very same. */
+import { mkdirSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import type { TaskContext, TaskEnvironment, TaskFiles, TaskLogger } from '../context.js';
@@ -11,6 +12,7 @@ export interface ContextOptions {
   readonly input: string | undefined;
   /** Absolute path of the folder that takes the results. */
   readonly results: string;
+  /** Absolute path of the scratch folder, which is made when the task asks for it; most never do. */
   readonly scratch: string;
   readonly signal: AbortSignal;
   readonly logger: TaskLogger;
@@ -53,7 +55,10 @@ export function createTaskContext(options: ContextOptions): TaskContext<Record<s
     attempt,
     params: options.params as TaskContext<Record<string, unknown>>['params'],
     files: filesOf(options),
-    scratch,
+    get scratch() {
+      mkdirSync(scratch, { recursive: true, mode: 0o700 });
+      return scratch;
+    },
     signal,
     logger,
     env,

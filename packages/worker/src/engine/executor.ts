@@ -36,7 +36,9 @@ export interface Unit {
 /** Longest delay a timer takes; a task that may run for longer than 24 days is not ended by one. */
 const LONGEST_TIMER = 2_147_483_647;
 /** Milliseconds after which short jobs in a row turned out not to be short: the waiting ones go back to the queue. */
-const ROW_LASTS = 100;
+const ROW_LASTS = 500;
+/** Milliseconds that a result waits for its neighbours at most. */
+const WRITE_EVERY = 50;
 
 export class Executor {
   readonly #parts: ExecutorParts;
@@ -108,6 +110,7 @@ export class Executor {
     const write = (): void => {
       for (const settle of ended.splice(0)) written.push(settle());
     };
+    const writing = setInterval(write, WRITE_EVERY);
     const late = setTimeout(() => {
       for (const attempt of waiting.splice(0)) ended.push(() => this.#settle(attempt, verdicts.giveBack(attempt)));
       write();
@@ -120,6 +123,7 @@ export class Executor {
       }
     } finally {
       clearTimeout(late);
+      clearInterval(writing);
       write();
     }
     return written;
