@@ -64,8 +64,8 @@ export async function bareExiftool(files) {
   return took;
 }
 
-/** Runs jobs through a real worker process with a database of its own; from the first start to the last end. */
-export async function jobsThroughWorker({ folder, task, params, files, lanes }) {
+/** A queue of its own, and what fills it and waits for it. */
+async function openQueue(folder, task, params) {
   fs.mkdirSync(folder, { recursive: true });
   const url = `sqlite://${path.join(folder, 'store.db')}`;
   const database = openDatabase(url, { schema: 'jobs', synchronous: 'full' });
@@ -104,26 +104,64 @@ export async function jobsThroughWorker({ folder, task, params, files, lanes }) 
     }
     return jobs;
   };
-  const worker = spawn(process.execPath, [WORKER, '--tasks', task, '--concurrency', String(lanes)], {
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    env: {
-      PATH: process.env.PATH,
-      CL_SERVER_DIR: folder,
-      WORKER_DATABASE_URL: url,
-      BROADCAST_TYPE: 'none',
-      LOG_LEVEL: 'error',
-      WORKER_POLL_INTERVAL: '0.1',
-    },
-  });
+  const startWorker = (lanes, onStart = () => undefined) => {
+    const worker = spawn(process.execPath, [WORKER, '--tasks', task, '--concurrency', String(lanes)], {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      env: {
+        PATH: process.env.PATH,
+        CL_SERVER_DIR: folder,
+        WORKER_DATABASE_URL: url,
+        BROADCAST_TYPE: 'none',
+        LOG_LEVEL: 'error',
+        WORKER_POLL_INTERVAL: '0.1',
+      },
+    });
+    onStart(worker.pid);
+    return async () => {
+      const gone = new Promise((resolve) => worker.on('exit', resolve));
+      worker.kill('SIGTERM');
+      await gone;
+    };
+  };
+  const end = async () => {
+    await close();
+    await database.close();
+  };
+  return { add, ended, startWorker, end };
+}
+
+/**
+ * Runs jobs through a real worker process with a database of its own.
+ * @param onStart gets the worker's process id
+ * @returns milliseconds from the first start to the last end
+ */
+export async function jobsThroughWorker({ folder, task, params, files, lanes, onStart }) {
+  const { add, ended, startWorker, end } = await openQueue(folder, task, params);
+  const stopWorker = startWorker(lanes, onStart);
   try {
     await ended(await add(files.slice(0, 4))); // the process is warm then
     const jobs = await ended(await add(files));
     return Math.max(...jobs.map((j) => j.completed_at)) - Math.min(...jobs.map((j) => j.started_at));
   } finally {
-    const gone = new Promise((resolve) => worker.on('exit', resolve));
-    worker.kill('SIGTERM');
-    await gone;
-    await close();
-    await database.close();
+    await stopWorker();
+    await end();
+  }
+}
+
+/** @returns milliseconds from the start of a worker process, a second one on the same data, to the end of a queued job */
+export async function firstResult({ folder, task, file }) {
+  const { add, ended, startWorker, end } = await openQueue(folder, task, {});
+  try {
+    let took = 0;
+    for (let start = 0; start < 2; start++) {
+      const ids = await add([file]);
+      const began = Date.now();
+      const stopWorker = startWorker(2);
+      const [job] = await ended(ids).finally(() => stopWorker());
+      took = job.completed_at - began;
+    }
+    return took;
+  } finally {
+    await end();
   }
 }

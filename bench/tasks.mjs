@@ -1,11 +1,12 @@
 // Speed of the media tasks against the bare tools, both in one run.
-//   node bench/tasks.mjs [--only thumbnail,conversion,exif,hash,hls] [--rounds 3] [--check]
+//   node bench/tasks.mjs [--only thumbnail,conversion,exif,hash,hls,memory] [--rounds 3] [--check]
 // Needs the build (npm run build), ffmpeg and sha256sum. Thumbnails, conversions and metadata go through a whole worker.
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import sharp from 'sharp';
 import {
   fileDigests,
   findEncoder,
@@ -15,17 +16,20 @@ import {
   mediaInput,
   probe,
 } from '../packages/media/dist/index.js';
+import { watchMemory } from './lib/memory.mjs';
 import { bareExiftool, bareSharp, jobsThroughWorker, photo } from './tasks-support.mjs';
 
 const { values } = parseArgs({
   options: {
-    only: { type: 'string', default: 'thumbnail,conversion,exif,hash,hls' },
+    only: { type: 'string', default: 'thumbnail,conversion,exif,hash,hls,memory' },
     rounds: { type: 'string', default: '3' },
     check: { type: 'boolean', default: false },
   },
 });
 const ROUNDS = Number(values.rounds);
 const LANES = 2;
+/** Megabytes of a worker with all its processes. */
+const MOST_MEMORY = 512;
 /** Least ratio to the bare tool: its time divided by ours. */
 const TARGETS = { thumbnail: 0.9, conversion: 0.9, exif: 0.9, hash: 0.8, hls: 1 / 1.05 };
 
@@ -60,7 +64,7 @@ const benches = {
     images(
       'image_conversion',
       { format: 'jpg', width: 2000 },
-      (image) => image.resize(2000).keepMetadata().jpeg({ quality: 85 }),
+      (image) => image.resize(2000).keepMetadata().jpeg({ quality: 85, optimiseCoding: false }),
       60,
     ),
   exif: async () => {
@@ -131,9 +135,38 @@ const benches = {
   },
 };
 
+/** Ten photos of 24 megapixels given at once, as a camera writes them and held upright: the whole worker's memory. */
+async function memory() {
+  const lying = await photo(at('large.jpg'), 6000, 4000);
+  const upright = at('upright.jpg');
+  await sharp(lying).withMetadata({ orientation: 6 }).jpeg({ quality: 90 }).toFile(upright);
+  const files = Array.from({ length: 10 }, (_, i) => (i % 2 === 0 ? lying : upright));
+  let holds = true;
+  for (const [task, params] of [
+    ['media_thumbnail', { width: 512 }],
+    ['image_conversion', { format: 'jpg' }],
+  ]) {
+    let peak = () => Number.NaN;
+    const onStart = (pid) => {
+      peak = watchMemory(pid);
+    };
+    await jobsThroughWorker({ folder: at(`data-m-${task}`), task, params, files, lanes: LANES, onStart });
+    const megabytes = peak() / 1024 / 1024;
+    holds &&= megabytes <= MOST_MEMORY;
+    console.log(
+      `memory      ${task}: ${megabytes.toFixed(0)} MB (at most ${MOST_MEMORY}) ${megabytes <= MOST_MEMORY ? 'holds' : 'MISSED'}`,
+    );
+  }
+  return holds;
+}
+
 let missed = 0;
 try {
   for (const name of values.only.split(',')) {
+    if (name === 'memory') {
+      if (!(await memory())) missed++;
+      continue;
+    }
     const { ours, bare } = await benches[name]();
     const [a, b] = [[], []];
     for (let round = 0; round < ROUNDS; round++) {

@@ -3,6 +3,8 @@ import type { Sharp } from 'sharp';
 export interface EncodeOptions {
   readonly quality: number;
   readonly lossless?: boolean;
+  /** A JPEG some 4 % smaller, for six bytes of memory a pixel: for small pictures. */
+  readonly compact?: boolean;
 }
 
 /** Formats that libvips writes here. */
@@ -22,10 +24,11 @@ export const MIME_OF_FORMAT: Readonly<Record<EncodedFormat | 'bmp', string>> = {
 export const isOpaque = (format: EncodedFormat | 'bmp'): boolean => format === 'jpg';
 
 /** Ends a pipeline in a format. */
-export function encodeAs(image: Sharp, format: EncodedFormat, { quality, lossless = false }: EncodeOptions): Sharp {
+export function encodeAs(image: Sharp, format: EncodedFormat, options: EncodeOptions): Sharp {
+  const { quality, lossless = false, compact = false } = options;
   switch (format) {
     case 'jpg':
-      return image.jpeg({ quality });
+      return image.jpeg({ quality, optimiseCoding: compact });
     case 'png':
       return image.png({ compressionLevel: 6 });
     case 'webp':

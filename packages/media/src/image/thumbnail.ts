@@ -21,7 +21,8 @@ export interface WrittenPicture extends Size {
 /** Ends a pipeline as a small opaque sRGB picture without metadata. */
 export async function writePicture(image: Sharp, target: string, source: string, options: PictureOptions) {
   const flat = image.flatten({ background: options.background }).toColourspace('srgb');
-  const { width, height, size } = await rendered(encodeAs(flat, options.format, options).toFile(target), source);
+  const encoded = encodeAs(flat, options.format, { ...options, compact: true });
+  const { width, height, size } = await rendered(encoded.toFile(target), source);
   return { width, height, size };
 }
 
