@@ -116,6 +116,24 @@ describe('an app made from its endpoint table', () => {
     expect(empty.status).toBe(201);
   });
 
+  it('answers in the same form what never became a request', async () => {
+    const say = async (text: string): Promise<string> => {
+      const socket = net.connect(Number(new URL(base).port), '127.0.0.1');
+      let answer = '';
+      socket.on('data', (chunk) => {
+        answer += String(chunk);
+      });
+      socket.write(text);
+      await once(socket, 'close');
+      return answer;
+    };
+    const large = await say(`GET /livez HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${'a'.repeat(20_000)}\r\n\r\n`);
+    expect(large).toMatch(
+      /^HTTP\/1\.1 431 [\s\S]*"detail":"[^"]+","code":"headers_too_large","request_id":"[\w-]+"\}$/,
+    );
+    expect(await say('hello\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 [\s\S]*"code":"bad_request"/);
+  });
+
   it('answers a URL that cannot be decoded as JSON, too', async () => {
     const answer = await fetch(`${base}/echo/%zz`, { method: 'POST' });
     expect([answer.status, await answer.json()]).toMatchObject([400, { code: 'bad_request' }]);

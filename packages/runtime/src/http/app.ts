@@ -14,6 +14,7 @@ import { serveDocuments } from './documents.js';
 import { addHandler, type Handler, type RouteOptions } from './handler.js';
 import { type HttpMetrics, httpMetrics, type MetricsRegistry } from './metrics.js';
 import { methodsAt } from './path.js';
+import { refuseUnparsed } from './unparsed.js';
 import { storageFault, type UploadOptions } from './upload.js';
 
 export type ReadinessCheck = () => boolean | Promise<boolean>;
@@ -63,6 +64,7 @@ export function createApp(options: AppOptions): App {
     genReqId: (request) => requestId(request.headers['x-request-id']),
     // Faults found before a route is: they must look like all others.
     frameworkErrors: (error, request, reply) => void answerError(error, request, reply, logger),
+    clientErrorHandler: refuseUnparsed,
     bodyLimit: JSON_BODY_LIMIT,
     // Requests and answers are checked by the endpoint table; Fastify's own compilers would only be loaded.
     schemaController: { compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler } },
