@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { dot, normalized } from '@cl-server/models';
+import { dot, ModelStore, normalized } from '@cl-server/models';
 import { migrate, openDatabase, sqliteUrl } from '@cl-server/runtime';
 import { storeMigrations } from '@cl-server/store';
 import { PGlite } from '@electric-sql/pglite';
@@ -15,6 +15,7 @@ import * as sqliteVec from 'sqlite-vec';
 import usearch from 'usearch';
 import { writeTransactions } from '../services/store/dist/database/transaction.js';
 import { discoverPage } from '../services/store/dist/insight/discover.js';
+import { readWantedModels } from '../services/store/dist/insight/wanted-models.js';
 import { bitsToBuffer, signBits } from '../services/store/dist/vectors/codes.js';
 import { VectorIndex } from '../services/store/dist/vectors/vector-index.js';
 import { VectorStore } from '../services/store/dist/vectors/vector-store.js';
@@ -186,6 +187,7 @@ async function reconciler(count) {
   });
   await migrate(database, storeMigrations);
   const { sqlite } = database;
+  const models = await readWantedModels(new ModelStore({ dir: path.join(folder, 'models') }));
   const tasks = ['hash', 'face_detection', 'clip_embedding', 'dino_embedding'];
   sqlite.transaction(() => {
     const file = sqlite.prepare(
@@ -199,20 +201,20 @@ async function reconciler(count) {
       `insert into insights (entity_id, sha256, entity_version, status, updated_at) values (?, ?, 1, 'completed', 1)`,
     );
     const inference = sqlite.prepare(
-      `insert into inferences (entity_id, task_type, subject, status, model, not_before) values (?, ?, '', 'completed', '', 1)`,
+      `insert into inferences (entity_id, task_type, subject, status, model, not_before) values (?, ?, '', 'completed', ?, 1)`,
     );
     for (let id = 1; id <= count; id++) {
       const sha256 = id.toString(16).padStart(64, '0');
       file.run(sha256, sha256.slice(32), `${sha256}/x.jpg`);
       entity.run(id, sha256);
       insight.run(id, sha256);
-      for (const task of tasks) inference.run(id, task);
+      for (const task of tasks) inference.run(id, task, models.of(task));
     }
   })();
   const pass = {
     db: database.kysely,
     write: writeTransactions(database, Date.now),
-    models: { of: () => '', signature: '' },
+    models,
   };
   const start = performance.now();
   for (let after = 0; after !== undefined; ) after = (await discoverPage(pass, after)).next;
