@@ -53,7 +53,11 @@ const commandList = (): string =>
   );
 
 /** @throws StartupError for wrong usage */
-export async function main(argv: readonly string[], env: Environment): Promise<RunningProgram | undefined> {
+export async function main(
+  argv: readonly string[],
+  env: Environment,
+  interrupted: AbortSignal,
+): Promise<RunningProgram | undefined> {
   const print = (text: string): void => {
     process.stdout.write(text);
   };
@@ -77,5 +81,5 @@ export async function main(argv: readonly string[], env: Environment): Promise<R
     throw new StartupError(`unknown command "${loaded.positionals.join(' ')}"\n${commandList().trimEnd()}`, 2);
   const dataDir = path.resolve(loaded.values.dataDir ?? defaultDataDir());
   const run = await command.load();
-  return run({ settings: loaded.values, env, dataDir, args: rest, print });
+  return run({ settings: loaded.values, env, dataDir, args: rest, print, interrupted });
 }

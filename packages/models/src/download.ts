@@ -11,7 +11,7 @@
 import fsp from 'node:fs/promises';
 import path from 'node:path';
 import type { ModelManifest } from '@cl-server/contract';
-import { type Dispatcher, EnvHttpProxyAgent } from 'undici';
+import type { Dispatcher } from 'undici';
 import { withLock } from './download-lock.js';
 import { dropPart, fetchPart } from './fetch-part.js';
 import { sha256File } from './verify.js';
@@ -44,8 +44,12 @@ const STALL_AFTER = 30_000;
 /** Connections to one source, each of which brought something. */
 const MAX_CONNECTIONS = 50;
 
-/** Goes through HTTP_PROXY, HTTPS_PROXY and NO_PROXY where they are set, as other tools do. */
-const dispatcher = (stallAfter: number): Dispatcher => {
+/**
+ * Goes through HTTP_PROXY, HTTPS_PROXY and NO_PROXY where they are set, as other tools do. The client is loaded when
+ * something is fetched: every task process and service has this module, nearly none of them ever fetches.
+ */
+const dispatcher = async (stallAfter: number): Promise<Dispatcher> => {
+  const { EnvHttpProxyAgent } = await import('undici');
   const connect = { timeout: CONNECT_TIMEOUT };
   const tls = { proxyTls: connect, requestTls: connect };
   return new EnvHttpProxyAgent({ connect, ...tls, bodyTimeout: stallAfter, headersTimeout: HEADERS_TIMEOUT });
@@ -111,7 +115,7 @@ export async function download(
   await withLock(`${target}.lock`, options.signal, async () => {
     if (await present()) return;
     const part = `${target}.part`;
-    const agent = dispatcher(options.stallAfter ?? STALL_AFTER);
+    const agent = await dispatcher(options.stallAfter ?? STALL_AFTER);
     const faults: string[] = [];
     try {
       for (const url of options.urls) {

@@ -1,7 +1,7 @@
 /** One request for a model file, or for the rest of it. */
 import fsp from 'node:fs/promises';
 import type { ModelManifest } from '@cl-server/contract';
-import { type Dispatcher, fetch, type Response } from 'undici';
+import type { Dispatcher, Response } from 'undici';
 
 export interface PartRequest {
   readonly url: string;
@@ -50,6 +50,7 @@ async function ask(request: PartRequest, headers: Record<string, string>): Promi
   const timer = setTimeout(() => silence.abort(new Error('no answer')), ANSWER_WITHIN);
   const signals = request.signal ? [request.signal, silence.signal] : [silence.signal];
   try {
+    const { fetch } = await import('undici');
     const { url, dispatcher } = request;
     return await fetch(url, { dispatcher, redirect: 'follow', headers, signal: AbortSignal.any(signals) });
   } finally {

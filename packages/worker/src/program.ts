@@ -5,7 +5,6 @@ import { TOPICS } from '@cl-server/contract';
 import { type JobTables, jobMigrations } from '@cl-server/jobs';
 import {
   agreeOnJobDatabase,
-  assertMigrated,
   broadcasterFromSettings,
   brokerUrl,
   type ConfigSources,
@@ -16,6 +15,7 @@ import {
   loadConfig,
   openDatabase,
   openDataDir,
+  prepareTables,
   type RunningProgram,
 } from '@cl-server/runtime';
 import { discoverTasks, type LoadedPlugin } from '@cl-server/task-kit';
@@ -84,7 +84,7 @@ export async function startProgram({ argv, env }: ConfigSources): Promise<Runnin
   const url = jobDatabaseUrl(settings, dataDir);
   agreeOnJobDatabase(url, dataDir);
   const database = openDatabase<JobTables>(url, { schema: 'jobs', synchronous: 'full' });
-  await assertMigrated(database, jobMigrations);
+  await prepareTables(database, jobMigrations, settings.migrate);
   const plugins = await findPlugins(dataDir, settings, logger);
   await lookForCompute(settings, logger);
 

@@ -13,6 +13,7 @@ import {
   dataDirSetting,
   jobDatabaseSettings,
   logLevelSetting,
+  migrateSetting,
   mqttSettings,
   type Settings,
   uploadSettings,
@@ -31,6 +32,7 @@ const tool = <const E extends string>(env: E, name: string) =>
 
 export const workerSettings = {
   dataDir: dataDirSetting,
+  migrate: migrateSetting,
   workerId: {
     env: 'WORKER_ID',
     flag: 'worker-id',

@@ -9,4 +9,6 @@ export interface CommandInput {
   readonly args: readonly string[];
   /** Writes to standard output; whole lines. */
   readonly print: (text: string) => void;
+  /** Ctrl-C, while the command has not come to its end. */
+  readonly interrupted: AbortSignal;
 }

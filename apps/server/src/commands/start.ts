@@ -25,7 +25,7 @@ function welcome({ urls, dataDir, newAdmin }: Platform): string {
   ].join('\n');
 }
 
-export async function start({ settings, env, dataDir, print }: CommandInput): Promise<RunningProgram> {
+export async function start({ settings, env, dataDir, print, interrupted }: CommandInput): Promise<RunningProgram> {
   print(`Data folder: ${dataDir}\n`);
   let platform: Platform | undefined;
   const end = async (reason: string): Promise<void> => {
@@ -35,7 +35,13 @@ export async function start({ settings, env, dataDir, print }: CommandInput): Pr
     process.stderr.write(`cl-server: ${text}\n`);
     process.exit(1);
   };
-  platform = await startPlatform({ settings, env, dataDir, print, gaveUp: (reason) => void end(reason) });
+  interrupted.addEventListener('abort', () => {
+    if (!platform) print('\nStopping before everything was started.\n');
+  });
+  const gaveUp = (reason: string): void => void end(reason);
+  platform = await startPlatform({ settings, env, dataDir, print, gaveUp, interrupted }).finally(() => {
+    if (interrupted.aborted) print('Stopped.\n');
+  });
   print(`${welcome(platform)}\nready ${JSON.stringify(platform.urls)}\n`);
   const { stop, urls } = platform;
   return {

@@ -3,7 +3,7 @@
 import os from 'node:os';
 import type { LauncherSettings } from '../settings.js';
 import type { ChildSpec } from '../supervisor/child.js';
-import { isBuilt, type ProgramName, programFile } from './programs.js';
+import { type ProgramName, programFile } from './programs.js';
 import type { Environment } from './tools.js';
 
 /** `embedded`: ours; `outside`: named by MQTT_URL or MQTT_BROKER; `none`: clients poll. */
@@ -124,25 +124,32 @@ export function planPlatform({ settings, env, dataDir }: PlanOptions): Plan {
     ...brokerEnvironment(settings, urls, env),
   });
 
+  const embedded = brokerKind(settings) === 'embedded';
   const child = (name: string, program: ProgramName, more: Environment = {}): ChildSpec => ({
     name,
     script: programFile(program),
     env: defined({ ...environment, ...more }),
     drainDeadline: program === 'compute-worker' ? WORKER_DRAIN : SERVICE_DRAIN,
   });
+  /** A client of the broker: one that is started before it would try again only a second later. */
+  const client = (name: string, program: ProgramName, more?: Environment): ChildSpec => ({
+    ...child(name, program, more),
+    ...(embedded && { after: 'broker' }),
+  });
   const workers = Array.from({ length: settings.workers }, (_, index) =>
-    child(`worker-${index + 1}`, 'compute-worker', { WORKER_ID: `worker-${index + 1}` }),
+    // Without the address of compute: a worker would complain that it does not answer yet.
+    client(`worker-${index + 1}`, 'compute-worker', { WORKER_ID: `worker-${index + 1}`, COMPUTE_URL: undefined }),
   );
   return {
     urls,
     environment,
     stages: [
       [
-        ...(brokerKind(settings) === 'embedded' ? [child('broker', 'cl-broker')] : []),
+        ...(embedded ? [child('broker', 'cl-broker')] : []),
         child('auth', 'auth-server', { ADMIN_PASSWORD: settings.adminPassword }),
       ],
-      [child('store', 'store'), child('compute', 'compute-server')],
-      [...workers, ...(isBuilt('m-insight-worker') ? [child('insight', 'm-insight-worker')] : [])],
+      [client('store', 'store'), client('compute', 'compute-server')],
+      [...workers, client('insight', 'm-insight-worker')],
     ],
   };
 }

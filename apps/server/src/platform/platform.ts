@@ -5,6 +5,7 @@ import type { LauncherSettings } from '../settings.js';
 import type { ReadyInfo, Timing } from '../supervisor/child.js';
 import { Output } from '../supervisor/output.js';
 import { Supervisor } from '../supervisor/supervisor.js';
+import { lockDataDir } from './lock.js';
 import { brokerKind, type Plan, type PlatformUrls, planPlatform } from './plan.js';
 import { checkPorts, type PortWish } from './ports.js';
 import { untilReady } from './ready.js';
@@ -19,6 +20,8 @@ export interface PlatformOptions {
   /** A part crashed too often; the platform has to end. */
   readonly gaveUp: (reason: string) => void;
   readonly timing?: Timing;
+  /** Breaks the start off: what was started is drained. */
+  readonly interrupted: AbortSignal;
 }
 
 export interface AdminLogin {
@@ -57,12 +60,13 @@ function adminOf(info: ReadyInfo | undefined): AdminLogin | undefined {
     : undefined;
 }
 
-async function startAll(plan: Plan, supervisor: Supervisor): Promise<AdminLogin | undefined> {
-  const infos = new Map<string, ReadyInfo>();
-  for (const stage of plan.stages) for (const [name, info] of await supervisor.startStage(stage)) infos.set(name, info);
+async function startAll(plan: Plan, supervisor: Supervisor, interrupted: AbortSignal): Promise<AdminLogin | undefined> {
+  const infos = await supervisor.start(plan.stages);
   const { auth, store, compute } = plan.urls;
   await Promise.all(
-    Object.entries({ auth, store, compute }).map(([name, url]) => untilReady(name, url, { deadline: READY_DEADLINE })),
+    Object.entries({ auth, store, compute }).map(([name, url]) =>
+      untilReady(name, url, { deadline: READY_DEADLINE, interrupted }),
+    ),
   );
   return adminOf(infos.get('auth'));
 }
@@ -74,6 +78,16 @@ async function startAll(plan: Plan, supervisor: Supervisor): Promise<AdminLogin 
 export async function startPlatform(options: PlatformOptions): Promise<Platform> {
   requireTools(options.env);
   const dataDir = openDataDir(options.dataDir, { create: true });
+  const unlock = lockDataDir(dataDir);
+  try {
+    return await startIn(dataDir, unlock, options);
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+}
+
+async function startIn(dataDir: string, unlock: () => void, options: PlatformOptions): Promise<Platform> {
   const settings = await withPorts(options.settings);
   serviceCredential(dataDir);
   const output = new Output({ folder: path.join(dataDir, 'run_logs'), print: options.print });
@@ -89,9 +103,12 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   const stop = async (): Promise<void> => {
     await supervisor.drain();
     output.close();
+    unlock();
   };
+  options.interrupted.addEventListener('abort', () => void supervisor.drain(), { once: true });
   try {
-    const newAdmin = await startAll(plan, supervisor);
+    options.interrupted.throwIfAborted();
+    const newAdmin = await startAll(plan, supervisor, options.interrupted);
     return { urls: plan.urls, dataDir, newAdmin, logger, stop };
   } catch (error) {
     await stop();

@@ -1,5 +1,4 @@
 /** Files of the platform's programs, found as packages: services are processes to the launcher, never imports. */
-import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 
@@ -19,7 +18,3 @@ export function programFile(name: ProgramName): string {
   const manifest = createRequire(import.meta.url).resolve(`${PACKAGE_OF[name]}/package.json`);
   return path.join(path.dirname(manifest), 'bin', `${name}.js`);
 }
-
-/** Whether the program behind the committed file is built. */
-export const isBuilt = (name: ProgramName): boolean =>
-  fs.existsSync(path.join(path.dirname(programFile(name)), '../dist/bin', `${name}.js`));

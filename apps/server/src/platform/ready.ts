@@ -4,6 +4,8 @@ import { messageOf, StartupError } from '@cl-server/runtime/program';
 export interface ReadyOptions {
   /** Milliseconds. */
   readonly deadline: number;
+  /** Ends the waiting. */
+  readonly interrupted: AbortSignal;
   readonly fetch?: typeof fetch;
 }
 
@@ -14,6 +16,7 @@ export interface ReadyOptions {
 export async function untilReady(name: string, url: string, options: ReadyOptions): Promise<void> {
   const end = performance.now() + options.deadline;
   for (;;) {
+    options.interrupted.throwIfAborted();
     let last: string;
     try {
       const response = await (options.fetch ?? fetch)(`${url}/readyz`, { signal: AbortSignal.timeout(2_000) });

@@ -21,6 +21,8 @@ import type { DrainMessage, Logger, ReadyMessage } from '@cl-server/runtime/prog
 export interface ChildSpec {
   /** Short name for logs: `auth`, `worker-1`. */
   readonly name: string;
+  /** Name of the child that must be ready before this one is started. */
+  readonly after?: string;
   /** The program's file; its name shows in the command line. */
   readonly script: string;
   readonly args?: readonly string[];
@@ -40,10 +42,10 @@ export interface Timing {
   readonly maxCrashes: number;
 }
 
-/** A crashed process is ready again within 5 s: at most 4 s of waiting, and a second to start. */
+/** A first crash is no reason to wait: the process is ready again as soon as it can be. One that goes on crashing waits. */
 export const DEFAULT_TIMING: Timing = {
   startDeadline: 60_000,
-  firstBackOff: 250,
+  firstBackOff: 50,
   maxBackOff: 4_000,
   proven: 10_000,
   maxCrashes: 8,
@@ -93,10 +95,11 @@ export class Child {
   /**
    * Starts it for the first time.
    * @returns what it says of itself when ready
-   * @throws Error where it ended before; its own output says why
+   * @throws Error where it ended before, and its own output says why; or where it was drained before it was started
    */
   start(): Promise<ReadyInfo> {
     return new Promise((resolve, reject) => {
+      if (this.#state !== 'idle') throw new Error(`${this.#spec.name} was stopped before it started`);
       this.#settleStart = { resolve, reject };
       this.#run();
     });

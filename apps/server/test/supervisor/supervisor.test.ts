@@ -9,6 +9,7 @@ import { Output } from '../../src/supervisor/output.js';
 import { Supervisor } from '../../src/supervisor/supervisor.js';
 
 const script = fileURLToPath(new URL('../fixtures/child.js', import.meta.url));
+const silent = fileURLToPath(new URL('../fixtures/silent.js', import.meta.url));
 const timing = { ...DEFAULT_TIMING, firstBackOff: 1, maxBackOff: 4 };
 const spec = (name: string, mode = 'good', drainDeadline = 5_000): ChildSpec => ({
   name,
@@ -53,10 +54,10 @@ const child = (given: ChildSpec, gaveUp: (reason: string) => void = () => undefi
     timing,
   );
 
-describe('a stage', () => {
-  it('tells what each child said when it was ready', async () => {
+describe('stages', () => {
+  it('tell what each child said when it was ready', async () => {
     const supervisor = start();
-    const infos = await supervisor.startStage([spec('a'), spec('b')]);
+    const infos = await supervisor.start([[spec('a'), spec('b')]]);
     expect([...infos].map(([name, info]) => [name, info['mark']])).toEqual([
       ['a', 'a'],
       ['b', 'b'],
@@ -64,23 +65,48 @@ describe('a stage', () => {
     await supervisor.drain();
   });
 
-  it('fails with the name of a child that ends before it is ready, whose last words are kept', async () => {
+  it('fail with the name of a child that ends before it is ready, whose last words are kept', async () => {
     const supervisor = start();
-    await expect(supervisor.startStage([spec('good'), spec('bad', 'broken')])).rejects.toThrow(
+    await expect(supervisor.start([[spec('good'), spec('bad', 'broken')]])).rejects.toThrow(
       'bad did not start (exit code 2)',
     );
     expect(terminal).toMatch(/bad +\| child: the reason/);
     await supervisor.drain();
   });
 
-  it('is drained after the ones that were started later', async () => {
+  it('are drained one after the other, the last one first', async () => {
     const supervisor = start();
-    await supervisor.startStage([spec('first')]);
-    await supervisor.startStage([spec('second'), spec('third')]);
+    await supervisor.start([[spec('first')], [spec('second'), spec('third')]]);
     await supervisor.drain();
     const order = [...terminal.matchAll(/drained (\w+)/g)].map((match) => match[1]);
     expect(order.toSorted()).toEqual(['first', 'second', 'third']);
     expect(order.at(-1)).toBe('first');
+  });
+
+  it('start a child when the one that it names is ready, and not where that one fails', async () => {
+    const supervisor = start();
+    const late = { ...spec('late'), after: 'bad' };
+    await expect(supervisor.start([[spec('bad', 'broken')], [late]])).rejects.toThrow('bad did not start');
+    await supervisor.drain();
+    expect(terminal).not.toContain('late');
+
+    const second = start();
+    const infos = await second.start([[spec('a')], [{ ...spec('b'), after: 'a' }]]);
+    expect(Number(infos.get('b')?.['began'])).toBeGreaterThan(Number(infos.get('a')?.['began']));
+    await second.drain();
+  });
+
+  it('that are drained while they start leave nothing running, and start nothing more', async () => {
+    const supervisor = start();
+    const waiting = { ...spec('waiting'), script: silent };
+    const started = supervisor.start([[waiting], [{ ...spec('next'), after: 'waiting' }]]);
+    const ended = expect(started).rejects.toThrow('waiting was stopped while it started');
+    await eventually(() => terminal.includes('silent'));
+    await supervisor.drain();
+    await ended;
+    const pid = Number(/silent (\d+)/.exec(terminal)?.[1]);
+    expect(isAlive(pid)).toBe(false);
+    expect(terminal).not.toContain('next');
   });
 });
 
@@ -113,13 +139,13 @@ describe('a child', () => {
   });
 
   it('that is never ready is killed at the start deadline', async () => {
-    const silent = new Child(
-      { ...spec('silent'), script: fileURLToPath(new URL('../fixtures/silent.js', import.meta.url)) },
+    const one = new Child(
+      { ...spec('silent'), script: silent },
       { output: () => undefined, gaveUp: () => undefined },
       silentLogger(),
       { ...timing, startDeadline: 100 },
     );
-    await expect(silent.start()).rejects.toThrow('silent did not start (SIGKILL)');
+    await expect(one.start()).rejects.toThrow('silent did not start (SIGKILL)');
   });
 
   it('drained while it waits to be started again stays down', async () => {
@@ -140,7 +166,7 @@ describe('a child', () => {
 describe('output', () => {
   it('goes to a file of JSON lines per child and in words to the terminal', async () => {
     const supervisor = start();
-    await supervisor.startStage([spec('auth')]);
+    await supervisor.start([[spec('auth')]]);
     await supervisor.drain();
     const lines = fs.readFileSync(path.join(dir.path, 'auth.log'), 'utf8').trim().split('\n');
     expect(lines.map((line) => JSON.parse(line))).toMatchObject([{ name: 'auth', level: 'info', msg: 'drained auth' }]);

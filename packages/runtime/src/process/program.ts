@@ -3,8 +3,9 @@
  *
  * ```
  * starting --start() resolves--> running --drain--> draining --stop() resolves--> exit 0
- *     |                            |                    |
- *     +--StartupError--> exit 1/2  +--crash--> exit 1   +--second signal, or deadline--> exit 1
+ *  |  |                            |                    |
+ *  |  +--StartupError--> exit 1/2  +--crash--> exit 1   +--second signal, or deadline--> exit 1
+ *  +--drain--> exit 0, where start() can be broken off when it has let go of what it had
  * ```
  *
  * Drain is asked for by SIGTERM or SIGINT; under a supervisor (an IPC channel is open) by its `drain` message, while
@@ -32,7 +33,9 @@ export interface RunningProgram {
 export interface ProgramOptions {
   readonly name: string;
   /** Starts everything; a returned undefined means that there is nothing to keep running (help was printed). */
-  start(): Promise<RunningProgram | undefined>;
+  start(interrupted: AbortSignal): Promise<RunningProgram | undefined>;
+  /** `start` heeds its signal: a drain waits until it has let go of everything. Else the process ends at once. */
+  readonly canBreakOff?: boolean;
   /** Milliseconds after which a drain is cut short. */
   readonly drainDeadline?: number;
 }
@@ -70,6 +73,8 @@ function explain(name: string, error: unknown): number {
 /** Runs a program to its end; sets the exit code and ends the process. */
 export async function runProgram(options: ProgramOptions): Promise<void> {
   const { name, drainDeadline = 30_000 } = options;
+  const interrupted = new AbortController();
+  let starting: Promise<RunningProgram | undefined> | undefined;
   let running: RunningProgram | undefined;
   let draining = false;
 
@@ -88,6 +93,8 @@ export async function runProgram(options: ProgramOptions): Promise<void> {
     }, drainDeadline);
     deadline.unref();
     try {
+      interrupted.abort();
+      if (options.canBreakOff) running = await starting?.catch(() => undefined);
       await running?.stop();
       process.exit(0);
     } catch (error) {
@@ -110,8 +117,10 @@ export async function runProgram(options: ProgramOptions): Promise<void> {
   process.on('unhandledRejection', (error) => process.exit(explain(name, error)));
 
   try {
-    running = await options.start();
+    starting = options.start(interrupted.signal);
+    running = await starting;
   } catch (error) {
+    if (draining) return; // it was broken off; the drain ends the process
     process.exit(explain(name, error));
   }
   if (!running) process.exit(0);

@@ -5,7 +5,6 @@ import { JobCreation } from '@cl-server/job-routes';
 import { type JobTables, jobMigrations, openJobs } from '@cl-server/jobs';
 import { ModelStore } from '@cl-server/models';
 import {
-  assertMigrated,
   type Broadcaster,
   broadcasterFromSettings,
   type ConfigSources,
@@ -15,6 +14,7 @@ import {
   loadConfig,
   openDatabase,
   openDataDir,
+  prepareTables,
   type RunningProgram,
   sqliteUrl,
 } from '@cl-server/runtime';
@@ -78,8 +78,8 @@ export async function startInsightWorker(sources: ConfigSources): Promise<Runnin
     synchronous: 'full',
     share: database,
   });
-  await assertMigrated(database, storeMigrations);
-  await assertMigrated(jobDatabase, jobMigrations);
+  await prepareTables(jobDatabase, jobMigrations, settings.migrate);
+  await prepareTables(database, storeMigrations, settings.migrate);
 
   const now = Date.now;
   const db = database.kysely;

@@ -11,6 +11,7 @@ import {
   dataDirSetting,
   jobDatabaseSettings,
   logLevelSetting,
+  migrateSetting,
   mqttSettings,
   type Settings,
   type Values,
@@ -21,6 +22,7 @@ const tool = (env: string, program: string) =>
 
 export const insightSettings = {
   dataDir: dataDirSetting,
+  migrate: migrateSetting,
   logLevel: { ...logLevelSetting, short: 'l' },
   processId: {
     env: 'M_INSIGHT_PROCESS_ID',

@@ -1,0 +1,74 @@
+/**
+ * One launcher per data folder. `cl-server.lock` holds the process id of the one that runs and the moment at which that
+ * process began: an id alone may by now be another's. A launcher that was killed leaves its lock behind; the next takes it.
+ */
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+import { StartupError } from '@cl-server/runtime/program';
+
+const FILE = 'cl-server.lock';
+
+/** What tells a living process from all others that ever had its id; undefined where there is none. */
+function beginning(pid: number): string | undefined {
+  try {
+    if (process.platform !== 'linux')
+      return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim() || undefined;
+    // Field 22 of proc_pid_stat(5): ticks since boot. The name, field 2, is in brackets and may hold anything.
+    const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const [state, ticks] = [fields[0], fields[19]];
+    return state === 'Z' ? undefined : `${fs.readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()} ${ticks}`;
+  } catch {
+    return undefined;
+  }
+}
+
+const read = (file: string): string | undefined => {
+  try {
+    return fs.readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  }
+};
+
+/** Process id of a lock's owner, if that process still lives. */
+function livingOwner(text: string): number | undefined {
+  const [pid, began] = text.split('\n');
+  return began !== undefined && beginning(Number(pid)) === began ? Number(pid) : undefined;
+}
+
+/**
+ * Takes the lock of a data folder.
+ * @returns a function that gives it back
+ * @throws StartupError where another launcher runs
+ */
+export function lockDataDir(dataDir: string): () => void {
+  const file = path.join(dataDir, FILE);
+  const mine = `${process.pid}\n${beginning(process.pid)}\n`;
+  const draft = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`;
+  fs.writeFileSync(draft, mine, { mode: 0o640, flag: 'wx' });
+  try {
+    for (;;) {
+      try {
+        fs.linkSync(draft, file);
+        return () => {
+          if (read(file) === mine) fs.rmSync(file, { force: true });
+        };
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      }
+      const found = read(file);
+      if (found === undefined) continue; // its owner has just given it back
+      const owner = livingOwner(found);
+      if (owner !== undefined)
+        throw new StartupError(
+          `the data folder ${dataDir} is in use by another CL Server (process ${owner}): stop that one, or name another folder with --data-dir`,
+        );
+      if (read(file) === found) fs.rmSync(file, { force: true });
+    }
+  } finally {
+    fs.rmSync(draft, { force: true });
+  }
+}
