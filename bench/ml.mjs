@@ -28,6 +28,9 @@ const BATCH = 8;
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'cl-bench-ml-'));
 const at = (name) => path.join(folder, name);
+// Also where it is ended early: the large model must not stay.
+process.once('exit', () => fs.rmSync(folder, { recursive: true, force: true }));
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 const timed = async (work) => {
   const start = performance.now();
   await work();
@@ -141,45 +144,41 @@ async function firstThroughWorker(name, task, file) {
   console.log(`${name}: a worker that starts has its first result after ${took.toFixed(0)} ms`);
 }
 
-try {
-  const store = new ModelStore({ dir: at('models') });
-  const yunet = manifestById('yunet-2026may');
-  const given = process.env.MODELS_DIR && (await new ModelStore({ dir: process.env.MODELS_DIR }).locate(yunet));
-  if (given) {
-    fs.mkdirSync(at('models'), { recursive: true });
-    fs.copyFileSync(given, at(`models/${yunet.file}`));
-  }
-  const detector = await store.pull(yunet);
-  const vit = at('vit.onnx');
-  const made = spawnSync(process.execPath, [path.join(import.meta.dirname, 'ml-vit.mjs'), vit], { stdio: 'inherit' });
-  if (made.status !== 0) throw new Error('the large model could not be made');
-  const clip = manifestById('clip-vit-b32-image');
-  await store.use('clip_image', vit, {
-    ...{ id: 'bench-vit-b32', input: 'pixel_values', output: 'image_embeds', dimension: 512, batch: true },
-    preprocessing: clip.preprocessing,
-  });
-  const picture = await photo(at('photo.jpg'), 1600, 1200);
-  const files = Array.from({ length: IMAGES }, () => picture);
-
-  const settings = { executionProviders: ['cpu'], intraOpNumThreads: THREADS };
-  const faces = await ort.InferenceSession.create(detector, settings);
-  await compare('YuNet', {
-    task: 'face_detection',
-    files: [...files, ...files],
-    bare: () => bareFaces(faces, [...files, ...files]),
-  });
-  await faces.release();
-  const large = await ort.InferenceSession.create(vit, settings);
-  await compare('ViT-B/32', { task: 'clip_embedding', files, bare: () => bareClip(large, clip.preprocessing, files) });
-  await large.release();
-  await batching(vit);
-
-  const small = memoryAndStart('YuNet', detector, 'input', '640');
-  if (small > 1000) missed++;
-  memoryAndStart('ViT-B/32', vit, 'pixel_values', '224');
-  await firstThroughWorker('YuNet', 'face_detection', picture);
-  await firstThroughWorker('ViT-B/32', 'clip_embedding', picture);
-} finally {
-  fs.rmSync(folder, { recursive: true, force: true });
+const store = new ModelStore({ dir: at('models') });
+const yunet = manifestById('yunet-2026may');
+const given = process.env.MODELS_DIR && (await new ModelStore({ dir: process.env.MODELS_DIR }).locate(yunet));
+if (given) {
+  fs.mkdirSync(at('models'), { recursive: true });
+  fs.copyFileSync(given, at(`models/${yunet.file}`));
 }
+const detector = await store.pull(yunet);
+const vit = at('vit.onnx');
+const made = spawnSync(process.execPath, [path.join(import.meta.dirname, 'ml-vit.mjs'), vit], { stdio: 'inherit' });
+if (made.status !== 0) throw new Error('the large model could not be made');
+const clip = manifestById('clip-vit-b32-image');
+await store.use('clip_image', vit, {
+  ...{ id: 'bench-vit-b32', input: 'pixel_values', output: 'image_embeds', dimension: 512, batch: true },
+  preprocessing: clip.preprocessing,
+});
+const picture = await photo(at('photo.jpg'), 1600, 1200);
+const files = Array.from({ length: IMAGES }, () => picture);
+
+const settings = { executionProviders: ['cpu'], intraOpNumThreads: THREADS };
+const faces = await ort.InferenceSession.create(detector, settings);
+await compare('YuNet', {
+  task: 'face_detection',
+  files: [...files, ...files],
+  bare: () => bareFaces(faces, [...files, ...files]),
+});
+await faces.release();
+const large = await ort.InferenceSession.create(vit, settings);
+await compare('ViT-B/32', { task: 'clip_embedding', files, bare: () => bareClip(large, clip.preprocessing, files) });
+await large.release();
+await batching(vit);
+
+const small = memoryAndStart('YuNet', detector, 'input', '640');
+if (small > 1000) missed++;
+memoryAndStart('ViT-B/32', vit, 'pixel_values', '224');
+await firstThroughWorker('YuNet', 'face_detection', picture);
+await firstThroughWorker('ViT-B/32', 'clip_embedding', picture);
 if (options.check && missed > 0) process.exitCode = 1;

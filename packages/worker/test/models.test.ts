@@ -17,6 +17,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type TestPlatform, testPlatform, type WorkerProcess } from './support/platform.js';
 
 const IMPORT = 200;
+const DETECTOR = 'face_detection_yunet_2026may.onnx';
 
 describe.runIf(hasMedia() && hasModels())('model tasks', () => {
   let platform: TestPlatform;
@@ -29,11 +30,12 @@ describe.runIf(hasMedia() && hasModels())('model tasks', () => {
     modelsDir = path.join(platform.dataDir, 'models');
     installStandIns(modelsDir);
     fs.copyFileSync(modelFile('clip-tokenizer/tokenizer.json'), path.join(modelsDir, 'tokenizer.json'));
+    fs.copyFileSync(modelFile(DETECTOR), path.join(modelsDir, DETECTOR));
     photo = fs.readFileSync(mediaFile('exif_canon_40d.jpg'));
     worker = platform.start({
       args: ['--concurrency', '2'],
       env: {
-        WORKER_SUPPORTED_TASKS: 'clip_embedding,clip_text_embedding',
+        WORKER_SUPPORTED_TASKS: 'clip_embedding,clip_text_embedding,face_detection',
         MODELS_DOWNLOAD: 'never',
         WORKER_RECHECK_SECONDS: '0.2',
         WORKER_LEASE_SECONDS: '10',
@@ -43,20 +45,25 @@ describe.runIf(hasMedia() && hasModels())('model tasks', () => {
   });
   afterAll(() => platform.close());
 
-  const clipJobs = async (count: number): Promise<string[]> => {
+  const addPictures = async (task_type: string, params: object, pictures: readonly Buffer[]): Promise<string[]> => {
     const jobs = await Promise.all(
-      Array.from({ length: count }, async () => {
+      pictures.map(async (picture) => {
         const job_id = newJobId();
         const folder = path.join(platform.dataDir, 'compute', job_id, 'input');
         await fs.promises.mkdir(folder, { recursive: true });
-        await fs.promises.writeFile(path.join(folder, 'a.jpg'), photo);
-        const params = { normalize: true, input_path: 'input/a.jpg', output_path: 'output/clip_embedding.npy' };
-        return { job_id, task_type: 'clip_embedding', params, max_retries: 0 };
+        await fs.promises.writeFile(path.join(folder, 'a.jpg'), picture);
+        return { job_id, task_type, params: { ...params, input_path: 'input/a.jpg' }, max_retries: 0 };
       }),
     );
     await platform.jobs.repository.addJobs(jobs);
     return jobs.map(({ job_id }) => job_id);
   };
+  const clipJobs = (count: number): Promise<string[]> =>
+    addPictures(
+      'clip_embedding',
+      { normalize: true, output_path: 'output/clip_embedding.npy' },
+      Array<Buffer>(count).fill(photo),
+    );
   const modelOf = async (id: string) => {
     const { status, error_message, task_output } = await platform.ended(id);
     return [status, error_message ?? (task_output as { model_id: string }).model_id];
@@ -97,5 +104,27 @@ describe.runIf(hasMedia() && hasModels())('model tasks', () => {
       const [id = ''] = await clipJobs(1);
       return (await modelOf(id))[0] === 'completed';
     });
+  });
+
+  it('find exactly one face in each portrait, and none where there is none', async () => {
+    const portraits = fs.readdirSync(path.dirname(mediaFile('x'))).filter((name) => name.startsWith('face_'));
+    const others = [
+      'cat.png',
+      'coffee.png',
+      'rocket.jpg',
+      ...Array.from({ length: 8 }, (_, n) => `orientation_${n + 1}.jpg`),
+    ];
+    const names = [...portraits, ...others];
+    const ids = await addPictures(
+      'face_detection',
+      { confidence_threshold: 0.7, nms_threshold: 0.4, min_face_size: 20, output_path: 'output/face_detection.json' },
+      names.map((name) => fs.readFileSync(mediaFile(name))),
+    );
+    const found = await Promise.all(
+      ids.map(async (id) => (await platform.ended(id, 60_000)).task_output as { num_faces: number } | null),
+    );
+    expect(Object.fromEntries(names.map((name, index) => [name, found[index]?.num_faces]))).toEqual(
+      Object.fromEntries(names.map((name) => [name, name.startsWith('face_') ? 1 : 0])),
+    );
   });
 });
