@@ -175,7 +175,7 @@ it('a server without event streams is polled', async () => {
 });
 
 describe('an end that is not success', () => {
-  it('throws with the job and its reason', async () => {
+  it('H12: throws with the job and its reason', async () => {
     const job = clientWith([]).run('my_task');
     const { job_id } = await job.created;
     const failed = expect(job).rejects.toMatchObject({ code: 'invalid_input', job: { job_id } });

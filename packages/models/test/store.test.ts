@@ -161,7 +161,7 @@ describe('the model store', () => {
     expect(await store.locate(manifest)).toBe(store.target(manifest));
   });
 
-  it('never keeps wrong bytes, and says which file to put where', async () => {
+  it('H11: never keeps wrong bytes, and says which file to put where', async () => {
     source.body = randomBytes(bytes.length);
     const error = await store.pull(manifest).catch((e: unknown) => e as Error);
     expect(error).toBeInstanceOf(ModelMissing);

@@ -110,7 +110,7 @@ describe.runIf(hasMedia())('pixels for a model', () => {
     ['lanczos3', 224, 'rocket.jpg'],
     ['bicubic', 224, 'orientation_6.jpg'],
   ] as const)(
-    'by %s to %d agree with a slow reference on %s (cosine of the centred pixels ≥ 0.999)',
+    'H9, H10: by %s to %d agree with a slow reference on %s (cosine of the centred pixels ≥ 0.999)',
     async (kernel, side, name) => {
       const file = mediaFile(name);
       const full = await decodeImage(file);
