@@ -169,7 +169,8 @@ export class Contents {
     for (const md5 of await folder.abandoned())
       for (const path of await folder.filesOf(md5)) await this.#removeIfFree(path);
     await folder.clearIncoming();
-    await this.removePending();
+    // There may be very many of them, and nobody can see them.
+    void this.removePending();
   }
 }
 

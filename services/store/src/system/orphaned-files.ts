@@ -1,4 +1,4 @@
-/** Files of the media folder that no row refers to. One that is being placed at this moment is none. */
+/** Files of the media folder that no row refers to. What is being placed or removed at this moment is none. */
 import type { Kysely } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
 import type { Contents } from '../files/contents.js';
@@ -31,7 +31,12 @@ export class OrphanedFiles implements Orphans<string> {
 
   async #withoutRow(paths: readonly string[]): Promise<string[]> {
     if (paths.length === 0) return [];
-    const rows = await this.db.selectFrom('files').select('path').where('path', 'in', paths).execute();
+    const rows = await this.db
+      .selectFrom('files')
+      .select('path')
+      .where('path', 'in', paths)
+      .unionAll(this.db.selectFrom('pending_removals').select('path').where('path', 'in', paths))
+      .execute();
     const known = new Set(rows.map((row) => row.path));
     return paths.filter((path) => !known.has(path));
   }

@@ -15,9 +15,9 @@ import path from 'node:path';
 import { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Entity, UPLOADS_PATH, type UploadMetadata, uploadMetadata } from '@cl-server/contract';
-import { HttpError, type Logger, messageOf } from '@cl-server/runtime';
+import { HttpError, type Logger, messageOf, storageFault } from '@cl-server/runtime';
 import { FileStore } from '@tus/file-store';
-import { Server, type ServerOptions, type Upload } from '@tus/server';
+import { ERRORS, Server, type ServerOptions, type Upload } from '@tus/server';
 import type { EntityService, User } from '../entities/service.js';
 
 type TusRequest = Parameters<NonNullable<ServerOptions['onUploadCreate']>>[0];
@@ -37,11 +37,16 @@ const EXPIRES = 7 * 86_400_000;
 const OWNER = 'owner_id';
 
 const NOBODY = '';
+/** Bytes; below, a write that failed has failed for want of space. */
+const LEAST_FREE = 1_000_000;
 
 interface Refusal {
   readonly status_code: number;
   readonly body: string;
 }
+
+const noSpace = (): HttpError =>
+  new HttpError(507, 'The server has no space left for this file', { code: 'storage_full' });
 
 const refusal = (error: unknown): Refusal => {
   const { status, detail, code } =
@@ -95,6 +100,7 @@ export class ResumableUploads {
         return { metadata: { ...upload.metadata, [OWNER]: this.#userOf(request) ?? NOBODY } };
       },
       onIncomingRequest: (request, id) => this.#assertOwner(request, id),
+      onResponseError: (_request, error) => this.#refusalOf(error),
       onUploadFinish: async (_request, upload) => {
         try {
           const { entity, isNew } = await this.#finish(upload);
@@ -119,6 +125,18 @@ export class ResumableUploads {
     const upload = await this.#store.getUpload(id).catch(() => undefined);
     if (!upload || (upload.metadata?.[OWNER] ?? NOBODY) !== (this.#userOf(request) ?? NOBODY))
       throw refusal(new HttpError(404, 'There is no such upload, or it has expired: begin anew'));
+  }
+
+  /** The protocol's own refusals stay; what the disk or a bug made of a request is said as everywhere else. */
+  async #refusalOf(error: Error | Refusal): Promise<Refusal | undefined> {
+    if (error instanceof Error) {
+      this.#options.logger.error({ err: error }, 'a resumable upload failed');
+      return refusal(storageFault(error));
+    }
+    if (error.body !== ERRORS.FILE_WRITE_ERROR.body) return undefined;
+    // The library does not say why it could not write: the client may be gone, or the disk is full.
+    const { bavail, bsize } = await fsp.statfs(this.#options.directory);
+    return bavail * bsize < LEAST_FREE ? refusal(noSpace()) : undefined;
   }
 
   async #finish(upload: Upload): Promise<{ entity: Entity; isNew: boolean }> {
