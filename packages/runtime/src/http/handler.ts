@@ -84,11 +84,16 @@ function flatQuery(query: unknown): Record<string, unknown> {
   return flat;
 }
 
+const NO_FIELDS: Record<string, string> = Object.freeze({});
+
+const withoutEmpty = (fields: Record<string, string>): Record<string, string> =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== ''));
+
 /** Fields of an urlencoded body. A JSON body has none, whatever its keys: half of its values could not be read as texts. */
 const urlencodedFields = (request: FastifyRequest): Record<string, string> =>
   /^application\/x-www-form-urlencoded/i.test(request.headers['content-type'] ?? '')
-    ? ((request.body ?? {}) as Record<string, string>)
-    : {};
+    ? ((request.body ?? NO_FIELDS) as Record<string, string>)
+    : NO_FIELDS;
 
 const SEND_A_FORM = 'A form is read here, not JSON: send application/x-www-form-urlencoded or multipart/form-data';
 
@@ -105,9 +110,7 @@ function checkInput<E extends AnyEndpoint>(
   body: unknown,
 ): Pick<Context<E>, 'params' | 'query' | 'form' | 'json'> {
   const faults: ValidationItem[] = [];
-  const fields = endpoint.presence
-    ? raw.fields
-    : Object.fromEntries(Object.entries(raw.fields).filter(([, value]) => value !== ''));
+  const fields = endpoint.presence || raw.fields === NO_FIELDS ? raw.fields : withoutEmpty(raw.fields);
   const parts = {
     params: validatePart(endpoint.params, raw.params, 'path', faults),
     query: validatePart(endpoint.query, raw.query, 'query', faults),
@@ -182,8 +185,8 @@ export function addHandler<E extends AnyEndpoint>(
       const params = rest === undefined ? request.params : namedRest(request.params as Record<string, string>, rest);
       const raw: RawInput = {
         params,
-        query: flatQuery(request.query),
-        fields: form?.fields ?? urlencodedFields(request),
+        query: endpoint.query && flatQuery(request.query),
+        fields: form?.fields ?? (takesForm ? urlencodedFields(request) : NO_FIELDS),
         files: form?.files ?? [],
         unreadJson: takesForm && !endpoint.json && isUnreadJson(request),
       };
