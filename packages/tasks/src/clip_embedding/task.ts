@@ -12,6 +12,6 @@ export default defineTask({
   requirements: { models: ['clip-vit-b32-image'] },
   timeout: 300,
   batch: 8,
-  process: 'clip',
+  process: 'models',
   load: async () => (await import('./run.js')).clipEmbedding(),
 });

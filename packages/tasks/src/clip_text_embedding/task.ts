@@ -11,6 +11,6 @@ export default defineTask({
   outputPath: 'output/clip_text_embedding.npy',
   requirements: { models: ['clip-vit-b32-text', 'clip-tokenizer'] },
   timeout: 60,
-  process: 'clip_text',
+  process: 'models',
   load: async () => (await import('./run.js')).clipTextEmbedding(),
 });

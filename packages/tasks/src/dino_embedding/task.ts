@@ -12,6 +12,6 @@ export default defineTask({
   requirements: { models: ['dinov2-vits14'] },
   timeout: 300,
   batch: 4,
-  process: 'dino',
+  process: 'models',
   load: async () => (await import('./run.js')).dinoEmbedding(),
 });

@@ -11,6 +11,6 @@ export default defineTask({
   requirements: { models: ['yunet-2026may'] },
   timeout: 300,
   batch: 4,
-  process: 'faces',
+  process: 'models',
   load: async () => (await import('./run.js')).faceDetection(),
 });

@@ -12,6 +12,6 @@ export default defineTask({
   requirements: { models: ['auraface-v1', 'yunet-2026may'] },
   timeout: 300,
   batch: 8,
-  process: 'faces',
+  process: 'models',
   load: async () => (await import('./run.js')).faceEmbedding(),
 });
