@@ -234,6 +234,28 @@ describe.each(backends())('jobs on $name', (backend) => {
     await storage.resolvePath({ job_id: running, committed_attempt: null }, 'input/a.bin');
   });
 
+  it('are found by each of two workers that look at once for several types', async () => {
+    const workers = [engine.another(), engine.another()];
+    for (let round = 0; round < 30; round++) {
+      await engine.repository.addJobs(
+        ['a', 'b'].map((task_type) => ({ job_id: newJobId(), task_type: `${task_type}${round}`, params: {} })),
+      );
+      const types = { [`a${round}`]: 1, [`b${round}`]: 1, other: 1 };
+      const claims = await Promise.all(
+        workers.map(({ repository }, index) => repository.claim({ workerId: `w${index}`, types, limit: 1 })),
+      );
+      expect(claims.map((mine) => mine.length)).toEqual([1, 1]);
+    }
+  });
+
+  it('of a type are never claimed beyond its slots, the others fill the limit', async () => {
+    await engine.repository.addJobs(
+      ['few', 'few', 'few', 'many', 'many', 'many'].map((task_type) => ({ job_id: newJobId(), task_type, params: {} })),
+    );
+    const claims = await engine.repository.claim({ workerId: 'w', types: { few: 1, many: 4 }, limit: 3 });
+    expect(claims.map(({ job }) => job.task_type)).toEqual(['few', 'many', 'many']);
+  });
+
   it('ten thousand stuck in front do not slow claims of another type', async () => {
     const stuck = Array.from({ length: 10_000 }, () => ({
       job_id: newJobId(),

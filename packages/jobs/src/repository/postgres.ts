@@ -27,14 +27,19 @@ const ORDER = 'priority desc, created_at, seq';
 const TAKE_ONE_TYPE = `select seq from jobs where ${QUEUE} and task_type = $1 and priority >= $7 order by ${ORDER}
   limit $2 for update skip locked`;
 
-/** Each type's first entries by its own index range, so that types nobody asked for are never read. */
-const TAKE_TYPES = `select seq from (
-    select first.* from unnest($1::text[], $2::int[]) as wanted (task_type, slots)
+/**
+ * Each type's first entries by its own index range, so that types nobody asked for are never read; then, in order, as
+ * many as may be taken are locked and no more: a second claim at the same moment finds the others. Some more than wanted
+ * are looked at, for the first ones may be in the hands of such a claim (not of a type with fewer slots: its limit
+ * counts).
+ */
+const TAKE_TYPES = `select seq from jobs where ${QUEUE} and seq = any (array(
+    select first.seq from unnest($1::text[], $2::int[]) as wanted (task_type, slots)
     cross join lateral (
-      select seq, priority, created_at from jobs where ${QUEUE} and task_type = wanted.task_type and priority >= $8
-      order by ${ORDER} limit wanted.slots for update skip locked
+      select seq from jobs where ${QUEUE} and task_type = wanted.task_type and priority >= $8
+      order by ${ORDER} limit case when wanted.slots < $7 then wanted.slots else $7 + 16 end
     ) first
-  ) firsts order by ${ORDER} limit $7`;
+  )) order by ${ORDER} limit $7 for update skip locked`;
 
 const claimSql = (take: string, announces: boolean): string => `
   with taken as materialized (${take}),
