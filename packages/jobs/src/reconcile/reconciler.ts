@@ -9,7 +9,7 @@ import { clearOldStatuses } from './statuses.js';
 /** Unfinished uploads and removals: the longest upload takes less. */
 const UPLOAD_MS = 24 * 3_600_000;
 const FULL_EVERY_MS = 600_000;
-const MAX_QUICK_EVERY_MS = 5_000;
+const MAX_QUICK_EVERY_MS = 1_000;
 
 export interface ReconcilerOptions extends FoldersOptions {
   readonly broadcaster: Broadcaster;
