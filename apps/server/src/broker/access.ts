@@ -5,7 +5,7 @@
  * |---|---|---|
  * | services (their own credential) | anything | anything |
  * | admin (valid token as password) | nothing | anything |
- * | user (valid token as password) | nothing | what strangers may, and `job/status/{id}` of own jobs |
+ * | user (valid token as password) | nothing | what strangers may, changes of entities, and `job/status/{id}` of own jobs |
  * | stranger | nothing | job events, workers, insight, store items |
  *
  * Rights that a token gave end with the token, in the middle of a connection too.
@@ -32,6 +32,8 @@ export interface AccessOptions {
 }
 
 const JOB_STATUS_PREFIX = TOPICS.jobStatus('');
+/** They tell which collections there are and when somebody works on them: not for strangers. */
+const USER_FILTER = 'store/+/entities';
 
 /** Whether every topic that `filter` matches is also matched by `wider`. Both are valid filters. */
 export function covers(wider: string, filter: string): boolean {
@@ -62,16 +64,18 @@ export class Access {
     if (filter.startsWith('$')) return false;
     if (this.#isPrivileged(identity)) return true;
     if (this.#publicFilters.some((open) => covers(open, filter))) return true;
+    if (identity.kind !== 'user') return false;
     // Whether the job exists and whose it is shows only at delivery, so that asking tells nothing.
-    return identity.kind === 'user' && isOneJob(filter);
+    return covers(USER_FILTER, filter) || isOneJob(filter);
   }
 
   mayReceive(identity: Identity, topic: string): boolean {
     if (topic.startsWith('$')) return false;
     if (this.#isPrivileged(identity)) return true;
     if (this.#publicFilters.some((open) => topicMatches(open, topic))) return true;
-    if (identity.kind !== 'user' || !isOneJob(topic) || !identity.isValid()) return false;
-    return this.#owners.get(topic) === identity.id;
+    if (identity.kind !== 'user' || !identity.isValid()) return false;
+    if (topicMatches(USER_FILTER, topic)) return true;
+    return isOneJob(topic) && this.#owners.get(topic) === identity.id;
   }
 
   #isPrivileged(identity: Identity): boolean {

@@ -33,13 +33,13 @@ describe('a stranger', () => {
     }
   });
 
-  it.each(['#', '+/events', 'job/status/+', 'job/status/1', 'job/#', '$SYS/#', 'inference/#', 'inference/workers/#'])(
-    'may not subscribe to %s',
-    async (filter) => {
-      const stranger = await broker.connect();
-      expect(await stranger.subscribe(filter)).toBe(128);
-    },
-  );
+  it.each([
+    ...['#', '+/events', 'job/status/+', 'job/status/1', 'job/#', '$SYS/#', 'inference/#', 'inference/workers/#'],
+    ...['store/+/entities', 'store/#'],
+  ])('may not subscribe to %s', async (filter) => {
+    const stranger = await broker.connect();
+    expect(await stranger.subscribe(filter)).toBe(128);
+  });
 
   it('publishes nothing: the message reaches nobody and the connection ends', async () => {
     const [service, watcher, forger] = await Promise.all([broker.service(), broker.connect(), broker.connect()]);
@@ -100,7 +100,14 @@ describe('a user', () => {
     expect(user.received.filter(({ topic }) => topic === TOPICS.jobStatus('theirs'))).toEqual([]);
   });
 
-  it.each(['job/status/+', 'job/status/#', 'job/#', '#'])('may not use the wildcard %s', async (filter) => {
+  it('follows what changes in the store', async () => {
+    const [service, user] = await Promise.all([broker.service(), broker.user('7')]);
+    expect(await user.subscribe('store/+/entities')).toBe(1);
+    await service.publish(TOPICS.storeEntities(8001), 'changed');
+    expect((await user.next(TOPICS.storeEntities(8001))).text).toBe('changed');
+  });
+
+  it.each(['job/status/+', 'job/status/#', 'job/#', 'store/#', '#'])('may not use the wildcard %s', async (filter) => {
     const user = await broker.user('7');
     expect(await user.subscribe(filter)).toBe(128);
   });

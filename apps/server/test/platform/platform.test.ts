@@ -1,10 +1,10 @@
 /** The launcher with the real services: programs are those that `npm test` has built. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { eventually } from '@cl-server/testing';
+import { eventually, tempDir } from '@cl-server/testing';
 import mqtt from 'mqtt';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { endPlatform, jobOf, startTestPlatform, submitHash, type TestPlatform } from './support.js';
+import { endPlatform, jobOf, Launcher, startTestPlatform, submit, submitHash, type TestPlatform } from './support.js';
 
 const completed = (platform: TestPlatform, token: string, id: string) =>
   eventually(
@@ -15,10 +15,32 @@ const completed = (platform: TestPlatform, token: string, id: string) =>
     { within: 60_000, what: 'the end of the job' },
   );
 
+/** A task that is under way until a file is there. */
+const HELD_TASK = `
+import fs from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+
+export default ({ defineTask, z }) =>
+  defineTask({
+    type: 'held',
+    version: '1',
+    summary: 'Waits for a file',
+    file: 'none',
+    params: z.object({ until: z.string() }),
+    output: z.object({ done: z.boolean() }),
+    load: async () => ({
+      run: async ({ params, signal }) => {
+        while (!fs.existsSync(params.until)) await pause(20, undefined, { signal });
+        return { done: true };
+      },
+    }),
+  });
+`;
+
 describe('a running platform', () => {
   let platform: TestPlatform;
   beforeAll(async () => {
-    platform = await startTestPlatform();
+    platform = await startTestPlatform({ held: HELD_TASK });
   });
   afterAll(() => endPlatform(platform));
 
@@ -74,6 +96,31 @@ describe('a running platform', () => {
     },
   );
 
+  it('completes the job that was running when its worker was killed', async () => {
+    const token = await platform.token();
+    const goOn = path.join(platform.dir.path, 'go-on');
+    const id = await submit(platform, token, 'held', { until: goOn });
+    await eventually(async () => (await jobOf(platform, token, id)).status === 'processing', { what: 'the run' });
+    const before = platform.launcher.kill('compute-worker');
+    await eventually(() => ![undefined, before].includes(platform.launcher.childPid('compute-worker')), {
+      what: 'a new worker',
+    });
+    fs.writeFileSync(goOn, '');
+    expect((await completed(platform, token, id)).task_output).toEqual({ done: true });
+  });
+
+  it('refuses a second launcher its data folder, and goes on', async () => {
+    const ports = ['auth', 'store', 'compute'].flatMap((name) => [`--${name}-port`, '0']);
+    const second = new Launcher(['start', '--data-dir', platform.dir.path, '--mqtt-port', '0', ...ports]);
+    const { code, stderr } = await second.ended;
+    expect(code).toBe(1);
+    expect(stderr.trim()).toBe(
+      `cl-server: the data folder ${platform.dir.path} is in use by another CL Server (process ${platform.launcher.pid}): ` +
+        'stop that one, or name another folder with --data-dir',
+    );
+    expect((await fetch(`${platform.urls.store}/readyz`)).status).toBe(200);
+  });
+
   it('ends cleanly on Ctrl-C that arrives twice, as it does under npm, with nothing left', async () => {
     platform.launcher.interrupt();
     platform.launcher.interrupt();
@@ -93,4 +140,27 @@ it('a launcher that is killed leaves nothing running', async () => {
   } finally {
     await endPlatform(platform);
   }
+});
+
+it('a launcher that is killed while everything starts leaves nothing running', async () => {
+  using dir = tempDir('cl-killed-');
+  const ports = ['auth', 'store', 'compute'].flatMap((name) => [`--${name}-port`, '0']);
+  const launcher = new Launcher(['start', '--data-dir', dir.path, '--mqtt-port', '0', ...ports]);
+  await eventually(() => launcher.group().size > 3, { what: 'the first children', within: 30_000 });
+  process.kill(launcher.pid, 'SIGKILL');
+  await eventually(() => launcher.group().size === 0, { what: 'the end of all children', within: 30_000 });
+});
+
+it('Ctrl-C while everything starts drains what was started and leaves nothing', async () => {
+  using dir = tempDir('cl-broken-off-');
+  const ports = ['auth', 'store', 'compute'].flatMap((name) => [`--${name}-port`, '0']);
+  const launcher = new Launcher(['start', '--data-dir', dir.path, '--mqtt-port', '0', ...ports]);
+  await eventually(() => launcher.childPid('auth-server'), { what: 'the first children', within: 30_000 });
+  launcher.interrupt();
+  const { code, stdout, stderr } = await launcher.ended;
+  expect([code, stderr]).toEqual([0, '']);
+  expect(launcher.readyLines).toEqual([]);
+  expect(stdout.trimEnd().endsWith('Stopped.')).toBe(true);
+  expect([...launcher.group().values()]).toEqual([]);
+  expect(fs.existsSync(path.join(dir.path, 'cl-server.lock'))).toBe(false);
 });

@@ -1,4 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import fs from 'node:fs';
 import path from 'node:path';
 import { eventually, freePort, projectRoot, type TempDir, tempDir } from '@cl-server/testing';
 
@@ -86,13 +87,18 @@ export interface TestPlatform {
 
 export const PASSWORD = 'a password of the tests';
 
-export async function startTestPlatform(...more: readonly string[]): Promise<TestPlatform> {
+/** @param plugins source text of tasks for the plugin folder, by name */
+export async function startTestPlatform(plugins: Readonly<Record<string, string>> = {}): Promise<TestPlatform> {
   const dir = tempDir('cl-platform-');
+  fs.mkdirSync(path.join(dir.path, 'plugins'));
+  for (const [name, source] of Object.entries(plugins))
+    fs.writeFileSync(path.join(dir.path, 'plugins', `${name}.mjs`), source);
   const services = ['auth', 'store', 'compute'].flatMap((name) => [`--${name}-port`, '0']);
   const mqtt = ['--mqtt-port', String(await freePort()), '--mqtt-ws-port', '0'];
-  const launcher = new Launcher(['start', '--data-dir', dir.path, '--workers', '1', ...services, ...mqtt, ...more], {
+  const launcher = new Launcher(['start', '--data-dir', dir.path, '--workers', '1', ...services, ...mqtt], {
     ADMIN_PASSWORD: PASSWORD,
     MODELS_DOWNLOAD: 'never',
+    WORKER_LEASE_SECONDS: '2',
   });
   await Promise.race([
     eventually(() => launcher.readyLines[0], { within: 90_000, what: 'the ready line' }),
@@ -129,16 +135,26 @@ export interface JobView {
   readonly task_output: Readonly<Record<string, unknown>> | null;
 }
 
-export async function submitHash({ urls }: TestPlatform, token: string, content: string): Promise<string> {
+export async function submit(
+  { urls }: TestPlatform,
+  token: string,
+  task: string,
+  fields: Readonly<Record<string, string | Blob>>,
+): Promise<string> {
   const body = new FormData();
-  body.append('file', new Blob([content]), 'note.txt');
-  const response = await fetch(`${urls.compute}/jobs/hash`, {
+  for (const [name, value] of Object.entries(fields))
+    if (typeof value === 'string') body.append(name, value);
+    else body.append(name, value, 'note.txt');
+  const response = await fetch(`${urls.compute}/jobs/${task}`, {
     method: 'POST',
     headers: { authorization: `Bearer ${token}` },
     body,
   });
   return ((await response.json()) as JobView).job_id;
 }
+
+export const submitHash = (platform: TestPlatform, token: string, content: string): Promise<string> =>
+  submit(platform, token, 'hash', { file: new Blob([content]) });
 
 export async function jobOf({ urls }: TestPlatform, token: string, id: string): Promise<JobView> {
   const response = await fetch(`${urls.compute}/jobs/${id}`, { headers: { authorization: `Bearer ${token}` } });

@@ -112,6 +112,7 @@ export async function runProgram(options: ProgramOptions): Promise<void> {
       if ((message as DrainMessage | null)?.type === 'drain') void drain();
     });
     process.on('disconnect', () => process.exit(1));
+    if (!process.connected) process.exit(1); // the supervisor went while this program was being loaded
   }
   process.on('uncaughtException', (error) => process.exit(explain(name, error)));
   process.on('unhandledRejection', (error) => process.exit(explain(name, error)));
