@@ -115,27 +115,12 @@ describe('exif', () => {
     expect(parseParams(task, { tags }).success).toBe(false);
   });
 
-  it.each([
-    'w',
-    'o',
-    'execute',
-    'stay_open',
-    'config',
-    'if',
-    'p',
-    'tagsFromFile',
-    'delete_original',
-    'FilePath',
-    'b',
-    'v5',
-  ])(
-    'H5: the option name %s is a tag like any other: nothing is written, nothing of the server shown',
-    async (tags) => {
-      using run = await runTask(task, { file: full, params: { tags: `${tags},Make` }, env });
-      expect(run.output.raw_metadata).toEqual({ Make: 'Canon' });
-      expect(run.files).toEqual(['output/exif_metadata.json']);
-    },
-  );
+  it('H5: names of options are tags like any other: nothing is written, nothing of the server shown', async () => {
+    const options = 'w,o,execute,stay_open,config,if,p,tagsFromFile,delete_original,FilePath,b,v5';
+    using run = await runTask(task, { file: full, params: { tags: `${options},Make` }, env });
+    expect(run.output.raw_metadata).toEqual({ Make: 'Canon' });
+    expect(run.files).toEqual(['output/exif_metadata.json']);
+  });
 
   it('a JSON list of tags is understood', () => {
     expect(parseParams(task, { tags: '["ImageWidth", "Make"]' }).data?.['tags']).toEqual(['ImageWidth', 'Make']);
