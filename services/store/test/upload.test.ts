@@ -325,6 +325,48 @@ describe.each(backends())('uploads on $name', (backend) => {
     expect(preview.status).toBeLessThan(500);
   });
 
+  it.runIf(hasMedia())(
+    'shows file, preview and metadata of each version, and has the file back with the version',
+    async () => {
+      const files = ['face_biden_1.jpg', 'cat.png'].map((name) => fs.readFileSync(mediaFile(name)));
+      const [first = Buffer.alloc(0), second = Buffer.alloc(0)] = files;
+      const { json: entity } = await store.upload(first, 'first.jpg', { label: 'one' });
+      const form = { is_collection: 'false', label: 'two', image: { name: 'second.png', bytes: second } };
+      const { json: replaced } = await store.call('PUT', `/entities/${entity.id}`, { form });
+      const at = `/entities/${entity.id}`;
+      for (const [version, bytes, then] of [
+        [1, first, entity],
+        [2, second, replaced],
+      ] as const) {
+        const query = `version=${version}`;
+        expect((await store.get(`${at}?${query}`)).json).toMatchObject({ label: then.label, sha256: then.sha256 });
+        const media = await store.get(`${at}/media?${query}`);
+        expect([media.bytes.equals(bytes), media.headers.get('content-type')]).toEqual([true, then.mime_type]);
+        const meta = await eventually(async () => {
+          const { json } = await store.get<EntityMetadata>(`${at}/metadata?${query}`);
+          return json.status === 'complete' ? json : undefined;
+        });
+        expect(meta.tags['File:MIMEType'] ?? meta.tags.MIMEType).toBe(then.mime_type);
+      }
+      const [old, now] = [await store.get(`${at}/preview?version=1`), await store.get(`${at}/preview`)];
+      expect([old.status, now.status, old.bytes.equals(now.bytes)]).toEqual([200, 200, false]);
+      await store.patch(entity.id, { is_deleted: 'true' });
+      const { json: restored } = await store.call('POST', `${at}/versions/1/restore`);
+      expect(restored).toMatchObject({
+        label: 'one',
+        sha256: entity.sha256,
+        file_name: 'first.jpg',
+        is_deleted: false,
+      });
+      expect((await store.get(`${at}/media`)).bytes.equals(first)).toBe(true);
+      expect((await store.get(`${at}/preview`)).bytes.equals(old.bytes)).toBe(true);
+      const versions = await store.versions(entity.id);
+      expect(versions.map((row) => row.operation_type)).toEqual(['create', 'update', 'delete', 'restore']);
+      for (const part of ['', '/media', '/preview', '/metadata'])
+        expect((await store.get(`${at}${part}?version=9`)).status).toBe(404);
+    },
+  );
+
   it.runIf(hasMedia())('shows previews as PNG, once made, and 404 where there is no picture', async () => {
     const { json: photo } = await store.upload(fs.readFileSync(mediaFile('face_obama_1.jpg')));
     const { json: video } = await store.upload(fs.readFileSync(mediaFile('video_watershed.webm')));

@@ -147,6 +147,7 @@ export const getMetadata = endpoint({
   tag: 'entity',
   summary: 'Everything that could be read from the file, and what could not',
   params: entityParams,
+  query: z.object({ version: field.int().optional().describe('Of the file as it was in this version') }),
   responses: {
     200: { description: 'The metadata', schema: entityMetadata },
     400: { description: 'A collection has none' },

@@ -37,7 +37,10 @@ export const getPreview = endpoint({
   tag: 'media',
   summary: 'A small upright PNG of an image or a video, made once',
   params: entityParams,
-  query: z.object({ force: field.bool().default(false).describe('Make it anew') }),
+  query: z.object({
+    version: field.int().optional().describe('Of the file as it was in this version'),
+    force: field.bool().default(false).describe('Make it anew'),
+  }),
   responses: {
     ...bytes('image/png'),
     422: { description: 'The file cannot be shown: broken, or of no kind that has a preview' },

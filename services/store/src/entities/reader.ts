@@ -56,9 +56,13 @@ export class EntityReader {
     this.#db = database.kysely;
   }
 
-  /** @throws HttpError 404 */
-  async row(id: number): Promise<EntityRow> {
+  /**
+   * @param version the entity as it was then; newest where it is absent
+   * @throws HttpError 404
+   */
+  async row(id: number, version?: number): Promise<EntityRow> {
     const row = await this.#hot.row(id);
+    if (version !== undefined) return this.#rowAt(id, row, version);
     if (!row) throw entityNotFound();
     return row;
   }
@@ -70,9 +74,7 @@ export class EntityReader {
     });
   }
 
-  /** The entity as it was in a version. @throws HttpError 404 */
-  async rowAt(id: number, version: number): Promise<EntityRow> {
-    const row = await this.#hot.row(id);
+  async #rowAt(id: number, row: EntityRow | undefined, version: number): Promise<EntityRow> {
     const then = row && (await this.version(id, version));
     if (!row || !then) throw versionNotFound(id, version);
     return atVersion(row, then, then.sha256 === null ? undefined : await this.file(then.sha256));
@@ -92,8 +94,8 @@ export class EntityReader {
   }
 
   /** @throws HttpError 404, 400 for a collection */
-  async metadata(id: number): Promise<EntityMetadata> {
-    const row = await this.row(id);
+  async metadata(id: number, version?: number): Promise<EntityMetadata> {
+    const row = await this.row(id, version);
     if (row.sha256 === null) throw badRequest('Entity is a collection');
     const file = await this.file(row.sha256);
     return {

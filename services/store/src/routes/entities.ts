@@ -49,10 +49,7 @@ export function serveEntities(app: App, { entities, reader, lister, userOf }: En
   });
 
   app.handle(getEntity, async ({ params, query }) => {
-    const { entity_id } = params;
-    return reader.view(
-      await (query.version === undefined ? reader.row(entity_id) : reader.rowAt(entity_id, query.version)),
-    );
+    return reader.view(await reader.row(params.entity_id, query.version));
   });
 
   app.handle(replaceEntity, async ({ params, form, files, user }) =>
@@ -67,14 +64,14 @@ export function serveEntities(app: App, { entities, reader, lister, userOf }: En
     await entities.remove(userOf(user), params.entity_id);
   });
 
-  app.handle(getMetadata, async ({ params }) => reader.metadata(params.entity_id));
+  app.handle(getMetadata, async ({ params, query }) => reader.metadata(params.entity_id, query.version));
 
   app.handle(listVersions, ({ params, query }) => reader.versions(params.entity_id, query.after, query.limit));
 
   app.handle(diffVersions, async ({ params, query }) => {
     const { entity_id } = params;
     const to = query.to ?? (await reader.row(entity_id)).version;
-    const [before, after] = await Promise.all([reader.rowAt(entity_id, query.from), reader.rowAt(entity_id, to)]);
+    const [before, after] = await Promise.all([reader.row(entity_id, query.from), reader.row(entity_id, to)]);
     return { entity_id, from_version: query.from, to_version: to, changes: differences(before, after) };
   });
 

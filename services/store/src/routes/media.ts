@@ -25,8 +25,7 @@ export function serveMedia(app: App, { reader, folder, previews, signer, route }
   app.handle(
     getMedia,
     async ({ params, query, request, reply }) => {
-      const { entity_id } = params;
-      const row = await (query.version === undefined ? reader.row(entity_id) : reader.rowAt(entity_id, query.version));
+      const row = await reader.row(params.entity_id, query.version);
       if (row.is_collection === 1) throw badRequest('Entity is a collection');
       if (row.file_path === null || row.mime_type === null || row.sha256 === null)
         throw notFound('Media file not found');
@@ -48,7 +47,7 @@ export function serveMedia(app: App, { reader, folder, previews, signer, route }
   app.handle(
     getPreview,
     async ({ params, query, request, reply }) => {
-      const row = await reader.row(params.entity_id);
+      const row = await reader.row(params.entity_id, query.version);
       if (row.is_collection === 1) throw badRequest('Entity is a collection');
       const path = await previews.of(row, query.force);
       return sendFile(request, reply, {
