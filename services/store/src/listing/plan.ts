@@ -87,8 +87,12 @@ export async function planList(reads: Reads, query: EntityQuery, dialect: SqlDia
   return {
     from: driver?.from ?? ENTITIES,
     where: and(parts),
-    // Without a condition the index of dates is walked: it has the same order and is a tenth of the table.
-    order: conditions.length === 0 && !dated ? sql`e.added_date desc, e.id desc` : sql`${id} desc`,
+    // Without a condition the index of dates is walked: it has the same order and is a tenth of the table. A cursor is an
+    // id, and begins in the order of ids at once.
+    order:
+      conditions.length === 0 && !dated && query.cursor === undefined
+        ? sql`e.added_date desc, e.id desc`
+        : sql`${id} desc`,
     below: (bound) => sql`${id} < ${bound}`,
     span,
     counted,
