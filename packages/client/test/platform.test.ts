@@ -14,13 +14,21 @@ import {
   ClServer,
   distance,
   JobFailedError,
+  JWTAuthProvider,
   map,
   PermissionError,
   type Transport,
   ValidationError,
 } from '../src/index.js';
+import { slowLink } from './support/slow-link.js';
 
 const built = fs.existsSync(path.join(projectRoot, 'apps/server/dist/main.js'));
+
+const TRANSPORTS: readonly [string, readonly Transport[]][] = [
+  ['MQTT', ['mqtt']],
+  ['server-sent events', ['sse']],
+  ['polling', []],
+];
 
 describe.runIf(built)('the platform', () => {
   let platform: TestPlatform;
@@ -119,11 +127,7 @@ describe.runIf(built)('the platform', () => {
     });
   });
 
-  describe.each<[string, readonly Transport[]]>([
-    ['MQTT', ['mqtt']],
-    ['server-sent events', ['sse']],
-    ['polling', []],
-  ])('jobs by %s', (_name, transports) => {
+  describe.each(TRANSPORTS)('jobs by %s', (_name, transports) => {
     it('run, tell of their end, and give their output', async () => {
       const client = connect(transports);
       try {
@@ -177,21 +181,77 @@ describe.runIf(built)('the platform', () => {
     expect((await job.settled()).error_message).toBeTruthy();
   });
 
-  it('the broker killed in the middle loses no end', async () => {
-    const jobs = Array.from({ length: 8 }, (_, i) => cl.compute.hash.compute(new Blob([`broker ${i}`])));
-    await jobs[0]?.created;
-    platform.launcher.kill('cl-broker');
-    const ended = await Promise.all(jobs);
-    expect(ended.every(({ status }) => status === 'completed')).toBe(true);
-  });
+  describe('by MQTT, server-sent events and polling alike nothing is lost', () => {
+    /** Submits some jobs in each way, lets something happen when they are queued, and waits for all. */
+    const through = async (clients: readonly ClServer[], what: string, happen: () => unknown): Promise<void> => {
+      const jobs = clients.flatMap((client, by) =>
+        Array.from({ length: 4 }, (_, i) => client.compute.hash.compute(new Blob([`${what} ${by} ${i}`]))),
+      );
+      await Promise.all(jobs.map(({ created }) => created));
+      await happen();
+      const ended = await Promise.all(jobs);
+      expect(ended.map(({ status }) => status)).toEqual(jobs.map(() => 'completed'));
+    };
+    const inEachWay = async (work: (clients: readonly ClServer[]) => Promise<void>): Promise<void> => {
+      const clients = TRANSPORTS.map(([, transports]) => connect(transports));
+      try {
+        await work(clients);
+      } finally {
+        for (const client of clients) await client.close();
+      }
+    };
 
-  it('compute killed in the middle loses no job', async () => {
-    const jobs = Array.from({ length: 6 }, (_, i) => cl.compute.hash.compute(new Blob([`compute ${i}`])));
-    await Promise.all(jobs.map(({ created }) => created));
-    platform.launcher.kill('compute-server');
-    const ended = await Promise.all(jobs);
-    expect(ended.every(({ status }) => status === 'completed')).toBe(true);
-    await eventually(() => cl.compute.system.live(), { within: 30_000 });
+    it('when the broker is killed in the middle', () =>
+      inEachWay((clients) => through(clients, 'broker', () => platform.launcher.kill('cl-broker'))));
+
+    it('when compute is killed in the middle', async () => {
+      await inEachWay((clients) => through(clients, 'compute', () => platform.launcher.kill('compute-server')));
+      await eventually(() => cl.compute.system.live(), { within: 30_000 });
+    });
+
+    it('when the token dies in the middle', async () => {
+      const credentials = { username: 'mortal', password: 'long enough 1' };
+      const user = await cl.auth.users.create({ ...credentials, permissions: ['ai_inference_support'] });
+      const clients = TRANSPORTS.map(
+        ([, transports]) => new ClServer({ urls: platform.urls, transports, credentials: () => credentials }),
+      );
+      const tokens = () => Promise.all(clients.map((client) => client.session.getToken()));
+      const before = await tokens();
+      await through(clients, 'token', () => cl.auth.users.update(user.id, { password: credentials.password }));
+      await eventually(
+        async () => {
+          await Promise.all(clients.map((client) => client.compute.jobs.page({ limit: 1 })));
+          return (await tokens()).every((token, i) => token !== before[i]);
+        },
+        { within: 20_000, what: 'a new token for each' },
+      );
+      for (const client of clients) await client.close();
+      await cl.auth.users.delete(user.id);
+    });
+
+    it('on a slow link, where what moves, however slowly, is not given up', async () => {
+      const link = await slowLink(platform.urls.compute, 100_000);
+      const urls = { ...platform.urls, compute: link.url };
+      const auth = new JWTAuthProvider(await cl.session.getToken());
+      const bytes = new Uint8Array(200_000);
+      try {
+        await Promise.all(
+          TRANSPORTS.map(async ([name, transports]) => {
+            const client = new ClServer({ urls, transports, auth });
+            const job = await client.compute.hash.compute({ data: bytes, name: 'slow.bin' });
+            expect(job.task_output.size, name).toBe(bytes.length);
+            const began = performance.now();
+            const timeoutMs = 1_000;
+            const copy = await client.compute.jobs.bytes(job.job_id, String(job.params.input_path), { timeoutMs });
+            expect(copy.length, name).toBe(bytes.length);
+            expect(performance.now() - began, name).toBeGreaterThan(1.5 * timeoutMs);
+            await client.close();
+          }),
+        );
+      } finally {
+        await link.close();
+      }
+    });
   });
 
   it.runIf(hasMedia())('pictures are hashed so that turned copies of one are told from others', async () => {
