@@ -5,7 +5,7 @@ import path from 'node:path';
 import { hasFfmpeg, hasMedia, makeVideo, mediaFile, tempDir, which } from '@cl-server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { captureTime } from '../src/exif/capture-time.js';
-import { createExifReader, type ExifReader } from '../src/exif/exiftool.js';
+import { createExifReader, type ExifReader } from '../src/exif/reader.js';
 import { TagIndex } from '../src/exif/tags.js';
 import { readMediaMetadata } from '../src/metadata/media-metadata.js';
 

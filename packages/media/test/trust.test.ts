@@ -7,7 +7,7 @@ import { hasFfmpeg, makeVideo, tempDir, which } from '@cl-server/testing';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MediaError } from '../src/errors.js';
-import { createExifReader } from '../src/exif/exiftool.js';
+import { createExifReader } from '../src/exif/reader.js';
 import { imageHashes } from '../src/hash/perceptual.js';
 import { convertImage } from '../src/image/convert.js';
 import { decodeImage } from '../src/image/decode.js';

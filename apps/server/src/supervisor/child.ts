@@ -105,7 +105,7 @@ export class Child {
     });
   }
 
-  /** Ends it: by its own drain, or by SIGKILL at the deadline. */
+  /** Ends it: by its own drain, or by SIGKILL at the deadline. One that starts has nothing to finish, and may not listen yet. */
   drain(): Promise<void> {
     clearTimeout(this.#timer);
     const running = this.#process;
@@ -113,6 +113,7 @@ export class Child {
       this.#enter('stopped');
       return Promise.resolve();
     }
+    const starts = this.#state === 'starting';
     this.#enter('draining');
     this.#timer = setTimeout(() => {
       this.#logger.warn({ child: this.#spec.name }, 'not drained in time, killed');
@@ -120,7 +121,7 @@ export class Child {
     }, this.#spec.drainDeadline);
     return new Promise((resolve) => {
       this.#stopped = resolve;
-      if (running.connected) running.send({ type: 'drain' } satisfies DrainMessage, () => undefined);
+      if (running.connected && !starts) running.send({ type: 'drain' } satisfies DrainMessage, () => undefined);
       else running.kill('SIGTERM');
     });
   }

@@ -9,33 +9,7 @@ import { ExifTool, ExifToolTask, exiftoolPath } from 'exiftool-vendored';
 import { MediaError } from '../errors.js';
 import { Gathering } from '../process/gathering.js';
 import { run } from '../process/run.js';
-
-/** Tags as exiftool gives them with numbers instead of words, `Group:Tag` or bare names; no path of the server. */
-export type RawTags = Readonly<Record<string, unknown>>;
-
-export interface ExifReaderOptions {
-  /** An exiftool to use instead of the packaged one. */
-  readonly exiftool?: string | undefined;
-  /** Milliseconds for one file. Default 30 s. */
-  readonly timeout?: number;
-  /** Files that may wait; one more is refused. Default 1000. */
-  readonly maxQueue?: number;
-}
-
-export interface ExifReader {
-  /**
-   * @param tags names that passed the tag grammar of the contract; none means all. With them the keys have no group.
-   * @throws MediaError `tool_missing` without exiftool or perl, `timeout`, `task_failed` where exiftool broke
-   */
-  read(file: string, tags?: readonly string[]): Promise<RawTags>;
-  /**
-   * Makes sure that exiftool can run.
-   * @throws MediaError `tool_missing` without exiftool or perl
-   */
-  version(): Promise<string>;
-  /** Ends the process; the reader may not be used again. */
-  end(): Promise<void>;
-}
+import type { ExifReader, ExifReaderOptions, RawTags } from './reader.js';
 
 /** Address space of the process, bytes: a decompression bomb in a text chunk ends it, not the machine. */
 const MEMORY = 1024 * 1024 * 1024;
@@ -115,7 +89,7 @@ async function askVersion(tool: string | undefined): Promise<string> {
   return stdout.toString('utf8').trim();
 }
 
-export function createExifReader(options: ExifReaderOptions = {}): ExifReader {
+export function openExifTool(options: ExifReaderOptions): ExifReader {
   const { exiftool: tool, timeout = 30_000, maxQueue = 1000 } = options;
   const children = new Set<ChildProcess>();
   const exiftool = new ExifTool({

@@ -1,6 +1,6 @@
 import type { exifTask, TaskOutput } from '@cl-server/contract';
 import { captureTime } from './capture-time.js';
-import type { RawTags } from './exiftool.js';
+import type { RawTags } from './reader.js';
 import { TagIndex } from './tags.js';
 
 /** The typed part of the exif task's output. */

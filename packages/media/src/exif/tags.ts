@@ -1,4 +1,4 @@
-import type { RawTags } from './exiftool.js';
+import type { RawTags } from './reader.js';
 
 /** Groups in the order in which they are believed. `Composite` first: it carries signs and corrected values. */
 const TRUST = ['Composite', 'EXIF', 'QuickTime', 'XMP', 'IPTC', 'PNG', 'RIFF', 'Matroska', 'ID3', 'MakerNotes', 'File'];

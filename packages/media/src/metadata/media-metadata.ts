@@ -1,7 +1,7 @@
 import { MediaError } from '../errors.js';
 import { captureTime } from '../exif/capture-time.js';
-import type { ExifReader, RawTags } from '../exif/exiftool.js';
 import { exifFields } from '../exif/fields.js';
+import type { ExifReader, RawTags } from '../exif/reader.js';
 import { TagIndex } from '../exif/tags.js';
 import { type ImageHeader, imageHeader } from '../image/header.js';
 import type { MediaKind, MediaType } from '../sniff/kinds.js';

@@ -119,7 +119,7 @@ function readYaml(folder: string | undefined): { values: Map<string, string>; fa
     for (const [key, value] of Object.entries(parsed))
       values.set(key.toUpperCase(), Array.isArray(value) ? value.join(',') : String(value));
   } catch (error) {
-    return { values, faults: [`config.yaml is not valid YAML: ${messageOf(error).split('\n')[0]}`] };
+    return { values, faults: [`config.yaml is not valid YAML: ${messageOf(error).split('\n')[0]?.replace(/:$/, '')}`] };
   }
   return { values, faults: [] };
 }
