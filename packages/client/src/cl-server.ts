@@ -78,7 +78,14 @@ export class ClServer {
     this.compute = new ComputeClient({ ...shared, baseUrl: this.urls.compute });
   }
 
-  /** Ends subscriptions and the MQTT connection. */
+  /**
+   * Ends subscriptions and the MQTT connection.
+   *
+   * @example
+   * ```ts
+   * await cl.close();
+   * ```
+   */
   async close(): Promise<void> {
     this.store.close();
     this.compute.close();

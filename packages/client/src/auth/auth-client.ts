@@ -32,35 +32,77 @@ export class AuthClient {
     this.system = new SystemClient(this.http);
   }
 
-  /** A token for a name and a password. */
+  /**
+   * A token for a name and a password.
+   *
+   * @example
+   * ```ts
+   * const { access_token } = await auth.login('ann', password);
+   * ```
+   */
   login(username: string, password: string, options?: CallOptions): Promise<AccessToken> {
     const auth = new NoAuthProvider();
     const form = { username, password };
     return this.http.json({ method: 'POST', path: '/auth/token', form, auth, idempotent: true }, options);
   }
 
-  /** A new token, with the rights that the user has now, for one that is still valid. */
+  /**
+   * A new token, with the rights that the user has now, for one that is still valid.
+   *
+   * @example
+   * ```ts
+   * const { access_token } = await auth.refresh(await session.getToken());
+   * ```
+   */
   refresh(token: string, options?: CallOptions): Promise<AccessToken> {
     const auth = new JWTAuthProvider(token);
     return this.http.json({ method: 'POST', path: '/auth/token/refresh', auth, idempotent: true }, options);
   }
 
-  /** The key that verifies tokens signed from now on. */
+  /**
+   * The key that verifies tokens signed from now on.
+   *
+   * @example
+   * ```ts
+   * const { public_key } = await auth.publicKey();
+   * ```
+   */
   publicKey(options?: CallOptions): Promise<PublicKey> {
     return this.http.json({ method: 'GET', path: '/auth/public-key' }, options);
   }
 
-  /** Every key whose tokens are still accepted. */
+  /**
+   * Every key whose tokens are still accepted.
+   *
+   * @example
+   * ```ts
+   * const { keys } = await auth.keySet();
+   * ```
+   */
   keySet(options?: CallOptions): Promise<KeySet> {
     return this.http.json({ method: 'GET', path: '/.well-known/jwks.json' }, options);
   }
 
-  /** Users whose older tokens died, since a position in the feed. For the services' own credential only. */
+  /**
+   * Users whose older tokens died, since a position in the feed. For the services' own credential only.
+   *
+   * @example
+   * ```ts
+   * const feed = await auth.revocations();
+   * ```
+   */
   revocations(since = 0, options?: CallOptions): Promise<RevocationFeed> {
     return this.http.json({ method: 'GET', path: '/auth/revocations', query: { since } }, options);
   }
 
-  /** Security-relevant changes, the newest first; the pages are fetched on the way. */
+  /**
+   * Security-relevant changes, the newest first; the pages are fetched on the way.
+   *
+   * @example
+   * ```ts
+   * for await (const { action, actor } of auth.audit()) console.log(action, actor);
+   * ```
+   */
   audit(filters: AuditFilters = {}, options?: CallOptions): AsyncGenerator<AuditEntry> {
     return byCursor((cursor) =>
       this.http.json<CursorPage<AuditEntry>>({ method: 'GET', path: '/audit', query: { ...filters, cursor } }, options),

@@ -59,19 +59,39 @@ export class SessionManager implements AuthProvider {
     this.#now = now;
   }
 
-  /** @throws AuthenticationError for wrong credentials, RateLimitError after too many tries */
+  /**
+   * @throws AuthenticationError for wrong credentials, RateLimitError after too many tries
+   * @example
+   * ```ts
+   * const { permissions } = await session.login('ann', password);
+   * ```
+   */
   async login(username: string, password: string): Promise<User> {
     const { access_token } = await this.#auth.login(username, password);
     await this.#hold({ username, ...holdToken(access_token, this.#now()) });
     return this.user();
   }
 
-  /** Takes over a token that came from elsewhere. */
+  /**
+   * Takes over a token that came from elsewhere.
+   *
+   * @example
+   * ```ts
+   * await session.adopt(token, 'ann');
+   * ```
+   */
   async adopt(accessToken: string, username = ''): Promise<void> {
     await this.#hold({ username, ...holdToken(accessToken, this.#now()) });
   }
 
-  /** Forgets the session, here and in the token store. */
+  /**
+   * Forgets the session, here and in the token store.
+   *
+   * @example
+   * ```ts
+   * await session.logout();
+   * ```
+   */
   async logout(): Promise<void> {
     this.#held = undefined;
     this.#user = undefined;
@@ -79,19 +99,38 @@ export class SessionManager implements AuthProvider {
     await this.#store.clear();
   }
 
-  /** Whether there is a session, or there are credentials to make one with. */
+  /**
+   * Whether there is a session, or there are credentials to make one with.
+   *
+   * @example
+   * ```ts
+   * if (!(await session.isAuthenticated())) await session.login('ann', password);
+   * ```
+   */
   async isAuthenticated(): Promise<boolean> {
     return (await this.#valid()) !== undefined;
   }
 
-  /** Who is logged in; asked once. @throws NotLoggedInError */
+  /**
+   * Who is logged in; asked once. @throws NotLoggedInError
+   * @example
+   * ```ts
+   * const { username, is_admin } = await session.user();
+   * ```
+   */
   async user(): Promise<User> {
     if (!(await this.#valid())) throw new NotLoggedInError();
     this.#user ??= await this.#auth.users.me({ auth: this });
     return this.#user;
   }
 
-  /** A token that is good for a while. @throws NotLoggedInError */
+  /**
+   * A token that is good for a while. @throws NotLoggedInError
+   * @example
+   * ```ts
+   * const headers = { authorization: `Bearer ${await session.getToken()}` };
+   * ```
+   */
   async getToken(): Promise<string> {
     const session = await this.#valid();
     if (!session) throw new NotLoggedInError();

@@ -28,27 +28,61 @@ export class UsersClient {
     this.#http = http;
   }
 
-  /** The user whose token this is. */
+  /**
+   * The user whose token this is.
+   *
+   * @example
+   * ```ts
+   * const { permissions } = await auth.users.me();
+   * ```
+   */
   me({ auth, ...options }: CallOptions & { readonly auth?: AuthProvider } = {}): Promise<User> {
     return this.#http.json({ method: 'GET', path: '/users/me', ...(auth && { auth }) }, options);
   }
 
-  /** Changes one's own password. Every older token dies; the answer holds a new one. */
+  /**
+   * Changes one's own password. Every older token dies; the answer holds a new one.
+   *
+   * @example
+   * ```ts
+   * await auth.users.changePassword(password, 'a better one');
+   * ```
+   */
   changePassword(current: string, next: string, options?: CallOptions): Promise<AccessToken> {
     const form = { current_password: current, new_password: next };
     return this.#http.json({ method: 'PUT', path: '/users/me/password', form }, options);
   }
 
+  /**
+   * @example
+   * ```ts
+   * const { id } = await auth.users.create({ username: 'ann', password, permissions: ['media_store_write'] });
+   * ```
+   */
   create(user: NewUser, options?: CallOptions): Promise<User> {
     return this.#http.json({ method: 'POST', path: '/users/', form: { ...user } }, options);
   }
 
-  /** One page, the oldest user first. */
+  /**
+   * One page, the oldest user first.
+   *
+   * @example
+   * ```ts
+   * const users = await auth.users.page({ skip: 100, limit: 100 });
+   * ```
+   */
   page(query: { readonly skip?: number; readonly limit?: number } = {}, options?: CallOptions): Promise<User[]> {
     return this.#http.json({ method: 'GET', path: '/users/', query }, options);
   }
 
-  /** All users, the oldest first. */
+  /**
+   * All users, the oldest first.
+   *
+   * @example
+   * ```ts
+   * for await (const { username } of auth.users.list()) console.log(username);
+   * ```
+   */
   async *list(options?: CallOptions): AsyncGenerator<User> {
     for (let skip = 0; ; skip += PAGE) {
       const users = await this.page({ skip, limit: PAGE }, options);
@@ -57,16 +91,35 @@ export class UsersClient {
     }
   }
 
-  /** The user of a name, or undefined. */
+  /**
+   * The user of a name, or undefined.
+   *
+   * @example
+   * ```ts
+   * const ann = await auth.users.find('ann');
+   * ```
+   */
   async find(username: string, options?: CallOptions): Promise<User | undefined> {
     const found = await this.#http.json<User[]>({ method: 'GET', path: '/users/', query: { username } }, options);
     return found.find((user) => user.username === username.normalize('NFC'));
   }
 
+  /**
+   * @example
+   * ```ts
+   * const user = await auth.users.get(2);
+   * ```
+   */
   get(userId: number, options?: CallOptions): Promise<User> {
     return this.#http.json({ method: 'GET', path: path`/users/${userId}` }, options);
   }
 
+  /**
+   * @example
+   * ```ts
+   * await auth.users.update(2, { is_active: false });
+   * ```
+   */
   update(userId: number, change: UserChange, options?: CallOptions): Promise<User> {
     // An empty list must be a present, empty field; `[]` as JSON would do as well, but older servers read it as a name.
     const permissions = change.permissions?.length === 0 ? '' : change.permissions;
@@ -76,6 +129,12 @@ export class UsersClient {
     );
   }
 
+  /**
+   * @example
+   * ```ts
+   * await auth.users.delete(2);
+   * ```
+   */
   async delete(userId: number, options?: CallOptions): Promise<void> {
     await this.#http.json({ method: 'DELETE', path: path`/users/${userId}` }, options);
   }

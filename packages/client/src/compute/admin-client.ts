@@ -9,28 +9,62 @@ export class ComputeAdminClient {
     this.#http = http;
   }
 
+  /**
+   * @example
+   * ```ts
+   * const { guest_mode } = await compute.admin.preferences();
+   * ```
+   */
   preferences(options?: CallOptions): Promise<ComputePreferences> {
     return this.#http.json({ method: 'GET', path: '/admin/pref' }, options);
   }
 
-  /** Whether anyone may create jobs. */
+  /**
+   * Whether anyone may create jobs.
+   *
+   * @example
+   * ```ts
+   * const anyone = await compute.admin.guestMode();
+   * ```
+   */
   async guestMode(options?: CallOptions): Promise<boolean> {
     return (await this.#http.json<GuestMode>({ method: 'GET', path: '/admin/pref/guest-mode' }, options)).guest_mode;
   }
 
-  /** Lets anyone create jobs, or only users with the right. */
+  /**
+   * Lets anyone create jobs, or only users with the right.
+   *
+   * @example
+   * ```ts
+   * await compute.admin.setGuestMode(false);
+   * ```
+   */
   async setGuestMode(on: boolean, options?: CallOptions): Promise<ComputePreferences> {
     const form = { guest_mode: on };
     await this.#http.json({ method: 'PUT', path: '/admin/pref/guest-mode', form, idempotent: true }, options);
     return this.preferences(options);
   }
 
-  /** Bytes of all job files. */
+  /**
+   * Bytes of all job files.
+   *
+   * @example
+   * ```ts
+   * const size = await compute.admin.storageSize();
+   * ```
+   */
   storageSize(options?: CallOptions): Promise<StorageSize> {
     return this.#http.json({ method: 'GET', path: '/admin/jobs/storage/size' }, options);
   }
 
-  /** Removes jobs that ended at least `days` ago, with their files. */
+  /**
+   * Removes jobs that ended at least `days` ago, with their files.
+   *
+   * @example
+   * ```ts
+   * const removed = await compute.admin.cleanup(7);
+   * ```
+   */
   cleanup(days: number, options?: CallOptions): Promise<CleanupResult> {
     return this.#http.json({ method: 'DELETE', path: '/admin/jobs/cleanup', query: { days } }, options);
   }

@@ -24,12 +24,26 @@ export class WorkersClient {
     this.#prefix = prefix;
   }
 
-  /** How many workers live, and how many jobs of each task could start at once. */
+  /**
+   * How many workers live, and how many jobs of each task could start at once.
+   *
+   * @example
+   * ```ts
+   * const { num_workers } = await compute.workers.capabilities();
+   * ```
+   */
   capabilities(options?: CallOptions): Promise<Capabilities> {
     return this.#http.json({ method: 'GET', path: '/capabilities' }, options);
   }
 
-  /** Each live worker. */
+  /**
+   * Each live worker.
+   *
+   * @example
+   * ```ts
+   * for (const { worker_id, idle_count } of await compute.workers.list()) console.log(worker_id, idle_count);
+   * ```
+   */
   async list(options?: CallOptions): Promise<WorkerCapability[]> {
     return (await this.#http.json<WorkerList>({ method: 'GET', path: '/workers' }, options)).items;
   }
@@ -37,6 +51,10 @@ export class WorkersClient {
   /**
    * Waits until for each task some worker is free.
    * @throws WorkerUnavailableError naming the first task for which none was in time
+   * @example
+   * ```ts
+   * await compute.workers.waitFor(['hash', 'exif'], { timeout: 10_000 });
+   * ```
    */
   async waitFor(tasks: readonly string[], { timeout = 30_000, ...options }: WaitForWorkersOptions = {}): Promise<void> {
     const end = performance.now() + timeout;
@@ -53,6 +71,10 @@ export class WorkersClient {
    * Hears of workers as they come, change and go, the present ones first. Needs MQTT.
    * @param listener undefined instead of a worker's state means that it is gone
    * @returns how to stop
+   * @example
+   * ```ts
+   * const stop = await compute.workers.watch((id, worker) => console.log(id, worker?.idle_count ?? 'gone'));
+   * ```
    */
   watch(listener: (workerId: string, worker: WorkerCapability | undefined) => void): Promise<() => void> {
     if (!this.#mqtt) throw new ClError('Watching workers needs MQTT, and none is configured', 'no_mqtt');

@@ -95,7 +95,14 @@ export class JobHandle<Output = Record<string, unknown>, Wait extends boolean = 
     return (awaited as Promise<Wait extends false ? JobCreated : CompletedJob<Output>>).then(onFulfilled, onRejected);
   }
 
-  /** The completed job, whatever `wait` says. */
+  /**
+   * The completed job, whatever `wait` says.
+   *
+   * @example
+   * ```ts
+   * const { task_output } = await compute.hash.compute('photo.jpg').result();
+   * ```
+   */
   async result(): Promise<CompletedJob<Output>> {
     return completed<Output>(await this.settled());
   }
@@ -105,13 +112,27 @@ export class JobHandle<Output = Record<string, unknown>, Wait extends boolean = 
     return this.result().then((job) => job.task_output);
   }
 
-  /** The ended job, however it ended. */
+  /**
+   * The ended job, however it ended.
+   *
+   * @example
+   * ```ts
+   * const { status, error_message } = await compute.hash.compute('photo.jpg').settled();
+   * ```
+   */
   settled(): Promise<Job> {
     this.#end ??= this.#follow();
     return this.#end;
   }
 
-  /** Every change from the beginning, up to the end. Can be read more than once. */
+  /**
+   * Every change from the beginning, up to the end. Can be read more than once.
+   *
+   * @example
+   * ```ts
+   * for await (const { state, progress } of compute.jobs.handle(jobId).events()) console.log(state, progress);
+   * ```
+   */
   async *events(): AsyncGenerator<JobUpdate, void, undefined> {
     let over = false;
     const end = this.settled().finally(() => {
@@ -131,22 +152,55 @@ export class JobHandle<Output = Record<string, unknown>, Wait extends boolean = 
     }
   }
 
-  /** Asks the server to stop the job; one that has ended stays as it is. */
+  /**
+   * Asks the server to stop the job; one that has ended stays as it is.
+   *
+   * @example
+   * ```ts
+   * const job = compute.hlsStreaming.generateManifest('film.mp4');
+   * await job.cancel();
+   * ```
+   */
   async cancel(): Promise<Job> {
     return this.#jobs.cancel((await this.created).job_id);
   }
 
-  /** Downloads a file of the job to a path. */
+  /**
+   * Downloads a file of the job to a path.
+   *
+   * @example
+   * ```ts
+   * const job = compute.mediaThumbnail.generate('film.mp4');
+   * await job.download((await job.output).output_path, 'film.jpg');
+   * ```
+   */
   async download(path: string, dest: string, options?: DownloadOptions): Promise<Downloaded> {
     return this.#jobs.download((await this.created).job_id, path, dest, options);
   }
 
-  /** Downloads a file of the job into memory. */
+  /**
+   * Downloads a file of the job into memory.
+   *
+   * @example
+   * ```ts
+   * const job = compute.mediaThumbnail.generate('film.mp4');
+   * const jpeg = await job.bytes((await job.output).output_path);
+   * ```
+   */
   async bytes(path: string, options?: DownloadOptions): Promise<Uint8Array<ArrayBuffer>> {
     return this.#jobs.bytes((await this.created).job_id, path, options);
   }
 
-  /** Removes the job and its files from the server. */
+  /**
+   * Removes the job and its files from the server.
+   *
+   * @example
+   * ```ts
+   * const job = compute.hash.compute('photo.jpg');
+   * await job;
+   * await job.delete();
+   * ```
+   */
   async delete(): Promise<void> {
     return this.#jobs.delete((await this.created).job_id);
   }

@@ -114,43 +114,98 @@ export class JobsClient {
     return this.#http.json<JobCreated>(spec, { signal });
   }
 
-  /** A handle of a job that exists already. */
+  /**
+   * A handle of a job that exists already.
+   *
+   * @example
+   * ```ts
+   * const { task_output } = await compute.jobs.handle(jobId);
+   * ```
+   */
   handle<Output = Record<string, unknown>>(jobId: string, options: WaitOptions = {}): JobHandle<Output> {
     const created = this.get(jobId, options).then(({ job_id, status, task_type }) => ({ job_id, status, task_type }));
     return new JobHandle<Output>(this, { created, prepared: () => false, release: () => undefined }, options);
   }
 
-  /** Waits for a job's end, however it ends. */
+  /**
+   * Waits for a job's end, however it ends.
+   *
+   * @example
+   * ```ts
+   * const { status } = await compute.jobs.waitFor(jobId, { timeout: 60_000 });
+   * ```
+   */
   waitFor(jobId: string, options: WaitOptions = {}): Promise<Job> {
     return this.handle(jobId, options).settled();
   }
 
-  /** Waits for the ends of many jobs, in their order. */
+  /**
+   * Waits for the ends of many jobs, in their order.
+   *
+   * @example
+   * ```ts
+   * const jobs = await compute.jobs.waitForAll(jobIds, { signal });
+   * ```
+   */
   waitForAll(jobIds: Iterable<string>, options: WaitOptions = {}): Promise<Job[]> {
     return Promise.all(Array.from(jobIds, (id) => this.waitFor(id, options)));
   }
 
-  /** Creates up to 100 jobs at once: on files of earlier jobs, or on parameters alone. Each has its own outcome. */
+  /**
+   * Creates up to 100 jobs at once: on files of earlier jobs, or on parameters alone. Each has its own outcome.
+   *
+   * @example
+   * ```ts
+   * const { results } = await compute.jobs.batch([{ task_type: 'clip_text_embedding', params: { text: 'a dog' } }]);
+   * ```
+   */
   batch(items: readonly BatchItem[], options?: CallOptions): Promise<BatchResponse> {
     const keyed = items.map((item) => ({ idempotency_key: crypto.randomUUID(), ...item }));
     return this.#http.json({ method: 'POST', path: '/jobs/batch', json: keyed, idempotent: true }, options);
   }
 
+  /**
+   * @example
+   * ```ts
+   * const { status, progress } = await compute.jobs.get(jobId);
+   * ```
+   */
   get(jobId: string, options?: CallOptions): Promise<Job> {
     return this.#http.json({ method: 'GET', path: path`/jobs/${jobId}` }, options);
   }
 
-  /** One page, the newest first. */
+  /**
+   * One page, the newest first.
+   *
+   * @example
+   * ```ts
+   * const { items, next_cursor } = await compute.jobs.page({ status: 'failed', limit: 50 });
+   * ```
+   */
   page(query: Partial<JobListQuery> = {}, options?: CallOptions): Promise<JobList> {
     return this.#http.json({ method: 'GET', path: '/jobs', query }, options);
   }
 
-  /** All jobs that fit, the newest first; the pages are fetched on the way. */
+  /**
+   * All jobs that fit, the newest first; the pages are fetched on the way.
+   *
+   * @example
+   * ```ts
+   * for await (const job of compute.jobs.list({ task_type: 'hash' })) console.log(job.job_id, job.status);
+   * ```
+   */
   list(filters: JobFilters = {}, options?: CallOptions): AsyncGenerator<Job> {
     return byCursor((cursor) => this.page({ ...filters, cursor }, options));
   }
 
-  /** Stops a job; one that has ended stays as it is. */
+  /**
+   * Stops a job; one that has ended stays as it is.
+   *
+   * @example
+   * ```ts
+   * await compute.jobs.cancel(jobId);
+   * ```
+   */
   async cancel(jobId: string, options?: CallOptions): Promise<Job> {
     try {
       return await this.#http.json<Job>(
@@ -165,22 +220,50 @@ export class JobsClient {
     }
   }
 
-  /** Queues a failed job again. */
+  /**
+   * Queues a failed job again.
+   *
+   * @example
+   * ```ts
+   * await compute.jobs.retry(jobId);
+   * ```
+   */
   retry(jobId: string, options?: CallOptions): Promise<Job> {
     return this.#http.json({ method: 'POST', path: path`/jobs/${jobId}/retry` }, options);
   }
 
-  /** Removes a job and its files; a running one is stopped. */
+  /**
+   * Removes a job and its files; a running one is stopped.
+   *
+   * @example
+   * ```ts
+   * await compute.jobs.delete(jobId);
+   * ```
+   */
   async delete(jobId: string, options?: CallOptions): Promise<void> {
     await this.#http.json({ method: 'DELETE', path: path`/jobs/${jobId}` }, options);
   }
 
-  /** Downloads a file of a job, e.g. its `params.output_path`. */
+  /**
+   * Downloads a file of a job, e.g. its `params.output_path`.
+   *
+   * @example
+   * ```ts
+   * await compute.jobs.download(jobId, 'output/thumbnail.jpg', 'small.jpg');
+   * ```
+   */
   download(jobId: string, file: string, dest: string, options?: DownloadOptions): Promise<Downloaded> {
     return downloadToFile(this.#http, this.#file(jobId, file), dest, options);
   }
 
-  /** A file of a job in memory. */
+  /**
+   * A file of a job in memory.
+   *
+   * @example
+   * ```ts
+   * const jpeg = await compute.jobs.bytes(jobId, 'output/thumbnail.jpg');
+   * ```
+   */
   bytes(jobId: string, file: string, options?: DownloadOptions): Promise<Uint8Array<ArrayBuffer>> {
     return downloadBytes(this.#http, this.#file(jobId, file), options);
   }
@@ -189,7 +272,14 @@ export class JobsClient {
     return { method: 'GET', path: `${path`/jobs/${jobId}/files/`}${encodePath(file)}` };
   }
 
-  /** Every task that the platform knows, plugins included, and whether it can run now. */
+  /**
+   * Every task that the platform knows, plugins included, and whether it can run now.
+   *
+   * @example
+   * ```ts
+   * for (const { task_type, summary } of await compute.jobs.tasks()) console.log(task_type, summary);
+   * ```
+   */
   async tasks(options?: CallOptions): Promise<TaskInfo[]> {
     return (await this.#http.json<TaskList>({ method: 'GET', path: '/tasks' }, options)).items;
   }
@@ -207,6 +297,10 @@ export class JobsClient {
   /**
    * Follows a job in the background.
    * @returns an id for `unsubscribe`; several subscriptions to one job do not disturb each other
+   * @example
+   * ```ts
+   * const id = compute.jobs.subscribe(jobId, { onComplete: ({ status }) => console.log(status) });
+   * ```
    */
   subscribe(jobId: string, { onProgress, onComplete, onError }: JobCallbacks): string {
     const id = crypto.randomUUID();
@@ -223,7 +317,14 @@ export class JobsClient {
     return id;
   }
 
-  /** Ends a subscription. @returns whether there was one */
+  /**
+   * Ends a subscription. @returns whether there was one
+   * @example
+   * ```ts
+   * const id = compute.jobs.subscribe(jobId, { onProgress: ({ progress }) => console.log(progress) });
+   * compute.jobs.unsubscribe(id);
+   * ```
+   */
   unsubscribe(subscriptionId: string): boolean {
     const stop = this.#subscriptions.get(subscriptionId);
     stop?.abort();

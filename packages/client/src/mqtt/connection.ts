@@ -58,6 +58,10 @@ export class MqttConnection {
   /**
    * Waits until the broker is there.
    * @throws NetworkError if it is not, or lately was not
+   * @example
+   * ```ts
+   * await cl.mqtt?.connect();
+   * ```
    */
   async connect(): Promise<void> {
     await this.#connect();
@@ -73,6 +77,10 @@ export class MqttConnection {
    * Resolves when the broker has agreed: whatever is published from then on arrives, retained messages first.
    * @returns how to end the subscription
    * @throws NetworkError
+   * @example
+   * ```ts
+   * const stop = await cl.mqtt?.subscribe('store/+/items', (topic, payload) => console.log(topic, payload));
+   * ```
    */
   async subscribe(filter: string, listener: MqttListener): Promise<() => void> {
     await this.#leaving.get(filter);

@@ -9,18 +9,37 @@ export class StoreAdminClient {
     this.#http = http;
   }
 
+  /**
+   * @example
+   * ```ts
+   * const { guest_mode } = await store.admin.preferences();
+   * ```
+   */
   preferences(options?: CallOptions): Promise<StorePreferences> {
     return this.#http.json({ method: 'GET', path: '/admin/pref' }, options);
   }
 
-  /** Lets anyone read, or only users with the right. */
+  /**
+   * Lets anyone read, or only users with the right.
+   *
+   * @example
+   * ```ts
+   * await store.admin.setGuestMode(false);
+   * ```
+   */
   async setGuestMode(on: boolean, options?: CallOptions): Promise<StorePreferences> {
     const form = { guest_mode: on };
     await this.#http.json({ method: 'PUT', path: '/admin/pref/guest-mode', form, idempotent: true }, options);
     return this.preferences(options);
   }
 
-  /** Compares database and media folder. @param verify read every file and compare its SHA-256; slow */
+  /**
+   * Compares database and media folder. @param verify read every file and compare its SHA-256; slow
+   * @example
+   * ```ts
+   * const { orphaned_files, missing_files } = await store.admin.audit({ verify: true });
+   * ```
+   */
   audit({ verify = false, ...options }: CallOptions & { readonly verify?: boolean } = {}): Promise<AuditReport> {
     return this.#http.json(
       { method: 'GET', path: '/system/audit', query: { verify } },
@@ -28,17 +47,38 @@ export class StoreAdminClient {
     );
   }
 
-  /** Removes what no row refers to. */
+  /**
+   * Removes what no row refers to.
+   *
+   * @example
+   * ```ts
+   * const report = await store.admin.clearOrphans();
+   * ```
+   */
   clearOrphans(options?: CallOptions): Promise<CleanupReport> {
     return this.#http.json({ method: 'POST', path: '/system/clear-orphans', idempotent: true }, options);
   }
 
-  /** Removes for good what was deleted at least `days` ago. */
+  /**
+   * Removes for good what was deleted at least `days` ago.
+   *
+   * @example
+   * ```ts
+   * const report = await store.admin.purgeTrash(30);
+   * ```
+   */
   purgeTrash(days: number, options?: CallOptions): Promise<PurgeReport> {
     return this.#http.json({ method: 'POST', path: '/system/purge-trash', form: { days } }, options);
   }
 
-  /** How much is kept, for whom, and how much space is left. */
+  /**
+   * How much is kept, for whom, and how much space is left.
+   *
+   * @example
+   * ```ts
+   * const { bytes, free_bytes } = await store.admin.storage();
+   * ```
+   */
   storage(options?: CallOptions): Promise<StorageUse> {
     return this.#http.json({ method: 'GET', path: '/system/storage' }, options);
   }

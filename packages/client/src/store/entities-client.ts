@@ -55,7 +55,14 @@ export class EntitiesClient {
     return this.#http.baseUrl;
   }
 
-  /** One page, the newest first. */
+  /**
+   * One page, the newest first.
+   *
+   * @example
+   * ```ts
+   * const { items, pagination } = await store.entities.page({ type: 'image', page: 2 });
+   * ```
+   */
   page(query: Partial<EntityQuery> = {}, options?: CallOptions): Promise<EntityList> {
     return this.#http.json({ method: 'GET', path: '/entities', query }, options);
   }
@@ -77,7 +84,14 @@ export class EntitiesClient {
     }
   }
 
-  /** The live media entity of a digest, or the collection of a label; undefined where there is none. */
+  /**
+   * The live media entity of a digest, or the collection of a label; undefined where there is none.
+   *
+   * @example
+   * ```ts
+   * const known = await store.entities.lookup({ sha256 });
+   * ```
+   */
   async lookup(key: EntityKey, options?: CallOptions): Promise<Entity | undefined> {
     try {
       return await this.#http.json<Entity>({ method: 'GET', path: '/entities/lookup', query: key }, options);
@@ -87,12 +101,26 @@ export class EntitiesClient {
     }
   }
 
-  /** One entity; with `version` as it was then. */
+  /**
+   * One entity; with `version` as it was then.
+   *
+   * @example
+   * ```ts
+   * const before = await store.entities.get(7, { version: 1 });
+   * ```
+   */
   get(id: number, { version, ...options }: CallOptions & { readonly version?: number } = {}): Promise<Entity> {
     return this.#http.json({ method: 'GET', path: path`/entities/${id}`, query: { version } }, options);
   }
 
-  /** Adds a collection. */
+  /**
+   * Adds a collection.
+   *
+   * @example
+   * ```ts
+   * const { id } = await store.entities.createCollection({ label: 'Summer' });
+   * ```
+   */
   createCollection(collection: NewEntity & { readonly label: string }, options?: CallOptions): Promise<Entity> {
     return this.#http.json(
       { method: 'POST', path: '/entities', form: { is_collection: true, ...collection } },
@@ -124,7 +152,14 @@ export class EntitiesClient {
     return { entity: data, created: status === 201 };
   }
 
-  /** As `upload`, in pieces (tus): for large files and bad links. A stream cannot be sent so. */
+  /**
+   * As `upload`, in pieces (tus): for large files and bad links. A stream cannot be sent so.
+   *
+   * @example
+   * ```ts
+   * const { entity } = await store.entities.uploadResumable('film.mp4', { label: 'Film' }, { onUploadUrl: (url) => console.log(url) });
+   * ```
+   */
   async uploadResumable(file: FileInput, entity: NewEntity = {}, options: ResumableOptions = {}): Promise<Uploaded> {
     const body = await toFileBody(file);
     const metadata = {
@@ -137,14 +172,28 @@ export class EntitiesClient {
     return { entity: data, created: status === 201 };
   }
 
-  /** Gives up an upload that was begun with `uploadResumable`. */
+  /**
+   * Gives up an upload that was begun with `uploadResumable`.
+   *
+   * @example
+   * ```ts
+   * await store.entities.dropUpload(uploadUrl);
+   * ```
+   */
   async dropUpload(uploadUrl: string, options?: CallOptions): Promise<void> {
     const id = decodeURIComponent(uploadUrl.split('/').at(-1) ?? '');
     const headers = { 'tus-resumable': '1.0.0' };
     await this.#http.json({ method: 'DELETE', path: path`/uploads/${id}`, headers }, options);
   }
 
-  /** Replaces label, description and parent (left out: null), and the file where one is given. */
+  /**
+   * Replaces label, description and parent (left out: null), and the file where one is given.
+   *
+   * @example
+   * ```ts
+   * await store.entities.replace(7, { label: 'Beach', is_collection: false, file: 'better.jpg' });
+   * ```
+   */
   async replace(
     id: number,
     { file, is_collection = false, ...fields }: EntityReplacement,
@@ -159,43 +208,97 @@ export class EntitiesClient {
     return this.#http.json(spec, options);
   }
 
-  /** Changes what is given and keeps the rest. */
+  /**
+   * Changes what is given and keeps the rest.
+   *
+   * @example
+   * ```ts
+   * await store.entities.patch(7, { label: 'Beach', description: null });
+   * ```
+   */
   patch(id: number, patch: EntityPatch, options?: CallOptions): Promise<Entity> {
     return this.#http.json({ method: 'PATCH', path: path`/entities/${id}`, form: { ...patch } }, options);
   }
 
-  /** Moves an entity to the trash. */
+  /**
+   * Moves an entity to the trash.
+   *
+   * @example
+   * ```ts
+   * await store.entities.trash(7);
+   * ```
+   */
   trash(id: number, options?: CallOptions): Promise<Entity> {
     return this.patch(id, { is_deleted: true }, options);
   }
 
-  /** Takes an entity out of the trash. @throws ConflictError if another live entity has the same bytes */
+  /**
+   * Takes an entity out of the trash. @throws ConflictError if another live entity has the same bytes
+   * @example
+   * ```ts
+   * await store.entities.restore(7);
+   * ```
+   */
   restore(id: number, options?: CallOptions): Promise<Entity> {
     return this.patch(id, { is_deleted: false }, options);
   }
 
-  /** Removes an entity for good, with everything in it, its history and its files; it need not be in the trash. */
+  /**
+   * Removes an entity for good, with everything in it, its history and its files; it need not be in the trash.
+   *
+   * @example
+   * ```ts
+   * await store.entities.delete(7);
+   * ```
+   */
   async delete(id: number, options?: CallOptions): Promise<void> {
     await this.trash(id, options);
     await this.#http.json({ method: 'DELETE', path: path`/entities/${id}` }, options);
   }
 
-  /** Everything that could be read from the file, and what could not. */
+  /**
+   * Everything that could be read from the file, and what could not.
+   *
+   * @example
+   * ```ts
+   * const { tags } = await store.entities.metadata(7);
+   * ```
+   */
   metadata(id: number, options?: CallOptions): Promise<EntityMetadata> {
     return this.#http.json({ method: 'GET', path: path`/entities/${id}/metadata` }, options);
   }
 
-  /** Every change of the entity, the oldest first. */
+  /**
+   * Every change of the entity, the oldest first.
+   *
+   * @example
+   * ```ts
+   * for (const { version, operation_type } of await store.entities.versions(7)) console.log(version, operation_type);
+   * ```
+   */
   versions(id: number, options?: CallOptions): Promise<EntityVersion[]> {
     return this.#http.json({ method: 'GET', path: path`/entities/${id}/versions` }, options);
   }
 
-  /** Which fields differ between two versions. @param to default: the newest */
+  /**
+   * Which fields differ between two versions. @param to default: the newest
+   * @example
+   * ```ts
+   * const { changes } = await store.entities.diff(7, 1, 2);
+   * ```
+   */
   diff(id: number, from: number, to?: number, options?: CallOptions): Promise<VersionDiff> {
     return this.#http.json({ method: 'GET', path: path`/entities/${id}/versions/diff`, query: { from, to } }, options);
   }
 
-  /** Makes the entity what it was in a version, its file included; this is a new version. */
+  /**
+   * Makes the entity what it was in a version, its file included; this is a new version.
+   *
+   * @example
+   * ```ts
+   * await store.entities.restoreVersion(7, 1);
+   * ```
+   */
   restoreVersion(id: number, version: number, options?: CallOptions): Promise<Entity> {
     return this.#http.json({ method: 'POST', path: path`/entities/${id}/versions/${version}/restore` }, options);
   }

@@ -43,21 +43,48 @@ export class IntelligenceClient {
     this.#mqtt = mqtt;
   }
 
-  /** State of the insight worker; null before it was ever heard of. For admins. */
+  /**
+   * State of the insight worker; null before it was ever heard of. For admins.
+   *
+   * @example
+   * ```ts
+   * const insight = await store.intelligence.status();
+   * ```
+   */
   status(options?: CallOptions): Promise<InsightStatus | null> {
     return this.#http.json({ method: 'GET', path: '/m_insight/status' }, options);
   }
 
-  /** How far the understanding of an entity is; null before any work. */
+  /**
+   * How far the understanding of an entity is; null before any work.
+   *
+   * @example
+   * ```ts
+   * const state = await store.intelligence.get(7);
+   * ```
+   */
   get(entityId: number, options?: CallOptions): Promise<Intelligence | null> {
     return this.#http.json({ method: 'GET', path: path`/intelligence/entities/${entityId}` }, options);
   }
 
+  /**
+   * @example
+   * ```ts
+   * for (const { id, known_person_id } of await store.intelligence.faces(7)) console.log(id, known_person_id);
+   * ```
+   */
   faces(entityId: number, options?: CallOptions): Promise<Face[]> {
     return this.#http.json({ method: 'GET', path: path`/intelligence/entities/${entityId}/faces` }, options);
   }
 
-  /** Jobs done for an entity: the running ones, then the ended ones. */
+  /**
+   * Jobs done for an entity: the running ones, then the ended ones.
+   *
+   * @example
+   * ```ts
+   * const jobs = await store.intelligence.jobs(7);
+   * ```
+   */
   jobs(entityId: number, options?: CallOptions): Promise<EntityJob[]> {
     return this.#http.json({ method: 'GET', path: path`/intelligence/entities/${entityId}/jobs` }, options);
   }
@@ -70,11 +97,24 @@ export class IntelligenceClient {
     return { method: 'GET', path: path`/intelligence/faces/${faceId}/embedding` };
   }
 
-  /** A vector of an entity as a `.npy` file in memory. */
+  /**
+   * A vector of an entity as a `.npy` file in memory.
+   *
+   * @example
+   * ```ts
+   * const npy = await store.intelligence.embedding(7, 'clip');
+   * ```
+   */
   embedding(entityId: number, kind: EmbeddingKind, options?: DownloadOptions): Promise<Uint8Array<ArrayBuffer>> {
     return downloadBytes(this.#http, this.#entityVector(entityId, kind), options);
   }
 
+  /**
+   * @example
+   * ```ts
+   * await store.intelligence.downloadEmbedding(7, 'dino', '7.npy');
+   * ```
+   */
   downloadEmbedding(
     entityId: number,
     kind: EmbeddingKind,
@@ -84,21 +124,48 @@ export class IntelligenceClient {
     return downloadToFile(this.#http, this.#entityVector(entityId, kind), dest, options);
   }
 
-  /** The vector of a face as a `.npy` file in memory. */
+  /**
+   * The vector of a face as a `.npy` file in memory.
+   *
+   * @example
+   * ```ts
+   * const npy = await store.intelligence.faceEmbedding(3);
+   * ```
+   */
   faceEmbedding(faceId: number, options?: DownloadOptions): Promise<Uint8Array<ArrayBuffer>> {
     return downloadBytes(this.#http, this.#faceVector(faceId), options);
   }
 
+  /**
+   * @example
+   * ```ts
+   * await store.intelligence.downloadFaceEmbedding(3, 'face.npy');
+   * ```
+   */
   downloadFaceEmbedding(faceId: number, dest: string, options?: DownloadOptions): Promise<Downloaded> {
     return downloadToFile(this.#http, this.#faceVector(faceId), dest, options);
   }
 
-  /** Tries again what failed for an entity. */
+  /**
+   * Tries again what failed for an entity.
+   *
+   * @example
+   * ```ts
+   * await store.intelligence.retry(7);
+   * ```
+   */
   retry(entityId: number, options?: CallOptions): Promise<Intelligence | null> {
     return this.#http.json({ method: 'POST', path: path`/intelligence/entities/${entityId}/retry` }, options);
   }
 
-  /** Removes a face: its vector, its cut-out and its row. */
+  /**
+   * Removes a face: its vector, its cut-out and its row.
+   *
+   * @example
+   * ```ts
+   * await store.intelligence.deleteFace(3);
+   * ```
+   */
   async deleteFace(faceId: number, options?: CallOptions): Promise<void> {
     await this.#http.json({ method: 'DELETE', path: path`/faces/${faceId}` }, options);
   }
@@ -106,6 +173,10 @@ export class IntelligenceClient {
   /**
    * Hears of an entity's progress, the present state first. Needs MQTT.
    * @returns how to stop
+   * @example
+   * ```ts
+   * const stop = await store.intelligence.watch(7, (status) => console.log(status));
+   * ```
    */
   watch(entityId: number, listener: (status: EntityStatusEvent) => void): Promise<() => void> {
     if (!this.#mqtt) throw new ClError('Watching entities needs MQTT, and none is configured', 'no_mqtt');
@@ -123,6 +194,10 @@ export class IntelligenceClient {
   /**
    * Waits until an entity is understood. A message over MQTT makes it look at once; without MQTT it looks every second.
    * @throws InsightFailedError, TimeoutError
+   * @example
+   * ```ts
+   * const { face_count } = await store.intelligence.waitFor(7, { timeout: 30_000 });
+   * ```
    */
   async waitFor(
     entityId: number,

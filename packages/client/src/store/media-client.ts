@@ -18,17 +18,38 @@ export class MediaClient {
     this.#http = http;
   }
 
-  /** Downloads the file to a path. */
+  /**
+   * Downloads the file to a path.
+   *
+   * @example
+   * ```ts
+   * await store.media.download(7, 'photo.jpg', { onProgress: ({ loaded }) => console.log(loaded) });
+   * ```
+   */
   download(id: number, dest: string, { version, ...options }: DownloadOptions & MediaChoice = {}): Promise<Downloaded> {
     return downloadToFile(this.#http, this.#media(id, version), dest, options);
   }
 
-  /** The file in memory. */
+  /**
+   * The file in memory.
+   *
+   * @example
+   * ```ts
+   * const first = await store.media.bytes(7, { version: 1 });
+   * ```
+   */
   bytes(id: number, { version, ...options }: DownloadOptions & MediaChoice = {}): Promise<Uint8Array<ArrayBuffer>> {
     return downloadBytes(this.#http, this.#media(id, version), options);
   }
 
-  /** The file as it arrives. */
+  /**
+   * The file as it arrives.
+   *
+   * @example
+   * ```ts
+   * for await (const chunk of await store.media.stream(7)) console.log(chunk.length);
+   * ```
+   */
   async stream(
     id: number,
     { version, ...options }: CallOptions & MediaChoice = {},
@@ -44,7 +65,13 @@ export class MediaClient {
     return { method: 'GET', path: path`/entities/${id}/preview`, query: force ? { force } : {} };
   }
 
-  /** A small upright PNG. @param force make it anew */
+  /**
+   * A small upright PNG. @param force make it anew
+   * @example
+   * ```ts
+   * const picture = await store.media.preview(7);
+   * ```
+   */
   preview(
     id: number,
     { force = false, ...options }: DownloadOptions & { readonly force?: boolean } = {},
@@ -52,6 +79,12 @@ export class MediaClient {
     return downloadBytes(this.#http, this.#preview(id, force), options);
   }
 
+  /**
+   * @example
+   * ```ts
+   * await store.media.downloadPreview(7, 'small.png');
+   * ```
+   */
   downloadPreview(
     id: number,
     dest: string,
@@ -60,12 +93,25 @@ export class MediaClient {
     return downloadToFile(this.#http, this.#preview(id, force), dest, options);
   }
 
-  /** Address of the HLS playlist of a video. A player needs a token or, better, `signedUrls`. */
+  /**
+   * Address of the HLS playlist of a video. A player needs a token or, better, `signedUrls`.
+   *
+   * @example
+   * ```ts
+   * const url = store.media.streamUrl(7);
+   * ```
+   */
   streamUrl(id: number): string {
     return this.#http.url(path`/entities/${id}/stream/adaptive.m3u8`);
   }
 
-  /** The HLS playlist, once the server has made it. @param timeoutMs of the whole wait; default two minutes */
+  /**
+   * The HLS playlist, once the server has made it. @param timeoutMs of the whole wait; default two minutes
+   * @example
+   * ```ts
+   * const m3u8 = await store.media.playlist(7);
+   * ```
+   */
   async playlist(id: number, { timeoutMs = 120_000, signal }: CallOptions = {}): Promise<string> {
     const end = performance.now() + timeoutMs;
     const spec: RequestSpec = {
@@ -87,17 +133,37 @@ export class MediaClient {
     }
   }
 
-  /** One file of the stream: a variant's playlist or a segment. */
+  /**
+   * One file of the stream: a variant's playlist or a segment.
+   *
+   * @example
+   * ```ts
+   * const segment = await store.media.streamFile(7, 'adaptive-orig-000.ts');
+   * ```
+   */
   streamFile(id: number, name: string, options?: DownloadOptions): Promise<Uint8Array<ArrayBuffer>> {
     return downloadBytes(this.#http, { method: 'GET', path: path`/entities/${id}/stream/${name}` }, options);
   }
 
-  /** Removes the stream's files; a next request makes them anew. */
+  /**
+   * Removes the stream's files; a next request makes them anew.
+   *
+   * @example
+   * ```ts
+   * await store.media.deleteStream(7);
+   * ```
+   */
   async deleteStream(id: number, options?: CallOptions): Promise<void> {
     await this.#http.json({ method: 'DELETE', path: path`/entities/${id}/stream` }, options);
   }
 
-  /** Addresses of media, preview and stream that need no token for a while. @param expiresIn seconds; default 900 */
+  /**
+   * Addresses of media, preview and stream that need no token for a while. @param expiresIn seconds; default 900
+   * @example
+   * ```ts
+   * const { media, preview } = await store.media.signedUrls(7, 3600);
+   * ```
+   */
   async signedUrls(id: number, expiresIn?: number, options?: CallOptions): Promise<SignedUrls> {
     const form = { expires_in: expiresIn };
     const signed = await this.#http.json<SignedUrls>(

@@ -10,19 +10,44 @@ export class PersonsClient {
     this.#http = http;
   }
 
+  /**
+   * @example
+   * ```ts
+   * for (const { id, name } of await store.persons.list()) console.log(id, name);
+   * ```
+   */
   list(options?: CallOptions): Promise<KnownPerson[]> {
     return this.#http.json({ method: 'GET', path: '/intelligence/known-persons' }, options);
   }
 
+  /**
+   * @example
+   * ```ts
+   * const { face_count } = await store.persons.get(1);
+   * ```
+   */
   get(personId: number, options?: CallOptions): Promise<KnownPerson> {
     return this.#http.json({ method: 'GET', path: path`/intelligence/known-persons/${personId}` }, options);
   }
 
+  /**
+   * @example
+   * ```ts
+   * const faces = await store.persons.faces(1);
+   * ```
+   */
   faces(personId: number, options?: CallOptions): Promise<Face[]> {
     return this.#http.json({ method: 'GET', path: path`/intelligence/known-persons/${personId}/faces` }, options);
   }
 
-  /** Gives a person a name. */
+  /**
+   * Gives a person a name.
+   *
+   * @example
+   * ```ts
+   * await store.persons.rename(1, 'Ann');
+   * ```
+   */
   rename(personId: number, name: string, options?: CallOptions): Promise<KnownPerson> {
     return this.#http.json(
       { method: 'PATCH', path: path`/intelligence/known-persons/${personId}`, json: { name }, idempotent: true },
@@ -30,7 +55,14 @@ export class PersonsClient {
     );
   }
 
-  /** Leaves a person out of the list, or shows them again. */
+  /**
+   * Leaves a person out of the list, or shows them again.
+   *
+   * @example
+   * ```ts
+   * await store.persons.hide(1);
+   * ```
+   */
   hide(personId: number, hidden = true, options?: CallOptions): Promise<KnownPerson> {
     return this.#http.json(
       {
@@ -43,7 +75,14 @@ export class PersonsClient {
     );
   }
 
-  /** Says that other persons are this one: their faces move here, they are gone. */
+  /**
+   * Says that other persons are this one: their faces move here, they are gone.
+   *
+   * @example
+   * ```ts
+   * await store.persons.merge(1, [2, 5]);
+   * ```
+   */
   merge(personId: number, others: readonly number[], options?: CallOptions): Promise<KnownPerson> {
     const json = { person_ids: others };
     return this.#http.json(
@@ -52,7 +91,13 @@ export class PersonsClient {
     );
   }
 
-  /** Says that some of a person's faces are somebody else. @returns the new person */
+  /**
+   * Says that some of a person's faces are somebody else. @returns the new person
+   * @example
+   * ```ts
+   * const other = await store.persons.split(1, [10, 11], 'Bea');
+   * ```
+   */
   split(personId: number, faceIds: readonly number[], name?: string, options?: CallOptions): Promise<KnownPerson> {
     const json = { face_ids: faceIds, name };
     return this.#http.json(
@@ -61,7 +106,13 @@ export class PersonsClient {
     );
   }
 
-  /** Says whose face it is. @param personId null: nobody's that is known */
+  /**
+   * Says whose face it is. @param personId null: nobody's that is known
+   * @example
+   * ```ts
+   * await store.persons.moveFace(10, null);
+   * ```
+   */
   moveFace(faceId: number, personId: number | null, options?: CallOptions): Promise<Face> {
     const json = { person_id: personId };
     return this.#http.json(
@@ -70,7 +121,14 @@ export class PersonsClient {
     );
   }
 
-  /** What was decided about persons, the newest first. */
+  /**
+   * What was decided about persons, the newest first.
+   *
+   * @example
+   * ```ts
+   * for await (const { id, kind } of store.persons.decisions()) console.log(id, kind);
+   * ```
+   */
   decisions(options?: CallOptions): AsyncGenerator<PersonDecision> {
     return byCursor((cursor) =>
       this.#http.json<CursorPage<PersonDecision>>(
@@ -80,7 +138,14 @@ export class PersonsClient {
     );
   }
 
-  /** Takes a decision back. */
+  /**
+   * Takes a decision back.
+   *
+   * @example
+   * ```ts
+   * await store.persons.undo(4);
+   * ```
+   */
   undo(decisionId: number, options?: CallOptions): Promise<PersonDecision> {
     return this.#http.json({ method: 'POST', path: path`/intelligence/person-decisions/${decisionId}/undo` }, options);
   }

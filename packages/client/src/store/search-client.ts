@@ -52,7 +52,14 @@ export class SearchClient {
     return this.#http.json({ method: 'GET', path: '/intelligence/search', query: { text, ...options } }, call);
   }
 
-  /** All results of a text, the best first; the pages are fetched on the way. */
+  /**
+   * All results of a text, the best first; the pages are fetched on the way.
+   *
+   * @example
+   * ```ts
+   * for await (const { entity_id, score } of store.search.all('a dog')) console.log(entity_id, score);
+   * ```
+   */
   async *all(text: string, options: SearchOptions = {}, call?: CallOptions): AsyncGenerator<SearchResult> {
     for (let cursor = options.cursor; ; ) {
       const { results, next_cursor } = await this.text(text, { ...options, cursor }, call);
@@ -62,7 +69,14 @@ export class SearchClient {
     }
   }
 
-  /** Entities like a picture that is sent along and not kept. */
+  /**
+   * Entities like a picture that is sent along and not kept.
+   *
+   * @example
+   * ```ts
+   * const { results } = await store.search.picture('photo.jpg', { by: 'dino' });
+   * ```
+   */
   async picture(image: FileInput, { by, ...query }: LikenessOptions = {}, call?: CallOptions): Promise<SearchResults> {
     const file = { field: 'file', body: await toFileBody(image) };
     return this.#http.json(
@@ -71,7 +85,14 @@ export class SearchClient {
     );
   }
 
-  /** Entities like one that the store has; empty before it was understood. */
+  /**
+   * Entities like one that the store has; empty before it was understood.
+   *
+   * @example
+   * ```ts
+   * const { results } = await store.search.similar(7, { by: 'phash', score_threshold: 0.9 });
+   * ```
+   */
   similar(entityId: number, options: LikenessOptions = {}, call?: CallOptions): Promise<SimilarEntities> {
     return this.#http.json(
       { method: 'GET', path: path`/intelligence/entities/${entityId}/similar`, query: { ...options } },
@@ -79,7 +100,14 @@ export class SearchClient {
     );
   }
 
-  /** Faces like one that the store has. */
+  /**
+   * Faces like one that the store has.
+   *
+   * @example
+   * ```ts
+   * const { results } = await store.search.similarFaces(3);
+   * ```
+   */
   similarFaces(faceId: number, options: SearchOptions = {}, call?: CallOptions): Promise<SimilarFaces> {
     return this.#http.json(
       { method: 'GET', path: path`/intelligence/faces/${faceId}/similar`, query: { ...options } },
@@ -87,7 +115,14 @@ export class SearchClient {
     );
   }
 
-  /** Groups of pictures that are nearly the same, each with the one worth keeping. */
+  /**
+   * Groups of pictures that are nearly the same, each with the one worth keeping.
+   *
+   * @example
+   * ```ts
+   * for await (const { best_entity_id, entities } of store.search.duplicates()) console.log(best_entity_id, entities.length);
+   * ```
+   */
   duplicates({ distance }: DuplicateOptions = {}, call?: CallOptions): AsyncGenerator<DuplicateGroup> {
     return byCursor((cursor) =>
       this.#http.json<CursorPage<DuplicateGroup>>(
