@@ -38,6 +38,8 @@ async function handle(message: ToRunner): Promise<void> {
       return runs?.run(message);
     case 'abort':
       return runs?.abort(message.job_id, message.reason);
+    case 'return':
+      return runs?.takeBack();
     case 'setup':
       return tasks?.setUp(message.task);
     case 'stop':

@@ -47,19 +47,38 @@ function successOf(output: unknown): JobResult {
   return { ok: true, output };
 }
 
+const takenBack = (job_id: string): void =>
+  tell({ type: 'result', job_id, result: { ok: null, reason: 'it was taken back before its turn' } });
+
 export class JobRuns {
   readonly #tasks: RunnerTasks;
   readonly #aborts = new Map<string, AbortController>();
+  /** Jobs whose turn is to come. */
+  readonly #waiting = new Set<string>();
 
   constructor(tasks: RunnerTasks) {
     this.#tasks = tasks;
   }
 
   abort(jobId: string, reason: string): void {
-    this.#aborts.get(jobId)?.abort(new Error(reason));
+    if (this.#waiting.delete(jobId)) takenBack(jobId);
+    else this.#aborts.get(jobId)?.abort(new Error(reason));
   }
 
-  async run({ task, jobs }: RunMessage): Promise<void> {
+  /** Jobs whose turn has not come do not begin. */
+  takeBack(): void {
+    for (const jobId of this.#waiting) takenBack(jobId);
+    this.#waiting.clear();
+  }
+
+  async run({ task, jobs, inTurn }: RunMessage): Promise<void> {
+    if (!inTurn) return this.#runAtOnce(task, jobs);
+    for (const { job_id } of jobs) this.#waiting.add(job_id);
+    for (const job of jobs) if (this.#waiting.delete(job.job_id)) await this.#runAtOnce(task, [job]);
+  }
+
+  async #runAtOnce(task: string, jobs: readonly JobInput[]): Promise<void> {
+    const began = performance.now();
     const module = this.#tasks.get(task);
     if (typeof module === 'string') {
       for (const { job_id } of jobs) tell({ type: 'result', job_id, result: { ok: null, reason: module } });
@@ -74,7 +93,7 @@ export class JobRuns {
       this.#aborts.delete(job_id);
       const result =
         results[index] ?? failureOf(new Error('the batch gave no result for this job'), contexts[index] as never);
-      tell({ type: 'result', job_id, result });
+      tell({ type: 'result', job_id, result, ms: performance.now() - began });
     }
   }
 

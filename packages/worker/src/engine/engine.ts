@@ -77,10 +77,10 @@ export class Engine {
     for (const unit of this.#units(claims)) {
       // An interactive job does not wait for bulk work beside it, and an empty queue has nothing to add.
       const more = thereMayBeMore && !interactiveOnly ? await this.#fill(unit) : [];
-      // A job that failed before may be what made others fail with it: it goes into no batch.
-      const retried = unit.asBatch ? more.filter(({ job }) => job.retry_count > 0) : [];
+      // A job that failed before may be what made others fail with it: it goes with no others.
+      const retried = more.filter(({ job }) => job.retry_count > 0);
       this.#begin({ ...unit, claims: [...unit.claims, ...more.filter((claim) => !retried.includes(claim))] });
-      if (retried.length > 0) this.#begin({ task: unit.task, claims: retried, asBatch: false });
+      for (const claim of retried) this.#begin({ task: unit.task, claims: [claim], asBatch: false });
     }
     return thereMayBeMore;
   }

@@ -4,7 +4,7 @@ import type { Claim, JobStorage } from '@cl-server/jobs';
 import type { Logger } from '@cl-server/runtime';
 import type { RunnerPool } from '../runners/pool.js';
 import type { JobInput } from '../runners/protocol.js';
-import type { RunEnd, Runner } from '../runners/runner.js';
+import { NEVER_BEGAN, type RunEnd, type Runner } from '../runners/runner.js';
 import { Attempt } from './attempt.js';
 import type { Leases } from './leases.js';
 import type { Pace } from './pace.js';
@@ -91,76 +91,59 @@ export class Executor {
       await Promise.all(attempts.map((attempt) => this.#settle(attempt, verdicts.giveBack(attempt))));
       return;
     }
-    let written: readonly Promise<void>[];
-    try {
-      if (asBatch) written = (await this.#runOnce(loan.runner, task, attempts)).map((settle) => settle());
-      else written = await this.#runInTurn(loan.runner, task, attempts);
-    } finally {
-      loan.release();
-    }
-    await Promise.all(written);
-  }
-
-  /** One job after the other; what became of them is written together, for each write waits for the disk. */
-  async #runInTurn(runner: Runner, task: string, attempts: readonly Attempt[]): Promise<readonly Promise<void>[]> {
-    const { verdicts } = this.#parts;
-    const waiting = [...attempts];
     const ended: (() => Promise<void>)[] = [];
     const written: Promise<void>[] = [];
     const write = (): void => {
       for (const settle of ended.splice(0)) written.push(settle());
     };
+    // Each write waits for the disk, so the results of a row go together; and nobody in it waits for a slow neighbour.
     const writing = setInterval(write, WRITE_EVERY);
-    const late = setTimeout(() => {
-      for (const attempt of waiting.splice(0)) ended.push(() => this.#settle(attempt, verdicts.giveBack(attempt)));
-      write();
-    }, ROW_LASTS);
+    const late = setTimeout(() => loan.runner.takeBack(), ROW_LASTS);
     try {
-      for (let attempt = waiting.shift(); attempt; attempt = waiting.shift()) {
-        const next = attempt;
-        if (next.stopped === undefined && runner.alive) ended.push(...(await this.#runOnce(runner, task, [next])));
-        else ended.push(() => this.#settle(next, verdicts.judge(next, NEVER_RAN)));
-      }
+      await this.#runOn(loan.runner, task, attempts, asBatch, (settle) => ended.push(settle));
     } finally {
-      clearTimeout(late);
       clearInterval(writing);
+      clearTimeout(late);
+      loan.release();
       write();
     }
-    return written;
+    await Promise.all(written);
   }
 
-  /** @returns when the runner is done with the jobs, what writes their verdicts */
-  async #runOnce(
+  /** Resolves when the runner is done with the jobs. @param onEnd told of each what writes its verdict */
+  async #runOn(
     runner: Runner,
     task: string,
     attempts: readonly Attempt[],
-  ): Promise<readonly (() => Promise<void>)[]> {
+    asBatch: boolean,
+    onEnd: (settle: () => Promise<void>) => void,
+  ): Promise<void> {
     const { verdicts, scratch, pace, reports } = this.#parts;
-    const ended: (() => Promise<void>)[] = [];
     const folders: string[] = [];
+    const placed: { readonly attempt: Attempt; readonly job: JobInput }[] = [];
     try {
-      const placed: { readonly attempt: Attempt; readonly job: JobInput }[] = [];
       for (const attempt of attempts) {
         const folder = scratch.place(attempt.jobId, attempt.claim.attempt);
         folders.push(folder);
         const job = await this.#place(attempt, folder);
         if (job) placed.push({ attempt, job });
-        else ended.push(() => this.#settle(attempt, verdicts.inputGone(attempt)));
+        else onEnd(() => this.#settle(attempt, verdicts.inputGone(attempt)));
       }
-      if (placed.length === 0) return ended;
-      const began = performance.now();
-      const ends = runner.run({ task, jobs: placed.map(({ job }) => job) }, (jobId, percent) => {
-        const attempt = placed.find((candidate) => candidate.attempt.jobId === jobId)?.attempt;
+      if (placed.length === 0) return;
+      const byId = new Map(placed.map(({ attempt }) => [attempt.jobId, attempt]));
+      const run = { task, jobs: placed.map(({ job }) => job), inTurn: !asBatch };
+      const ends = runner.run(run, (jobId, percent) => {
+        const attempt = byId.get(jobId);
         if (attempt && attempt.stopped === undefined) reports.progress({ ...attempt.fence, percent });
       });
       await Promise.all(
         placed.map(async ({ attempt }, index) => {
-          const end = await this.#follow(attempt, ends[index] ?? Promise.resolve(NEVER_RAN), runner);
-          ended.push(() => this.#settle(attempt, verdicts.judge(attempt, end)));
+          const before = asBatch ? undefined : ends[index - 1];
+          const end = await this.#follow(attempt, ends[index] ?? Promise.resolve(NEVER_BEGAN), before, runner);
+          if (!asBatch && 'result' in end && end.ms !== undefined) pace.took(task, end.ms);
+          onEnd(() => this.#settle(attempt, verdicts.judge(attempt, end)));
         }),
       );
-      if (placed.length === 1) pace.took(task, performance.now() - began);
-      return ended;
     } finally {
       await Promise.all(folders.map((folder) => this.#removeScratch(folder)));
     }
@@ -188,21 +171,31 @@ export class Executor {
     return { job_id: job.job_id, attempt, params: job.params, input, results, scratch };
   }
 
-  async #follow(attempt: Attempt, end: Promise<RunEnd>, runner: Runner): Promise<RunEnd> {
-    const { timeout_ms } = attempt.claim.job;
-    const timeout = setTimeout(() => attempt.stop('timeout'), Math.min(timeout_ms, LONGEST_TIMER));
+  /** @param before the end of the job whose turn comes before this one's: then its time begins */
+  async #follow(
+    attempt: Attempt,
+    end: Promise<RunEnd>,
+    before: Promise<RunEnd> | undefined,
+    runner: Runner,
+  ): Promise<RunEnd> {
+    const limit = Math.min(attempt.claim.job.timeout_ms, LONGEST_TIMER);
+    let timeout: NodeJS.Timeout | undefined;
+    let over = false;
+    const begin = (): void => {
+      if (!over) timeout = setTimeout(() => attempt.stop('timeout'), limit);
+    };
+    if (before) void before.then(begin);
+    else begin();
     let grace: NodeJS.Timeout | undefined;
     attempt.onStop((reason) => {
       runner.abort(attempt.jobId, reason);
       grace = setTimeout(() => runner.kill(), this.#parts.graceMs);
     });
     const ended = await end;
+    over = true;
     clearTimeout(timeout);
     clearTimeout(grace);
     attempt.onStop(() => undefined); // what comes now is between the verdict and the fence; the process is another's
     return ended;
   }
 }
-
-/** Nobody's fault: the job goes back to the queue. */
-const NEVER_RAN: RunEnd = { result: { ok: null, reason: 'it did not begin' } };

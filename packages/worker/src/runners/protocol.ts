@@ -34,13 +34,17 @@ export interface StartMessage {
 export interface RunMessage {
   readonly type: 'run';
   readonly task: string;
-  /** More than one only for a task with `runBatch`. */
+  /** More than one only for a task with `runBatch`, or in turn. */
   readonly jobs: readonly JobInput[];
+  /** One job after the other. */
+  readonly inTurn: boolean;
 }
 export type ToRunner =
   | StartMessage
   | RunMessage
   | { readonly type: 'abort'; readonly job_id: string; readonly reason: string }
+  /** Jobs whose turn has not come are not to begin. */
+  | { readonly type: 'return' }
   /** Tries the set-up of an unavailable task again. */
   | { readonly type: 'setup'; readonly task: string }
   | { readonly type: 'stop' };
@@ -53,7 +57,7 @@ const jobResult = z.discriminatedUnion('ok', [
     message: z.string(),
     retryable: z.boolean(),
   }),
-  /** The runner never began: the task's set-up had failed there. */
+  /** The job never began: the task's set-up had failed there, or it was taken back before its turn. */
   z.object({ ok: z.null(), reason: z.string() }),
 ]);
 export type JobResult = z.infer<typeof jobResult>;
@@ -65,7 +69,8 @@ export const fromRunner = z.discriminatedUnion('type', [
   /** Every set-up was tried. */
   z.object({ type: z.literal('started') }),
   z.object({ type: z.literal('progress'), job_id: z.string(), percent: z.int().min(0).max(100) }),
-  z.object({ type: z.literal('result'), job_id: z.string(), result: jobResult }),
+  /** `ms`: how long the job took. */
+  z.object({ type: z.literal('result'), job_id: z.string(), result: jobResult, ms: z.number().optional() }),
   z.object({
     type: z.literal('log'),
     level: z.enum(['debug', 'info', 'warn', 'error']),

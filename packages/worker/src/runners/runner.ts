@@ -31,6 +31,8 @@ const SECRET = /PASSWORD|SECRET|TOKEN|CREDENTIAL|DATABASE_URL|PRIVATE_KEY|NODE_C
 const ALLOCATOR = { MALLOC_MMAP_THRESHOLD_: '1048576', MALLOC_TRIM_THRESHOLD_: '1048576' };
 /** After `stop`, for tear-downs; then the group is killed. */
 const STOP_WITHIN = 4_000;
+/** Milliseconds for what a dead runner has said and nobody has read yet. */
+const LAST_WORDS = 1_000;
 
 export type TaskState =
   | { readonly state: 'starting' }
@@ -60,14 +62,19 @@ export interface RunnerExit {
 
 /** What a job in a runner came to; `died` where the process ended under it. */
 export type RunEnd =
-  | { readonly result: JobResult }
+  | { readonly result: JobResult; readonly ms?: number | undefined }
   | {
       readonly died: RunnerExit;
       /** No other job was in the process: whatever ended it, it was this one. */
       readonly alone: boolean;
     };
 
+/** Nobody's fault: the job goes back to the queue. */
+export const NEVER_BEGAN: RunEnd = { result: { ok: null, reason: 'it did not begin' } };
+
 interface Running {
+  /** Jobs that run in turn, this one among them, the first first; undefined where all run at once. */
+  readonly row: Set<string> | undefined;
   readonly settle: (end: RunEnd) => void;
   readonly onProgress: (percent: number) => void;
 }
@@ -102,7 +109,18 @@ export class Runner {
       execArgv: options.memory === undefined ? [] : [`--max-old-space-size=${options.memory}`],
     });
     this.exited = new Promise((resolve) => {
-      this.#child.on('exit', (code, signal) => resolve(this.#onExit(code, signal)));
+      this.#child.on('exit', (code, signal) => {
+        this.#gone = true;
+        this.#killGroup(); // tools whose runner crashed
+        // Results that it sent before it died are still in the channel; its end is told when all of them are read.
+        const told = setTimeout(() => resolve(this.#onExit(code, signal)), LAST_WORDS);
+        const finish = (): void => {
+          clearTimeout(told);
+          resolve(this.#onExit(code, signal));
+        };
+        if (this.#child.connected) this.#child.once('disconnect', finish);
+        else finish();
+      });
       this.#child.on('error', (error) => {
         // The process could not be started at all; there is no exit then.
         if (this.#child.pid === undefined) resolve(this.#onExit(null, null, error.message));
@@ -135,11 +153,12 @@ export class Runner {
   /** @returns for each job, in order, a promise of its end; none rejects */
   run(message: Omit<RunMessage, 'type'>, onProgress: (jobId: string, percent: number) => void): Promise<RunEnd>[] {
     // A process that is gone already did not fail at these jobs.
-    if (this.#gone) return message.jobs.map(async () => ({ result: { ok: null, reason: 'its process had ended' } }));
+    if (this.#gone) return message.jobs.map(async () => NEVER_BEGAN);
+    const row = message.inTurn ? new Set(message.jobs.map(({ job_id }) => job_id)) : undefined;
     const ends = message.jobs.map(
       ({ job_id }) =>
         new Promise<RunEnd>((settle) => {
-          this.#running.set(job_id, { settle, onProgress: (percent) => onProgress(job_id, percent) });
+          this.#running.set(job_id, { row, settle, onProgress: (percent) => onProgress(job_id, percent) });
         }),
     );
     this.#send({ type: 'run', ...message });
@@ -148,6 +167,11 @@ export class Runner {
 
   abort(jobId: string, reason: string): void {
     this.#send({ type: 'abort', job_id: jobId, reason });
+  }
+
+  /** Jobs whose turn has not come will not begin; each ends at once. */
+  takeBack(): void {
+    this.#send({ type: 'return' });
   }
 
   retrySetup(task: string): void {
@@ -207,17 +231,18 @@ export class Runner {
         this.#running.get(message.job_id)?.onProgress(message.percent);
         break;
       case 'result':
-        this.#settleJob(message.job_id, message.result);
+        this.#settleJob(message.job_id, message.result, message.ms);
         break;
       case 'log':
         this.#log(message);
     }
   }
 
-  #settleJob(jobId: string, result: JobResult): void {
+  #settleJob(jobId: string, result: JobResult, ms: number | undefined): void {
     const running = this.#running.get(jobId);
     this.#running.delete(jobId);
-    running?.settle({ result });
+    running?.row?.delete(jobId);
+    running?.settle({ result, ms });
   }
 
   #log({ level, fields, job_id, message }: Extract<FromRunner, { type: 'log' }>): void {
@@ -232,7 +257,6 @@ export class Runner {
 
   #onExit(code: number | null, signal: NodeJS.Signals | null, failure?: string): RunnerExit {
     this.#gone = true;
-    this.#killGroup(); // tools whose runner crashed
     const byMemory = this.#outOfMemory || (code === 134 && signal === null);
     const ended = signal === 'SIGKILL' ? 'SIGKILL, perhaps for want of memory' : (signal ?? `exit code ${code}`);
     const exit = { reason: failure ?? (byMemory ? 'out of memory' : ended), intended: this.#intended };
@@ -242,8 +266,14 @@ export class Runner {
   }
 
   #loseAll(exit: RunnerExit): void {
-    const alone = this.#running.size === 1;
-    for (const { settle } of this.#running.values()) settle({ died: exit, alone });
+    const begun = [...this.#running].filter(
+      ([jobId, { row }]) => row === undefined || row.values().next().value === jobId,
+    );
+    for (const [jobId, { settle }] of begun) {
+      this.#running.delete(jobId);
+      settle({ died: exit, alone: begun.length === 1 });
+    }
+    for (const { settle } of this.#running.values()) settle(NEVER_BEGAN);
     this.#running.clear();
   }
 
