@@ -128,6 +128,18 @@ async function wait(context: Context, id: string, { timeout = 60 }: { readonly t
   await context.out.one(result, ({ overall_status }) => overall_status);
 }
 
+const addEmbedding = (leaf: Leaf): Leaf =>
+  leaf
+    .choice('--by <kind>', 'which vector (default: clip)', ['clip', 'dino'])
+    .option('-o, --output <path>', 'where to')
+    .does<[string], { readonly by?: 'clip' | 'dino'; readonly output?: string }>(
+      async (context, id, { by = 'clip', output }) => {
+        const { intelligence } = await storeOf(context);
+        const get = (dest: string) => intelligence.downloadEmbedding(idOf(id), by, dest, context.call);
+        await saveVector(context, get, output ?? `${id}.${by}.npy`);
+      },
+    );
+
 function registerEntity(program: Command, world: World): void {
   const leaf = leafMaker(group(program, 'entity', 'What is known of an entity'), world);
   leaf('wait <id>', 'Wait until it is understood')
@@ -151,16 +163,7 @@ function registerEntity(program: Command, world: World): void {
       id: ({ job_id }) => job_id,
     }),
   );
-  leaf('embedding <id>', 'Download its vector as .npy')
-    .choice('--by <kind>', 'which vector (default: clip)', ['clip', 'dino'])
-    .option('-o, --output <path>', 'where to')
-    .does<[string], { readonly by?: 'clip' | 'dino'; readonly output?: string }>(
-      async (context, id, { by = 'clip', output }) => {
-        const { intelligence } = await storeOf(context);
-        const get = (dest: string) => intelligence.downloadEmbedding(idOf(id), by, dest, context.call);
-        await saveVector(context, get, output ?? `${id}.${by}.npy`);
-      },
-    );
+  addEmbedding(leaf('embedding <id>', 'Download its vector as .npy'));
 }
 
 function registerFaces(program: Command, world: World): void {
@@ -214,6 +217,9 @@ export function register(program: Command, world: World): void {
   )
     .choice('--by <kind>', BY_TEXT, BY)
     .does(similar);
+  addEmbedding(
+    leafMaker(group(program, 'images', ''), world)('download-embedding <id>', 'Download its vector as .npy'),
+  );
   leaf('duplicates', 'Groups of pictures that are nearly the same, and the one worth keeping')
     .option('--distance <bits>', 'bits of 64 that may differ (default: 6)', integer)
     .does(duplicates);

@@ -8,6 +8,7 @@ interface LoginOptions {
   readonly username?: string;
   readonly password?: string;
   readonly passwordStdin?: boolean;
+  readonly auth?: boolean;
 }
 
 async function credentials({ world }: Context, options: LoginOptions): Promise<[string, string]> {
@@ -37,8 +38,14 @@ async function keepAddresses(context: Context): Promise<void> {
 }
 
 async function login(context: Context, options: LoginOptions): Promise<void> {
-  const [username, password] = await credentials(context, options);
   const { session, urls } = await context.platform();
+  if (options.auth === false) {
+    await session.logout();
+    await keepAddresses(context);
+    context.out.success(`Guest at ${urls.auth}: no token is sent`);
+    return;
+  }
+  const [username, password] = await credentials(context, options);
   const user = await session.login(username, password);
   await keepAddresses(context);
   if (context.out.format === 'human') context.out.success(`Logged in as ${user.username} at ${urls.auth}`);
@@ -92,6 +99,7 @@ export function register(program: Command, world: World): void {
   leaf('login', 'Log in, and keep the token (never the password)')
     .option('-u, --username <name>', 'user name (CL_USERNAME)')
     .option('-p, --password <password>', 'password (CL_PASSWORD); others can see it while the program runs')
+    .option('--no-auth', 'be a guest: forget the login, and keep the addresses')
     .option('--password-stdin', 'read the password from standard input')
     .does<[], LoginOptions>(login);
   leaf('logout', 'Forget the login').does<[], object>(logout);

@@ -57,6 +57,7 @@ export function registerStoreFiles(store: Command, world: World): void {
     .option('--all-types', 'of folders, also files that are no media')
     .option('-c, --concurrency <n>', 'files at once (default: 4)', integer)
     .option('--chunked-from <MB>', 'send files from this size on in pieces, resumably (default: 64)', integer)
+    .option('-y, --yes', 'nothing is asked, said or not')
     .option('--dry-run', 'only say what would be sent')
     .does<[string[]], UploadCommandOptions>(async (context, args, options) => {
       const { uploadFiles } = await import('../files/upload.js');

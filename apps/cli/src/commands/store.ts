@@ -171,14 +171,19 @@ export function register(program: Command, world: World): void {
         await context.out.one(entity, ENTITY.id);
       },
     );
-  leaf('create <label>', 'Add a collection')
+  leaf('create [label]', 'Add a collection')
+    .option('--label <label>', 'the same as the argument')
+    .option('--collection', 'what is added, said or not')
     .option('--description <text>', 'what it holds')
     .option('--parent <id>', 'in this collection', integer)
-    .does<[string], FieldOptions>(async (context, label, { description, parent: parent_id }) => {
-      const entities = await entitiesOf(context);
-      const collection = await entities.createCollection({ label, description, parent_id }, context.call);
-      await context.out.one(collection, ENTITY.id);
-    });
+    .does<[string | undefined], FieldOptions>(
+      async (context, given, { label = given, description, parent: parent_id }) => {
+        if (label === undefined) throw new CliError('Give a label', EXIT.usage);
+        const entities = await entitiesOf(context);
+        const collection = await entities.createCollection({ label, description, parent_id }, context.call);
+        await context.out.one(collection, ENTITY.id);
+      },
+    );
   leaf('update <id>', 'Replace label, description and parent, and the file where one is given')
     .option('--label <label>', 'needed')
     .option('--description <text>', 'left out: none')

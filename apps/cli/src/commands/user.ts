@@ -114,5 +114,5 @@ export function register(parent: Command, world: World): void {
       update(context, who, inactive ? { ...options, active: false } : options),
     );
   leaf('delete <id|name>', 'Remove a user').option('-y, --yes', 'do not ask').does(remove);
-  leaf('permissions', 'What the permissions mean').does<[], object>(permissions);
+  leaf('permissions [list]', 'What the permissions mean').does<[string | undefined], object>(permissions);
 }
