@@ -1,6 +1,6 @@
 /**
  * Faults at random points. The short version runs with every test run; `npm run test:faults` runs the long one
- * (`CL_TEST_FAULTS=long`), which together with the service's must end within 15 minutes: the limits below add up to 13.
+ * (`CL_TEST_FAULTS=long`), which together with the service's must end within 15 minutes: the limits below add up to 12.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -60,13 +60,13 @@ describe(`faults (${long ? 'long' : 'short'})`, () => {
       await addMany(count, 'noop');
       const began = performance.now();
       await Promise.all([1, 2, 3, 4].map(() => platform.start({ args: ['--concurrency', '2'] }).ready));
-      await allEnded(5 * MINUTES);
+      await allEnded(4 * MINUTES);
       const seconds = (performance.now() - began) / 1000;
       process.stderr.write(`${count} jobs through 4 workers in ${seconds.toFixed(1)} s, start included\n`);
       expect(await platform.jobs.repository.counts()).toMatchObject({ completed: count, failed: 0 });
       expect(commits()).toEqual({ jobs: count, commits: count });
     },
-    5 * MINUTES,
+    4 * MINUTES,
   );
 
   it(

@@ -5,11 +5,11 @@ import { type JobTables, jobMigrations } from '@cl-server/jobs';
 import {
   agreeOnJobDatabase,
   broadcasterFromSettings,
-  brokerUrl,
   type ConfigSources,
   createLogger,
   type Database,
   jobDatabaseUrl,
+  jobStatusWanted,
   type Logger,
   loadConfig,
   migrate,
@@ -120,7 +120,6 @@ export async function startStore(sources: ConfigSources): Promise<RunningProgram
   const broadcaster = await broadcasterFromSettings(settings, dataDir, logger);
   const ffmpeg = findTool(settings.ffmpegPath, 'ffmpeg', sources.env.PATH, logger);
   const ffprobe = findTool(settings.ffprobePath, 'ffprobe', sources.env.PATH, logger);
-  const embeddedBroker = settings.mqttUrl === undefined && settings.mqttBroker === undefined;
   const service = await createStoreService({
     database: databases.store,
     jobDatabase: databases.jobs,
@@ -142,10 +141,7 @@ export async function startStore(sources: ConfigSources): Promise<RunningProgram
     eventsTopic: settings.mqttTopic,
     workersTopic: settings.capabilityTopicPrefix,
     workerMaxAge: (settings.capabilityCacheTimeout ?? MISSED_BEATS * settings.mqttHeartbeatInterval) * 1000,
-    jobStatusTopic:
-      settings.mqttJobStatus === 'auto'
-        ? embeddedBroker && brokerUrl(settings) !== undefined
-        : settings.mqttJobStatus === 'on',
+    jobStatusTopic: jobStatusWanted(settings),
     corsOrigins: settings.corsOrigins,
     checks: settings.noAuth ? {} : { keys: () => keys.ready() },
   });
