@@ -14,7 +14,6 @@ import {
   migrateSetting,
   mqttSettings,
   type Settings,
-  type Values,
 } from '@cl-server/runtime';
 
 const tool = (env: string, program: string) =>
@@ -94,5 +93,3 @@ export const insightSettings = {
     help: 'Accepted and ignored, as are the other options of the earlier worker: all is shared through the database',
   },
 } as const satisfies Settings;
-
-export type InsightSettings = Values<typeof insightSettings>;
