@@ -98,7 +98,8 @@ export class Executor {
     };
     // Each write waits for the disk, so the results of a row go together; and nobody in it waits for a slow neighbour.
     const writing = setInterval(write, WRITE_EVERY);
-    const late = setTimeout(() => loan.runner.takeBack(), ROW_LASTS);
+    const isRow = !asBatch && attempts.length > 1;
+    const late = isRow ? setTimeout(() => loan.runner.takeBack(), ROW_LASTS) : undefined;
     try {
       await this.#runOn(loan.runner, task, attempts, asBatch, (settle) => ended.push(settle));
     } finally {
