@@ -189,3 +189,11 @@ describe('one clear line and an exit code tell of', () => {
     expect({ code, lines }).toEqual({ code: 1, lines: [expect.stringMatching(/^cl-server: unknown command strat: /)] });
   });
 });
+
+it('npm’s signals reach the programs themselves: no shell stays in between to die alone', () => {
+  const { scripts } = JSON.parse(fs.readFileSync(path.join(projectRoot, 'package.json'), 'utf8')) as {
+    scripts: Record<string, string>;
+  };
+  for (const name of ['start', 'test', 'demo', 'bench'])
+    expect(scripts[name]).toBe(`exec node scripts/bootstrap.js ${name}`);
+});
