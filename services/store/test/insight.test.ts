@@ -218,8 +218,14 @@ describe.runIf(canRun).each(backends())('insight on $name', (backend) => {
     const state = await platform.settled(id);
     expect(state.overall_status).toBe('failed');
     expect(state.error_message).toMatch(/clip_embedding: /);
+    const jobsOf = async (): Promise<string[]> =>
+      (await platform.store.get<EntityJob[]>(`/intelligence/entities/${id}/jobs`)).json
+        .filter(({ task_type }) => task_type === 'clip_embedding')
+        .map(({ job_id }) => job_id);
+    const [first] = await jobsOf();
     const again = await platform.store.call('POST', `/intelligence/entities/${id}/retry`);
     expect(again.status).toBe(200);
+    await eventually(async () => (await jobsOf())[0] !== first, { what: 'another job' });
     expect((await platform.settled(id)).overall_status).toBe('failed');
   });
 

@@ -1,5 +1,5 @@
 /** Tells how far the work is: per entity (retained until a minute after its end) and as a whole. */
-import { type InsightStatus, TOPICS } from '@cl-server/contract';
+import { entityStatusEvent, type InsightStatus, TOPICS } from '@cl-server/contract';
 import type { Broadcaster } from '@cl-server/runtime';
 import type { Kysely } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
@@ -24,6 +24,20 @@ export class Announcer {
     this.#options = options;
   }
 
+  /**
+   * Listens to what is retained, its own words and those of a worker before it: whoever said that an entity has ended,
+   * it is taken back in time.
+   */
+  async start(): Promise<void> {
+    const { broadcaster, storePort, now } = this.#options;
+    await broadcaster.subscribe(TOPICS.entityStatus(storePort, '+'), (_topic, payload) => {
+      const said = parseStatus(payload);
+      if (!said) return;
+      if (said.status === 'completed' || said.status === 'failed') this.#clearAt.set(said.entity_id, now() + KEPT);
+      else this.#clearAt.delete(said.entity_id);
+    });
+  }
+
   async entities(ids: Iterable<number>): Promise<void> {
     const { db, broadcaster, storePort, now } = this.#options;
     const unique = [...new Set(ids)];
@@ -34,9 +48,6 @@ export class Announcer {
       const own = rows.filter(({ entity_id }) => entity_id === insight.entity_id);
       const topic = TOPICS.entityStatus(storePort, insight.entity_id);
       await broadcaster.publish(topic, statusEvent(insight, own, now()), { retain: true });
-      const ended = insight.status === 'completed' || insight.status === 'failed';
-      if (ended) this.#clearAt.set(insight.entity_id, now() + KEPT);
-      else this.#clearAt.delete(insight.entity_id);
     }
   }
 
@@ -52,5 +63,16 @@ export class Announcer {
   async status(status: InsightStatus): Promise<void> {
     const { broadcaster, storePort } = this.#options;
     await broadcaster.publish(TOPICS.insightStatus(storePort), status, { retain: true });
+  }
+}
+
+/** Undefined for a cleared topic, and for what is nobody's status. */
+function parseStatus(payload: Buffer) {
+  if (payload.length === 0) return undefined;
+  try {
+    const parsed = entityStatusEvent.safeParse(JSON.parse(payload.toString('utf8')));
+    return parsed.success ? parsed.data : undefined;
+  } catch {
+    return undefined;
   }
 }

@@ -30,8 +30,9 @@ export interface DispatchOptions {
   readonly maxRunning: number;
 }
 
-type Pending = Pick<InferenceRow, 'entity_id' | 'task_type' | 'subject' | 'model' | 'tries'> & {
+type Pending = Pick<InferenceRow, 'entity_id' | 'task_type' | 'subject' | 'model' | 'tries' | 'job_id'> & {
   readonly sha256: string;
+  readonly entity_version: number;
 };
 
 async function pendingRows(db: Kysely<StoreTables>, now: number, limit: number): Promise<Pending[]> {
@@ -46,6 +47,8 @@ async function pendingRows(db: Kysely<StoreTables>, now: number, limit: number):
         'inferences.subject',
         'inferences.model',
         'inferences.tries',
+        'inferences.job_id',
+        'insights.entity_version',
         'insights.sha256',
       ])
       .where('inferences.status', '=', 'pending')
@@ -69,11 +72,12 @@ async function runningCount(db: Kysely<StoreTables>): Promise<number> {
   return Number(row.count);
 }
 
-/** The same inference tried again is another job; asked twice for one try, it is the same job. */
-const idempotencyKey = (row: Pending): string =>
-  createHash('sha256')
-    .update(JSON.stringify([row.entity_id, row.task_type, row.subject, row.sha256, row.model, row.tries]))
-    .digest('hex');
+/**
+ * An inference tried again is another job, because the job before it is part of the key; asked twice for one try (a
+ * process died in between), it is the same job.
+ */
+const idempotencyKey = ({ tries: _, ...row }: Pending): string =>
+  createHash('sha256').update(JSON.stringify(row)).digest('hex');
 
 function requestOf(row: Pending, task: AnyTask, input: InferenceInput): CreationRequest {
   const params = parseParams(task, {});

@@ -98,6 +98,8 @@ export async function startInsightWorker(sources: ConfigSources): Promise<Runnin
   const index = await openNeighbourSearch(database, logger);
   const phashes = new PhashIndex(db);
   const models = new ModelStore({ dir: path.resolve(settings.modelsDir ?? path.join(dataDir, 'models')) });
+  const announcer = new Announcer({ db, broadcaster, storePort: settings.storePort, now });
+  await announcer.start();
   const worker = new InsightWorker({
     db,
     write,
@@ -124,7 +126,7 @@ export async function startInsightWorker(sources: ConfigSources): Promise<Runnin
       maxRunning: settings.maxRunning,
     }),
     harvester: new Harvester({ db, write, jobs, media, logger }),
-    announcer: new Announcer({ db, broadcaster, storePort: settings.storePort, now }),
+    announcer,
     settle: async () => {
       await pairDuplicates(db, write, phashes);
       await settlePersons({ db, write, index, rules: { ...DEFAULT_RULES, sameAbove: settings.faceMatch } });
