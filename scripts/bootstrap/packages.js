@@ -89,7 +89,10 @@ export async function installPackages(root, env = process.env) {
   const why = whyInstall(root);
   if (!why) return;
   await withProgress(`Installing npm packages (${why}; a few minutes the first time)`, async () => {
-    const { code, output } = await npm(['ci', '--no-progress', '--loglevel=warn'], { cwd: root, env: npmEnvironment(env) });
+    const { code, output } = await npm(['ci', '--no-progress', '--loglevel=warn'], {
+      cwd: root,
+      env: npmEnvironment(env),
+    });
     if (code !== 0) throw new Fault(`npm ci failed: ${explainNpm(output)}`);
   });
 }
