@@ -92,6 +92,16 @@ describe('an app made from its endpoint table', () => {
     ]);
   });
 
+  it('measures requests by route, method and status, in cumulative buckets', async () => {
+    await fetch(`${base}/echo/5`, { method: 'POST', body: new URLSearchParams() });
+    await fetch(`${base}/echo/5`, { method: 'POST', body: new URLSearchParams() });
+    const text = await (await fetch(`${base}/metrics`)).text();
+    const labels = 'method="POST",route="/echo/:n",status="201",service="test"';
+    expect(text).toContain('# TYPE cls_http_request_duration_seconds histogram');
+    expect(text).toContain(`cls_http_request_duration_seconds_bucket{le="+Inf",${labels}} 2`);
+    expect(text).toContain(`cls_http_request_duration_seconds_count{${labels}} 2`);
+  });
+
   it('says every fault at once in the documented form', async () => {
     const answer = await fetch(`${base}/echo/0`, { method: 'POST', body: new URLSearchParams({ flag: 'maybe' }) });
     expect(answer.status).toBe(422);

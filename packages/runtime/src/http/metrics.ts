@@ -1,4 +1,5 @@
-import { collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import { RequestDurations } from './request-durations.js';
 
 export { Counter, Gauge, Histogram } from 'prom-client';
 export type MetricsRegistry = Registry;
@@ -16,14 +17,7 @@ export interface HttpMetrics {
 }
 
 export function httpMetrics(registry: MetricsRegistry): HttpMetrics {
-  const duration = new Histogram({
-    name: 'cls_http_request_duration_seconds',
-    help: 'Time to answer a request, by route',
-    labelNames: ['method', 'route', 'status'] as const,
-    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
-    registers: [registry],
-  });
-  return {
-    observe: (method, route, status, seconds) => duration.observe({ method, route, status: String(status) }, seconds),
-  };
+  const durations = new RequestDurations();
+  registry.registerMetric(durations as never);
+  return durations;
 }

@@ -73,11 +73,11 @@ export class UserAdministration {
 
   /** @throws HttpError 400 if the name is taken */
   async create(user: NewUser, actor: Actor): Promise<UserRow> {
-    const { database, users, hasher } = this.#options;
+    const { users, hasher } = this.#options;
     const taken = badRequest('Username already registered', { code: 'username_taken' });
     if (await users.byUsername(user.username)) throw taken;
     const hash = await hasher.hash(user.password);
-    return writeUsers(database, async (trx) => {
+    return this.#write(async (trx) => {
       if (await users.byUsername(user.username, trx)) throw taken;
       return this.#insert(trx, user, hash, actor, 'user.created');
     });
@@ -89,10 +89,10 @@ export class UserAdministration {
    * @throws HttpError 400 if the name is a plain user's
    */
   async bootstrap(username: string, password: string, actor: Actor): Promise<UserRow | undefined> {
-    const { database, users, hasher } = this.#options;
+    const { users, hasher } = this.#options;
     if (await users.anyAdmin()) return undefined;
     const hash = await hasher.hash(password);
-    return writeUsers(database, async (trx) => {
+    return this.#write(async (trx) => {
       if (await users.anyAdmin(trx)) return undefined;
       if (await users.byUsername(username, trx))
         throw badRequest(`"${username}" is a user without admin rights`, { code: 'username_taken' });
@@ -103,10 +103,10 @@ export class UserAdministration {
 
   /** @throws HttpError 404, 409 if no active admin would remain */
   async update(id: number, change: UserChange, actor: Actor): Promise<UserRow> {
-    const { database, hasher, audit } = this.#options;
+    const { hasher, audit } = this.#options;
     if (!(await this.#options.users.byId(id))) throw notFound('User not found');
     const hash = change.password === undefined ? undefined : await hasher.hash(change.password);
-    return writeUsers(database, async (trx) => {
+    return this.#write(async (trx) => {
       const before = await this.#existing(trx, id);
       const after: UserRow = {
         ...before,
@@ -129,14 +129,23 @@ export class UserAdministration {
 
   /** @throws HttpError 404, 409 if no active admin would remain */
   async remove(id: number, actor: Actor): Promise<void> {
-    const { database, audit } = this.#options;
-    await writeUsers(database, async (trx) => {
+    const { audit } = this.#options;
+    await this.#write(async (trx) => {
       const row = await this.#existing(trx, id);
       if (isActiveAdmin(row)) await this.#keepAnAdmin(trx, id);
       await this.#revoke(trx, row);
       await trx.deleteFrom('users').where('id', '=', id).execute();
       await audit.append({ action: 'user.deleted', actor, target: row }, trx);
     });
+  }
+
+  /** Afterwards nobody is held against the user as he was before. */
+  async #write<T>(work: (trx: Trx) => Promise<T>): Promise<T> {
+    try {
+      return await writeUsers(this.#options.database, work);
+    } finally {
+      this.#options.users.forget();
+    }
   }
 
   async #insert(

@@ -21,9 +21,20 @@ function prepareById(database: AuthDatabase): ById {
   return async (id) => (await pool.query<UserRow>({ name: 'user_by_id', text, values: [id] })).rows[0];
 }
 
+/**
+ * Milliseconds for which a row is believed. Changes of this service are seen at once, by `forget`; this bounds how long
+ * one made behind its back, in the database itself, is not.
+ */
+const BELIEVED = 1_000;
+/** Rows that are remembered at most. */
+const REMEMBERED = 1_000;
+
 export class UserRepository {
   readonly #database: AuthDatabase;
   readonly #byId: ById;
+  /** A read of the row is a quarter of the cost of a request, and a client asks again and again. */
+  readonly #remembered = new Map<number, { readonly row: UserRow; readonly until: number }>();
+  #epoch = 0;
 
   constructor(database: AuthDatabase) {
     this.#database = database;
@@ -31,8 +42,23 @@ export class UserRepository {
   }
 
   /** @param id any safe integer */
-  byId(id: number): Promise<UserRow | undefined> {
-    return this.#byId(id);
+  async byId(id: number): Promise<UserRow | undefined> {
+    const now = performance.now();
+    const known = this.#remembered.get(id);
+    if (known && known.until > now) return known.row;
+    const epoch = this.#epoch;
+    const row = await this.#byId(id);
+    if (row && epoch === this.#epoch) {
+      if (this.#remembered.size >= REMEMBERED) this.#remembered.clear();
+      this.#remembered.set(id, { row, until: now + BELIEVED });
+    }
+    return row;
+  }
+
+  /** To be called after every change of a user. */
+  forget(): void {
+    this.#epoch++;
+    this.#remembered.clear();
   }
 
   byUsername(username: string, db: Kysely<AuthTables> = this.#database.kysely): Promise<UserRow | undefined> {
