@@ -6,13 +6,13 @@ import { createHash } from 'node:crypto';
 import type { CreationRequest, JobCreation } from '@cl-server/job-routes';
 import { HttpError, type Logger, messageOf } from '@cl-server/runtime';
 import { type AnyTask, parseParams } from '@cl-server/task-kit';
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import type { InferenceRow } from '../database/insight-tables.js';
 import type { StoreTables } from '../database/tables.js';
 import type { RunWrite } from '../database/transaction.js';
 import type { InferenceInput, InputSource } from './inputs.js';
 import { refreshKnown } from './refresh-status.js';
-import { retryDelay } from './status.js';
+import { literal, retryDelay } from './status.js';
 
 /** Owner of the jobs: no user, so that nobody finds them among his own. */
 export const INSIGHT_OWNER = 'm-insight';
@@ -51,9 +51,10 @@ async function pendingRows(db: Kysely<StoreTables>, now: number, limit: number):
         'insights.entity_version',
         'insights.sha256',
       ])
-      .where('inferences.status', '=', 'pending')
+      .where('inferences.status', '=', literal('pending'))
       .where('inferences.not_before', '<=', now)
-      .where('entities.is_deleted', '=', 0)
+      // The plus keeps SQLite from beginning with all entities that are not deleted.
+      .where(sql<number>`+entities.is_deleted`, '=', 0)
       // Another content is being made known: this one's inferences are about to go.
       .whereRef('entities.sha256', '=', 'insights.sha256')
       .orderBy('inferences.not_before')
@@ -67,7 +68,7 @@ async function runningCount(db: Kysely<StoreTables>): Promise<number> {
   const row = await db
     .selectFrom('inferences')
     .select((eb) => eb.fn.countAll<number>().as('count'))
-    .where('status', '=', 'processing')
+    .where('status', '=', literal('processing'))
     .executeTakeFirstOrThrow();
   return Number(row.count);
 }

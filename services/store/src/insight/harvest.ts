@@ -10,7 +10,7 @@ import type { RunWrite } from '../database/transaction.js';
 import type { MediaFolder } from '../files/media-folder.js';
 import { COLLECTORS } from './collect/index.js';
 import { refreshKnown } from './refresh-status.js';
-import { retryDelay } from './status.js';
+import { literal, retryDelay } from './status.js';
 import type { WantedModels } from './wanted-models.js';
 
 export interface HarvestOptions {
@@ -29,7 +29,7 @@ async function runningRows(db: Kysely<StoreTables>): Promise<Running[]> {
     .innerJoin('insights', 'insights.entity_id', 'inferences.entity_id')
     .selectAll('inferences')
     .select('insights.sha256')
-    .where('inferences.status', '=', 'processing')
+    .where('inferences.status', '=', literal('processing'))
     .execute();
 }
 

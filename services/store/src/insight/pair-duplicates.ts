@@ -1,5 +1,5 @@
 /** Notes which pictures are nearly the same, as their pHashes come in: a list of duplicates then costs no search. */
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
 import type { RunWrite } from '../database/transaction.js';
 import type { PhashIndex } from '../search/phash-index.js';
@@ -20,7 +20,7 @@ export async function pairDuplicates(
     .selectFrom('perceptual_hashes')
     .innerJoin('entities', 'entities.id', 'perceptual_hashes.entity_id')
     .select(['perceptual_hashes.id', 'perceptual_hashes.entity_id', 'perceptual_hashes.phash', 'entities.type'])
-    .where('perceptual_hashes.is_paired', '=', 0)
+    .where('perceptual_hashes.is_paired', '=', sql.lit(0))
     .orderBy('perceptual_hashes.id')
     .limit(AT_ONCE)
     .execute();

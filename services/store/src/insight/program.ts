@@ -25,7 +25,7 @@ import { writeTransactions } from '../database/transaction.js';
 import { findProgram } from '../files/find-program.js';
 import { MediaFolder } from '../files/media-folder.js';
 import { DEFAULT_RULES } from '../persons/assign.js';
-import { settlePersons } from '../persons/settle.js';
+import { dropEmptyPersons, settlePersons } from '../persons/settle.js';
 import { PhashIndex } from '../search/phash-index.js';
 import { openNeighbourSearch } from '../vectors/open-index.js';
 import { Announcer } from './announce.js';
@@ -34,6 +34,7 @@ import { Harvester } from './harvest.js';
 import { EntityInputs } from './inputs.js';
 import { pairDuplicates } from './pair-duplicates.js';
 import { insightSettings } from './settings.js';
+import { sweepCrops } from './sweep.js';
 import { readWantedModels } from './wanted-models.js';
 import { InsightWorker } from './worker.js';
 
@@ -130,6 +131,10 @@ export async function startInsightWorker(sources: ConfigSources): Promise<Runnin
     settle: async () => {
       await pairDuplicates(db, write, phashes);
       await settlePersons({ db, write, index, rules: { ...DEFAULT_RULES, sameAbove: settings.faceMatch } });
+    },
+    sweep: async () => {
+      await sweepCrops(db, media);
+      await dropEmptyPersons(db, write);
     },
     readModels: () => readWantedModels(models),
     logger,

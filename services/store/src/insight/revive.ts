@@ -3,6 +3,7 @@ import type { Kysely, Transaction } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
 import type { RunWrite } from '../database/transaction.js';
 import { refreshKnown } from './refresh-status.js';
+import { literal } from './status.js';
 
 export interface ReviveFilter {
   /** Failed ones whose waiting time ended before this moment. */
@@ -20,7 +21,7 @@ function failed(db: Kysely<StoreTables> | Transaction<StoreTables>, filter: Revi
   let query = db
     .selectFrom('inferences')
     .select(['entity_id', 'task_type', 'subject'])
-    .where('status', '=', 'failed')
+    .where('status', '=', literal('failed'))
     .limit(AT_ONCE);
   if (filter.dueBefore !== undefined) query = query.where('not_before', '<=', filter.dueBefore);
   if (filter.nowPossible)

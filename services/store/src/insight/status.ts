@@ -14,7 +14,11 @@
  *
  * An entity is `completed` when all its inferences are, `failed` when all have ended and one of them failed.
  */
+import { sql } from 'kysely';
 import type { InferenceRow, InsightRow } from '../database/insight-tables.js';
+
+/** A status written into a query: only then can the partial index of that status answer it. */
+export const literal = (status: InferenceRow['status']) => sql.lit(status);
 
 export function overallStatus(inferences: readonly Pick<InferenceRow, 'status'>[]): InsightRow['status'] {
   const states = new Set(inferences.map(({ status }) => status));

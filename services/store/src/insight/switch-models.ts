@@ -2,10 +2,11 @@
  * A new model's vectors are made behind the old ones. When every entity has its new vector, or has failed to get one, the
  * new ones answer searches, all at once, and the old ones go.
  */
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import type { VectorKind } from '../database/insight-tables.js';
 import type { StoreTables } from '../database/tables.js';
 import type { RunWrite } from '../database/transaction.js';
+import { literal } from './status.js';
 import type { WantedModels } from './wanted-models.js';
 
 const TASK_OF: Readonly<Record<VectorKind, string>> = {
@@ -16,17 +17,18 @@ const TASK_OF: Readonly<Record<VectorKind, string>> = {
 /** Old vectors removed in one transaction. */
 const AT_ONCE = 500;
 
-async function isComplete(db: Kysely<StoreTables>, task: string): Promise<boolean> {
+async function hasOpen(db: Kysely<StoreTables>, task: string, status: 'pending' | 'processing'): Promise<boolean> {
   const open = await db
     .selectFrom('inferences')
     .innerJoin('entities', 'entities.id', 'inferences.entity_id')
     .select('inferences.entity_id')
-    .where('inferences.status', 'in', ['pending', 'processing'])
+    .where('inferences.status', '=', literal(status))
     .where('inferences.task_type', '=', task)
-    .where('entities.is_deleted', '=', 0)
+    // The plus keeps SQLite from beginning with all entities that are not deleted.
+    .where(sql<number>`+entities.is_deleted`, '=', 0)
     .limit(1)
     .executeTakeFirst();
-  return open === undefined;
+  return open !== undefined;
 }
 
 /** @returns kinds whose model was switched now */
@@ -50,7 +52,9 @@ export async function switchModels(
       .where('model', '=', wanted)
       .limit(1)
       .executeTakeFirst();
-    if (!fresh || !(await isComplete(db, TASK_OF[kind]))) continue;
+    if (!fresh) continue;
+    const task = TASK_OF[kind];
+    if ((await hasOpen(db, task, 'processing')) || (await hasOpen(db, task, 'pending'))) continue;
     const dimension = fresh.data.length / 4;
     await write(null, async ({ db: trx, now }) => {
       await trx

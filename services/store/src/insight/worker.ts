@@ -20,7 +20,6 @@ import type { Harvester } from './harvest.js';
 import { dropLease, holdLease } from './lease.js';
 import { Rate, readBacklog } from './progress.js';
 import { revive } from './revive.js';
-import { sweepCrops } from './sweep.js';
 import { switchModels } from './switch-models.js';
 import type { WantedModels } from './wanted-models.js';
 
@@ -33,6 +32,8 @@ export interface InsightWorkerOptions {
   readonly announcer: Announcer;
   /** What follows from results: persons of faces, near duplicates of pictures. */
   readonly settle: () => Promise<void>;
+  /** Removes what nothing refers to any more; after each look at every entity. */
+  readonly sweep: () => Promise<void>;
   readonly readModels: () => Promise<WantedModels>;
   readonly logger: Logger;
   readonly now: () => number;
@@ -159,7 +160,7 @@ export class InsightWorker {
       this.#fullPass = { afterId: page.next };
       return true;
     }
-    await sweepCrops(db, this.#options.media);
+    await this.#options.sweep();
     this.#fullPass = undefined;
     this.#nextFullPass = now() + fullPassInterval;
     return moved;

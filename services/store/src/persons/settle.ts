@@ -1,5 +1,5 @@
 /** Gives persons to the faces that have a vector and nobody yet. */
-import type { Kysely, Transaction } from 'kysely';
+import { type Kysely, sql, type Transaction } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
 import type { RunWrite } from '../database/transaction.js';
 import type { NeighbourSearch } from '../vectors/neighbour-search.js';
@@ -39,7 +39,7 @@ async function openFaces(db: Kysely<StoreTables>, model: string): Promise<Face[]
     )
     .select(['faces.id', 'faces.entity_id', 'faces.quality', 'vectors.data'])
     .where('faces.person_id', 'is', null)
-    .where('faces.is_decided', '=', 0)
+    .where('faces.is_decided', '=', sql.lit(0))
     .where('faces.quality', '>=', LEAST_QUALITY)
     .orderBy('faces.quality', 'desc')
     .orderBy('faces.id')
@@ -143,12 +143,11 @@ export async function settlePersons({ db, write, index, rules }: SettleOptions):
       await trx.updateTable('persons').set({ updated_at: now }).where('id', '=', person).execute();
     });
   }
-  await dropEmpty(db, write);
   return faces.length;
 }
 
 /** Persons whose last face went, and on whom nobody decided anything. */
-async function dropEmpty(db: Kysely<StoreTables>, write: RunWrite): Promise<void> {
+export async function dropEmptyPersons(db: Kysely<StoreTables>, write: RunWrite): Promise<void> {
   const empty = (from: Kysely<StoreTables> | Trx) =>
     from
       .selectFrom('persons')

@@ -130,6 +130,7 @@ export const store0002: Migration = {
       sql`create index inferences_running on inferences (job_id) where status = 'processing'`,
       sql`create index inferences_failed on inferences (task_type, not_before) where status = 'failed'`,
       sql`create index faces_entity on faces (entity_id)`,
+      sql`create index faces_open on faces (quality desc, id) where person_id is null and is_decided = 0`,
       sql`create index faces_person on faces (person_id) where person_id is not null`,
       sql`create index vectors_model on vectors (kind, model, id)`,
       sql`create index vector_codes_model on vector_codes (kind, model, vector_id)`,
