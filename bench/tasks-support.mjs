@@ -117,8 +117,12 @@ async function openQueue(folder, task, params) {
       },
     });
     onStart(worker.pid);
+    const early = (code) => {
+      throw new Error(`the worker ended with ${code} before its jobs did`);
+    };
+    worker.on('exit', early);
     return async () => {
-      const gone = new Promise((resolve) => worker.on('exit', resolve));
+      const gone = new Promise((resolve) => worker.off('exit', early).on('exit', resolve));
       worker.kill('SIGTERM');
       await gone;
     };

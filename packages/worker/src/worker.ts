@@ -115,7 +115,7 @@ function poolOf(options: WorkerOptions, availability: Availability): RunnerPool 
   });
 }
 
-/** Starts a worker; resolves when its first capabilities are known and announced. */
+/** Starts a worker; resolves when it is announced which tasks can run. Those that are ready run before then. */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const { workerId, plugins, broadcaster, logger, leaseMs, pollMs, metrics, now } = options;
   const jobs = openJobs({
@@ -141,13 +141,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const pool = poolOf(options, availability);
   const pace = new Pace();
   const executor = executorOf(options, jobs, pool, leases, scratch, pace);
-  await availability.settled(FIRST_WITHIN);
-
-  const announcer = announcerOf(options, availability, slots);
-  availability.onChange(() => {
-    announcer.changed();
-    bell.ring();
-  });
+  availability.onChange(() => bell.ring());
   const stopListening = jobs.events.subscribe(({ event_type }) => {
     if (event_type === 'queued') bell.ring();
   });
@@ -169,10 +163,14 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     bell,
     leaseMs,
     pollMs,
-    onSlots: () => announcer.changed(),
     logger,
   });
+  // A task that is ready does not wait for another's model to be fetched.
   engine.start();
+  await availability.settled(FIRST_WITHIN);
+  const announcer = announcerOf(options, availability, slots);
+  availability.onChange(() => announcer.changed());
+  slots.onChange(() => announcer.changed());
 
   return {
     get tasks() {

@@ -11,6 +11,6 @@ export default defineTask({
   outputPath: 'output/exif_metadata.json',
   timeout: 120,
   // exiftool takes several files with one command.
-  batch: 8,
+  batch: 16,
   load: async () => (await import('./run.js')).exif(),
 });

@@ -21,13 +21,12 @@ export interface EngineParts {
   readonly bell: Bell;
   readonly leaseMs: number;
   readonly pollMs: number;
-  /** Told after each change of the slots. */
-  readonly onSlots: () => void;
   readonly logger: Logger;
 }
 
 export class Engine {
   readonly #parts: EngineParts;
+  /** Units that run, or whose results are being written. */
   readonly #running = new Set<Promise<void>>();
   #stopping = false;
   #loop: Promise<void> | undefined;
@@ -116,13 +115,17 @@ export class Engine {
   }
 
   #begin(work: Unit): void {
-    const { slots, executor, bell, onSlots } = this.#parts;
+    const { slots, executor, bell } = this.#parts;
     const release = slots.take(work.task);
-    onSlots();
-    const unit = executor.run(work).finally(() => {
-      release();
-      onSlots();
-      bell.ring();
+    const leave = (): void => {
+      if (release()) bell.ring();
+    };
+    // The next unit begins while this one's results are written, unless the disk has fallen behind by as many already.
+    const onFree = (): void => {
+      if (this.#running.size <= 2 * slots.concurrency) leave();
+    };
+    const unit = executor.run(work, onFree).finally(() => {
+      leave();
       this.#running.delete(unit);
     });
     this.#running.add(unit);

@@ -54,12 +54,15 @@ export class Executor {
     for (const attempt of this.#held.keys()) attempt.stop('drain');
   }
 
-  /** Runs the jobs of one unit to their ends. Never rejects. */
-  async run({ task, claims, asBatch }: Unit): Promise<void> {
+  /**
+   * Runs the jobs of one unit to their ends. Never rejects.
+   * @param onFree told when the runner has done its part; what became of the jobs is still being written then
+   */
+  async run({ task, claims, asBatch }: Unit, onFree: () => void): Promise<void> {
     const attempts = claims.map((claim) => new Attempt(claim));
     for (const attempt of attempts) this.#hold(attempt);
     try {
-      await this.#runAll(task, attempts, asBatch);
+      await this.#runAll(task, attempts, asBatch, onFree);
     } catch (error) {
       this.#parts.logger.error({ err: error, task }, 'jobs could not be run; they are given back');
       const open = attempts.filter((attempt) => this.#held.has(attempt));
@@ -83,7 +86,12 @@ export class Executor {
     this.#held.delete(attempt);
   }
 
-  async #runAll(task: string, attempts: readonly Attempt[], asBatch: boolean): Promise<void> {
+  async #runAll(
+    task: string,
+    attempts: readonly Attempt[],
+    asBatch: boolean,
+    onFree: () => void,
+  ): Promise<void> {
     const { pool, verdicts } = this.#parts;
     const isolated = !asBatch && attempts.some(({ claim }) => claim.job.retry_count > 0);
     const loan = await pool.acquire(task, isolated);
@@ -106,6 +114,7 @@ export class Executor {
       clearInterval(writing);
       clearTimeout(late);
       loan.release();
+      onFree();
       write();
     }
     await Promise.all(written);
@@ -120,13 +129,12 @@ export class Executor {
     onEnd: (settle: () => Promise<void>) => void,
   ): Promise<void> {
     const { verdicts, scratch, pace, reports } = this.#parts;
-    const folders: string[] = [];
-    const placed: { readonly attempt: Attempt; readonly job: JobInput }[] = [];
+    const folders = attempts.map(({ jobId, claim }) => scratch.place(jobId, claim.attempt));
     try {
-      for (const attempt of attempts) {
-        const folder = scratch.place(attempt.jobId, attempt.claim.attempt);
-        folders.push(folder);
-        const job = await this.#place(attempt, folder);
+      const jobs = await Promise.all(attempts.map((attempt, index) => this.#place(attempt, folders[index] ?? '')));
+      const placed: { readonly attempt: Attempt; readonly job: JobInput }[] = [];
+      for (const [index, attempt] of attempts.entries()) {
+        const job = jobs[index];
         if (job) placed.push({ attempt, job });
         else onEnd(() => this.#settle(attempt, verdicts.inputGone(attempt)));
       }

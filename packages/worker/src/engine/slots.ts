@@ -16,13 +16,14 @@ export interface Offer {
 }
 
 export class Slots {
-  readonly #concurrency: number;
+  readonly concurrency: number;
   readonly #limits: ReadonlyMap<string, TaskLimit>;
   readonly #running = new Map<string, number>();
   #total = 0;
+  #onChange: () => void = () => undefined;
 
   constructor(concurrency: number, limits: ReadonlyMap<string, TaskLimit>) {
-    this.#concurrency = concurrency;
+    this.concurrency = concurrency;
     this.#limits = limits;
   }
 
@@ -33,13 +34,13 @@ export class Slots {
 
   /** Units that any job may take. */
   get free(): number {
-    return Math.max(0, this.#concurrency - this.#total);
+    return Math.max(0, this.concurrency - this.#total);
   }
 
   /** What may be claimed now, of the given tasks; undefined where nothing may. */
   offer(tasks: readonly string[]): Offer | undefined {
     const interactiveOnly = this.free === 0;
-    const limit = interactiveOnly ? this.#concurrency + 1 - this.#total : this.free;
+    const limit = interactiveOnly ? this.concurrency + 1 - this.#total : this.free;
     if (limit <= 0) return undefined;
     const types: Record<string, number> = {};
     for (const task of tasks) {
@@ -51,16 +52,24 @@ export class Slots {
     return Object.keys(types).length === 0 ? undefined : { types, limit, interactiveOnly };
   }
 
-  /** @returns a function that gives the slot back, once */
-  take(task: string): () => void {
+  /** The one listener is called after each change. */
+  onChange(listener: () => void): void {
+    this.#onChange = listener;
+  }
+
+  /** @returns a function that gives the slot back; false where it was given back before */
+  take(task: string): () => boolean {
     this.#total++;
     this.#running.set(task, (this.#running.get(task) ?? 0) + 1);
+    this.#onChange();
     let taken = true;
     return () => {
-      if (!taken) return;
+      if (!taken) return false;
       taken = false;
       this.#total--;
       this.#running.set(task, (this.#running.get(task) ?? 1) - 1);
+      this.#onChange();
+      return true;
     };
   }
 }
