@@ -86,12 +86,7 @@ export class Executor {
     this.#held.delete(attempt);
   }
 
-  async #runAll(
-    task: string,
-    attempts: readonly Attempt[],
-    asBatch: boolean,
-    onFree: () => void,
-  ): Promise<void> {
+  async #runAll(task: string, attempts: readonly Attempt[], asBatch: boolean, onFree: () => void): Promise<void> {
     const { pool, verdicts } = this.#parts;
     const isolated = !asBatch && attempts.some(({ claim }) => claim.job.retry_count > 0);
     const loan = await pool.acquire(task, isolated);
