@@ -8,8 +8,8 @@ import { tempDir } from '@cl-server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { forkStore, isBuilt, killStore, type StoreProcess } from './support/process.js';
 
-/** The full number is for nightly runs. */
-const KILLS = Number(process.env.CL_STORE_KILLS ?? 12);
+/** The long run is `npm run test:faults`. */
+const KILLS = process.env.CL_TEST_FAULTS === 'long' ? 200 : 12;
 
 describe.runIf(isBuilt)('a store that is killed while it takes uploads', () => {
   const dir = tempDir('cl-crash-');
@@ -45,5 +45,5 @@ describe.runIf(isBuilt)('a store that is killed while it takes uploads', () => {
     }
     const { pagination } = await running.client.list();
     expect(pagination.total_items).toBeGreaterThanOrEqual(acknowledged.size);
-  }, 120_000);
+  }, 60_000 + KILLS * 5_000);
 });
