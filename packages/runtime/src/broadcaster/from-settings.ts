@@ -1,5 +1,5 @@
 import { SERVICE_MQTT_USER } from '@cl-server/contract/constants';
-import type { mqttSettings } from '../config/common.js';
+import type { mqttSettings } from '../config/mqtt-settings.js';
 import type { Values } from '../config/setting.js';
 import type { Logger } from '../logging/logger.js';
 import { serviceCredential } from '../process/credential.js';
