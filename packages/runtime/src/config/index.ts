@@ -1,5 +1,6 @@
 export * from './common.js';
 export * from './config-folder.js';
+export * from './config-or-help.js';
 export * from './database-settings.js';
 export * from './file-settings.js';
 export * from './job-service-settings.js';
