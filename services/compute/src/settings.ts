@@ -17,7 +17,6 @@ import {
   type Settings,
   serviceUrlSettings,
   uploadSettings,
-  type Values,
 } from '@cl-server/runtime';
 
 /** What `compute-migrate` needs. */
@@ -44,5 +43,3 @@ export const computeSettings = {
   ...uploadSettings,
   corsOrigins: corsSetting,
 } as const satisfies Settings;
-
-export type ComputeSettings = Values<typeof computeSettings>;
