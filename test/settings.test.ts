@@ -6,7 +6,7 @@ import { expect, it } from 'vitest';
 
 /** Names of the settings that the sources of all programs define. */
 function definedNames(): string[] {
-  const names = new Set(['AUTH_PORT', 'STORE_PORT', 'COMPUTE_PORT', 'EXIFTOOL_PATH']); // made by functions
+  const names = new Set(['AUTH_PORT', 'STORE_PORT', 'COMPUTE_PORT']); // made by functions
   for (const floor of ['packages', 'services', 'apps'])
     for (const file of sources(path.join(projectRoot, floor)))
       for (const [, name] of fs.readFileSync(file, 'utf8').matchAll(/\benv: '([A-Z][A-Z0-9_]*)'/g))

@@ -2,16 +2,17 @@
 import os from 'node:os';
 import { PORTS } from '@cl-server/contract/constants';
 import {
-  asBool,
   asInt,
-  asNonEmpty,
   asPort,
   asText,
   dataDirSetting,
   hostSetting,
   logLevelSetting,
   mqttSettings,
+  noAuthSetting,
   type Settings,
+  selfMigrateSettings,
+  toolSettings,
   type Values,
 } from '@cl-server/runtime/program';
 
@@ -63,25 +64,14 @@ export const launcherSettings = {
     secret: true,
     help: 'Password of the first admin; a random one is made and shown otherwise',
   },
-  authDisabled: {
-    env: 'AUTH_DISABLED',
-    flag: 'no-auth',
-    isSwitch: true,
-    parse: asBool,
-    default: false as boolean,
-    help: 'Store and compute let everyone in',
-  },
+  authDisabled: { ...noAuthSetting, help: 'Store and compute let everyone in' },
   noMigrate: {
-    env: 'NO_MIGRATE',
-    flag: 'no-migrate',
-    isSwitch: true,
-    parse: asBool,
-    default: false as boolean,
+    ...selfMigrateSettings.noMigrate,
     help: 'Leave the databases as they are; services refuse to start on missing tables',
   },
   logLevel: logLevelSetting,
-  ffmpegPath: { env: 'FFMPEG_PATH', parse: asNonEmpty, help: 'The ffmpeg program, where it is not in PATH' },
-  ffprobePath: { env: 'FFPROBE_PATH', parse: asNonEmpty, help: 'The ffprobe program, where it is not in PATH' },
+  ffmpegPath: toolSettings.ffmpegPath,
+  ffprobePath: toolSettings.ffprobePath,
 } as const satisfies Settings;
 
 export type LauncherSettings = Values<typeof launcherSettings>;

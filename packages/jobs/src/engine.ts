@@ -29,7 +29,7 @@ export interface JobEngineOptions {
   readonly metrics?: JobMetrics;
   /** Milliseconds since 1970; default Date.now. */
   readonly now?: () => number;
-  /** A clock that nobody can set, in milliseconds; default performance.now, or `now` where that is given. */
+  /** A clock that nobody can set, in milliseconds; default performance.now, or `now` where that is another than Date.now. */
   readonly monotonic?: () => number;
   /** Claims look for expired leases and finished delays at most this often, in milliseconds; default 500. */
   readonly upkeepMs?: number;
@@ -73,8 +73,8 @@ export function openJobs(options: JobEngineOptions): JobEngine {
     policy: { delayMs: options.retryDelayMs ?? DEFAULT_RETRY_DELAY_MS, maxDelayMs: MAX_RETRY_DELAY_MS },
     metrics: options.metrics ?? {},
     now,
-    // A clock that a test sets is steady by definition.
-    monotonic: options.monotonic ?? (options.now ? now : () => performance.now()),
+    // A clock that a test sets is steady by definition; the machine's own is not, however it comes here.
+    monotonic: options.monotonic ?? (now === Date.now ? () => performance.now() : now),
     random: options.random,
     upkeepMs: options.upkeepMs ?? UPKEEP_MS,
     committed: (changes) => publisher.committed(changes),

@@ -26,52 +26,19 @@ const job = (status: JobStatus, more: object = {}) => ({
   ...more,
 });
 
-/** The state after each action, written out by hand: tries left, no cancel asked for. */
-const EXPECTED: Record<JobStatus, Record<ActionType, JobStatus | 'refused'>> = {
-  queued: {
-    claim: 'processing',
-    progress: 'refused',
-    complete: 'refused',
-    fail: 'refused',
-    release: 'refused',
-    cancel: 'failed',
-    expire: 'refused',
-    reject: 'failed',
-    retry: 'refused',
-  },
+/** The state after each action, written out by hand: tries left, no cancel asked for. What is not here is refused. */
+const EXPECTED: Record<JobStatus, Partial<Record<ActionType, JobStatus>>> = {
+  queued: { claim: 'processing', cancel: 'failed', reject: 'failed' },
   processing: {
-    claim: 'refused',
     progress: 'processing',
     complete: 'completed',
     fail: 'queued',
     release: 'queued',
     cancel: 'processing',
     expire: 'queued',
-    reject: 'refused',
-    retry: 'refused',
   },
-  completed: {
-    claim: 'refused',
-    progress: 'refused',
-    complete: 'refused',
-    fail: 'refused',
-    release: 'refused',
-    cancel: 'refused',
-    expire: 'refused',
-    reject: 'refused',
-    retry: 'refused',
-  },
-  failed: {
-    claim: 'refused',
-    progress: 'refused',
-    complete: 'refused',
-    fail: 'refused',
-    release: 'refused',
-    cancel: 'refused',
-    expire: 'refused',
-    reject: 'refused',
-    retry: 'queued',
-  },
+  completed: {},
+  failed: { retry: 'queued' },
 };
 
 describe('the state machine', () => {
@@ -83,7 +50,7 @@ describe('the state machine', () => {
     const before = job(status);
     const patch = transition(before, ACTIONS[type], NOW, POLICY);
     const expected = EXPECTED[status][type];
-    if (expected === 'refused') {
+    if (expected === undefined) {
       expect(patch).toBeUndefined();
       expect(TRANSITIONS[status][type]).toBeUndefined();
       return;

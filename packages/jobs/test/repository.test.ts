@@ -1,5 +1,5 @@
 import { backends } from '@cl-server/testing';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { jobView, newJobId } from '../src/index.js';
 import { startEngine, type TestEngine } from './support/engine.js';
 
@@ -148,6 +148,20 @@ describe.each(backends())('jobs on $name', (backend) => {
     engine.clock.advance(1_000);
     steady += 1_000;
     expect(await careful.reconciler.quick()).toMatchObject({ leases_expired: 1 });
+  });
+
+  it('keep their leases so too where the process names its wall clock', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    try {
+      const careful = engine.another({ now: Date.now });
+      await engine.add();
+      expect(await careful.repository.fetchNextJob(['noop'])).toBeDefined();
+      await careful.reconciler.quick();
+      vi.setSystemTime(Date.now() + 3_600_000);
+      expect(await careful.reconciler.quick()).toMatchObject({ leases_expired: 0 });
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('whose file crashed the task twice are quarantined, and so is the next job with that file', async () => {

@@ -37,9 +37,19 @@ async function take(lock: string): Promise<boolean> {
   return false;
 }
 
+export interface LockOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Called once, where another holds the lock. */
+  readonly onWait?: (() => void) | undefined;
+}
+
 /** Waits for the lock, runs `work`, lets go. */
-export async function withLock<T>(lock: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
-  while (!(await take(lock))) await pause(LOOK_EVERY, undefined, signal ? { signal } : {});
+export async function withLock<T>(lock: string, { signal, onWait }: LockOptions, work: () => Promise<T>): Promise<T> {
+  if (!(await take(lock))) {
+    onWait?.();
+    do await pause(LOOK_EVERY, undefined, signal ? { signal } : {});
+    while (!(await take(lock)));
+  }
   const touch = setInterval(() => {
     const now = new Date();
     void fsp.utimes(lock, now, now).catch(() => undefined);

@@ -25,6 +25,8 @@ export interface DownloadOptions {
   /** Tried in order. */
   readonly urls: readonly string[];
   readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
+  /** Called once, where another process is fetching this model: it is waited for. */
+  readonly onWait?: (() => void) | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds without a byte after which a connection counts as broken. Default 30 s. */
   readonly stallAfter?: number | undefined;
@@ -112,7 +114,7 @@ export async function download(
   options: DownloadOptions,
 ): Promise<void> {
   await fsp.mkdir(path.dirname(target), { recursive: true });
-  await withLock(`${target}.lock`, options.signal, async () => {
+  await withLock(`${target}.lock`, options, async () => {
     if (await present()) return;
     const part = `${target}.part`;
     const agent = await dispatcher(options.stallAfter ?? STALL_AFTER);

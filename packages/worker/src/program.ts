@@ -8,11 +8,12 @@ import {
   broadcasterFromSettings,
   brokerUrl,
   type ConfigSources,
+  configOrHelp,
   createLogger,
+  foldersOf,
   jobDatabaseUrl,
   jobStatusWanted,
   type Logger,
-  loadConfig,
   openDatabase,
   openDataDir,
   prepareTables,
@@ -30,11 +31,11 @@ export const PROGRAM = 'compute-worker';
 const CONNECT_WITHIN = 2_000;
 
 async function findPlugins(
-  dataDir: string,
+  pluginsDir: string,
   settings: WorkerSettings,
   logger: Logger,
 ): Promise<readonly LoadedPlugin[]> {
-  const registry = await discoverTasks({ pluginsDir: path.join(dataDir, 'plugins') });
+  const registry = await discoverTasks({ pluginsDir });
   for (const { task, package: from, version, state, reason } of registry.disabled)
     logger.warn({ task, from, version, state, reason }, 'plugin disabled');
   return chosenTasks(registry, settings.tasks);
@@ -64,17 +65,14 @@ async function lookForCompute({ computeUrl }: WorkerSettings, logger: Logger): P
 
 /** @returns undefined where only help was asked for */
 export async function startProgram({ argv, env }: ConfigSources): Promise<RunningProgram | undefined> {
-  const config = loadConfig({
+  const config = configOrHelp({
     program: PROGRAM,
     description: 'runs queued jobs',
     settings: workerSettings,
     argv,
     env,
   });
-  if (config.helpWanted) {
-    process.stdout.write(config.help);
-    return undefined;
-  }
+  if (!config) return undefined;
   const settings = config.values;
   const dataDir = openDataDir(settings.dataDir, { create: false });
   const id = workerId(settings.workerId);
@@ -85,7 +83,8 @@ export async function startProgram({ argv, env }: ConfigSources): Promise<Runnin
   agreeOnJobDatabase(url, dataDir);
   const database = openDatabase<JobTables>(url, { schema: 'jobs', synchronous: 'full' });
   await prepareTables(database, jobMigrations, settings.migrate);
-  const plugins = await findPlugins(dataDir, settings, logger);
+  const folders = foldersOf(settings, dataDir);
+  const plugins = await findPlugins(folders.plugins, settings, logger);
   await lookForCompute(settings, logger);
 
   const topic = TOPICS.worker(settings.capabilityTopicPrefix, id);
@@ -97,14 +96,14 @@ export async function startProgram({ argv, env }: ConfigSources): Promise<Runnin
     workerId: id,
     plugins,
     database,
-    storageDir: path.resolve(settings.computeStorageDir ?? path.join(dataDir, 'compute')),
+    storageDir: folders.jobs,
     scratchDir: path.join(dataDir, 'scratch'),
     broadcaster,
     hasBroker: brokerUrl(settings) !== undefined,
     eventsTopic: settings.mqttTopic,
     jobStatusTopic: jobStatusWanted(settings),
     topicPrefix: settings.capabilityTopicPrefix,
-    env: taskEnvironment(settings, dataDir, env['PATH']),
+    env: taskEnvironment(settings, folders, env['PATH']),
     environment: env,
     concurrency: settings.concurrency,
     runnerMemory: settings.runnerMemory,

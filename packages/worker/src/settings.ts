@@ -1,7 +1,6 @@
 /** Settings of `compute-worker`. */
 import os from 'node:os';
 import {
-  asBool,
   asBytes,
   asChoice,
   asInt,
@@ -11,11 +10,15 @@ import {
   asPort,
   asUrl,
   dataDirSetting,
+  debugSetting,
+  folderSettings,
   jobDatabaseSettings,
   logLevelSetting,
   migrateSetting,
+  modelsDirSetting,
   mqttSettings,
   type Settings,
+  toolSettings,
   uploadSettings,
   type Values,
 } from '@cl-server/runtime';
@@ -26,9 +29,6 @@ const CORES = os.availableParallelism();
  * one batch is computed the next one's pictures are decoded.
  */
 const defaultConcurrency = (): number => Math.max(Math.min(2, CORES), Math.min(4, Math.floor(CORES / 2)));
-
-const tool = <const E extends string>(env: E, name: string) =>
-  ({ env, parse: asNonEmpty, help: `Path of ${name}; default: found on the path` }) as const;
 
 export const workerSettings = {
   dataDir: dataDirSetting,
@@ -96,14 +96,7 @@ export const workerSettings = {
     help: 'Memory that the code of one general task process may use',
   },
   logLevel: { ...logLevelSetting, short: 'l' },
-  debug: {
-    env: 'DEBUG',
-    flag: 'debug',
-    isSwitch: true,
-    parse: asBool,
-    default: false as boolean,
-    help: 'Log everything; the same as --log-level debug',
-  },
+  debug: debugSetting,
   computeUrl: {
     env: 'COMPUTE_URL',
     flag: 'compute-url',
@@ -126,20 +119,9 @@ export const workerSettings = {
   },
   ...jobDatabaseSettings,
   ...mqttSettings,
-  computeStorageDir: {
-    env: 'COMPUTE_STORAGE_DIR',
-    parse: asNonEmpty,
-    help: 'Folder of job files; default: compute in the data folder',
-  },
-  mediaStorageDir: {
-    env: 'MEDIA_STORAGE_DIR',
-    parse: asNonEmpty,
-    help: 'Folder of stored media; default: media in the data folder',
-  },
-  modelsDir: { env: 'MODELS_DIR', parse: asNonEmpty, help: 'Folder of models; default: models in the data folder' },
-  ffmpegPath: tool('FFMPEG_PATH', 'ffmpeg'),
-  ffprobePath: tool('FFPROBE_PATH', 'ffprobe'),
-  exiftoolPath: tool('EXIFTOOL_PATH', 'exiftool'),
+  ...folderSettings,
+  modelsDir: modelsDirSetting,
+  ...toolSettings,
   maxImagePixels: uploadSettings.maxImagePixels,
   executionProvider: {
     env: 'EXECUTION_PROVIDER',

@@ -5,6 +5,7 @@ import os from 'node:os';
 import {
   configFolder,
   createLogger,
+  isLoopback,
   loadConfig,
   messageOf,
   openDatabase,
@@ -102,8 +103,10 @@ async function serve(
 ): Promise<RunningProgram> {
   const { host, port } = values;
   const logger = createLogger({ name: 'auth', level: values.logLevel });
-  const open = !['127.0.0.1', '::1', 'localhost'].includes(host);
-  logger.info({ host, port }, open ? 'auth starts, open to the network' : 'auth starts, on this machine only');
+  logger.info(
+    { host, port },
+    isLoopback(host) ? 'auth starts, on this machine only' : 'auth starts, open to the network',
+  );
   const service = await createAuthService({
     ...values,
     dataDir,

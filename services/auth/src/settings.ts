@@ -1,21 +1,20 @@
 /** What `auth-server` can be told: flags, environment, config.yaml. */
 import path from 'node:path';
 import {
-  asBool,
+  asDatabaseUrl,
   asInt,
-  asList,
   asNonEmpty,
   asText,
-  asUrl,
+  corsSetting,
   databaseSettings,
   dataDirSetting,
   hostSetting,
   keySettings,
   logLevelSetting,
-  migrateSetting,
   mqttSettings,
   portSetting,
   reloadSetting,
+  selfMigrateSettings,
   sqliteUrl,
 } from '@cl-server/runtime';
 
@@ -26,7 +25,7 @@ export const AUTH_SETTINGS = {
   logLevel: logLevelSetting,
   authDatabaseUrl: {
     env: 'AUTH_DATABASE_URL',
-    parse: asUrl('sqlite', 'postgres', 'postgresql'),
+    parse: asDatabaseUrl,
     help: 'Database of users: sqlite:///path or postgres://…; user_auth.db in the data folder if absent',
   },
   ...databaseSettings,
@@ -66,22 +65,10 @@ export const AUTH_SETTINGS = {
     parse: asNonEmpty,
     help: 'Addresses of reverse proxies whose X-Forwarded-For is believed, comma-separated',
   },
-  corsOrigins: {
-    env: 'CORS_ORIGINS',
-    parse: asList,
-    help: 'Origins whose web pages may call this service, comma-separated; * for any',
-  },
+  corsOrigins: corsSetting,
   mqttUrl: { ...mqttSettings.mqttUrl, help: 'Accepted and ignored: this service publishes nothing' },
   reload: reloadSetting,
-  migrate: { ...migrateSetting, default: true as boolean, help: 'Apply pending migrations first' },
-  noMigrate: {
-    env: 'NO_MIGRATE',
-    flag: 'no-migrate',
-    isSwitch: true,
-    parse: asBool,
-    default: false as boolean,
-    help: 'Refuse to start while migrations are pending, instead of applying them',
-  },
+  ...selfMigrateSettings,
 } as const;
 
 /** The specific URL beats the common one, which beats the file in the data folder. */

@@ -3,8 +3,8 @@ import { type JobTables, jobMigrations } from '@cl-server/jobs';
 import {
   agreeOnJobDatabase,
   type ConfigSources,
+  configOrHelp,
   jobDatabaseUrl,
-  loadConfig,
   migrate,
   openDatabase,
   openDataDir,
@@ -13,16 +13,13 @@ import { migrateSettings } from './settings.js';
 
 /** Prints what it did. */
 export async function migrateJobs(sources: ConfigSources): Promise<undefined> {
-  const config = loadConfig({
+  const config = configOrHelp({
     program: 'compute-migrate',
     description: 'applies pending migrations of the job tables',
     settings: migrateSettings,
     ...sources,
   });
-  if (config.helpWanted) {
-    process.stdout.write(config.help);
-    return undefined;
-  }
+  if (!config) return undefined;
   const dataDir = openDataDir(config.values.dataDir, { create: true });
   const url = jobDatabaseUrl(config.values, dataDir);
   agreeOnJobDatabase(url, dataDir);

@@ -1,24 +1,19 @@
 /** The store service, put together from what it is given. */
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { type Guard, jobEndpoints, STORE_API, storeEndpoints } from '@cl-server/contract';
-import { createJobApi, GuestMode, JobCreation, LiveWorkers } from '@cl-server/job-routes';
-import { type JobTables, openJobs } from '@cl-server/jobs';
+import { type Guard, STORE_API, storeEndpoints } from '@cl-server/contract';
+import { JobCreation, type JobServiceOptions, openJobService } from '@cl-server/job-routes';
+import type { JobTables } from '@cl-server/jobs';
 import { createExifReader } from '@cl-server/media';
 import {
   type App,
-  type Broadcaster,
   createApp,
   createAuthorizer,
   createMetrics,
   type Database,
   databaseAnswers,
-  type Logger,
   type Openness,
-  type ReadinessCheck,
-  type TokenVerifier,
 } from '@cl-server/runtime';
-import type { TaskRegistry } from '@cl-server/task-kit';
 import { openReads } from './database/reads.js';
 import type { StoreTables } from './database/tables.js';
 import { writeTransactions } from './database/transaction.js';
@@ -52,21 +47,13 @@ import { OrphanedVectors } from './system/orphaned-vectors.js';
 import { ResumableUploads } from './uploads/resumable.js';
 import { openNeighbourSearch } from './vectors/open-index.js';
 
-export interface StoreOptions {
+export interface StoreOptions extends JobServiceOptions {
   /** With the store's tables, migrated. The caller closes it. */
   readonly database: Database<StoreTables>;
   /** With the job tables, migrated; shared with `database` where both are one SQLite file. The caller closes it. */
   readonly jobDatabase: Database<JobTables>;
-  /** Folders, absolute. */
-  readonly mediaDir: string;
-  readonly streamsDir: string;
+  /** Folder of job files, absolute. */
   readonly jobStorageDir: string;
-  /** The caller closes it. */
-  readonly broadcaster: Broadcaster;
-  readonly verifier: TokenVerifier;
-  readonly tasks: Pick<TaskRegistry, 'get' | 'plugin' | 'definitions'>;
-  readonly logger: Logger;
-  readonly maxUploadBytes: number;
   readonly maxImagePixels: number;
   /** Programs; absent where they are not installed. exiftool: absent takes the packaged one. */
   readonly tools: {
@@ -78,22 +65,8 @@ export interface StoreOptions {
   readonly credential: string;
   /** What users, and all together, may keep. */
   readonly limits?: Limits;
-  readonly noAuth?: boolean;
   /** Whether reading needs the right, until an admin decides. */
   readonly readAuth?: boolean;
-  readonly maxQueued?: number;
-  readonly eventsTopic?: string;
-  readonly workersTopic: string;
-  /** Milliseconds without a beat after which a worker counts as gone. */
-  readonly workerMaxAge: number;
-  readonly jobStatusTopic?: boolean;
-  readonly corsOrigins?: readonly string[];
-  /** Further things that the service needs, by name. */
-  readonly checks?: Readonly<Record<string, ReadinessCheck>>;
-  /** Tests set it: an answer that does not fit its schema is then a 500. */
-  readonly checkResponses?: boolean;
-  /** Milliseconds. */
-  readonly now?: () => number;
 }
 
 export interface StoreService {
@@ -108,7 +81,6 @@ export interface StoreService {
 const NO_LIMITS: Limits = { userBytes: 0, totalBytes: 0 };
 /** Whoever may read may ask for streams: they must not fill the queue. */
 const MAX_QUEUED_STREAMS = 200;
-const isJobEndpoint = new Set<unknown>(jobEndpoints);
 
 /** Recovers what an earlier process left half done, then is ready to listen. */
 export async function createStoreService(options: StoreOptions): Promise<StoreService> {
@@ -122,15 +94,11 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   const inspector = createInspector({ exif, ffprobe: tools.ffprobe });
   const previews = new Previews({ folder, maxPixels: options.maxImagePixels, ...tools });
   const db = database.kysely;
-  const jobs = openJobs({
-    database: options.jobDatabase,
-    storageDir: options.jobStorageDir,
-    broadcaster,
-    logger,
-    now,
-    ...(options.eventsTopic !== undefined && { eventsTopic: options.eventsTopic }),
-    ...(options.jobStatusTopic !== undefined && { jobStatusTopic: options.jobStatusTopic }),
-  });
+  const jobService = await openJobService(
+    { ...options, mediaDir: folder.root },
+    { database: options.jobDatabase, storageDir: options.jobStorageDir },
+  );
+  const { jobs, guestMode, workers } = jobService;
   const streams = new Streams({
     folder,
     streamsDir: options.streamsDir,
@@ -174,33 +142,15 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   const lister = new EntityLister(reads, database.dialect);
   const readAuth = new ReadAuth(db, options.readAuth ?? false, now);
 
-  const guestJobs = new GuestMode({ preferences: jobs.preferences, now });
-  const workers = await new LiveWorkers({
-    broadcaster,
-    prefix: options.workersTopic,
-    maxAge: options.workerMaxAge,
-    logger,
-    now,
-  }).start();
-  const jobApi = createJobApi({
-    jobs,
-    tasks: options.tasks,
-    logger,
-    mediaDir: folder.root,
-    streamsDir: options.streamsDir,
-    availability: (task) => workers.availability(task),
-    ...(options.maxQueued !== undefined && { maxQueued: options.maxQueued }),
-  });
-
   const openness = async (guard: Guard): Promise<Openness> => {
     if (noAuth) return 'open';
     if (guard === 'read' || guard === 'media') return (await readAuth.isOn()) ? 'closed' : 'public-but-checked';
-    return guard === 'compute' && (await guestJobs.isOn()) ? 'open' : 'closed';
+    return guard === 'compute' && (await guestMode.isOn()) ? 'open' : 'closed';
   };
   const authorize = createAuthorizer({ verifier: options.verifier, credential: options.credential, openness });
   const app = createApp({
     info: STORE_API,
-    endpoints: [...storeEndpoints.filter((endpoint) => !isJobEndpoint.has(endpoint)), ...jobApi.endpoints],
+    endpoints: jobService.endpoints(storeEndpoints),
     authorize,
     logger,
     metrics,
@@ -248,7 +198,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   });
   insight.serve(app);
   const jobUploads = { uploads: { folder: jobs.storage.uploads, maxBytes: options.maxUploadBytes } };
-  jobApi.serve({
+  jobService.api.serve({
     ...app,
     handle: (endpoint, handler, route) => app.handle(endpoint, handler, { ...jobUploads, ...route }),
   });

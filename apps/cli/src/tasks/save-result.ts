@@ -29,9 +29,9 @@ const playlistFiles = (playlist: string): string[] => [
 /** A whole stream: the master playlist, its variants, every segment. */
 async function saveStream(jobs: JobsClient, job: Job, master: string, folder: string, options: SaveOptions) {
   const base = path.posix.dirname(master);
-  const todo = [path.posix.basename(master)];
-  const seen = new Set(todo);
-  for (let name = todo.shift(); name !== undefined; name = todo.shift()) {
+  const waiting = [path.posix.basename(master)];
+  const seen = new Set(waiting);
+  for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
     const dest = within(folder, name);
     await jobs.download(job.job_id, path.posix.join(base, name), dest, options);
     if (!name.endsWith('.m3u8')) continue;
@@ -39,7 +39,7 @@ async function saveStream(jobs: JobsClient, job: Job, master: string, folder: st
       const next = path.posix.join(path.posix.dirname(name), line.split('?', 1)[0] as string);
       if (/^[a-z]+:/i.test(line) || seen.has(next)) continue;
       seen.add(next);
-      todo.push(next);
+      waiting.push(next);
     }
   }
   return folder;

@@ -1,10 +1,9 @@
-import path from 'node:path';
 import {
+  configOrHelp,
   createLogger,
   dataDirSetting,
   hostSetting,
   keySettings,
-  loadConfig,
   logLevelSetting,
   mqttSettings,
   openDataDir,
@@ -13,7 +12,7 @@ import {
   serviceCredential,
   serviceUrlSettings,
 } from '@cl-server/runtime/program';
-import { RemoteKeys, RevocationPoll, TokenVerifier } from '@cl-server/runtime/tokens';
+import { verifierFromSettings } from '@cl-server/runtime/tokens';
 import { mqttWsPortSetting } from '../settings.js';
 import { Access } from './access.js';
 import { startBroker } from './broker.js';
@@ -36,44 +35,35 @@ export async function brokerProgram(
   argv: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<RunningProgram | undefined> {
-  const { values, helpWanted, help } = loadConfig({
+  const config = configOrHelp({
     program: 'cl-broker',
     description: 'the embedded MQTT broker',
     settings,
     argv,
     env,
   });
-  if (helpWanted) {
-    process.stdout.write(help);
-    return undefined;
-  }
+  if (!config) return undefined;
+  const { values } = config;
   const dataDir = openDataDir(values.dataDir, { create: false });
   const logger = createLogger({ name: 'cl-broker', level: values.logLevel });
-  const credential = serviceCredential(dataDir);
-  const keys = await new RemoteKeys({
-    authUrl: values.authUrl,
-    file: values.publicKeyPath ?? path.join(dataDir, 'public_key.pem'),
-    logger,
-  }).start();
-  const revocations = new RevocationPoll({ authUrl: values.authUrl, credential, logger }).start();
+  const tokens = await verifierFromSettings(values, dataDir, logger);
   const broker = await startBroker({
     host: values.host,
     port: values.mqttPort,
     wsPort: values.mqttWsPort === 0 ? undefined : values.mqttWsPort,
     access: new Access({ jobEvents: values.mqttTopic, workers: values.capabilityTopicPrefix }),
     identify: createIdentify({
-      credential,
-      verifier: new TokenVerifier({ keys, revocations }),
-      revocations,
-      keysReady: () => keys.ready(),
+      credential: serviceCredential(dataDir),
+      verifier: tokens.verifier,
+      revocations: tokens.revocations,
+      keysReady: () => tokens.ready(),
     }),
     logger,
   });
   return {
     info: { port: broker.port, wsPort: broker.wsPort },
     stop: async () => {
-      keys.close();
-      revocations.close();
+      tokens.close();
       await broker.close();
     },
   };

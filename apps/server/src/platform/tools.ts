@@ -1,6 +1,4 @@
-import fs from 'node:fs';
-import path from 'node:path';
-import { StartupError } from '@cl-server/runtime/program';
+import { findProgram, StartupError } from '@cl-server/runtime/program';
 
 export interface Tool {
   readonly name: string;
@@ -18,25 +16,9 @@ export const TOOLS: readonly Tool[] = [
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-function isProgram(file: string): boolean {
-  try {
-    fs.accessSync(file, fs.constants.X_OK);
-    return fs.statSync(file).isFile();
-  } catch {
-    return false;
-  }
-}
-
 /** The file of a tool, or undefined. A path that is set counts alone, found or not. */
-export function findTool({ name, env: variable }: Tool, env: Environment): string | undefined {
-  const set = variable && env[variable];
-  if (set) return isProgram(set) ? set : undefined;
-  return (env['PATH'] ?? '')
-    .split(path.delimiter)
-    .filter((folder) => folder !== '')
-    .map((folder) => path.join(folder, name))
-    .find(isProgram);
-}
+export const findTool = ({ name, env: variable }: Tool, env: Environment): string | undefined =>
+  findProgram(name, (variable && env[variable]) || undefined, env['PATH']);
 
 /** What a person does about a missing tool. */
 export function howToGet({ env: variable, debianPackage }: Tool, env: Environment): string {

@@ -35,15 +35,26 @@ async function run(...argv: string[]): Promise<{ code: number; out: string; erro
   }
 }
 
+interface Surroundings {
+  readonly env?: Record<string, string>;
+  /** Called with all that was printed so far, each time that there is more. */
+  readonly onOutput?: (out: string) => void;
+}
+
 /** Runs the program. */
-function start(argv: readonly string[], env: Record<string, string> = {}): Promise<{ code: number; out: string }> {
+function start(
+  argv: readonly string[],
+  { env = {}, onOutput }: Surroundings = {},
+): Promise<{ code: number; out: string }> {
   const child = spawn(process.execPath, [BIN, 'models', ...argv, '--models-dir', dir.path], {
     env: { PATH: process.env['PATH'], ...env },
   });
+  closers.push(async () => void child.kill());
   let out = '';
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (chunk: Buffer) => {
       out += chunk.toString();
+      onOutput?.(out);
     });
   return new Promise((resolve) => child.on('exit', (code) => resolve({ code: code ?? 1, out })));
 }
@@ -60,8 +71,8 @@ async function listen(server: http.Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** A mirror of the face detector that answers slowly enough for two to meet. */
-async function mirror(): Promise<{ url: string; asked: string[] }> {
+/** A mirror of the face detector that sends the beginning of its answer, and the rest when it may. */
+async function mirror(mayGoOn: Promise<unknown> = Promise.resolve()): Promise<{ url: string; asked: string[] }> {
   const asked: string[] = [];
   const port = await listen(
     http.createServer((request, response) => {
@@ -70,7 +81,7 @@ async function mirror(): Promise<{ url: string; asked: string[] }> {
       const bytes = fs.readFileSync(modelFile(YUNET));
       response.writeHead(200, { 'content-length': bytes.length });
       response.write(bytes.subarray(0, 1000));
-      setTimeout(() => response.end(bytes.subarray(1000)), 300);
+      void mayGoOn.then(() => response.end(bytes.subarray(1000)));
     }),
   );
   return { url: `http://127.0.0.1:${port}`, asked };
@@ -143,7 +154,7 @@ describe('models', () => {
     refusing.on('connect', (_request, socket) => socket.end('HTTP/1.1 403 Forbidden\r\n\r\n'));
     const port = await listen(refusing);
     const proxy = `http://127.0.0.1:${port}`;
-    const { code, out } = await start(['pull', 'clip_image', 'dino_image'], { HTTPS_PROXY: proxy });
+    const { code, out } = await start(['pull', 'clip_image', 'dino_image'], { env: { HTTPS_PROXY: proxy } });
     expect(code).toBe(1);
     for (const word of ['vision_model.onnx', 'dinov2_vits14.onnx', 'MODELS_DIR', 'licence MIT', 'Apache-2.0'])
       expect(out).toContain(word);
@@ -151,9 +162,16 @@ describe('models', () => {
 
   describe.runIf(hasModels())('pull', () => {
     it('fetches once for two processes at once, from a mirror', async () => {
-      const { url, asked } = await mirror();
+      let meet = (): void => undefined;
+      const oneWaits = new Promise<void>((resolve) => {
+        meet = resolve;
+      });
+      const onOutput = (out: string): void => {
+        if (out.includes('another process is fetching it')) meet();
+      };
+      const { url, asked } = await mirror(oneWaits);
       const argv = ['pull', 'yunet-2026may', '--models-mirror', url];
-      const [a, b] = await Promise.all([start(argv), start(argv)]);
+      const [a, b] = await Promise.all([start(argv, { onOutput }), start(argv, { onOutput })]);
       expect([a.code, b.code, a.out + b.out]).toEqual([0, 0, expect.stringContaining('verified')]);
       expect(asked).toHaveLength(1);
       const file = path.join(dir.path, 'yunet-2026may', YUNET);
@@ -178,7 +196,7 @@ describe('models', () => {
       });
       const port = await listen(proxy);
       const { code } = await start(['pull', 'yunet-2026may', '--models-mirror', url], {
-        HTTP_PROXY: `http://127.0.0.1:${port}`,
+        env: { HTTP_PROXY: `http://127.0.0.1:${port}` },
       });
       expect([code, tunnels]).toEqual([0, [new URL(url).host]]);
     });

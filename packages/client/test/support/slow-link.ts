@@ -9,6 +9,10 @@ export interface SlowLink {
   close(): Promise<void>;
 }
 
+/**
+ * A clock is right here, unlike elsewhere in the tests: what is tried is a deadline that every byte puts off. So bytes must
+ * keep coming in real time, for longer than the deadline; a gate that opens on a state would show a pause or none.
+ */
 const TICK_MS = 20;
 
 /** Passes a stream on at a rate. */

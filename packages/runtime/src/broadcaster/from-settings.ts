@@ -1,8 +1,9 @@
 import { SERVICE_MQTT_USER } from '@cl-server/contract/constants';
-import type { mqttSettings } from '../config/common.js';
+import type { mqttSettings } from '../config/mqtt-settings.js';
 import type { Values } from '../config/setting.js';
 import type { Logger } from '../logging/logger.js';
 import { serviceCredential } from '../process/credential.js';
+import { isLoopback } from '../process/loopback.js';
 import { type Broadcaster, noBroadcaster } from './broadcaster.js';
 import { connectBroadcaster, type MqttOptions } from './mqtt.js';
 
@@ -28,8 +29,6 @@ export function jobStatusWanted(
   return brokerUrl(settings) !== undefined && settings.mqttUrl === undefined && settings.mqttBroker === undefined;
 }
 
-const isLoopback = (url: string): boolean => ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(url).hostname);
-
 /** The broadcaster that a program's settings ask for; the services' own credential where no user is named. */
 export async function broadcasterFromSettings(
   settings: Values<typeof mqttSettings>,
@@ -40,7 +39,9 @@ export async function broadcasterFromSettings(
   const url = brokerUrl(settings);
   if (url === undefined) return noBroadcaster;
   // The platform's own secret is for its own broker: a broker elsewhere must not learn it.
-  const ownLogin = isLoopback(url) ? { username: SERVICE_MQTT_USER, password: serviceCredential(dataDir) } : {};
+  const ownLogin = isLoopback(new URL(url).hostname)
+    ? { username: SERVICE_MQTT_USER, password: serviceCredential(dataDir) }
+    : {};
   const login =
     settings.mqttUsername !== undefined
       ? { username: settings.mqttUsername, password: settings.mqttPassword }

@@ -97,6 +97,8 @@ export const asUrl =
     return text.replace(/\/+$/, '');
   };
 
+export const asDatabaseUrl = asUrl('sqlite', 'postgres', 'postgresql');
+
 /** Bytes, with the usual suffixes: `500MB`, `2GiB`, `1000000`. */
 export const asBytes = (text: string): number => {
   const match = /^\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*$/i.exec(text);

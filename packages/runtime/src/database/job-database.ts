@@ -5,24 +5,23 @@
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
-import { asUrl } from '../config/setting.js';
+import { databaseSettings } from '../config/database-settings.js';
+import { asDatabaseUrl } from '../config/setting.js';
 import { StartupError } from '../errors.js';
 import { sqliteFile, sqliteUrl } from './database.js';
-
-const asDatabase = asUrl('sqlite', 'postgres', 'postgresql');
 
 export const jobDatabaseSettings = {
   workerDatabaseUrl: {
     env: 'WORKER_DATABASE_URL',
-    parse: asDatabase,
+    parse: asDatabaseUrl,
     help: 'Database of the jobs, if another than the store’s: sqlite:///path or postgres://…',
   },
   storeDatabaseUrl: {
     env: 'STORE_DATABASE_URL',
-    parse: asDatabase,
+    parse: asDatabaseUrl,
     help: 'Database of store and jobs; beats DATABASE_URL',
   },
-  databaseUrl: { env: 'DATABASE_URL', parse: asDatabase, help: 'One database for everything' },
+  ...databaseSettings,
 } as const;
 
 interface JobDatabaseValues {

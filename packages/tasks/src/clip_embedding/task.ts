@@ -1,13 +1,10 @@
-import { clipEmbeddingTask as contract } from '@cl-server/contract';
+import { clipEmbeddingTask } from '@cl-server/contract';
 import { defineTask } from '@cl-server/task-kit';
+import { fromContract } from '../from-contract.js';
 
 export default defineTask({
-  type: contract.type,
+  ...fromContract(clipEmbeddingTask),
   version: '1.0.0',
-  summary: contract.summary,
-  params: contract.form,
-  output: contract.output,
-  file: contract.file,
   outputPath: 'output/clip_embedding.npy',
   requirements: { models: ['clip-vit-b32-image'] },
   timeout: 300,

@@ -1,13 +1,10 @@
-import { clipTextEmbeddingTask as contract } from '@cl-server/contract';
+import { clipTextEmbeddingTask } from '@cl-server/contract';
 import { defineTask } from '@cl-server/task-kit';
+import { fromContract } from '../from-contract.js';
 
 export default defineTask({
-  type: contract.type,
+  ...fromContract(clipTextEmbeddingTask),
   version: '1.0.0',
-  summary: contract.summary,
-  params: contract.form,
-  output: contract.output,
-  file: contract.file,
   outputPath: 'output/clip_text_embedding.npy',
   requirements: { models: ['clip-vit-b32-text', 'clip-tokenizer'] },
   timeout: 60,

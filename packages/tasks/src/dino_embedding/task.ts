@@ -1,13 +1,10 @@
-import { dinoEmbeddingTask as contract } from '@cl-server/contract';
+import { dinoEmbeddingTask } from '@cl-server/contract';
 import { defineTask } from '@cl-server/task-kit';
+import { fromContract } from '../from-contract.js';
 
 export default defineTask({
-  type: contract.type,
+  ...fromContract(dinoEmbeddingTask),
   version: '1.0.0',
-  summary: contract.summary,
-  params: contract.form,
-  output: contract.output,
-  file: contract.file,
   outputPath: 'output/dino_embedding.npy',
   requirements: { models: ['dinov2-vits14'] },
   timeout: 300,

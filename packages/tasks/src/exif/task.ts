@@ -1,13 +1,10 @@
-import { exifTask as contract } from '@cl-server/contract';
+import { exifTask } from '@cl-server/contract';
 import { defineTask } from '@cl-server/task-kit';
+import { fromContract } from '../from-contract.js';
 
 export default defineTask({
-  type: contract.type,
+  ...fromContract(exifTask),
   version: '1.0.0',
-  summary: contract.summary,
-  params: contract.form,
-  output: contract.output,
-  file: contract.file,
   outputPath: 'output/exif_metadata.json',
   timeout: 120,
   // exiftool takes several files with one command.

@@ -1,13 +1,10 @@
-import { faceDetectionTask as contract } from '@cl-server/contract';
+import { faceDetectionTask } from '@cl-server/contract';
 import { defineTask } from '@cl-server/task-kit';
+import { fromContract } from '../from-contract.js';
 
 export default defineTask({
-  type: contract.type,
+  ...fromContract(faceDetectionTask),
   version: '1.0.0',
-  summary: contract.summary,
-  params: contract.form,
-  output: contract.output,
-  file: contract.file,
   requirements: { models: ['yunet-2026may'] },
   timeout: 300,
   batch: 4,

@@ -1,13 +1,10 @@
-import { faceEmbeddingTask as contract } from '@cl-server/contract';
+import { faceEmbeddingTask } from '@cl-server/contract';
 import { defineTask } from '@cl-server/task-kit';
+import { fromContract } from '../from-contract.js';
 
 export default defineTask({
-  type: contract.type,
+  ...fromContract(faceEmbeddingTask),
   version: '1.0.0',
-  summary: contract.summary,
-  params: contract.form,
-  output: contract.output,
-  file: contract.file,
   outputPath: 'output/face_embedding.npy',
   requirements: { models: ['auraface-v1', 'yunet-2026may'] },
   timeout: 300,

@@ -1,13 +1,10 @@
-import { hashTask as contract } from '@cl-server/contract';
+import { hashTask } from '@cl-server/contract';
 import { defineTask } from '@cl-server/task-kit';
+import { fromContract } from '../from-contract.js';
 
 export default defineTask({
-  type: contract.type,
+  ...fromContract(hashTask),
   version: '1.0.0',
-  summary: contract.summary,
-  params: contract.form,
-  output: contract.output,
-  file: contract.file,
   outputPath: 'output/hash.json',
   timeout: 1800,
   load: async () => (await import('./run.js')).hash(),

@@ -1,6 +1,7 @@
 import fs from 'node:fs/promises';
-import { hlsStreamingTask as contract } from '@cl-server/contract';
+import { hlsStreamingTask } from '@cl-server/contract';
 import { defineTask, TaskRefusal } from '@cl-server/task-kit';
+import { fromContract } from '../from-contract.js';
 import { inside } from './folders.js';
 
 const isFile = (file: string): Promise<boolean> =>
@@ -10,12 +11,8 @@ const isFile = (file: string): Promise<boolean> =>
   );
 
 export default defineTask({
-  type: contract.type,
+  ...fromContract(hlsStreamingTask),
   version: '1.0.0',
-  summary: contract.summary,
-  params: contract.form,
-  output: contract.output,
-  file: contract.file,
   // Paths of an absolute job are empty, as clients know them; without a folder for it the stream is the job's own.
   outputPath: (params) => (params.output_absolute_path === null ? 'output' : ''),
   prepare: async (params, { input, mediaDir, streamsDir }) => {

@@ -1,14 +1,11 @@
 import path from 'node:path';
-import { imageConversionTask as contract } from '@cl-server/contract';
+import { imageConversionTask } from '@cl-server/contract';
 import { defineTask } from '@cl-server/task-kit';
+import { fromContract } from '../from-contract.js';
 
 export default defineTask({
-  type: contract.type,
+  ...fromContract(imageConversionTask),
   version: '1.0.0',
-  summary: contract.summary,
-  params: contract.form,
-  output: contract.output,
-  file: contract.file,
   outputPath: ({ format }, input) =>
     `output/converted_${path.parse(input?.name ?? 'image').name}.${format === 'jpeg' ? 'jpg' : format}`,
   timeout: 600,

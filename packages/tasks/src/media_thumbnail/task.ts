@@ -1,13 +1,10 @@
-import { mediaThumbnailTask as contract } from '@cl-server/contract';
+import { mediaThumbnailTask } from '@cl-server/contract';
 import { defineTask } from '@cl-server/task-kit';
+import { fromContract } from '../from-contract.js';
 
 export default defineTask({
-  type: contract.type,
+  ...fromContract(mediaThumbnailTask),
   version: '1.0.0',
-  summary: contract.summary,
-  params: contract.form,
-  output: contract.output,
-  file: contract.file,
   outputPath: ({ format }) => `output/thumbnail.${format}`,
   timeout: 600,
   load: async () => (await import('./run.js')).mediaThumbnail(),

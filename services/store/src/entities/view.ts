@@ -1,33 +1,11 @@
 /** From rows to what clients see. */
 import type { Entity, EntityVersion } from '@cl-server/contract';
-import type { ContentFacts, EntityRow, FileRow, VersionRow } from '../database/tables.js';
+import { factsOf, NO_FACTS } from '../database/facts.js';
+import type { EntityRow, FileRow, VersionRow } from '../database/tables.js';
 
 export interface Surroundings {
   readonly children_count: number;
   readonly is_indirectly_deleted: boolean;
-}
-
-export const NO_FACTS = {
-  md5: null,
-  file_size: null,
-  mime_type: null,
-  type: null,
-  extension: null,
-  width: null,
-  height: null,
-  duration: null,
-  create_date: null,
-  create_date_offset: null,
-  camera: null,
-  latitude: null,
-  longitude: null,
-  metadata_error: null,
-} as const satisfies Record<keyof ContentFacts, null>;
-
-export function factsOf(file: ContentFacts): ContentFacts {
-  return Object.fromEntries(
-    Object.keys(NO_FACTS).map((key) => [key, file[key as keyof ContentFacts]]),
-  ) as unknown as ContentFacts;
 }
 
 export function entityView(row: EntityRow, { children_count, is_indirectly_deleted }: Surroundings): Entity {

@@ -1,11 +1,11 @@
 /** Changes of entities. Each method runs inside one write transaction and leaves a version behind. */
 import { conflict, type HttpError, notFound, unprocessable } from '@cl-server/runtime';
+import { factsOf, NO_FACTS } from '../database/facts.js';
 import type { EntityRow, EntityState, FileRow, VersionOperation } from '../database/tables.js';
 import type { WriteTransaction } from '../database/transaction.js';
 import { recount } from './counts.js';
 import { assertParent, type Refuse } from './hierarchy.js';
 import { appendVersion, stateOf } from './versions.js';
-import { factsOf, NO_FACTS } from './view.js';
 
 export interface NewEntity {
   readonly is_collection: boolean;

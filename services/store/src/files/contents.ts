@@ -1,9 +1,9 @@
 /** Contents: what uploads bring, kept once each, and freed when no version of any entity refers to it. */
 import { type Logger, type ReceivedFile, safeFileName } from '@cl-server/runtime';
 import type { Kysely } from 'kysely';
+import { factsOf } from '../database/facts.js';
 import type { ContentFacts, FileRow, StoreTables } from '../database/tables.js';
 import type { RunWrite, WriteTransaction } from '../database/transaction.js';
-import { factsOf } from '../entities/view.js';
 import type { MediaInspector } from './inspector.js';
 import { KeyedLock } from './keyed-lock.js';
 import { MediaFolder } from './media-folder.js';

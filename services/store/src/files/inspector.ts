@@ -10,9 +10,7 @@ import {
   sniffFile,
 } from '@cl-server/media';
 import exifr from 'exifr';
-import type { ContentFacts } from '../database/tables.js';
-
-export type ReadFacts = Omit<ContentFacts, 'md5' | 'file_size'>;
+import { NOTHING_READ, type ReadFacts } from '../database/facts.js';
 
 export interface ReadTags {
   readonly facts: ReadFacts;
@@ -32,19 +30,11 @@ export interface InspectorOptions {
   readonly ffprobe: string | undefined;
 }
 
-const nothingOf = (kind: MediaKind): ReadFacts => ({
-  mime_type: kind.mime,
-  type: kind.type,
-  extension: kind.extension,
-  width: null,
-  height: null,
-  duration: null,
-  create_date: null,
-  create_date_offset: null,
-  camera: null,
-  latitude: null,
-  longitude: null,
-  metadata_error: null,
+const nothingOf = ({ mime, type, extension }: MediaKind): ReadFacts => ({
+  ...NOTHING_READ,
+  mime_type: mime,
+  type,
+  extension,
 });
 
 /** Minutes east of UTC that an ISO time ends with; null where it has none. */

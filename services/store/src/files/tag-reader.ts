@@ -10,9 +10,10 @@
  */
 import { type Logger, messageOf } from '@cl-server/runtime';
 import type { Kysely } from 'kysely';
+import type { ReadFacts } from '../database/facts.js';
 import type { FileRow, StoreTables } from '../database/tables.js';
 import type { RunWrite } from '../database/transaction.js';
-import type { MediaInspector, ReadFacts } from './inspector.js';
+import type { MediaInspector } from './inspector.js';
 import type { MediaFolder } from './media-folder.js';
 
 export interface TagReaderOptions {

@@ -60,7 +60,7 @@ interface Plan {
   readonly outdated: readonly InferenceRow[];
 }
 
-function plan(entity: Candidate, known: Known, models: WantedModels): Plan | undefined {
+function planFor(entity: Candidate, known: Known, models: WantedModels): Plan | undefined {
   const { sha256 } = entity;
   if (sha256 === null) return undefined;
   const insight = known.insights.get(entity.id);
@@ -128,19 +128,19 @@ async function settle({ db, write, models }: DiscoverOptions, entities: readonly
     db,
     entities.map(({ id }) => id),
   );
-  const planned = entities.filter((entity) => plan(entity, known, models) !== undefined);
+  const concerned = entities.filter((entity) => planFor(entity, known, models) !== undefined);
   const changed: number[] = [];
   const freedFiles: string[] = [];
-  for (let from = 0; from < planned.length; from += AT_ONCE) {
-    const slice = planned.slice(from, from + AT_ONCE).map(({ id }) => id);
+  for (let from = 0; from < concerned.length; from += AT_ONCE) {
+    const slice = concerned.slice(from, from + AT_ONCE).map(({ id }) => id);
     await write(null, async ({ db: trx, now }) => {
       // Looked at again within the transaction: the entity may have changed, or gone, since.
       const current = await candidates(trx).where('id', 'in', slice).execute();
       const fresh = await knownOf(trx, slice);
       for (const entity of current) {
-        const todo = plan(entity, fresh, models);
-        if (!todo) continue;
-        freedFiles.push(...(await apply(trx, todo, models, now)));
+        const planned = planFor(entity, fresh, models);
+        if (!planned) continue;
+        freedFiles.push(...(await apply(trx, planned, models, now)));
         changed.push(entity.id);
       }
     });

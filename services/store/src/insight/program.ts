@@ -1,28 +1,23 @@
 /** `m-insight-worker`: from settings to a running worker. */
-import path from 'node:path';
 import { TOPICS, workerCapability } from '@cl-server/contract';
 import { JobCreation } from '@cl-server/job-routes';
-import { type JobTables, jobMigrations, openJobs } from '@cl-server/jobs';
+import { openJobs } from '@cl-server/jobs';
 import { ModelStore } from '@cl-server/models';
 import {
   type Broadcaster,
   broadcasterFromSettings,
   type ConfigSources,
+  configOrHelp,
   createLogger,
-  jobDatabaseUrl,
+  findProgram,
+  foldersOf,
   jobStatusWanted,
-  loadConfig,
-  openDatabase,
   openDataDir,
-  prepareTables,
   type RunningProgram,
-  sqliteUrl,
 } from '@cl-server/runtime';
 import { discoverTasks } from '@cl-server/task-kit';
-import { storeMigrations } from '../database/migrations/index.js';
-import type { StoreTables } from '../database/tables.js';
+import { openStoreDatabases } from '../database/open.js';
 import { writeTransactions } from '../database/transaction.js';
-import { findProgram } from '../files/find-program.js';
 import { MediaFolder } from '../files/media-folder.js';
 import { DEFAULT_RULES } from '../persons/assign.js';
 import { dropEmptyPersons, settlePersons } from '../persons/settle.js';
@@ -59,46 +54,38 @@ async function listen(
 
 /** @returns undefined where there is nothing to keep running */
 export async function startInsightWorker(sources: ConfigSources): Promise<RunningProgram | undefined> {
-  const config = loadConfig({
+  const config = configOrHelp({
     program: PROGRAM,
     description: 'finds out what the photos and videos of a store show',
     settings: insightSettings,
     ...sources,
   });
-  if (config.helpWanted) {
-    process.stdout.write(config.help);
-    return undefined;
-  }
+  if (!config) return undefined;
   const settings = config.values;
   const dataDir = openDataDir(settings.dataDir, { create: false });
   const logger = createLogger({ name: PROGRAM, level: settings.logLevel }).child({ process: settings.processId });
-  const url = settings.storeDatabaseUrl ?? settings.databaseUrl ?? sqliteUrl(path.join(dataDir, 'store.db'));
-  const database = openDatabase<StoreTables>(url, { schema: 'store', synchronous: 'full' });
-  const jobDatabase = openDatabase<JobTables>(jobDatabaseUrl(settings, dataDir), {
-    schema: 'jobs',
-    synchronous: 'full',
-    share: database,
-  });
-  await prepareTables(jobDatabase, jobMigrations, settings.migrate);
-  await prepareTables(database, storeMigrations, settings.migrate);
+  const databases = openStoreDatabases(settings, dataDir);
+  await databases.prepare(settings.migrate);
 
   const now = Date.now;
+  const database = databases.store;
   const db = database.kysely;
   const write = writeTransactions(database, now);
   const broadcaster = await broadcasterFromSettings(settings, dataDir, logger);
-  const media = new MediaFolder(path.resolve(settings.mediaStorageDir ?? path.join(dataDir, 'media')));
+  const folders = foldersOf(settings, dataDir);
+  const media = new MediaFolder(folders.media);
   const jobs = openJobs({
-    database: jobDatabase,
-    storageDir: path.resolve(settings.computeStorageDir ?? path.join(dataDir, 'compute')),
+    database: databases.jobs,
+    storageDir: folders.jobs,
     broadcaster,
     logger,
     eventsTopic: settings.mqttTopic,
     jobStatusTopic: jobStatusWanted(settings),
   });
-  const tasks = await discoverTasks({ pluginsDir: path.join(dataDir, 'plugins') });
+  const tasks = await discoverTasks({ pluginsDir: folders.plugins });
   const index = await openNeighbourSearch(database, logger);
   const phashes = new PhashIndex(db);
-  const models = new ModelStore({ dir: path.resolve(settings.modelsDir ?? path.join(dataDir, 'models')) });
+  const models = new ModelStore({ dir: folders.models });
   const announcer = new Announcer({ db, broadcaster, storePort: settings.storePort, now });
   await announcer.start();
   const worker = new InsightWorker({
@@ -111,7 +98,7 @@ export async function startInsightWorker(sources: ConfigSources): Promise<Runnin
       creation: new JobCreation({
         ...jobs,
         mediaDir: media.root,
-        streamsDir: path.join(dataDir, 'streams'),
+        streamsDir: folders.streams,
         maxQueued: Number.MAX_SAFE_INTEGER,
       }),
       task: (type) => tasks.get(type),
@@ -119,8 +106,8 @@ export async function startInsightWorker(sources: ConfigSources): Promise<Runnin
         db,
         media,
         tools: {
-          ffmpeg: findProgram(settings.ffmpegPath, 'ffmpeg', sources.env.PATH),
-          ffprobe: findProgram(settings.ffprobePath, 'ffprobe', sources.env.PATH),
+          ffmpeg: findProgram('ffmpeg', settings.ffmpegPath, sources.env['PATH']),
+          ffprobe: findProgram('ffprobe', settings.ffprobePath, sources.env['PATH']),
         },
       }),
       logger,
@@ -156,8 +143,7 @@ export async function startInsightWorker(sources: ConfigSources): Promise<Runnin
       await worker.stop();
       await jobs.close();
       await broadcaster.close();
-      await jobDatabase.close();
-      await database.close();
+      await databases.close();
     },
   };
 }

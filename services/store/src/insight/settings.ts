@@ -1,23 +1,22 @@
 /** Settings of `m-insight-worker`. */
-
 import { PORTS } from '@cl-server/contract';
 import {
-  asBool,
   asInt,
   asNonEmpty,
   asNumber,
   asPort,
   asText,
   dataDirSetting,
+  folderSettings,
   jobDatabaseSettings,
   logLevelSetting,
   migrateSetting,
+  modelsDirSetting,
   mqttSettings,
+  noAuthSetting,
   type Settings,
+  toolSettings,
 } from '@cl-server/runtime';
-
-const tool = (env: string, program: string) =>
-  ({ env, parse: asNonEmpty, help: `The ${program} program, where it is not in PATH` }) as const;
 
 export const insightSettings = {
   dataDir: dataDirSetting,
@@ -53,26 +52,14 @@ export const insightSettings = {
     help: 'Likeness from which two faces are taken for one person’s',
   },
   ...jobDatabaseSettings,
-  mediaStorageDir: {
-    env: 'MEDIA_STORAGE_DIR',
-    parse: asNonEmpty,
-    help: 'Folder of stored media; default: media in the data folder',
-  },
-  computeStorageDir: {
-    env: 'COMPUTE_STORAGE_DIR',
-    parse: asNonEmpty,
-    help: 'Folder of job files; default: compute in the data folder',
-  },
-  modelsDir: { env: 'MODELS_DIR', parse: asNonEmpty, help: 'Folder of models; default: models in the data folder' },
+  ...folderSettings,
+  modelsDir: modelsDirSetting,
   ...mqttSettings,
-  ffmpegPath: tool('FFMPEG_PATH', 'ffmpeg'),
-  ffprobePath: tool('FFPROBE_PATH', 'ffprobe'),
+  ffmpegPath: toolSettings.ffmpegPath,
+  ffprobePath: toolSettings.ffprobePath,
   noAuth: {
+    ...noAuthSetting,
     env: 'INSIGHT_NO_AUTH',
-    flag: 'no-auth',
-    isSwitch: true,
-    parse: asBool,
-    default: false as boolean,
     help: 'Accepted and ignored: the worker asks no service over HTTP',
   },
   retired: {

@@ -1,7 +1,7 @@
 /** What stands after `cl-server models`. */
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { asNonEmpty, asUrl, dataDirSetting, loadConfig, messageOf, StartupError } from '@cl-server/runtime';
+import { asUrl, dataDirSetting, loadConfig, messageOf, modelsDirSetting, StartupError } from '@cl-server/runtime';
 import { defaultDataDir } from '../../data-folder.js';
 import type { Environment } from '../../platform/tools.js';
 
@@ -25,7 +25,7 @@ export const USAGE = `cl-server models: which models there are, where their file
 
 const settings = {
   dataDir: dataDirSetting,
-  modelsDir: { env: 'MODELS_DIR', flag: 'models-dir', parse: asNonEmpty, help: 'Folder of models' },
+  modelsDir: { ...modelsDirSetting, flag: 'models-dir' },
   modelsMirror: {
     env: 'MODELS_MIRROR',
     flag: 'models-mirror',

@@ -11,7 +11,10 @@ async function pullOne({ store, args, print, terminal }: ModelsInput, { manifest
   say(`${id}: ${megabytes(manifest.size)}, licence ${manifest.license}, ${manifest.source}\n`);
   const bar = progressBar(terminal, id);
   try {
-    const path = await store.pull(manifest, { onProgress: bar.show });
+    const path = await store.pull(manifest, {
+      onProgress: bar.show,
+      onWait: () => say(`${id}: another process is fetching it, which is waited for\n`),
+    });
     bar.clear();
     say(`${id}: verified, ${path}\n`);
     return { id, path };

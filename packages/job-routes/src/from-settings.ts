@@ -1,0 +1,46 @@
+import {
+  type corsSetting,
+  type jobServiceSettings,
+  jobStatusWanted,
+  type mqttSettings,
+  type noAuthSetting,
+  type uploadSettings,
+  type Values,
+} from '@cl-server/runtime';
+import type { JobServiceOptions } from './job-service.js';
+
+/** A worker that missed so many beats is gone. */
+const MISSED_BEATS = 3;
+
+type JobServiceValues = Values<
+  typeof jobServiceSettings &
+    typeof mqttSettings &
+    Pick<typeof uploadSettings, 'maxUploadBytes'> & {
+      readonly noAuth: typeof noAuthSetting;
+      readonly corsOrigins: typeof corsSetting;
+    }
+>;
+
+type FromSettings = Pick<
+  JobServiceOptions,
+  | 'maxUploadBytes'
+  | 'noAuth'
+  | 'maxQueued'
+  | 'eventsTopic'
+  | 'workersTopic'
+  | 'workerMaxAge'
+  | 'jobStatusTopic'
+  | 'corsOrigins'
+>;
+
+/** What a program's settings say of a service that takes jobs. */
+export const jobServiceFromSettings = (settings: JobServiceValues): FromSettings => ({
+  maxUploadBytes: settings.maxUploadBytes,
+  noAuth: settings.noAuth,
+  maxQueued: settings.maxQueuedJobs,
+  eventsTopic: settings.mqttTopic,
+  workersTopic: settings.capabilityTopicPrefix,
+  workerMaxAge: (settings.capabilityCacheTimeout ?? MISSED_BEATS * settings.mqttHeartbeatInterval) * 1000,
+  jobStatusTopic: jobStatusWanted(settings),
+  corsOrigins: settings.corsOrigins,
+});

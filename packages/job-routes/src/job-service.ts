@@ -1,0 +1,73 @@
+/** What every service that takes jobs is made of: the engine, who may, who runs them, and the job endpoints. */
+import { type AnyEndpoint, jobEndpoints } from '@cl-server/contract';
+import { type JobEngine, type JobEngineOptions, openJobs } from '@cl-server/jobs';
+import type { Broadcaster, Logger, ReadinessCheck, TokenVerifier } from '@cl-server/runtime';
+import type { Tasks } from './endpoints.js';
+import { GuestMode } from './guest-mode.js';
+import { LiveWorkers } from './live-workers.js';
+import { createJobApi, type JobApi } from './serve.js';
+
+/** What a program gives to such a service. */
+export interface JobServiceOptions {
+  /** Folders, absolute. */
+  readonly mediaDir: string;
+  readonly streamsDir: string;
+  /** The caller closes it. */
+  readonly broadcaster: Broadcaster;
+  readonly verifier: TokenVerifier;
+  readonly tasks: Tasks;
+  readonly logger: Logger;
+  readonly maxUploadBytes: number;
+  readonly noAuth?: boolean;
+  /** Jobs that one user may have waiting. */
+  readonly maxQueued?: number;
+  readonly eventsTopic?: string;
+  readonly workersTopic: string;
+  /** Milliseconds without a beat after which a worker counts as gone. */
+  readonly workerMaxAge: number;
+  readonly jobStatusTopic?: boolean;
+  readonly corsOrigins?: readonly string[];
+  /** Further things that the service needs, by name. */
+  readonly checks?: Readonly<Record<string, ReadinessCheck>>;
+  /** Tests set it: an answer that does not fit its schema is then a 500. */
+  readonly checkResponses?: boolean;
+  /** Milliseconds. */
+  readonly now?: () => number;
+}
+
+/** Where the jobs are; migrated. The caller closes the database. */
+export type JobPlace = Pick<JobEngineOptions, 'database' | 'storageDir' | 'metrics'>;
+
+export interface JobService {
+  readonly jobs: JobEngine;
+  readonly guestMode: GuestMode;
+  readonly workers: LiveWorkers;
+  readonly api: JobApi;
+  /** A service's own table with one entry for each task of this installation. */
+  endpoints(own: readonly AnyEndpoint[]): readonly AnyEndpoint[];
+}
+
+const isJobEndpoint = new Set<unknown>(jobEndpoints);
+
+/** To be closed in the service's own order: its workers, and at the end its jobs. */
+export async function openJobService(options: JobServiceOptions, place: JobPlace): Promise<JobService> {
+  const { broadcaster, logger, tasks, mediaDir, streamsDir, maxQueued, now = Date.now } = options;
+  const { eventsTopic, jobStatusTopic } = options;
+  const jobs = openJobs({ ...place, broadcaster, logger, eventsTopic, jobStatusTopic, now });
+  const workers = await new LiveWorkers({
+    broadcaster,
+    prefix: options.workersTopic,
+    maxAge: options.workerMaxAge,
+    logger,
+    now,
+  }).start();
+  const availability = (task: string) => workers.availability(task);
+  const api = createJobApi({ jobs, tasks, logger, mediaDir, streamsDir, maxQueued, availability });
+  return {
+    jobs,
+    guestMode: new GuestMode({ preferences: jobs.preferences, now }),
+    workers,
+    api,
+    endpoints: (own) => [...own.filter((endpoint) => !isJobEndpoint.has(endpoint)), ...api.endpoints],
+  };
+}

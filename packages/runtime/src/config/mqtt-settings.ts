@@ -1,0 +1,62 @@
+/** Settings of everyone who speaks with a broker. */
+import { PORTS, TOPICS } from '@cl-server/contract/constants';
+import { asChoice, asNonEmpty, asNumber, asPort, asText, asUrl } from './setting.js';
+
+export const mqttSettings = {
+  broadcastType: {
+    env: 'BROADCAST_TYPE',
+    parse: asChoice(['mqtt', 'none'] as const),
+    default: 'mqtt' as 'mqtt' | 'none',
+    help: 'none: live without a broker; clients poll',
+  },
+  mqttUrl: {
+    env: 'MQTT_URL',
+    flag: 'mqtt-url',
+    parse: asUrl('mqtt', 'mqtts', 'ws', 'wss', 'tcp'),
+    help: 'Broker, as mqtt://host:port',
+  },
+  mqttBroker: {
+    env: 'MQTT_BROKER',
+    flag: 'mqtt-server',
+    parse: asNonEmpty,
+    help: 'Host of the broker, where no URL is given',
+  },
+  mqttPort: {
+    env: 'MQTT_PORT',
+    flag: 'mqtt-port',
+    parse: asPort,
+    default: PORTS.mqtt as number,
+    help: 'Port of the broker, where no URL is given',
+  },
+  mqttUsername: { env: 'MQTT_USERNAME', parse: asText, help: 'User name for the broker' },
+  mqttPassword: {
+    env: 'MQTT_PASSWORD',
+    parse: asText,
+    secret: true,
+    help: 'Password for the broker',
+  },
+  mqttTopic: {
+    env: 'MQTT_TOPIC',
+    parse: asNonEmpty,
+    default: TOPICS.jobEvents as string,
+    help: 'Topic of all job events',
+  },
+  capabilityTopicPrefix: {
+    env: 'CAPABILITY_TOPIC_PREFIX',
+    parse: asNonEmpty,
+    default: TOPICS.workers as string,
+    help: 'Prefix of the topics on which workers announce themselves',
+  },
+  mqttHeartbeatInterval: {
+    env: 'MQTT_HEARTBEAT_INTERVAL',
+    parse: asNumber(0.1, 3600),
+    default: 10 as number,
+    help: 'Seconds between two announcements of a worker',
+  },
+  mqttJobStatus: {
+    env: 'MQTT_JOB_STATUS',
+    parse: asChoice(['auto', 'on', 'off'] as const),
+    default: 'auto' as 'auto' | 'on' | 'off',
+    help: 'Whole jobs on job/status/{id}: auto is on with the embedded broker only',
+  },
+} as const;

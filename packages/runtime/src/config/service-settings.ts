@@ -1,0 +1,67 @@
+/** Settings of programs that answer HTTP. */
+import { PORTS } from '@cl-server/contract/constants';
+import { asBool, asList, asNonEmpty, asPort, asUrl } from './setting.js';
+
+export const hostSetting = {
+  env: 'HOST',
+  flag: 'host',
+  parse: asNonEmpty,
+  default: '127.0.0.1' as string,
+  help: 'Address to listen on; 0.0.0.0 opens the service to the network',
+} as const;
+
+/** `--port` of one service, with its own variable and default. */
+export const portSetting = (service: 'auth' | 'store' | 'compute') =>
+  ({
+    env: `${service.toUpperCase()}_PORT`,
+    flag: 'port',
+    short: 'p',
+    parse: asPort,
+    default: PORTS[service] as number,
+    help: 'Port to listen on',
+  }) as const;
+
+/** Accepted because the earlier system's options are in scripts; it never had an effect. */
+export const reloadSetting = {
+  env: 'RELOAD',
+  flag: 'reload',
+  isSwitch: true,
+  parse: asBool,
+  default: false as boolean,
+  help: 'Accepted and ignored, as before',
+} as const;
+
+export const noAuthSetting = {
+  env: 'AUTH_DISABLED',
+  flag: 'no-auth',
+  isSwitch: true,
+  parse: asBool,
+  default: false as boolean,
+  help: 'Let everyone do everything, admin endpoints too',
+} as const;
+
+export const corsSetting = {
+  env: 'CORS_ORIGINS',
+  parse: asList,
+  default: [] as readonly string[],
+  help: 'Web pages that may call this service, as origins, comma-separated; * for all',
+} as const;
+
+export const serviceUrlSettings = {
+  authUrl: {
+    env: 'AUTH_URL',
+    flag: 'auth-url',
+    parse: asUrl('http', 'https'),
+    default: `http://127.0.0.1:${PORTS.auth}` as string,
+    help: 'The auth service',
+  },
+} as const;
+
+export const keySettings = {
+  publicKeyPath: {
+    env: 'PUBLIC_KEY_PATH',
+    flag: 'public-key-path',
+    parse: asNonEmpty,
+    help: 'Public key file, used while the auth service does not answer',
+  },
+} as const;

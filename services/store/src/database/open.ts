@@ -1,0 +1,49 @@
+/** The store's tables and the job tables beside them, as the settings say. */
+import path from 'node:path';
+import { type JobTables, jobMigrations } from '@cl-server/jobs';
+import {
+  type Database,
+  type jobDatabaseSettings,
+  jobDatabaseUrl,
+  migrate,
+  openDatabase,
+  prepareTables,
+  sqliteUrl,
+  type Values,
+} from '@cl-server/runtime';
+import { storeMigrations } from './migrations/index.js';
+import type { StoreTables } from './tables.js';
+
+export interface StoreDatabases {
+  readonly store: Database<StoreTables>;
+  /** Shared with `store` where both are one SQLite file. */
+  readonly jobs: Database<JobTables>;
+  /** @returns the names of the migrations that were applied */
+  migrate(): Promise<readonly string[]>;
+  /**
+   * Makes sure that no migration is pending.
+   * @param apply apply those that are, instead of refusing
+   */
+  prepare(apply: boolean): Promise<void>;
+  close(): Promise<void>;
+}
+
+export function openStoreDatabases(settings: Values<typeof jobDatabaseSettings>, dataDir: string): StoreDatabases {
+  const url = settings.storeDatabaseUrl ?? settings.databaseUrl ?? sqliteUrl(path.join(dataDir, 'store.db'));
+  const store = openDatabase<StoreTables>(url, { schema: 'store', synchronous: 'full' });
+  const jobsUrl = jobDatabaseUrl(settings, dataDir);
+  const jobs = openDatabase<JobTables>(jobsUrl, { schema: 'jobs', synchronous: 'full', share: store });
+  return {
+    store,
+    jobs,
+    migrate: async () => [...(await migrate(jobs, jobMigrations)), ...(await migrate(store, storeMigrations))],
+    prepare: async (apply) => {
+      await prepareTables(jobs, jobMigrations, apply);
+      await prepareTables(store, storeMigrations, apply);
+    },
+    close: async () => {
+      await jobs.close();
+      await store.close();
+    },
+  };
+}
