@@ -1,5 +1,6 @@
 // The store with a million entities and three million versions: npm run bench -- store [--check] [--entities 1000000]
-// [--postgres postgres://…] [--only lists,get,upload,photos]. Needs the build, and 6 GB of space for the whole.
+// [--database sqlite|postgres|postgres://…] [--only lists,get,upload,photos]. Needs the build, and 6 GB of space for the
+// whole; `postgres` starts a server of its own that waits for the disk.
 import { execFile, execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
@@ -7,6 +8,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import autocannon from 'autocannon';
+import { startPostgres } from '../testing/dist/index.js';
 import { forkServer, load, median, ratios } from './lib/measure.mjs';
 import { seedStore } from './store-seed.mjs';
 
@@ -14,7 +16,7 @@ const { values } = parseArgs({
   options: {
     check: { type: 'boolean', default: false },
     entities: { type: 'string', default: '1000000' },
-    postgres: { type: 'string' },
+    database: { type: 'string', default: 'sqlite' },
     only: { type: 'string', default: 'lists,get,upload,photos' },
     rounds: { type: 'string', default: '40' },
   },
@@ -25,11 +27,14 @@ const rounds = Number(values.rounds);
 const parts = values.only.split(',');
 const bin = path.join(import.meta.dirname, '../services/store/bin/store.js');
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'cl-bench-store-'));
+const ownServer = values.database === 'postgres' ? await startPostgres({ durable: true }) : undefined;
+if (values.database === 'postgres' && !ownServer) throw new Error('PostgreSQL is not installed here');
+const postgres = ownServer?.url ?? (values.database === 'sqlite' ? undefined : values.database);
 const env = {
   CL_SERVER_DIR: folder,
   BROADCAST_TYPE: 'none',
   LOG_LEVEL: 'warning',
-  ...(values.postgres && { STORE_DATABASE_URL: values.postgres }),
+  ...(postgres && { STORE_DATABASE_URL: postgres }),
 };
 let held = true;
 
@@ -176,18 +181,19 @@ async function photos(url) {
 
 execFileSync(process.execPath, [bin, 'migrate'], { env: { ...process.env, ...env }, stdio: 'ignore' });
 const seeding = performance.now();
-await seedStore(values.postgres ?? path.join(folder, 'store.db'), entities);
+await seedStore(postgres ?? path.join(folder, 'store.db'), entities);
 console.log(
   `${entities} entities, ${entities * 3} versions, seeded in ${Math.round((performance.now() - seeding) / 1000)} s`,
 );
 const server = await forkServer(bin, ['--no-auth', '--port=0'], env);
 try {
   if (parts.includes('lists')) await lists(server.url);
-  if (parts.includes('get') && !values.postgres) await get(server.url);
+  if (parts.includes('get') && !postgres) await get(server.url);
   if (parts.includes('upload')) await largeUpload(server);
   if (parts.includes('photos')) await photos(server.url);
 } finally {
   await server.stop();
+  await ownServer?.stop();
   fs.rmSync(folder, { recursive: true, force: true });
 }
 if (values.check && !held) process.exit(1);
