@@ -35,11 +35,8 @@ async function readBitmap(file: string): Promise<RawPixels> {
   return decodeBmp(await fs.readFile(file));
 }
 
-/** Pixels of the formats that libvips does not read. */
-async function decodedHere(file: string, { isHevc, isBitmap }: ImageHeader, signal: AbortSignal | undefined) {
-  if (isBitmap) return readBitmap(file);
-  return isHevc && !hasNativeHeic ? decodeHeic(file, signal) : undefined;
-}
+/** Whether libvips does not read the format, so that it is given pixels and nothing else. */
+export const isDecodedHere = ({ isHevc, isBitmap }: ImageHeader): boolean => isBitmap || (isHevc && !hasNativeHeic);
 
 /**
  * Opens any accepted image, HEIC included, upright. Limits are checked from the header, before anything is decoded.
@@ -50,9 +47,8 @@ export async function openImage(file: string, options: OpenOptions = {}): Promis
   const header = await imageHeader(file, options);
   if (signal?.aborted) throw new MediaError('cancelled', 'The work was cancelled');
   const seconds = Math.ceil(timeout / 1000);
-  const decoded = await decodedHere(file, header, signal);
-  if (decoded) {
-    const { width, height, data } = decoded;
+  if (isDecodedHere(header)) {
+    const { width, height, data } = await (header.isBitmap ? readBitmap(file) : decodeHeic(file, signal));
     const raw = { width, height, channels: 4 as const };
     return { header, pixels: sharp(data, { raw, limitInputPixels: maxPixels }).timeout({ seconds }) };
   }
