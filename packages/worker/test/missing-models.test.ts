@@ -1,3 +1,4 @@
+import { eventually } from '@cl-server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type TestPlatform, testPlatform } from './support/platform.js';
 
@@ -14,7 +15,8 @@ describe('a worker without models', () => {
     const env = { WORKER_SUPPORTED_TASKS: ['hash', ...MODEL_TASKS].join(','), MODELS_DOWNLOAD: 'never', LOG_LEVEL };
     const worker = platform.start({ env });
     expect((await worker.ready).tasks).toEqual(['hash']);
-    const lines = worker.output().split('\n').filter(Boolean);
+    const output = await eventually(() => /"msg":"ready".*\n/.test(worker.output()) && worker.output());
+    const lines = output.split('\n').filter(Boolean);
     return lines.map((line) => JSON.parse(line) as { level: string; msg: string; tasks?: string[]; reason?: string });
   };
 
