@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import zlib from 'node:zlib';
-import { hasFfmpeg, makeVideo, tempDir, which } from '@cl-server/testing';
+import { hasFfmpeg, hasMedia, makeVideo, mediaFile, tempDir, which } from '@cl-server/testing';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MediaError } from '../src/errors.js';
@@ -98,7 +98,7 @@ describe.runIf(hasFfmpeg())('texts that send ffmpeg elsewhere', () => {
 });
 
 /** A PNG whose header promises what its few bytes do not hold. */
-function png(width: number, height: number, extra: Buffer[] = []): Buffer {
+function png(width: number, height: number, extra: Buffer[] = [], profile?: Buffer): Buffer {
   const chunk = (type: string, data: Buffer): Buffer => {
     const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
     const frame = Buffer.alloc(8);
@@ -114,7 +114,8 @@ function png(width: number, height: number, extra: Buffer[] = []): Buffer {
   const signature = Buffer.from('89504e470d0a1a0a', 'hex');
   const idat = chunk('IDAT', zlib.deflateSync(Buffer.alloc(Math.min(width * 3 + 1, 1_000_000) * 2)));
   const rest = extra.map((data) => chunk('zTXt', Buffer.concat([Buffer.from('Comment\0\0', 'latin1'), data])));
-  return Buffer.concat([signature, chunk('IHDR', header), ...rest, idat, chunk('IEND', Buffer.alloc(0))]);
+  const colour = profile ? [chunk('iCCP', Buffer.concat([Buffer.from('p\0\0', 'latin1'), profile]))] : [];
+  return Buffer.concat([signature, chunk('IHDR', header), ...colour, ...rest, idat, chunk('IEND', Buffer.alloc(0))]);
 }
 
 describe('image bombs', () => {
@@ -151,6 +152,43 @@ describe('image bombs', () => {
     fs.writeFileSync(at('bomb.gif'), gif(10_000));
     const work = convertImage(at('bomb.gif'), at('t.webp'), { format: 'webp', quality: 80, maxPixels: 150_000_000 });
     await expect(work).rejects.toMatchObject({ code: 'invalid_input' });
+  });
+
+  it('a WebP of more frames than are accepted is refused from its header where all are asked for', async () => {
+    const pixels = { create: { width: 1, height: 2_100, channels: 3 as const, background: 'red' } };
+    const rows = await sharp(pixels).raw().toBuffer();
+    for (let i = 0; i < rows.length; i += 6) rows[i] = 0; // equal neighbours would become one frame
+    const raw = { width: 1, height: 2_100, channels: 3 as const, pageHeight: 1 };
+    await sharp(rows, { raw }).webp({ lossless: true, effort: 0 }).toFile(at('bomb.webp'));
+    expect((await sharp(at('bomb.webp')).metadata()).pages).toBe(2_100);
+    const start = performance.now();
+    await expect(convertImage(at('bomb.webp'), at('t.gif'), { format: 'gif', quality: 80 })).rejects.toMatchObject({
+      code: 'invalid_input',
+      message: expect.stringContaining('at most 2000 frames'),
+    });
+    expect(performance.now() - start).toBeLessThan(500);
+  });
+
+  it.runIf(hasMedia())('a HEIC that says it is vast is refused from its header', async () => {
+    const bytes = fs.readFileSync(mediaFile('example.heic'));
+    for (let size = bytes.indexOf('ispe'); size >= 0; size = bytes.indexOf('ispe', size + 4)) {
+      bytes.writeUInt32BE(60_000, size + 8);
+      bytes.writeUInt32BE(60_000, size + 12);
+    }
+    fs.writeFileSync(at('bomb.heic'), bytes);
+    const memory = process.memoryUsage().rss;
+    await expect(decodeImage(at('bomb.heic'))).rejects.toMatchObject({ code: 'invalid_input' });
+    expect(process.memoryUsage().rss - memory).toBeLessThan(50 * 1024 * 1024);
+  });
+
+  it('a colour profile that unpacks to a quarter of a gigabyte is left out or refused, without its memory', async () => {
+    const packed = zlib.deflateSync(Buffer.alloc(256 * 1024 * 1024), { level: 9 });
+    fs.writeFileSync(at('profile.png'), png(8, 8, [], packed));
+    const memory = process.memoryUsage().rss;
+    const start = performance.now();
+    await decodeImage(at('profile.png')).catch((error: unknown) => expect(error).toBeInstanceOf(MediaError));
+    expect(performance.now() - start).toBeLessThan(1_000);
+    expect(process.memoryUsage().rss - memory).toBeLessThan(50 * 1024 * 1024);
   });
 
   it('a text chunk that unpacks to a gigabyte ends in time and memory', async () => {
