@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { hasFfmpeg, hasMedia, mediaFile, tempDir } from '@cl-server/testing';
 import fc from 'fast-check';
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
 import { MediaError } from '../src/errors.js';
 import { decodeBmp, readBmpHeader } from '../src/image/bmp-decode.js';
@@ -92,7 +92,7 @@ describe('pixels decoded elsewhere', () => {
     255, 0, 0, 255, 0, 200, 0, 128, 10, 20, 30, 255, 0, 0, 255, 255, 9, 9, 9, 0, 1, 2, 3, 255,
   ]);
   const decoded = { width: 3, height: 2, data };
-  const srgbOf = async (image: sharp.Sharp) => [...(await image.toColourspace('srgb').raw().toBuffer())];
+  const srgbOf = async (image: Sharp) => [...(await image.toColourspace('srgb').raw().toBuffer())];
 
   it('keep their values where they have no profile', async () => {
     expect(await srgbOf(fromPixels(decoded, undefined, 100))).toEqual([...data]);
