@@ -53,6 +53,33 @@ describe.runIf(hasMedia() && hasModels())('face_detection', () => {
     expect(JSON.parse(run.read('output/face_detection.json').toString())).toEqual(run.output);
   });
 
+  it('tells a blurred, a small and a turned face from a good one', async () => {
+    const qualityOf = async (content: Buffer) => {
+      using run = await detect({ name: 'face.jpg', content });
+      const { quality } = run.output.faces[0] ?? {};
+      if (!quality) throw new Error('no face was found');
+      return quality;
+    };
+    const photo = () => sharp(mediaFile('face_obama_2.jpg')).autoOrient();
+    const { width = 0 } = await sharp(mediaFile('face_obama_2.jpg')).metadata();
+    const good = await qualityOf(await photo().png().toBuffer());
+    const blurred = await qualityOf(await photo().blur(6).png().toBuffer());
+    const small = await qualityOf(
+      await photo()
+        .resize(Math.round((width * 50) / good.size))
+        .png()
+        .toBuffer(),
+    );
+    const mirrored = await qualityOf(await photo().flop().png().toBuffer());
+    expect(blurred.sharpness).toBeLessThan(good.sharpness / 2);
+    expect(small.size).toBeLessThan(60);
+    expect(blurred.score).toBeLessThan(good.score - 0.1);
+    expect(small.score).toBeLessThan(good.score - 0.1);
+    expect(Math.abs(good.yaw)).toBeGreaterThan(5);
+    expect(Math.sign(mirrored.yaw)).toBe(-Math.sign(good.yaw));
+    expect(Math.sign(mirrored.roll)).toBe(-Math.sign(good.roll));
+  });
+
   it.each(NO_FACES)('finds none in %s', async (name) => {
     using run = await detect(mediaFile(name));
     expect(run.output).toMatchObject({ faces: [], num_faces: 0 });
