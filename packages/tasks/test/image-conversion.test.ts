@@ -94,6 +94,26 @@ describe('image_conversion', () => {
     expect([metadata.exif, metadata.icc]).toEqual([undefined, undefined]);
   });
 
+  it('an orientation that XMP repeats is reset, too, and the rest of XMP stays', async () => {
+    const attribute = '<rdf:Description rdf:about="" xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>';
+    const element =
+      '<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" dc:format="a/b" ' +
+      'xmlns:tiff="http://ns.adobe.com/tiff/1.0/"><tiff:Orientation>6</tiff:Orientation></rdf:Description>';
+    for (const description of [attribute, element]) {
+      const xmp =
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">' +
+        `${description}</rdf:RDF></x:xmpmeta>`;
+      await plain().removeAlpha().jpeg().withMetadata({ orientation: 6 }).withXmp(xmp).toFile(at('xmp.jpg'));
+      expect(await exif.read(at('xmp.jpg'))).toMatchObject({ 'XMP:Orientation': 6 });
+      for (const format of ['jpg', 'png', 'webp', 'tiff', 'avif']) {
+        using run = await runTask(task, { file: at('xmp.jpg'), params: { format } });
+        const tags = await exif.read(run.path(run.output.output_path));
+        expect(tags, format).toMatchObject({ 'XMP:Orientation': 1 });
+        expect(tags['XMP:Format'], format).toBe(description === element ? 'a/b' : undefined);
+      }
+    }
+  });
+
   it.runIf(hasMedia())('a TIFF has the EXIF of a camera, its place included, and its own pixels and size', async () => {
     const name = 'at 50%f %d.jpg'; // exiftool knows placeholders in names
     const content = fs.readFileSync(mediaFile('exif_gps_nikon.jpg'));

@@ -37,10 +37,17 @@ const canMove = (format: string): boolean => format === 'gif' || format === 'web
 const isForeignSpace = ({ metadata }: ImageHeader): boolean =>
   metadata.space !== undefined && !['srgb', 'rgb', 'rgb16'].includes(metadata.space);
 
+/** libvips resets the orientation in EXIF, as the picture is upright now; XMP may say it once more. */
+function keepXmp(image: Sharp, { metadata }: ImageHeader): Sharp {
+  const before = metadata.xmp?.toString('utf8') ?? '';
+  const after = before.replace(/(tiff:Orientation(?:=["']|>))[2-8]/g, (_, start: string) => `${start}1`);
+  return after === before ? image.keepXmp() : image.withXmp(after);
+}
+
 function withMetadata(image: Sharp, header: ImageHeader, keep: boolean): Sharp {
   if (!keep) return image.toColourspace('srgb');
-  if (isForeignSpace(header)) return image.toColourspace('srgb').keepExif().keepXmp();
-  return image.keepIccProfile().keepExif().keepXmp();
+  const described = keepXmp(image.keepExif(), header);
+  return isForeignSpace(header) ? described.toColourspace('srgb') : described.keepIccProfile();
 }
 
 /** 16-bit channels stay where the target has them. */
