@@ -3,13 +3,14 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { hasFfmpeg, hasMedia, mediaFile, tempDir } from '@cl-server/testing';
 import fc from 'fast-check';
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
 import { MediaError } from '../src/errors.js';
 import { decodeBmp, readBmpHeader } from '../src/image/bmp-decode.js';
 import { encodeBmp } from '../src/image/bmp-encode.js';
 import { decodeImage } from '../src/image/decode.js';
 import { imageHeader } from '../src/image/header.js';
+import { fromPixels } from '../src/image/open.js';
 import { thumbnailSize } from '../src/image/size.js';
 
 const dir = tempDir('cl-image-');
@@ -83,6 +84,33 @@ describe('decodeImage', () => {
     } finally {
       clearInterval(timer);
     }
+  });
+});
+
+describe('pixels decoded elsewhere', () => {
+  const data = Uint8Array.from([
+    255, 0, 0, 255, 0, 200, 0, 128, 10, 20, 30, 255, 0, 0, 255, 255, 9, 9, 9, 0, 1, 2, 3, 255,
+  ]);
+  const decoded = { width: 3, height: 2, data };
+  const srgbOf = async (image: Sharp) => [...(await image.toColourspace('srgb').raw().toBuffer())];
+
+  it('keep their values where they have no profile', async () => {
+    expect(await srgbOf(fromPixels(decoded, undefined, 100))).toEqual([...data]);
+  });
+
+  it('keep their profile in a conversion, and are converted from it where there will be none', async () => {
+    const source = sharp({ create: { width: 1, height: 1, channels: 3, background: 'red' } }).withIccProfile('p3');
+    const { icc } = await sharp(await source.png().toBuffer()).metadata();
+    const image = fromPixels(decoded, icc, 100);
+    const kept = sharp(await image.clone().keepIccProfile().png().toBuffer());
+    expect(await kept.metadata()).toMatchObject({ width: 3, height: 2, hasAlpha: true, icc });
+    // The same numbers are another green in P3 than in sRGB.
+    const [red = [], green = []] = [0, 4].map((at) => [...data.subarray(at, at + 4)]);
+    const converted = await srgbOf(image);
+    expect(converted.slice(0, 4)).toEqual(red); // the deepest that there is
+    expect(converted.slice(4, 8)).not.toEqual(green);
+    expect(converted[5]).toBeGreaterThan(200);
+    expect(converted[7]).toBe(128);
   });
 });
 

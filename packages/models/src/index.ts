@@ -1,5 +1,6 @@
 export * from './catalogue.js';
 export { DownloadFailed, type DownloadProgress } from './download.js';
+export * from './missing.js';
 export * from './npy.js';
 export * from './self-test.js';
 export * from './session.js';

@@ -13,6 +13,7 @@ import { MODEL_ROLES, type ModelManifest, type ModelRole, modelManifest } from '
 import { CATALOGUE, defaultManifest, manifestById } from './catalogue.js';
 import { Choices } from './choices.js';
 import { DownloadFailed, type DownloadOptions, download } from './download.js';
+import { ModelMissing } from './missing.js';
 import { selfTest } from './self-test.js';
 import { ModelSession } from './session.js';
 import { loadTokenizer } from './tokenizer.js';
@@ -43,21 +44,6 @@ export interface ModelRow {
   readonly path: string | undefined;
 }
 
-/** The file is nowhere and could not be fetched; the message says which file, its hash, where to put it, where it is from. */
-export class ModelMissing extends Error {
-  override readonly name = 'ModelMissing';
-  constructor(
-    readonly manifest: ModelManifest,
-    why: string,
-  ) {
-    super(
-      `model ${manifest.id} is missing: put ${manifest.file} (${manifest.size} bytes, SHA-256 ${manifest.sha256}; ` +
-        `${manifest.source}, ${manifest.license}) into MODELS_DIR or run "cl-server models pull ${manifest.id}"` +
-        `${why ? `; the last try failed: ${why}` : ''}`,
-    );
-  }
-}
-
 const DEPTH = 4;
 
 async function findByName(dir: string, name: string, depth = DEPTH): Promise<string[]> {
@@ -70,6 +56,15 @@ async function findByName(dir: string, name: string, depth = DEPTH): Promise<str
   }
   return found;
 }
+
+/** How each role's model is fed. */
+const KINDS: Readonly<Record<ModelRole, NonNullable<ModelManifest['preprocessing']>['kind']>> = {
+  clip_image: 'image',
+  clip_text: 'text',
+  dino_image: 'image',
+  face_detection: 'yunet',
+  face_embedding: 'image',
+};
 
 const faultsOf = (issues: readonly { path: readonly PropertyKey[]; message: string }[]): string =>
   issues.map(({ path: at, message }) => `  ${at.map(String).join('.') || 'all'}: ${message}`).join('\n');
@@ -199,6 +194,7 @@ export class ModelStore {
       else await testFile(file, manifest);
       return undefined;
     } catch (error) {
+      if (error instanceof ModelMissing && manifest.urls.length > 0) return 'its file is missing: pull it';
       return (error as Error).message;
     }
   }
@@ -215,7 +211,9 @@ export class ModelStore {
     { tokenizer }: { readonly tokenizer?: string | undefined } = {},
   ): Promise<ModelManifest> {
     const absolute = path.resolve(file);
-    const { size } = await fsp.stat(absolute);
+    const { size } = await fsp.stat(absolute).catch((cause: unknown) => {
+      throw new Error(`${file} cannot be read: is it there?`, { cause });
+    });
     const { data: manifest, error } = modelManifest.safeParse({
       file: path.basename(absolute),
       size,
@@ -227,6 +225,8 @@ export class ModelStore {
       role,
     });
     if (!manifest) throw new Error(`the manifest is not complete:\n${faultsOf(error.issues)}`);
+    if ((manifest.preprocessing?.kind ?? 'yunet') !== KINDS[role])
+      throw new Error(`the manifest is not complete:\n  preprocessing: for ${role} it must be of kind ${KINDS[role]}`);
     if (manifest.size !== size || manifest.sha256 !== (await this.#hashes.of(absolute)))
       throw new Error(`${manifest.file} is not the file that its manifest names: size or SHA-256 differ`);
     const known = manifestById(manifest.id);

@@ -6,7 +6,8 @@ import path from 'node:path';
 import { type ModelManifest, modelManifest } from '@cl-server/contract';
 import { makeStandIn, type TempDir, tempDir } from '@cl-server/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ModelMissing, ModelStore } from '../src/store.js';
+import { ModelMissing } from '../src/missing.js';
+import { ModelStore } from '../src/store.js';
 
 const bytes = randomBytes(300_000);
 const sha256 = createHash('sha256').update(bytes).digest('hex');
@@ -165,7 +166,7 @@ describe('the model store', () => {
     source.body = randomBytes(bytes.length);
     const error = await store.pull(manifest).catch((e: unknown) => e as Error);
     expect(error).toBeInstanceOf(ModelMissing);
-    for (const word of ['model.onnx', sha256, 'MODELS_DIR', 'models pull test-model', 'another SHA-256'])
+    for (const word of ['model.onnx', sha256, source.url, 'MODELS_DIR', 'models pull test-model', 'another SHA-256'])
       expect((error as Error).message).toContain(word);
     expect(await store.locate(manifest)).toBeUndefined();
     source.body = bytes;

@@ -111,6 +111,9 @@ describe('exif', () => {
     'Make;x',
     '$Make',
     '{x}',
+    '#',
+    'Ma#ke',
+    'Make##',
   ])('H5: the tag %j is refused', (tags) => {
     expect(parseParams(task, { tags }).success).toBe(false);
   });
@@ -120,6 +123,11 @@ describe('exif', () => {
     using run = await runTask(task, { file: full, params: { tags: `${options},Make` }, env });
     expect(run.output.raw_metadata).toEqual({ Make: 'Canon' });
     expect(run.files).toEqual(['output/exif_metadata.json']);
+  });
+
+  it('a # after a tag, which asks exiftool for a number, changes nothing: all of them are', async () => {
+    using run = await runTask(task, { file: full, params: { tags: 'EXIF:Orientation#,Flash#' }, env });
+    expect(run.output.raw_metadata).toEqual({ Orientation: 6, Flash: 9 });
   });
 
   it('a JSON list of tags is understood', () => {

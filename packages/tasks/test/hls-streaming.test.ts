@@ -163,6 +163,14 @@ describe.runIf(hasFfmpeg())('hls_streaming', () => {
     run.remove();
   });
 
+  it('makes a stream of a single frame', async () => {
+    ffmpeg(...picture('64x48', 25, 1), '-frames:v', '1', ...x264, '-pix_fmt', 'yuv420p', at('frame.mp4'));
+    const { run } = await stream(at('frame.mp4'), { variants: small, include_original: true });
+    expect(run.output.variants.map(({ segments }) => segments)).toEqual([1, 1]);
+    for (const { bandwidth } of run.output.variants) expect(bandwidth).toBeGreaterThan(0);
+    run.remove();
+  });
+
   it('refuses a sound without a picture, in a sentence', async () => {
     ffmpeg(...tone(1), '-c:a', 'aac', at('sound.m4a'));
     await expect(runTask(task, { file: at('sound.m4a') })).rejects.toMatchObject({

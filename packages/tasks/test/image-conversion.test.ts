@@ -1,14 +1,21 @@
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { createExifReader } from '@cl-server/media';
 import { parseParams } from '@cl-server/task-kit';
 import { runTask } from '@cl-server/task-kit/testing';
-import { hasMedia, mediaFile, tempDir } from '@cl-server/testing';
+import { hasMedia, mediaFile, tempDir, which } from '@cl-server/testing';
+import { exiftoolPath } from 'exiftool-vendored';
 import sharp, { type Sharp } from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
 import task from '../src/image_conversion/task.js';
 
 const dir = tempDir('cl-conversion-');
-afterAll(() => dir.remove());
+const exif = createExifReader();
+afterAll(async () => {
+  await exif.end();
+  dir.remove();
+});
 const at = (name: string): string => path.join(dir.path, name);
 const plain = (background = { r: 200, g: 30, b: 30, alpha: 0.5 }) =>
   sharp({ create: { width: 40, height: 20, channels: 4, background } });
@@ -76,12 +83,83 @@ describe('image_conversion', () => {
       expect(metadata).toMatchObject({ width: 20, height: 40 });
       expect(metadata.orientation ?? 1).toBe(1);
       expect(metadata.icc?.length, format).toBeGreaterThan(100);
-      // libvips writes no EXIF block into TIFF.
       if (format !== 'tiff') expect(metadata.exif?.toString('latin1'), format).toContain('Canon');
+      const tags = await exif.read(run.path(run.output.output_path));
+      expect(tags, format).toMatchObject({ 'EXIF:Make': 'Canon' });
+      expect(tags['EXIF:Orientation'] ?? 1).toBe(1);
+      expect(run.output.metadata_error).toBeNull();
     }
     using bare = await runTask(task, { file: at('turned.jpg'), params: { format: 'jpg', keep_metadata: false } });
     const metadata = await sharp(bare.read(bare.output.output_path)).metadata();
     expect([metadata.exif, metadata.icc]).toEqual([undefined, undefined]);
+  });
+
+  it('an orientation that XMP repeats is reset, too, and the rest of XMP stays', async () => {
+    const attribute = '<rdf:Description rdf:about="" xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>';
+    const element =
+      '<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" dc:format="a/b" ' +
+      'xmlns:tiff="http://ns.adobe.com/tiff/1.0/"><tiff:Orientation>6</tiff:Orientation></rdf:Description>';
+    for (const description of [attribute, element]) {
+      const xmp =
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">' +
+        `${description}</rdf:RDF></x:xmpmeta>`;
+      await plain().removeAlpha().jpeg().withMetadata({ orientation: 6 }).withXmp(xmp).toFile(at('xmp.jpg'));
+      expect(await exif.read(at('xmp.jpg'))).toMatchObject({ 'XMP:Orientation': 6 });
+      for (const format of ['jpg', 'png', 'webp', 'tiff', 'avif']) {
+        using run = await runTask(task, { file: at('xmp.jpg'), params: { format } });
+        const tags = await exif.read(run.path(run.output.output_path));
+        expect(tags, format).toMatchObject({ 'XMP:Orientation': 1 });
+        expect(tags['XMP:Format'], format).toBe(description === element ? 'a/b' : undefined);
+      }
+    }
+  });
+
+  it.runIf(hasMedia())('a TIFF has the EXIF of a camera, its place included, and its own pixels and size', async () => {
+    const name = 'at 50%f %d.jpg'; // exiftool knows placeholders in names
+    const content = fs.readFileSync(mediaFile('exif_gps_nikon.jpg'));
+    using run = await runTask(task, { file: { name, content }, params: { format: 'tiff', width: 320 } });
+    expect(run.output).toMatchObject({ width: 320, height: 240, metadata_error: null });
+    const file = run.path(run.output.output_path);
+    expect(fs.statSync(file).size).toBe(run.output.size);
+    expect(run.files).toEqual([run.output.output_path]);
+    expect(await exif.read(file)).toMatchObject({
+      'EXIF:Make': 'NIKON',
+      'EXIF:ImageWidth': 320,
+      'EXIF:DateTimeOriginal': '2008:10:22 16:28:39',
+      'Composite:GPSLatitude': expect.closeTo(43.46744833, 8),
+    });
+    const plain = await sharp(content).resize(320).raw().toBuffer();
+    expect(await sharp(file).raw().toBuffer()).toEqual(plain);
+    using bare = await runTask(task, { file: { name, content }, params: { format: 'tiff', keep_metadata: false } });
+    expect(bare.output.metadata_error).toBeNull();
+    expect(await exif.read(bare.path(bare.output.output_path))).not.toHaveProperty('EXIF:Make');
+  });
+
+  it.runIf(hasMedia())('a HEIC gives its EXIF on, though only its pixels go through the library', async () => {
+    fs.copyFileSync(mediaFile('example.heic'), at('phone.heic'));
+    fs.chmodSync(at('phone.heic'), 0o600);
+    const write = ['-q', '-n', '-overwrite_original', '-Make=Apple', '-Orientation=6', '-XMP:Creator=Someone'];
+    execFileSync(which('perl') ?? '', [await exiftoolPath(), ...write, at('phone.heic')]);
+    for (const format of ['jpg', 'png', 'webp', 'tiff', 'avif']) {
+      using run = await runTask(task, { file: at('phone.heic'), params: { format, width: 64 } });
+      expect(run.output, format).toMatchObject({ width: 64, metadata_error: null });
+      const tags = await exif.read(run.path(run.output.output_path));
+      expect(tags, format).toMatchObject({ 'EXIF:Make': 'Apple', 'EXIF:Orientation': 1, 'XMP:Creator': 'Someone' });
+    }
+  });
+
+  it.runIf(hasMedia())('EXIF that cannot be kept is told of, and the picture is made all the same', async () => {
+    const convert = (format: string, tools = {}) =>
+      runTask(task, { file: mediaFile('exif_gps_nikon.jpg'), params: { format }, env: { tools } });
+    using without = await convert('tiff', { exiftool: at('absent') });
+    expect(without.output.metadata_error).toMatch(/^EXIF was not kept\. ExifTool is not installed/);
+    expect(await sharp(without.read(without.output.output_path)).metadata()).toMatchObject({ width: 640, height: 480 });
+    for (const format of ['gif', 'bmp']) {
+      using run = await convert(format);
+      expect(run.output.metadata_error).toBe(`There is no place for EXIF in ${format}`);
+    }
+    using jpeg = await convert('jpg', { exiftool: at('absent') });
+    expect(jpeg.output.metadata_error).toBeNull();
   });
 
   it.each([
@@ -141,10 +219,15 @@ describe('image_conversion', () => {
     expect(await size({ format: 'png', width: 900 })).toMatchObject({ width: 200, height: 100 });
   });
 
+  it.each(['jxl', 'heic', 'svg'])('%s is refused, and the formats that can be had are named', (format) => {
+    expect(parseParams(task, { format }).error?.issues[0]?.message).toBe(
+      "Input should be 'png', 'jpg', 'jpeg', 'webp', 'gif', 'bmp', 'tiff' or 'avif'",
+    );
+  });
+
   it.each([
     [{}],
     [{ format: 'exe' }],
-    [{ format: 'svg' }],
     [{ format: 'png', quality: 101 }],
     [{ format: 'png', quality: 0 }],
     [{ format: 'png', width: 0 }],

@@ -9,6 +9,7 @@ import { Bell } from './engine/bell.js';
 import { Engine } from './engine/engine.js';
 import { Executor } from './engine/executor.js';
 import { Leases } from './engine/leases.js';
+import { tellMissingModels } from './engine/missing-models.js';
 import { Pace } from './engine/pace.js';
 import { Reports } from './engine/reports.js';
 import { Scratch } from './engine/scratch.js';
@@ -109,8 +110,9 @@ function poolOf(options: WorkerOptions, availability: Availability): RunnerPool 
     memory: Math.ceil(runnerMemory / MEGABYTE),
     logger,
     onTaskState: (task, state) => {
-      if (availability.set(task, state) && state.state === 'unavailable')
-        logger.warn({ task, code: state.code, reason: state.reason }, 'task unavailable');
+      if (!availability.set(task, state) || state.state !== 'unavailable') return;
+      const { code, reason } = state;
+      logger[code === 'model_missing' ? 'debug' : 'warn']({ task, code, reason }, 'task unavailable');
     },
   });
 }
@@ -168,6 +170,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   // A task that is ready does not wait for another's model to be fetched.
   engine.start();
   await availability.settled(FIRST_WITHIN);
+  const stopTelling = tellMissingModels(availability, logger);
   const announcer = announcerOf(options, availability, slots);
   availability.onChange(() => announcer.changed());
   slots.onChange(() => announcer.changed());
@@ -178,6 +181,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     },
     stop: async () => {
       clearInterval(recheck);
+      stopTelling();
       stopListening();
       await announcer.close();
       await unrunnable?.close();

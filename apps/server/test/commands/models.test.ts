@@ -3,10 +3,12 @@ import fs from 'node:fs';
 import http from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import path from 'node:path';
+import { manifestById } from '@cl-server/models';
 import { StartupError } from '@cl-server/runtime';
 import { hasModels, makeStandIn, modelFile, type TempDir, tempDir } from '@cl-server/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { models } from '../../src/commands/models/models.js';
+import { progressBar } from '../../src/commands/models/progress-bar.js';
 
 const BIN = path.resolve(import.meta.dirname, '../../bin/cl-server.js');
 const YUNET = 'face_detection_yunet_2026may.onnx';
@@ -87,6 +89,19 @@ async function mirror(mayGoOn: Promise<unknown> = Promise.resolve()): Promise<{ 
   return { url: `http://127.0.0.1:${port}`, asked };
 }
 
+it('a pull draws its progress on one line, and takes it away', () => {
+  const written: string[] = [];
+  const bar = progressBar({ write: (text) => written.push(text) }, 'a-model');
+  bar.show({ received: 0, total: 3_000_000 });
+  bar.show({ received: 1_500_000, total: 3_000_000 }); // too soon to be drawn anew
+  bar.show({ received: 3_000_000, total: 3_000_000 });
+  bar.clear();
+  expect(written).toHaveLength(3);
+  expect(written[0]).toBe(`\r\x1b[Ka-model ${'░'.repeat(30)} 0.0 MB of 3.0 MB, 0.0 MB/s`);
+  expect(written[1]).toContain(`${'█'.repeat(30)} 3.0 MB of 3.0 MB`);
+  expect(written[2]).toBe('\r\x1b[K');
+});
+
 describe('models', () => {
   it('lists all with licences, for people and for programs', async () => {
     const { out } = await run();
@@ -143,6 +158,10 @@ describe('models', () => {
     };
     expect((await use({ id: 'Not an id', dimension: -1 })).error).toMatch(/id: .*\n.*dimension: /);
     expect((await use({ dimension: 7 })).error).toContain('384 numbers where 7 are due');
+    expect((await use({ preprocessing: undefined })).error).toContain('for dino_image it must be of kind image');
+    expect((await run('use', 'dino_image', 'absent.onnx', '--manifest', described)).error).toMatch(
+      /^absent\.onnx cannot be read/,
+    );
     expect((await use({ sha256: '0'.repeat(64) })).error).toContain('SHA-256 differ');
     fs.writeFileSync(described, '- a list');
     expect((await run('use', 'dino_image', file, '--manifest', described)).error).toContain('is no manifest');
@@ -156,8 +175,17 @@ describe('models', () => {
     const proxy = `http://127.0.0.1:${port}`;
     const { code, out } = await start(['pull', 'clip_image', 'dino_image'], { env: { HTTPS_PROXY: proxy } });
     expect(code).toBe(1);
-    for (const word of ['vision_model.onnx', 'dinov2_vits14.onnx', 'MODELS_DIR', 'licence MIT', 'Apache-2.0'])
-      expect(out).toContain(word);
+    for (const id of ['clip-vit-b32-image', 'dinov2-vits14']) {
+      const manifest = manifestById(id);
+      expect(out).toContain(
+        `put ${manifest?.file} (${manifest?.size} bytes, SHA-256 ${manifest?.sha256}; ${manifest?.urls[0]}, licence ` +
+          `${manifest?.license}) into ${dir.path} or run "cl-server models pull ${id}"; the last try failed: `,
+      );
+    }
+    expect(await run('verify', 'dino_image')).toMatchObject({
+      code: 1,
+      out: expect.stringMatching(/dinov2-vits14 +│ BAD +│ its file is missing: pull it +│/),
+    });
   });
 
   describe.runIf(hasModels())('pull', () => {

@@ -4,9 +4,9 @@ import { taskContract } from './task.js';
 
 /**
  * Grammar of an exiftool tag name as a client may ask for it: letters, digits, `_`, `:` between groups, `*` and `?` as
- * wildcards, `-` inside. No other sign exists here, so that no client text can become an option, an assignment or a file.
+ * wildcards, `-` inside, `#` at the end (a number instead of a word, as all are here). No other sign exists here, so that no client text can become an option, an assignment or a file.
  */
-export const EXIF_TAG = /^[A-Za-z0-9_*?][A-Za-z0-9_*?:-]{0,99}$/;
+export const EXIF_TAG = /^[A-Za-z0-9_*?][A-Za-z0-9_*?:-]{0,99}#?$/;
 const MAX_TAGS = 200;
 
 /** `Make,Model` or `["Make","Model"]`; nothing means every tag. */
@@ -18,9 +18,14 @@ const tags = field.text({ max: 20_000 }).transform((text, ctx): string[] => {
     return reject(ctx, text, `At most ${MAX_TAGS} tags can be asked for at once`, { type: 'too_many_tags' });
   const wrong = list.find((tag) => !EXIF_TAG.test(tag));
   if (wrong !== undefined)
-    return reject(ctx, text, `'${wrong.slice(0, 60)}' is not a tag name: use letters, digits, _ : - * and ?`, {
-      type: 'tag_name',
-    });
+    return reject(
+      ctx,
+      text,
+      `'${wrong.slice(0, 60)}' is not a tag name: use letters, digits, _ : - * ? and a # at the end`,
+      {
+        type: 'tag_name',
+      },
+    );
   return list;
 });
 

@@ -24,6 +24,7 @@ const output = z.object({
   height: z.int(),
   size: z.int().describe('Bytes'),
   frames: z.int().describe('More than 1 for an animation'),
+  metadata_error: z.string().nullable().describe('Why EXIF is not in the result although it was to be kept'),
 });
 
 export const imageConversionTask = taskContract({

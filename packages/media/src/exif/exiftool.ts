@@ -3,27 +3,20 @@
  * dies, when a file took too long and after every few hundred commands. Files that wait go into one command together.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import fs from 'node:fs';
 import path from 'node:path';
-import { ExifTool, ExifToolTask, exiftoolPath } from 'exiftool-vendored';
+import { ExifTool, ExifToolTask } from 'exiftool-vendored';
 import { MediaError } from '../errors.js';
 import { Gathering } from '../process/gathering.js';
-import { run } from '../process/run.js';
+import { askVersion, exiftoolCommand, NOT_INSTALLED } from './command.js';
 import type { ExifReader, ExifReaderOptions, RawTags } from './reader.js';
 
-/** Address space of the process, bytes: a decompression bomb in a text chunk ends it, not the machine. */
-const MEMORY = 1024 * 1024 * 1024;
 const SEARCH = '/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin';
-/** exiftool waits on a closed pipe for ever; where the kernel can, it dies with the process that started it. */
-const SETPRIV = '/usr/bin/setpriv';
-const PRLIMIT = '/usr/bin/prlimit';
 /** Numbers of these tags are names, and stay text as they are written: a model `300`, a version `17.10`. */
 const NAMES =
   /("(?:[\w-]+:)?(?:Make|Model|Software|Lens|LensModel|LensID|LensMake|SerialNumber)":\s*)(-?[\d.]+(?:e[-+]?\d+)?)(?=\s*[,}\n])/gi;
 /** Facts of the server's disk, not of the file. */
 const SERVER_FACTS =
   /(^|:)(SourceFile|Directory|FilePath|FilePermissions|FileModifyDate|FileAccessDate|FileInodeChangeDate|FileUserID|FileGroupID|FileDeviceID|FileDeviceNumber|FileInodeNumber|FileHardLinks|BaseName)$/i;
-const NOT_INSTALLED = 'ExifTool is not installed or not found in PATH. Please install ExifTool: https://exiftool.org/';
 
 /** Every tag, under the name of its group. */
 const EVERYTHING = ['-G', '-n', '-json', '-fast'];
@@ -55,14 +48,6 @@ const tagArgument = (tag: string): string => {
   return name.includes(':') ? `-${name}` : `-All:${name}`;
 };
 
-/** Program and arguments of exiftool; the packaged one is a perl script. */
-async function commandOf(tool: string | undefined): Promise<readonly string[]> {
-  // -config '' first: no configuration file of the machine's user is run.
-  const command = tool === undefined ? ['perl', await exiftoolPath(), '-config', ''] : [tool, '-config', ''];
-  const limited = fs.existsSync(PRLIMIT) ? [PRLIMIT, `--as=${MEMORY}`, '--', ...command] : command;
-  return fs.existsSync(SETPRIV) ? [SETPRIV, '--pdeathsig', 'KILL', ...limited] : limited;
-}
-
 const killed = (child: ChildProcess): Promise<void> =>
   new Promise((resolve) => {
     child.once('exit', () => resolve());
@@ -71,22 +56,9 @@ const killed = (child: ChildProcess): Promise<void> =>
   });
 
 async function start(tool: string | undefined): Promise<ChildProcess> {
-  const [program = '', ...args] = await commandOf(tool);
+  const [program = '', ...args] = await exiftoolCommand(tool);
   const env = { PATH: SEARCH, LANG: 'C' };
   return spawn(program, [...args, '-stay_open', 'True', '-@', '-'], { stdio: 'pipe', env });
-}
-
-/** @throws MediaError where exiftool or perl is not there */
-async function askVersion(tool: string | undefined): Promise<string> {
-  const missing = (cause?: unknown): MediaError => new MediaError('tool_missing', NOT_INSTALLED, { cause });
-  const [program = '', ...args] = await commandOf(tool);
-  const { code, stdout, stderr } = await run(program, [...args, '-ver'], { timeout: 15_000 }).catch(
-    (cause: unknown) => {
-      throw missing(cause);
-    },
-  );
-  if (code !== 0) throw missing(new Error(stderr));
-  return stdout.toString('utf8').trim();
 }
 
 export function openExifTool(options: ExifReaderOptions): ExifReader {

@@ -86,6 +86,7 @@ async function publish(plan: HlsPlan, { ffprobe }: MakeOptions): Promise<readonl
     renditions.map(async (rendition) => {
       const playlist = playlistOf(rendition);
       const segments = await checkedSegments(folder, playlist);
+      if (seconds(segments) <= 0) throw invalidMedia('The video has no length that could be played');
       const [first] = segments;
       const codecs = first ? await segmentCodecs(path.join(folder, first.uri), ffprobe) : '';
       await writeAtomically(path.join(folder, playlist), vodPlaylist(segments));

@@ -1,11 +1,13 @@
 import fs from 'node:fs/promises';
 import type { Sharp } from 'sharp';
+import type { CopyOptions } from '../exif/copy.js';
 import { encodeBmp } from './bmp-encode.js';
 import { type EncodedFormat, encodeAs, isOpaque } from './encode.js';
 import type { ImageHeader } from './header.js';
+import { keepMetadata } from './keep-metadata.js';
 import { type OpenOptions, openImage, rendered } from './open.js';
 
-export interface ConvertOptions extends OpenOptions {
+export interface ConvertOptions extends OpenOptions, Pick<CopyOptions, 'exiftool' | 'scratch'> {
   readonly format: EncodedFormat | 'bmp';
   /** 1 to 100, for jpg, webp and avif. */
   readonly quality: number;
@@ -26,6 +28,8 @@ export interface WrittenImage {
   readonly size: number;
   /** More than 1 for an animation. */
   readonly frames: number;
+  /** Why EXIF is not in it although it was to be kept. */
+  readonly metadataError: string | null;
 }
 
 const canMove = (format: string): boolean => format === 'gif' || format === 'webp';
@@ -33,10 +37,17 @@ const canMove = (format: string): boolean => format === 'gif' || format === 'web
 const isForeignSpace = ({ metadata }: ImageHeader): boolean =>
   metadata.space !== undefined && !['srgb', 'rgb', 'rgb16'].includes(metadata.space);
 
+/** libvips resets the orientation in EXIF, as the picture is upright now; XMP may say it once more. */
+function keepXmp(image: Sharp, { metadata }: ImageHeader): Sharp {
+  const before = metadata.xmp?.toString('utf8') ?? '';
+  const after = before.replace(/(tiff:Orientation(?:=["']|>))[2-8]/g, (_, start: string) => `${start}1`);
+  return after === before ? image.keepXmp() : image.withXmp(after);
+}
+
 function withMetadata(image: Sharp, header: ImageHeader, keep: boolean): Sharp {
   if (!keep) return image.toColourspace('srgb');
-  if (isForeignSpace(header)) return image.toColourspace('srgb').keepExif().keepXmp();
-  return image.keepIccProfile().keepExif().keepXmp();
+  const described = keepXmp(image.keepExif(), header);
+  return isForeignSpace(header) ? described.toColourspace('srgb') : described.keepIccProfile();
 }
 
 /** 16-bit channels stay where the target has them. */
@@ -49,8 +60,32 @@ const staysDeep = ({ metadata }: ImageHeader, format: string): boolean =>
  * @throws MediaError
  */
 export async function convertImage(source: string, target: string, options: ConvertOptions): Promise<WrittenImage> {
-  const { format, quality, lossless = false, background = '#ffffff', keepMetadata = true, width, height } = options;
+  const { format, keepMetadata: keep = true, exiftool, scratch, signal } = options;
   const { header, pixels } = await openImage(source, { ...options, animated: canMove(format) });
+  const written = await writeImage(pixels, header, source, target, options);
+  const metadataError = keep ? await keepMetadata(source, target, header, format, { exiftool, scratch, signal }) : null;
+  const { size } = await fs.stat(target);
+  return { ...written, size, metadataError };
+}
+
+type Dimensions = Pick<WrittenImage, 'width' | 'height' | 'frames'>;
+
+async function writeImage(
+  pixels: Sharp,
+  header: ImageHeader,
+  source: string,
+  target: string,
+  options: ConvertOptions,
+): Promise<Dimensions> {
+  const {
+    format,
+    quality,
+    lossless = false,
+    background = '#ffffff',
+    keepMetadata: keep = true,
+    width,
+    height,
+  } = options;
   let image = pixels;
   if (width || height)
     image = image.resize({
@@ -61,14 +96,14 @@ export async function convertImage(source: string, target: string, options: Conv
     });
   if (isOpaque(format)) image = image.flatten({ background });
   if (format === 'bmp') return writeBmp(image, target, source);
-  image = withMetadata(image, header, keepMetadata);
+  image = withMetadata(image, header, keep);
   if (staysDeep(header, format)) image = image.toColourspace('rgb16');
   const info = await rendered(encodeAs(image, format, { quality, lossless }).toFile(target), source);
   const frames = canMove(format) ? header.frames : 1;
-  return { width: info.width, height: info.pageHeight ?? info.height, size: info.size, frames };
+  return { width: info.width, height: info.pageHeight ?? info.height, frames };
 }
 
-async function writeBmp(image: Sharp, target: string, source: string): Promise<WrittenImage> {
+async function writeBmp(image: Sharp, target: string, source: string): Promise<Dimensions> {
   const { data, info } = await rendered(
     image.toColourspace('srgb').raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true }),
     source,
@@ -79,7 +114,7 @@ async function writeBmp(image: Sharp, target: string, source: string): Promise<W
       ? encodeBmp(data, width, height, channels)
       : encodeBmp(spread(data, channels), width, height, channels === 2 ? 4 : 3);
   await fs.writeFile(target, bytes);
-  return { width, height, size: bytes.length, frames: 1 };
+  return { width, height, frames: 1 };
 }
 
 /** Grey, with or without alpha, to RGB or RGBA. */

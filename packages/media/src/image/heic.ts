@@ -21,6 +21,9 @@ const gate = new Gate(1);
 function ask(buffer: ArrayBuffer, signal: AbortSignal | undefined): Promise<Answer> {
   const worker = new Worker(new URL('../../bin/heic-worker.js', import.meta.url), {
     resourceLimits: { maxOldGenerationSizeMb: 512 },
+    // libheif prints what the error says, too.
+    stdout: true,
+    stderr: true,
   });
   return new Promise<Answer>((resolve, reject) => {
     const end = (error: Error): void => reject(error);

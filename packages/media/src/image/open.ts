@@ -10,6 +10,7 @@ import {
   refuseLongAnimation,
 } from './header.js';
 import { decodeHeic, type RawPixels } from './heic.js';
+import { withProfile } from './profiled.js';
 import { hasNativeHeic, sharp } from './sharp.js';
 
 export interface OpenOptions extends HeaderOptions {
@@ -35,10 +36,14 @@ async function readBitmap(file: string): Promise<RawPixels> {
   return decodeBmp(await fs.readFile(file));
 }
 
-/** Pixels of the formats that libvips does not read. */
-async function decodedHere(file: string, { isHevc, isBitmap }: ImageHeader, signal: AbortSignal | undefined) {
-  if (isBitmap) return readBitmap(file);
-  return isHevc && !hasNativeHeic ? decodeHeic(file, signal) : undefined;
+/** Whether libvips does not read the format, so that it is given pixels and nothing else. */
+export const isDecodedHere = ({ isHevc, isBitmap }: ImageHeader): boolean => isBitmap || (isHevc && !hasNativeHeic);
+
+/** Pixels that were decoded elsewhere, in the colours of their profile. */
+export function fromPixels(decoded: RawPixels, profile: Uint8Array | undefined, limitInputPixels: number): Sharp {
+  if (profile) return sharp(withProfile(decoded, profile), { limitInputPixels });
+  const { width, height, data } = decoded;
+  return sharp(data, { raw: { width, height, channels: 4 }, limitInputPixels });
 }
 
 /**
@@ -50,11 +55,9 @@ export async function openImage(file: string, options: OpenOptions = {}): Promis
   const header = await imageHeader(file, options);
   if (signal?.aborted) throw new MediaError('cancelled', 'The work was cancelled');
   const seconds = Math.ceil(timeout / 1000);
-  const decoded = await decodedHere(file, header, signal);
-  if (decoded) {
-    const { width, height, data } = decoded;
-    const raw = { width, height, channels: 4 as const };
-    return { header, pixels: sharp(data, { raw, limitInputPixels: maxPixels }).timeout({ seconds }) };
+  if (isDecodedHere(header)) {
+    const decoded = await (header.isBitmap ? readBitmap(file) : decodeHeic(file, signal));
+    return { header, pixels: fromPixels(decoded, header.metadata.icc, maxPixels).timeout({ seconds }) };
   }
   const moving = animated && header.frames > 1;
   if (moving) refuseLongAnimation(header, maxPixels);

@@ -7,16 +7,27 @@ import { onMedia } from '../media-error.js';
 type Contract = typeof imageConversionTask;
 
 export const imageConversion = (): TaskModule<z.output<Contract['form']>, z.input<Contract['output']>> => ({
-  run: async ({ files, params, env, signal, progress }) => {
+  run: async (context) => {
+    const { files, params, env, signal, progress } = context;
     if (files.input === undefined) throw new Error('the job has no input');
     const { format: asked, keep_metadata: keepMetadata, output_path, ...options } = params;
     const format = asked === 'jpeg' ? 'jpg' : asked;
     const target = await files.output(output_path);
     progress(5);
-    const written = await onMedia(
-      convertImage(files.input, target, { ...options, format, keepMetadata, maxPixels: env.maxImagePixels, signal }),
+    const { maxImagePixels: maxPixels, tools } = env;
+    const { metadataError, ...written } = await onMedia(
+      convertImage(files.input, target, {
+        ...options,
+        format,
+        keepMetadata,
+        maxPixels,
+        exiftool: tools.exiftool,
+        scratch: () => context.scratch, // most need none, and it is made when it is asked for
+        signal,
+      }),
     );
     progress(100);
-    return { output_path, format: asked, mime_type: MIME_OF_FORMAT[format], ...written };
+    const mime_type = MIME_OF_FORMAT[format];
+    return { output_path, format: asked, mime_type, ...written, metadata_error: metadataError };
   },
 });

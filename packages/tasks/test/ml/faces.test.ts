@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import { detectedFace } from '@cl-server/contract';
 import { sharp } from '@cl-server/media';
 import { cosine, decodeNpy, ModelStore } from '@cl-server/models';
 import { runTask } from '@cl-server/task-kit/testing';
@@ -9,7 +10,9 @@ import detection from '../../src/face_detection/task.js';
 import embedding from '../../src/face_embedding/task.js';
 import { similarity, warp } from '../../src/faces/align.js';
 import { passSides } from '../../src/faces/detector.js';
+import { findFaces } from '../../src/faces/find.js';
 import { suppress } from '../../src/faces/yunet.js';
+import type { LoadedModel } from '../../src/vision/load-model.js';
 
 const FACES = ['face_obama_1.jpg', 'face_obama_2.jpg', 'face_biden_1.jpg', 'face_astronaut.png'];
 const NO_FACES = [
@@ -51,6 +54,33 @@ describe.runIf(hasMedia() && hasModels())('face_detection', () => {
     const crop = await sharp(run.read(face.file_path)).metadata();
     expect([face.file_path, crop.format, crop.width, crop.height]).toEqual(['faces/face_0.png', 'png', 112, 112]);
     expect(JSON.parse(run.read('output/face_detection.json').toString())).toEqual(run.output);
+  });
+
+  it('tells a blurred, a small and a turned face from a good one', async () => {
+    const qualityOf = async (content: Buffer) => {
+      using run = await detect({ name: 'face.jpg', content });
+      const { quality } = run.output.faces[0] ?? {};
+      if (!quality) throw new Error('no face was found');
+      return quality;
+    };
+    const photo = () => sharp(mediaFile('face_obama_2.jpg')).autoOrient();
+    const { width = 0 } = await sharp(mediaFile('face_obama_2.jpg')).metadata();
+    const good = await qualityOf(await photo().png().toBuffer());
+    const blurred = await qualityOf(await photo().blur(6).png().toBuffer());
+    const small = await qualityOf(
+      await photo()
+        .resize(Math.round((width * 50) / good.size))
+        .png()
+        .toBuffer(),
+    );
+    const mirrored = await qualityOf(await photo().flop().png().toBuffer());
+    expect(blurred.sharpness).toBeLessThan(good.sharpness / 2);
+    expect(small.size).toBeLessThan(60);
+    expect(blurred.score).toBeLessThan(good.score - 0.1);
+    expect(small.score).toBeLessThan(good.score - 0.1);
+    expect(Math.abs(good.yaw)).toBeGreaterThan(5);
+    expect(Math.sign(mirrored.yaw)).toBe(-Math.sign(good.yaw));
+    expect(Math.sign(mirrored.roll)).toBe(-Math.sign(good.roll));
   });
 
   it.each(NO_FACES)('finds none in %s', async (name) => {
@@ -100,11 +130,15 @@ describe.runIf(hasMedia() && hasModels())('face_detection', () => {
       .png()
       .toBuffer();
     using run = await detect({ name: 'half.png', content: half }, { confidence_threshold: 0.2 });
-    for (const face of run.output.faces)
-      for (const value of [...Object.values(face.bbox), ...Object.values(face.landmarks).flat()]) {
-        expect(value).toBeGreaterThanOrEqual(0);
-        expect(value).toBeLessThanOrEqual(1);
-      }
+    const values = run.output.faces.flatMap(({ bbox, landmarks }) => [
+      ...Object.values(bbox),
+      ...Object.values(landmarks).flat(),
+    ]);
+    expect(values).toContain(0); // what lies outside was brought to the edge
+    for (const value of values) {
+      expect(value).toBeGreaterThanOrEqual(0);
+      expect(value).toBeLessThanOrEqual(1);
+    }
   });
 
   it('obeys its thresholds and the smallest size', async () => {
@@ -191,6 +225,30 @@ describe('face geometry', () => {
 
   it('gives up on five equal points instead of failing', () => {
     expect(similarity(Array.from({ length: 5 }, () => [7, 7] as const))).toBeUndefined();
+  });
+
+  it('keeps a face that cannot be aligned, without a crop, beside one that can', async () => {
+    const results: Record<string, { data: Float32Array; dims: readonly number[] }> = {};
+    for (const stride of [8, 16, 32])
+      for (const [name, numbers] of Object.entries({ cls: 1, obj: 1, bbox: 4, kps: 10 })) {
+        const cells = (64 / stride) ** 2;
+        results[`${name}_${stride}`] = { data: new Float32Array(cells * numbers), dims: [1, cells, numbers] };
+      }
+    const set = (name: string, at: number, ...values: number[]) => results[`${name}_8`]?.data.set(values, at);
+    const [good, bad] = [1 * 8 + 2, 6 * 8 + 6]; // cells of 8 pixels, eight in a row
+    for (const cell of [good, bad]) {
+      set('cls', cell, 1);
+      set('obj', cell, cell === good ? 1 : 0.8);
+      set('bbox', cell * 4, 0, 0, Math.log(3), Math.log(3));
+    }
+    set('kps', good * 10, -1, -1, 1, -1, 0, 0, -0.8, 1, 0.8, 1); // the bad one's five points are one
+    const pixels = { data: new Uint8Array(64 * 64 * 3).fill(128), width: 64, height: 64 };
+    const picture = { width: 64, height: 64, level: async () => ({ pixels, factor: 1 }) };
+    const detector = { input: 'input', session: { run: async () => results } } as unknown as LoadedModel;
+    const params = { confidence_threshold: 0.7, nms_threshold: 0.4, min_face_size: 8 };
+    const faces = await findFaces(detector, picture, params);
+    expect(faces.map(({ crop }) => crop?.length)).toEqual([112 * 112 * 3, undefined]);
+    for (const face of faces) expect(detectedFace.safeParse({ ...face, file_path: '' }).success).toBe(true);
   });
 
   it('samples between pixels and leaves the outside black', () => {

@@ -1,5 +1,5 @@
 /** The command `cl-server models`. */
-import { ModelStore } from '@cl-server/models';
+import { ModelMissing, ModelStore } from '@cl-server/models';
 import { messageOf, StartupError } from '@cl-server/runtime';
 import type { Environment } from '../../platform/tools.js';
 import { readArguments, USAGE, wrongUsage } from './arguments.js';
@@ -39,7 +39,9 @@ export async function models(
   try {
     await action({ store, args, print, terminal });
   } catch (error) {
-    throw error instanceof StartupError ? error : new StartupError(messageOf(error), 1, { cause: error });
+    if (error instanceof StartupError) throw error;
+    const message = error instanceof ModelMissing ? error.messageWith(args.dir) : messageOf(error);
+    throw new StartupError(message, 1, { cause: error });
   }
   return undefined;
 }

@@ -21,7 +21,7 @@ async function pullOne({ store, args, print, terminal }: ModelsInput, { manifest
   } catch (error) {
     bar.clear();
     if (!(error instanceof ModelMissing)) throw error;
-    return { id, error: error.message };
+    return { id, error: error.messageWith(args.dir) };
   }
 }
 
