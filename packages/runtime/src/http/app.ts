@@ -149,6 +149,8 @@ function prepareBodies(fastify: FastifyInstance): void {
   fastify.addContentTypeParser('multipart/form-data', (_request, _payload, done) => done(null));
 }
 
+const READYZ = systemEndpoints[1].path;
+
 function observe(fastify: FastifyInstance, logger: Logger, metrics: HttpMetrics): void {
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
@@ -159,7 +161,9 @@ function observe(fastify: FastifyInstance, logger: Logger, metrics: HttpMetrics)
     done();
     const route = request.routeOptions.url ?? 'none';
     metrics.observe(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
-    const quiet = reply.statusCode < 400 && (request.method === 'GET' || request.method === 'HEAD');
+    // Whoever waits for a start asks many times.
+    const reads = request.method === 'GET' || request.method === 'HEAD';
+    const quiet = reads && (reply.statusCode < 400 || route === READYZ);
     const level = quiet ? 'debug' : 'info';
     if (!logger.isLevelEnabled(level)) return;
     logger[level](
