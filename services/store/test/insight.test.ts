@@ -1,5 +1,6 @@
 /** Every photo is understood without being asked, and found again. */
 import fs from 'node:fs';
+import path from 'node:path';
 import type {
   EntityJob,
   Face,
@@ -233,7 +234,24 @@ describe.runIf(canRun).each(backends())('insight on $name', (backend) => {
     using dir = tempDir();
     const file = makeVideo(`${dir.path}/v.mp4`, { seconds: 2 });
     const id = await add('v.mp4', fs.readFileSync(file));
-    expect(await platform.settled(id)).toMatchObject({ overall_status: 'completed', face_count: null });
+    expect(await platform.settled(id)).toMatchObject({
+      overall_status: 'completed',
+      face_count: null,
+      inference_status: { hash: 'completed', media_thumbnail: 'completed', face_detection: 'not_applicable' },
+    });
+    const { json: video } = await platform.store.get<{ sha256: string }>(`/entities/${id}`);
+    const made = path.join(
+      platform.store.mediaDir,
+      '.derived/previews',
+      video.sha256.slice(0, 2),
+      `${video.sha256}.png`,
+    );
+    const preview = fs.readFileSync(made);
+    expect(await sharp(preview).metadata()).toMatchObject({ format: 'png', width: 256 });
+    const shown = async (query = '') =>
+      Buffer.from((await platform.store.get(`/entities/${id}/preview${query}`)).bytes);
+    expect((await shown()).equals(preview)).toBe(true);
+    expect((await shown('?force=true')).equals(preview)).toBe(true);
     const like = (await platform.store.get<SimilarEntities>(`/intelligence/entities/${id}/similar`)).json;
     expect(like.results.length).toBeGreaterThan(0);
   });
