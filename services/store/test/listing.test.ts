@@ -180,7 +180,9 @@ describe.each(backends())('lists on $name', (backend) => {
     expect(plans.join('\n')).not.toContain('entities_added');
   });
 
-  it.runIf(backend.name === 'sqlite').each([{}, { exclude_deleted: 'true' }, { type: 'image', height: '3' }])(
+  it
+    .runIf(backend.name === 'sqlite')
+    .each<Record<string, string>>([{}, { exclude_deleted: 'true' }, { type: 'image', height: '3' }])(
     'looks at each label once for a text that no index knows, with %j',
     async (others) => {
       const { asked, observed } = observe();
