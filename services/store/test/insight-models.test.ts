@@ -7,10 +7,12 @@ import { ModelStore } from '@cl-server/models';
 import {
   backends,
   eventually,
+  hasMedia,
   hasModels,
   hasMosquitto,
   installStandIns,
   makeStandIn,
+  mediaFile,
   modelFile,
   startMosquitto,
   type TestBroker,
@@ -86,5 +88,25 @@ describe.runIf(canRun)('models of the insight worker', () => {
     );
     expect([...models]).toEqual(expect.arrayContaining(['another-clip']));
     expect((await platform.intelligence(ids[0] as number))?.overall_status).toBe('completed');
+  });
+});
+
+describe.runIf(isBuilt && hasMedia())('models of the insight worker without a broker', () => {
+  let platform: InsightPlatform;
+  beforeAll(async () => {
+    platform = await InsightPlatform.start(sqlite as NonNullable<typeof sqlite>, {
+      models: (dir) => installStandIns(dir, ['clip_image', 'face_embedding']),
+    });
+  });
+  afterAll(() => platform?.stop());
+
+  it('a model that comes late is noticed in seconds', async () => {
+    const { json } = await platform.store.upload(fs.readFileSync(mediaFile('cat.png')), 'cat.png', { label: 'cat' });
+    expect((await platform.settled(json.id)).error_message).toContain('dinov2_vits14.onnx');
+    installStandIns(platform.modelsDir, ['dino_image']);
+    await eventually(
+      async () => (await platform.intelligence(json.id))?.inference_status.dino_embedding === 'completed',
+      { within: 30_000, every: 100, what: 'the vector of the late model' },
+    );
   });
 });

@@ -137,6 +137,7 @@ export async function startInsightWorker(sources: ConfigSources): Promise<Runnin
       await dropEmptyPersons(db, write);
     },
     readModels: () => readWantedModels(models),
+    workers: jobs.workers,
     logger,
     now,
   });
