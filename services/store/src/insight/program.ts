@@ -28,7 +28,7 @@ import { DEFAULT_RULES } from '../persons/assign.js';
 import { dropEmptyPersons, settlePersons } from '../persons/settle.js';
 import { PhashIndex } from '../search/phash-index.js';
 import { openNeighbourSearch } from '../vectors/open-index.js';
-import { Announcer } from './announce.js';
+import { Announcer, lastWords } from './announce.js';
 import { Dispatcher } from './dispatch.js';
 import { Harvester } from './harvest.js';
 import { EntityInputs } from './inputs.js';
@@ -85,7 +85,9 @@ export async function startInsightWorker(sources: ConfigSources): Promise<Runnin
   const now = Date.now;
   const db = database.kysely;
   const write = writeTransactions(database, now);
-  const broadcaster = await broadcasterFromSettings(settings, dataDir, logger);
+  const broadcaster = await broadcasterFromSettings(settings, dataDir, logger, {
+    will: lastWords(settings.storePort, now()),
+  });
   const media = new MediaFolder(path.resolve(settings.mediaStorageDir ?? path.join(dataDir, 'media')));
   const jobs = openJobs({
     database: jobDatabase,

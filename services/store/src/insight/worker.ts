@@ -18,7 +18,7 @@ import type { Announcer } from './announce.js';
 import { type Discovery, discoverChanges, discoverPage } from './discover.js';
 import type { Dispatcher } from './dispatch.js';
 import type { Harvester } from './harvest.js';
-import { dropLease, holdLease } from './lease.js';
+import { dropLease, holdLease, INSIGHT_LEASE } from './lease.js';
 import { Rate, readBacklog } from './progress.js';
 import { revive } from './revive.js';
 import { switchModels } from './switch-models.js';
@@ -46,7 +46,6 @@ export interface InsightWorkerOptions {
   readonly fullPassInterval?: number;
 }
 
-const LEASE = 'm-insight';
 const LEASE_LENGTH = 8_000;
 const HEARTBEAT = 5_000;
 /** Milliseconds between two looks at the register of workers, and after which one of them counts as gone. */
@@ -96,7 +95,7 @@ export class InsightWorker {
     this.#stopping = true;
     this.wake();
     await this.#loop;
-    await dropLease(this.#options.db, LEASE, this.#holder);
+    await dropLease(this.#options.db, INSIGHT_LEASE, this.#holder);
     await this.#tell('offline');
   }
 
@@ -126,7 +125,7 @@ export class InsightWorker {
 
   #hasLease(): Promise<boolean> {
     const { db, now } = this.#options;
-    return holdLease(db, { name: LEASE, holder: this.#holder, now: now(), length: LEASE_LENGTH });
+    return holdLease(db, { name: INSIGHT_LEASE, holder: this.#holder, now: now(), length: LEASE_LENGTH });
   }
 
   /** One turn. @returns whether there is more to do right away */
