@@ -20,6 +20,7 @@ import {
   hasModels,
   makeVideo,
   mediaFile,
+  modelFile,
   tempDir,
 } from '@cl-server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -127,6 +128,23 @@ describe.runIf(canRun).each(backends())('insight on $name', (backend) => {
     const byText = await platform.store.get<SearchResults>('/intelligence/search?text=a%20cup%20of%20coffee');
     expect(byText.status).toBe(503); // no tokenizer lies in the folder
     expect(byText.headers.get('retry-after')).toBeTruthy();
+    fs.copyFileSync(modelFile('clip-tokenizer/tokenizer.json'), path.join(platform.modelsDir, 'tokenizer.json'));
+    const ask = async (text: string, more = ''): Promise<SearchResults> => {
+      const target = `/intelligence/search?text=${encodeURIComponent(text)}${more}`;
+      const answer = () => platform.store.get<SearchResults>(target);
+      return eventually(async () => {
+        const { status, json } = await answer();
+        return status === 200 && json;
+      });
+    };
+    const cup = await ask('a cup of coffee', '&limit=100');
+    expect(cup.results.map(({ entity_id }) => entity_id).sort((a, b) => a - b)).toEqual([...ids.values()]);
+    const scores = cup.results.map(({ score }) => score);
+    expect(scores).toEqual([...scores].sort((a, b) => b - a));
+    const other = await ask('an astronaut', '&limit=100');
+    expect(other.results.map(({ score }) => score)).not.toEqual(scores);
+    const png = await ask('a cup of coffee', '&limit=1&mime_type=image/png');
+    expect(png.results).toEqual(cup.results.filter(({ entity }) => entity.mime_type === 'image/png').slice(0, 1));
     const bytes = await sharp(mediaFile('cat.png')).jpeg({ quality: 40 }).toBuffer();
     for (const by of ['clip', 'phash']) {
       const found = await platform.store.call<SearchResults>('POST', '/intelligence/search?limit=1', {
