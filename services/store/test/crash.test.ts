@@ -22,28 +22,32 @@ describe.runIf(isBuilt)('a store that is killed while it takes uploads', () => {
     dir.remove();
   });
 
-  it(`loses nothing and shows nothing half done, ${KILLS} times`, async () => {
-    const acknowledged = new Map<number, string>();
-    for (let round = 0; round < KILLS; round++) {
-      const uploads = Array.from({ length: 6 }, async () => {
-        const bytes = randomBytes(200_000);
-        const reply = await running.client.upload(bytes).catch(() => undefined);
-        if (reply?.status === 201) acknowledged.set(reply.json.id, createHash('sha256').update(bytes).digest('hex'));
-      });
-      // Somewhere from the first bytes to the last answer.
-      await pause(Math.random() * 120);
-      await killStore(running.child);
-      await Promise.all(uploads);
-      running = await forkStore(dir.path);
-      const { json: audit } = await running.client.get<AuditReport>('/system/audit?verify=true');
-      expect(audit).toMatchObject({ orphaned_files: [], missing_files: [], damaged_files: [] });
-      expect(fs.readdirSync(path.join(dir.path, 'media', '.incoming'))).toEqual([]);
-    }
-    for (const [id, sha256] of acknowledged) {
-      const { bytes } = await running.client.get(`/entities/${id}/media`);
-      expect(createHash('sha256').update(bytes).digest('hex')).toBe(sha256);
-    }
-    const { pagination } = await running.client.list();
-    expect(pagination.total_items).toBeGreaterThanOrEqual(acknowledged.size);
-  }, 120_000);
+  it(
+    `loses nothing and shows nothing half done, ${KILLS} times`,
+    async () => {
+      const acknowledged = new Map<number, string>();
+      for (let round = 0; round < KILLS; round++) {
+        const uploads = Array.from({ length: 6 }, async () => {
+          const bytes = randomBytes(200_000);
+          const reply = await running.client.upload(bytes).catch(() => undefined);
+          if (reply?.status === 201) acknowledged.set(reply.json.id, createHash('sha256').update(bytes).digest('hex'));
+        });
+        // Somewhere from the first bytes to the last answer.
+        await pause(Math.random() * 120);
+        await killStore(running.child);
+        await Promise.all(uploads);
+        running = await forkStore(dir.path);
+        const { json: audit } = await running.client.get<AuditReport>('/system/audit?verify=true');
+        expect(audit).toMatchObject({ orphaned_files: [], missing_files: [], damaged_files: [] });
+        expect(fs.readdirSync(path.join(dir.path, 'media', '.incoming'))).toEqual([]);
+      }
+      for (const [id, sha256] of acknowledged) {
+        const { bytes } = await running.client.get(`/entities/${id}/media`);
+        expect(createHash('sha256').update(bytes).digest('hex')).toBe(sha256);
+      }
+      const { pagination } = await running.client.list();
+      expect(pagination.total_items).toBeGreaterThanOrEqual(acknowledged.size);
+    },
+    KILLS * 10_000,
+  );
 });

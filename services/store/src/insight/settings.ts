@@ -65,6 +65,7 @@ export const insightSettings = {
   },
   modelsDir: { env: 'MODELS_DIR', parse: asNonEmpty, help: 'Folder of models; default: models in the data folder' },
   ...mqttSettings,
+  mqttUrl: { ...mqttSettings.mqttUrl, short: 'u' },
   ffmpegPath: tool('FFMPEG_PATH', 'ffmpeg'),
   ffprobePath: tool('FFPROBE_PATH', 'ffprobe'),
   noAuth: {
@@ -74,6 +75,13 @@ export const insightSettings = {
     parse: asBool,
     default: false as boolean,
     help: 'Accepted and ignored: the worker asks no service over HTTP',
+  },
+  itemsTopic: {
+    env: 'INSIGHT_ITEMS_TOPIC',
+    flag: 'mqtt-topic',
+    short: 't',
+    parse: asText,
+    help: 'Accepted and ignored: the topic follows from the store’s port',
   },
   retired: {
     env: 'INSIGHT_RETIRED',
@@ -86,7 +94,6 @@ export const insightSettings = {
       'compute-url',
       'compute-username',
       'compute-password',
-      'mqtt-topic',
       'face-vector-size',
     ],
     parse: asText,
