@@ -103,7 +103,13 @@ describe.runIf(hasModels())(`an import of ${PICTURES} pictures while everything 
         for (let round = 0; round < ROUNDS; round++)
           for (const victim of VICTIMS) {
             await pause(500 + Math.random() * (long ? 15_000 : 1_500));
-            for (const pid of processes(group, victim)) process.kill(pid, 'SIGKILL');
+            // One that was killed a moment ago is started again first: each is to be killed as often as is said.
+            const running = (): number[] | false => {
+              const pids = processes(group, victim);
+              return pids.length > 0 && pids;
+            };
+            const pids = await eventually(running, { what: `a process of ${victim}` });
+            for (const pid of pids) process.kill(pid, 'SIGKILL');
           }
       })();
       const ids: number[] = [];

@@ -9,7 +9,16 @@ import { JobReconciler } from './reconcile/reconciler.js';
 import { SqlJobRepository } from './repository/repository.js';
 import { LocalJobStorage } from './storage/local.js';
 import type { JobTables } from './tables.js';
-import type { JobEvents, JobMetrics, JobRepository, JobStorage, Preferences, Reconciler } from './types.js';
+import type {
+  JobEvents,
+  JobMetrics,
+  JobRepository,
+  JobStorage,
+  Preferences,
+  Reconciler,
+  WorkerRegister,
+} from './types.js';
+import { SqlWorkerRegister } from './worker-register.js';
 
 export interface JobEngineOptions {
   /** Migrated with `jobMigrations` (`migrate`, `assertMigrated` of the runtime). */
@@ -45,6 +54,7 @@ export interface JobEngine {
   readonly events: JobEvents;
   readonly reconciler: Reconciler;
   readonly preferences: Preferences;
+  readonly workers: WorkerRegister;
   /** Publishes and stores what is still in hand. The database and the broadcaster stay open: they are the caller's. */
   close(): Promise<void>;
 }
@@ -111,6 +121,7 @@ export function openJobs(options: JobEngineOptions): JobEngine {
     events,
     reconciler,
     preferences: new SqlPreferences(kysely, now),
+    workers: new SqlWorkerRegister(kysely, now),
     close: () => publisher.close(),
   };
 }

@@ -63,9 +63,17 @@ export interface ServiceConfigTable {
   updated_by: string | null;
 }
 
+/** What a worker said last that it can run, as a list; only where there is no broker. */
+export interface WorkersTable {
+  worker_id: string;
+  capabilities: string;
+  seen_at: number;
+}
+
 export interface JobTables {
   jobs: JobsTable;
   job_outbox: OutboxTable;
   job_crashes: CrashesTable;
   service_config: ServiceConfigTable;
+  workers: WorkersTable;
 }

@@ -318,6 +318,19 @@ export interface JobMetrics {
   fenced?(operation: 'renew' | 'progress' | 'complete' | 'fail'): void;
 }
 
+/** Workers that announce themselves through the database, for want of a broker. */
+export interface WorkerRegister {
+  /** At every change and beat. @param capabilities tasks that it can run now */
+  announce(workerId: string, capabilities: readonly string[]): Promise<void>;
+  withdraw(workerId: string): Promise<void>;
+  /** Those heard of within so many milliseconds. */
+  live(maxAge: number): Promise<readonly RegisteredWorker[]>;
+}
+export interface RegisteredWorker {
+  readonly worker_id: string;
+  readonly capabilities: readonly string[];
+}
+
 /** A service's preferences: words by key, with who set them when. */
 export interface Preferences {
   get(key: string): Promise<Preference | undefined>;

@@ -11,6 +11,7 @@ import { Executor } from './engine/executor.js';
 import { Leases } from './engine/leases.js';
 import { tellMissingModels } from './engine/missing-models.js';
 import { Pace } from './engine/pace.js';
+import { Registration } from './engine/registration.js';
 import { Reports } from './engine/reports.js';
 import { Scratch } from './engine/scratch.js';
 import { Slots } from './engine/slots.js';
@@ -68,6 +69,18 @@ const MEGABYTE = 1_000_000;
 function announcerOf(options: WorkerOptions, availability: Availability, slots: Slots): Announcer {
   const { broadcaster, topicPrefix, workerId, heartbeatMs, now } = options;
   return new Announcer({ broadcaster, topicPrefix, workerId, availability, slots, heartbeatMs, now });
+}
+
+/** What a worker does for itself where there is no broker. @returns what ends it */
+function brokerless(options: WorkerOptions, { repository, workers }: JobEngine, availability: Availability) {
+  const { workerId, heartbeatMs, pollMs, logger } = options;
+  const registration = new Registration({ register: workers, workerId, availability, heartbeatMs, logger });
+  const maxAge = 3 * heartbeatMs;
+  const unrunnable = new Unrunnable({ repository, register: workers, maxAge, availability, everyMs: pollMs, logger });
+  return async (): Promise<void> => {
+    await unrunnable.close();
+    await registration.close();
+  };
 }
 
 function executorOf(
@@ -150,9 +163,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const recheck = setInterval(() => {
     for (const task of availability.unavailable.keys()) pool.retrySetup(task);
   }, options.recheckMs);
-  const unrunnable = options.hasBroker
-    ? undefined
-    : new Unrunnable({ repository: jobs.repository, availability, everyMs: pollMs, logger });
+  const endBrokerless = options.hasBroker ? undefined : brokerless(options, jobs, availability);
 
   const engine = new Engine({
     workerId,
@@ -184,7 +195,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       stopTelling();
       stopListening();
       await announcer.close();
-      await unrunnable?.close();
+      await endBrokerless?.();
       await engine.stop(options.drainMs);
       leases.close();
       await pool.close();

@@ -127,4 +127,21 @@ describe.runIf(hasMedia() && hasModels())('model tasks', () => {
       Object.fromEntries(names.map((name) => [name, name.startsWith('face_') ? 1 : 0])),
     );
   });
+
+  it('leave a job waiting that another worker can run, and fail what none can', async () => {
+    const models = new ModelStore({ dir: modelsDir });
+    await models.useKnown('clip_image');
+    await models.useKnown('clip_text');
+    await platform.jobs.workers.announce('another', ['clip_embedding']);
+    const [waiting = ''] = await clipJobs(1);
+    const params = { text: 'a red car', normalize: true, output_path: 'output/text.npy' };
+    // Whoever failed the second of these has looked at the waiting one at least once.
+    for (let n = 0; n < 2; n++) {
+      const text = await platform.add('clip_text_embedding', params);
+      expect(await platform.ended(text)).toMatchObject({ status: 'failed', error_code: 'model_missing' });
+    }
+    expect((await platform.job(waiting)).status).toBe('queued');
+    await platform.jobs.workers.withdraw('another');
+    expect(await platform.ended(waiting)).toMatchObject({ status: 'failed', error_code: 'model_missing' });
+  });
 });

@@ -1,22 +1,34 @@
 /** Models that come late, and models that change: what was found out follows them. */
 import fs from 'node:fs';
 import path from 'node:path';
-import type { SimilarEntities } from '@cl-server/contract';
+import {
+  type EntityStatusEvent,
+  entityStatusEvent,
+  type InsightStatus,
+  insightStatus,
+  PORTS,
+  type SimilarEntities,
+  TOPICS,
+} from '@cl-server/contract';
 import { sharp } from '@cl-server/media';
 import { ModelStore } from '@cl-server/models';
+import { connectBroadcaster, silentLogger } from '@cl-server/runtime';
 import {
   backends,
   eventually,
+  hasMedia,
   hasModels,
   hasMosquitto,
   installStandIns,
   makeStandIn,
+  mediaFile,
   modelFile,
   startMosquitto,
   type TestBroker,
 } from '@cl-server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { InsightPlatform, isBuilt } from './support/insight.js';
+import { ADMIN } from './support/tokens.js';
 
 const [sqlite] = backends();
 const canRun = isBuilt && hasModels() && hasMosquitto();
@@ -86,5 +98,69 @@ describe.runIf(canRun)('models of the insight worker', () => {
     );
     expect([...models]).toEqual(expect.arrayContaining(['another-clip']));
     expect((await platform.intelligence(ids[0] as number))?.overall_status).toBe('completed');
+  });
+
+  it('the broker hears how far each picture and the whole is, and that a killed worker is gone', async () => {
+    const listener = await connectBroadcaster({ url: broker.url, logger: silentLogger() });
+    try {
+      const states: EntityStatusEvent[] = [];
+      const words: InsightStatus[] = [];
+      await listener.subscribe(TOPICS.entityStatus(PORTS.store, '+'), (_topic, payload) => {
+        if (payload.length > 0) states.push(entityStatusEvent.parse(JSON.parse(String(payload))));
+      });
+      await listener.subscribe(TOPICS.insightStatus(PORTS.store), (_topic, payload) =>
+        words.push(insightStatus.parse(JSON.parse(String(payload)))),
+      );
+      const { json } = await platform.store.upload(await picture(77), '77.png', { label: '77' });
+      const own = () => states.filter(({ entity_id }) => entity_id === json.id);
+      const last = await eventually(() => own().find(({ status }) => status === 'completed'), { within: 30_000 });
+      expect(last).toMatchObject({
+        face_detection: 'completed',
+        face_count: 0,
+        clip_embedding: 'completed',
+        dino_embedding: 'completed',
+        face_embeddings: [],
+        hash: 'completed',
+      });
+      expect(own().some(({ status }) => status === 'queued' || status === 'processing')).toBe(true);
+      expect(words.some(({ status, pending = 0, running = 0 }) => status === 'running' && pending + running > 0)).toBe(
+        true,
+      );
+      await eventually(() => words.at(-1)?.status === 'idle' && words.at(-1)?.pending === 0);
+      await platform.kill('insight');
+      await eventually(() => words.at(-1)?.status === 'offline', { what: 'the last will' });
+    } finally {
+      await listener.close();
+    }
+  });
+});
+
+describe.runIf(isBuilt && hasMedia())('models of the insight worker without a broker', () => {
+  let platform: InsightPlatform;
+  beforeAll(async () => {
+    platform = await InsightPlatform.start(sqlite as NonNullable<typeof sqlite>, {
+      models: (dir) => installStandIns(dir, ['clip_image', 'face_embedding']),
+    });
+  });
+  afterAll(() => platform?.stop());
+
+  it('a model that comes late is noticed in seconds', async () => {
+    const { json } = await platform.store.upload(fs.readFileSync(mediaFile('cat.png')), 'cat.png', { label: 'cat' });
+    expect((await platform.settled(json.id)).error_message).toContain('dinov2_vits14.onnx');
+    installStandIns(platform.modelsDir, ['clip_image', 'dino_image', 'face_embedding']);
+    await eventually(
+      async () => (await platform.intelligence(json.id))?.inference_status.dino_embedding === 'completed',
+      { within: 30_000, every: 100, what: 'the vector of the late model' },
+    );
+  });
+
+  it('tells how far it is, and that it is gone', async () => {
+    const status = async (): Promise<InsightStatus> =>
+      (await platform.store.call<InsightStatus>('GET', '/m_insight/status', { token: ADMIN })).json;
+    // The detector is missing still.
+    await eventually(async () => (await status()).status === 'idle');
+    expect(await status()).toMatchObject({ pending: 0, running: 0, failed: 1 });
+    await platform.kill('insight');
+    await eventually(async () => (await status()).status === 'offline', { within: 15_000 });
   });
 });

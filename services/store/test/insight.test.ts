@@ -1,5 +1,6 @@
 /** Every photo is understood without being asked, and found again. */
 import fs from 'node:fs';
+import path from 'node:path';
 import type {
   EntityJob,
   Face,
@@ -19,6 +20,7 @@ import {
   hasModels,
   makeVideo,
   mediaFile,
+  modelFile,
   tempDir,
 } from '@cl-server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -126,6 +128,23 @@ describe.runIf(canRun).each(backends())('insight on $name', (backend) => {
     const byText = await platform.store.get<SearchResults>('/intelligence/search?text=a%20cup%20of%20coffee');
     expect(byText.status).toBe(503); // no tokenizer lies in the folder
     expect(byText.headers.get('retry-after')).toBeTruthy();
+    fs.copyFileSync(modelFile('clip-tokenizer/tokenizer.json'), path.join(platform.modelsDir, 'tokenizer.json'));
+    const ask = async (text: string, more = ''): Promise<SearchResults> => {
+      const target = `/intelligence/search?text=${encodeURIComponent(text)}${more}`;
+      const answer = () => platform.store.get<SearchResults>(target);
+      return eventually(async () => {
+        const { status, json } = await answer();
+        return status === 200 && json;
+      });
+    };
+    const cup = await ask('a cup of coffee', '&limit=100');
+    expect(cup.results.map(({ entity_id }) => entity_id).sort((a, b) => a - b)).toEqual([...ids.values()]);
+    const scores = cup.results.map(({ score }) => score);
+    expect(scores).toEqual([...scores].sort((a, b) => b - a));
+    const other = await ask('an astronaut', '&limit=100');
+    expect(other.results.map(({ score }) => score)).not.toEqual(scores);
+    const png = await ask('a cup of coffee', '&limit=1&mime_type=image/png');
+    expect(png.results).toEqual(cup.results.filter(({ entity }) => entity.mime_type === 'image/png').slice(0, 1));
     const bytes = await sharp(mediaFile('cat.png')).jpeg({ quality: 40 }).toBuffer();
     for (const by of ['clip', 'phash']) {
       const found = await platform.store.call<SearchResults>('POST', '/intelligence/search?limit=1', {
@@ -233,7 +252,24 @@ describe.runIf(canRun).each(backends())('insight on $name', (backend) => {
     using dir = tempDir();
     const file = makeVideo(`${dir.path}/v.mp4`, { seconds: 2 });
     const id = await add('v.mp4', fs.readFileSync(file));
-    expect(await platform.settled(id)).toMatchObject({ overall_status: 'completed', face_count: null });
+    expect(await platform.settled(id)).toMatchObject({
+      overall_status: 'completed',
+      face_count: null,
+      inference_status: { hash: 'completed', media_thumbnail: 'completed', face_detection: 'not_applicable' },
+    });
+    const { json: video } = await platform.store.get<{ sha256: string }>(`/entities/${id}`);
+    const made = path.join(
+      platform.store.mediaDir,
+      '.derived/previews',
+      video.sha256.slice(0, 2),
+      `${video.sha256}.png`,
+    );
+    const preview = fs.readFileSync(made);
+    expect(await sharp(preview).metadata()).toMatchObject({ format: 'png', width: 256 });
+    const shown = async (query = '') =>
+      Buffer.from((await platform.store.get(`/entities/${id}/preview${query}`)).bytes);
+    expect((await shown()).equals(preview)).toBe(true);
+    expect((await shown('?force=true')).equals(preview)).toBe(true);
     const like = (await platform.store.get<SimilarEntities>(`/intelligence/entities/${id}/similar`)).json;
     expect(like.results.length).toBeGreaterThan(0);
   });

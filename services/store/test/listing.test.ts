@@ -103,6 +103,9 @@ describe.each(backends())('lists on $name', (backend) => {
     [{ search_query: 'sunset' }, (id) => id % 1000 === 0],
     [{ search_query: 'SUNSET', width: '3' }, (id) => id % 1000 === 0 && id % 7 === 3],
     [{ search_query: 'o 299' }, (id) => String(id).startsWith('299')],
+    [{ search_query: '77' }, (id) => String(id).includes('77')],
+    [{ search_query: 'w', exclude_deleted: 'true' }, () => false],
+    [{ search_query: 'NS', type: 'image' }, (id) => id % 1000 === 0 && id % 500 !== 0],
     [{ search_query: '%' }, () => false],
     [{ search_query: '_' }, () => false],
     [{ search_query: '"' }, () => false],
@@ -176,6 +179,19 @@ describe.each(backends())('lists on $name', (backend) => {
     expect(plans.join('\n')).toMatch(/PRIMARY KEY \(rowid<\?\)|entities_pkey/);
     expect(plans.join('\n')).not.toContain('entities_added');
   });
+
+  it
+    .runIf(backend.name === 'sqlite')
+    .each<Record<string, string>>([{}, { exclude_deleted: 'true' }, { type: 'image', height: '3' }])(
+    'looks at each label once for a text that no index knows, with %j',
+    async (others) => {
+      const { asked, observed } = observe();
+      const { pagination } = await observed.list(query({ ...others, search_query: 'zq' }));
+      expect([pagination.total_items, pagination.total_is_estimate]).toEqual([0, false]);
+      const texts = asked.map((builder) => builder.compile(database.kysely).sql);
+      expect(texts.filter((text) => text.includes(' like '))).toHaveLength(1);
+    },
+  );
 
   it('asks nothing that walks a whole table without an index', async () => {
     const { asked, observed } = observe();

@@ -28,5 +28,7 @@ export const entityStatusEvent = z.object({
   clip_embedding: z.string().nullable(),
   dino_embedding: z.string().nullable(),
   face_embeddings: z.array(z.string()).nullable(),
+  hash: z.string().optional(),
+  media_thumbnail: z.string().optional().describe('Of a video: its preview'),
 });
 export type EntityStatusEvent = z.infer<typeof entityStatusEvent>;

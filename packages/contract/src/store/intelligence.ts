@@ -48,6 +48,8 @@ export const entityJob = z.object({
 export type EntityJob = z.infer<typeof entityJob>;
 
 export const inferenceStatus = z.object({
+  hash: z.string(),
+  media_thumbnail: z.string().describe('Of a video: its preview'),
   face_detection: z.string(),
   clip_embedding: z.string(),
   dino_embedding: z.string(),

@@ -1,9 +1,10 @@
 import type { MigrationSet } from '@cl-server/runtime';
 import { jobs0001 } from './0001-jobs.js';
+import { jobs0002 } from './0002-workers.js';
 
 /** Schema of the job engine. A released migration is never changed. */
 export const jobMigrations: MigrationSet = {
   table: 'migrations_jobs',
   command: 'compute-migrate',
-  migrations: [jobs0001],
+  migrations: [jobs0001, jobs0002],
 };

@@ -25,6 +25,7 @@ export const SETTING_NAMES: readonly string[] = [
   'FFMPEG_PATH',
   'FFPROBE_PATH',
   'HOST',
+  'INSIGHT_ITEMS_TOPIC',
   'INSIGHT_MAX_RUNNING',
   'INSIGHT_NO_AUTH',
   'INSIGHT_RETIRED',

@@ -1,14 +1,17 @@
 /**
  * Without a broker no service hears what workers lack, so the worker itself fails the queued jobs of a task whose model
- * or tool is missing: at once, for good, saying what is missing. With a broker the compute service does, which hears all
- * workers.
+ * or tool is missing, unless another worker can run it: at once, for good, saying what is missing. With a broker the
+ * compute service does, which hears all workers.
  */
-import type { JobRepository } from '@cl-server/jobs';
+import type { JobRepository, WorkerRegister } from '@cl-server/jobs';
 import type { Logger } from '@cl-server/runtime';
 import type { Availability } from './availability.js';
 
 export interface UnrunnableOptions {
   readonly repository: Pick<JobRepository, 'failQueued'>;
+  readonly register: Pick<WorkerRegister, 'live'>;
+  /** Milliseconds without a beat after which another worker counts as gone. */
+  readonly maxAge: number;
   readonly availability: Availability;
   readonly everyMs: number;
   readonly logger: Logger;
@@ -32,10 +35,12 @@ export class Unrunnable {
   }
 
   async #sweep(): Promise<void> {
-    const { repository, availability, logger } = this.#options;
+    const { repository, register, maxAge, availability, logger } = this.#options;
     for (const [task, { code, reason }] of availability.unavailable) {
       if (code === 'task_failed') continue; // not known to be for good
       try {
+        const others = await register.live(maxAge);
+        if (others.some(({ capabilities }) => capabilities.includes(task))) continue;
         const failed = await repository.failQueued(task, code, reason);
         if (failed > 0) logger.warn({ task, failed, code }, 'jobs failed, for their task cannot be run');
       } catch (error) {

@@ -4,11 +4,10 @@
  * A large collection goes in slices, what lies deepest first, so that no transaction takes long. In between nothing is
  * half there: each slice is whole, and what remains lies in a collection that was deleted before.
  */
-import { badRequest } from '@cl-server/runtime';
+import { badRequest, notFound } from '@cl-server/runtime';
 import type { WriteTransaction } from '../database/transaction.js';
 import { countUse } from '../database/usage.js';
 import { recount } from './counts.js';
-import { findRow } from './writer.js';
 
 export interface RemovedSlice {
   readonly ids: readonly number[];
@@ -32,7 +31,8 @@ interface Leaf {
  * @throws HttpError 404 missing, 400 where the entity was not deleted before
  */
 export async function removeSlice(tx: WriteTransaction, id: number): Promise<RemovedSlice> {
-  const target = await findRow(tx, id);
+  const target = await tx.db.selectFrom('entities').selectAll().where('id', '=', id).executeTakeFirst();
+  if (!target) throw notFound(`Entity ${id} not found`);
   if (target.is_deleted !== 1)
     throw badRequest(
       `Cannot hard delete entity ${id}: entity must be soft-deleted first (is_deleted=True). ` +

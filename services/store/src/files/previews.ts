@@ -15,6 +15,7 @@ import { notFound, unprocessable } from '@cl-server/runtime';
 import type { EntityRow } from '../database/tables.js';
 import { KeyedLock } from './keyed-lock.js';
 import type { MediaFolder } from './media-folder.js';
+import { PREVIEW, previewFile } from './preview-file.js';
 
 export interface PreviewOptions {
   readonly folder: MediaFolder;
@@ -24,8 +25,6 @@ export interface PreviewOptions {
   readonly maxPixels: number;
 }
 
-const WIDTH = 256;
-const PICTURE = { width: WIDTH, keepAspect: true, format: 'png', quality: 80, background: '#ffffff' } as const;
 /** Pictures that are decoded at once; each can take hundreds of megabytes. */
 const LANES = 2;
 
@@ -41,10 +40,6 @@ export class Previews {
     this.#options = options;
   }
 
-  #fileOf(sha256: string): string {
-    return path.join(this.#options.folder.derived, 'previews', sha256.slice(0, 2), `${sha256}.png`);
-  }
-
   /**
    * @param force make it anew
    * @returns absolute path of a PNG
@@ -52,7 +47,7 @@ export class Previews {
    */
   async of({ sha256, file_path, type }: PreviewSource, force: boolean): Promise<string> {
     if (sha256 === null || file_path === null) throw notFound('Media file not found');
-    const target = this.#fileOf(sha256);
+    const target = previewFile(this.#options.folder, sha256);
     return this.#byContent.run(sha256, async () => {
       if (!force && (await exists(target))) return target;
       const source = this.#options.folder.resolve(file_path);
@@ -65,7 +60,7 @@ export class Previews {
 
   /** The content is gone, so its preview goes. */
   async remove(sha256: string): Promise<void> {
-    await fs.rm(this.#fileOf(sha256), { force: true });
+    await fs.rm(previewFile(this.#options.folder, sha256), { force: true });
   }
 
   async #make(source: string, type: string | null, target: string): Promise<void> {
@@ -87,7 +82,7 @@ export class Previews {
   }
 
   async #image(source: string, target: string): Promise<void> {
-    const options: ImageThumbnailOptions = { ...PICTURE, maxPixels: this.#options.maxPixels };
+    const options: ImageThumbnailOptions = { ...PREVIEW, maxPixels: this.#options.maxPixels };
     await imageThumbnail(source, target, options);
   }
 
@@ -102,7 +97,7 @@ export class Previews {
     const input = await mediaInput(source);
     const info = await probe(input, { ffprobe });
     if (info.video) {
-      await videoThumbnail(input, info, target, { ...PICTURE, ffmpeg, maxPixels });
+      await videoThumbnail(input, info, target, { ...PREVIEW, ffmpeg, maxPixels });
       return;
     }
     const cover = `${target}.cover`;

@@ -5,6 +5,18 @@ import type { Kysely } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
 import { statusEvent } from './view.js';
 
+/** What the broker says for a worker that was killed. */
+export function lastWords(storePort: number, now: number) {
+  const status: InsightStatus = {
+    status: 'offline',
+    timestamp: now,
+    version_start: null,
+    version_end: null,
+    processed_count: null,
+  };
+  return { topic: TOPICS.insightStatus(storePort), payload: JSON.stringify(status), retain: true };
+}
+
 /** Milliseconds for which an ended entity's status stays with the broker. */
 const KEPT = 60_000;
 

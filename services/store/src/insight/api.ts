@@ -60,7 +60,7 @@ export function createInsightApi(options: InsightApiOptions): InsightApi {
   const db = database.kysely;
   const insights = new InsightReader(db);
   const vectors = new VectorStore(database);
-  const monitor = new InsightMonitor(broadcaster, now);
+  const monitor = new InsightMonitor(broadcaster, db, now);
   const creation = new JobCreation({
     repository: jobs.repository,
     storage: jobs.storage,

@@ -10,6 +10,7 @@ import { type Kysely, sql } from 'kysely';
 import type { InferenceRow } from '../database/insight-tables.js';
 import type { StoreTables } from '../database/tables.js';
 import type { RunWrite } from '../database/transaction.js';
+import { PREVIEW } from '../files/preview-file.js';
 import type { InferenceInput, InputSource } from './inputs.js';
 import { refreshKnown } from './refresh-status.js';
 import { literal, retryDelay } from './status.js';
@@ -80,9 +81,20 @@ async function runningCount(db: Kysely<StoreTables>): Promise<number> {
 const idempotencyKey = ({ tries: _, ...row }: Pending): string =>
   createHash('sha256').update(JSON.stringify(row)).digest('hex');
 
+/** Fields of tasks that are not left at their defaults. */
+const FIELDS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  media_thumbnail: {
+    width: PREVIEW.width,
+    maintain_aspect_ratio: PREVIEW.keepAspect,
+    format: PREVIEW.format,
+    quality: PREVIEW.quality,
+    background: PREVIEW.background,
+  },
+};
+
 function requestOf(row: Pending, task: AnyTask, input: InferenceInput): CreationRequest {
-  const params = parseParams(task, {});
-  if (!params.success) throw new HttpError(422, `task ${row.task_type} cannot run without parameters`);
+  const params = parseParams(task, FIELDS[row.task_type] ?? {});
+  if (!params.success) throw new HttpError(422, `task ${row.task_type} of this server takes other parameters`);
   return {
     task,
     params: params.data,

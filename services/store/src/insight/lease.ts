@@ -2,6 +2,9 @@
 import type { Kysely } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
 
+/** Held by the insight worker that works. */
+export const INSIGHT_LEASE = 'm-insight';
+
 /**
  * Takes or keeps a lease.
  * @returns whether it is the holder's for the next `length` milliseconds
@@ -23,6 +26,12 @@ export async function holdLease(
     .returning('holder')
     .executeTakeFirst();
   return row?.holder === holder;
+}
+
+/** Milliseconds since 1970; undefined where nobody holds it. */
+export async function leaseEnd(db: Kysely<StoreTables>, name: string): Promise<number | undefined> {
+  const row = await db.selectFrom('leases').select('until').where('name', '=', name).executeTakeFirst();
+  return row?.until;
 }
 
 export async function dropLease(db: Kysely<StoreTables>, name: string, holder: string): Promise<void> {

@@ -23,7 +23,7 @@ import { DEFAULT_RULES } from '../persons/assign.js';
 import { dropEmptyPersons, settlePersons } from '../persons/settle.js';
 import { PhashIndex } from '../search/phash-index.js';
 import { openNeighbourSearch } from '../vectors/open-index.js';
-import { Announcer } from './announce.js';
+import { Announcer, lastWords } from './announce.js';
 import { Dispatcher } from './dispatch.js';
 import { Harvester } from './harvest.js';
 import { EntityInputs } from './inputs.js';
@@ -71,7 +71,9 @@ export async function startInsightWorker(sources: ConfigSources): Promise<Runnin
   const database = databases.store;
   const db = database.kysely;
   const write = writeTransactions(database, now);
-  const broadcaster = await broadcasterFromSettings(settings, dataDir, logger);
+  const broadcaster = await broadcasterFromSettings(settings, dataDir, logger, {
+    will: lastWords(settings.storePort, now()),
+  });
   const folders = foldersOf(settings, dataDir);
   const media = new MediaFolder(folders.media);
   const jobs = openJobs({
@@ -124,6 +126,7 @@ export async function startInsightWorker(sources: ConfigSources): Promise<Runnin
       await dropEmptyPersons(db, write);
     },
     readModels: () => readWantedModels(models),
+    workers: jobs.workers,
     logger,
     now,
   });

@@ -27,6 +27,8 @@ function failed(db: Kysely<StoreTables> | Transaction<StoreTables>, filter: Revi
   if (filter.nowPossible)
     query = query
       .where('task_type', 'in', [...filter.nowPossible])
+      // What waits for no time has failed for good; left out by the index, however many there are.
+      .where('not_before', '<', Number.MAX_SAFE_INTEGER)
       .where('error_code', 'in', ['model_missing', 'tool_missing']);
   if (filter.entityId !== undefined) query = query.where('entity_id', '=', filter.entityId);
   return query;

@@ -55,12 +55,20 @@ export const insightSettings = {
   ...folderSettings,
   modelsDir: modelsDirSetting,
   ...mqttSettings,
+  mqttUrl: { ...mqttSettings.mqttUrl, short: 'u' },
   ffmpegPath: toolSettings.ffmpegPath,
   ffprobePath: toolSettings.ffprobePath,
   noAuth: {
     ...noAuthSetting,
     env: 'INSIGHT_NO_AUTH',
     help: 'Accepted and ignored: the worker asks no service over HTTP',
+  },
+  itemsTopic: {
+    env: 'INSIGHT_ITEMS_TOPIC',
+    flag: 'mqtt-topic',
+    short: 't',
+    parse: asText,
+    help: 'Accepted and ignored: the topic follows from the store’s port',
   },
   retired: {
     env: 'INSIGHT_RETIRED',
@@ -73,7 +81,6 @@ export const insightSettings = {
       'compute-url',
       'compute-username',
       'compute-password',
-      'mqtt-topic',
       'face-vector-size',
     ],
     parse: asText,

@@ -72,6 +72,8 @@ export function intelligenceView(insight: InsightRow, rows: readonly InferenceRo
     active_jobs: jobs.filter(({ status }) => !ended(status)),
     job_history: jobs.filter(({ status }) => ended(status)),
     inference_status: {
+      hash: statusOf(rows, 'hash'),
+      media_thumbnail: statusOf(rows, 'media_thumbnail'),
       face_detection: statusOf(rows, 'face_detection'),
       clip_embedding: statusOf(rows, 'clip_embedding'),
       dino_embedding: statusOf(rows, 'dino_embedding'),
@@ -93,5 +95,7 @@ export function statusEvent(insight: InsightRow, rows: readonly InferenceRow[], 
     clip_embedding: statusOf(rows, 'clip_embedding'),
     dino_embedding: statusOf(rows, 'dino_embedding'),
     face_embeddings: faceStates(rows),
+    hash: statusOf(rows, 'hash'),
+    media_thumbnail: statusOf(rows, 'media_thumbnail'),
   };
 }

@@ -8,6 +8,7 @@
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs/promises';
 import type { InsightStatus } from '@cl-server/contract';
+import type { WorkerRegister } from '@cl-server/jobs';
 import type { Logger } from '@cl-server/runtime';
 import type { Kysely } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
@@ -17,7 +18,7 @@ import type { Announcer } from './announce.js';
 import { type Discovery, discoverChanges, discoverPage } from './discover.js';
 import type { Dispatcher } from './dispatch.js';
 import type { Harvester } from './harvest.js';
-import { dropLease, holdLease } from './lease.js';
+import { dropLease, holdLease, INSIGHT_LEASE } from './lease.js';
 import { Rate, readBacklog } from './progress.js';
 import { revive } from './revive.js';
 import { switchModels } from './switch-models.js';
@@ -35,6 +36,8 @@ export interface InsightWorkerOptions {
   /** Removes what nothing refers to any more; after each look at every entity. */
   readonly sweep: () => Promise<void>;
   readonly readModels: () => Promise<WantedModels>;
+  /** Workers that no broker tells of. */
+  readonly workers: Pick<WorkerRegister, 'live'>;
   readonly logger: Logger;
   readonly now: () => number;
   /** Milliseconds between two turns that nothing asked for. */
@@ -43,9 +46,11 @@ export interface InsightWorkerOptions {
   readonly fullPassInterval?: number;
 }
 
-const LEASE = 'm-insight';
 const LEASE_LENGTH = 8_000;
 const HEARTBEAT = 5_000;
+/** Milliseconds between two looks at the register of workers, and after which one of them counts as gone. */
+const LOOK = 5_000;
+const GONE = 30_000;
 
 export class InsightWorker {
   readonly #options: InsightWorkerOptions;
@@ -61,6 +66,7 @@ export class InsightWorker {
   #fullPass: { afterId: number } | undefined = { afterId: 0 };
   #nextFullPass = 0;
   #lastStatus = 0;
+  #nextLook = 0;
   /** Models of the last turn; with others every entity is looked at again. */
   #models = '';
 
@@ -89,7 +95,7 @@ export class InsightWorker {
     this.#stopping = true;
     this.wake();
     await this.#loop;
-    await dropLease(this.#options.db, LEASE, this.#holder);
+    await dropLease(this.#options.db, INSIGHT_LEASE, this.#holder);
     await this.#tell('offline');
   }
 
@@ -119,7 +125,7 @@ export class InsightWorker {
 
   #hasLease(): Promise<boolean> {
     const { db, now } = this.#options;
-    return holdLease(db, { name: LEASE, holder: this.#holder, now: now(), length: LEASE_LENGTH });
+    return holdLease(db, { name: INSIGHT_LEASE, holder: this.#holder, now: now(), length: LEASE_LENGTH });
   }
 
   /** One turn. @returns whether there is more to do right away */
@@ -132,7 +138,8 @@ export class InsightWorker {
     this.#rate.add(harvested.length);
     changed.push(...harvested, ...(await this.#revive()), ...(await dispatcher.dispatch(now())));
     await settle();
-    await switchModels(db, write, models);
+    // During a pass not every entity is known to want the new model yet.
+    if (!this.#fullPass) await switchModels(db, write, models);
     await announcer.entities(changed);
     await announcer.clearOld();
     if (changed.length > 0 || now() - this.#lastStatus >= HEARTBEAT) await this.#tell();
@@ -167,7 +174,12 @@ export class InsightWorker {
   }
 
   async #revive(): Promise<number[]> {
-    const { db, write, now } = this.#options;
+    const { db, write, workers, now } = this.#options;
+    if (now() >= this.#nextLook) {
+      this.#nextLook = now() + LOOK;
+      for (const { capabilities } of await workers.live(GONE))
+        for (const task of capabilities) this.#possible.add(task);
+    }
     const due = await revive(db, write, { dueBefore: now() });
     if (this.#possible.size === 0) return due;
     const tasks = [...this.#possible];

@@ -16,6 +16,8 @@ export interface Condition {
   readonly from: RawBuilder<unknown>;
   /** True where the index gives the matches in the order of ids; otherwise they must be sorted. */
   readonly ordered: boolean;
+  /** True where no index answers it: each entity is looked at, newest first. */
+  readonly walked: boolean;
 }
 
 const likePattern = (text: string): string => `%${text.replace(/[\\%_]/g, '\\$&')}%`;
@@ -33,6 +35,7 @@ export function conditionsOf(query: EntityQuery, dialect: SqlDialect): Condition
     plain: make(sqlite ? sql`+e.${sql.id(name)}` : sql`e.${sql.id(name)}`),
     from: ENTITIES,
     ordered: true,
+    walked: false,
   });
   const equal = (name: string, value: string | number | undefined): Condition | undefined =>
     value === undefined ? undefined : condition((column) => sql`${column} = ${value}`, name);
@@ -50,8 +53,10 @@ export function conditionsOf(query: EntityQuery, dialect: SqlDialect): Condition
   const label = (text: string | undefined): Condition | undefined => {
     if (text === undefined) return undefined;
     if (!sqlite) return condition((column) => sql`${column} ilike ${likePattern(text)}`, 'label');
-    if ([...text].length < TRIGRAM)
-      return condition((column) => sql`${column} like ${likePattern(text)} escape '\\'`, 'label');
+    if ([...text].length < TRIGRAM) {
+      const like = condition((column) => sql`${column} like ${likePattern(text)} escape '\\'`, 'label');
+      return { ...like, walked: true };
+    }
     const match = sql`entity_labels match ${`"${text.replaceAll('"', '""')}"`}`;
     return {
       indexed: match,
@@ -61,6 +66,7 @@ export function conditionsOf(query: EntityQuery, dialect: SqlDialect): Condition
       // The full-text index gives its rows by id; `cross join` keeps it the outer loop.
       from: sql`entity_labels f cross join entities e on e.id = f.rowid`,
       ordered: true,
+      walked: false,
     };
   };
 

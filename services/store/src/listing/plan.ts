@@ -49,9 +49,13 @@ async function chooseDriver(
 ): Promise<{ driver: Condition | undefined; wide: boolean }> {
   const [only] = conditions;
   if (conditions.length === 1 && only?.ordered) return { driver: only, wide: false };
-  const counts = await Promise.all(conditions.map((condition) => matches(reads, condition)));
+  const indexed = conditions.filter(({ walked }) => !walked);
+  const counts = await Promise.all(indexed.map((condition) => matches(reads, condition)));
   const fewest = Math.min(...counts);
-  const driver = conditions[counts.indexOf(fewest)];
+  // One walk along the table takes less than another for its count, and less than as many looks from an index.
+  const walk = conditions.find(({ walked }) => walked);
+  if (walk && fewest > EXACT_LIMIT) return { driver: walk, wide: false };
+  const driver = indexed[counts.indexOf(fewest)];
   if (!driver || fewest <= EXACT_LIMIT || driver.ordered) return { driver, wide: false };
   const ordered = conditions.find((condition) => condition.ordered);
   return { driver: ordered, wide: ordered === undefined };

@@ -106,7 +106,7 @@ export class InsightPlatform {
   /** Ends a program without a chance to clean up. */
   async kill(program: Program): Promise<void> {
     const child = this.#children.get(program);
-    if (!child || child.exitCode !== null) return;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
     const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
     child.kill('SIGKILL');
     await gone;

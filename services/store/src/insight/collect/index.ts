@@ -2,9 +2,7 @@ import type { Collect } from './collector.js';
 import { collectEmbedding } from './embedding.js';
 import { collectFaces } from './face-detection.js';
 import { collectHash } from './hash.js';
-
-/** A task whose results are files of the job alone leaves no rows. */
-const nothing: Collect = async () => ({ model: '', store: async () => [] });
+import { collectThumbnail } from './thumbnail.js';
 
 export const COLLECTORS: Readonly<Record<string, Collect>> = {
   hash: collectHash,
@@ -12,5 +10,5 @@ export const COLLECTORS: Readonly<Record<string, Collect>> = {
   clip_embedding: collectEmbedding('clip'),
   dino_embedding: collectEmbedding('dino'),
   face_embedding: collectEmbedding('face'),
-  media_thumbnail: nothing,
+  media_thumbnail: collectThumbnail,
 };

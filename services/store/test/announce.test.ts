@@ -1,0 +1,41 @@
+/** What is retained of an entity's state, and for how long. */
+import { TOPICS } from '@cl-server/contract';
+import type { Broadcaster } from '@cl-server/runtime';
+import { describe, expect, it } from 'vitest';
+import { Announcer } from '../src/insight/announce.js';
+
+type Listener = Parameters<Broadcaster['subscribe']>[1];
+
+describe('states of entities at the broker', () => {
+  it('are taken back a minute after their end, whoever said them, and not before', async () => {
+    let now = 1_000_000;
+    let hear: Listener = () => undefined;
+    const cleared: string[] = [];
+    const broadcaster = {
+      subscribe: async (_topic: string, listener: Listener) => {
+        hear = listener;
+        return async () => undefined;
+      },
+      clearRetained: async (topic: string) => cleared.push(topic) > 0,
+    } as unknown as Broadcaster;
+    const announcer = new Announcer({ db: undefined as never, broadcaster, storePort: 9, now: () => now });
+    await announcer.start();
+    const say = (entity_id: number, status: string): void => {
+      const vectors = { clip_embedding: null, dino_embedding: null, face_embeddings: null };
+      const event = { entity_id, status, timestamp: now, face_detection: null, face_count: null, ...vectors };
+      hear(TOPICS.entityStatus(9, entity_id), Buffer.from(JSON.stringify(event)), true);
+    };
+    say(1, 'completed');
+    say(2, 'processing');
+    say(3, 'failed');
+    hear(TOPICS.entityStatus(9, 4), Buffer.from('no status'), true);
+    now += 59_999;
+    await announcer.clearOld();
+    expect(cleared).toEqual([]);
+    say(3, 'queued');
+    now += 1;
+    await announcer.clearOld();
+    await announcer.clearOld();
+    expect(cleared).toEqual([TOPICS.entityStatus(9, 1)]);
+  });
+});

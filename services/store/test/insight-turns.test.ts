@@ -1,0 +1,124 @@
+/** Turns of the insight worker on rows alone: what it queues at once, and when new vectors take over. */
+import type { CreationRequest } from '@cl-server/job-routes';
+import { type Database, migrate, openDatabase, silentLogger } from '@cl-server/runtime';
+import { discoverTasks, type TaskRegistry } from '@cl-server/task-kit';
+import { backends, type TestDatabase } from '@cl-server/testing';
+import { sql } from 'kysely';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type RunWrite, writeTransactions } from '../src/database/transaction.js';
+import { type StoreTables, storeMigrations } from '../src/index.js';
+import type { Announcer } from '../src/insight/announce.js';
+import { Dispatcher } from '../src/insight/dispatch.js';
+import type { Harvester } from '../src/insight/harvest.js';
+import { InsightWorker } from '../src/insight/worker.js';
+import { putVector } from '../src/vectors/vector-store.js';
+
+const TASKS = ['hash', 'face_detection', 'clip_embedding', 'dino_embedding'];
+
+describe.each(backends())('turns of the insight worker on $name', (backend) => {
+  let place: TestDatabase;
+  let database: Database<StoreTables>;
+  let write: RunWrite;
+  let tasks: TaskRegistry;
+  beforeAll(async () => {
+    tasks = await discoverTasks({});
+  });
+  beforeEach(async () => {
+    place = await backend.create();
+    database = openDatabase<StoreTables>(place.url, { schema: 'store', synchronous: 'normal' });
+    await migrate(database, storeMigrations);
+    write = writeTransactions(database, () => 5);
+  });
+  afterEach(async () => {
+    await database.close();
+    await place.drop();
+  });
+
+  /** Pictures 1 to `count`, each with all its inferences in one state, made with the model `new`. */
+  const seed = async (count: number, status: 'pending' | 'completed'): Promise<void> => {
+    const numbers = sql`with recursive n (i) as (select 1 union all select i + 1 from n where i < ${sql.lit(count)})`;
+    const name = sql`'f' || i`;
+    for (const statement of [
+      sql`insert into files (sha256, path, added_at, tags_status) ${numbers} select ${name}, ${name}, 1, 'complete' from n`,
+      sql`insert into entities (is_collection, sha256, type, added_date, updated_date, version)
+        ${numbers} select 0, ${name}, 'image', 1, 1, 1 from n`,
+      sql`insert into insights (entity_id, sha256, entity_version, status, updated_at)
+        select id, sha256, 1, 'completed', 1 from entities`,
+    ])
+      await statement.execute(database.kysely);
+    for (const task of TASKS)
+      await sql`insert into inferences (entity_id, task_type, subject, status, model, tries, not_before)
+        select id, ${task}, '', ${status}, ${task === 'dino_embedding' ? 'new' : ''}, 0, 0 from entities`.execute(
+        database.kysely,
+      );
+  };
+
+  it('queue no more than may wait or run at once, behind what users ask for', async () => {
+    await seed(5, 'pending');
+    const made: CreationRequest[] = [];
+    const dispatcher = new Dispatcher({
+      db: database.kysely,
+      write,
+      creation: { create: async (request) => ({ job_id: `job-${made.push(request)}` }) as never },
+      task: (type) => tasks.get(type),
+      inputs: { of: async () => ({ name: 'a.png', size: 1, source: Buffer.from('a') }) },
+      logger: silentLogger(),
+      maxRunning: 8,
+    });
+    await dispatcher.dispatch(10);
+    expect(made).toHaveLength(8);
+    expect(await dispatcher.dispatch(10)).toEqual([]);
+    await database.kysely
+      .updateTable('inferences')
+      .set({ status: 'completed' })
+      .where('job_id', 'in', ['job-1', 'job-2'])
+      .execute();
+    await dispatcher.dispatch(10);
+    expect(made).toHaveLength(10);
+    expect(Math.max(...made.map(({ priority }) => priority ?? 5))).toBeLessThan(5);
+    expect(new Set(made.map(({ idempotencyKey }) => idempotencyKey)).size).toBe(10);
+  });
+
+  it('let new vectors answer only when every picture of a long pass has its own', async () => {
+    const db = database.kysely;
+    await seed(1_001, 'completed');
+    const last = { kind: 'dino', entityId: 1_001, subject: 0 } as const;
+    await db.transaction().execute(async (trx) => {
+      await putVector(trx, { ...last, entityId: 1, model: 'new' }, Float32Array.of(1, 0));
+      await putVector(trx, { ...last, model: 'old' }, Float32Array.of(0, 1));
+    });
+    await db.insertInto('vector_models').values({ kind: 'dino', model: 'old', dimension: 2, updated_at: 1 }).execute();
+    const ofLast = (values: object) =>
+      db
+        .updateTable('inferences')
+        .set(values)
+        .where('entity_id', '=', 1_001)
+        .where('task_type', '=', 'dino_embedding')
+        .execute();
+    await ofLast({ model: 'old' });
+    const worker = new InsightWorker({
+      db,
+      write,
+      media: undefined as never,
+      dispatcher: { dispatch: async () => [] } as unknown as Dispatcher,
+      harvester: { harvest: async () => [] } as unknown as Harvester,
+      announcer: {
+        entities: async () => undefined,
+        clearOld: async () => undefined,
+        status: async () => undefined,
+      } as unknown as Announcer,
+      settle: async () => undefined,
+      sweep: async () => undefined,
+      readModels: async () => ({ of: (task) => (task === 'dino_embedding' ? 'new' : ''), signature: 'new' }),
+      workers: { live: async () => [] },
+      logger: silentLogger(),
+      now: () => 5,
+    });
+    const answering = async () => (await db.selectFrom('vector_models').select('model').executeTakeFirst())?.model;
+    expect([await worker.turn(), await answering()]).toEqual([true, 'old']);
+    expect([await worker.turn(), await answering()]).toEqual([false, 'old']);
+    await ofLast({ status: 'completed' });
+    await worker.turn();
+    expect(await answering()).toBe('new');
+  });
+});
