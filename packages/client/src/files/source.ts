@@ -19,6 +19,7 @@ export interface NamedFile {
   readonly size?: number;
 }
 
+/** What every upload takes: data, or data with its name. */
 export type FileInput = FileData | NamedFile;
 
 /** A file ready to be sent. */
@@ -28,6 +29,7 @@ export interface FileBody {
   readonly size: number | undefined;
   /** Whether `open` can be called again, so that a failed upload can be repeated. */
   readonly repeatable: boolean;
+  /** The bytes from the beginning. */
   open(signal?: AbortSignal): AsyncIterable<Uint8Array>;
   /** The bytes from `start` up to `end`, where any place can be read: a resumable upload needs that. */
   read?(start: number, end: number): Promise<Uint8Array<ArrayBuffer>>;
