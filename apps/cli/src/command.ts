@@ -19,8 +19,24 @@ function addGlobals(command: Command, hidden: boolean): Command {
     .addOption(option('--transport <way>', 'how ends of jobs are heard of').choices(['mqtt', 'sse', 'poll']));
 }
 
+/** An option whose value has another name than its flag, which some commands have for something else. */
+function renamed(flags: string, text: string, name: string): Option {
+  const option = new Option(flags, text);
+  option.attributeName = () => name;
+  return option;
+}
+
+/** Who calls, said before the command: after it `--password` may be another user's. */
+const addLogin = (program: Command): Command =>
+  program
+    .addOption(renamed('--username <name>', 'log in for this command alone (CL_USERNAME)', 'loginUsername'))
+    .addOption(
+      renamed('--password <password>', 'others can see it while the program runs (CL_PASSWORD)', 'loginPassword'),
+    )
+    .addOption(renamed('--no-auth', 'be a guest for this command', 'sendLogin'));
+
 export const createProgram = (version: string, world: World): Command =>
-  addGlobals(new Command('cl-client'), false)
+  addLogin(addGlobals(new Command('cl-client'), false))
     .description('The command line of CL Server')
     .version(version)
     .exitOverride()
@@ -72,6 +88,13 @@ export class Leaf {
     return this;
   }
 
+  /** Words that help and completion offer for the first argument. */
+  suggest(words: readonly string[]): this {
+    const [first] = this.command.registeredArguments;
+    if (first) first.argChoices = [...words];
+    return this;
+  }
+
   alias(name: string): this {
     this.command.alias(name);
     return this;
@@ -115,6 +138,9 @@ export function idOf(text: string): number {
   if (!/^\d+$/.test(text)) throw new CliError(`An id is a whole number: ${text}`, EXIT.usage);
   return Number(text);
 }
+
+/** What completion offers for a switch. */
+export const ON_OFF = ['on', 'off'];
 
 /** Words like yes and off. */
 export function onOff(text: string): boolean {

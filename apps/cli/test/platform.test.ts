@@ -5,8 +5,8 @@ import path from 'node:path';
 import { hasMedia, mediaFile, projectRoot, type TempDir, tempDir } from '@cl-server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { endPlatform, PASSWORD, startTestPlatform, type TestPlatform } from '../../server/test/platform/support.js';
-import { EXIT } from '../src/index.js';
-import { run } from './support/world.js';
+import { EXIT, main } from '../src/index.js';
+import { run, testWorld } from './support/world.js';
 
 const built = fs.existsSync(path.join(projectRoot, 'apps/server/dist/main.js'));
 
@@ -61,6 +61,22 @@ describe.runIf(built)('cl-client', () => {
     expect((await run({ ...bare, CL_TOKEN: token }, ['jobs', 'list', '--json'])).code).toBe(EXIT.ok);
   });
 
+  it('takes a login before any command, for that command alone', async () => {
+    const kept = fs.readFileSync(path.join(home.path, 'sessions.json'), 'utf8');
+    const admin = ['--username', 'admin', '--password', PASSWORD];
+    const { id } = (await cl(...admin, 'user', 'create', 'eve', 'her password 1', '--json')).json<{ id: number }>();
+    const eve = ['--username', 'eve', '--password', 'her password 2'];
+    // The one password is the caller's, the other the user's.
+    expect((await cl(...admin, 'user', 'update', 'eve', '--password', 'her password 2')).code).toBe(EXIT.ok);
+    expect((await cl(...eve, 'whoami', '--json')).json()).toMatchObject({ id, username: 'eve' });
+    const asEve = { ...env, CL_USERNAME: 'eve', CL_PASSWORD: 'her password 2' };
+    expect((await run(asEve, ['whoami', '--quiet'])).out.trim()).toBe('eve');
+    expect((await cl('--username', 'admin', '--password', 'not this', 'whoami')).code).toBe(EXIT.auth);
+    expect((await cl('--no-auth', 'whoami')).code).toBe(EXIT.auth);
+    await cl('user', 'delete', 'eve', '--yes');
+    expect(fs.readFileSync(path.join(home.path, 'sessions.json'), 'utf8')).toBe(kept);
+  });
+
   it('refuses a wrong password on stderr, with nothing on stdout', async () => {
     const { code, out, err } = await cl('login', '-u', 'admin', '-p', 'wrong password');
     expect({ code, out }).toEqual({ code: EXIT.auth, out: '' });
@@ -97,6 +113,24 @@ describe.runIf(built)('cl-client', () => {
     fs.writeFileSync(path.join(dir.path, 'c.jpg'), 'three');
     const second = await cl('store', 'upload', dir.path, '--recursive', '--json');
     expect(outcomes(second)).toEqual(['a.jpg present', 'c.jpg uploaded', 'sub/b.jpg present']);
+  });
+
+  it('when interrupted says how far it came', async () => {
+    using dir = folder(Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`${i}.jpg`, `interrupted ${i}`])));
+    const interrupt = new AbortController();
+    const world = testWorld(env, '', interrupt.signal);
+    const write = world.stdout.write.bind(world.stdout);
+    world.stdout.write = ((text: string) => {
+      if (text.includes('7.jpg')) interrupt.abort();
+      return write(text);
+    }) as typeof world.stdout.write;
+    expect(await main(['store', 'upload', dir.path, '-r', '-c', '2', '--ndjson'], world)).toBe(EXIT.interrupted);
+    const sent = world.out().trim().split('\n').length;
+    expect(sent).toBeLessThan(40);
+    const again = await cl('store', 'upload', dir.path, '-r');
+    const [, uploaded, present] = /(\d+) uploaded, (\d+) there already, 0 failed/.exec(again.err)?.map(Number) ?? [];
+    expect(present).toBeGreaterThanOrEqual(sent);
+    expect((uploaded ?? 0) + (present ?? 0)).toBe(40);
   });
 
   it('goes on when one of several fails, and ends with a failure', async () => {
