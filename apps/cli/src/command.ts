@@ -127,6 +127,20 @@ export function integer(text: string): number {
   return Number(text);
 }
 
+/** How many: none makes no sense. */
+export function count(text: string): number {
+  const value = integer(text);
+  if (value < 1) throw new InvalidArgumentError('It should be at least 1.');
+  return value;
+}
+
+/** How long: 0 is no limit. */
+export function seconds(text: string): number {
+  const value = integer(text);
+  if (value < 0) throw new InvalidArgumentError('It should be 0 or more.');
+  return value;
+}
+
 export function decimal(text: string): number {
   const value = text.trim() === '' ? Number.NaN : Number(text);
   if (!Number.isFinite(value)) throw new InvalidArgumentError('It should be a number.');

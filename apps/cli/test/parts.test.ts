@@ -6,6 +6,7 @@ import { tempDir, which } from '@cl-server/testing';
 import { describe, expect, it } from 'vitest';
 import type { GlobalOptions } from '../src/context.js';
 import { failureOf } from '../src/failure.js';
+import { destination } from '../src/files/destination.js';
 import { expandInputs, globPattern } from '../src/files/inputs.js';
 import { type Identity, identityOf } from '../src/identity.js';
 import { EXIT } from '../src/index.js';
@@ -112,6 +113,13 @@ describe('output', () => {
   });
 });
 
+it('saves in a folder under the name that the thing has, else as it was told', async () => {
+  using dir = tempDir();
+  expect(await destination(dir.path, 'a.jpg')).toBe(path.join(dir.path, 'a.jpg'));
+  expect(await destination('not/there/', 'a.jpg')).toBe('not/there/a.jpg');
+  expect(await destination('not/there', 'a.jpg')).toBe('not/there');
+});
+
 describe('whose calls they are', () => {
   const whose = (options: GlobalOptions, env: Record<string, string> = {}): unknown =>
     identityOf(options, testWorld(env));
@@ -171,7 +179,8 @@ describe('the command line', () => {
   it('answers a wrong one with 2, and help with 0', async () => {
     expect((await run({}, ['no-such-command'])).code).toBe(EXIT.usage);
     expect((await run({}, ['store', 'list', '--no-such-option'])).code).toBe(EXIT.usage);
-    expect((await run({}, ['jobs', 'list', '--limit', 'x'])).code).toBe(EXIT.usage);
+    for (const words of ['jobs list --limit x', 'jobs list --limit 0', 'hash compute x -c 0', 'hash compute x -t -1'])
+      expect([words, (await run({}, words.split(' '))).code]).toEqual([words, EXIT.usage]);
     const help = await run({}, ['--help']);
     expect([help.code, help.err]).toEqual([EXIT.ok, '']);
     expect((await run({}, ['store', '--help'])).out).toContain('upload');

@@ -141,6 +141,8 @@ describe.runIf(built)('cl-client', () => {
     const { code, err } = await cl('image-conversion', 'convert', ...tasks, '--format', 'png', '--json');
     expect(code).toBe(EXIT.failed);
     expect(err).toContain('2 of 2 failed');
+    fs.writeFileSync(path.join(dir.path, 'empty.jpg'), '');
+    expect((await cl('store', 'upload', path.join(dir.path, 'empty.jpg'))).err).toContain('the file is empty');
   });
 
   it('changes what is given and keeps the rest', async () => {
@@ -177,6 +179,8 @@ describe.runIf(built)('cl-client', () => {
     const to = path.join(dir.path, 'results');
     await cl('exif', 'extract', path.join(dir.path, 'a.txt'), path.join(dir.path, 'b.txt'), '--output-dir', to);
     expect(fs.readdirSync(to)).toEqual(['a.json', 'b.json']);
+    await cl('exif', 'extract', path.join(dir.path, 'a.txt'), '--output', dir.path);
+    expect(fs.existsSync(path.join(dir.path, 'a.json'))).toBe(true);
   });
 
   it('manages jobs', async () => {

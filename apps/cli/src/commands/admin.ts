@@ -1,6 +1,6 @@
 import type { AuditAction, AuditEntry } from '@cl-server/client';
 import type { Command } from 'commander';
-import { group, integer, leafMaker, ON_OFF, onOff } from '../command.js';
+import { count, group, integer, leafMaker, ON_OFF, onOff } from '../command.js';
 import type { Context, World } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import { confirmed } from '../io/prompt.js';
@@ -108,7 +108,7 @@ function registerAuth(admin: Command, world: World): void {
   leaf('audit', 'Security-relevant changes, the newest first')
     .option('--action <action>', 'only this, e.g. user.created')
     .option('--user <id>', 'only by or to this user', integer)
-    .option('-l, --limit <n>', 'how many (default: 50)', integer)
+    .option('-l, --limit <n>', 'how many (default: 50)', count)
     .does<[], { readonly action?: AuditAction; readonly user?: number; readonly limit?: number }>(
       async (context, { action, user, limit = 50 }) => {
         const filters = { ...(action && { action }), ...(user !== undefined && { user_id: user }) };

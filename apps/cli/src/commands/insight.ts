@@ -1,7 +1,7 @@
 import { promises as fsp } from 'node:fs';
 import type { Entity, Face, SearchOptions, SearchResult, SimilarityKind } from '@cl-server/client';
 import type { Command } from 'commander';
-import { decimal, group, idOf, integer, type Leaf, leafMaker } from '../command.js';
+import { count, decimal, group, idOf, integer, type Leaf, leafMaker, seconds } from '../command.js';
 import type { Context, World } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import type { View } from '../io/output.js';
@@ -41,7 +41,7 @@ const searchOptions = ({ limit, threshold, type, cursor }: LikeOptions): SearchO
 
 const addLikeness = (leaf: Leaf): Leaf =>
   leaf
-    .option('-l, --limit <n>', 'how many (default: 20)', integer)
+    .option('-l, --limit <n>', 'how many (default: 20)', count)
     .option('-t, --threshold <n>', 'only results at least this alike, 0 to 1', decimal)
     .option('--type <type>', 'only of this type, e.g. image')
     .option('--cursor <cursor>', 'the page after this one');
@@ -143,7 +143,7 @@ const addEmbedding = (leaf: Leaf): Leaf =>
 function registerEntity(program: Command, world: World): void {
   const leaf = leafMaker(group(program, 'entity', 'What is known of an entity'), world);
   leaf('wait <id>', 'Wait until it is understood')
-    .option('-t, --timeout <seconds>', 'how long (default: 60)', integer)
+    .option('-t, --timeout <seconds>', 'how long (default: 60)', seconds)
     .does(wait);
   leaf('status <id>', 'How far its understanding is').does<[string], object>(async (context, id) =>
     context.out.one(await (await storeOf(context)).intelligence.get(idOf(id), context.call)),

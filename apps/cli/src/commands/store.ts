@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { collectFailures } from '../collect-failures.js';
-import { group, idOf, integer, leafMaker } from '../command.js';
+import { count, group, idOf, integer, leafMaker } from '../command.js';
 import type { Context, World } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import { confirmed } from '../io/prompt.js';
@@ -59,8 +59,8 @@ const filtersOf = (options: ListOptions) => ({
 /** Options of `store list` and `store search`. */
 const addFilters = (leaf: ReturnType<ReturnType<typeof leafMaker>>) =>
   leaf
-    .option('--page <n>', 'which page (default: 1)', integer)
-    .option('--page-size <n>', 'how many, at most 100 (default: 20)', integer)
+    .option('--page <n>', 'which page (default: 1)', count)
+    .option('--page-size <n>', 'how many, at most 100 (default: 20)', count)
     .option('--all', 'every page')
     .option('--type <type>', 'image, video, audio, text or file')
     .option('--mime-type <type>', 'exactly this media type')

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { group, integer, Leaf } from '../command.js';
+import { count, group, integer, Leaf, seconds } from '../command.js';
 import type { World } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import type { RunTaskOptions } from '../tasks/run-task.js';
@@ -24,9 +24,9 @@ const fileNameOf = (text: string): string =>
 export const addRunOptions = (leaf: Leaf, timeout: number, watch = '--watch'): Leaf =>
   leaf
     .option(watch, 'tell of progress')
-    .option('-t, --timeout <seconds>', `how long to wait for each job (default: ${timeout})`, integer)
+    .option('-t, --timeout <seconds>', `how long to wait for each job (default: ${timeout})`, seconds)
     .option('-p, --priority <n>', '0 to 10, 10 is served first', integer)
-    .option('-c, --concurrency <n>', 'jobs at once (default: 4)', integer)
+    .option('-c, --concurrency <n>', 'jobs at once (default: 4)', count)
     .option('-o, --output <path>', 'save the result here')
     .option('--output-dir <folder>', 'save the results here, named after the inputs')
     .option('--no-wait', 'submit and end')

@@ -93,6 +93,7 @@ class Uploader {
   }
 
   async #unlessPresent(file: LocalFile): Promise<UploadRow> {
+    if (file.size === 0) throw new CliError('the file is empty', EXIT.badInput);
     const digest = await sha256(file.source, this.#context.signal);
     const entity = await this.#entities.lookup({ sha256: digest }, this.#context.call);
     return entity ? { file: file.name, outcome: 'present', entity } : this.#transfer(file, digest);

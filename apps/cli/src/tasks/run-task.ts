@@ -3,6 +3,7 @@ import type { ClServer, FileInput, Job } from '@cl-server/client';
 import { collectFailures } from '../collect-failures.js';
 import type { Context } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
+import { destination } from '../files/destination.js';
 import { InOrder } from '../io/in-order.js';
 import { percentBar } from '../io/progress.js';
 import { resultExtension, saveResult } from './save-result.js';
@@ -71,8 +72,10 @@ export function resultNames(inputs: readonly string[]): string[] {
   });
 }
 
-function destination(name: string, job: Job, options: RunTaskOptions): string | undefined {
-  if (options.output) return options.output;
+async function placeOf(name: string, job: Job, options: RunTaskOptions): Promise<string | undefined> {
+  // What is a folder itself becomes the one that is named.
+  if (options.output && resultExtension(job) === '') return options.output;
+  if (options.output) return destination(options.output, path.basename(name) + resultExtension(job));
   return options.outputDir && path.join(options.outputDir, name + resultExtension(job));
 }
 
@@ -174,7 +177,7 @@ async function runOne(
   });
   const job = await handle.settled();
   if (job.status !== 'completed') await handle.result();
-  const dest = destination(input.result, job, options);
+  const dest = await placeOf(input.result, job, options);
   const saved = dest === undefined ? undefined : await saveResult(jobs, job, dest, context.call);
   if (options.rm) await handle.delete();
   return { input: input.name, job, saved };
