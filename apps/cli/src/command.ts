@@ -1,6 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { Context, type GlobalOptions, type World } from './context.js';
 import { CliError, EXIT } from './exit-codes.js';
+import { SavedOutput } from './io/saved-output.js';
 
 /** Adds the options that work on every command; shown in the help of the program alone. */
 function addGlobals(command: Command, hidden: boolean): Command {
@@ -71,6 +72,7 @@ export type Action<Args extends readonly unknown[], T> = (
 export class Leaf {
   readonly command: Command;
   readonly #world: World;
+  #savable = false;
 
   constructor(parent: Command, world: World, spec: string, summary: string) {
     this.#world = world;
@@ -88,6 +90,20 @@ export class Leaf {
     return this;
   }
 
+  /** An option's earlier spelling: understood, and shown nowhere. @param name the option whose value it gives */
+  formerly(flags: string, name: string, parse?: (value: string, before: unknown) => unknown): this {
+    const option = renamed(flags, '', name).hideHelp();
+    if (parse) option.argParser(parse);
+    this.command.addOption(option);
+    return this;
+  }
+
+  /** Adds `-o`: what the command prints goes to a file, as JSON. */
+  savable(): this {
+    this.#savable = true;
+    return this.option('-o, --output <file>', 'save as JSON in this file');
+  }
+
   /** Words that help and completion offer for the first argument. */
   suggest(words: readonly string[]): this {
     const [first] = this.command.registeredArguments;
@@ -103,10 +119,17 @@ export class Leaf {
   does<Args extends readonly unknown[], T extends object>(action: Action<Args, T>): this {
     this.command.action(async (...given: unknown[]) => {
       const own = given.at(-1) as Command;
-      const context = new Context(this.#world, own.optsWithGlobals());
+      const options = own.optsWithGlobals<Options<T> & { readonly output?: string }>();
+      const file = this.#savable ? options.output : undefined;
+      const saved = new SavedOutput();
+      const context =
+        file === undefined
+          ? new Context(this.#world, options)
+          : new Context({ ...this.#world, stdout: saved.stream }, { ...options, json: true });
       const args = given.slice(0, -2) as unknown as Args;
       try {
-        await action(context, ...args, own.optsWithGlobals<Options<T>>());
+        await action(context, ...args, options);
+        if (file !== undefined) await saved.save(file);
       } finally {
         await context.close();
       }

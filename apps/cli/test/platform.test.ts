@@ -183,6 +183,43 @@ describe.runIf(built)('cl-client', () => {
     expect(fs.existsSync(path.join(dir.path, 'a.json'))).toBe(true);
   });
 
+  it('understands what scripts for its forerunners say', async () => {
+    using dir = folder({ 'old.jpg': 'old ways' });
+    const created = await cl('store', 'create', '--label', 'Old ways', '--collection', '--json');
+    const { id: parent } = created.json<{ id: number }>();
+    const file = path.join(dir.path, 'old.jpg');
+    const sent = await cl('--json', 'store', 'upload', file, '--label', 'Old', '--parent-id', String(parent), '--yes');
+    const { id, parent_id } = sent.json<{ id: number; parent_id: number }>();
+    expect(parent_id).toBe(parent);
+    const saved = path.join(dir.path, 'saved.json');
+    const read = <T>(): T => JSON.parse(fs.readFileSync(saved, 'utf8')) as T;
+    expect((await cl('store', 'get', String(id), '--version', '1', '-o', saved)).out).toBe('');
+    expect(read()).toMatchObject({ id, label: 'Old' });
+    await cl('store', 'list', '--page', '1', '--search', 'Old', '-o', saved);
+    expect(read<{ items: { id: number }[] }>().items.map((item) => item.id)).toContain(id);
+    await cl('store', 'versions', String(id), '-o', saved);
+    expect(read()).toMatchObject([{ version: 1 }]);
+    expect((await cl('store', 'intelligence', String(id), '-o', saved)).code).toBe(EXIT.ok);
+    expect((await cl('store', 'jobs', String(id), '--json')).json()).toEqual(expect.any(Array));
+    expect((await cl('store', 'face', 'delete', '999', '--yes')).code).toBe(EXIT.notFound);
+    const user = await cl(
+      'admin',
+      'user',
+      'create',
+      'old',
+      'long enough 1',
+      '--permissions',
+      'media_store_read',
+      '--json',
+    );
+    expect(user.json()).toMatchObject({ permissions: ['media_store_read'] });
+    const users = (await cl('admin', 'user', 'list', '--skip', '1', '--limit', '1', '--json')).json<object[]>();
+    expect(users).toMatchObject([{ username: 'old' }]);
+    await cl('user', 'delete', 'old', '--yes');
+    expect((await cl('compute', 'hash', 'compute', file, '-w', '-t', '30')).code).toBe(EXIT.ok);
+    await cl('store', 'delete', String(parent), '--yes');
+  });
+
   it('manages jobs', async () => {
     using dir = folder({ 'x.txt': 'job' });
     const queued = await cl('hash', 'compute', path.join(dir.path, 'x.txt'), '--no-wait', '--json');

@@ -57,6 +57,7 @@ export function registerStoreFiles(store: Command, world: World): void {
     .option('--label <label>', 'label of the file (default: its name, in a folder its path)')
     .option('--description <text>', 'description')
     .option('--parent <id>', 'into this collection', integer)
+    .formerly('--parent-id <id>', 'parent', integer)
     .option('-r, --recursive', 'all that is in folders')
     .option('--all-types', 'of folders, also files that are no media')
     .option('-c, --concurrency <n>', 'files at once (default: 4)', count)
