@@ -1,6 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { Context, type GlobalOptions, type World } from './context.js';
 import { CliError, EXIT } from './exit-codes.js';
+import { SavedOutput } from './io/saved-output.js';
 
 /** Adds the options that work on every command; shown in the help of the program alone. */
 function addGlobals(command: Command, hidden: boolean): Command {
@@ -19,8 +20,24 @@ function addGlobals(command: Command, hidden: boolean): Command {
     .addOption(option('--transport <way>', 'how ends of jobs are heard of').choices(['mqtt', 'sse', 'poll']));
 }
 
+/** An option whose value has another name than its flag, which some commands have for something else. */
+function renamed(flags: string, text: string, name: string): Option {
+  const option = new Option(flags, text);
+  option.attributeName = () => name;
+  return option;
+}
+
+/** Who calls, said before the command: after it `--password` may be another user's. */
+const addLogin = (program: Command): Command =>
+  program
+    .addOption(renamed('--username <name>', 'log in for this command alone (CL_USERNAME)', 'loginUsername'))
+    .addOption(
+      renamed('--password <password>', 'others can see it while the program runs (CL_PASSWORD)', 'loginPassword'),
+    )
+    .addOption(renamed('--no-auth', 'be a guest for this command', 'sendLogin'));
+
 export const createProgram = (version: string, world: World): Command =>
-  addGlobals(new Command('cl-client'), false)
+  addLogin(addGlobals(new Command('cl-client'), false))
     .description('The command line of CL Server')
     .version(version)
     .exitOverride()
@@ -55,6 +72,7 @@ export type Action<Args extends readonly unknown[], T> = (
 export class Leaf {
   readonly command: Command;
   readonly #world: World;
+  #savable = false;
 
   constructor(parent: Command, world: World, spec: string, summary: string) {
     this.#world = world;
@@ -72,6 +90,27 @@ export class Leaf {
     return this;
   }
 
+  /** An option's earlier spelling: understood, and shown nowhere. @param name the option whose value it gives */
+  formerly(flags: string, name: string, parse?: (value: string, before: unknown) => unknown): this {
+    const option = renamed(flags, '', name).hideHelp();
+    if (parse) option.argParser(parse);
+    this.command.addOption(option);
+    return this;
+  }
+
+  /** Adds `-o`: what the command prints goes to a file, as JSON. */
+  savable(): this {
+    this.#savable = true;
+    return this.option('-o, --output <file>', 'save as JSON in this file');
+  }
+
+  /** Words that help and completion offer for the first argument. */
+  suggest(words: readonly string[]): this {
+    const [first] = this.command.registeredArguments;
+    if (first) first.argChoices = [...words];
+    return this;
+  }
+
   alias(name: string): this {
     this.command.alias(name);
     return this;
@@ -80,10 +119,17 @@ export class Leaf {
   does<Args extends readonly unknown[], T extends object>(action: Action<Args, T>): this {
     this.command.action(async (...given: unknown[]) => {
       const own = given.at(-1) as Command;
-      const context = new Context(this.#world, own.optsWithGlobals());
+      const options = own.optsWithGlobals<Options<T> & { readonly output?: string }>();
+      const file = this.#savable ? options.output : undefined;
+      const saved = new SavedOutput();
+      const context =
+        file === undefined
+          ? new Context(this.#world, options)
+          : new Context({ ...this.#world, stdout: saved.stream }, { ...options, json: true });
       const args = given.slice(0, -2) as unknown as Args;
       try {
-        await action(context, ...args, own.optsWithGlobals<Options<T>>());
+        await action(context, ...args, options);
+        if (file !== undefined) await saved.save(file);
       } finally {
         await context.close();
       }
@@ -104,6 +150,20 @@ export function integer(text: string): number {
   return Number(text);
 }
 
+/** How many: none makes no sense. */
+export function count(text: string): number {
+  const value = integer(text);
+  if (value < 1) throw new InvalidArgumentError('It should be at least 1.');
+  return value;
+}
+
+/** How long: 0 is no limit. */
+export function seconds(text: string): number {
+  const value = integer(text);
+  if (value < 0) throw new InvalidArgumentError('It should be 0 or more.');
+  return value;
+}
+
 export function decimal(text: string): number {
   const value = text.trim() === '' ? Number.NaN : Number(text);
   if (!Number.isFinite(value)) throw new InvalidArgumentError('It should be a number.');
@@ -115,6 +175,9 @@ export function idOf(text: string): number {
   if (!/^\d+$/.test(text)) throw new CliError(`An id is a whole number: ${text}`, EXIT.usage);
   return Number(text);
 }
+
+/** What completion offers for a switch. */
+export const ON_OFF = ['on', 'off'];
 
 /** Words like yes and off. */
 export function onOff(text: string): boolean {

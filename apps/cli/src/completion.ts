@@ -1,110 +1,188 @@
-import type { Command } from 'commander';
+/**
+ * Completion scripts. Each knows of every command the words that can follow, its options, and the values of those that take
+ * certain words alone; anything else is completed as a file name.
+ */
+import type { Command, Option } from 'commander';
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof SHELLS)[number];
+
+interface Word {
+  readonly word: string;
+  readonly text: string;
+}
+
+interface OptionWord extends Word {
+  readonly takesValue: boolean;
+  /** The only values that it takes; empty where any will do. */
+  readonly values: readonly string[];
+}
 
 /** What can follow a sequence of command words. */
 interface Node {
   /** The words so far, joined by a space; empty at the top. */
   readonly path: string;
-  readonly words: readonly { readonly word: string; readonly text: string }[];
-  readonly options: readonly { readonly word: string; readonly text: string }[];
+  readonly words: readonly Word[];
+  readonly options: readonly OptionWord[];
+  /** Whether the words are commands, which lead to another node, or values of an argument. */
+  readonly leads: boolean;
 }
 
+const optionWord = ({ long, description, required, optional, argChoices }: Option): OptionWord[] =>
+  long ? [{ word: long, text: description, takesValue: required || optional, values: argChoices ?? [] }] : [];
+
+/** Commands take the program's general options too, and hide them: they are offered once for all. */
 function nodes(command: Command, path = ''): Node[] {
   const subcommands = command.commands.filter(({ _hidden }: Command & { _hidden?: boolean }) => !_hidden);
+  const values = command.registeredArguments.flatMap(({ argChoices }) => argChoices ?? []);
   const own: Node = {
     path,
-    words: subcommands.map((sub) => ({ word: sub.name(), text: sub.description() })),
-    options: command.options.flatMap(({ long, description }) => (long ? [{ word: long, text: description }] : [])),
+    words: [
+      ...subcommands.map((sub) => ({ word: sub.name(), text: sub.description() })),
+      ...values.map((word) => ({ word, text: '' })),
+    ],
+    options: command.options.filter(({ hidden }) => !hidden).flatMap(optionWord),
+    leads: subcommands.length > 0,
   };
   return [own, ...subcommands.flatMap((sub) => nodes(sub, path === '' ? sub.name() : `${path} ${sub.name()}`))];
 }
 
 const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 const plain = (text: string): string => text.replace(/[:[\]'"\\`$]/g, ' ').slice(0, 80);
+const list = (words: readonly Word[]): string => words.map(({ word }) => word).join(' ');
 
-function bash(all: readonly Node[]): string {
-  const cases = all
-    .map(({ path, words, options }) => {
-      const list = [...words, ...options].map(({ word }) => word).join(' ');
-      return `    ${quoted(path)}) words=${quoted(list)} ;;`;
-    })
-    .join('\n');
-  return `_cl_client() {
-  local current=\${COMP_WORDS[COMP_CWORD]} path='' word words='' i
-  for ((i = 1; i < COMP_CWORD; i++)); do
-    word=\${COMP_WORDS[i]}
-    case " $(_cl_client_words "$path") " in *" $word "*) case $word in -*) ;; *) path="\${path:+$path }$word" ;; esac ;; esac
-  done
-  words=$(_cl_client_words "$path")
-  COMPREPLY=($(compgen -W "$words" -- "$current"))
-  [[ \${#COMPREPLY[@]} -gt 0 || $current == -* ]] || COMPREPLY=($(compgen -f -- "$current"))
+/** Arms of a `case` over `path option`, for options that take certain words alone. */
+function valueCases(
+  all: readonly Node[],
+  general: readonly OptionWord[],
+  body: (values: readonly string[]) => string,
+): string {
+  const arm = (pattern: string, { word, values }: OptionWord): string[] =>
+    values.length > 0 ? [`    ${pattern}${quoted(` ${word}`)}) ${body(values)} ;;`] : [];
+  return [
+    ...all.flatMap(({ path, options }) => options.flatMap((option) => arm(quoted(path), option))),
+    ...general.flatMap((option) => arm('*', option)),
+  ].join('\n');
 }
+
+function bash(all: readonly Node[], general: readonly OptionWord[]): string {
+  const words = all.map(({ path, words }) => `    ${quoted(path)}) printf '%s' ${quoted(list(words))} ;;`);
+  const options = all.map(({ path, options }) => `    ${quoted(path)}) printf '%s' ${quoted(list(options))} ;;`);
+  const paths = all.map(({ path }) => quoted(path)).join(' | ');
+  return `_cl_client_general=${quoted(list(general))}
 _cl_client_words() {
-  local words=''
   case $1 in
-${cases}
+${words.join('\n')}
   esac
-  printf '%s' "$words"
+}
+_cl_client_options() {
+  case $1 in
+${options.join('\n')}
+  esac
+}
+_cl_client_values() {
+  case $1 in
+${valueCases(all, general, (values) => `printf '%s' ${quoted(values.join(' '))}`)}
+  esac
+}
+_cl_client() {
+  local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]} path='' words i
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    case "\${path:+$path }\${COMP_WORDS[i]}" in
+      ${paths}) path="\${path:+$path }\${COMP_WORDS[i]}" ;;
+    esac
+  done
+  words=$(_cl_client_values "$path $previous")
+  if [[ -z $words ]]; then
+    if [[ $current == -* ]]; then words="$(_cl_client_options "$path") $_cl_client_general"; else words=$(_cl_client_words "$path"); fi
+  fi
+  COMPREPLY=($(compgen -W "$words" -- "$current"))
+  if [[ -z $words && $current != -* ]]; then
+    # Not mapfile: the bash of macOS is older than it.
+    while IFS= read -r i; do COMPREPLY+=("$i"); done < <(compgen -f -- "$current")
+  fi
 }
 complete -o filenames -F _cl_client cl-client
 `;
 }
 
-function zsh(all: readonly Node[]): string {
-  const cases = all
-    .map(({ path, words, options }) => {
-      const list = [...words, ...options].map(({ word, text }) => quoted(`${word}:${plain(text)}`)).join(' ');
-      return `    ${quoted(path)}) list=(${list}) ;;`;
-    })
-    .join('\n');
+function zsh(all: readonly Node[], general: readonly OptionWord[]): string {
+  const array = (words: readonly Word[]): string =>
+    `list=(${words.map(({ word, text }) => quoted(text === '' ? word : `${word}:${plain(text)}`)).join(' ')})`;
+  const everywhere = array(general).replace('list=', 'list+=');
+  const words = all.map(({ path, words }) => `    ${quoted(path)}) ${array(words)} ;;`);
+  const options = all.map(({ path, options }) => `    ${quoted(path)}) ${array(options)} ;;`);
   return `#compdef cl-client
-_cl_client_list() {
+_cl_client_words() {
   list=()
   case $1 in
-${cases}
+${words.join('\n')}
+  esac
+}
+_cl_client_options() {
+  list=()
+  case $1 in
+${options.join('\n')}
+  esac
+  ${everywhere}
+}
+_cl_client_values() {
+  list=()
+  case $1 in
+${valueCases(all, general, (values) => `list=(${values.map(quoted).join(' ')})`)}
   esac
 }
 _cl_client() {
-  local at='' word i
-  local -a list
+  local at='' i
+  local -a list paths
+  paths=(${all.map(({ path }) => quoted(path)).join(' ')})
   for ((i = 2; i < CURRENT; i++)); do
-    word=\${words[i]}
-    _cl_client_list "$at"
-    [[ $word != -* && -n \${(M)list:#$word:*} ]] && at="\${at:+$at }$word"
+    (( \${paths[(Ie)\${at:+$at }\${words[i]}]} )) && at="\${at:+$at }\${words[i]}"
   done
-  _cl_client_list "$at"
-  _describe 'cl-client' list || _files
+  _cl_client_values "$at \${words[CURRENT-1]}"
+  if (( ! \${#list} )); then
+    if [[ \${words[CURRENT]} == -* ]]; then _cl_client_options "$at"; else _cl_client_words "$at"; fi
+  fi
+  if (( \${#list} )); then _describe 'cl-client' list; else _files; fi
 }
 compdef _cl_client cl-client
 `;
 }
 
-function fish(all: readonly Node[]): string {
-  const lines = all.flatMap(({ path, words, options }) => {
-    const here = `__cl_client_at ${quoted(path)}`;
+function fish(all: readonly Node[], general: readonly OptionWord[]): string {
+  const said = ({ text }: Word): string => (text === '' ? '' : ` -d ${quoted(plain(text))}`);
+  const value = ({ takesValue, values }: OptionWord): string =>
+    values.length > 0 ? ` -x -a ${quoted(values.join(' '))}` : takesValue ? ' -r' : '';
+  const lines = all.flatMap(({ path, words, options, leads }) => {
+    const here = `complete -c cl-client -n "__cl_client_at ${quoted(path)}"`;
     return [
-      ...words.map(({ word, text }) => `complete -c cl-client -n "${here}" -f -a ${word} -d ${quoted(plain(text))}`),
-      ...options.map(
-        ({ word, text }) => `complete -c cl-client -n "${here}" -l ${word.slice(2)} -d ${quoted(plain(text))}`,
-      ),
+      ...(leads ? [`${here} -f`] : []),
+      ...words.map((word) => `${here} -f -a ${word.word}${said(word)}`),
+      ...options.map((option) => `${here} -l ${option.word.slice(2)}${value(option)}${said(option)}`),
     ];
   });
   return `function __cl_client_at
-  set -l words (commandline -opc)[2..-1]
-  set -l path
-  for word in $words
-    string match -q -- '-*' $word; or set path $path $word
+  set -l paths ${all.map(({ path }) => quoted(path)).join(' ')}
+  set -l at ''
+  for word in (commandline -opc)[2..-1]
+    set -l next (string trim "$at $word")
+    contains -- $next $paths; and set at $next
   end
-  test "$path" = "$argv[1]"
+  test "$at" = "$argv[1]"
 end
+${general.map((option) => `complete -c cl-client -l ${option.word.slice(2)}${value(option)}${said(option)}`).join('\n')}
 ${lines.join('\n')}
 `;
 }
 
-/** A script that a shell reads to complete commands and options. */
+/** A script that a shell reads to complete commands, options and values. */
 export function completionScript(program: Command, shell: Shell): string {
-  const all = nodes(program);
-  return { bash, zsh, fish }[shell](all);
+  const [top, ...rest] = nodes(program);
+  const hidden = new Set(program.commands[0]?.options.flatMap((option) => (option.hidden ? [option.long] : [])));
+  const options = top?.options ?? [];
+  const all = [...(top ? [{ ...top, options: options.filter(({ word }) => !hidden.has(word)) }] : []), ...rest];
+  return { bash, zsh, fish }[shell](
+    all,
+    options.filter(({ word }) => hidden.has(word)),
+  );
 }

@@ -1,7 +1,8 @@
-import type { ClServer, Credentials, Transport } from '@cl-server/client';
+import type { ClServer, Transport } from '@cl-server/client';
 import { configFolder } from './config/folder.js';
 import { Profiles } from './config/profiles.js';
 import { FileTokenStore } from './config/session-file.js';
+import { type Identity, identityOf } from './identity.js';
 import { Output } from './io/output.js';
 import type { Format, Streams } from './io/terminal.js';
 
@@ -25,6 +26,10 @@ export interface GlobalOptions {
   readonly mqttUrl?: string;
   readonly token?: string;
   readonly transport?: Transport | 'poll';
+  readonly loginUsername?: string;
+  readonly loginPassword?: string;
+  /** False with `--no-auth` before the command. */
+  readonly sendLogin?: boolean;
 }
 
 export const formatOf = ({ json, ndjson, quiet }: GlobalOptions): Format =>
@@ -64,14 +69,20 @@ export class Context {
     return this.options.profile || this.world.env.CL_PROFILE || (await this.profiles.current());
   }
 
-  /** The platform, with the session of the profile. The SDK is loaded now. */
+  /** The platform, with whatever login the command line, the environment or the profile gives. The SDK is loaded now. */
   platform(): Promise<ClServer> {
-    this.#platform ??= this.#connect();
+    this.#platform ??= this.#connect(identityOf(this.options, this.world));
     return this.#platform;
   }
 
-  async #connect(): Promise<ClServer> {
-    const [{ ClServer, JWTAuthProvider, resolveUrls }, profile] = await Promise.all([
+  /** The platform with the login that the profile keeps: for commands that change what is kept. */
+  keptPlatform(): Promise<ClServer> {
+    this.#platform ??= this.#connect({ kind: 'kept' });
+    return this.#platform;
+  }
+
+  async #connect(identity: Identity): Promise<ClServer> {
+    const [{ ClServer, JWTAuthProvider, NoAuthProvider, resolveUrls }, profile] = await Promise.all([
       import('@cl-server/client'),
       this.profileName(),
     ]);
@@ -93,13 +104,13 @@ export class Context {
       }),
     };
     const urls = resolveUrls(sources);
-    const token = this.options.token ?? env.CL_TOKEN;
     const log = (line: string): unknown => this.world.stderr.write(`${line}\n`);
     return new ClServer({
       urls,
-      ...(token ? { auth: new JWTAuthProvider(token) } : {}),
-      tokenStore: new FileTokenStore(this.configFolder, profile, urls.auth),
-      credentials: () => environmentLogin(env),
+      ...(identity.kind === 'guest' && { auth: new NoAuthProvider() }),
+      ...(identity.kind === 'token' && { auth: new JWTAuthProvider(identity.token) }),
+      ...(identity.kind === 'login' && { credentials: identity.credentials }),
+      ...(identity.kind === 'kept' && { tokenStore: new FileTokenStore(this.configFolder, profile, urls.auth) }),
       transports: transportsOf(this.options.transport),
       ...(this.options.debug && {
         http: {
@@ -117,12 +128,6 @@ export class Context {
       () => undefined,
     );
   }
-}
-
-/** A login for programs that keep nothing: `CL_USERNAME` and `CL_PASSWORD`. */
-function environmentLogin(env: World['env']): Credentials | undefined {
-  const { CL_USERNAME: username, CL_PASSWORD: password } = env;
-  return username && password ? { username, password } : undefined;
 }
 
 function defined<T extends object>(values: T): Partial<{ [K in keyof T]: NonNullable<T[K]> }> {

@@ -47,6 +47,8 @@ const VALUED = new Set([
   '--compute-url',
   '--mqtt-url',
   '--token',
+  '--username',
+  '--password',
   '--transport',
 ]);
 

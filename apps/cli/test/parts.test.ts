@@ -4,9 +4,13 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import { tempDir, which } from '@cl-server/testing';
 import { describe, expect, it } from 'vitest';
+import type { GlobalOptions } from '../src/context.js';
 import { failureOf } from '../src/failure.js';
+import { destination } from '../src/files/destination.js';
 import { expandInputs, globPattern } from '../src/files/inputs.js';
+import { type Identity, identityOf } from '../src/identity.js';
 import { EXIT } from '../src/index.js';
+import { InOrder } from '../src/io/in-order.js';
 import { Output } from '../src/io/output.js';
 import { bytesText } from '../src/io/progress.js';
 import { schemaOptions } from '../src/tasks/schema-options.js';
@@ -109,6 +113,52 @@ describe('output', () => {
   });
 });
 
+it('saves in a folder under the name that the thing has, else as it was told', async () => {
+  using dir = tempDir();
+  expect(await destination(dir.path, 'a.jpg')).toBe(path.join(dir.path, 'a.jpg'));
+  expect(await destination('not/there/', 'a.jpg')).toBe('not/there/a.jpg');
+  expect(await destination('not/there', 'a.jpg')).toBe('not/there');
+});
+
+describe('whose calls they are', () => {
+  const whose = (options: GlobalOptions, env: Record<string, string> = {}): unknown =>
+    identityOf(options, testWorld(env));
+  const loginOf = async (options: GlobalOptions, env: Record<string, string> = {}): Promise<unknown> =>
+    (identityOf(options, testWorld(env)) as Extract<Identity, { kind: 'login' }>).credentials();
+  const TOKEN = { CL_TOKEN: 'of the environment' };
+  const LOGIN = { CL_USERNAME: 'env', CL_PASSWORD: 'of env' };
+
+  it('is said by options before the environment, and by that before what is kept', async () => {
+    expect(whose({})).toEqual({ kind: 'kept' });
+    expect(whose({}, TOKEN)).toEqual({ kind: 'token', token: 'of the environment' });
+    expect(await loginOf({}, LOGIN)).toEqual({ username: 'env', password: 'of env' });
+    expect(await loginOf({ loginUsername: 'a', loginPassword: 'b' }, { ...TOKEN, ...LOGIN })).toEqual({
+      username: 'a',
+      password: 'b',
+    });
+    expect(await loginOf({ loginPassword: 'b' }, { ...TOKEN, ...LOGIN })).toEqual({ username: 'env', password: 'b' });
+    expect(whose({ token: 't' }, LOGIN)).toEqual({ kind: 'token', token: 't' });
+    expect(whose({ sendLogin: false }, { ...TOKEN, ...LOGIN })).toEqual({ kind: 'guest' });
+  });
+
+  it('is not guessed from a half of a login', async () => {
+    expect(() => whose({ loginPassword: 'b' })).toThrow(/--username/);
+    await expect(loginOf({ loginUsername: 'a' })).rejects.toThrow(/--password/);
+  });
+});
+
+it('hands results on in order, as soon as those before have ended', async () => {
+  const seen: string[] = [];
+  const lines = new InOrder<string>(async (text) => void seen.push(text));
+  await lines.settle(1, 'one');
+  expect(seen).toEqual([]);
+  await lines.settle(0, 'zero');
+  expect(seen).toEqual(['zero', 'one']);
+  await lines.settle(3, 'three');
+  await lines.settle(2, undefined);
+  expect(seen).toEqual(['zero', 'one', 'three']);
+});
+
 describe('options from a schema', () => {
   const schema = {
     properties: { level: { type: 'integer' }, deep_scan: { type: 'boolean' }, mode: { enum: ['a', 'b'] } },
@@ -129,7 +179,8 @@ describe('the command line', () => {
   it('answers a wrong one with 2, and help with 0', async () => {
     expect((await run({}, ['no-such-command'])).code).toBe(EXIT.usage);
     expect((await run({}, ['store', 'list', '--no-such-option'])).code).toBe(EXIT.usage);
-    expect((await run({}, ['jobs', 'list', '--limit', 'x'])).code).toBe(EXIT.usage);
+    for (const words of ['jobs list --limit x', 'jobs list --limit 0', 'hash compute x -c 0', 'hash compute x -t -1'])
+      expect([words, (await run({}, words.split(' '))).code]).toEqual([words, EXIT.usage]);
     const help = await run({}, ['--help']);
     expect([help.code, help.err]).toEqual([EXIT.ok, '']);
     expect((await run({}, ['store', '--help'])).out).toContain('upload');
@@ -170,13 +221,40 @@ describe('the command line', () => {
   it.each(['bash', 'zsh', 'fish'])('completes in %s', async (shell) => {
     const { out } = await run({}, ['completion', shell]);
     for (const word of ['media-thumbnail', 'generate', 'upload', 'persons']) expect(out).toContain(word);
-    const program = which(shell);
-    if (!program) return;
-    // From a file: fish's script is longer than one argument may be.
     using dir = tempDir();
-    const file = path.join(dir.path, `completion.${shell}`);
-    fs.writeFileSync(file, out);
-    execFileSync(program, [shell === 'fish' ? '--no-execute' : '-n', file]);
+    const script = path.join(dir.path, 'completion');
+    fs.writeFileSync(script, out);
+    const program = which(shell);
+    if (program) execFileSync(program, [shell === 'fish' ? '--no-execute' : '-n', script]);
+  });
+
+  /** What a shell offers after these words, the last of which is being typed. */
+  const offers: Readonly<Record<string, (script: string, words: readonly string[]) => string>> = {
+    bash: (script, words) => {
+      const asked = `COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _cl_client; printf '%s\\n' "\${COMPREPLY[@]}"`;
+      return execFileSync('bash', ['-c', `. ${script}; ${asked}`, 'bash', ...words], { encoding: 'utf8' });
+    },
+    fish: (script, words) =>
+      execFileSync('fish', ['--no-config', '-c', `source ${script}; complete -C "$argv"`, words.join(' ')], {
+        encoding: 'utf8',
+      }),
+  };
+  it.each(Object.keys(offers).filter((shell) => which(shell)))('offers in %s what can follow', async (shell) => {
+    using dir = tempDir();
+    const script = path.join(dir.path, 'completion');
+    fs.writeFileSync(script, (await run({}, ['completion', shell])).out);
+    const offered = (...words: string[]): string[] =>
+      (offers[shell]?.(script, ['cl-client', ...words]) ?? '')
+        .split('\n')
+        .map((line) => line.split('\t')[0] ?? '')
+        .filter(Boolean);
+    expect(offered('store', 'upl').sort()).toEqual(['upload', 'uploads']);
+    expect(offered('--json', 'store', 'get', '5', '--ver')).toEqual(['--version']);
+    expect(offered('store', 'get', '--transport', 's')).toEqual(['sse']);
+    expect(offered('store', 'get', '--nd')).toEqual(['--ndjson']);
+    expect(offered('image-conversion', 'convert', '--format', 'w')).toEqual(['webp']);
+    expect(offered('completion', '').sort()).toEqual(['bash', 'fish', 'zsh']);
+    expect(offered('hash', 'compute', 'package.j')).toEqual(['package.json']);
   });
 });
 

@@ -5,8 +5,8 @@ import path from 'node:path';
 import { hasMedia, mediaFile, projectRoot, type TempDir, tempDir } from '@cl-server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { endPlatform, PASSWORD, startTestPlatform, type TestPlatform } from '../../server/test/platform/support.js';
-import { EXIT } from '../src/index.js';
-import { run } from './support/world.js';
+import { EXIT, main } from '../src/index.js';
+import { run, testWorld } from './support/world.js';
 
 const built = fs.existsSync(path.join(projectRoot, 'apps/server/dist/main.js'));
 
@@ -61,6 +61,22 @@ describe.runIf(built)('cl-client', () => {
     expect((await run({ ...bare, CL_TOKEN: token }, ['jobs', 'list', '--json'])).code).toBe(EXIT.ok);
   });
 
+  it('takes a login before any command, for that command alone', async () => {
+    const kept = fs.readFileSync(path.join(home.path, 'sessions.json'), 'utf8');
+    const admin = ['--username', 'admin', '--password', PASSWORD];
+    const { id } = (await cl(...admin, 'user', 'create', 'eve', 'her password 1', '--json')).json<{ id: number }>();
+    const eve = ['--username', 'eve', '--password', 'her password 2'];
+    // The one password is the caller's, the other the user's.
+    expect((await cl(...admin, 'user', 'update', 'eve', '--password', 'her password 2')).code).toBe(EXIT.ok);
+    expect((await cl(...eve, 'whoami', '--json')).json()).toMatchObject({ id, username: 'eve' });
+    const asEve = { ...env, CL_USERNAME: 'eve', CL_PASSWORD: 'her password 2' };
+    expect((await run(asEve, ['whoami', '--quiet'])).out.trim()).toBe('eve');
+    expect((await cl('--username', 'admin', '--password', 'not this', 'whoami')).code).toBe(EXIT.auth);
+    expect((await cl('--no-auth', 'whoami')).code).toBe(EXIT.auth);
+    await cl('user', 'delete', 'eve', '--yes');
+    expect(fs.readFileSync(path.join(home.path, 'sessions.json'), 'utf8')).toBe(kept);
+  });
+
   it('refuses a wrong password on stderr, with nothing on stdout', async () => {
     const { code, out, err } = await cl('login', '-u', 'admin', '-p', 'wrong password');
     expect({ code, out }).toEqual({ code: EXIT.auth, out: '' });
@@ -99,6 +115,24 @@ describe.runIf(built)('cl-client', () => {
     expect(outcomes(second)).toEqual(['a.jpg present', 'c.jpg uploaded', 'sub/b.jpg present']);
   });
 
+  it('when interrupted says how far it came', async () => {
+    using dir = folder(Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`${i}.jpg`, `interrupted ${i}`])));
+    const interrupt = new AbortController();
+    const world = testWorld(env, '', interrupt.signal);
+    const write = world.stdout.write.bind(world.stdout);
+    world.stdout.write = ((text: string) => {
+      if (text.includes('7.jpg')) interrupt.abort();
+      return write(text);
+    }) as typeof world.stdout.write;
+    expect(await main(['store', 'upload', dir.path, '-r', '-c', '2', '--ndjson'], world)).toBe(EXIT.interrupted);
+    const sent = world.out().trim().split('\n').length;
+    expect(sent).toBeLessThan(40);
+    const again = await cl('store', 'upload', dir.path, '-r');
+    const [, uploaded, present] = /(\d+) uploaded, (\d+) there already, 0 failed/.exec(again.err)?.map(Number) ?? [];
+    expect(present).toBeGreaterThanOrEqual(sent);
+    expect((uploaded ?? 0) + (present ?? 0)).toBe(40);
+  });
+
   it('goes on when one of several fails, and ends with a failure', async () => {
     using dir = folder({ 'good.jpg': 'fine', 'bad.jpg': 'gone' });
     fs.chmodSync(path.join(dir.path, 'bad.jpg'), 0);
@@ -107,6 +141,8 @@ describe.runIf(built)('cl-client', () => {
     const { code, err } = await cl('image-conversion', 'convert', ...tasks, '--format', 'png', '--json');
     expect(code).toBe(EXIT.failed);
     expect(err).toContain('2 of 2 failed');
+    fs.writeFileSync(path.join(dir.path, 'empty.jpg'), '');
+    expect((await cl('store', 'upload', path.join(dir.path, 'empty.jpg'))).err).toContain('the file is empty');
   });
 
   it('changes what is given and keeps the rest', async () => {
@@ -143,6 +179,45 @@ describe.runIf(built)('cl-client', () => {
     const to = path.join(dir.path, 'results');
     await cl('exif', 'extract', path.join(dir.path, 'a.txt'), path.join(dir.path, 'b.txt'), '--output-dir', to);
     expect(fs.readdirSync(to)).toEqual(['a.json', 'b.json']);
+    await cl('exif', 'extract', path.join(dir.path, 'a.txt'), '--output', dir.path);
+    expect(fs.existsSync(path.join(dir.path, 'a.json'))).toBe(true);
+  });
+
+  it('understands what scripts for its forerunners say', async () => {
+    using dir = folder({ 'old.jpg': 'old ways' });
+    const created = await cl('store', 'create', '--label', 'Old ways', '--collection', '--json');
+    const { id: parent } = created.json<{ id: number }>();
+    const file = path.join(dir.path, 'old.jpg');
+    const sent = await cl('--json', 'store', 'upload', file, '--label', 'Old', '--parent-id', String(parent), '--yes');
+    const { id, parent_id } = sent.json<{ id: number; parent_id: number }>();
+    expect(parent_id).toBe(parent);
+    const saved = path.join(dir.path, 'saved.json');
+    const read = <T>(): T => JSON.parse(fs.readFileSync(saved, 'utf8')) as T;
+    expect((await cl('store', 'get', String(id), '--version', '1', '-o', saved)).out).toBe('');
+    expect(read()).toMatchObject({ id, label: 'Old' });
+    await cl('store', 'list', '--page', '1', '--search', 'Old', '-o', saved);
+    expect(read<{ items: { id: number }[] }>().items.map((item) => item.id)).toContain(id);
+    await cl('store', 'versions', String(id), '-o', saved);
+    expect(read()).toMatchObject([{ version: 1 }]);
+    expect((await cl('store', 'intelligence', String(id), '-o', saved)).code).toBe(EXIT.ok);
+    expect((await cl('store', 'jobs', String(id), '--json')).json()).toEqual(expect.any(Array));
+    expect((await cl('store', 'face', 'delete', '999', '--yes')).code).toBe(EXIT.notFound);
+    const user = await cl(
+      'admin',
+      'user',
+      'create',
+      'old',
+      'long enough 1',
+      '--permissions',
+      'media_store_read',
+      '--json',
+    );
+    expect(user.json()).toMatchObject({ permissions: ['media_store_read'] });
+    const users = (await cl('admin', 'user', 'list', '--skip', '1', '--limit', '1', '--json')).json<object[]>();
+    expect(users).toMatchObject([{ username: 'old' }]);
+    await cl('user', 'delete', 'old', '--yes');
+    expect((await cl('compute', 'hash', 'compute', file, '-w', '-t', '30')).code).toBe(EXIT.ok);
+    await cl('store', 'delete', String(parent), '--yes');
   });
 
   it('manages jobs', async () => {

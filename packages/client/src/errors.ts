@@ -124,7 +124,10 @@ const BY_STATUS: Readonly<Record<number, new (info: ApiErrorInfo) => ApiError>> 
   507: StorageFullError,
 };
 
-/** The error class of a status. */
+/**
+ * The error class of a status.
+ * @internal
+ */
 export function apiError(info: ApiErrorInfo): ApiError {
   const Kind = BY_STATUS[info.status] ?? (info.status >= 500 ? ServerError : ApiError);
   return new Kind(info);
@@ -200,6 +203,15 @@ export class WorkerUnavailableError extends ClError {
   }
 }
 
-/** Whether something thrown means that the caller's own `AbortSignal` ended the call. */
+/**
+ * Whether something thrown means that the caller's own `AbortSignal` ended the call.
+ *
+ * @example
+ * ```ts
+ * await compute.hash.compute('photo.jpg', { signal }).settled().catch((error: unknown) => {
+ *   if (!sdk.isAbort(error)) throw error;
+ * });
+ * ```
+ */
 export const isAbort = (error: unknown): boolean =>
   error instanceof Error && error.name === 'AbortError' && !(error instanceof ClError);

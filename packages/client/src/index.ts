@@ -23,17 +23,19 @@ export type { Downloaded, DownloadOptions } from './files/download.js';
 export * from './files/map.js';
 export { isMediaName, mediaTypeOf } from './files/media-type.js';
 export type { ResumableOptions } from './files/resumable.js';
-export type { FileData, FileInput, NamedFile } from './files/source.js';
+export type { FileBody, FileData, FileInput, NamedFile } from './files/source.js';
 export type { Fields, OnProgress, Progress } from './http/body.js';
 export {
   type CallOptions,
   HttpClient,
   type HttpClientOptions,
+  type OpenAnswer,
   type RequestSpec,
   type RequestTrace,
 } from './http/http-client.js';
 export type { RetryPolicy } from './http/retry.js';
 export * from './http/system-client.js';
+export type { JobChannel, JobListener } from './jobs/channel.js';
 export type { PollPolicy } from './jobs/follow.js';
 export { JobHandle, type WaitOptions } from './jobs/job-handle.js';
 export * from './jobs/jobs-client.js';

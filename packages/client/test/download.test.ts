@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { type TempDir, tempDir } from '@cl-server/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { StoreClient } from '../src/index.js';
+import { FileError, StoreClient } from '../src/index.js';
 import { startServer, type TestServer } from './support/server.js';
 
 const CONTENT = randomBytes(2_000_000);
@@ -40,7 +40,7 @@ afterEach(async () => {
 });
 
 const dest = () => path.join(dir.path, 'deep', 'copy.bin');
-const download = () => new StoreClient({ baseUrl: server.url, retry: { retries: 0 } }).media.download(1, dest());
+const download = (to = dest()) => new StoreClient({ baseUrl: server.url, retry: { retries: 0 } }).media.download(1, to);
 const left = () => fs.readdirSync(path.dirname(dest()));
 
 describe('a download', () => {
@@ -94,4 +94,14 @@ describe('a download', () => {
     expect(server.received.at(-1)?.headers.range).toMatch(/^bytes=[1-9]\d+-$/);
     expect(left()).toEqual(['copy.bin']);
   }, 20_000);
+
+  it('to where no file can be says so, and leaves nothing', async () => {
+    fs.mkdirSync(dest(), { recursive: true });
+    await expect(download()).rejects.toThrow(/copy.bin: it is a folder/);
+    expect(left()).toEqual(['copy.bin']);
+    fs.rmdirSync(dest());
+    fs.writeFileSync(dest(), '');
+    await expect(download(path.join(dest(), 'below'))).rejects.toThrow(FileError);
+    expect(left()).toEqual(['copy.bin']);
+  });
 });

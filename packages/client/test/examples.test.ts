@@ -1,11 +1,13 @@
-/** What the doc comments and the guide show compiles against the SDK as it is. */
+/** Every public method has an example, and what doc comments and guide show compiles against the SDK as it is. */
 import fs from 'node:fs';
 import path from 'node:path';
 import { projectRoot } from '@cl-server/testing';
+import { Application, ReflectionKind, type SignatureReflection } from 'typedoc';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 
-const SOURCES = path.join(projectRoot, 'packages/client/src');
+const ROOT = path.join(projectRoot, 'packages/client');
+const SOURCES = path.join(ROOT, 'src');
 
 /** What an example may take for granted. */
 const PRELUDE = `
@@ -43,10 +45,36 @@ function examples(): Example[] {
 const wrapped = (code: string): string =>
   `${PRELUDE}\nexport async function example() {\n${code.replace(/^import .*$/gm, '')}\n}\n`;
 
+/** Schemas' helpers of the contract are exported as types alone: nobody can call them. */
+const isOurs = ({ sources }: SignatureReflection): boolean =>
+  sources?.some(({ fullFileName }) => fullFileName.startsWith(`${SOURCES}/`)) ?? false;
+
+const hasExample = ({ comment }: SignatureReflection): boolean =>
+  comment?.blockTags.some(
+    ({ tag, content }) => tag === '@example' && content.some(({ text }) => /^```ts/m.test(text)),
+  ) ?? false;
+
 describe('examples', () => {
   const all = examples();
 
-  it('are many', () => expect(all.length).toBeGreaterThan(130));
+  it('are many', () => expect(all.length).toBeGreaterThan(150));
+
+  it('are there for every public method and function', async () => {
+    const application = await Application.bootstrap({
+      options: path.join(ROOT, 'typedoc.json'),
+      entryPoints: [path.join(SOURCES, 'index.ts')],
+      tsconfig: path.join(ROOT, 'tsconfig.json'),
+    });
+    const project = (await application.convert()) ?? expect.fail('TypeDoc cannot read the sources');
+    const callable = project
+      .getReflectionsByKind(ReflectionKind.Method | ReflectionKind.Function)
+      // An interface's methods are there to be written by its user.
+      .filter(({ parent }) => parent?.kindOf(ReflectionKind.Interface) !== true)
+      .flatMap((reflection) => (reflection.isDeclaration() ? (reflection.signatures ?? []) : []))
+      .filter(isOurs);
+    expect(callable.length).toBeGreaterThan(140);
+    expect(callable.filter((one) => !hasExample(one)).map((one) => one.parent.getFullName())).toEqual([]);
+  }, 60_000);
 
   it('compile', () => {
     const texts = new Map(all.map(({ code }, i) => [path.join(SOURCES, `example-${i}.ts`), wrapped(code)]));

@@ -5,7 +5,9 @@ import { eventually, hasMedia, mediaFile, projectRoot, tempDir } from '@cl-serve
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   endPlatform,
+  HELD_TASK,
   PASSWORD,
+  startSecondAuth,
   startTestPlatform,
   type TestPlatform,
 } from '../../../apps/server/test/platform/support.js';
@@ -42,7 +44,7 @@ describe.runIf(built)('the platform', () => {
     });
 
   beforeAll(async () => {
-    platform = await startTestPlatform();
+    platform = await startTestPlatform({ held: HELD_TASK });
     cl = connect();
     await cl.session.login('admin', PASSWORD);
   }, 120_000);
@@ -182,52 +184,90 @@ describe.runIf(built)('the platform', () => {
   });
 
   describe('by MQTT, server-sent events and polling alike nothing is lost', () => {
-    /** Submits some jobs in each way, lets something happen when they are queued, and waits for all. */
-    const through = async (clients: readonly ClServer[], what: string, happen: () => unknown): Promise<void> => {
-      const jobs = clients.flatMap((client, by) =>
-        Array.from({ length: 4 }, (_, i) => client.compute.hash.compute(new Blob([`${what} ${by} ${i}`]))),
-      );
+    let held = 0;
+
+    /** Starts jobs in each way that cannot end before `happen` is over, and waits for all. */
+    const through = async (clients: readonly ClServer[], happen: () => unknown): Promise<void> => {
+      held += 1;
+      const until = path.join(platform.dir.path, `go-on-${held}`);
+      const jobs = clients.flatMap(({ compute }) => [1, 2].map(() => compute.run('held', undefined, { until })));
       await Promise.all(jobs.map(({ created }) => created));
+      await eventually(() => jobs.some(({ state }) => state === 'processing'), { what: 'a job under way' });
       await happen();
+      fs.writeFileSync(until, '');
       const ended = await Promise.all(jobs);
-      expect(ended.map(({ status }) => status)).toEqual(jobs.map(() => 'completed'));
+      expect(ended.map(({ task_output }) => task_output)).toEqual(jobs.map(() => ({ done: true })));
     };
-    const inEachWay = async (work: (clients: readonly ClServer[]) => Promise<void>): Promise<void> => {
-      const clients = TRANSPORTS.map(([, transports]) => connect(transports));
+    const inEachWay = async (
+      work: (clients: readonly ClServer[]) => Promise<void>,
+      client: (transports: readonly Transport[]) => ClServer = connect,
+    ): Promise<void> => {
+      const clients = TRANSPORTS.map(([, transports]) => client(transports));
       try {
         await work(clients);
       } finally {
-        for (const client of clients) await client.close();
+        for (const each of clients) await each.close();
       }
     };
+    const isRefused = async (token: string): Promise<boolean> => {
+      const headers = { authorization: `Bearer ${token}` };
+      return (await fetch(`${platform.urls.compute}/jobs`, { headers })).status === 401;
+    };
+    const tokensOf = (clients: readonly ClServer[]) => Promise.all(clients.map(({ session }) => session.getToken()));
+    const allRefused = async (tokens: readonly string[]): Promise<boolean> =>
+      (await Promise.all(tokens.map(isRefused))).every(Boolean);
 
     it('when the broker is killed in the middle', () =>
-      inEachWay((clients) => through(clients, 'broker', () => platform.launcher.kill('cl-broker'))));
+      inEachWay((clients) => through(clients, () => platform.launcher.kill('cl-broker'))));
 
     it('when compute is killed in the middle', async () => {
-      await inEachWay((clients) => through(clients, 'compute', () => platform.launcher.kill('compute-server')));
+      await inEachWay((clients) => through(clients, () => platform.launcher.kill('compute-server')));
       await eventually(() => cl.compute.system.live(), { within: 30_000 });
     });
 
-    it('when the token dies in the middle', async () => {
+    it('when the password changes in the middle', async () => {
       const credentials = { username: 'mortal', password: 'long enough 1' };
       const user = await cl.auth.users.create({ ...credentials, permissions: ['ai_inference_support'] });
-      const clients = TRANSPORTS.map(
-        ([, transports]) => new ClServer({ urls: platform.urls, transports, credentials: () => credentials }),
-      );
-      const tokens = () => Promise.all(clients.map((client) => client.session.getToken()));
-      const before = await tokens();
-      await through(clients, 'token', () => cl.auth.users.update(user.id, { password: credentials.password }));
-      await eventually(
-        async () => {
-          await Promise.all(clients.map((client) => client.compute.jobs.page({ limit: 1 })));
-          return (await tokens()).every((token, i) => token !== before[i]);
-        },
-        { within: 20_000, what: 'a new token for each' },
-      );
-      for (const client of clients) await client.close();
+      const client = (transports: readonly Transport[]): ClServer =>
+        new ClServer({ urls: platform.urls, transports, credentials: () => credentials });
+      await inEachWay(async (clients) => {
+        const before = await tokensOf(clients);
+        await through(clients, async () => {
+          await cl.auth.users.update(user.id, { password: credentials.password });
+          await eventually(() => allRefused(before), { what: 'the end of the tokens' });
+        });
+      }, client);
       await cl.auth.users.delete(user.id);
     });
+
+    it.each([
+      // Over before any look at a job could notice that the end is near.
+      { seconds: 3, means: 'logging in again', credentials: () => ({ username: 'admin', password: PASSWORD }) },
+      // Its last fifth is longer than the pause between two looks, as with every lifetime that can be set.
+      { seconds: 30, means: 'refreshing alone', credentials: undefined },
+    ])(
+      'when the token expires in the middle, by $means',
+      async ({ seconds, credentials }) => {
+        const auth = await startSecondAuth(platform, seconds);
+        const urls = { ...platform.urls, auth: auth.url };
+        try {
+          await inEachWay(
+            async (clients) => {
+              await Promise.all(clients.map(({ session }) => session.login('admin', PASSWORD)));
+              const before = await tokensOf(clients);
+              await through(clients, () =>
+                eventually(() => allRefused(before), { within: (seconds + 20) * 1000, every: 250, what: 'their end' }),
+              );
+            },
+            (transports) =>
+              new ClServer({ urls, transports, credentials, poll: { firstMs: 250, factor: 1.5, maxMs: 2_000 } }),
+          );
+        } finally {
+          await auth.close();
+        }
+      },
+      90_000,
+    );
 
     it('on a slow link, where what moves, however slowly, is not given up', async () => {
       const link = await slowLink(platform.urls.compute, 100_000);

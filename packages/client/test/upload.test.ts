@@ -83,4 +83,10 @@ describe('a file to upload', () => {
     await expect(upload).rejects.toThrow(message);
     expect(server.received).toHaveLength(0);
   });
+
+  it('that is no file at all is named, not taken for a server that is away', async () => {
+    for (const input of [{ width: 3 }, 42, null] as unknown as FileInput[])
+      await expect(store().entities.upload(input)).rejects.toBeInstanceOf(FileError);
+    expect(server.received).toHaveLength(0);
+  });
 });

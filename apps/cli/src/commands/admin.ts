@@ -1,12 +1,15 @@
 import type { AuditAction, AuditEntry } from '@cl-server/client';
 import type { Command } from 'commander';
-import { group, integer, leafMaker, onOff } from '../command.js';
+import { count, group, integer, leafMaker, ON_OFF, onOff } from '../command.js';
 import type { Context, World } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import { confirmed } from '../io/prompt.js';
 import { timeText } from '../views.js';
 import { register as registerUsers } from './user.js';
 import { capabilities } from './workers.js';
+
+const SERVICES = ['auth', 'store', 'compute'] as const;
+const isService = (word: string): word is (typeof SERVICES)[number] => (SERVICES as readonly string[]).includes(word);
 
 /** A command that prints what one call gives. */
 type Ask = (context: Context) => Promise<unknown>;
@@ -24,9 +27,11 @@ function registerStore(admin: Command, world: World): void {
   leaf('get-guest-mode', 'Whether anyone may read').does<[], object>(
     prints(async (c) => ({ guest_mode: (await (await of(c)).preferences(c.call)).guest_mode })),
   );
-  leaf('set-guest-mode <on|off>', 'Let anyone read, or only users with the right').does<[string], object>(
-    async (context, word) => context.out.one(await (await of(context)).setGuestMode(onOff(word), context.call)),
-  );
+  leaf('set-guest-mode <on|off>', 'Let anyone read, or only users with the right')
+    .suggest(ON_OFF)
+    .does<[string], object>(async (context, word) =>
+      context.out.one(await (await of(context)).setGuestMode(onOff(word), context.call)),
+    );
   leaf('audit-report', 'Compare database and media folder')
     .option('--verify', 'read every file; slow')
     .does<[], { readonly verify?: boolean }>(async (context, { verify = false }) =>
@@ -63,15 +68,19 @@ function registerCompute(admin: Command, world: World): void {
   guest('get', 'Show it').does<[], object>(
     prints(async (c) => ({ guest_mode: await (await of(c)).guestMode(c.call) })),
   );
-  guest('set <on|off>', 'Change it').does<[string], object>(async (context, word) =>
-    context.out.one(await (await of(context)).setGuestMode(onOff(word), context.call)),
-  );
+  guest('set <on|off>', 'Change it')
+    .suggest(ON_OFF)
+    .does<[string], object>(async (context, word) =>
+      context.out.one(await (await of(context)).setGuestMode(onOff(word), context.call)),
+    );
   leaf('get-guest-mode', 'The same as guest-mode get').does<[], object>(
     prints(async (c) => ({ guest_mode: await (await of(c)).guestMode(c.call) })),
   );
-  leaf('set-guest-mode <on|off>', 'The same as guest-mode set').does<[string], object>(async (context, word) =>
-    context.out.one(await (await of(context)).setGuestMode(onOff(word), context.call)),
-  );
+  leaf('set-guest-mode <on|off>', 'The same as guest-mode set')
+    .suggest(ON_OFF)
+    .does<[string], object>(async (context, word) =>
+      context.out.one(await (await of(context)).setGuestMode(onOff(word), context.call)),
+    );
   leaf('storage', 'Bytes of all job files').does<[], object>(prints(async (c) => (await of(c)).storageSize(c.call)));
   leaf('cleanup', 'Remove jobs that ended some days ago')
     .option('--days <n>', 'at least so many (default: 7)', integer)
@@ -99,7 +108,7 @@ function registerAuth(admin: Command, world: World): void {
   leaf('audit', 'Security-relevant changes, the newest first')
     .option('--action <action>', 'only this, e.g. user.created')
     .option('--user <id>', 'only by or to this user', integer)
-    .option('-l, --limit <n>', 'how many (default: 50)', integer)
+    .option('-l, --limit <n>', 'how many (default: 50)', count)
     .does<[], { readonly action?: AuditAction; readonly user?: number; readonly limit?: number }>(
       async (context, { action, user, limit = 50 }) => {
         const filters = { ...(action && { action }), ...(user !== undefined && { user_id: user }) };
@@ -129,12 +138,11 @@ export function register(program: Command, world: World): void {
   registerStore(admin, world);
   registerCompute(admin, world);
   registerAuth(admin, world);
-  leafMaker(admin, world)('metrics <service>', 'Metrics of auth, store or compute').does<[string], object>(
-    async (context, service) => {
+  leafMaker(admin, world)('metrics <service>', 'Metrics of auth, store or compute')
+    .suggest(SERVICES)
+    .does<[string], object>(async (context, service) => {
       const platform = await context.platform();
-      if (service !== 'auth' && service !== 'store' && service !== 'compute')
-        throw new CliError(`It should be auth, store or compute: ${service}`, EXIT.usage);
+      if (!isService(service)) throw new CliError(`It should be auth, store or compute: ${service}`, EXIT.usage);
       context.out.write(await platform[service].system.metrics(context.call));
-    },
-  );
+    });
 }

@@ -1,6 +1,6 @@
 import type { JobEvent } from '@cl-server/client';
 import type { Command } from 'commander';
-import { group, leafMaker } from '../command.js';
+import { count, group, leafMaker } from '../command.js';
 import type { Context, World } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import { timeText } from '../views.js';
@@ -10,7 +10,7 @@ interface TailOptions {
   readonly workers?: boolean;
   readonly items?: boolean;
   readonly topic?: string;
-  readonly count?: string;
+  readonly count?: number;
 }
 
 const parsed = (payload: string): unknown => {
@@ -40,7 +40,7 @@ async function tail(context: Context, options: TailOptions): Promise<void> {
     ...(options.items ? [TOPICS.storeItems(port)] : []),
   ];
   if (topics.length === 0) topics.push(TOPICS.jobEvents);
-  let left = options.count === undefined ? Number.POSITIVE_INFINITY : Number(options.count);
+  let left = options.count ?? Number.POSITIVE_INFINITY;
   await new Promise<void>((resolve, reject) => {
     context.signal.addEventListener('abort', () => resolve(), { once: true });
     for (const topic of topics)
@@ -80,6 +80,6 @@ export function register(program: Command, world: World): void {
     .option('--workers', 'workers that come, change and go')
     .option('--items', 'new and changed media')
     .option('--topic <filter>', 'any MQTT topic')
-    .option('-n, --count <n>', 'end after so many')
+    .option('-n, --count <n>', 'end after so many', count)
     .does(tail);
 }

@@ -1,7 +1,7 @@
 import { promises as fsp } from 'node:fs';
 import type { Entity, Face, SearchOptions, SearchResult, SimilarityKind } from '@cl-server/client';
 import type { Command } from 'commander';
-import { decimal, group, idOf, integer, type Leaf, leafMaker } from '../command.js';
+import { count, decimal, group, idOf, integer, Leaf, leafMaker, seconds } from '../command.js';
 import type { Context, World } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import type { View } from '../io/output.js';
@@ -41,7 +41,7 @@ const searchOptions = ({ limit, threshold, type, cursor }: LikeOptions): SearchO
 
 const addLikeness = (leaf: Leaf): Leaf =>
   leaf
-    .option('-l, --limit <n>', 'how many (default: 20)', integer)
+    .option('-l, --limit <n>', 'how many (default: 20)', count)
     .option('-t, --threshold <n>', 'only results at least this alike, 0 to 1', decimal)
     .option('--type <type>', 'only of this type, e.g. image')
     .option('--cursor <cursor>', 'the page after this one');
@@ -128,6 +128,21 @@ async function wait(context: Context, id: string, { timeout = 60 }: { readonly t
   await context.out.one(result, ({ overall_status }) => overall_status);
 }
 
+const printIntelligence = async (context: Context, id: string): Promise<void> =>
+  context.out.one(await (await storeOf(context)).intelligence.get(idOf(id), context.call));
+
+const printEntityJobs = async (context: Context, id: string): Promise<void> =>
+  context.out.many(await (await storeOf(context)).intelligence.jobs(idOf(id), context.call), {
+    columns: [
+      { title: 'Job', value: ({ job_id }) => job_id },
+      { title: 'Task', value: ({ task_type }) => task_type },
+      { title: 'Status', value: ({ status }) => status },
+      { title: 'Started', value: ({ started_at }) => timeText(started_at) },
+      { title: 'Error', value: ({ error_message }) => error_message },
+    ],
+    id: ({ job_id }) => job_id,
+  });
+
 const addEmbedding = (leaf: Leaf): Leaf =>
   leaf
     .choice('--by <kind>', 'which vector (default: clip)', ['clip', 'dino'])
@@ -143,26 +158,13 @@ const addEmbedding = (leaf: Leaf): Leaf =>
 function registerEntity(program: Command, world: World): void {
   const leaf = leafMaker(group(program, 'entity', 'What is known of an entity'), world);
   leaf('wait <id>', 'Wait until it is understood')
-    .option('-t, --timeout <seconds>', 'how long (default: 60)', integer)
+    .option('-t, --timeout <seconds>', 'how long (default: 60)', seconds)
     .does(wait);
-  leaf('status <id>', 'How far its understanding is').does<[string], object>(async (context, id) =>
-    context.out.one(await (await storeOf(context)).intelligence.get(idOf(id), context.call)),
-  );
+  leaf('status <id>', 'How far its understanding is').savable().does<[string], object>(printIntelligence);
   leaf('retry <id>', 'Try again what failed').does<[string], object>(async (context, id) =>
     context.out.one(await (await storeOf(context)).intelligence.retry(idOf(id), context.call)),
   );
-  leaf('jobs <id>', 'Jobs done for it').does<[string], object>(async (context, id) =>
-    context.out.many(await (await storeOf(context)).intelligence.jobs(idOf(id), context.call), {
-      columns: [
-        { title: 'Job', value: ({ job_id }) => job_id },
-        { title: 'Task', value: ({ task_type }) => task_type },
-        { title: 'Status', value: ({ status }) => status },
-        { title: 'Started', value: ({ started_at }) => timeText(started_at) },
-        { title: 'Error', value: ({ error_message }) => error_message },
-      ],
-      id: ({ job_id }) => job_id,
-    }),
-  );
+  leaf('jobs <id>', 'Jobs done for it').does<[string], object>(printEntityJobs);
   addEmbedding(leaf('embedding <id>', 'Download its vector as .npy'));
 }
 
@@ -187,13 +189,24 @@ function registerFaces(program: Command, world: World): void {
     const moved = await persons.moveFace(idOf(face), person === 'none' ? null : idOf(person), context.call);
     await context.out.one(moved, FACE.id);
   });
-  leaf('delete <face-id>', 'Remove a face')
+  addDeleteFace(leaf('delete <face-id>', 'Remove a face'), world);
+}
+
+const addDeleteFace = (leaf: Leaf, world: World): Leaf =>
+  leaf
     .option('-y, --yes', 'do not ask')
     .does<[string], { readonly yes?: boolean }>(async (context, id, { yes = false }) => {
       await confirmed(world, `Remove the face ${id}?`, yes);
       await (await storeOf(context)).intelligence.deleteFace(idOf(id), context.call);
       context.out.success(`Removed the face ${id}`);
     });
+
+/** The names that some of these had under `store`. */
+export function registerFormer(store: Command, world: World): void {
+  const leaf = leafMaker(store, world);
+  leaf('intelligence <id>', 'The same as entity status').savable().does<[string], object>(printIntelligence);
+  leaf('jobs <id>', 'The same as entity jobs').does<[string], object>(printEntityJobs);
+  addDeleteFace(new Leaf(group(store, 'face', 'Faces'), world, 'delete <face-id>', 'The same as faces delete'), world);
 }
 
 export function register(program: Command, world: World): void {
@@ -216,6 +229,8 @@ export function register(program: Command, world: World): void {
     ),
   )
     .choice('--by <kind>', BY_TEXT, BY)
+    // They always come.
+    .formerly('--details', 'details')
     .does(similar);
   addEmbedding(
     leafMaker(group(program, 'images', ''), world)('download-embedding <id>', 'Download its vector as .npy'),

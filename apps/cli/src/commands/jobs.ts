@@ -2,8 +2,9 @@ import path from 'node:path';
 import type { Job, JobFilters } from '@cl-server/client';
 import type { Command } from 'commander';
 import { collectFailures } from '../collect-failures.js';
-import { group, integer, leafMaker } from '../command.js';
+import { count, group, leafMaker, seconds } from '../command.js';
 import type { Context, World } from '../context.js';
+import { destination } from '../files/destination.js';
 import { byteBar, bytesText, percentBar } from '../io/progress.js';
 import { confirmed } from '../io/prompt.js';
 import { JOB, timeText } from '../views.js';
@@ -105,7 +106,7 @@ async function download(context: Context, id: string, file: string, dest: string
   }
   const bar = await byteBar(context.out, 1, file);
   try {
-    const saved = await jobs.download(id, file, dest ?? path.posix.basename(file), {
+    const saved = await jobs.download(id, file, await destination(dest ?? '.', path.posix.basename(file)), {
       signal: context.signal,
       onProgress: ({ loaded, total }) => {
         if (total !== undefined) bar.setTotal(total);
@@ -127,13 +128,13 @@ export function register(program: Command, world: World): void {
     .option('--task <type>', 'only of this task')
     .option('--user <id>', 'only of this user')
     .option('--text <text>', 'only those that contain this')
-    .option('-l, --limit <n>', 'how many (default: 50)', integer)
+    .option('-l, --limit <n>', 'how many (default: 50)', count)
     .does(list);
   leaf('get <id>', 'One job').does<[string], object>(async (context, id) =>
     context.out.one(await (await jobsOf(context)).get(id, context.call), JOB.id),
   );
   leaf('watch <ids...>', 'Follow jobs to their end')
-    .option('-t, --timeout <seconds>', 'how long to wait', integer)
+    .option('-t, --timeout <seconds>', 'how long to wait', seconds)
     .does(watch);
   leaf('cancel <ids...>', 'Stop jobs').does<[string[]], object>(async (context, ids) => {
     const jobs = await jobsOf(context);

@@ -11,7 +11,7 @@ interface LoginOptions {
   readonly auth?: boolean;
 }
 
-async function credentials({ world }: Context, options: LoginOptions): Promise<[string, string]> {
+async function credentials({ world, options: before }: Context, options: LoginOptions): Promise<[string, string]> {
   const { env, stdin } = world;
   const asking = stdin.isTTY === true;
   const missing = (what: string): never => {
@@ -22,9 +22,16 @@ async function credentials({ world }: Context, options: LoginOptions): Promise<[
     );
   };
   const username =
-    options.username ?? env.CL_USERNAME ?? (asking ? await askText(world, 'User name') : missing('user name'));
+    options.username ??
+    before.loginUsername ??
+    env.CL_USERNAME ??
+    (asking ? await askText(world, 'User name') : missing('user name'));
   const given = options.passwordStdin ? (await readAll(stdin)).replace(/\r?\n$/, '') : options.password;
-  const password = given ?? env.CL_PASSWORD ?? (asking ? await askPassword(world, 'Password') : missing('password'));
+  const password =
+    given ??
+    before.loginPassword ??
+    env.CL_PASSWORD ??
+    (asking ? await askPassword(world, 'Password') : missing('password'));
   return [username, password];
 }
 
@@ -38,8 +45,8 @@ async function keepAddresses(context: Context): Promise<void> {
 }
 
 async function login(context: Context, options: LoginOptions): Promise<void> {
-  const { session, urls } = await context.platform();
-  if (options.auth === false) {
+  const { session, urls } = await context.keptPlatform();
+  if (options.auth === false || context.options.sendLogin === false) {
     await session.logout();
     await keepAddresses(context);
     context.out.success(`Guest at ${urls.auth}: no token is sent`);
@@ -59,7 +66,7 @@ async function whoami(context: Context): Promise<void> {
 }
 
 async function logout(context: Context): Promise<void> {
-  const { session } = await context.platform();
+  const { session } = await context.keptPlatform();
   await session.logout();
   context.out.success('Logged out');
 }

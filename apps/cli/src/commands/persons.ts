@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { group, idOf, integer, leafMaker } from '../command.js';
+import { count, group, idOf, leafMaker } from '../command.js';
 import type { Context, World } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import { FACE, PERSON, timeText } from '../views.js';
@@ -44,7 +44,7 @@ export function register(program: Command, world: World): void {
       context.out.one(await (await personsOf(context)).hide(idOf(id), !show, context.call), PERSON.id),
     );
   leaf('decisions', 'What was decided about persons')
-    .option('-l, --limit <n>', 'how many (default: all)', integer)
+    .option('-l, --limit <n>', 'how many (default: all)', count)
     .does<[], { readonly limit?: number }>(async (context, { limit = Number.POSITIVE_INFINITY }) => {
       const rows = [];
       for await (const row of (await personsOf(context)).decisions(context.call)) {

@@ -47,11 +47,15 @@ async function profiles(context: Context): Promise<void> {
 
 export function register(program: Command, world: World): void {
   const config = leafMaker(group(program, 'config', 'Saved addresses, by profile'), world);
-  config('get [key]', 'Show the settings in force, or one').does<[string | undefined], object>(get);
-  config('set <key> <value>', `Save an address: ${PROFILE_KEYS.join(', ')}`).does<[string, string], object>(set);
-  config('unset <key>', 'Forget a saved address').does<[string], object>(async (context, key) =>
-    context.profiles.set(await context.profileName(), key, undefined),
-  );
+  config('get [key]', 'Show the settings in force, or one')
+    .suggest(PROFILE_KEYS)
+    .does<[string | undefined], object>(get);
+  config('set <key> <value>', `Save an address: ${PROFILE_KEYS.join(', ')}`)
+    .suggest(PROFILE_KEYS)
+    .does<[string, string], object>(set);
+  config('unset <key>', 'Forget a saved address')
+    .suggest(PROFILE_KEYS)
+    .does<[string], object>(async (context, key) => context.profiles.set(await context.profileName(), key, undefined));
   config('profiles', 'All profiles').does<[], object>(profiles);
   config('use <profile>', 'Make a profile the one that is used').does<[string], object>((context, name) =>
     context.profiles.use(name),
@@ -64,11 +68,11 @@ export function register(program: Command, world: World): void {
     const { doctor } = await import('../doctor.js');
     await doctor(context);
   });
-  leaf('completion <shell>', 'Print a completion script: bash, zsh or fish').does<[string], object>(
-    async ({ out }, shell) => {
+  leaf('completion <shell>', 'Print a completion script: bash, zsh or fish')
+    .suggest(SHELLS)
+    .does<[string], object>(async ({ out }, shell) => {
       if (!(SHELLS as readonly string[]).includes(shell))
         throw new CliError(`There is no completion for ${shell}; there is: ${SHELLS.join(', ')}`, EXIT.usage);
       out.write(completionScript(program, shell as Shell));
-    },
-  );
+    });
 }

@@ -1,7 +1,8 @@
 import path from 'node:path';
 import type { Command } from 'commander';
-import { group, idOf, integer, leafMaker } from '../command.js';
+import { count, group, idOf, integer, leafMaker } from '../command.js';
 import type { Context, World } from '../context.js';
+import { destination } from '../files/destination.js';
 import type { UploadCommandOptions } from '../files/upload.js';
 import { byteBar, bytesText } from '../io/progress.js';
 
@@ -25,7 +26,7 @@ async function download(context: Context, id: string, { output, version }: Downl
   const name = path.basename(entity.file_name ?? '') || `${entity.id}.${entity.extension ?? 'bin'}`;
   const bar = await byteBar(context.out, entity.file_size ?? 1, name);
   try {
-    const saved = await store.media.download(entity.id, output ?? name, {
+    const saved = await store.media.download(entity.id, await destination(output ?? '.', name), {
       ...context.call,
       version,
       onProgress: ({ loaded }) => bar.update(loaded),
@@ -41,7 +42,10 @@ async function download(context: Context, id: string, { output, version }: Downl
 async function preview(context: Context, id: string, { output, force = false }: DownloadOptions): Promise<void> {
   const media = await mediaOf(context);
   if (output === '-') return context.out.bytes(await media.preview(idOf(id), { ...context.call, force }));
-  const saved = await media.downloadPreview(idOf(id), output ?? `${id}.preview.png`, { ...context.call, force });
+  const saved = await media.downloadPreview(idOf(id), await destination(output ?? '.', `${id}.preview.png`), {
+    ...context.call,
+    force,
+  });
   if (context.out.format === 'human') context.out.success(saved.path);
   else await context.out.one(saved, () => saved.path);
 }
@@ -53,9 +57,10 @@ export function registerStoreFiles(store: Command, world: World): void {
     .option('--label <label>', 'label of the file (default: its name, in a folder its path)')
     .option('--description <text>', 'description')
     .option('--parent <id>', 'into this collection', integer)
+    .formerly('--parent-id <id>', 'parent', integer)
     .option('-r, --recursive', 'all that is in folders')
     .option('--all-types', 'of folders, also files that are no media')
-    .option('-c, --concurrency <n>', 'files at once (default: 4)', integer)
+    .option('-c, --concurrency <n>', 'files at once (default: 4)', count)
     .option('--chunked-from <MB>', 'send files from this size on in pieces, resumably (default: 64)', integer)
     .option('-y, --yes', 'nothing is asked, said or not')
     .option('--dry-run', 'only say what would be sent')

@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
 import { collectFailures } from '../collect-failures.js';
-import { group, idOf, integer, leafMaker } from '../command.js';
+import { count, group, idOf, integer, leafMaker } from '../command.js';
 import type { Context, World } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import { confirmed } from '../io/prompt.js';
 import { ENTITY, timeText } from '../views.js';
+import { registerFormer } from './insight.js';
 import { registerStoreFiles } from './store-files.js';
 
 const entitiesOf = async (context: Context) => (await context.platform()).store.entities;
@@ -59,8 +60,8 @@ const filtersOf = (options: ListOptions) => ({
 /** Options of `store list` and `store search`. */
 const addFilters = (leaf: ReturnType<ReturnType<typeof leafMaker>>) =>
   leaf
-    .option('--page <n>', 'which page (default: 1)', integer)
-    .option('--page-size <n>', 'how many, at most 100 (default: 20)', integer)
+    .option('--page <n>', 'which page (default: 1)', count)
+    .option('--page-size <n>', 'how many, at most 100 (default: 20)', count)
     .option('--all', 'every page')
     .option('--type <type>', 'image, video, audio, text or file')
     .option('--mime-type <type>', 'exactly this media type')
@@ -145,7 +146,7 @@ async function remove(
 export function register(program: Command, world: World): void {
   const store = group(program, 'store', 'Media and collections');
   const leaf = leafMaker(store, world);
-  addFilters(leaf('list', 'Entities, the newest first').option('--search <text>', 'text in the label')).does<
+  addFilters(leaf('list', 'Entities, the newest first').savable().option('--search <text>', 'text in the label')).does<
     [],
     ListOptions
   >(list);
@@ -153,6 +154,7 @@ export function register(program: Command, world: World): void {
     (context, search, options) => list(context, { ...options, search }),
   );
   leaf('get <id>', 'One entity')
+    .savable()
     .option('--version <n>', 'as it was in this version', integer)
     .does<[string], { readonly version?: number }>(async (context, id, { version }) => {
       const options = { ...context.call, ...(version !== undefined && { version }) };
@@ -176,6 +178,7 @@ export function register(program: Command, world: World): void {
     .option('--collection', 'what is added, said or not')
     .option('--description <text>', 'what it holds')
     .option('--parent <id>', 'in this collection', integer)
+    .formerly('--parent-id <id>', 'parent', integer)
     .does<[string | undefined], FieldOptions>(
       async (context, given, { label = given, description, parent: parent_id }) => {
         if (label === undefined) throw new CliError('Give a label', EXIT.usage);
@@ -188,6 +191,7 @@ export function register(program: Command, world: World): void {
     .option('--label <label>', 'needed')
     .option('--description <text>', 'left out: none')
     .option('--parent <id>', 'left out: none', integer)
+    .formerly('--parent-id <id>', 'parent', integer)
     .option('--collection', 'it is a collection')
     .option('--file <path>', 'a new file')
     .does(update);
@@ -195,6 +199,7 @@ export function register(program: Command, world: World): void {
     .option('--label <label>', 'a new label')
     .option('--description <text>', 'a new description')
     .option('--parent <id>', 'move into this collection', integer)
+    .formerly('--parent-id <id>', 'parent', integer)
     .option('--clear <fields>', 'set to nothing: label, description, parent')
     .option('--delete', 'move to the trash')
     .option('--restore', 'take out of the trash')
@@ -213,18 +218,20 @@ export function register(program: Command, world: World): void {
           : await entities.restoreVersion(idOf(id), version, context.call);
       await context.out.one(entity, ENTITY.id);
     });
-  leaf('versions <id>', 'Every change: who, when, which fields').does<[string], object>(async (context, id) =>
-    context.out.many(await (await entitiesOf(context)).versions(idOf(id), context.call), {
-      columns: [
-        { title: 'Version', value: ({ version }) => version },
-        { title: 'When', value: ({ updated_date }) => timeText(updated_date) },
-        { title: 'Who', value: ({ updated_by }) => updated_by },
-        { title: 'What', value: ({ operation_type }) => operation_type },
-        { title: 'Fields', value: ({ changed_fields }) => changed_fields.join(' ') },
-      ],
-      id: ({ version }) => version,
-    }),
-  );
+  leaf('versions <id>', 'Every change: who, when, which fields')
+    .savable()
+    .does<[string], object>(async (context, id) =>
+      context.out.many(await (await entitiesOf(context)).versions(idOf(id), context.call), {
+        columns: [
+          { title: 'Version', value: ({ version }) => version },
+          { title: 'When', value: ({ updated_date }) => timeText(updated_date) },
+          { title: 'Who', value: ({ updated_by }) => updated_by },
+          { title: 'What', value: ({ operation_type }) => operation_type },
+          { title: 'Fields', value: ({ changed_fields }) => changed_fields.join(' ') },
+        ],
+        id: ({ version }) => version,
+      }),
+    );
   leaf('diff <id> <from> [to]', 'What differs between two versions').does<[string, string, string | undefined], object>(
     async (context, id, from, to) => {
       const entities = await entitiesOf(context);
@@ -245,4 +252,5 @@ export function register(program: Command, world: World): void {
     await context.out.one(context.out.format === 'human' ? metadata.tags : metadata, () => id);
   });
   registerStoreFiles(store, world);
+  registerFormer(store, world);
 }

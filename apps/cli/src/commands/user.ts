@@ -1,6 +1,6 @@
 import type { User } from '@cl-server/client';
 import type { Command } from 'commander';
-import { collect, group, leafMaker } from '../command.js';
+import { collect, count, group, integer, leafMaker } from '../command.js';
 import type { Context, World } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import type { View } from '../io/output.js';
@@ -95,10 +95,16 @@ export function register(parent: Command, world: World): void {
     .option('--password <password>', 'the password')
     .option('--admin', 'make an admin')
     .option('-p, --permission <name>', 'give a permission; many times, or a comma list', collect)
+    .formerly('--permissions <name>', 'permission', collect)
     .does(create);
-  leaf('list', 'All users').does<[], object>(async (context) =>
-    context.out.many((await context.platform()).auth.users.list(context.call), VIEW),
-  );
+  leaf('list', 'All users')
+    .option('--skip <n>', 'pass over so many', integer)
+    .option('-l, --limit <n>', 'how many (default: all)', count)
+    .does<[], { readonly skip?: number; readonly limit?: number }>(async (context, { skip, limit }) => {
+      const { users } = (await context.platform()).auth;
+      const all = skip === undefined && limit === undefined;
+      await context.out.many(all ? users.list(context.call) : await users.page({ skip, limit }, context.call), VIEW);
+    });
   leaf('get <id|name>', 'One user').does<[string], object>(async (context, who) =>
     context.out.one(await find(context, who), VIEW.id),
   );
@@ -109,6 +115,7 @@ export function register(parent: Command, world: World): void {
     .option('--active', 'let log in')
     .option('--inactive', 'let log in no more')
     .option('-p, --permission <name>', 'exactly these permissions', collect)
+    .formerly('--permissions <name>', 'permission', collect)
     .option('--clear-permissions', 'take all permissions away')
     .does<[string], UserOptions & { readonly inactive?: boolean }>(async (context, who, { inactive, ...options }) =>
       update(context, who, inactive ? { ...options, active: false } : options),

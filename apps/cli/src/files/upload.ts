@@ -4,6 +4,7 @@ import type { EntitiesClient, Entity } from '@cl-server/client';
 import { collectFailures } from '../collect-failures.js';
 import type { Context } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
+import { InOrder } from '../io/in-order.js';
 import { byteBar, bytesText, type ProgressBar } from '../io/progress.js';
 import { expandInputs, type InputFile } from './inputs.js';
 import { sha256 } from './sha256.js';
@@ -92,6 +93,7 @@ class Uploader {
   }
 
   async #unlessPresent(file: LocalFile): Promise<UploadRow> {
+    if (file.size === 0) throw new CliError('the file is empty', EXIT.badInput);
     const digest = await sha256(file.source, this.#context.signal);
     const entity = await this.#entities.lookup({ sha256: digest }, this.#context.call);
     return entity ? { file: file.name, outcome: 'present', entity } : this.#transfer(file, digest);
@@ -168,33 +170,44 @@ export async function uploadFiles(
   const uploader = new Uploader(context, store.entities, options, new TotalProgress(bar), single);
   const failures = collectFailures(context, single);
   const began = performance.now();
-  let rows: (UploadRow | undefined)[];
-  try {
-    rows = await map(files, (file) => failures.guard(file.name, () => uploader.send(file)), {
-      concurrency: options.concurrency ?? 4,
-      signal: context.signal,
-    });
-  } finally {
-    bar.stop();
-  }
-  await report(
-    context,
-    rows.filter((row) => row !== undefined),
-    single,
-  );
-  const seconds = (performance.now() - began) / 1000;
+  const rows: (UploadRow | undefined)[] = [];
+  const byLine = !single && (context.out.format === 'ndjson' || context.out.format === 'quiet');
+  const lines = new InOrder<UploadRow>((row) => context.out.one(record(row), ({ id }) => id));
   const count = (outcome: Outcome): number => rows.filter((row) => row?.outcome === outcome).length;
-  context.out.note(
-    `${count('uploaded')} uploaded, ${count('present')} there already, ${failures.count} failed` +
-      ` (${bytesText(total)} in ${seconds.toFixed(1)} s)`,
-  );
+  const tally = (): string =>
+    `${count('uploaded')} uploaded, ${count('present')} there already, ${failures.count} failed`;
+  try {
+    await map(
+      files,
+      async (file, i) => {
+        rows[i] = await failures.guard(file.name, () => uploader.send(file));
+        if (byLine) await lines.settle(i, rows[i]);
+      },
+      { concurrency: options.concurrency ?? 4, signal: context.signal },
+    );
+  } catch (error) {
+    bar.stop();
+    if (!single) context.out.note(`${tally()}, of ${files.length}; the same command goes on where this one ended`);
+    throw error;
+  }
+  bar.stop();
+  if (!byLine)
+    await report(
+      context,
+      rows.filter((row) => row !== undefined),
+      single,
+    );
+  const seconds = (performance.now() - began) / 1000;
+  context.out.note(`${tally()} (${bytesText(total)} in ${seconds.toFixed(1)} s)`);
   failures.finish(files.length);
 }
+
+/** As programs see it. */
+const record = ({ file, outcome, entity }: UploadRow) => ({ file, outcome, id: entity?.id ?? null, entity });
 
 async function report({ out }: Context, rows: readonly UploadRow[], single: boolean): Promise<void> {
   const only = rows[0];
   if (out.format === 'human') return rows.length > 0 ? out.many(rows, VIEW) : undefined;
   if (single && only) return out.one(only.entity ?? { file: only.file, outcome: only.outcome }, () => only.entity?.id);
-  const plain = rows.map(({ file, outcome, entity }) => ({ file, outcome, id: entity?.id ?? null, entity }));
-  await out.many(plain, { columns: [], id: ({ id }) => id });
+  await out.many(rows.map(record), { columns: [], id: ({ id }) => id });
 }

@@ -3,6 +3,8 @@ import type { ClServer, FileInput, Job } from '@cl-server/client';
 import { collectFailures } from '../collect-failures.js';
 import type { Context } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
+import { destination } from '../files/destination.js';
+import { InOrder } from '../io/in-order.js';
 import { percentBar } from '../io/progress.js';
 import { resultExtension, saveResult } from './save-result.js';
 
@@ -70,8 +72,10 @@ export function resultNames(inputs: readonly string[]): string[] {
   });
 }
 
-function destination(name: string, job: Job, options: RunTaskOptions): string | undefined {
-  if (options.output) return options.output;
+async function placeOf(name: string, job: Job, options: RunTaskOptions): Promise<string | undefined> {
+  // What is a folder itself becomes the one that is named.
+  if (options.output && resultExtension(job) === '') return options.output;
+  if (options.output) return destination(options.output, path.basename(name) + resultExtension(job));
   return options.outputDir && path.join(options.outputDir, name + resultExtension(job));
 }
 
@@ -97,13 +101,15 @@ export async function runTask(
   const bar = await percentBar(context.out, task);
   const failures = collectFailures(context, single);
   const names = resultNames(inputs.map(({ name, fileName = name }) => fileName));
+  const byLine = !single && (context.out.format === 'ndjson' || context.out.format === 'quiet');
+  const lines = new InOrder<TaskRow>((row) => context.out.one(record(row), ({ job_id }) => job_id));
   let ended = 0;
   let rows: (TaskRow | undefined)[];
   try {
     rows = await map(
       inputs,
-      (input, i) =>
-        failures.guard(input.name, async () => {
+      async (input, i) => {
+        const done = await failures.guard(input.name, async () => {
           const row = await runOne(
             context,
             platform,
@@ -115,16 +121,25 @@ export async function runTask(
           );
           ended += 1;
           return row;
-        }),
+        });
+        if (byLine) await lines.settle(i, done);
+        return done;
+      },
       { concurrency: options.concurrency ?? 4, signal: context.signal },
     );
-  } finally {
+  } catch (error) {
     bar.stop();
+    if (context.signal.aborted && options.wait !== false)
+      context.out.note(
+        `${ended} of ${inputs.length} done; jobs that the server has already go on: cl-client jobs list`,
+      );
+    throw error;
   }
+  bar.stop();
   const done = rows.filter((row) => row !== undefined);
   if (context.out.format !== 'human') {
     if (single && done[0]) await context.out.one(record(done[0]), ({ job_id }) => job_id);
-    else await context.out.many(done.map(record), { columns: [], id: ({ job_id }) => job_id });
+    else if (!byLine) await context.out.many(done.map(record), { columns: [], id: ({ job_id }) => job_id });
   } else if (single && done[0]) await printOne(context, done[0]);
   else await context.out.many(done, JOB_VIEW);
   failures.finish(inputs.length);
@@ -162,7 +177,7 @@ async function runOne(
   });
   const job = await handle.settled();
   if (job.status !== 'completed') await handle.result();
-  const dest = destination(input.result, job, options);
+  const dest = await placeOf(input.result, job, options);
   const saved = dest === undefined ? undefined : await saveResult(jobs, job, dest, context.call);
   if (options.rm) await handle.delete();
   return { input: input.name, job, saved };

@@ -4,7 +4,16 @@ import path from 'node:path';
 import { eventually, tempDir } from '@cl-server/testing';
 import mqtt from 'mqtt';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { endPlatform, jobOf, Launcher, startTestPlatform, submit, submitHash, type TestPlatform } from './support.js';
+import {
+  endPlatform,
+  HELD_TASK,
+  jobOf,
+  Launcher,
+  startTestPlatform,
+  submit,
+  submitHash,
+  type TestPlatform,
+} from './support.js';
 
 const completed = (platform: TestPlatform, token: string, id: string) =>
   eventually(
@@ -14,28 +23,6 @@ const completed = (platform: TestPlatform, token: string, id: string) =>
     },
     { within: 60_000, what: 'the end of the job' },
   );
-
-/** A task that is under way until a file is there. */
-const HELD_TASK = `
-import fs from 'node:fs';
-import { setTimeout as pause } from 'node:timers/promises';
-
-export default ({ defineTask, z }) =>
-  defineTask({
-    type: 'held',
-    version: '1',
-    summary: 'Waits for a file',
-    file: 'none',
-    params: z.object({ until: z.string() }),
-    output: z.object({ done: z.boolean() }),
-    load: async () => ({
-      run: async ({ params, signal }) => {
-        while (!fs.existsSync(params.until)) await pause(20, undefined, { signal });
-        return { done: true };
-      },
-    }),
-  });
-`;
 
 describe('a running platform', () => {
   let platform: TestPlatform;

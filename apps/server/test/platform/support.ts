@@ -1,6 +1,8 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { createAuthService } from '@cl-server/auth';
+import { silentLogger, sqliteUrl } from '@cl-server/runtime';
 import { eventually, freePort, projectRoot, type TempDir, tempDir } from '@cl-server/testing';
 
 const program = path.join(projectRoot, 'apps/server/bin/cl-server.js');
@@ -119,6 +121,46 @@ export async function startTestPlatform(plugins: Readonly<Record<string, string>
       return ((await response.json()) as { access_token: string }).access_token;
     },
   };
+}
+
+/** A task that is under way until a file is there. */
+export const HELD_TASK = `
+import fs from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+
+export default ({ defineTask, z }) =>
+  defineTask({
+    type: 'held',
+    version: '1',
+    summary: 'Waits for a file',
+    file: 'none',
+    params: z.object({ until: z.string() }),
+    output: z.object({ done: z.boolean() }),
+    load: async () => ({
+      run: async ({ params, signal }) => {
+        while (!fs.existsSync(params.until)) await pause(20, undefined, { signal });
+        return { done: true };
+      },
+    }),
+  });
+`;
+
+export interface SecondAuth {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** A second auth service on the platform's users and keys. @param tokenLifetime seconds that its tokens live */
+export async function startSecondAuth({ dir }: TestPlatform, tokenLifetime: number): Promise<SecondAuth> {
+  const service = await createAuthService({
+    dataDir: dir.path,
+    databaseUrl: sqliteUrl(path.join(dir.path, 'user_auth.db')),
+    logger: silentLogger(),
+    migrate: false,
+    tokenLifetime,
+  });
+  const url = await service.app.listen({ host: '127.0.0.1', port: 0 });
+  return { url, close: () => service.close() };
 }
 
 /** Ends what a test left running, however it failed. */

@@ -14,6 +14,14 @@ export interface AuthProvider {
 
 /** Sends nothing: for services in guest or no-auth mode, and for public reads. */
 export class NoAuthProvider implements AuthProvider {
+  /**
+   * No headers.
+   *
+   * @example
+   * ```ts
+   * const nothing = await new sdk.NoAuthProvider().headers();
+   * ```
+   */
   async headers(): Promise<Readonly<Record<string, string>>> {
     return {};
   }
@@ -38,18 +46,50 @@ export class JWTAuthProvider implements AuthProvider {
     this.#get = typeof token === 'string' ? () => token : token;
   }
 
+  /**
+   * The token that somebody else looks after.
+   *
+   * @example
+   * ```ts
+   * const text = await new JWTAuthProvider(token).token();
+   * ```
+   */
   async token(): Promise<string> {
     return this.#get();
   }
 
+  /**
+   * The token as a header.
+   *
+   * @example
+   * ```ts
+   * const headers = await new JWTAuthProvider(() => token).headers();
+   * ```
+   */
   async headers(): Promise<Readonly<Record<string, string>>> {
     return { authorization: `Bearer ${await this.#get()}` };
   }
 
+  /**
+   * Whether somebody else has another token by now.
+   *
+   * @example
+   * ```ts
+   * const provider = new JWTAuthProvider(() => token);
+   * const worthAnotherTry = await provider.renew(await provider.headers());
+   * ```
+   */
   async renew(sent: Readonly<Record<string, string>>): Promise<boolean> {
     return sent.authorization !== (await this.headers()).authorization;
   }
 }
 
-/** What a client uses when told nothing. */
+/**
+ * What a client uses when told nothing.
+ *
+ * @example
+ * ```ts
+ * const compute = new ComputeClient({ baseUrl: 'http://localhost:8002', auth: sdk.getDefaultAuth() });
+ * ```
+ */
 export const getDefaultAuth = (): AuthProvider => new NoAuthProvider();

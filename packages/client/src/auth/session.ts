@@ -20,8 +20,6 @@ export interface SessionOptions {
   readonly now?: (() => number) | undefined;
 }
 
-type Headers = Readonly<Record<string, string>>;
-
 /**
  * A login that lasts: the token is refreshed before it expires, and once when a server refuses it, by one request however
  * many calls are waiting. Hand it to the clients as their `auth`.
@@ -137,15 +135,42 @@ export class SessionManager implements AuthProvider {
     return session.accessToken;
   }
 
+  /**
+   * The bare token; undefined without a session.
+   *
+   * @example
+   * ```ts
+   * const bearer = (await session.token()) ?? 'none';
+   * ```
+   */
   async token(): Promise<string | undefined> {
     return (await this.#valid())?.accessToken;
   }
 
-  async headers(): Promise<Headers> {
+  /**
+   * Headers for one request, after a refresh if the end is near; none without a session.
+   *
+   * @example
+   * ```ts
+   * const response = await fetch('http://localhost:8001/entities', { headers: await session.headers() });
+   * ```
+   */
+  async headers(): Promise<Readonly<Record<string, string>>> {
     return header(await this.#valid());
   }
 
-  async renew(sent: Headers): Promise<boolean> {
+  /**
+   * Gets another token for one that a server refused.
+   * @returns whether there is another now
+   *
+   * @example
+   * ```ts
+   * const sent = await session.headers();
+   * const { status } = await fetch('http://localhost:8001/entities', { headers: sent });
+   * if (status === 401 && (await session.renew(sent))) console.log('worth another try');
+   * ```
+   */
+  async renew(sent: Readonly<Record<string, string>>): Promise<boolean> {
     // Somebody was quicker: their token is the newer one.
     if (this.#held && header(this.#held).authorization !== sent.authorization) return true;
     return (await this.#renew()) !== undefined;
@@ -202,5 +227,5 @@ export class SessionManager implements AuthProvider {
   }
 }
 
-const header = (session: StoredSession | undefined): Headers =>
+const header = (session: StoredSession | undefined): Readonly<Record<string, string>> =>
   session ? { authorization: `Bearer ${session.accessToken}` } : {};

@@ -113,7 +113,14 @@ export class ComputeClient {
     return this.jobs.submit<Output, Wait>(task, file, params, submit);
   }
 
-  /** Ends all subscriptions. A shared MQTT connection is its owner's to close. */
+  /**
+   * Ends all subscriptions. A shared MQTT connection is its owner's to close.
+   *
+   * @example
+   * ```ts
+   * compute.close();
+   * ```
+   */
   close(): void {
     this.jobs.close();
   }

@@ -23,7 +23,10 @@ import type { JobsClient, SubmitOptions } from '../jobs/jobs-client.js';
 /** Options of a task together with those of every submission. */
 export type RunOptions<T, Wait extends boolean> = TaskOptions<T> & SubmitOptions<Wait>;
 
-/** Tells a submission's own options from the task's. */
+/**
+ * Tells a submission's own options from the task's.
+ * @internal
+ */
 export function splitOptions<Wait extends boolean>(
   options: SubmitOptions<Wait> & Fields,
 ): { submit: SubmitOptions<Wait>; params: Fields } {
@@ -42,6 +45,7 @@ class TaskClient<T extends TaskContract> {
     this.#type = type;
   }
 
+  /** @internal */
   protected submit<Wait extends boolean>(file: FileInput | undefined, options: object): JobHandle<TaskOutput<T>, Wait> {
     const { submit, params } = splitOptions<Wait>(options as SubmitOptions<Wait> & Fields);
     return this.#jobs.submit<TaskOutput<T>, Wait>(this.#type, file, params, submit);

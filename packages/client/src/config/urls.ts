@@ -18,6 +18,7 @@ export const DEFAULT_URLS: ServerUrls = {
   mqtt: `mqtt://localhost:${PORTS.mqtt}`,
 };
 
+/** Environment variables by their names, as `process.env` has them. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 const NAMES = ['auth', 'store', 'compute', 'mqtt'] as const;
@@ -46,6 +47,11 @@ export interface UrlSources {
 /**
  * Defaults, overlaid by the file, the environment and the arguments.
  * @throws ConfigError for an address that is none
+ *
+ * @example
+ * ```ts
+ * const urls = resolveUrls({ env: process.env, args: { store: 'http://nas:8001' } });
+ * ```
  */
 export function resolveUrls({ args = {}, env = {}, file = {} }: UrlSources = {}): ServerUrls {
   const pick = (name: (typeof NAMES)[number]): string | null => {

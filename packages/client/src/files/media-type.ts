@@ -37,8 +37,22 @@ const TYPES: Readonly<Record<string, string>> = {
 
 const extension = (name: string): string => /\.([^./\\]+)$/.exec(name)?.[1]?.toLowerCase() ?? '';
 
-/** Media type by extension; `application/octet-stream` for an unknown one. */
+/**
+ * Media type by extension; `application/octet-stream` for an unknown one.
+ *
+ * @example
+ * ```ts
+ * const type = sdk.mediaTypeOf('photo.HEIC');
+ * ```
+ */
 export const mediaTypeOf = (name: string): string => TYPES[extension(name)] ?? 'application/octet-stream';
 
-/** Whether a name looks like a photo, a video or a sound. */
+/**
+ * Whether a name looks like a photo, a video or a sound.
+ *
+ * @example
+ * ```ts
+ * const media = files.filter(sdk.isMediaName);
+ * ```
+ */
 export const isMediaName = (name: string): boolean => /^(image|video|audio)\//.test(mediaTypeOf(name));

@@ -19,6 +19,7 @@ export interface NamedFile {
   readonly size?: number;
 }
 
+/** What every upload takes: data, or data with its name. */
 export type FileInput = FileData | NamedFile;
 
 /** A file ready to be sent. */
@@ -28,6 +29,7 @@ export interface FileBody {
   readonly size: number | undefined;
   /** Whether `open` can be called again, so that a failed upload can be repeated. */
   readonly repeatable: boolean;
+  /** The bytes from the beginning. */
   open(signal?: AbortSignal): AsyncIterable<Uint8Array>;
   /** The bytes from `start` up to `end`, where any place can be read: a resumable upload needs that. */
   read?(start: number, end: number): Promise<Uint8Array<ArrayBuffer>>;
@@ -36,7 +38,7 @@ export interface FileBody {
 }
 
 const isNamed = (input: FileInput): input is NamedFile =>
-  typeof input === 'object' && 'data' in input && !(input instanceof Blob) && !(input instanceof URL);
+  typeof input === 'object' && input !== null && 'data' in input && !(input instanceof Blob) && !(input instanceof URL);
 
 const isWeb = (text: string): boolean => /^https?:\/\//i.test(text);
 
@@ -96,7 +98,7 @@ function fromWeb(url: string, name: string, type: string): FileBody {
 
 /**
  * Makes a file ready to be sent; nothing is read yet.
- * @throws FileError if a path does not lead to a readable file
+ * @throws FileError for what is no file, and for a path that does not lead to one that can be read
  */
 export async function toFileBody(input: FileInput): Promise<FileBody> {
   const { data, name, type, size }: NamedFile = isNamed(input) ? input : { data: input };
@@ -114,6 +116,9 @@ export async function toFileBody(input: FileInput): Promise<FileBody> {
   }
   if (data instanceof Uint8Array || data instanceof ArrayBuffer)
     return fromBlob(new Blob([data as Uint8Array<ArrayBuffer>]), name ?? 'file', typed('file'));
+  // Whoever writes no TypeScript is told here, not when the upload is under way.
+  if (typeof data !== 'object' || data === null || !(Symbol.asyncIterator in data || 'getReader' in data))
+    throw new FileError(`A file is a path, an address, a Blob, bytes or a stream, not ${typeof data}`);
   const chunks = Symbol.asyncIterator in data ? data : readAll(data as ReadableStream<Uint8Array>);
   return fromStream(chunks as AsyncIterable<Uint8Array>, name ?? 'file', typed('file'), size);
 }

@@ -32,4 +32,5 @@ export interface Progress {
   readonly loaded: number;
   readonly total: number | undefined;
 }
+/** Told of the bytes that have moved so far. */
 export type OnProgress = (progress: Progress) => void;

@@ -92,17 +92,38 @@ export class HttpClient {
     this.#policy = { ...DEFAULT_RETRY, ...options.retry };
   }
 
-  /** The address of a path, for those who fetch it by other means. */
+  /**
+   * The address of a path, for those who fetch it by other means.
+   *
+   * @example
+   * ```ts
+   * const address = store.http.url('/entities', { type: 'video' });
+   * ```
+   */
   url(pathname: string, query: Fields = {}): string {
     return `${this.baseUrl}${pathname}${queryString(query)}`;
   }
 
-  /** Sends, and reads the whole answer as JSON; an empty answer is undefined. */
+  /**
+   * Sends, and reads the whole answer as JSON; an empty answer is undefined.
+   *
+   * @example
+   * ```ts
+   * const { items } = await store.http.json<{ items: unknown[] }>({ method: 'GET', path: '/entities' });
+   * ```
+   */
   async json<T>(spec: RequestSpec, options: CallOptions = {}): Promise<T> {
     return (await this.answer<T>(spec, options)).data;
   }
 
-  /** As `json`, with the status: some endpoints say something by 200 and 201. */
+  /**
+   * As `json`, with the status: some endpoints say something by 200 and 201.
+   *
+   * @example
+   * ```ts
+   * const { status } = await store.http.answer({ method: 'GET', path: '/entities' });
+   * ```
+   */
   answer<T>(spec: RequestSpec, options: CallOptions = {}): Promise<{ status: number; data: T }> {
     return this.#retrying(spec, options, async (response, deadline) => {
       const text = await response.text();
@@ -115,7 +136,14 @@ export class HttpClient {
     });
   }
 
-  /** Sends, and gives the answer as text. */
+  /**
+   * Sends, and gives the answer as text.
+   *
+   * @example
+   * ```ts
+   * const metrics = await store.http.text({ method: 'GET', path: '/metrics' });
+   * ```
+   */
   text(spec: RequestSpec, options: CallOptions = {}): Promise<string> {
     return this.#retrying(spec, options, async (response, deadline) => {
       const text = await response.text();
@@ -124,7 +152,15 @@ export class HttpClient {
     });
   }
 
-  /** Sends, and gives the answer with its body still to be read. The time limit then counts between two chunks. */
+  /**
+   * Sends, and gives the answer with its body still to be read. The time limit then counts between two chunks.
+   *
+   * @example
+   * ```ts
+   * const answer = await store.http.open({ method: 'GET', path: '/entities/1/media' }, { signal });
+   * for await (const chunk of answer.chunks()) console.log(chunk.length);
+   * ```
+   */
   open(spec: RequestSpec, options: CallOptions = {}): Promise<OpenAnswer> {
     return this.#retrying(spec, options, async (response, deadline) => {
       const url = this.url(spec.path);

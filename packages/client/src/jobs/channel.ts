@@ -3,6 +3,7 @@ import type { JobUpdate } from './state.js';
 
 /** What a channel tells about one job. */
 export interface JobListener {
+  /** A change of state or progress. */
   update(update: JobUpdate): void;
   /** The whole job, where the channel carries it. */
   job(job: Job): void;

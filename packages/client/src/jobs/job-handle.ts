@@ -86,6 +86,14 @@ export class JobHandle<Output = Record<string, unknown>, Wait extends boolean = 
     return this.#updates.at(-1)?.state ?? 'queued';
   }
 
+  /**
+   * What `await` calls: the completed job, or the job as accepted where `wait` is false.
+   *
+   * @example
+   * ```ts
+   * compute.hash.compute('photo.jpg').then(({ task_output }) => console.log(task_output.phash), console.error);
+   * ```
+   */
   // biome-ignore lint/suspicious/noThenProperty: a job is awaited like any other asynchronous result
   then<A = Wait extends false ? JobCreated : CompletedJob<Output>, B = never>(
     onFulfilled?: ((value: Wait extends false ? JobCreated : CompletedJob<Output>) => A | PromiseLike<A>) | null,

@@ -331,7 +331,14 @@ export class JobsClient {
     return this.#subscriptions.delete(subscriptionId);
   }
 
-  /** Ends all subscriptions. */
+  /**
+   * Ends all subscriptions.
+   *
+   * @example
+   * ```ts
+   * compute.jobs.close();
+   * ```
+   */
   close(): void {
     for (const id of [...this.#subscriptions.keys()]) this.unsubscribe(id);
   }

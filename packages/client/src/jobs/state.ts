@@ -21,10 +21,25 @@ export type CompletedJob<Output = Record<string, unknown>> = Omit<Job, 'task_out
   readonly task_output: Output;
 };
 
+/**
+ * How a job stands: its status, with cancellations told from other failures.
+ *
+ * @example
+ * ```ts
+ * const state = sdk.jobState(await compute.jobs.get(jobId));
+ * ```
+ */
 export const jobState = (job: Pick<Job, 'status' | 'error_code'>): JobState =>
   job.error_code === 'cancelled' ? 'cancelled' : job.status;
 
-/** Whether the job has come to an end. */
+/**
+ * Whether the job has come to an end.
+ *
+ * @example
+ * ```ts
+ * const over = sdk.hasEnded(await compute.jobs.get(jobId));
+ * ```
+ */
 export const hasEnded = (job: Pick<Job, 'status'>): boolean => isTerminal(job.status);
 
 export const updateOfJob = (job: Job): JobUpdate => ({

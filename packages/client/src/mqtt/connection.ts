@@ -16,9 +16,17 @@ export interface MqttConnectionOptions {
   readonly lingerMs?: number | undefined;
 }
 
+/** Called with each message under a filter; `retained` is true for one that was there before the subscription. */
 export type MqttListener = (topic: string, payload: string, retained: boolean) => void;
 
-/** Whether a topic falls under a filter with `+` and `#`. */
+/**
+ * Whether a topic falls under a filter with `+` and `#`.
+ *
+ * @example
+ * ```ts
+ * const isWorker = sdk.topicMatches('inference/workers/+', 'inference/workers/w1');
+ * ```
+ */
 export function topicMatches(filter: string, topic: string): boolean {
   const wanted = filter.split('/');
   const given = topic.split('/');
@@ -67,7 +75,14 @@ export class MqttConnection {
     await this.#connect();
   }
 
-  /** Called whenever the connection breaks. Gives back how to stop that. */
+  /**
+   * Called whenever the connection breaks. Gives back how to stop that.
+   *
+   * @example
+   * ```ts
+   * const stop = cl.mqtt?.onLost(() => console.log('the broker is gone'));
+   * ```
+   */
   onLost(listener: () => void): () => void {
     this.#lostListeners.add(listener);
     return () => this.#lostListeners.delete(listener);
@@ -99,6 +114,14 @@ export class MqttConnection {
     return leave;
   }
 
+  /**
+   * Ends the connection with all its subscriptions.
+   *
+   * @example
+   * ```ts
+   * await cl.mqtt?.close();
+   * ```
+   */
   async close(): Promise<void> {
     clearTimeout(this.#linger);
     this.#listeners.clear();

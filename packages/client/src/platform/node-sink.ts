@@ -37,6 +37,7 @@ export function fileSink(dest: string): FileSink {
       if (part !== '' && part !== partOf(etag)) await fsp.rm(part, { force: true });
       if (part === '' || etag !== undefined) part = partOf(etag);
       resumable = etag !== undefined;
+      if ((await fsp.stat(dest).catch(() => undefined))?.isDirectory()) throw new FileError(`${dest}: it is a folder`);
       await fsp.mkdir(folder, { recursive: true }).catch(failed(dest));
       handle = await fsp.open(part, offset > 0 ? 'r+' : 'w').catch(failed(dest));
       await handle?.truncate(offset);
@@ -54,12 +55,18 @@ export function fileSink(dest: string): FileSink {
       await handle?.sync();
       await handle?.close();
       handle = undefined;
-      await fsp.rename(part, dest).catch(failed(dest));
+      try {
+        await fsp.rename(part, dest);
+      } catch (error) {
+        // The destination cannot be had: whole as it is, nobody will continue it.
+        await fsp.rm(part, { force: true }).catch(() => undefined);
+        failed(dest)(error);
+      }
     },
     suspend: async () => {
       await handle?.close().catch(() => undefined);
       handle = undefined;
-      if (part !== '' && (!resumable || position === 0)) await fsp.rm(part, { force: true });
+      if (part !== '' && (!resumable || position === 0)) await fsp.rm(part, { force: true }).catch(() => undefined);
     },
   };
 }

@@ -10,6 +10,7 @@ import { MediaClient } from './media-client.js';
 import { PersonsClient } from './persons-client.js';
 import { SearchClient } from './search-client.js';
 
+/** What a client of the store takes: it follows jobs, as one of compute does. */
 export type StoreClientOptions = ComputeClientOptions;
 
 /**
@@ -45,7 +46,14 @@ export class StoreClient {
     this.system = new SystemClient(this.http);
   }
 
-  /** Ends all subscriptions. A shared MQTT connection is its owner's to close. */
+  /**
+   * Ends all subscriptions. A shared MQTT connection is its owner's to close.
+   *
+   * @example
+   * ```ts
+   * store.close();
+   * ```
+   */
   close(): void {
     this.jobs.close();
   }

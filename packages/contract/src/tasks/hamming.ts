@@ -4,6 +4,11 @@ const BITS = [0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4] as const;
  * How far two perceptual hashes are apart: the number of bits that differ.
  * @param a, b hex digits of equal length, in either case
  * @throws RangeError where they are not
+ *
+ * @example
+ * ```ts
+ * const isNearlyTheSame = distance('ffd8a1b2c3d4e5f6', 'ffd8a1b2c3d4e5f7') <= 10;
+ * ```
  */
 export function distance(a: string, b: string): number {
   if (a.length !== b.length) throw new RangeError(`hashes of ${a.length} and ${b.length} digits cannot be compared`);
