@@ -8,6 +8,8 @@ import sharp from 'sharp';
 import { jobMigrations, newJobId, openJobs } from '../packages/jobs/dist/index.js';
 import { migrate, noBroadcaster, openDatabase, silentLogger } from '../packages/runtime/dist/index.js';
 
+/** More than one slot takes at once of any task, so that every slot gets some. */
+const WARM_UP = 150;
 const WORKER = fileURLToPath(new URL('../packages/worker/bin/compute-worker.js', import.meta.url));
 
 /** A JPEG with structure and noise, as a camera's. */
@@ -143,7 +145,7 @@ export async function jobsThroughWorker({ folder, task, params, files, lanes, on
   const { add, ended, startWorker, end } = await openQueue(folder, task, params);
   const stopWorker = startWorker(lanes, onStart);
   try {
-    await ended(await add(files.slice(0, 4))); // the process is warm then
+    await ended(await add(files.slice(0, WARM_UP))); // every process of the worker has run some then
     const jobs = await ended(await add(files));
     return Math.max(...jobs.map((j) => j.completed_at)) - Math.min(...jobs.map((j) => j.started_at));
   } finally {

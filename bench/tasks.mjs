@@ -69,7 +69,7 @@ const benches = {
     ),
   exif: async () => {
     const file = await photo(at('exif.jpg'), 640, 480);
-    const files = Array.from({ length: 400 }, (_, i) => {
+    const files = Array.from({ length: 800 }, (_, i) => {
       fs.copyFileSync(file, at(`exif-${i}.jpg`));
       return at(`exif-${i}.jpg`);
     });

@@ -147,6 +147,19 @@ describe('tasks in their own processes', () => {
     expect(await platform.ended(guilty)).toMatchObject({ status: 'failed', error_code: 'quarantined' });
   });
 
+  it('are tried again alone after a batch that ran out of time, and only the slow one fails', async () => {
+    const holders = [
+      await platform.add('probe', { action: 'wait', ms: 300 }),
+      await platform.add('probe', { action: 'wait', ms: 300 }),
+    ];
+    await eventually(async () => (await platform.job(holders[1] ?? '')).status === 'processing');
+    const [slow, quick] = await Promise.all(
+      [60_000, 10].map((ms) => platform.add('shared', { ms }, { timeout_ms: 1_500 })),
+    );
+    expect(await platform.ended(quick ?? '')).toMatchObject({ status: 'completed', retry_count: 1 });
+    expect(await platform.ended(slow ?? '')).toMatchObject({ status: 'failed', error_code: 'timeout' });
+  });
+
   it('that cannot be set up are out of use until they can, and fail their waiting jobs where no service does', async () => {
     expect((await worker.ready).tasks).toEqual(['noop', 'probe', 'shared']);
     expect(worker.output()).toContain('this plugin lacks a library');

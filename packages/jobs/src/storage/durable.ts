@@ -51,13 +51,6 @@ export async function hashFile(file: string): Promise<Written> {
   return { size, hash: sha256.digest('hex') };
 }
 
-/** Syncs a folder's whole content, and the folders above it up to `root`. Links and pipes are left alone. */
-export async function syncTree(folder: string, root: string): Promise<void> {
-  for (const entry of await fsp.readdir(folder, { withFileTypes: true, recursive: true }))
-    if (entry.isFile() || entry.isDirectory()) await sync(path.join(entry.parentPath, entry.name));
-  await syncUpwards(folder, root);
-}
-
 /** Syncs the entries of a folder and of those above it, `root` included. */
 export async function syncUpwards(folder: string, root: string): Promise<void> {
   for (let at = folder; ; at = path.dirname(at)) {

@@ -6,8 +6,9 @@ import { Readable } from 'node:stream';
 import { badRequest, storageFault } from '@cl-server/runtime';
 import { isJobId } from '../id.js';
 import type { FileSource, FilesOf, JobStorage, OpenFile, SavedFile } from '../types.js';
-import { hashFile, sync, syncTree, syncUpwards, treeSize, type Written, writeHashed } from './durable.js';
+import { hashFile, sync, syncUpwards, treeSize, type Written, writeHashed } from './durable.js';
 import { errorCode, fileMissing, isMissing, isWithin, JobPaths, segmentsOf, traversal } from './paths.js';
+import { SealThread } from './seal-thread.js';
 
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
 
@@ -17,12 +18,14 @@ export class LocalJobStorage implements JobStorage {
   readonly uploads: string;
   readonly #trash: string;
   readonly #paths: JobPaths;
+  readonly #sealing: SealThread;
 
   constructor(root: string) {
     this.root = path.resolve(root);
     this.uploads = path.join(this.root, '.uploads');
     this.#trash = path.join(this.root, '.trash');
     this.#paths = new JobPaths(this.root);
+    this.#sealing = new SealThread(this.root);
     for (const folder of [this.uploads, this.#trash]) fs.mkdirSync(folder, { recursive: true, mode: 0o750 });
   }
 
@@ -98,7 +101,7 @@ export class LocalJobStorage implements JobStorage {
     const folder = this.#paths.attempt(jobId, attempt);
     try {
       if (!fs.statSync(folder, { throwIfNoEntry: false })) return; // most tasks without files end here, quickly
-      await syncTree(folder, this.root);
+      await this.#sealing.seal(folder);
     } catch (error) {
       if (!isMissing(error)) throw storageFault(error);
     }

@@ -17,7 +17,11 @@ export class Attempt {
   #stopped: StopReason | undefined;
   #onStop: ((reason: StopReason) => void) | undefined;
 
-  constructor(readonly claim: Claim) {
+  constructor(
+    readonly claim: Claim,
+    /** Computed together with others: what goes wrong may be their fault. */
+    readonly inCompany: boolean,
+  ) {
     this.fence = { job_id: claim.job.job_id, token: claim.token };
   }
 

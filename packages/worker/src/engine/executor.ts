@@ -59,7 +59,7 @@ export class Executor {
    * @param onFree told when the runner has done its part; what became of the jobs is still being written then
    */
   async run({ task, claims, asBatch }: Unit, onFree: () => void): Promise<void> {
-    const attempts = claims.map((claim) => new Attempt(claim));
+    const attempts = claims.map((claim) => new Attempt(claim, asBatch && claims.length > 1));
     for (const attempt of attempts) this.#hold(attempt);
     try {
       await this.#runAll(task, attempts, asBatch, onFree);

@@ -2,7 +2,7 @@
  * What became of jobs, on its way to the database: whatever ends while a write is under way goes with the next one, and
  * a database that does not answer is asked again for as long as anybody could want the answer.
  */
-import { setTimeout as pause } from 'node:timers/promises';
+import { setImmediate as immediate, setTimeout as pause } from 'node:timers/promises';
 import type { Completion, Failure, JobRepository, ProgressReport } from '@cl-server/jobs';
 import type { Logger } from '@cl-server/runtime';
 
@@ -34,6 +34,8 @@ class Grouped<T> {
 
   async #drain(): Promise<void> {
     this.#running = true;
+    // Jobs that ended in the same turn of the event loop go together from the first write on.
+    await immediate();
     while (this.#waiting.length > 0) {
       const group = this.#waiting.splice(0, MOST_AT_ONCE);
       const accepted = await this.#write(group.map(({ item }) => item));

@@ -36,7 +36,11 @@ export class Verdicts {
     if (stopped === 'cancel') return this.#fail(attempt, { code: 'cancelled', message: 'Cancelled' });
     if ('result' in end && end.result.ok === true) return this.#commit(attempt, end.result.output);
     if (stopped === 'timeout')
-      return this.#fail(attempt, { code: 'timeout', message: `The task did not end within ${seconds} seconds` });
+      return this.#fail(attempt, {
+        code: 'timeout',
+        message: `The task did not end within ${seconds} seconds`,
+        retryable: attempt.inCompany, // then alone, so that a slow one fails by itself
+      });
     if (stopped === 'drain') return this.giveBack(attempt);
     if ('died' in end) return end.died.intended ? this.giveBack(attempt) : this.#fail(attempt, crash(end));
     const { result } = end;
