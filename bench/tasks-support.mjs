@@ -10,6 +10,8 @@ import { migrate, noBroadcaster, openDatabase, silentLogger } from '../packages/
 
 /** More than one slot takes at once of any task, so that every slot gets some. */
 const WARM_UP = 150;
+/** Milliseconds; the times are those in the jobs, and looking costs the worker its share of the machine. */
+const LOOK_EVERY = 200;
 const WORKER = fileURLToPath(new URL('../packages/worker/bin/compute-worker.js', import.meta.url));
 
 /** A JPEG with structure and noise, as a camera's. */
@@ -101,7 +103,7 @@ async function openQueue(folder, task, params) {
           jobs.push(job);
           break;
         }
-        await new Promise((resolve) => setTimeout(resolve, 20));
+        await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
       }
     }
     return jobs;
