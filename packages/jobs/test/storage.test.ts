@@ -66,6 +66,19 @@ describe('job files', () => {
     await expect(read(JOB, 'attempts/1/output/a.json')).rejects.toMatchObject({ status: 404 });
   });
 
+  it('are sealed many at once, and one whose folder leads elsewhere fails alone', async () => {
+    const attempts = Array.from({ length: 60 }, (_, index) => index + 1);
+    for (const attempt of attempts) await write(attempt, 'output/a.json', 'result');
+    const elsewhere = path.join(storage.root, JOB.job_id, 'attempts', '61');
+    fs.symlinkSync(dir.path, elsewhere);
+    const [linked, missing, ...sealed] = await Promise.allSettled(
+      [61, 62, ...attempts].map((attempt) => storage.seal(JOB.job_id, attempt)),
+    );
+    expect(linked?.status).toBe('rejected');
+    expect(missing?.status).toBe('fulfilled'); // a task without files has no folder
+    expect(sealed.filter(({ status }) => status === 'rejected')).toEqual([]);
+  });
+
   it.each(['../job-2/input/a', 'input/../../x', '/etc/passwd', '..\\x', 'input/a\0', 'output/../../../x'])(
     'are not left by the path %j',
     async (relative) => {
