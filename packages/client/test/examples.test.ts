@@ -64,6 +64,10 @@ describe('examples', () => {
       options: path.join(ROOT, 'typedoc.json'),
       entryPoints: [path.join(SOURCES, 'index.ts')],
       tsconfig: path.join(ROOT, 'tsconfig.json'),
+      // Where a thing is declared tells whether it is ours; the reference itself links to no sources.
+      disableSources: false,
+      disableGit: true,
+      sourceLinkTemplate: '{path}',
     });
     const project = (await application.convert()) ?? expect.fail('TypeDoc cannot read the sources');
     const callable = project
