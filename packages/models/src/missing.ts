@@ -7,16 +7,16 @@ export class ModelMissing extends Error {
     readonly manifest: ModelManifest,
     readonly why: string,
   ) {
-    super(whatToDo(manifest, why, 'MODELS_DIR'));
+    super(adviceOn(manifest, why, 'MODELS_DIR'));
   }
 
   /** For those who may know the server's folders. */
   messageWith(folder: string): string {
-    return whatToDo(this.manifest, this.why, folder);
+    return adviceOn(this.manifest, this.why, folder);
   }
 }
 
-function whatToDo(manifest: ModelManifest, why: string, folder: string): string {
+function adviceOn(manifest: ModelManifest, why: string, folder: string): string {
   const { id, file, size, sha256, license, source, urls } = manifest;
   const from = urls[0] ?? source;
   return (

@@ -30,7 +30,7 @@ export async function copyMetadata(source: string, target: string, options: Copy
   const [program = '', ...start] = await exiftoolCommand(exiftool);
   const folder = await fs.mkdtemp(path.join(scratch(), 'metadata-'));
   try {
-    // exiftool takes a % in the names of sources and results for a placeholder, so they get names of ours.
+    // In the names of sources and results exiftool reads a % as the start of a format code, so they get names of ours.
     await fs.symlink(source, path.join(folder, 'source'));
     const args = ['-q', '-m', '-n', '-TagsFromFile', 'source', ...WHAT, '-Orientation=1', '-o', 'result'];
     const { stderr } = await run(program, [...start, ...args, target], { cwd: folder, signal, timeout });
