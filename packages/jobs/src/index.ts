@@ -1,5 +1,4 @@
 export { type JobEngine, type JobEngineOptions, openJobs } from './engine.js';
-export { Gathering } from './gathering.js';
 export { newJobId } from './id.js';
 export { jobMigrations } from './migrations/index.js';
 export { jobView } from './record.js';

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { Gathering } from '../gathering.js';
+import { Gathering } from '@cl-server/runtime';
 
 const PROGRAM = new URL('../../bin/seal-worker.js', import.meta.url);
 const MOST_AT_ONCE = 50;

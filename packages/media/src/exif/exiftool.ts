@@ -4,9 +4,9 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import path from 'node:path';
+import { Gathering } from '@cl-server/runtime/gathering';
 import { ExifTool, ExifToolTask } from 'exiftool-vendored';
 import { MediaError } from '../errors.js';
-import { Gathering } from '../process/gathering.js';
 import { askVersion, exiftoolCommand, NOT_INSTALLED } from './command.js';
 import type { ExifReader, ExifReaderOptions, RawTags } from './reader.js';
 

@@ -3,8 +3,8 @@
  * a database that does not answer is asked again for as long as anybody could want the answer.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Completion, type Failure, Gathering, type JobRepository, type ProgressReport } from '@cl-server/jobs';
-import type { Logger } from '@cl-server/runtime';
+import type { Completion, Failure, JobRepository, ProgressReport } from '@cl-server/jobs';
+import { Gathering, type Logger } from '@cl-server/runtime';
 
 const MOST_AT_ONCE = 50;
 const RETRY_EVERY = 500;
