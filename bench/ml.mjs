@@ -7,9 +7,11 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { faceDetectionTask } from '@cl-server/contract';
 import { floatTensor, ModelSession, ModelStore, manifestById, writeImage } from '@cl-server/models';
 import * as ort from 'onnxruntime-node';
 import sharp from 'sharp';
+import { passSides } from '../packages/tasks/dist/faces/detector.js';
 import { median } from './lib/measure.mjs';
 import { firstResult, jobsThroughWorker, photo } from './tasks-support.mjs';
 
@@ -65,16 +67,20 @@ async function compare(name, { task, files, bare }) {
   );
 }
 
-/** As anyone would write it: decode, then run, one picture after the other; the two sizes at which the task searches. */
-async function bareFaces(session, files) {
-  for (const file of files)
-    for (const side of [832, 256]) {
-      const image = sharp(file)
-        .autoOrient()
+/**
+ * As anyone would write it: decode, then run, one picture after the other; at the sizes at which the task searches, the
+ * smaller ones made from the largest.
+ */
+async function bareFaces(session, sides, files) {
+  for (const file of files) {
+    let image = sharp(file).autoOrient();
+    for (const side of sides) {
+      const { data, info } = await image
         .resize(side, side, { fit: 'inside', kernel: 'linear' })
         .removeAlpha()
-        .raw();
-      const { data, info } = await image.toBuffer({ resolveWithObject: true });
+        .raw()
+        .toBuffer({ resolveWithObject: true });
+      image = sharp(data, { raw: info });
       const [columns, rows] = [info.width, info.height].map((length) => Math.ceil(length / 32) * 32);
       const area = columns * rows;
       const tensor = new Float32Array(3 * area);
@@ -86,6 +92,7 @@ async function bareFaces(session, files) {
         }
       await session.run({ input: new ort.Tensor('float32', tensor, [1, 3, rows, columns]) });
     }
+  }
 }
 
 /** Decodes a batch at once, then runs it. */
@@ -160,7 +167,9 @@ await store.use('clip_image', vit, {
   ...{ id: 'bench-vit-b32', input: 'pixel_values', output: 'image_embeds', dimension: 512, batch: true },
   preprocessing: clip.preprocessing,
 });
-const picture = await photo(at('photo.jpg'), 1600, 1200);
+const [WIDTH, HEIGHT] = [1600, 1200];
+const SMALLEST_FACE = faceDetectionTask.form.parse({}).min_face_size;
+const picture = await photo(at('photo.jpg'), WIDTH, HEIGHT);
 const files = Array.from({ length: IMAGES }, () => picture);
 
 const settings = { executionProviders: ['cpu'], intraOpNumThreads: THREADS };
@@ -168,7 +177,7 @@ const faces = await ort.InferenceSession.create(detector, settings);
 await compare('YuNet', {
   task: 'face_detection',
   files: [...files, ...files],
-  bare: () => bareFaces(faces, [...files, ...files]),
+  bare: () => bareFaces(faces, passSides(WIDTH, SMALLEST_FACE), [...files, ...files]),
 });
 await faces.release();
 const large = await ort.InferenceSession.create(vit, settings);

@@ -83,7 +83,8 @@ async function openQueue(folder, task, params) {
       const id = newJobId();
       const input = { path: 'input/photo.jpg', name: 'photo.jpg', size: fs.statSync(file).size };
       fs.mkdirSync(path.join(storageDir, id, 'input'), { recursive: true });
-      fs.copyFileSync(file, path.join(storageDir, id, input.path));
+      // Not copied: what a copy leaves to be written to the disk would slow the first jobs.
+      fs.linkSync(file, path.join(storageDir, id, input.path));
       return {
         job_id: id,
         task_type: task,
@@ -94,18 +95,14 @@ async function openQueue(folder, task, params) {
     return jobs.map(({ job_id }) => job_id);
   };
   const ended = async (ids) => {
-    const jobs = [];
-    for (const id of ids) {
-      for (;;) {
-        const job = await repository.getJob(id);
-        if (job.status === 'failed') throw new Error(`${task}: ${job.error_message}`);
-        if (job.status === 'completed') {
-          jobs.push(job);
-          break;
-        }
-        await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
-      }
+    for (;;) {
+      const { queued, processing } = await repository.counts();
+      if (queued + processing === 0) break;
+      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
     }
+    const jobs = [...(await repository.getJobs(ids)).values()];
+    const failed = jobs.find(({ status }) => status === 'failed');
+    if (failed) throw new Error(`${task}: ${failed.error_message}`);
     return jobs;
   };
   const startWorker = (lanes, onStart = () => undefined) => {

@@ -67,6 +67,8 @@ export interface ClaimRequest {
   readonly limit: number;
   /** Only jobs of this priority or higher: a worker's slot kept free for interactive work. */
   readonly minPriority?: number;
+  /** Of each type at most one `share`th of what is queued, rounded down: the rest is for others who have nothing to do. */
+  readonly share?: number;
   /** Length of the lease; default the engine's. */
   readonly leaseMs?: number;
 }

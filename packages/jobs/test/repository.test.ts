@@ -67,6 +67,26 @@ describe.each(backends())('jobs on $name', (backend) => {
     expect((await engine.repository.list({})).total).toBe(2);
   });
 
+  it('can be claimed by shares, so that the last ones are left to who has nothing to do', async () => {
+    const add = (task_type: string, count: number, priority = 5) =>
+      engine.repository.addJobs(
+        Array.from({ length: count }, () => ({ job_id: newJobId(), task_type, params: {}, priority })),
+      );
+    await add('a', 10);
+    await add('a', 4, 9);
+    await add('b', 3);
+    const taken = async (types: Record<string, number>, share: number, minPriority = 0) =>
+      (await engine.repository.claim({ workerId: 'w', types, limit: 6, share, minPriority })).map(
+        ({ job }) => `${job.task_type}${job.priority}`,
+      );
+    expect(await taken({ a: 6 }, 4)).toEqual(['a9', 'a9', 'a9']); // 14 / 4
+    expect(await taken({ a: 6 }, 2, 9)).toEqual([]); // one of that priority is left
+    expect(await taken({ a: 2 }, 2)).toEqual(['a9', 'a5']); // no more than wanted
+    expect(await taken({ a: 6, b: 6 }, 3)).toEqual(['a5', 'a5', 'a5', 'b5']); // 9 / 3 and 3 / 3
+    expect(await taken({ a: 6 }, 100)).toEqual([]);
+    expect(await taken({ a: 6 }, 1)).toHaveLength(6); // without a share all
+  });
+
   it('are limited per creator exactly, though many processes create at once', async () => {
     const others = [engine.another(), engine.another()];
     const answers = await Promise.all(

@@ -12,6 +12,7 @@ export * from './image/convert.js';
 export * from './image/decode.js';
 export * from './image/encode.js';
 export * from './image/header.js';
+export { isDecodedHere } from './image/open.js';
 export { sharp } from './image/sharp.js';
 export * from './image/size.js';
 export * from './image/thumbnail.js';

@@ -6,15 +6,15 @@ describe('pace', () => {
   it('takes one job while nothing is known, and of tasks that are not short', () => {
     const pace = new Pace();
     expect(pace.together('new')).toBe(1);
-    pace.took('slow', 100);
+    pace.took('slow', 200);
     expect(pace.together('slow')).toBe(1);
   });
 
-  it('takes as many as fit into 150 ms, and never more than 50', () => {
+  it('takes as many as fit into 300 ms, and never more than 50', () => {
     const pace = new Pace();
     pace.took('thumbnail', 30);
     pace.took('noop', 0.01);
-    expect(pace.together('thumbnail')).toBe(5);
+    expect(pace.together('thumbnail')).toBe(10);
     expect(pace.together('noop')).toBe(50);
   });
 

@@ -42,6 +42,8 @@ export interface ClaimArguments {
   readonly limit: number;
   /** 0 for all. */
   readonly minPriority: number;
+  /** Of each type at most one `share`th of what is queued, rounded down; 1 for all. */
+  readonly share: number;
   readonly now: number;
   readonly leaseUntil: number;
   readonly workerId: string;

@@ -41,6 +41,14 @@ const TAKE_TYPES = `select seq from jobs where ${QUEUE} and seq = any (array(
     ) first
   )) order by ${ORDER} limit $7 for update skip locked`;
 
+/** How many of each type wait, counted no further than need be. */
+const WAITING = `
+  select wanted.task_type as type, (
+    select count(*) from (
+      select from jobs where ${QUEUE} and task_type = wanted.task_type and priority >= $3 limit wanted.most
+    ) as first
+  )::int as waiting from unnest($1::text[], $2::int[]) as wanted (task_type, most)`;
+
 const claimSql = (take: string, announces: boolean): string => `
   with taken as materialized (${take}),
   claimed as (
@@ -111,15 +119,10 @@ export class PostgresHotPaths implements HotPaths {
     return retryDeadlocks(() => insertBatch(this.#pool, items, this.#announces));
   }
 
-  async claim({
-    types,
-    limit,
-    minPriority,
-    now,
-    leaseUntil,
-    workerId,
-    random,
-  }: ClaimArguments): Promise<readonly ClaimedRow[]> {
+  async claim(request: ClaimArguments): Promise<readonly ClaimedRow[]> {
+    const { limit, minPriority, now, leaseUntil, workerId, random } = request;
+    const types = request.share === 1 ? request.types : await this.#parts(request);
+    if (types.length === 0) return [];
     const [only] = types;
     const common = [random, workerId, leaseUntil, now];
     const rows =
@@ -138,6 +141,18 @@ export class PostgresHotPaths implements HotPaths {
             minPriority,
           ]);
     return rows.map(({ outbox_seq, ...row }) => ({ row, outboxSeq: outbox_seq }));
+  }
+
+  /** What may be taken of each type, where that is no more than a share of its queue. */
+  async #parts({ types, limit, minPriority, share }: ClaimArguments): Promise<ClaimArguments['types']> {
+    const counted = await this.#query<{ type: string; waiting: number }>('waiting', WAITING, [
+      types.map(({ type }) => type),
+      types.map(({ slots }) => Math.min(slots, limit) * share),
+      minPriority,
+    ]);
+    return counted
+      .map(({ type, waiting }) => ({ type, slots: Math.floor(waiting / share) }))
+      .filter(({ slots }) => slots > 0);
   }
 
   async complete(

@@ -119,6 +119,7 @@ export class SqlJobRepository implements JobRepository {
     types,
     limit,
     minPriority = 0,
+    share = 1,
     leaseMs = this.#options.leaseMs,
   }: ClaimRequest): Promise<readonly Claim[]> {
     await this.#upkeep();
@@ -132,6 +133,7 @@ export class SqlJobRepository implements JobRepository {
       types: wanted,
       limit,
       minPriority,
+      share,
       now,
       leaseUntil: now + leaseMs,
       workerId,

@@ -20,6 +20,9 @@ import {
   type ProgressItem,
 } from './hot-paths.js';
 
+/** A bound limit alone would have SQLite plan the statement anew for every value; a sum it does not look into. */
+const LIMIT = 'limit (? + 0)';
+
 const prepare = (db: BetterSqlite3.Database) => ({
   byKey: db.prepare<[string, string], JobRow>(
     `select * from jobs where coalesce(created_by, '') = ? and idempotency_key = ?`,
@@ -38,8 +41,14 @@ const prepare = (db: BetterSqlite3.Database) => ({
   ),
   next: db.prepare<[string, number, number], JobRow>(
     `select * from jobs where status = 'queued' and run_after is null and task_type = ? and priority >= ?
-     order by priority desc, created_at, seq limit ?`,
+     order by priority desc, created_at, seq ${LIMIT}`,
   ),
+  waiting: db
+    .prepare<[string, number, number], number>(
+      `select count(*) from (select 1 from jobs where status = 'queued' and run_after is null and task_type = ?
+         and priority >= ? ${LIMIT})`,
+    )
+    .pluck(),
   claim: db.prepare<[string, string, number, number, number, number]>(
     `update jobs set status = 'processing', attempt = attempt + 1, token = ?, worker_id = ?, lease_until = ?,
        started_at = ?, updated_at = ? where seq = ?`,
@@ -119,9 +128,18 @@ export class SqliteHotPaths implements HotPaths {
     });
   }
 
-  #candidates({ types, limit, minPriority }: ClaimArguments): JobRow[] {
-    const rows = types.flatMap(({ type, slots }) => this.#sql.next.all(type, minPriority, Math.min(slots, limit)));
+  #candidates({ types, limit, minPriority, share }: ClaimArguments): JobRow[] {
+    const rows = types.flatMap(({ type, slots }) => {
+      const most = this.#part(type, Math.min(slots, limit), minPriority, share);
+      return most > 0 ? this.#sql.next.all(type, minPriority, most) : [];
+    });
     return types.length === 1 ? rows : rows.sort(inOrder).slice(0, limit);
+  }
+
+  /** How many of the wanted ones are no more than a share of the queue. */
+  #part(type: string, wanted: number, minPriority: number, share: number): number {
+    if (share === 1) return wanted;
+    return Math.floor((this.#sql.waiting.get(type, minPriority, wanted * share) ?? 0) / share);
   }
 
   #take(row: JobRow, { now, leaseUntil, workerId, random }: ClaimArguments): ClaimedRow {

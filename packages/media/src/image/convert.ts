@@ -3,7 +3,7 @@ import type { Sharp } from 'sharp';
 import type { CopyOptions } from '../exif/copy.js';
 import { encodeBmp } from './bmp-encode.js';
 import { type EncodedFormat, encodeAs, isOpaque } from './encode.js';
-import type { ImageHeader } from './header.js';
+import { type ImageHeader, imageHeader } from './header.js';
 import { keepMetadata } from './keep-metadata.js';
 import { type OpenOptions, openImage, rendered } from './open.js';
 
@@ -61,7 +61,8 @@ const staysDeep = ({ metadata }: ImageHeader, format: string): boolean =>
  */
 export async function convertImage(source: string, target: string, options: ConvertOptions): Promise<WrittenImage> {
   const { format, keepMetadata: keep = true, exiftool, scratch, signal } = options;
-  const { header, pixels } = await openImage(source, { ...options, animated: canMove(format) });
+  const header = await imageHeader(source, options);
+  const pixels = await openImage(source, header, { ...options, animated: canMove(format) });
   const written = await writeImage(pixels, header, source, target, options);
   const metadataError = keep ? await keepMetadata(source, target, header, format, { exiftool, scratch, signal }) : null;
   const { size } = await fs.stat(target);

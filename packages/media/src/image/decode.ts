@@ -1,3 +1,4 @@
+import { imageShape } from './header.js';
 import { type OpenOptions, openImage, rendered } from './open.js';
 
 export interface DecodeOptions extends OpenOptions {
@@ -35,7 +36,8 @@ export async function decodeImage(file: string, options: DecodeOptions = {}): Pr
     enlarge = fit !== 'inside',
     background = '#ffffff',
   } = options;
-  const { header, pixels } = await openImage(file, options);
+  const shape = await imageShape(file, options);
+  const pixels = await openImage(file, shape, options);
   const sized =
     width === undefined && height === undefined
       ? pixels
@@ -48,7 +50,7 @@ export async function decodeImage(file: string, options: DecodeOptions = {}): Pr
     data: info.channels === 3 ? data : toRgb(data, info.channels),
     width: info.width,
     height: info.height,
-    original: { width: header.width, height: header.height },
+    original: { width: shape.width, height: shape.height },
   };
 }
 

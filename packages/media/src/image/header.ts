@@ -1,8 +1,9 @@
 import type { Metadata } from 'sharp';
 import { invalidMedia, safeReason, unsupportedMediaKind } from '../errors.js';
 import type { MediaKind } from '../sniff/kinds.js';
-import { readHead, sniffFile } from '../sniff/sniff.js';
+import { readHead, sniffBytes, sniffFile } from '../sniff/sniff.js';
 import { BMP_HEAD, readBmpHeader } from './bmp-decode.js';
+import { jpegShape } from './jpeg-header.js';
 import { sharp } from './sharp.js';
 
 /** Images over this are refused where the caller names no limit: 150 megapixels. */
@@ -25,7 +26,8 @@ const READABLE = new Set([
   'image/heif-sequence',
 ]);
 
-export interface ImageHeader {
+/** What has to be known before a picture is decoded. */
+export interface ImageShape {
   readonly kind: MediaKind;
   /** Pixels as shown: after orientation. */
   readonly width: number;
@@ -33,11 +35,16 @@ export interface ImageHeader {
   /** EXIF orientation, 1 to 8, as stored; 1 where the decoder turns the picture itself. */
   readonly orientation: number;
   readonly frames: number;
-  readonly hasAlpha: boolean;
   /** HEVC-coded: libvips as packaged cannot decode it. */
   readonly isHevc: boolean;
   /** A Windows bitmap, which libvips does not read. */
   readonly isBitmap: boolean;
+  /** Of pictures that libvips does not decode. */
+  readonly profile?: Uint8Array | undefined;
+}
+
+export interface ImageHeader extends ImageShape {
+  readonly hasAlpha: boolean;
   readonly metadata: Partial<Metadata>;
 }
 
@@ -45,6 +52,8 @@ export interface HeaderOptions {
   readonly maxPixels?: number;
   /** What the file was sniffed to be, if that is known. */
   readonly kind?: MediaKind;
+  /** The file's first bytes, if they were read. */
+  readonly head?: Buffer;
 }
 
 function refuseOther(kind: MediaKind): void {
@@ -73,6 +82,38 @@ async function bitmapMetadata(file: string): Promise<BitmapMetadata> {
   return { width, height, hasAlpha, space: 'srgb', depth: 'uchar' };
 }
 
+function refuseLarge(width: number, height: number, maxPixels: number): void {
+  const pixels = width * height;
+  if (!(pixels > 0)) throw invalidMedia('The image has no size');
+  if (pixels > maxPixels)
+    throw invalidMedia(
+      `The image has ${width} × ${height} pixels; at most ${Math.floor(maxPixels / 1e6)} megapixels are accepted`,
+    );
+}
+
+/**
+ * The same refusals and sizes as `imageHeader`, for less: of a usual JPEG its first bytes tell all.
+ * @throws MediaError as `imageHeader`
+ */
+export async function imageShape(file: string, options: HeaderOptions = {}): Promise<ImageShape> {
+  const { maxPixels = DEFAULT_MAX_PIXELS, head = await readHead(file) } = options;
+  const { kind = await sniffBytes(head) } = options;
+  const shape = kind.mime === 'image/jpeg' ? jpegShape(head) : undefined;
+  if (!shape) return imageHeader(file, { ...options, kind });
+  const { width, height, orientation } = shape;
+  refuseLarge(width, height, maxPixels);
+  const turned = orientation >= 5;
+  return {
+    kind,
+    width: turned ? height : width,
+    height: turned ? width : height,
+    orientation,
+    frames: 1,
+    isHevc: false,
+    isBitmap: false,
+  };
+}
+
 /**
  * Reads an image's header, and refuses from it what must not be decoded.
  * @throws MediaError `unsupported_media` for other files, `invalid_input` for damaged and for too large ones
@@ -83,12 +124,7 @@ export async function imageHeader(file: string, options: HeaderOptions = {}): Pr
   const metadata = kind.mime === 'image/bmp' ? await bitmapMetadata(file) : await libraryMetadata(file);
   const { width, height, pages = 1, orientation = 1, hasAlpha = false, autoOrient }: BitmapMetadata = metadata;
   const frames = kind.mime === 'image/gif' || kind.mime === 'image/webp' ? pages : 1;
-  const pixels = width * height;
-  if (!(pixels > 0)) throw invalidMedia('The image has no size');
-  if (pixels > maxPixels)
-    throw invalidMedia(
-      `The image has ${width} × ${height} pixels; at most ${Math.floor(maxPixels / 1e6)} megapixels are accepted`,
-    );
+  refuseLarge(width, height, maxPixels);
   const isHevc = metadata.format === 'heif' && metadata.compression === 'hevc';
   return {
     kind,
@@ -99,12 +135,13 @@ export async function imageHeader(file: string, options: HeaderOptions = {}): Pr
     hasAlpha,
     isHevc,
     isBitmap: kind.mime === 'image/bmp',
+    profile: metadata.icc,
     metadata,
   };
 }
 
 /** @throws MediaError where an animation as a whole has more pixels than may be decoded */
-export function refuseLongAnimation({ width, height, frames }: ImageHeader, maxPixels = DEFAULT_MAX_PIXELS): void {
+export function refuseLongAnimation({ width, height, frames }: ImageShape, maxPixels = DEFAULT_MAX_PIXELS): void {
   if (frames > MAX_FRAMES || width * height * frames > maxPixels)
     throw invalidMedia(
       `The animation has ${frames} frames of ${width} × ${height} pixels; at most ${MAX_FRAMES} frames and ` +

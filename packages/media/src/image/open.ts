@@ -2,13 +2,7 @@ import fs from 'node:fs/promises';
 import type { Sharp, SharpOptions } from 'sharp';
 import { invalidMedia, MediaError, safeReason } from '../errors.js';
 import { decodeBmp } from './bmp-decode.js';
-import {
-  DEFAULT_MAX_PIXELS,
-  type HeaderOptions,
-  type ImageHeader,
-  imageHeader,
-  refuseLongAnimation,
-} from './header.js';
+import { DEFAULT_MAX_PIXELS, type HeaderOptions, type ImageShape, refuseLongAnimation } from './header.js';
 import { decodeHeic, type RawPixels } from './heic.js';
 import { withProfile } from './profiled.js';
 import { hasNativeHeic, sharp } from './sharp.js';
@@ -21,12 +15,6 @@ export interface OpenOptions extends HeaderOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface OpenImage {
-  readonly header: ImageHeader;
-  /** The picture upright, nothing decoded yet (but HEIC and BMP). */
-  readonly pixels: Sharp;
-}
-
 /** A bitmap is held in memory whole, and its pixels beside it. */
 const MAX_BITMAP = 200 * 1024 * 1024;
 
@@ -37,7 +25,7 @@ async function readBitmap(file: string): Promise<RawPixels> {
 }
 
 /** Whether libvips does not read the format, so that it is given pixels and nothing else. */
-export const isDecodedHere = ({ isHevc, isBitmap }: ImageHeader): boolean => isBitmap || (isHevc && !hasNativeHeic);
+export const isDecodedHere = ({ isHevc, isBitmap }: ImageShape): boolean => isBitmap || (isHevc && !hasNativeHeic);
 
 /** Pixels that were decoded elsewhere, in the colours of their profile. */
 export function fromPixels(decoded: RawPixels, profile: Uint8Array | undefined, limitInputPixels: number): Sharp {
@@ -47,33 +35,33 @@ export function fromPixels(decoded: RawPixels, profile: Uint8Array | undefined, 
 }
 
 /**
- * Opens any accepted image, HEIC included, upright. Limits are checked from the header, before anything is decoded.
+ * Opens any accepted image, HEIC included, upright; nothing is decoded yet (but HEIC and BMP).
+ * @param shape from its header, which was checked against the same limits
  * @throws MediaError
  */
-export async function openImage(file: string, options: OpenOptions = {}): Promise<OpenImage> {
+export async function openImage(file: string, shape: ImageShape, options: OpenOptions = {}): Promise<Sharp> {
   const { animated = false, timeout = 120_000, maxPixels = DEFAULT_MAX_PIXELS, signal } = options;
-  const header = await imageHeader(file, options);
   if (signal?.aborted) throw new MediaError('cancelled', 'The work was cancelled');
   const seconds = Math.ceil(timeout / 1000);
-  if (isDecodedHere(header)) {
-    const decoded = await (header.isBitmap ? readBitmap(file) : decodeHeic(file, signal));
-    return { header, pixels: fromPixels(decoded, header.metadata.icc, maxPixels).timeout({ seconds }) };
+  if (isDecodedHere(shape)) {
+    const decoded = await (shape.isBitmap ? readBitmap(file) : decodeHeic(file, signal));
+    return fromPixels(decoded, shape.profile, maxPixels).timeout({ seconds });
   }
-  const moving = animated && header.frames > 1;
-  if (moving) refuseLongAnimation(header, maxPixels);
+  const moving = animated && shape.frames > 1;
+  if (moving) refuseLongAnimation(shape, maxPixels);
   const input: SharpOptions = {
     failOn: 'error',
     // The header was checked against the limit; an animation's frames lie one below the other in one tall image.
     limitInputPixels: maxPixels,
-    sequentialRead: !needsRandomAccess(header),
+    sequentialRead: !needsRandomAccess(shape),
     ...(moving && { animated: true }),
   };
   const image = sharp(file, input).timeout({ seconds });
-  return { header, pixels: moving ? image : image.autoOrient() };
+  return moving ? image : image.autoOrient();
 }
 
 /** Turning a picture by a quarter reads its rows out of order. */
-const needsRandomAccess = ({ orientation }: ImageHeader): boolean => orientation > 1;
+const needsRandomAccess = ({ orientation }: ImageShape): boolean => orientation > 1;
 
 /** Runs a pipeline and says in the platform's words why it failed. */
 export async function rendered<T>(work: Promise<T>, file: string): Promise<T> {

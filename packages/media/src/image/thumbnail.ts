@@ -1,5 +1,6 @@
 import type { Sharp } from 'sharp';
 import { type EncodedFormat, encodeAs } from './encode.js';
+import { imageShape } from './header.js';
 import { type OpenOptions, openImage, rendered } from './open.js';
 import { type Size, type SizeRequest, thumbnailSize } from './size.js';
 
@@ -35,7 +36,8 @@ export async function imageThumbnail(
   target: string,
   options: ImageThumbnailOptions,
 ): Promise<WrittenPicture> {
-  const { header, pixels } = await openImage(source, options);
-  const size = thumbnailSize(header, options);
+  const shape = await imageShape(source, options);
+  const pixels = await openImage(source, shape, options);
+  const size = thumbnailSize(shape, options);
   return writePicture(pixels.resize({ ...size, fit: 'fill' }), target, source, options);
 }

@@ -5,7 +5,8 @@ import type { RawFace } from './yunet.js';
 
 const degrees = (radians: number): number => (radians * 180) / Math.PI;
 const clamp01 = (value: number): number => Math.min(1, Math.max(0, value));
-const round = (value: number, digits: number): number => Number(value.toFixed(digits));
+/** Never minus zero, which JSON does not know. */
+const round = (value: number, digits: number): number => Number(value.toFixed(digits)) + 0;
 
 /** Variance of the Laplacian that an aligned crop of a sharp photo reaches; above it a face is simply sharp. */
 const SHARP_VARIANCE = 300;

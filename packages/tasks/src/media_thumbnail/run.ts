@@ -9,9 +9,10 @@ import {
   MIME_OF_FORMAT,
   mediaInput,
   probe,
+  readHead,
   SHEET,
   sheetIndex,
-  sniffFile,
+  sniffBytes,
   unsupportedMediaKind,
   videoThumbnail,
 } from '@cl-server/media';
@@ -45,10 +46,15 @@ function tools({ env }: TaskContext<Params>) {
   return { ffmpeg, ffprobe };
 }
 
-async function ofImage(file: string, context: TaskContext<Params>, kind?: MediaKind): Promise<Output> {
+/** @param known what was read of the file already */
+async function ofImage(
+  file: string,
+  context: TaskContext<Params>,
+  known: { readonly head?: Buffer; readonly kind?: MediaKind } = {},
+): Promise<Output> {
   const { params, files } = context;
   const target = await files.output(params.output_path);
-  const written = await imageThumbnail(file, target, { ...settings(context), ...(kind && { kind }) });
+  const written = await imageThumbnail(file, target, { ...settings(context), ...known });
   const { output_path, format } = params;
   return { media_type: 'image', output_path, mime_type: MIME_OF_FORMAT[format], ...written, time: null, sheet: null };
 }
@@ -90,8 +96,9 @@ async function ofWhole(
 async function thumbnail(context: TaskContext<Params>): Promise<Output> {
   const { input } = context.files;
   if (input === undefined) throw new Error('the job has no input');
-  const kind = await sniffFile(input);
-  if (kind.type === 'image') return ofImage(input, context, kind);
+  const head = await readHead(input);
+  const kind = await sniffBytes(head);
+  if (kind.type === 'image') return ofImage(input, context, { head, kind });
   if (kind.demuxer !== undefined) return ofRecording(input, context);
   const what = kind.type === 'text' || kind.type === 'url' ? kind.type : kind.mime;
   throw unsupportedMediaKind(`Unsupported media type: ${what}. Only image, video and audio are supported.`);

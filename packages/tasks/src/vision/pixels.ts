@@ -1,15 +1,25 @@
 /** A job's picture as models want it: upright, on white, in exactly the size of a tensor, or at several sizes. */
 import type { ImagePreprocessing } from '@cl-server/contract';
-import { type DecodedImage, type DecodeOptions, decodeImage, sharp } from '@cl-server/media';
+import {
+  type DecodedImage,
+  type DecodeOptions,
+  decodeImage,
+  imageShape,
+  isDecodedHere,
+  readHead,
+  sharp,
+  sniffBytes,
+} from '@cl-server/media';
 import { invalidInput, type TaskContext } from '@cl-server/task-kit';
 import type { Pyramid, PyramidLevel } from '../faces/detector.js';
+import type { Pixels } from '../faces/yunet.js';
 import { onMedia } from '../media-error.js';
 
 /** A side shorter than this shows nothing that a model could know. */
 const SHORTEST_SIDE = 8;
 /** Beyond this a picture is a line: cut to a square it loses nearly everything. */
 const STEEPEST_ASPECT = 50;
-/** Longer side of the decoded original from which all sizes are made; larger ones would only cost memory. */
+/** Longer side of the picture whole; more would only cost memory. */
 const BASE_SIDE = 4_096;
 
 const KERNELS = { bicubic: 'cubic', bilinear: 'linear', lanczos3: 'lanczos3', nearest: 'nearest' } as const;
@@ -19,7 +29,12 @@ type PictureContext = Pick<TaskContext<unknown>, 'files' | 'env' | 'signal'>;
 async function decode({ files, env, signal }: PictureContext, options: DecodeOptions): Promise<DecodedImage> {
   if (files.input === undefined) throw invalidInput('The job has no picture');
   const image = await onMedia(decodeImage(files.input, { ...options, maxPixels: env.maxImagePixels, signal }));
-  const { width, height } = image.original;
+  refuseSlivers(image.original);
+  return image;
+}
+
+/** @throws TaskError for pictures too small or too narrow to mean anything */
+function refuseSlivers({ width, height }: { readonly width: number; readonly height: number }): void {
   const [short, long] = [Math.min(width, height), Math.max(width, height)];
   if (short < SHORTEST_SIDE)
     throw invalidInput(
@@ -29,7 +44,6 @@ async function decode({ files, env, signal }: PictureContext, options: DecodeOpt
     throw invalidInput(
       `The picture is ${width} × ${height} pixels; its sides may differ ${STEEPEST_ASPECT}-fold at most`,
     );
-  return image;
 }
 
 /** The middle of a picture. */
@@ -76,39 +90,59 @@ export async function modelPixels(context: PictureContext, rules: ImagePreproces
   }
 }
 
-/** Decodes once; smaller sizes are made from what was decoded. */
-export async function openPyramid(context: PictureContext): Promise<Pyramid> {
-  const base = await decode(context, { width: BASE_SIDE, height: BASE_SIDE, fit: 'inside' });
-  const { width, height } = base.original;
+/**
+ * A picture at any size, decoded straight to the first that is asked for: a photo of a camera is shrunk while it loads, and
+ * few pictures are needed whole. Smaller sizes are made from what was decoded; a larger one decodes once more, whole.
+ */
+export async function openPyramid({ files, env, signal }: PictureContext): Promise<Pyramid> {
+  if (files.input === undefined) throw invalidInput('The job has no picture');
+  const file = files.input;
+  const head = await readHead(file);
+  const known = { head, kind: await sniffBytes(head), maxPixels: env.maxImagePixels, signal };
+  const shape = await onMedia(imageShape(file, known));
+  refuseSlivers(shape);
+  const { width, height } = shape;
   const longSide = Math.max(width, height);
-  const baseSide = Math.max(base.width, base.height);
+  const wholeSide = Math.min(longSide, BASE_SIDE);
   const levels = new Map<number, Promise<PyramidLevel>>();
+  let decoded: { readonly side: number; readonly pixels: Promise<DecodedImage> } | undefined;
+
+  const decodedTo = (side: number): { readonly side: number; readonly pixels: Promise<DecodedImage> } => {
+    if (decoded && decoded.side >= side) return decoded;
+    // Where it cannot be shrunk while it loads it is decoded only once.
+    const target = decoded || isDecodedHere(shape) ? wholeSide : side;
+    const size = { width: target, height: target, fit: 'inside', kernel: 'linear' } as const;
+    decoded = { side: target, pixels: onMedia(decodeImage(file, { ...known, ...size })) };
+    return decoded;
+  };
 
   const make = async (side: number): Promise<PyramidLevel> => {
-    if (side >= baseSide) return { pixels: base, factor: longSide / baseSide };
-    const { data, info } = await sharp(base.data, { raw: { width: base.width, height: base.height, channels: 3 } })
-      .resize({ width: side, height: side, fit: 'inside', kernel: 'linear' })
-      .raw()
-      .toBuffer({ resolveWithObject: true });
-    return {
-      pixels: { data, width: info.width, height: info.height },
-      factor: longSide / Math.max(info.width, info.height),
-    };
+    const from = decodedTo(side);
+    const pixels = await from.pixels;
+    const level = from.side === side ? pixels : await shrunk(pixels, side);
+    return { pixels: level, factor: longSide / Math.max(level.width, level.height) };
   };
 
   return {
     width,
     height,
-    level: (side) => {
-      // Steps of a tenth: many faces of about one size share a level.
-      const step =
-        side >= baseSide ? baseSide : Math.min(baseSide, Math.round(1.1 ** Math.ceil(Math.log(side) / Math.log(1.1))));
-      let level = levels.get(step);
+    level: (wanted) => {
+      const side = Math.min(wanted, wholeSide);
+      let level = levels.get(side);
       if (!level) {
-        level = make(step);
-        levels.set(step, level);
+        level = make(side);
+        levels.set(side, level);
       }
       return level;
     },
   };
+}
+
+async function shrunk({ data, width, height }: DecodedImage, side: number): Promise<Pixels> {
+  const picture = sharp(data, { raw: { width, height, channels: 3 } });
+  const { data: pixels, info } = await picture
+    .resize({ width: side, height: side, fit: 'inside', kernel: 'linear' })
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  return { data: pixels, width: info.width, height: info.height };
 }

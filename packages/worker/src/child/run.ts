@@ -133,7 +133,7 @@ export class JobRuns {
   #context(job: JobInput): TaskContext<Record<string, unknown>> {
     const abort = new AbortController();
     this.#aborts.set(job.job_id, abort);
-    let told = Number.NEGATIVE_INFINITY;
+    let told = performance.now(); // of a job that ends within a moment only the result is told
     return createTaskContext({
       jobId: job.job_id,
       attempt: job.attempt,

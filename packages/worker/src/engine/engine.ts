@@ -24,6 +24,9 @@ export interface EngineParts {
   readonly logger: Logger;
 }
 
+/** For each of its own slots a worker leaves as much of a queue to one of another worker. */
+const SLOTS_TO_SHARE_WITH = 2;
+
 export class Engine {
   readonly #parts: EngineParts;
   /** Units that run, or whose results are being written. */
@@ -100,14 +103,16 @@ export class Engine {
 
   /** More jobs of the same task for a batch that is to start anyway, or for a slot whose jobs are short. */
   async #fill({ task, claims, asBatch }: Unit): Promise<readonly Claim[]> {
-    const { repository, workerId, leaseMs, definition, pace, logger } = this.#parts;
+    const { repository, workerId, leaseMs, definition, pace, slots, logger } = this.#parts;
     const size = definition(task)?.batch ?? 1;
     // One that failed before runs by itself.
     const most = asBatch ? size : size > 1 || (claims[0]?.job.retry_count ?? 0) > 0 ? 1 : pace.together(task);
     const wanted = most - claims.length;
     if (wanted <= 0) return [];
     try {
-      return await repository.claim({ workerId, types: { [task]: wanted }, limit: wanted, leaseMs });
+      // A batch is worth more the fuller it is; jobs that only wait for each other are better off with an idle slot.
+      const share = asBatch ? 1 : SLOTS_TO_SHARE_WITH * slots.concurrency;
+      return await repository.claim({ workerId, types: { [task]: wanted }, limit: wanted, leaseMs, share });
     } catch (error) {
       logger.warn({ err: error, task }, 'no more jobs of a task could be claimed');
       return [];

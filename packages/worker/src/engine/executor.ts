@@ -38,7 +38,7 @@ const LONGEST_TIMER = 2_147_483_647;
 /** Milliseconds after which short jobs in a row turned out not to be short: the waiting ones go back to the queue. */
 const ROW_LASTS = 500;
 /** Milliseconds that a result waits for its neighbours at most. */
-const WRITE_EVERY = 50;
+const WRITE_EVERY = 150;
 
 export class Executor {
   readonly #parts: ExecutorParts;

@@ -4,7 +4,7 @@
  */
 const MOST = 50;
 /** Milliseconds of work that a slot may take at once: nobody else would have started those jobs much sooner. */
-const BUDGET = 150;
+const BUDGET = 300;
 /** What a slow job leaves of its weight to each of those after it. */
 const DECAY = 0.9;
 

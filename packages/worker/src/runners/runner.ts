@@ -24,11 +24,6 @@ import {
 const PROGRAM = path.join(import.meta.dirname, '../child/main.js');
 /** Not for the eyes of plugins. */
 const SECRET = /PASSWORD|SECRET|TOKEN|CREDENTIAL|DATABASE_URL|PRIVATE_KEY|NODE_CHANNEL/;
-/**
- * glibc keeps large blocks that were freed, so a model of 350 MB would stay in memory after its unloading (694 MB of 720
- * did; with these, 126 of 492). Other systems' allocators do not know the names.
- */
-const ALLOCATOR = { MALLOC_MMAP_THRESHOLD_: '1048576', MALLOC_TRIM_THRESHOLD_: '1048576' };
 /** After `stop`, for tear-downs; then the group is killed. */
 const STOP_WITHIN = 4_000;
 /** Milliseconds for what a dead runner has said and nobody has read yet. */
@@ -102,10 +97,7 @@ export class Runner {
     this.#child = fork(PROGRAM, [String(process.pid)], {
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      env: {
-        ...ALLOCATOR,
-        ...Object.fromEntries(Object.entries(options.environment).filter(([name]) => !SECRET.test(name))),
-      },
+      env: Object.fromEntries(Object.entries(options.environment).filter(([name]) => !SECRET.test(name))),
       execArgv: options.memory === undefined ? [] : [`--max-old-space-size=${options.memory}`],
     });
     this.exited = new Promise((resolve) => {
