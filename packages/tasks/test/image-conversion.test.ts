@@ -94,6 +94,42 @@ describe('image_conversion', () => {
     expect([metadata.exif, metadata.icc]).toEqual([undefined, undefined]);
   });
 
+  it('a GIF, which has no place for a profile, has the colours of sRGB', async () => {
+    const wide = plain({ r: 200, g: 100, b: 51 }).removeAlpha().withIccProfile('p3');
+    await wide.png().toFile(at('wide.png'));
+    const { data: stored } = await sharp(at('wide.png'), { ignoreIcc: true })
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    expect(Math.abs((stored[0] ?? 0) - 200)).toBeGreaterThan(5); // in P3 the same colour has other numbers
+    using run = await runTask(task, { file: at('wide.png'), params: { format: 'gif' } });
+    const pixels = await sharp(run.read(run.output.output_path)).removeAlpha().raw().toBuffer();
+    for (const [channel, value] of [200, 100, 51].entries())
+      expect(Math.abs((pixels[channel] ?? 0) - value)).toBeLessThanOrEqual(3);
+  });
+
+  it('an animation that was cut off has the frames that are there, and says how many', async () => {
+    const rows = Buffer.alloc(20 * 50 * 3, 0);
+    for (let frame = 0; frame < 5; frame++) rows.fill(frame * 50, frame * 600, (frame + 1) * 600);
+    const whole = await sharp(rows, { raw: { width: 20, height: 50, channels: 3, pageHeight: 10 } })
+      .gif()
+      .toBuffer();
+    const content = whole.subarray(0, whole.length - 60);
+    using run = await runTask(task, { file: { name: 'cut.gif', content }, params: { format: 'gif' } });
+    const { pages } = await sharp(run.read(run.output.output_path), { animated: true }).metadata();
+    expect(pages).toBeLessThan(5);
+    expect(run.output.frames).toBe(pages);
+  });
+
+  it('a size that the format cannot have is said to be that', async () => {
+    await sharp({ create: { width: 20_000, height: 4, channels: 3, background: 'red' } })
+      .png()
+      .toFile(at('long.png'));
+    await expect(runTask(task, { file: at('long.png'), params: { format: 'webp' } })).rejects.toMatchObject({
+      code: 'invalid_input',
+      message: 'The picture cannot be written: it is too large for the WebP format; ask for a smaller size',
+    });
+  });
+
   it('an orientation that XMP repeats is reset, too, and the rest of XMP stays', async () => {
     const attribute = '<rdf:Description rdf:about="" xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>';
     const element =

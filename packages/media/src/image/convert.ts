@@ -44,10 +44,12 @@ function keepXmp(image: Sharp, { metadata }: ImageHeader): Sharp {
   return after === before ? image.keepXmp() : image.withXmp(after);
 }
 
-function withMetadata(image: Sharp, header: ImageHeader, keep: boolean): Sharp {
+function withMetadata(image: Sharp, header: ImageHeader, { format, keepMetadata: keep = true }: ConvertOptions): Sharp {
   if (!keep) return image.toColourspace('srgb');
   const described = keepXmp(image.keepExif(), header);
-  return isForeignSpace(header) ? described.toColourspace('srgb') : described.keepIccProfile();
+  // Numbers that mean other colours than sRGB mean nothing without their profile, and a GIF has no place for one.
+  const mayKeepProfile = format !== 'gif' && !isForeignSpace(header);
+  return mayKeepProfile ? described.keepIccProfile() : described.toColourspace('srgb');
 }
 
 /** 16-bit channels stay where the target has them. */
@@ -78,15 +80,7 @@ async function writeImage(
   target: string,
   options: ConvertOptions,
 ): Promise<Dimensions> {
-  const {
-    format,
-    quality,
-    lossless = false,
-    background = '#ffffff',
-    keepMetadata: keep = true,
-    width,
-    height,
-  } = options;
+  const { format, quality, lossless = false, background = '#ffffff', width, height } = options;
   let image = pixels;
   if (width || height)
     image = image.resize({
@@ -97,11 +91,11 @@ async function writeImage(
     });
   if (isOpaque(format)) image = image.flatten({ background });
   if (format === 'bmp') return writeBmp(image, target, source);
-  image = withMetadata(image, header, keep);
+  image = withMetadata(image, header, options);
   if (staysDeep(header, format)) image = image.toColourspace('rgb16');
   const info = await rendered(encodeAs(image, format, { quality, lossless }).toFile(target), source);
-  const frames = canMove(format) ? header.frames : 1;
-  return { width: info.width, height: info.pageHeight ?? info.height, frames };
+  // As many as were written: of a file that was cut off fewer than its header counts.
+  return { width: info.width, height: info.pageHeight ?? info.height, frames: info.pages ?? 1 };
 }
 
 async function writeBmp(image: Sharp, target: string, source: string): Promise<Dimensions> {

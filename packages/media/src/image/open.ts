@@ -70,6 +70,8 @@ export async function rendered<T>(work: Promise<T>, file: string): Promise<T> {
   } catch (cause) {
     if (cause instanceof MediaError) throw cause;
     const message = cause instanceof Error ? cause.message : String(cause);
+    const limit = /too large for the \w+ format/i.exec(message)?.[0];
+    if (limit) throw invalidMedia(`The picture cannot be written: it is ${limit}; ask for a smaller size`, cause);
     if (/timeout/i.test(message)) throw new MediaError('timeout', 'The image took too long to process', { cause });
     throw invalidMedia(`The image cannot be decoded: ${safeReason(message, [file])}`, cause);
   }

@@ -1,3 +1,4 @@
+import { closeSync, openSync, readSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import { fileTypeFromBuffer } from 'file-type';
 import { kindOf, type MediaKind } from './kinds.js';
@@ -20,6 +21,23 @@ export async function readHead(file: string, most = HEAD): Promise<Buffer> {
     return buffer.subarray(0, length);
   } finally {
     await handle.close();
+  }
+}
+
+/**
+ * The same for a task's own process, which has nothing else to do: three turns of the thread pool cost ten times the
+ * reading, more where every core is busy.
+ */
+export function readHeadSync(file: string): Buffer {
+  const handle = openSync(file, 'r');
+  try {
+    const buffer = Buffer.allocUnsafe(HEAD);
+    let length = 0;
+    for (let read = -1; read !== 0 && length < HEAD; length += read)
+      read = readSync(handle, buffer, length, HEAD - length, length);
+    return buffer.subarray(0, length);
+  } finally {
+    closeSync(handle);
   }
 }
 

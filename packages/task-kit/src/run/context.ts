@@ -41,7 +41,7 @@ export function resultPath(results: string, relative: string): string {
 function filesOf({ input, results }: ContextOptions): TaskFiles {
   const output = async (relative: string): Promise<string> => {
     const file = resultPath(results, relative);
-    await fs.mkdir(path.dirname(file), { recursive: true, mode: 0o750 });
+    mkdirSync(path.dirname(file), { recursive: true, mode: 0o750 });
     return file;
   };
   return { input, output, write: async (relative, content) => fs.writeFile(await output(relative), content) };

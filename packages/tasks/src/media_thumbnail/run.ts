@@ -9,7 +9,7 @@ import {
   MIME_OF_FORMAT,
   mediaInput,
   probe,
-  readHead,
+  readHeadSync,
   SHEET,
   sheetIndex,
   sniffBytes,
@@ -96,7 +96,7 @@ async function ofWhole(
 async function thumbnail(context: TaskContext<Params>): Promise<Output> {
   const { input } = context.files;
   if (input === undefined) throw new Error('the job has no input');
-  const head = await readHead(input);
+  const head = readHeadSync(input);
   const kind = await sniffBytes(head);
   if (kind.type === 'image') return ofImage(input, context, { head, kind });
   if (kind.demuxer !== undefined) return ofRecording(input, context);

@@ -6,7 +6,7 @@ import {
   decodeImage,
   imageShape,
   isDecodedHere,
-  readHead,
+  readHeadSync,
   sharp,
   sniffBytes,
 } from '@cl-server/media';
@@ -28,7 +28,8 @@ type PictureContext = Pick<TaskContext<unknown>, 'files' | 'env' | 'signal'>;
 
 async function decode({ files, env, signal }: PictureContext, options: DecodeOptions): Promise<DecodedImage> {
   if (files.input === undefined) throw invalidInput('The job has no picture');
-  const image = await onMedia(decodeImage(files.input, { ...options, maxPixels: env.maxImagePixels, signal }));
+  const known = { head: readHeadSync(files.input), maxPixels: env.maxImagePixels, signal };
+  const image = await onMedia(decodeImage(files.input, { ...options, ...known }));
   refuseSlivers(image.original);
   return image;
 }
@@ -97,7 +98,7 @@ export async function modelPixels(context: PictureContext, rules: ImagePreproces
 export async function openPyramid({ files, env, signal }: PictureContext): Promise<Pyramid> {
   if (files.input === undefined) throw invalidInput('The job has no picture');
   const file = files.input;
-  const head = await readHead(file);
+  const head = readHeadSync(file);
   const known = { head, kind: await sniffBytes(head), maxPixels: env.maxImagePixels, signal };
   const shape = await onMedia(imageShape(file, known));
   refuseSlivers(shape);
