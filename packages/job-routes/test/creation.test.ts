@@ -81,6 +81,22 @@ describe.each(backends())('creating jobs ($name)', (backend) => {
     expect(fs.readdirSync(api.jobs.storage.uploads)).toEqual([]);
   });
 
+  it.each([
+    ['[]', 'too_small', ['body', 'variants'], '[]'],
+    ['{}', 'invalid_type', ['body', 'variants'], '{}'],
+    ['720p', 'json_invalid', ['body', 'variants'], '720p'],
+    ['[{"resolution":true}]', 'invalid_type', ['body', 'variants', 0, 'resolution'], true],
+    ['[{"resolution":"720p"}]', 'invalid_type', ['body', 'variants', 0, 'resolution'], '720p'],
+    ['[{"resolution":720.5}]', 'invalid_type', ['body', 'variants', 0, 'resolution'], 720.5],
+    ['[null]', 'invalid_type', ['body', 'variants', 0], null],
+    ['[{}]', 'custom', ['body', 'variants', 0], {}],
+    ['[{"resolution":720,"bitrate":1}]', 'too_small', ['body', 'variants', 0, 'bitrate'], 1],
+  ])('H16: variants %s are refused as %s, with what was wrong in them', async (variants, type, loc, input) => {
+    const answer = await post('fetch_path', fileForm('a', 'x', { variants }));
+    expect(answer.status).toBe(422);
+    expect(answer.json.detail).toMatchObject([{ type, loc, input }]);
+  });
+
   it('a file without a name is a fault of its field', async () => {
     const answer = await post('copy', nameless());
     expect(answer.status).toBe(422);

@@ -1,7 +1,7 @@
 /** A real app with the job endpoints, on a real database and folder; who calls is said by a header. */
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { field, type TokenClaims } from '@cl-server/contract';
+import { field, hlsStreamingTask, type TokenClaims } from '@cl-server/contract';
 import { type JobEngine, type JobTables, jobMigrations, openJobs } from '@cl-server/jobs';
 import {
   type App,
@@ -43,7 +43,10 @@ export const fetch_path = defineTask({
   version: '1.0.0',
   summary: 'Works on a file or on a path',
   file: 'optional',
-  params: z.object({ input_absolute_path: field.text().optional() }),
+  params: z.object({
+    input_absolute_path: field.text().optional(),
+    variants: hlsStreamingTask.form.shape.variants.removeDefault().optional(),
+  }),
   output: z.object({}),
   prepare: ({ input_absolute_path }, { input, mediaDir }) => {
     if (input_absolute_path === undefined && !input)

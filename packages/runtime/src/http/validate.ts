@@ -4,12 +4,21 @@ import type { z } from 'zod';
 
 export type Place = 'path' | 'query' | 'body';
 
+/** A field may hold JSON as text; the path leads on into it. */
+function unpacked(value: unknown): unknown {
+  if (typeof value !== 'string') return value;
+  try {
+    return JSON.parse(value);
+  } catch {
+    return undefined;
+  }
+}
+
 const at = (value: unknown, path: readonly PropertyKey[]): unknown =>
-  path.reduce<unknown>(
-    (inner, key) =>
-      typeof inner === 'object' && inner !== null ? (inner as Record<PropertyKey, unknown>)[key] : undefined,
-    value,
-  );
+  path.reduce<unknown>((outer, key) => {
+    const inner = unpacked(outer);
+    return typeof inner === 'object' && inner !== null ? (inner as Record<PropertyKey, unknown>)[key] : undefined;
+  }, value);
 
 function toItem(issue: z.core.$ZodIssue, place: Place, raw: unknown): ValidationItem {
   const input = at(raw, issue.path);
