@@ -16,6 +16,7 @@ export const JOB_ERROR_CODES = [
   'invalid_input',
   'unsupported_media',
   'model_missing',
+  'model_unusable',
   'tool_missing',
   'timeout',
   'worker_lost',
@@ -24,6 +25,12 @@ export const JOB_ERROR_CODES = [
   'task_failed',
 ] as const;
 export type JobErrorCode = (typeof JOB_ERROR_CODES)[number];
+
+/** Why a task cannot run on a machine until a person mends something there: its jobs do not wait for that. */
+export const LACKS = ['model_missing', 'model_unusable', 'tool_missing'] as const satisfies readonly JobErrorCode[];
+export type Lack = (typeof LACKS)[number];
+export const isLack = (code: string | undefined): code is Lack =>
+  (LACKS as readonly (string | undefined)[]).includes(code);
 
 /** Permissions that the services check. Auth stores any other word too, and gives it no meaning. */
 export const PERMISSIONS = {

@@ -2,7 +2,7 @@
  * Which workers live and what they can run, from their retained announcements. A worker that was not heard of for three
  * beats is gone, whether or not the broker said so.
  */
-import { type Capabilities, type WorkerCapability, workerCapability } from '@cl-server/contract';
+import { type Capabilities, isLack, type Lack, type WorkerCapability, workerCapability } from '@cl-server/contract';
 import type { Broadcaster, Logger } from '@cl-server/runtime';
 import type { Availability } from './task-route.js';
 
@@ -18,7 +18,7 @@ export interface LiveWorkersOptions {
 }
 
 export interface Refusal {
-  readonly code: 'model_missing' | 'tool_missing';
+  readonly code: Lack;
   readonly reason: string;
 }
 
@@ -102,9 +102,7 @@ export class LiveWorkers {
         worker.capabilities.includes(task) ? undefined : worker.unavailable_codes?.[task],
       );
       const code = codes.find((other) => other === 'model_missing') ?? codes[0];
-      if (reason === undefined || (code !== 'model_missing' && code !== 'tool_missing')) continue;
-      if (codes.every((other) => other === 'model_missing' || other === 'tool_missing'))
-        refused.set(task, { code, reason });
+      if (reason !== undefined && isLack(code) && codes.every(isLack)) refused.set(task, { code, reason });
     }
     return refused;
   }

@@ -96,5 +96,7 @@ describe('live workers', () => {
     expect(workers.refusedByAll().size).toBe(0);
     say('b', beat(['hash'], 1, lacking));
     expect(workers.refusedByAll().size).toBe(1);
+    say('b', beat(['hash'], 1, { unavailable: { clip: 'cut' }, unavailable_codes: { clip: 'model_unusable' } }));
+    expect(workers.refusedByAll().get('clip')).toEqual({ code: 'model_missing', reason: 'no clip.onnx' });
   });
 });

@@ -56,6 +56,28 @@ describe('sniffing', () => {
     }
   });
 
+  it('tells files whose marks lie behind their first 64 kB', async () => {
+    const noise = { type: 'gaussian', mean: 128, sigma: 40 } as const;
+    const large = sharp({ create: { width: 400, height: 300, channels: 3, background: 'red', noise } });
+    const file = path.join(dir.path, 'large');
+    for (const compression of ['none', 'lzw', 'deflate'] as const) {
+      await large.tiff({ compression }).toFile(file);
+      expect(fs.statSync(file).size).toBeGreaterThan(100_000);
+      expect(await sniffFile(file), compression).toEqual({ mime: 'image/tiff', extension: 'tiff', type: 'image' });
+    }
+    await picture()
+      .withXmp(`<x:xmpmeta xmlns:x="adobe:ns:meta/">${' '.repeat(100_000)}</x:xmpmeta>`)
+      .png()
+      .toFile(file);
+    expect(await sniffFile(file)).toMatchObject({ mime: 'image/png' });
+    const cover = Buffer.concat([Buffer.from('49443303000000060d40', 'hex'), Buffer.alloc(100_032)]);
+    const frame = Buffer.concat([Buffer.from('fffb9064', 'hex'), Buffer.alloc(413)]);
+    fs.writeFileSync(file, Buffer.concat([cover, frame, frame, frame]));
+    expect(await sniffFile(file)).toMatchObject({ mime: 'audio/mpeg', demuxer: 'mp3' });
+    fs.writeFileSync(file, Buffer.alloc(200_000, 1));
+    expect(await sniffFile(file)).toMatchObject({ mime: 'application/octet-stream' });
+  });
+
   it.runIf(hasFfmpeg())('tells recordings, and names the one demuxer that may read each', async () => {
     const make = (name: string, ...args: string[]): string => {
       const file = path.join(dir.path, name);

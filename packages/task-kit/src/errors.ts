@@ -1,4 +1,4 @@
-import type { JobErrorCode } from '@cl-server/contract';
+import type { JobErrorCode, Lack } from '@cl-server/contract';
 
 /**
  * A failure that a task foresaw. The message reaches the client: a sentence, without paths of the server.
@@ -33,7 +33,7 @@ export const unsupportedMedia = (message: string, cause?: unknown): TaskError =>
 export class TaskUnavailable extends Error {
   override readonly name = 'TaskUnavailable';
   constructor(
-    readonly code: 'model_missing' | 'tool_missing' | 'task_failed',
+    readonly code: Lack | 'task_failed',
     message: string,
     options?: ErrorOptions,
   ) {

@@ -11,6 +11,7 @@ import { Executor } from './engine/executor.js';
 import { Leases } from './engine/leases.js';
 import { tellMissingModels } from './engine/missing-models.js';
 import { Pace } from './engine/pace.js';
+import { Recheck } from './engine/recheck.js';
 import { Registration } from './engine/registration.js';
 import { Reports } from './engine/reports.js';
 import { Scratch } from './engine/scratch.js';
@@ -160,9 +161,12 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const stopListening = jobs.events.subscribe(({ event_type }) => {
     if (event_type === 'queued') bell.ring();
   });
-  const recheck = setInterval(() => {
-    for (const task of availability.unavailable.keys()) pool.retrySetup(task);
-  }, options.recheckMs);
+  const recheck = new Recheck({
+    availability,
+    retry: (task) => pool.retrySetup(task),
+    modelsDir: options.env.modelsDir,
+    everyMs: options.recheckMs,
+  });
   const endBrokerless = options.hasBroker ? undefined : brokerless(options, jobs, availability);
 
   const engine = new Engine({
@@ -191,7 +195,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       return availability.ready;
     },
     stop: async () => {
-      clearInterval(recheck);
+      recheck.close();
       stopTelling();
       stopListening();
       await announcer.close();

@@ -1,4 +1,5 @@
 /** Model tasks through a whole worker, with stand-ins for the models. */
+import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { PRIORITY } from '@cl-server/contract';
@@ -37,7 +38,6 @@ describe.runIf(hasMedia() && hasModels())('model tasks', () => {
       env: {
         WORKER_SUPPORTED_TASKS: 'clip_embedding,clip_text_embedding,face_detection',
         MODELS_DOWNLOAD: 'never',
-        WORKER_RECHECK_SECONDS: '0.2',
         WORKER_LEASE_SECONDS: '10',
       },
     });
@@ -100,6 +100,32 @@ describe.runIf(hasMedia() && hasModels())('model tasks', () => {
     });
     const { file, manifest } = makeStandIn(path.join(modelsDir, 'again'), 'clip_image');
     await new ModelStore({ dir: modelsDir }).use('clip_image', file, manifest);
+    await eventually(async () => {
+      const [id = ''] = await clipJobs(1);
+      return (await modelOf(id))[0] === 'completed';
+    });
+  });
+
+  it('fail at once where their model is damaged, saying so', async () => {
+    const { file, manifest } = makeStandIn(path.join(modelsDir, 'cut'), 'clip_image');
+    await new ModelStore({ dir: modelsDir }).use('clip_image', file, { ...manifest, version: 'cut' });
+    // As if it had been damaged before its hash was taken.
+    const whole = fs.readFileSync(file);
+    const cut = whole.subarray(0, whole.length / 2);
+    fs.writeFileSync(file, cut);
+    const choices = path.join(modelsDir, 'models.json');
+    const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
+    const text = fs.readFileSync(choices, 'utf8').replaceAll(sha256(whole), sha256(cut));
+    fs.writeFileSync(choices, text.replaceAll(`"size": ${whole.length}`, `"size": ${cut.length}`));
+    const [lost = ''] = await clipJobs(1);
+    expect(await platform.ended(lost)).toMatchObject({
+      status: 'failed',
+      error_code: 'model_unusable',
+      error_message: expect.stringContaining('the model cannot be used'),
+      retry_count: 0,
+    });
+    const again = makeStandIn(path.join(modelsDir, 'again'), 'clip_image');
+    await new ModelStore({ dir: modelsDir }).use('clip_image', again.file, again.manifest);
     await eventually(async () => {
       const [id = ''] = await clipJobs(1);
       return (await modelOf(id))[0] === 'completed';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { JOB_ERROR_CODES, JOB_STATUSES } from '../constants.js';
+import { JOB_ERROR_CODES, JOB_STATUSES, LACKS } from '../constants.js';
 
 const milliseconds = z.int().describe('Milliseconds since 1970, UTC');
 
@@ -43,7 +43,7 @@ export const jobEvent = z.object({
 });
 export type JobEvent = z.infer<typeof jobEvent>;
 
-export const unavailableCode = z.enum(['model_missing', 'tool_missing', 'task_failed']);
+export const unavailableCode = z.enum([...LACKS, 'task_failed']);
 export type UnavailableCode = z.infer<typeof unavailableCode>;
 
 /** `inference/workers/{worker_id}`, retained; an empty payload means that the worker is gone. */
@@ -56,8 +56,8 @@ export const workerCapability = z.object({
   /** Tasks that this worker knows but cannot run now, and why. */
   unavailable: z.record(z.string(), z.string()).optional(),
   /**
-   * For each of them the kind of the reason. Where all live workers say `model_missing` or `tool_missing` of a task, the
-   * compute service fails its waiting jobs for good, with that word and the reason.
+   * For each of them the kind of the reason. Where all live workers say `model_missing`, `model_unusable` or
+   * `tool_missing` of a task, the compute service fails its waiting jobs for good, with that word and the reason.
    */
   unavailable_codes: z.record(z.string(), unavailableCode).optional(),
 });

@@ -1,7 +1,7 @@
 import type { Metadata } from 'sharp';
 import { invalidMedia, safeReason, unsupportedMediaKind } from '../errors.js';
 import type { MediaKind } from '../sniff/kinds.js';
-import { readHead, sniffBytes, sniffFile } from '../sniff/sniff.js';
+import { readHead, sniffFile, sniffHead } from '../sniff/sniff.js';
 import { BMP_HEAD, readBmpHeader } from './bmp-decode.js';
 import { jpegShape } from './jpeg-header.js';
 import { sharp } from './sharp.js';
@@ -97,7 +97,7 @@ function refuseLarge(width: number, height: number, maxPixels: number): void {
  */
 export async function imageShape(file: string, options: HeaderOptions = {}): Promise<ImageShape> {
   const { maxPixels = DEFAULT_MAX_PIXELS, head = await readHead(file) } = options;
-  const { kind = await sniffBytes(head) } = options;
+  const { kind = await sniffHead(head, file) } = options;
   const shape = kind.mime === 'image/jpeg' ? jpegShape(head) : undefined;
   if (!shape) return imageHeader(file, { ...options, kind });
   const { width, height, orientation } = shape;

@@ -1,10 +1,10 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import fs from 'node:fs/promises';
-import { fileTypeFromBuffer } from 'file-type';
+import { type FileTypeResult, fileTypeFromBuffer, fileTypeFromFile } from 'file-type';
 import { kindOf, type MediaKind } from './kinds.js';
 import { isUrl, sniffText } from './text.js';
 
-/** So much of a file is looked at: enough for every header, and a bound on the work. */
+/** So much of a file is looked at: enough for nearly every header. */
 const HEAD = 64 * 1024;
 
 /** A file's first bytes, at most `most` of them. */
@@ -42,12 +42,22 @@ export function readHeadSync(file: string): Buffer {
 }
 
 /** What a file is by its content; its name plays no part. */
-export const sniffFile = async (file: string): Promise<MediaKind> => sniffBytes(await readHead(file));
+export const sniffFile = async (file: string): Promise<MediaKind> => sniffHead(await readHead(file), file);
+
+/** A TIFF's directory may lie at its end, a song's sound behind a large cover: then the file is asked, by its marks. */
+async function binaryType(head: Buffer, file: string | undefined): Promise<FileTypeResult | undefined> {
+  const found = await fileTypeFromBuffer(head).catch(() => undefined);
+  if (found || file === undefined || head.length < HEAD) return found;
+  return fileTypeFromFile(file).catch(() => undefined);
+}
 
 /** What content is that begins with these bytes. */
-export async function sniffBytes(head: Buffer): Promise<MediaKind> {
+export const sniffBytes = (head: Buffer): Promise<MediaKind> => sniffHead(head, undefined);
+
+/** What a file is whose first bytes were read. */
+export async function sniffHead(head: Buffer, file: string | undefined): Promise<MediaKind> {
   if (head.length === 0) return { mime: 'application/x-empty', extension: 'bin', type: 'file' };
-  const binary = await fileTypeFromBuffer(head).catch(() => undefined);
+  const binary = await binaryType(head, file);
   // A two-letter mark alone also begins many texts.
   if (binary && binary.mime !== 'application/xml' && !(binary.mime === 'image/bmp' && !isBmp(head)))
     return kindOf(binary.mime, binary.ext);

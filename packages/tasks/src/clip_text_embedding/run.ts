@@ -11,7 +11,7 @@ type Params = z.output<Contract['form']>;
 type Output = z.input<Contract['output']>;
 
 function textRules({ manifest: { id, preprocessing } }: LoadedModel) {
-  if (preprocessing?.kind !== 'text') throw new TaskUnavailable('task_failed', `model ${id} does not take texts`);
+  if (preprocessing?.kind !== 'text') throw new TaskUnavailable('model_unusable', `model ${id} does not take texts`);
   return preprocessing;
 }
 
@@ -19,7 +19,10 @@ async function tokenizerOf(model: LoadedModel, env: TaskEnvironment): Promise<Te
   const { tokenizer: id } = textRules(model);
   const manifest = manifestById(id);
   if (model.serving.tokenizer === undefined && !manifest)
-    throw new TaskUnavailable('task_failed', `tokenizer ${id} is not known: give its file to "models use --tokenizer"`);
+    throw new TaskUnavailable(
+      'model_unusable',
+      `tokenizer ${id} is not known: give its file to "models use --tokenizer"`,
+    );
   try {
     return await loadTokenizer(model.serving.tokenizer ?? (manifest ? await modelFile(env, manifest) : ''));
   } catch (error) {

@@ -1,6 +1,7 @@
-import type { faceEmbeddingTask } from '@cl-server/contract';
+import type { faceEmbeddingTask, ImagePreprocessing } from '@cl-server/contract';
+import { sharp } from '@cl-server/media';
 import { encodeNpy } from '@cl-server/models';
-import { type TaskContext, type TaskModule, TaskUnavailable } from '@cl-server/task-kit';
+import type { TaskContext, TaskModule } from '@cl-server/task-kit';
 import type { z } from 'zod';
 import { CROP } from '../faces/align.js';
 import { findFaces, saveCrop } from '../faces/find.js';
@@ -40,24 +41,25 @@ async function embedCrops(model: LoadedModel, contexts: readonly Context[]): Pro
   );
 }
 
+/** An aligned crop in the size that a model takes; most take it as it is. */
+async function sized(crop: Uint8Array, { width, height }: ImagePreprocessing): Promise<Uint8Array> {
+  if (width === CROP && height === CROP) return crop;
+  const picture = sharp(crop, { raw: { width: CROP, height: CROP, channels: 3 } });
+  return picture.resize({ width, height, fit: 'fill', kernel: 'cubic' }).raw().toBuffer();
+}
+
 /** The picture is a photo: every face of it, found, aligned and embedded. */
 async function embedPhoto(model: LoadedModel, detector: LoadedModel, context: Context): Promise<Output> {
   const { params, files } = context;
   const picture = await openPyramid(context);
   context.progress(20);
   const found = await findFaces(detector, picture, params, (done, of) => context.progress(20 + (40 * done) / of));
-  const { width, height } = imageRules(model.manifest);
-  if (width !== CROP || height !== CROP)
-    throw new TaskUnavailable(
-      'task_failed',
-      `model ${model.manifest.id} takes ${width}×${height}, crops are ${CROP}×${CROP}`,
-    );
   const aligned = found.flatMap(({ crop, ...face }) => (crop ? [{ ...face, crop }] : []));
   const vectors =
     aligned.length > 0
       ? await embedPictures(
           model,
-          aligned.map(({ crop }) => crop),
+          await Promise.all(aligned.map(({ crop }) => sized(crop, imageRules(model.manifest)))),
         )
       : [];
   const faces: NonNullable<Output['faces']> = [];

@@ -110,22 +110,25 @@ function overlap(a: RawFace, b: RawFace): number {
   return common / (a.width * a.height + b.width * b.height - common);
 }
 
-/** How much of the smaller box lies within the other. */
-function covered(a: RawFace, b: RawFace): number {
+/**
+ * A box within another counts as the same face: scales of a pyramid disagree on size more than on place. Not a much
+ * smaller one: that is a face on a shirt, or a person in front of another.
+ */
+const SAME_WHEN_COVERED = 0.8;
+const SAME_WHEN_LARGE = 0.15;
+
+function isWithin(a: RawFace, b: RawFace): boolean {
   const width = Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x);
   const height = Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y);
-  if (width <= 0 || height <= 0) return 0;
-  return (width * height) / Math.min(a.width * a.height, b.width * b.height);
+  if (width <= 0 || height <= 0) return false;
+  const [small, large] = [a.width * a.height, b.width * b.height].sort((x, y) => x - y) as [number, number];
+  return width * height > SAME_WHEN_COVERED * small && small > SAME_WHEN_LARGE * large;
 }
-
-/** A box within another counts as the same face: scales of a pyramid disagree on size more than on place. */
-const SAME_WHEN_COVERED = 0.8;
 
 /** Greedy suppression in floats, best first. */
 export function suppress(faces: readonly RawFace[], threshold: number): RawFace[] {
   const kept: RawFace[] = [];
   for (const face of [...faces].sort((a, b) => b.score - a.score))
-    if (!kept.some((other) => overlap(other, face) > threshold || covered(other, face) > SAME_WHEN_COVERED))
-      kept.push(face);
+    if (!kept.some((other) => overlap(other, face) > threshold || isWithin(other, face))) kept.push(face);
   return kept;
 }

@@ -12,7 +12,7 @@ import {
   readHeadSync,
   SHEET,
   sheetIndex,
-  sniffBytes,
+  sniffHead,
   unsupportedMediaKind,
   videoThumbnail,
 } from '@cl-server/media';
@@ -97,7 +97,7 @@ async function thumbnail(context: TaskContext<Params>): Promise<Output> {
   const { input } = context.files;
   if (input === undefined) throw new Error('the job has no input');
   const head = readHeadSync(input);
-  const kind = await sniffBytes(head);
+  const kind = await sniffHead(head, input);
   if (kind.type === 'image') return ofImage(input, context, { head, kind });
   if (kind.demuxer !== undefined) return ofRecording(input, context);
   const what = kind.type === 'text' || kind.type === 'url' ? kind.type : kind.mime;

@@ -9,6 +9,9 @@ export function imageRules(manifest: ModelManifest): ImagePreprocessing {
   return manifest.preprocessing;
 }
 
+/** Pictures in one tensor: a crowd has hundreds of faces, and more than this gain nothing. */
+const MOST_TOGETHER = 16;
+
 async function embedTensor(model: LoadedModel, pictures: readonly Uint8Array[]): Promise<Float32Array[]> {
   const rules = imageRules(model.manifest);
   const data = new Float32Array(pictures.length * rules.width * rules.height * 3);
@@ -26,9 +29,10 @@ async function embedTensor(model: LoadedModel, pictures: readonly Uint8Array[]):
  * @returns one vector each, as the model gave it
  */
 export async function embedPictures(model: LoadedModel, pictures: readonly Uint8Array[]): Promise<Float32Array[]> {
-  if (model.manifest.batch) return embedTensor(model, pictures);
+  const together = model.manifest.batch ? MOST_TOGETHER : 1;
   const vectors: Float32Array[] = [];
-  for (const picture of pictures) vectors.push(...(await embedTensor(model, [picture])));
+  for (let from = 0; from < pictures.length; from += together)
+    vectors.push(...(await embedTensor(model, pictures.slice(from, from + together))));
   return vectors;
 }
 

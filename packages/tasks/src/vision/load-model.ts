@@ -28,7 +28,7 @@ function providerOf(env: TaskEnvironment): ExecutionProvider {
   const provider = EXECUTION_PROVIDERS.find((name) => name === wanted);
   if (!provider)
     throw new TaskUnavailable(
-      'task_failed',
+      'model_unusable',
       `EXECUTION_PROVIDER is ${wanted}; it can be ${EXECUTION_PROVIDERS.join(', ')}`,
     );
   return provider;
@@ -64,7 +64,7 @@ export async function modelFile(env: TaskEnvironment, manifest: ModelManifest): 
 export function asUnavailable(error: unknown): unknown {
   if (error instanceof TaskUnavailable) return error;
   if (error instanceof ModelMissing) return new TaskUnavailable('model_missing', error.message, { cause: error });
-  return new TaskUnavailable('task_failed', `the model cannot be used: ${withoutPaths(error)}`, { cause: error });
+  return new TaskUnavailable('model_unusable', `the model cannot be used: ${withoutPaths(error)}`, { cause: error });
 }
 
 /** Threads of one session: those that the worker was given for models, else as many as any task may use. */

@@ -8,7 +8,7 @@ import {
   isDecodedHere,
   readHeadSync,
   sharp,
-  sniffBytes,
+  sniffHead,
 } from '@cl-server/media';
 import { invalidInput, type TaskContext } from '@cl-server/task-kit';
 import type { Pyramid, PyramidLevel } from '../faces/detector.js';
@@ -99,7 +99,7 @@ export async function openPyramid({ files, env, signal }: PictureContext): Promi
   if (files.input === undefined) throw invalidInput('The job has no picture');
   const file = files.input;
   const head = readHeadSync(file);
-  const known = { head, kind: await sniffBytes(head), maxPixels: env.maxImagePixels, signal };
+  const known = { head, kind: await sniffHead(head, file), maxPixels: env.maxImagePixels, signal };
   const shape = await onMedia(imageShape(file, known));
   refuseSlivers(shape);
   const { width, height } = shape;

@@ -154,7 +154,7 @@ describe('clip_embedding and dino_embedding', () => {
     const run = () =>
       runTask(dino, { file: { name: 'a.png', content }, env: { modelsDir: broken.path, settings: {} } });
     await expect(run()).rejects.toMatchObject({
-      code: 'task_failed',
+      code: 'model_unusable',
       message: expect.stringContaining('no input pixels'),
     });
     fs.appendFileSync(choices.roles.dino_image.path, 'x');

@@ -270,4 +270,9 @@ describe('face geometry', () => {
       suppress([face(0, 0.8), face(10, 0.9), face(200, 0.7), face(20, 0.75, 40)], 0.4).map(({ score }) => score),
     ).toEqual([0.9, 0.7]);
   });
+
+  it('a small face in front of a large one stays, and so does the large one', () => {
+    const box = (x: number, width: number, score: number) => ({ x, y: x, width, height: width, score, points: [] });
+    expect(suppress([box(0, 230, 0.9), box(80, 70, 0.95)], 0.4)).toHaveLength(2);
+  });
 });

@@ -1,8 +1,9 @@
 /**
  * Without a broker no service hears what workers lack, so the worker itself fails the queued jobs of a task whose model
- * or tool is missing, unless another worker can run it: at once, for good, saying what is missing. With a broker the
+ * or tool is missing or of no use, unless another worker can run it: at once, for good, saying what is missing. With a broker the
  * compute service does, which hears all workers.
  */
+import { isLack } from '@cl-server/contract';
 import type { JobRepository, WorkerRegister } from '@cl-server/jobs';
 import type { Logger } from '@cl-server/runtime';
 import type { Availability } from './availability.js';
@@ -37,7 +38,7 @@ export class Unrunnable {
   async #sweep(): Promise<void> {
     const { repository, register, maxAge, availability, logger } = this.#options;
     for (const [task, { code, reason }] of availability.unavailable) {
-      if (code === 'task_failed') continue; // not known to be for good
+      if (!isLack(code)) continue; // not known to be for good
       try {
         const others = await register.live(maxAge);
         if (others.some(({ capabilities }) => capabilities.includes(task))) continue;

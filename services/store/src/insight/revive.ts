@@ -1,4 +1,5 @@
 /** Gives failed inferences another try: when their time has come, when a worker can do the task again, when asked. */
+import { LACKS } from '@cl-server/contract';
 import type { Kysely, Transaction } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
 import type { RunWrite } from '../database/transaction.js';
@@ -29,7 +30,7 @@ function failed(db: Kysely<StoreTables> | Transaction<StoreTables>, filter: Revi
       .where('task_type', 'in', [...filter.nowPossible])
       // What waits for no time has failed for good; left out by the index, however many there are.
       .where('not_before', '<', Number.MAX_SAFE_INTEGER)
-      .where('error_code', 'in', ['model_missing', 'tool_missing']);
+      .where('error_code', 'in', LACKS);
   if (filter.entityId !== undefined) query = query.where('entity_id', '=', filter.entityId);
   return query;
 }

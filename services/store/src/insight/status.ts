@@ -48,6 +48,7 @@ export function retryDelay(errorCode: string | null, tries: number): number | nu
     case 'cancelled':
       return null;
     case 'model_missing':
+    case 'model_unusable':
     case 'tool_missing':
       return 10 * 60_000;
     default:
