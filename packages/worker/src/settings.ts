@@ -125,8 +125,8 @@ export const workerSettings = {
   maxImagePixels: uploadSettings.maxImagePixels,
   executionProvider: {
     env: 'EXECUTION_PROVIDER',
-    parse: asNonEmpty,
-    default: 'cpu' as string,
+    parse: asChoice(['cpu', 'cuda', 'coreml', 'directml'] as const),
+    default: 'cpu' as const,
     help: 'What models run on: cpu, cuda, coreml, directml',
   },
   modelThreads: {

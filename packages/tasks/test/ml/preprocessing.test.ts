@@ -1,24 +1,25 @@
 /** The fast way to a model's pixels, against a slow and obvious one. */
 import type { ImagePreprocessing } from '@cl-server/contract';
-import { decodeImage } from '@cl-server/media';
+import { type DecodedImage, decodeImage } from '@cl-server/media';
 import { testEnvironment } from '@cl-server/task-kit/testing';
 import { hasMedia, mediaFile } from '@cl-server/testing';
 import { describe, expect, it } from 'vitest';
 import { modelPixels } from '../../src/vision/pixels.js';
 
-const rules = (kernel: ImagePreprocessing['kernel'], resize_to: number): ImagePreprocessing => ({
+type Rules = Pick<ImagePreprocessing, 'kernel' | 'resize' | 'resize_to'>;
+const rules = (some: Rules): ImagePreprocessing => ({
   kind: 'image',
-  width: 224,
-  height: 224,
-  resize: 'shortest_edge',
-  resize_to,
-  kernel,
+  width: SIDE,
+  height: SIDE,
+  ...some,
   scale: 1 / 255,
   mean: [0.485, 0.456, 0.406],
   std: [0.229, 0.224, 0.225],
   layout: 'nchw',
   colour: 'rgb',
 });
+
+const SIDE = 224;
 
 const bicubic = (x: number): number => {
   const a = -0.5;
@@ -56,36 +57,39 @@ function resizeRow(
   });
 }
 
-function reference(
-  data: Uint8Array,
-  width: number,
-  height: number,
-  side: number,
-  name: keyof typeof KERNELS,
-): number[] {
-  const scale = side / Math.min(width, height);
-  const [w, h] = [Math.round(width * scale), Math.round(height * scale)];
+/** Size to which a picture is brought, before its middle is cut out or it is put in the middle of a black one. */
+function sizeFor({ resize, resize_to: side }: Rules, width: number, height: number): readonly [number, number] {
+  if (resize === 'squash') return [SIDE, SIDE];
+  const scale = resize === 'fit' ? SIDE / Math.max(width, height) : (side ?? SIDE) / Math.min(width, height);
+  return [Math.round(width * scale), Math.round(height * scale)];
+}
+
+function reference({ data, width, height }: DecodedImage, some: Rules): number[] {
+  const [w, h] = sizeFor(some, width, height);
+  const kernel = KERNELS[some.kernel as keyof typeof KERNELS];
   const planes = [0, 1, 2].map((channel) => {
     const rows = Array.from({ length: height }, (_, y) =>
       resizeRow(
         Array.from({ length: width }, (_, x) => data[(y * width + x) * 3 + channel] as number),
         w,
-        KERNELS[name],
+        kernel,
       ),
     );
     return Array.from({ length: w }, (_, x) =>
       resizeRow(
         rows.map((row) => row[x] as number),
         h,
-        KERNELS[name],
+        kernel,
       ),
     );
   });
-  const [left, top] = [Math.round((w - 224) / 2), Math.round((h - 224) / 2)];
+  const [left, top] = [w, h].map((side) =>
+    side < SIDE ? -Math.floor((SIDE - side) / 2) : Math.round((side - SIDE) / 2),
+  );
   const out: number[] = [];
-  for (let y = 0; y < 224; y++)
-    for (let x = 0; x < 224; x++)
-      for (const plane of planes) out.push(Math.min(255, Math.max(0, plane[left + x]?.[top + y] ?? 0)));
+  for (let y = 0; y < SIDE; y++)
+    for (let x = 0; x < SIDE; x++)
+      for (const plane of planes) out.push(Math.min(255, Math.max(0, plane[(left ?? 0) + x]?.[(top ?? 0) + y] ?? 0)));
   return out;
 }
 
@@ -104,19 +108,26 @@ function likeness(a: ArrayLike<number>, b: ArrayLike<number>): number {
 
 describe.runIf(hasMedia())('pixels for a model', () => {
   it.each([
-    ['bicubic', 224, 'coffee.png'],
-    ['bicubic', 256, 'face_obama_1.jpg'],
-    ['bilinear', 224, 'cat.png'],
-    ['lanczos3', 224, 'rocket.jpg'],
-    ['bicubic', 224, 'orientation_6.jpg'],
+    ['bicubic', 'shortest_edge', 224, 'coffee.png'],
+    ['bicubic', 'shortest_edge', 256, 'face_obama_1.jpg'],
+    ['bilinear', 'shortest_edge', 224, 'cat.png'],
+    ['lanczos3', 'shortest_edge', 224, 'rocket.jpg'],
+    ['bicubic', 'shortest_edge', 224, 'orientation_6.jpg'],
+    ['bicubic', 'shortest_edge', 224, 'face_obama_1.jpg'],
+    ['bicubic', 'shortest_edge', 224, 'face_obama_2.jpg'],
+    ['bicubic', 'shortest_edge', 224, 'face_biden_1.jpg'],
+    ['bicubic', 'squash', undefined, 'coffee.png'],
+    ['bilinear', 'squash', undefined, 'orientation_6.jpg'],
+    ['bicubic', 'fit', undefined, 'rocket.jpg'],
+    ['lanczos3', 'fit', undefined, 'cat.png'],
   ] as const)(
-    'H9, H10: by %s to %d agree with a slow reference on %s (cosine of the centred pixels ≥ 0.999)',
-    async (kernel, side, name) => {
+    'H9, H10: by %s, %s %s, agree with a slow reference on %s (cosine of the centred pixels ≥ 0.999)',
+    async (kernel, resize, resize_to, name) => {
       const file = mediaFile(name);
-      const full = await decodeImage(file);
-      const slow = reference(full.data, full.width, full.height, side, kernel);
+      const some: Rules = { kernel, resize, resize_to };
+      const slow = reference(await decodeImage(file), some);
       const context = { files: { input: file } as never, env: testEnvironment(), signal: new AbortController().signal };
-      const fast = await modelPixels(context, rules(kernel, side));
+      const fast = await modelPixels(context, rules(some));
       expect(fast.length).toBe(slow.length);
       expect(likeness(fast, slow)).toBeGreaterThanOrEqual(0.999);
     },
