@@ -1,18 +1,21 @@
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import type { exifTask } from '@cl-server/contract';
 import { parseParams } from '@cl-server/task-kit';
 import { runTask, testEnvironment } from '@cl-server/task-kit/testing';
 import { hasMedia, mediaFile, tempDir, which } from '@cl-server/testing';
 import { exiftoolPath } from 'exiftool-vendored';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { z } from 'zod';
 import task from '../src/exif/task.js';
 
 const dir = tempDir('cl-exif-');
 afterAll(() => dir.remove());
 const at = (name: string): string => path.join(dir.path, name);
 const env = { tools: {} };
+type Output = z.input<(typeof exifTask)['output']>;
 
 /** A photo with the given tags. */
 async function photo(name: string, ...tags: string[]): Promise<string> {
@@ -50,6 +53,7 @@ describe('exif', () => {
       '-GPSLongitudeRef=W',
       '-GPSAltitude=10',
       '-GPSAltitudeRef=1',
+      '-XMP-dc:Title=A title',
     );
   });
   const expected = {
@@ -123,6 +127,80 @@ describe('exif', () => {
     using run = await runTask(task, { file: full, params: { tags: `${options},Make` }, env });
     expect(run.output.raw_metadata).toEqual({ Make: 'Canon' });
     expect(run.files).toEqual(['output/exif_metadata.json']);
+  });
+
+  /** Options of exiftool that contain a colon or digits, or may; and words that only look like them. */
+  const OPTIONS =
+    'g,G,g:,G:,g0:1,G1:2,g0:1:2:5:6:7,G4,g3,groupNames:,groupNames0:1,groupHeadings1:2,progress,progress:x,progress100,' +
+    'progress5:x,ee,ee2,ee:x,extractEmbedded3,if,if2,if:x,file,file1,file1:x,fileOrder,fileOrder4,fileNUM,fast2,F,F10,' +
+    'fixBase1,p,p-,p:x,printFormat,v,v3,v5:x,verbose4,htmlDump0,echo,echo1,echo4,efile,efile7,listg1,listgeo,list_dir,lang,' +
+    'lang:de,x,x:y,z,b,u,U,unknown2,L,D,H,X,xmlFormat,php,t,T,S3,s2,a,e,E,ex:c,k,m,n,q,r,scanForXMP,sort,srcfile,stay_open,' +
+    'struct,struct:x,w,W,W:x,wext,w1:x,textOut,tagOut,use,use:MWG,userParam,userParam:x,validate,ver,wm,api,api:x,charset,' +
+    'charset:x,config:x,common_args,csv,csv:x,csvDelim,d,d:x,dateFormat,diff,delete_original:x,execute1,execute:x,geotag,' +
+    'geotag:x,globalTimeShift,i,i:HIDDEN,j,j:x,json,o:x,overwrite_original,P,password:x,plot,preserve,restore_original,sep:x,' +
+    'TagsFromFile:x,addTagsFromFile,All:g0:1,*:g0:1,System:All,File:All,*:Directory,System:FilePath,ExifTool:All,All:All';
+  const SERVER_FACT =
+    /Directory|FilePath|BaseName|SourceFile|File(Modify|Access|Create|InodeChange)Date|FileInode|FileDevice|FileUser|FileGroup|FileHard|FileBlock|FileAttributes|Permissions/i;
+
+  /** Runs jobs of one process, one after another, each with its tags. */
+  async function inOneProcess(file: string, work: (read: (tags: string) => Promise<Output>) => Promise<void>) {
+    const module = await task.load();
+    await module.setup?.(testEnvironment(env));
+    const context = {} as Parameters<typeof module.run>[0];
+    const files = { input: file, write: async () => undefined } as never;
+    const { signal } = new AbortController();
+    const read = async (tags: string): Promise<Output> => {
+      const params = { ...parseParams(task, { tags }).data, output_path: 'output/x.json' } as never;
+      return module.run({ ...context, params, files, signal });
+    };
+    try {
+      await work(read);
+    } finally {
+      await module.teardown?.();
+    }
+  }
+
+  it('H5: no option can be asked for as a tag: nothing of the server shows, nothing is nested or written', async () => {
+    using folder = tempDir('cl-exif-options-');
+    const file = path.join(folder.path, 'a.jpg');
+    fs.copyFileSync(full, file);
+    const bytes = fs.readFileSync(file);
+    await inOneProcess(file, async (read) => {
+      const everything = await read('');
+      for (const option of OPTIONS.split(',')) {
+        const { raw_metadata: raw } = await read(`${option},Make`);
+        expect(raw, option).toMatchObject({ Make: 'Canon' });
+        const told = Object.keys(raw).filter((name) => SERVER_FACT.test(name) || name.includes(':'));
+        expect(told, option).toEqual([]);
+        const nested = Object.values(raw).filter((value) => typeof value === 'object');
+        expect(nested, option).toEqual([]);
+        expect(JSON.stringify(raw), option).not.toContain(folder.path);
+        expect(fs.readdirSync(folder.path), option).toEqual(['a.jpg']);
+      }
+      expect(await read('')).toEqual(everything);
+    });
+    expect(fs.readFileSync(file)).toEqual(bytes);
+  }, 60_000);
+
+  it('the group MWG, which changes exiftool for all that follow, is never loaded', async () => {
+    await inOneProcess(full, async (read) => {
+      const before = await read('');
+      for (const tags of ['MWG:Keywords', 'All:mwg:x', '1MWG:All']) await read(tags);
+      expect(await read('')).toEqual(before);
+    });
+  });
+
+  it.each([
+    ['EXIF:Make', { Make: 'Canon' }],
+    ['IFD0:Make', { Make: 'Canon' }],
+    ['IFD0:M*', { Make: 'Canon', Model: '300' }],
+    ['*:Make', { Make: 'Canon' }],
+    ['EXIF:IFD0:Model', { Model: '300' }],
+    ['XMP-dc:Title', { Title: 'A title' }],
+    ['XMP:Title,Composite:GPSLatitude', { Title: 'A title', GPSLatitude: -33.8688 }],
+  ])('the tag %s is found in its group', async (tags, found) => {
+    using run = await runTask(task, { file: full, params: { tags }, env });
+    expect(run.output.raw_metadata).toEqual(found);
   });
 
   it('a # after a tag, which asks exiftool for a number, changes nothing: all of them are', async () => {

@@ -4,7 +4,9 @@ import { taskContract } from './task.js';
 
 /**
  * Grammar of an exiftool tag name as a client may ask for it: letters, digits, `_`, `:` between groups, `*` and `?` as
- * wildcards, `-` inside, `#` at the end (a number instead of a word, as all are here). No other sign exists here, so that no client text can become an option, an assignment or a file.
+ * wildcards, `-` inside, `#` at the end (a number instead of a word, as all are here). No other sign exists here, so that
+ * no client text can become an assignment or a file. Some options of exiftool are written like this, too: whoever asks it
+ * puts a word of its own in front.
  */
 export const EXIF_TAG = /^[A-Za-z0-9_*?][A-Za-z0-9_*?:-]{0,99}#?$/;
 const MAX_TAGS = 200;

@@ -9,15 +9,13 @@ import { ExifTool, ExifToolTask } from 'exiftool-vendored';
 import { MediaError } from '../errors.js';
 import { askVersion, exiftoolCommand, NOT_INSTALLED } from './command.js';
 import type { ExifReader, ExifReaderOptions, RawTags } from './reader.js';
+import { withoutServerFacts } from './server-facts.js';
+import { tagArgument } from './tag-argument.js';
 
 const SEARCH = '/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin';
 /** Numbers of these tags are names, and stay text as they are written: a model `300`, a version `17.10`. */
 const NAMES =
   /("(?:[\w-]+:)?(?:Make|Model|Software|Lens|LensModel|LensID|LensMake|SerialNumber)":\s*)(-?[\d.]+(?:e[-+]?\d+)?)(?=\s*[,}\n])/gi;
-/** Facts of the server's disk, not of the file. */
-const SERVER_FACTS =
-  /(^|:)(SourceFile|Directory|FilePath|FilePermissions|FileModifyDate|FileAccessDate|FileInodeChangeDate|FileUserID|FileGroupID|FileDeviceID|FileDeviceNumber|FileInodeNumber|FileHardLinks|BaseName)$/i;
-
 /** Every tag, under the name of its group. */
 const EVERYTHING = ['-G', '-n', '-json', '-fast'];
 /** Files of one command: a command costs about a quarter of a file. */
@@ -33,20 +31,6 @@ class ReadTags extends ExifToolTask<readonly RawTags[]> {
     return JSON.parse(text.replace(NAMES, '$1"$2"')) as RawTags[];
   }
 }
-
-function withoutServerFacts(tags: RawTags, file: string): RawTags {
-  const folder = path.dirname(file);
-  const kept = Object.entries(tags).filter(
-    ([name, value]) => !SERVER_FACTS.test(name) && !(typeof value === 'string' && value.includes(folder)),
-  );
-  return Object.fromEntries(kept);
-}
-
-/** Every tag is asked for through a group, so that no name can be taken for an option. */
-const tagArgument = (tag: string): string => {
-  const name = tag.replace(/#$/, '');
-  return name.includes(':') ? `-${name}` : `-All:${name}`;
-};
 
 const killed = (child: ChildProcess): Promise<void> =>
   new Promise((resolve) => {

@@ -1,0 +1,24 @@
+import path from 'node:path';
+import type { RawTags } from './reader.js';
+
+/** Facts of the server's disk, not of the file. A shortcut of Windows has FileAttributes of its own, in its group. */
+const SERVER_FACTS =
+  /(^|:)(SourceFile|Directory|FilePath|FilePermissions|FileModifyDate|FileAccessDate|FileCreateDate|FileInodeChangeDate|FileUserID|FileGroupID|FileDeviceID|FileDeviceNumber|FileInodeNumber|FileHardLinks|FileBlockSize|FileBlockCount|BaseName)$|^(File:|System:)?FileAttributes$/i;
+
+/** What is left of a value; undefined where it names the folder. */
+function without(folder: string, value: unknown): unknown {
+  if (typeof value === 'string') return value.includes(folder) ? undefined : value;
+  if (Array.isArray(value)) return value.map((item) => without(folder, item)).filter((item) => item !== undefined);
+  return typeof value === 'object' && value !== null ? tagsWithout(folder, value) : value;
+}
+
+function tagsWithout(folder: string, tags: object): RawTags {
+  const kept = Object.entries(tags)
+    .filter(([name]) => !SERVER_FACTS.test(name))
+    .map(([name, value]) => [name, without(folder, value)] as const)
+    .filter(([, value]) => value !== undefined);
+  return Object.fromEntries(kept);
+}
+
+/** Tags without what they tell of the server, however deep it stands. @param file absolute path that was read */
+export const withoutServerFacts = (tags: RawTags, file: string): RawTags => tagsWithout(path.dirname(file), tags);
