@@ -235,6 +235,17 @@ describe('exif', () => {
     }
   });
 
+  it('the date of a camera whose clock was never set is no date, but stays in the raw map', async () => {
+    const unset = '0000:00:00 00:00:00';
+    const file = await photo('unset.jpg', `-EXIF:CreateDate=${unset}`, `-EXIF:DateTimeOriginal=${unset}`);
+    using run = await runTask(task, { file, env });
+    expect(run.output).toMatchObject({ create_date: null, date_time_original: null, captured_at: null });
+    expect(run.output.raw_metadata).toMatchObject({ 'EXIF:CreateDate': unset, 'EXIF:DateTimeOriginal': unset });
+    const other = await photo('half.jpg', `-EXIF:CreateDate=${unset}`, '-XMP:CreateDate=2024:01:15 14:30:00');
+    using half = await runTask(task, { file: other, env });
+    expect(half.output.create_date).toBe('2024:01:15 14:30:00');
+  });
+
   it('jobs of a batch are read together, and one that fails fails alone', async () => {
     const module = await task.load();
     await module.setup?.(testEnvironment(env));

@@ -40,6 +40,9 @@ function flashText(bits: number | null): string | null {
 const within = (value: number | null, limit: number): number | null =>
   value !== null && Math.abs(value) <= limit ? value : null;
 
+/** 0000:00:00, or nothing but spaces, is how cameras write a date while their clock was never set. */
+const isSet = (date: string): boolean => /[1-9]/.test(date.slice(0, 10));
+
 /** Fills every field that the tags allow; keys may be grouped or not. */
 export function exifFields(raw: RawTags): ExifFields {
   const tags = new TagIndex(raw);
@@ -52,8 +55,8 @@ export function exifFields(raw: RawTags): ExifFields {
     make: tags.text('Make', 'AndroidManufacturer'),
     model: tags.text('Model', 'AndroidModel', 'CameraModelName'),
     software: tags.text('Software'),
-    date_time_original: tags.text('DateTimeOriginal'),
-    create_date: tags.text('CreateDate'),
+    date_time_original: tags.textThat(isSet, 'DateTimeOriginal'),
+    create_date: tags.textThat(isSet, 'CreateDate'),
     image_width: tags.integer('ImageWidth', 'ExifImageWidth', 'SourceImageWidth'),
     image_height: tags.integer('ImageHeight', 'ExifImageHeight', 'SourceImageHeight'),
     orientation: tags.integer('Orientation'),

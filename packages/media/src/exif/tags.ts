@@ -33,10 +33,15 @@ export class TagIndex {
   }
 
   text(...names: string[]): string | null {
+    return this.textThat(() => true, ...names);
+  }
+
+  /** The first text that makes sense as what it is looked up for. */
+  textThat(makesSense: (text: string) => boolean, ...names: string[]): string | null {
     return this.find(names, (value) => {
       if (typeof value !== 'string' && typeof value !== 'number') return null;
       const text = String(value).replaceAll('\0', '').trim();
-      return text === '' ? null : text;
+      return text !== '' && makesSense(text) ? text : null;
     });
   }
 
