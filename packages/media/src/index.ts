@@ -1,6 +1,7 @@
 export * from './errors.js';
 export * from './exif/fields.js';
 export * from './exif/reader.js';
+export * from './exif/recording.js';
 export * from './hash/digests.js';
 export * from './hash/perceptual.js';
 export * from './hls/command.js';

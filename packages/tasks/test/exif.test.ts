@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { exifTask } from '@cl-server/contract';
 import { parseParams } from '@cl-server/task-kit';
 import { runTask, testEnvironment } from '@cl-server/task-kit/testing';
-import { hasMedia, mediaFile, tempDir, which } from '@cl-server/testing';
+import { hasFfmpeg, hasMedia, makeVideo, mediaFile, tempDir, which } from '@cl-server/testing';
 import { exiftoolPath } from 'exiftool-vendored';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -283,5 +283,85 @@ describe('exif', () => {
     expect(nikon.output.gps_latitude).toBeCloseTo(43.4674, 3);
     using video = await runTask(task, { file: mediaFile('video_plot.mp4'), env });
     expect(video.output).toMatchObject({ duration: 27.45, video_codec: 'avc1', image_width: 598, captured_at: null });
+  });
+});
+
+describe.runIf(hasFfmpeg())('exif of recordings', () => {
+  const ffprobe = which('ffprobe') ?? '';
+  const withProbe = { tools: { ffprobe } };
+  const film = (...codecs: string[]): string[] => ['-i', at('film.mp4'), ...codecs];
+  const song = (...codecs: string[]): string[] => ['-i', at('film.mp4'), '-vn', ...codecs];
+  beforeAll(() => {
+    makeVideo(at('film.mp4'), { seconds: 2, size: '64x48' });
+  });
+  const make = (name: string, args: readonly string[]): string => {
+    execFileSync('ffmpeg', ['-v', 'error', '-y', ...args, '-ar', '44100', at(name)]);
+    return at(name);
+  };
+
+  it.each<[name: string, args: string[], video: string | null, audio: string | null]>([
+    ['a.mp4', film(), 'h264', 'aac'],
+    ['a.mov', film(), 'h264', 'aac'],
+    ['a.mkv', film('-c:a', 'aac'), 'h264', 'aac'],
+    ['silent.mkv', film('-an'), 'h264', null],
+    ['a.webm', film('-c:v', 'libvpx', '-c:a', 'libvorbis'), 'vp8', 'vorbis'],
+    ['a.avi', film('-c:v', 'mpeg4', '-c:a', 'mp2'), 'mpeg4', 'mp2'],
+    ['a.flv', film('-c:v', 'flv1', '-c:a', 'aac'), 'flv1', 'aac'],
+    ['a.wmv', film('-c:v', 'wmv2', '-c:a', 'wmav2'), 'wmv2', 'wmav2'],
+    ['a.ts', film('-c:v', 'libx264', '-c:a', 'aac'), 'h264', 'aac'],
+    ['a.mpg', film('-c:v', 'mpeg2video', '-c:a', 'mp2'), 'mpeg2video', 'mp2'],
+    ['a.mp3', song(), null, 'mp3'],
+    ['a.flac', song(), null, 'flac'],
+    ['a.wav', song(), null, 'pcm_s16le'],
+    ['a.ogg', song('-c:a', 'libvorbis'), null, 'vorbis'],
+    ['a.m4a', song('-c:a', 'aac'), null, 'aac'],
+    ['a.wma', song('-c:a', 'wmav2'), null, 'wmav2'],
+  ])('%s has its length, its size and its codecs', async (name, args, video, audio) => {
+    const file = make(name, args);
+    const size = video === null ? null : 64;
+    using run = await runTask(task, { file, env: withProbe });
+    expect(run.output).toMatchObject({ video_codec: video, audio_codec: audio, image_width: size });
+    expect(Math.abs((run.output.duration ?? 0) - 2)).toBeLessThan(0.15);
+    expect(JSON.parse(run.read('output/exif_metadata.json').toString())).toEqual(run.output);
+  });
+
+  it.each<[name: string, args: string[], video: string | null, audio: string | null]>([
+    ['a.mp4', film(), 'avc1', 'mp4a'],
+    ['a.mkv', film('-c:a', 'aac'), null, 'A_AAC'],
+    ['silent.mkv', film('-an'), 'V_MPEG4/ISO/AVC', null],
+    ['a.avi', film('-c:v', 'mpeg4', '-c:a', 'mp2'), 'FMP4', null],
+    ['a.flv', film('-c:v', 'flv1', '-c:a', 'aac'), null, null],
+    ['a.wmv', film('-c:v', 'wmv2', '-c:a', 'wmav2'), 'wmv2', 'Windows Media Audio V8'],
+    ['a.mp3', song(), null, null],
+  ])('without ffprobe %s has what exiftool says, if it is a name', async (name, args, video, audio) => {
+    using run = await runTask(task, { file: make(name, args), env });
+    expect(run.output).toMatchObject({ video_codec: video, audio_codec: audio });
+    expect(run.output.duration).toBeGreaterThan(0);
+  });
+
+  it('an ffprobe that fails fails no job', async () => {
+    const broken = await runTask(task, { file: at('film.mp4'), env: { tools: { ffprobe: '/bin/false' } } });
+    const absent = await runTask(task, { file: at('film.mp4'), env: { tools: { ffprobe: at('absent') } } });
+    using without = await runTask(task, { file: at('film.mp4'), env });
+    for (const run of [broken, absent]) {
+      expect(run.output).toMatchObject({ duration: 2, video_codec: 'avc1', audio_codec: 'mp4a' });
+      expect(Object.keys(run.output)).toEqual(Object.keys(without.output));
+      run.remove();
+    }
+    fs.writeFileSync(at('cut.mkv'), fs.readFileSync(make('whole.mkv', film())).subarray(0, 300));
+    using cut = await runTask(task, { file: at('cut.mkv'), env: withProbe });
+    expect(cut.output.mime_type).toBe('video/x-matroska');
+  });
+
+  it('ffprobe is asked about no photo', async () => {
+    const witness = at('ffprobe');
+    fs.writeFileSync(witness, `#!/bin/sh\ntouch '${at('asked')}'\nexec '${ffprobe}' "$@"\n`, { mode: 0o755 });
+    const tools = { ffprobe: witness };
+    using still = await runTask(task, { file: await photo('still.jpg'), env: { tools } });
+    expect(still.output.video_codec).toBeNull();
+    expect(fs.existsSync(at('asked'))).toBe(false);
+    using moving = await runTask(task, { file: at('film.mp4'), env: { tools } });
+    expect(moving.output.video_codec).toBe('h264');
+    expect(fs.existsSync(at('asked'))).toBe(true);
   });
 });

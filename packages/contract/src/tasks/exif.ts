@@ -75,8 +75,8 @@ const output = z.object({
   flash_fired: z.boolean().nullable(),
   white_balance: text,
   duration: number.describe('Seconds'),
-  video_codec: text,
-  audio_codec: text,
+  video_codec: text.describe('As ffprobe calls it (h264); without ffprobe as the file does'),
+  audio_codec: text.describe('As ffprobe calls it (aac); without ffprobe as the file does'),
   mime_type: text,
   raw_metadata: z.record(z.string(), z.unknown()).describe('exiftool’s own map, without paths'),
 });

@@ -43,6 +43,23 @@ const within = (value: number | null, limit: number): number | null =>
 /** 0000:00:00, or nothing but spaces, is how cameras write a date while their clock was never set. */
 const isSet = (date: string): boolean => /[1-9]/.test(date.slice(0, 10));
 
+/** Some containers number their codecs, and some numbers look like a character: neither is a name. */
+const isCodec = (name: string): boolean => !/^[\d.]+$|\p{Cc}/u.test(name);
+
+/** Of all tracks of a Matroska file exiftool tells one CodecID, the last; its first letter says what the track is. */
+const isTrackCodec =
+  (type: 'V' | 'A') =>
+  (id: string): boolean =>
+    id.startsWith(`${type}_`) && isCodec(id);
+
+const videoCodec = (tags: TagIndex): string | null =>
+  tags.textThat(isCodec, 'CompressorID', 'VideoCodecID', 'VideoCodec', 'VideoCodecName') ??
+  tags.textThat(isTrackCodec('V'), 'CodecID');
+
+const audioCodec = (tags: TagIndex): string | null =>
+  tags.textThat(isCodec, 'AudioFormat', 'AudioCodecID', 'AudioCodec', 'AudioCodecName') ??
+  tags.textThat(isTrackCodec('A'), 'CodecID');
+
 /** Fills every field that the tags allow; keys may be grouped or not. */
 export function exifFields(raw: RawTags): ExifFields {
   const tags = new TagIndex(raw);
@@ -74,8 +91,8 @@ export function exifFields(raw: RawTags): ExifFields {
     flash_fired: flash === null ? null : (flash & 1) === 1,
     white_balance: balance === null ? tags.text('WhiteBalance') : (WHITE_BALANCE[balance] ?? String(balance)),
     duration: tags.number('Duration', 'TrackDuration', 'MediaDuration'),
-    video_codec: isVideo ? tags.text('CompressorID', 'VideoCodecID', 'VideoCodec', 'CodecID') : null,
-    audio_codec: tags.text('AudioFormat', 'AudioCodecID', 'AudioCodec'),
+    video_codec: isVideo ? videoCodec(tags) : null,
+    audio_codec: audioCodec(tags),
     mime_type: mime,
   };
 }

@@ -72,6 +72,7 @@ export const DEMUXERS: Readonly<Record<string, string>> = {
   'video/x-ms-asf': 'asf',
   'video/x-ms-wmv': 'asf',
   'audio/x-ms-wma': 'asf',
+  'audio/x-ms-asf': 'asf',
   'video/ogg': 'ogg',
   'audio/ogg': 'ogg',
   'audio/opus': 'ogg',

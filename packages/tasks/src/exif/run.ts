@@ -1,7 +1,16 @@
 import type { exifTask } from '@cl-server/contract';
-import { createExifReader, type ExifReader, exifFields, MediaError, type RawTags } from '@cl-server/media';
+import {
+  createExifReader,
+  type ExifReader,
+  exifFields,
+  MediaError,
+  type RawTags,
+  type RecordingFields,
+  recordingFields,
+} from '@cl-server/media';
 import { type TaskContext, TaskError, type TaskModule, TaskUnavailable } from '@cl-server/task-kit';
 import type { z } from 'zod';
+import { onMedia } from '../media-error.js';
 
 type Contract = typeof exifTask;
 type Params = z.output<Contract['form']>;
@@ -12,6 +21,7 @@ const isEmpty = (raw: RawTags): boolean => /file is empty/i.test(String(raw['Exi
 
 export function exif(): TaskModule<Params, Output> {
   let reader: ExifReader | undefined;
+  let completed: RecordingFields | undefined;
 
   const read = async (file: string, tags: readonly string[]): Promise<RawTags> => {
     if (!reader) throw new Error('setup has not run');
@@ -33,7 +43,9 @@ export function exif(): TaskModule<Params, Output> {
     ]);
     signal.throwIfAborted();
     const nothing = isEmpty(everything);
-    const output = { ...exifFields(nothing ? {} : everything), raw_metadata: nothing ? {} : (asked ?? everything) };
+    const fields = exifFields(nothing ? {} : everything);
+    const complete = completed ? await onMedia(completed(input, fields, signal)) : fields;
+    const output = { ...complete, raw_metadata: nothing ? {} : (asked ?? everything) };
     await files.write(params.output_path, JSON.stringify(output, null, 2));
     return output;
   };
@@ -50,6 +62,7 @@ export function exif(): TaskModule<Params, Output> {
         throw new TaskUnavailable('tool_missing', cause.message, { cause });
       }
       reader = candidate;
+      completed = recordingFields({ ffprobe: env.tools.ffprobe, atOnce: Math.max(1, env.threads) });
     },
     run,
     runBatch: (contexts) => Promise.allSettled(contexts.map(run)),
