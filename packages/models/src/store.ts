@@ -7,12 +7,14 @@
  * $MODELS_DIR/models.json     what `use` chose instead of the defaults
  * ```
  */
+import fs from 'node:fs';
 import fsp from 'node:fs/promises';
 import path from 'node:path';
 import { MODEL_ROLES, type ModelManifest, type ModelRole, modelManifest } from '@cl-server/contract';
 import { CATALOGUE, defaultManifest, manifestById } from './catalogue.js';
 import { Choices } from './choices.js';
 import { DownloadFailed, type DownloadOptions, download } from './download.js';
+import { findByName, portable } from './find.js';
 import { ModelMissing } from './missing.js';
 import { selfTest } from './self-test.js';
 import { ModelSession } from './session.js';
@@ -30,8 +32,16 @@ export interface Serving {
   readonly manifest: ModelManifest;
   /** Absolute path of the file that `use` chose; undefined: it lies in MODELS_DIR. */
   readonly path?: string;
-  /** Absolute path of a text model's own tokenizer. */
-  readonly tokenizer?: string | undefined;
+  /** A text model's own tokenizer. */
+  readonly tokenizer?: OwnTokenizer | undefined;
+}
+
+export interface OwnTokenizer {
+  /** Absolute. */
+  readonly path: string;
+  /** Unknown where an older release chose it. */
+  readonly size: number | undefined;
+  readonly sha256: string | undefined;
 }
 
 export type ModelState = 'present' | 'missing' | 'damaged';
@@ -42,19 +52,6 @@ export interface ModelRow {
   readonly serves: readonly ModelRole[];
   readonly state: ModelState;
   readonly path: string | undefined;
-}
-
-const DEPTH = 4;
-
-async function findByName(dir: string, name: string, depth = DEPTH): Promise<string[]> {
-  const entries = await fsp.readdir(dir, { withFileTypes: true }).catch(() => []);
-  const found: string[] = [];
-  for (const entry of entries) {
-    const file = path.join(dir, entry.name);
-    if (entry.name === name && !entry.isDirectory()) found.push(file);
-    else if (entry.isDirectory() && depth > 1) found.push(...(await findByName(file, name, depth - 1)));
-  }
-  return found;
 }
 
 /** How each role's model is fed. */
@@ -69,6 +66,8 @@ const KINDS: Readonly<Record<ModelRole, NonNullable<ModelManifest['preprocessing
 const faultsOf = (issues: readonly { path: readonly PropertyKey[]; message: string }[]): string =>
   issues.map(({ path: at, message }) => `  ${at.map(String).join('.') || 'all'}: ${message}`).join('\n');
 
+const GONE = 'the file that "models use" chose is gone, or has other bytes now';
+
 /** @throws SelfTestFailed */
 async function testFile(file: string, manifest: ModelManifest): Promise<void> {
   const session = new ModelSession(file, { provider: 'cpu', threads: 1 });
@@ -82,7 +81,7 @@ export class ModelStore {
   readonly #choices: Choices;
 
   constructor({ dir, mirror }: ModelStoreOptions) {
-    this.#dir = dir;
+    this.#dir = path.resolve(dir);
     this.#mirror = mirror?.replace(/\/+$/, '');
     this.#hashes = new VerifiedHashes(dir);
     this.#choices = new Choices(dir);
@@ -95,7 +94,14 @@ export class ModelStore {
 
   /** The manifest that serves a role now, and the file chosen with it, if `use` named one. */
   async serving(role: ModelRole): Promise<Serving> {
-    return (await this.#choices.read()).roles[role] ?? { manifest: defaultManifest(role) };
+    const chosen = (await this.#choices.read()).roles[role];
+    if (!chosen) return { manifest: defaultManifest(role) };
+    const { manifest, path: file, tokenizer, tokenizer_size: size, tokenizer_sha256: sha256 } = chosen;
+    return {
+      manifest,
+      path: path.resolve(this.#dir, file),
+      ...(tokenizer !== undefined && { tokenizer: { path: path.resolve(this.#dir, tokenizer), size, sha256 } }),
+    };
   }
 
   /** Differs when `use` chose something since; cheap enough to ask before every job. */
@@ -103,16 +109,21 @@ export class ModelStore {
     return this.#choices.stamp();
   }
 
-  /** Path of a model's verified file; undefined where there is none. */
-  async locate(manifest: ModelManifest): Promise<string | undefined> {
-    const target = this.target(manifest);
-    const candidates = new Set([
-      target,
-      path.join(this.#dir, manifest.file),
-      ...(await findByName(this.#dir, manifest.file)),
-    ]);
-    for (const file of candidates) if (await matches(file, manifest, this.#hashes)) return file;
+  /**
+   * Path of a model's verified file; undefined where there is none.
+   * @param chosen where "models use" found it: when it lies there no more, it may lie in MODELS_DIR under that name
+   */
+  async locate(manifest: ModelManifest, chosen?: string): Promise<string | undefined> {
+    for (const file of await this.#candidates(manifest, chosen))
+      if (await matches(file, manifest, this.#hashes)) return file;
     return undefined;
+  }
+
+  async #candidates({ id, file }: Pick<ModelManifest, 'id' | 'file'>, chosen?: string): Promise<ReadonlySet<string>> {
+    const first = chosen === undefined ? [] : [chosen];
+    const names = new Set([file, ...first.map((known) => path.basename(known))]);
+    const usual = [path.join(this.#dir, id, file), path.join(this.#dir, file)];
+    return new Set([...first, ...usual, ...(await findByName(this.#dir, names))]);
   }
 
   /** Path of the file that serves a role, verified. @throws ModelMissing */
@@ -123,9 +134,23 @@ export class ModelStore {
 
   /** Path of a model's file, looked at again. @throws ModelMissing */
   async verified({ manifest, path: chosen }: Serving): Promise<string> {
-    if (chosen === undefined) return this.require(manifest);
-    if (await matches(chosen, manifest, this.#hashes)) return chosen;
-    throw new ModelMissing(manifest, 'the file that was chosen with "models use" is gone or changed');
+    const found = await this.locate(manifest, chosen);
+    if (found !== undefined) return found;
+    throw new ModelMissing(manifest, chosen === undefined ? '' : GONE);
+  }
+
+  /** Path of a text model's own tokenizer, looked at again; undefined: it has none. @throws ModelMissing */
+  async tokenizerOf({ manifest: { id, license }, tokenizer }: Serving): Promise<string | undefined> {
+    if (!tokenizer) return undefined;
+    const { path: chosen, size, sha256 } = tokenizer;
+    const file = path.basename(chosen);
+    const fits = async (candidate: string): Promise<boolean> =>
+      sha256 === undefined
+        ? candidate === chosen && fs.existsSync(candidate)
+        : (await this.#hashes.of(candidate).catch(() => undefined)) === sha256;
+    for (const candidate of await this.#candidates({ id, file }, chosen)) if (await fits(candidate)) return candidate;
+    const source = 'given with "models use --tokenizer"';
+    throw new ModelMissing({ id: `${id} (its tokenizer)`, file, size, sha256, license, source, urls: [] }, GONE);
   }
 
   /** @throws ModelMissing */
@@ -147,7 +172,7 @@ export class ModelStore {
         urls: [...mirrored, ...manifest.urls],
       });
     } catch (error) {
-      if (error instanceof DownloadFailed) throw new ModelMissing(manifest, error.message);
+      if (error instanceof DownloadFailed) throw new ModelMissing(manifest, `the last try failed: ${error.message}`);
       throw error;
     }
     return target;
@@ -167,14 +192,13 @@ export class ModelStore {
     const rows: ModelRow[] = [];
     for (const manifest of known.values()) {
       const serving = served.get(manifest.id);
-      const file = serving?.path ?? (await this.locate(manifest));
-      const good = file !== undefined && (await matches(file, manifest, this.#hashes));
-      const damaged = !good && (file !== undefined || (await fsp.stat(this.target(manifest)).catch(() => undefined)));
+      const file = await this.locate(manifest, serving?.path);
+      const due = serving?.path ?? this.target(manifest);
       rows.push({
         manifest,
         serves: serving?.roles ?? [],
-        state: good ? 'present' : damaged ? 'damaged' : 'missing',
-        path: good ? file : undefined,
+        state: file !== undefined ? 'present' : fs.existsSync(due) ? 'damaged' : 'missing',
+        path: file,
       });
     }
     return rows;
@@ -192,6 +216,10 @@ export class ModelStore {
       if (!(await matches(file, manifest, this.#hashes))) return 'its bytes are damaged: delete the file and pull it';
       if (manifest.role === 'tokenizer') await loadTokenizer(file);
       else await testFile(file, manifest);
+      for (const role of row?.serves ?? []) {
+        const tokenizer = await this.tokenizerOf(await this.serving(role));
+        if (tokenizer !== undefined) await loadTokenizer(tokenizer);
+      }
       return undefined;
     } catch (error) {
       if (error instanceof ModelMissing && manifest.urls.length > 0) return 'its file is missing: pull it';
@@ -234,9 +262,18 @@ export class ModelStore {
       throw new Error(`the id ${manifest.id} belongs to another model: give yours an id of its own`);
     await testFile(absolute, manifest);
     if (tokenizer !== undefined) await loadTokenizer(tokenizer);
-    const own = tokenizer === undefined ? {} : { tokenizer: path.resolve(tokenizer) };
-    await this.#choices.choose(role, { manifest, path: absolute, ...own });
+    const own = tokenizer === undefined ? {} : await this.#ownTokenizer(path.resolve(tokenizer));
+    await this.#choices.choose(role, { manifest, path: portable(this.#dir, absolute), ...own });
     return manifest;
+  }
+
+  async #ownTokenizer(file: string) {
+    const { size } = await fsp.stat(file);
+    return {
+      tokenizer: portable(this.#dir, file),
+      tokenizer_size: size,
+      tokenizer_sha256: await this.#hashes.of(file),
+    };
   }
 
   /** Puts a role to a model of the catalogue, or back to its default. */
@@ -244,7 +281,7 @@ export class ModelStore {
     const manifest = id === undefined ? defaultManifest(role) : manifestById(id);
     if (!manifest || manifest.role !== role) throw new Error(`no model ${id} for ${role} is known`);
     if (manifest.id === defaultManifest(role).id) await this.#choices.choose(role, undefined);
-    else await this.#choices.choose(role, { manifest, path: await this.pull(manifest) });
+    else await this.#choices.choose(role, { manifest, path: portable(this.#dir, await this.pull(manifest)) });
     return manifest;
   }
 }

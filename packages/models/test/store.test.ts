@@ -5,12 +5,23 @@ import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { type ModelManifest, modelManifest } from '@cl-server/contract';
 import { makeStandIn, type TempDir, tempDir } from '@cl-server/testing';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { manifestById } from '../src/catalogue.js';
 import { ModelMissing } from '../src/missing.js';
 import { ModelStore } from '../src/store.js';
 
 const bytes = randomBytes(300_000);
 const sha256 = createHash('sha256').update(bytes).digest('hex');
+
+/** Words of letters. */
+const TINY_TOKENIZER = {
+  added_tokens: [],
+  normalizer: null,
+  pre_tokenizer: { type: 'Whitespace' },
+  post_processor: null,
+  decoder: null,
+  model: { type: 'WordLevel', vocab: { a: 0, photo: 1, of: 2, cat: 3, '[UNK]': 4 }, unk_token: '[UNK]' },
+};
 
 interface Source {
   url: string;
@@ -223,5 +234,72 @@ describe('the model store', () => {
     );
     await store.useKnown('dino_image');
     await expect(store.resolve('dino_image')).rejects.toThrow('dinov2_vits14.onnx');
+  });
+
+  describe('a file of the user', () => {
+    const choices = () => JSON.parse(fs.readFileSync(path.join(dir.path, 'models.json'), 'utf8')).roles;
+
+    it('moves with the folder of models that it lies in', async () => {
+      const { file, manifest: given } = makeStandIn(path.join(dir.path, 'old/mine'), 'dino_image');
+      await new ModelStore({ dir: path.join(dir.path, 'old') }).use('dino_image', file, given);
+      fs.renameSync(path.join(dir.path, 'old'), path.join(dir.path, 'new'));
+      const moved = new ModelStore({ dir: path.join(dir.path, 'new') });
+      const now = path.join(dir.path, 'new/mine', path.basename(file));
+      expect((await moved.resolve('dino_image')).path).toBe(now);
+      // As older releases wrote it.
+      const kept = path.join(dir.path, 'new/models.json');
+      const old = fs.readFileSync(kept, 'utf8').replace(`mine/${path.basename(file)}`, file);
+      expect(old).toContain(file);
+      fs.writeFileSync(kept, old);
+      expect((await moved.resolve('dino_image')).path).toBe(now);
+      expect((await moved.list()).find(({ serves }) => serves.includes('dino_image'))).toMatchObject({
+        state: 'present',
+        path: now,
+      });
+    });
+
+    it('is found in MODELS_DIR when it is gone from where it was, as the advice says', async () => {
+      using outside = tempDir();
+      const { file, manifest: given } = makeStandIn(outside.path, 'dino_image');
+      await store.use('dino_image', file, given);
+      expect(choices().dino_image.path).toBe(file);
+      const bytesOfIt = fs.readFileSync(file);
+      fs.rmSync(file);
+      const { message } = await store.resolve('dino_image').catch((error: unknown) => error as Error);
+      expect(message).toContain(`put ${path.basename(file)} (${bytesOfIt.length} bytes`);
+      expect(message).toContain('into MODELS_DIR or a folder below it, under this name');
+      expect(message).not.toContain('models pull');
+      const below = path.join(dir.path, 'below', path.basename(file));
+      fs.mkdirSync(path.dirname(below));
+      fs.writeFileSync(below, bytesOfIt);
+      expect((await store.resolve('dino_image')).path).toBe(below);
+    });
+
+    it('brings its tokenizer along, which must have the bytes that it had', async () => {
+      const home = path.join(dir.path, 'old');
+      const { file, manifest: given } = makeStandIn(home, 'clip_text');
+      const tokenizer = path.join(home, 'mine.json');
+      fs.writeFileSync(tokenizer, JSON.stringify(TINY_TOKENIZER));
+      await new ModelStore({ dir: home }).use('clip_text', file, given, { tokenizer });
+      fs.renameSync(home, path.join(dir.path, 'new'));
+      const moved = new ModelStore({ dir: path.join(dir.path, 'new') });
+      const now = path.join(dir.path, 'new/mine.json');
+      expect(await moved.tokenizerOf(await moved.serving('clip_text'))).toBe(now);
+      fs.appendFileSync(now, ' ');
+      await expect(moved.tokenizerOf(await moved.serving('clip_text'))).rejects.toThrow(/put mine\.json \(\d+ bytes/);
+      expect(await moved.verify((await moved.serving('clip_text')).manifest)).toContain('its tokenizer');
+    });
+  });
+
+  it('a model of the catalogue that was chosen moves with its folder, too', async () => {
+    const known = manifestById('clip-vit-b32-image-uint8') as ModelManifest;
+    fs.mkdirSync(path.join(dir.path, 'a'));
+    const file = path.join(dir.path, 'a', known.file);
+    fs.writeFileSync(file, '');
+    vi.spyOn(store, 'pull').mockResolvedValue(file);
+    await store.useKnown('clip_image', known.id);
+    const { roles } = JSON.parse(fs.readFileSync(path.join(dir.path, 'models.json'), 'utf8'));
+    expect(roles.clip_image.path).toBe(`a/${known.file}`);
+    await expect(store.resolve('clip_image')).rejects.toThrow(`models pull ${known.id}`);
   });
 });

@@ -81,10 +81,13 @@ export const modelChoices = z.object({
     z.enum(MODEL_ROLES),
     z.object({
       manifest: modelManifest,
-      /** Absolute path of the file. */
+      /** Path of the file, relative to MODELS_DIR where it lies there: it may move with its folder. */
       path: z.string(),
-      /** Absolute path of the tokenizer of a text model that has one of its own. */
+      /** The same of the tokenizer of a text model that has one of its own. */
       tokenizer: z.string().optional(),
+      /** Absent in files that older releases wrote. */
+      tokenizer_size: z.int().optional(),
+      tokenizer_sha256: z.string().optional(),
     }),
   ),
 });

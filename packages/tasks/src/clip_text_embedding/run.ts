@@ -3,7 +3,7 @@ import { encodeNpy, loadTokenizer, manifestById, type TextTokenizer, textFeeds }
 import { type TaskContext, type TaskEnvironment, type TaskModule, TaskUnavailable } from '@cl-server/task-kit';
 import type { z } from 'zod';
 import { finished } from '../vision/embed.js';
-import { asUnavailable, type LoadedModel, modelFile } from '../vision/load-model.js';
+import { asUnavailable, type LoadedModel, modelFile, modelStore } from '../vision/load-model.js';
 import { ServingModel } from '../vision/serving-model.js';
 
 type Contract = typeof clipTextEmbeddingTask;
@@ -24,7 +24,8 @@ async function tokenizerOf(model: LoadedModel, env: TaskEnvironment): Promise<Te
       `tokenizer ${id} is not known: give its file to "models use --tokenizer"`,
     );
   try {
-    return await loadTokenizer(model.serving.tokenizer ?? (manifest ? await modelFile(env, manifest) : ''));
+    const own = await modelStore(env).tokenizerOf(model.serving);
+    return await loadTokenizer(own ?? (manifest ? await modelFile(env, manifest) : ''));
   } catch (error) {
     throw asUnavailable(error);
   }

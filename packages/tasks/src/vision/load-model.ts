@@ -37,9 +37,13 @@ function providerOf(env: TaskEnvironment): ExecutionProvider {
 export const modelStore = (env: TaskEnvironment): ModelStore =>
   new ModelStore({ dir: env.modelsDir, mirror: env.settings.MODELS_MIRROR });
 
-/** Path of a model's file, fetched if need be and allowed. @throws ModelMissing */
-async function fileOf(store: ModelStore, manifest: ModelManifest, env: TaskEnvironment): Promise<string> {
-  if (env.settings.MODELS_DOWNLOAD === 'never') return store.require(manifest);
+/** Path of a model's file, fetched if need be, possible and allowed. @throws ModelMissing */
+async function fileOf(store: ModelStore, serving: Serving, env: TaskEnvironment): Promise<string> {
+  const { manifest, path: chosen } = serving;
+  const present = await store.locate(manifest, chosen);
+  if (present !== undefined) return present;
+  if (env.settings.MODELS_DOWNLOAD === 'never' || (chosen !== undefined && manifest.urls.length === 0))
+    return store.verified(serving); // which says what is missing
   let said = 0;
   return store.pull(manifest, {
     onProgress: ({ received, total }) => {
@@ -54,7 +58,7 @@ async function fileOf(store: ModelStore, manifest: ModelManifest, env: TaskEnvir
 /** Path of any model of the catalogue, e.g. a tokenizer. @throws TaskUnavailable */
 export async function modelFile(env: TaskEnvironment, manifest: ModelManifest): Promise<string> {
   try {
-    return await fileOf(modelStore(env), manifest, env);
+    return await fileOf(modelStore(env), { manifest }, env);
   } catch (error) {
     throw asUnavailable(error);
   }
@@ -87,8 +91,7 @@ export async function loadModel(env: TaskEnvironment, role: ModelRole): Promise<
     const store = modelStore(env);
     const serving = await store.serving(role);
     const { manifest } = serving;
-    if (serving.path === undefined) await fileOf(store, manifest, env);
-    await store.verified(serving);
+    await fileOf(store, serving, env);
     session = new ModelSession(() => store.verified(serving), { provider, threads: threadsOf(env) });
     await selfTest(manifest, session);
     const { inputs, outputs } = await session.names();

@@ -1,4 +1,6 @@
 import fs from 'node:fs';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { sharp } from '@cl-server/media';
 import { decodeNpy, ModelStore } from '@cl-server/models';
@@ -136,6 +138,33 @@ describe('the model that serves', () => {
     await expect(serving.load(env())).rejects.toMatchObject({ code: 'model_missing' });
     installStandIns(dir.path, ['clip_image']);
     await serving.load(env());
+  });
+
+  it('is found again after its folder moved, and fetched again where it can be', async () => {
+    const moved = path.join(dir.path, 'moved');
+    fs.mkdirSync(moved);
+    fs.renameSync(path.join(dir.path, 'stand-ins'), path.join(moved, 'stand-ins'));
+    fs.renameSync(path.join(dir.path, 'models.json'), path.join(moved, 'models.json'));
+    const there = testEnvironment({ modelsDir: moved, settings: { MODELS_DOWNLOAD: 'never' } });
+    const model = await loadModel(there, 'clip_image');
+    expect(model.stamp.model_id).toBe('stand-in-clip-image');
+    await model.session.release();
+    const file = path.join(moved, 'stand-ins/stand_in_clip_image.onnx');
+    const source = http.createServer((_, response) => void response.end(bytes));
+    const bytes = fs.readFileSync(file);
+    await new Promise<void>((resolve) => source.listen(0, '127.0.0.1', resolve));
+    try {
+      const { port } = source.address() as AddressInfo;
+      const { manifest } = await new ModelStore({ dir: moved }).serving('clip_image');
+      const urls = [`http://127.0.0.1:${port}/x.onnx`];
+      fs.rmSync(file);
+      await expect(loadModel(there, 'clip_image')).rejects.toMatchObject({ code: 'model_missing' });
+      const choices = { version: 1, roles: { clip_image: { manifest: { ...manifest, urls }, path: file } } };
+      fs.writeFileSync(path.join(moved, 'models.json'), JSON.stringify(choices));
+      await (await loadModel(testEnvironment({ modelsDir: moved }), 'clip_image')).session.release();
+    } finally {
+      source.close();
+    }
   });
 
   it('says which provider it runs on, and what to do where that is not available', async () => {

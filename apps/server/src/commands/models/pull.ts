@@ -5,16 +5,18 @@ import { progressBar } from './progress-bar.js';
 
 type Pulled = { readonly id: string; readonly path: string } | { readonly id: string; readonly error: string };
 
-async function pullOne({ store, args, print, terminal }: ModelsInput, { manifest }: ModelRow): Promise<Pulled> {
+async function pullOne(
+  { store, args, print, terminal }: ModelsInput,
+  { manifest, path: present }: ModelRow,
+): Promise<Pulled> {
   const { id } = manifest;
   const say = args.json ? () => undefined : print;
   say(`${id}: ${megabytes(manifest.size)}, licence ${manifest.license}, ${manifest.source}\n`);
   const bar = progressBar(terminal, id);
   try {
-    const path = await store.pull(manifest, {
-      onProgress: bar.show,
-      onWait: () => say(`${id}: another process is fetching it, which is waited for\n`),
-    });
+    const onWait = (): void => say(`${id}: another process is fetching it, which is waited for\n`);
+    // A file of the user's own may lie outside of MODELS_DIR.
+    const path = present ?? (await store.pull(manifest, { onProgress: bar.show, onWait }));
     bar.clear();
     say(`${id}: verified, ${path}\n`);
     return { id, path };
