@@ -2,7 +2,9 @@
 import { randomBytes } from 'node:crypto';
 import fsp from 'node:fs/promises';
 import path from 'node:path';
-import { type ModelChoices, type ModelRole, modelChoices } from '@cl-server/contract';
+import { type ModelChoices, type ModelContent, type ModelRole, modelChoices } from '@cl-server/contract';
+import { contentOf, withContent } from './content.js';
+import { sha256File } from './verify.js';
 
 export class Choices {
   readonly #dir: string;
@@ -18,11 +20,30 @@ export class Choices {
     try {
       return modelChoices.parse(JSON.parse(await fsp.readFile(this.#file, 'utf8')));
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { version: 1, roles: {} };
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { version: 1, roles: {}, used: [] };
       throw new Error('models.json in MODELS_DIR is damaged: mend it, or delete it to return to the default models', {
         cause: error,
       });
     }
+  }
+
+  /** Every model that ever served by choice; an older release wrote down only those that do now. */
+  async used(): Promise<ModelContent[]> {
+    const { roles, used } = await this.read();
+    let all = used;
+    for (const { manifest, tokenizer, tokenizer_sha256 } of Object.values(roles)) {
+      const sha256 = tokenizer_sha256 ?? (await this.#hashOf(tokenizer));
+      const content = contentOf(manifest, sha256);
+      // A tokenizer that is gone is not the one that the manifest names.
+      if (tokenizer !== undefined && sha256 === undefined) delete content.tokenizer_sha256;
+      all = withContent(all, content);
+    }
+    return all;
+  }
+
+  async #hashOf(tokenizer: string | undefined): Promise<string | undefined> {
+    if (tokenizer === undefined) return undefined;
+    return sha256File(path.resolve(this.#dir, tokenizer)).catch(() => undefined);
   }
 
   /** Differs when the file does; empty where there is none. */
@@ -34,8 +55,14 @@ export class Choices {
   /** @param choice undefined: the default again */
   async choose(role: ModelRole, choice: ModelChoices['roles'][ModelRole]): Promise<void> {
     const { roles } = await this.read();
+    const used = await this.used();
     const { [role]: _, ...others } = roles;
-    const next: ModelChoices = { version: 1, roles: choice ? { ...others, [role]: choice } : others };
+    const chosen = choice ? withContent(used, contentOf(choice.manifest, choice.tokenizer_sha256)) : used;
+    const next: ModelChoices = {
+      version: 1,
+      roles: choice ? { ...others, [role]: choice } : others,
+      used: chosen,
+    };
     const draft = `${this.#file}.${randomBytes(4).toString('hex')}`;
     await fsp.mkdir(this.#dir, { recursive: true });
     await fsp.writeFile(draft, `${JSON.stringify(next, null, 2)}\n`);

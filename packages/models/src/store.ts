@@ -13,6 +13,7 @@ import path from 'node:path';
 import { MODEL_ROLES, type ModelManifest, type ModelRole, modelManifest } from '@cl-server/contract';
 import { CATALOGUE, defaultManifest, manifestById } from './catalogue.js';
 import { Choices } from './choices.js';
+import { assertOwnName, contentOf } from './content.js';
 import { DownloadFailed, type DownloadOptions, download } from './download.js';
 import { findByName, portable } from './find.js';
 import { ModelMissing } from './missing.js';
@@ -257,12 +258,14 @@ export class ModelStore {
       throw new Error(`the manifest is not complete:\n  preprocessing: for ${role} it must be of kind ${KINDS[role]}`);
     if (manifest.size !== size || manifest.sha256 !== (await this.#hashes.of(absolute)))
       throw new Error(`${manifest.file} is not the file that its manifest names: size or SHA-256 differ`);
-    const known = manifestById(manifest.id);
-    if (known && manifest.sha256 !== known.sha256)
-      throw new Error(`the id ${manifest.id} belongs to another model: give yours an id of its own`);
-    await testFile(absolute, manifest);
     if (tokenizer !== undefined) await loadTokenizer(tokenizer);
-    const own = tokenizer === undefined ? {} : await this.#ownTokenizer(path.resolve(tokenizer));
+    const own = tokenizer === undefined ? undefined : await this.#ownTokenizer(path.resolve(tokenizer));
+    const known = manifestById(manifest.id);
+    const content = contentOf(manifest, own?.tokenizer_sha256);
+    if (known && contentOf(known).sha256 !== content.sha256)
+      throw new Error(`the id ${manifest.id} belongs to another model: give yours an id of its own`);
+    assertOwnName(content, [...CATALOGUE.map((entry) => contentOf(entry)), ...(await this.#choices.used())]);
+    await testFile(absolute, manifest);
     await this.#choices.choose(role, { manifest, path: portable(this.#dir, absolute), ...own });
     return manifest;
   }

@@ -4,9 +4,10 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { type ModelManifest, modelManifest } from '@cl-server/contract';
-import { makeStandIn, type TempDir, tempDir } from '@cl-server/testing';
+import { installStandIns, makeStandIn, type TempDir, tempDir } from '@cl-server/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { manifestById } from '../src/catalogue.js';
+import { assertOwnName, contentOf } from '../src/content.js';
 import { ModelMissing } from '../src/missing.js';
 import { ModelStore } from '../src/store.js';
 
@@ -265,7 +266,7 @@ describe('the model store', () => {
       expect(choices().dino_image.path).toBe(file);
       const bytesOfIt = fs.readFileSync(file);
       fs.rmSync(file);
-      const { message } = await store.resolve('dino_image').catch((error: unknown) => error as Error);
+      const message = await store.resolve('dino_image').then(String, String);
       expect(message).toContain(`put ${path.basename(file)} (${bytesOfIt.length} bytes`);
       expect(message).toContain('into MODELS_DIR or a folder below it, under this name');
       expect(message).not.toContain('models pull');
@@ -288,6 +289,59 @@ describe('the model store', () => {
       fs.appendFileSync(now, ' ');
       await expect(moved.tokenizerOf(await moved.serving('clip_text'))).rejects.toThrow(/put mine\.json \(\d+ bytes/);
       expect(await moved.verify((await moved.serving('clip_text')).manifest)).toContain('its tokenizer');
+    });
+  });
+
+  describe('an id with its versions stands for one content', () => {
+    const rules = (given: Readonly<Record<string, unknown>>, more: object) => ({
+      ...given,
+      golden: undefined,
+      preprocessing: { ...(given['preprocessing'] as object), ...more },
+    });
+
+    it('refuses other preprocessing and other bytes under it, whatever served between', async () => {
+      const { file, manifest: given } = makeStandIn(path.join(dir.path, 'mine'), 'clip_image');
+      const changed = rules(given, { mean: [0, 0, 0] });
+      const other = makeStandIn(path.join(dir.path, 'mine'), 'clip_image', { failsInTheDark: true });
+      await store.use('clip_image', file, given);
+      await store.useKnown('clip_image');
+      await expect(store.use('clip_image', file, changed)).rejects.toThrow(
+        'version "1" and preprocessing_version "1" stands for a model with other preprocessing already',
+      );
+      await expect(store.use('clip_image', other.file, { ...given, golden: undefined })).rejects.toThrow(
+        /other bytes already.*another id, version or preprocessing_version/,
+      );
+      await store.use('clip_image', file, given);
+      await store.use('clip_image', file, { ...changed, preprocessing_version: '2' });
+      await store.use('clip_image', other.file, { ...given, golden: undefined, version: '2' });
+    });
+
+    it('knows what a file of an older release chose', async () => {
+      installStandIns(dir.path, ['dino_image']);
+      const { file, manifest: given } = makeStandIn(path.join(dir.path, 'mine'), 'dino_image');
+      await store.useKnown('dino_image');
+      await expect(store.use('dino_image', file, rules(given, { colour: 'bgr' }))).rejects.toThrow(
+        'other preprocessing already',
+      );
+      await store.use('dino_image', file, given);
+    });
+
+    it('refuses another tokenizer, and preprocessing that the catalogue does not have', async () => {
+      const { file, manifest: given } = makeStandIn(path.join(dir.path, 'mine'), 'clip_text');
+      const tokenizer = path.join(dir.path, 'a.json');
+      fs.writeFileSync(tokenizer, JSON.stringify(TINY_TOKENIZER));
+      await store.use('clip_text', file, given, { tokenizer });
+      const copy = path.join(dir.path, 'b.json');
+      fs.copyFileSync(tokenizer, copy);
+      await store.use('clip_text', file, given, { tokenizer: copy });
+      fs.appendFileSync(copy, ' ');
+      await expect(store.use('clip_text', file, given, { tokenizer: copy })).rejects.toThrow(
+        'another tokenizer already',
+      );
+      await expect(store.use('clip_text', file, given)).rejects.toThrow('another tokenizer already');
+      const known = manifestById('dinov2-vits14') as ModelManifest;
+      const changed = contentOf(modelManifest.parse(rules(known, { mean: [0, 0, 0] })));
+      expect(() => assertOwnName(changed, [contentOf(known)])).toThrow('other preprocessing already');
     });
   });
 

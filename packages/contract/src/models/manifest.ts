@@ -74,6 +74,23 @@ export const modelManifest = z.object({
 export type ModelManifest = z.infer<typeof modelManifest>;
 export type ModelManifestInput = z.input<typeof modelManifest>;
 
+/**
+ * What vectors depend on. Two that carry the same id, version and preprocessing version are compared with each other, so
+ * the three may stand for one content only.
+ */
+export const modelContent = z.object({
+  id: z.string(),
+  version: z.string(),
+  preprocessing_version: z.string(),
+  sha256: z.string(),
+  /** Of the tokenizer; absent where there is none, or where nobody knows it. */
+  tokenizer_sha256: z.string().optional(),
+  input: z.string().optional(),
+  output: z.string().optional(),
+  preprocessing: modelManifest.shape.preprocessing,
+});
+export type ModelContent = z.infer<typeof modelContent>;
+
 /** `$MODELS_DIR/models.json`: which manifest serves a role instead of the default one. */
 export const modelChoices = z.object({
   version: z.literal(1),
@@ -90,5 +107,7 @@ export const modelChoices = z.object({
       tokenizer_sha256: z.string().optional(),
     }),
   ),
+  /** Every model of the user's own that ever served; files of older releases have none. */
+  used: z.array(modelContent).default([]),
 });
 export type ModelChoices = z.infer<typeof modelChoices>;
