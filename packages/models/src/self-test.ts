@@ -1,11 +1,12 @@
 /**
  * What a worker asks of a model before it announces the task: the tensors that the manifest names, a vector of the right
- * length, finite, not zero, the same twice; and the measured sum where the manifest has one.
+ * length, finite, not zero, the same twice, also beside another picture where batches are allowed; and the measured sum
+ * where the manifest has one.
  */
-import type { ModelManifest } from '@cl-server/contract';
+import type { ImagePreprocessing, ModelManifest } from '@cl-server/contract';
 import { type Feeds, type FloatTensors, floatTensor, type ModelSession } from './session.js';
 import { imageShape, textFeeds, writeImage } from './tensor.js';
-import { assertFinite, norm } from './vector.js';
+import { assertFinite, cosine, norm } from './vector.js';
 
 export class SelfTestFailed extends Error {
   override readonly name = 'SelfTestFailed';
@@ -24,16 +25,29 @@ export function pattern(width: number, height: number): Uint8Array {
   return pixels;
 }
 
+/** Measured on float32 models; one that quantises over its whole batch stays below it. */
+const SAME_IN_A_BATCH = 0.9999;
+
+export interface TestedModel {
+  readonly input: string;
+  readonly output: string;
+  /** Numbers in a vector; undefined for a detector. */
+  readonly dimension: number | undefined;
+}
+
+function imageFeeds(rules: ImagePreprocessing, input: string, pictures: readonly Uint8Array[]): Feeds {
+  const data = new Float32Array(pictures.length * rules.width * rules.height * 3);
+  for (const [index, picture] of pictures.entries()) writeImage(picture, rules, data, index);
+  return { [input]: floatTensor(data, imageShape(rules, pictures.length)) };
+}
+
 function feedsFor(manifest: ModelManifest, inputs: readonly string[], input: string): Feeds {
   const { preprocessing } = manifest;
-  if (preprocessing?.kind === 'image') {
-    const data = new Float32Array(preprocessing.width * preprocessing.height * 3);
-    writeImage(pattern(preprocessing.width, preprocessing.height), preprocessing, data, 0);
-    return { [input]: floatTensor(data, imageShape(preprocessing, 1)) };
-  }
+  if (preprocessing?.kind === 'image')
+    return imageFeeds(preprocessing, input, [pattern(preprocessing.width, preprocessing.height)]);
   if (preprocessing?.kind === 'text') {
     const { pad, pad_with: filler, max_tokens: max, type } = preprocessing;
-    const ids = [...SOME_TOKENS, filler];
+    const ids = [...SOME_TOKENS, filler].slice(0, max);
     const length = pad ? max : ids.length;
     const filled = [...ids, ...Array<number>(length - ids.length).fill(filler)];
     return textFeeds(filled, ids.length, type, inputs, input);
@@ -45,23 +59,57 @@ function feedsFor(manifest: ModelManifest, inputs: readonly string[], input: str
   return { [input]: floatTensor(data, [1, 3, YUNET_SIDE, YUNET_SIDE]) };
 }
 
-function check(manifest: ModelManifest, results: FloatTensors, output: string): void {
+/** The result for a picture must not depend on its neighbour, here its negative. */
+async function checkBatch(
+  rules: ImagePreprocessing,
+  session: ModelSession,
+  { input, output }: TestedModel,
+  alone: Float32Array,
+): Promise<void> {
+  const picture = pattern(rules.width, rules.height);
+  const cure = 'set "batch: false" in its manifest';
+  const results = await session
+    .run(imageFeeds(rules, input, [picture, picture.map((byte) => 255 - byte)]), [output])
+    .catch((cause: Error) => {
+      throw new Error(`it takes one picture at a time: ${cure} (${cause.message.split('\n')[0]})`, { cause });
+    });
+  const both = results[output]?.data ?? new Float32Array();
+  if (both.length !== 2 * alone.length)
+    throw new Error(`it gives ${both.length} numbers for two pictures where ${2 * alone.length} are due: ${cure}`);
+  if (!(cosine(both.subarray(0, alone.length), alone) >= SAME_IN_A_BATCH))
+    throw new Error(`it gives a picture another vector beside a second one: ${cure}`);
+}
+
+/** Numbers of the one vector that an output of this shape holds. @throws Error where it holds several */
+function lengthOf(dims: readonly number[], output: string): number {
+  const long = dims.filter((dim) => dim !== 1);
+  if (long.length > 1)
+    throw new Error(
+      `its output ${output} has the shape ${dims.join('×')}, which is no vector: name the output that is one, or the dimension`,
+    );
+  return long[0] ?? 1;
+}
+
+function check(manifest: ModelManifest, results: FloatTensors, output: string): number | undefined {
   for (const { data } of Object.values(results)) assertFinite(data);
   const vector = results[output];
   if (!vector) throw new Error(`it gave no output ${output}`);
-  if (manifest.dimension !== undefined && vector.data.length !== manifest.dimension)
-    throw new Error(`it gives ${vector.data.length} numbers where ${manifest.dimension} are due`);
-  if (manifest.dimension !== undefined && !(norm(vector.data) > 0)) throw new Error('it gives a zero vector');
+  const isVector = (manifest.preprocessing?.kind ?? 'yunet') !== 'yunet';
+  const dimension = manifest.dimension ?? (isVector ? lengthOf(vector.dims, output) : undefined);
+  if (dimension !== undefined && vector.data.length !== dimension)
+    throw new Error(`it gives ${vector.data.length} numbers where ${dimension} are due`);
+  if (dimension !== undefined && !(norm(vector.data) > 0)) throw new Error('it gives a zero vector');
   if (manifest.golden) {
     const { output: name, sum, tolerance } = manifest.golden;
     const measured = results[name]?.data.reduce((total, value) => total + value, 0) ?? Number.NaN;
     if (!(Math.abs(measured - sum) <= tolerance))
       throw new Error(`output ${name} sums to ${measured}, not to the measured ${sum}`);
   }
+  return dimension;
 }
 
-/** @throws SelfTestFailed with the reason */
-export async function selfTest(manifest: ModelManifest, session: ModelSession): Promise<void> {
+/** @returns what the manifest may leave out. @throws SelfTestFailed with the reason */
+export async function selfTest(manifest: ModelManifest, session: ModelSession): Promise<TestedModel> {
   try {
     const { inputs, outputs } = await session.names();
     const input = manifest.input ?? inputs[0] ?? '';
@@ -70,11 +118,14 @@ export async function selfTest(manifest: ModelManifest, session: ModelSession): 
     if (!outputs.includes(output)) throw new Error(`it has no output ${output}; it has ${outputs.join(', ')}`);
     const first = await session.run(feedsFor(manifest, inputs, input));
     const second = await session.run(feedsFor(manifest, inputs, input));
-    check(manifest, first, output);
+    const tested: TestedModel = { input, output, dimension: check(manifest, first, output) };
     const a = first[output]?.data ?? new Float32Array();
     const b = second[output]?.data ?? new Float32Array();
     if (a.some((value, index) => Math.abs(value - (b[index] ?? 0)) > 1e-4 * (1 + Math.abs(value))))
       throw new Error('it gives different results for the same picture');
+    if (manifest.batch && manifest.preprocessing?.kind === 'image')
+      await checkBatch(manifest.preprocessing, session, tested, a);
+    return tested;
   } catch (error) {
     throw new SelfTestFailed(`model ${manifest.id} failed its self-test: ${(error as Error).message}`, {
       cause: error,

@@ -10,17 +10,18 @@
 import fs from 'node:fs';
 import fsp from 'node:fs/promises';
 import path from 'node:path';
-import { MODEL_ROLES, type ModelManifest, type ModelRole, modelManifest } from '@cl-server/contract';
+import { MODEL_ROLES, type ModelManifest, type ModelRole } from '@cl-server/contract';
 import { CATALOGUE, defaultManifest, manifestById } from './catalogue.js';
 import { Choices } from './choices.js';
 import { assertOwnName, contentOf } from './content.js';
 import { DownloadFailed, type DownloadOptions, download } from './download.js';
 import { findByName, portable } from './find.js';
+import { completeManifest } from './given-manifest.js';
 import { ModelMissing } from './missing.js';
-import { selfTest } from './self-test.js';
+import { selfTest, type TestedModel } from './self-test.js';
 import { ModelSession } from './session.js';
 import { loadTokenizer } from './tokenizer.js';
-import { matches, sha256File, VerifiedHashes } from './verify.js';
+import { matches, VerifiedHashes } from './verify.js';
 
 export interface ModelStoreOptions {
   readonly dir: string;
@@ -55,24 +56,12 @@ export interface ModelRow {
   readonly path: string | undefined;
 }
 
-/** How each role's model is fed. */
-const KINDS: Readonly<Record<ModelRole, NonNullable<ModelManifest['preprocessing']>['kind']>> = {
-  clip_image: 'image',
-  clip_text: 'text',
-  dino_image: 'image',
-  face_detection: 'yunet',
-  face_embedding: 'image',
-};
-
-const faultsOf = (issues: readonly { path: readonly PropertyKey[]; message: string }[]): string =>
-  issues.map(({ path: at, message }) => `  ${at.map(String).join('.') || 'all'}: ${message}`).join('\n');
-
 const GONE = 'the file that "models use" chose is gone, or has other bytes now';
 
 /** @throws SelfTestFailed */
-async function testFile(file: string, manifest: ModelManifest): Promise<void> {
+async function testFile(file: string, manifest: ModelManifest): Promise<TestedModel> {
   const session = new ModelSession(file, { provider: 'cpu', threads: 1 });
-  await selfTest(manifest, session).finally(() => session.release());
+  return selfTest(manifest, session).finally(() => session.release());
 }
 
 export class ModelStore {
@@ -240,34 +229,19 @@ export class ModelStore {
     { tokenizer }: { readonly tokenizer?: string | undefined } = {},
   ): Promise<ModelManifest> {
     const absolute = path.resolve(file);
-    const { size } = await fsp.stat(absolute).catch((cause: unknown) => {
-      throw new Error(`${file} cannot be read: is it there?`, { cause });
-    });
-    const { data: manifest, error } = modelManifest.safeParse({
-      file: path.basename(absolute),
-      size,
-      sha256: await sha256File(absolute),
-      version: '1',
-      license: 'not stated',
-      source: 'chosen with "models use"',
-      ...given,
-      role,
-    });
-    if (!manifest) throw new Error(`the manifest is not complete:\n${faultsOf(error.issues)}`);
-    if ((manifest.preprocessing?.kind ?? 'yunet') !== KINDS[role])
-      throw new Error(`the manifest is not complete:\n  preprocessing: for ${role} it must be of kind ${KINDS[role]}`);
-    if (manifest.size !== size || manifest.sha256 !== (await this.#hashes.of(absolute)))
-      throw new Error(`${manifest.file} is not the file that its manifest names: size or SHA-256 differ`);
+    const manifest = await completeManifest(role, file, given, this.#hashes);
     if (tokenizer !== undefined) await loadTokenizer(tokenizer);
     const own = tokenizer === undefined ? undefined : await this.#ownTokenizer(path.resolve(tokenizer));
     const known = manifestById(manifest.id);
-    const content = contentOf(manifest, own?.tokenizer_sha256);
-    if (known && contentOf(known).sha256 !== content.sha256)
+    if (known && contentOf(known).sha256 !== contentOf(manifest).sha256)
       throw new Error(`the id ${manifest.id} belongs to another model: give yours an id of its own`);
-    assertOwnName(content, [...CATALOGUE.map((entry) => contentOf(entry)), ...(await this.#choices.used())]);
-    await testFile(absolute, manifest);
-    await this.#choices.choose(role, { manifest, path: portable(this.#dir, absolute), ...own });
-    return manifest;
+    const tested = await testFile(absolute, manifest);
+    // What the manifest left out is what the model has, from now on.
+    const complete: ModelManifest = { ...manifest, ...tested, dimension: tested.dimension };
+    const others = [...CATALOGUE.map((entry) => contentOf(entry)), ...(await this.#choices.used())];
+    assertOwnName(contentOf(complete, own?.tokenizer_sha256), others);
+    await this.#choices.choose(role, { manifest: complete, path: portable(this.#dir, absolute), ...own });
+    return complete;
   }
 
   async #ownTokenizer(file: string) {

@@ -67,6 +67,23 @@ describe('models', () => {
     await expect(tested({}, broken)).rejects.toThrow(SelfTestFailed);
   });
 
+  it('a model that takes one picture at a time is told to be that, where its manifest promises batches', async () => {
+    const { file, manifest } = makeStandIn(dir.path, 'dino_image');
+    await expect(selfTest(full('dino_image', { ...manifest, batch: true }), open(file))).rejects.toThrow(
+      /one picture at a time: set "batch: false" in its manifest/,
+    );
+  });
+
+  it('a vector’s own length is told where the manifest leaves it out', async () => {
+    const { file, manifest } = makeStandIn(dir.path, 'clip_image');
+    const short = full('clip_image', { ...manifest, dimension: undefined, input: undefined, output: undefined });
+    expect(await selfTest(short, open(file))).toEqual({
+      input: 'pixel_values',
+      output: 'image_embeds',
+      dimension: 512,
+    });
+  });
+
   it('a batch gives the same vectors as one by one, and similar pictures similar ones', async () => {
     const { file, manifest } = makeStandIn(dir.path, 'clip_image');
     const rules = full('clip_image', manifest).preprocessing;

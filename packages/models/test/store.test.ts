@@ -292,6 +292,26 @@ describe('the model store', () => {
     });
   });
 
+  it('keeps what the manifest leaves out, and refuses what it may not say', async () => {
+    const { file, manifest: given } = makeStandIn(path.join(dir.path, 'mine'), 'dino_image');
+    const { dimension: _, input: __, output: ___, ...short } = given;
+    await store.use('dino_image', file, short);
+    expect((await store.serving('dino_image')).manifest).toMatchObject({
+      input: 'input',
+      output: 'output',
+      dimension: 384,
+    });
+    await store.use('dino_image', file, given);
+    await expect(store.use('dino_image', file, { ...given, batch: true })).rejects.toThrow('batch: false');
+    await expect(store.use('dino_image', file, { ...short, dimenson: 384 })).rejects.toThrow(
+      'dimenson: no such key is known',
+    );
+    const preprocessing = { ...(given['preprocessing'] as object), color: 'rgb' };
+    await expect(store.use('dino_image', file, { ...given, preprocessing })).rejects.toThrow(
+      'preprocessing.color: no such key is known',
+    );
+  });
+
   describe('an id with its versions stands for one content', () => {
     const rules = (given: Readonly<Record<string, unknown>>, more: object) => ({
       ...given,

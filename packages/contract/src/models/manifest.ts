@@ -50,7 +50,7 @@ export const modelManifest = z.object({
   role: z.enum([...MODEL_ROLES, 'tokenizer']),
   version: z.string().min(1),
   /** Name of the file as published. */
-  file: z.string().regex(/^[\w.-]{1,200}$/, 'a file name without folders'),
+  file: z.string().regex(/^[\w.-]{1,200}$/, 'a file name of letters, digits, . _ and - only, without folders'),
   /** Where it can be had; none: it must be put there by hand. */
   urls: z.array(z.url()).default([]),
   size: z.int().positive(),
@@ -73,6 +73,20 @@ export const modelManifest = z.object({
 });
 export type ModelManifest = z.infer<typeof modelManifest>;
 export type ModelManifestInput = z.input<typeof modelManifest>;
+
+/** A user's own: a key that nobody knows is most likely a misspelled one, and what it should say would be left out. */
+export const givenManifest = modelManifest
+  .extend({
+    preprocessing: z
+      .discriminatedUnion('kind', [
+        imagePreprocessing.strict(),
+        textPreprocessing.strict(),
+        yunetPreprocessing.strict(),
+      ])
+      .optional(),
+    golden: modelManifest.shape.golden.unwrap().strict().optional(),
+  })
+  .strict();
 
 /**
  * What vectors depend on. Two that carry the same id, version and preprocessing version are compared with each other, so
