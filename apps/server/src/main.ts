@@ -40,8 +40,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     summary: 'List, fetch and verify models, choose which serves what; "models --help" tells more',
     load:
       async () =>
-      async ({ args, env, dataDir, print }) =>
-        (await loadModels())([...args, '--data-dir', dataDir], env, print),
+      async ({ args, env, dataDir, print, interrupted }) =>
+        (await loadModels())([...args, '--data-dir', dataDir], env, print, interrupted),
   },
 };
 
@@ -62,7 +62,7 @@ export async function main(
     process.stdout.write(text);
   };
   // It has options of its own.
-  if (argv[0] === 'models') return (await loadModels())(argv.slice(1), env, print);
+  if (argv[0] === 'models') return (await loadModels())(argv.slice(1), env, print, interrupted);
   const loaded = loadConfig({
     program: 'cl-server',
     description: 'runs the whole platform on one machine',

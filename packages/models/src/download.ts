@@ -57,10 +57,10 @@ const dispatcher = async (stallAfter: number): Promise<Dispatcher> => {
   return new EnvHttpProxyAgent({ connect, ...tls, bodyTimeout: stallAfter, headersTimeout: HEADERS_TIMEOUT });
 };
 
-async function verifyPart(part: string, manifest: ModelManifest): Promise<void> {
+async function verifyPart(part: string, manifest: ModelManifest, signal: AbortSignal | undefined): Promise<void> {
   const { size } = await fsp.stat(part);
   if (size < manifest.size) throw new Error(`only ${size} of ${manifest.size} bytes came`);
-  const sha256 = await sha256File(part);
+  const sha256 = await sha256File(part, signal);
   if (sha256 === manifest.sha256) return;
   await dropPart(part);
   throw new WrongBytes(`the bytes have another SHA-256 (${sha256.slice(0, 12)}…)`);
@@ -93,7 +93,7 @@ async function fromSource(
         signal,
         onProgress: (received) => onProgress?.({ received, total: manifest.size }),
       });
-      return await verifyPart(part, manifest);
+      return await verifyPart(part, manifest, signal);
     } catch (error) {
       signal?.throwIfAborted();
       const mayGoOn = error instanceof WrongBytes ? from > 0 : (await sizeOf(part)) > before;

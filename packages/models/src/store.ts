@@ -103,9 +103,9 @@ export class ModelStore {
    * Path of a model's verified file; undefined where there is none.
    * @param chosen where "models use" found it: when it lies there no more, it may lie in MODELS_DIR under that name
    */
-  async locate(manifest: ModelManifest, chosen?: string): Promise<string | undefined> {
+  async locate(manifest: ModelManifest, chosen?: string, signal?: AbortSignal): Promise<string | undefined> {
     for (const file of await this.#candidates(manifest, chosen))
-      if (await matches(file, manifest, this.#hashes)) return file;
+      if (await matches(file, manifest, this.#hashes, signal)) return file;
     return undefined;
   }
 
@@ -150,14 +150,15 @@ export class ModelStore {
     return found;
   }
 
-  /** Fetches a model unless it is there. @returns its path. @throws ModelMissing */
+  /** Fetches a model unless it is there. @returns its path. @throws ModelMissing, or what its signal was aborted with */
   async pull(manifest: ModelManifest, options: Omit<DownloadOptions, 'urls'> = {}): Promise<string> {
-    const present = await this.locate(manifest);
+    options.signal?.throwIfAborted();
+    const present = await this.locate(manifest, undefined, options.signal);
     if (present !== undefined) return present;
     const target = this.target(manifest);
     const mirrored = this.#mirror === undefined ? [] : [`${this.#mirror}/${manifest.id}/${manifest.file}`];
     try {
-      await download(manifest, target, () => matches(target, manifest, this.#hashes), {
+      await download(manifest, target, () => matches(target, manifest, this.#hashes, options.signal), {
         ...options,
         urls: [...mirrored, ...manifest.urls],
       });
@@ -169,7 +170,7 @@ export class ModelStore {
   }
 
   /** Every known model, and what serves what. */
-  async list(): Promise<readonly ModelRow[]> {
+  async list(signal?: AbortSignal): Promise<readonly ModelRow[]> {
     const served = new Map<string, { manifest: ModelManifest; roles: ModelRole[]; path?: string }>();
     for (const role of MODEL_ROLES) {
       const { manifest, path: chosen } = await this.serving(role);
@@ -182,7 +183,7 @@ export class ModelStore {
     const rows: ModelRow[] = [];
     for (const manifest of known.values()) {
       const serving = served.get(manifest.id);
-      const file = await this.locate(manifest, serving?.path);
+      const file = await this.locate(manifest, serving?.path, signal);
       const due = serving?.path ?? this.target(manifest);
       rows.push({
         manifest,
@@ -254,11 +255,11 @@ export class ModelStore {
   }
 
   /** Puts a role to a model of the catalogue, or back to its default. */
-  async useKnown(role: ModelRole, id?: string): Promise<ModelManifest> {
+  async useKnown(role: ModelRole, id?: string, options: Omit<DownloadOptions, 'urls'> = {}): Promise<ModelManifest> {
     const manifest = id === undefined ? defaultManifest(role) : manifestById(id);
     if (!manifest || manifest.role !== role) throw new Error(`no model ${id} for ${role} is known`);
     if (manifest.id === defaultManifest(role).id) await this.#choices.choose(role, undefined);
-    else await this.#choices.choose(role, { manifest, path: portable(this.#dir, await this.pull(manifest)) });
+    else await this.#choices.choose(role, { manifest, path: portable(this.#dir, await this.pull(manifest, options)) });
     return manifest;
   }
 }

@@ -38,12 +38,12 @@ export class VerifiedHashes {
   }
 
   /** SHA-256 of a file, from memory where nothing of it changed. */
-  async of(file: string): Promise<string> {
+  async of(file: string, signal?: AbortSignal): Promise<string> {
     const entries = await this.#load();
     const { size, mtimeMs } = await fsp.stat(file);
     const known = entries.get(file);
     if (known && known.size === size && known.mtimeMs === mtimeMs) return known.sha256;
-    const sha256 = await sha256File(file);
+    const sha256 = await sha256File(file, signal);
     entries.set(file, { size, mtimeMs, sha256 });
     await this.#save(entries).catch(() => undefined); // a read-only folder only costs the next start a second
     return sha256;
@@ -67,11 +67,16 @@ const accepted = (manifest: ModelManifest): readonly { size: number; sha256: str
 ];
 
 /** Whether the file at `file` has the bytes that the manifest names, or those of an equivalent. */
-export async function matches(file: string, manifest: ModelManifest, hashes: VerifiedHashes): Promise<boolean> {
+export async function matches(
+  file: string,
+  manifest: ModelManifest,
+  hashes: VerifiedHashes,
+  signal?: AbortSignal,
+): Promise<boolean> {
   const stat = await fsp.stat(file).catch(() => undefined);
   if (!stat?.isFile()) return false;
   const candidates = accepted(manifest).filter(({ size }) => size === stat.size);
   if (candidates.length === 0) return false;
-  const sha256 = await hashes.of(file);
+  const sha256 = await hashes.of(file, signal);
   return candidates.some((candidate) => candidate.sha256 === sha256);
 }

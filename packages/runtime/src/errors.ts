@@ -62,7 +62,8 @@ export class StartupError extends Error {
   override readonly name = 'StartupError';
   constructor(
     message: string,
-    readonly exitCode: 1 | 2 = 1,
+    /** 130: interrupted by the user. */
+    readonly exitCode: 1 | 2 | 130 = 1,
     options?: ErrorOptions,
   ) {
     super(message, options);

@@ -1,11 +1,11 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import http from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import path from 'node:path';
 import { manifestById } from '@cl-server/models';
 import { StartupError } from '@cl-server/runtime';
-import { hasModels, makeStandIn, modelFile, type TempDir, tempDir } from '@cl-server/testing';
+import { eventually, hasModels, makeStandIn, modelFile, type TempDir, tempDir } from '@cl-server/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { models } from '../../src/commands/models/models.js';
 import { progressBar } from '../../src/commands/models/progress-bar.js';
@@ -41,17 +41,19 @@ interface Surroundings {
   readonly env?: Record<string, string>;
   /** Called with all that was printed so far, each time that there is more. */
   readonly onOutput?: (out: string) => void;
+  readonly onStart?: (child: ChildProcess) => void;
 }
 
 /** Runs the program. */
 function start(
   argv: readonly string[],
-  { env = {}, onOutput }: Surroundings = {},
+  { env = {}, onOutput, onStart }: Surroundings = {},
 ): Promise<{ code: number; out: string }> {
   const child = spawn(process.execPath, [BIN, 'models', ...argv, '--models-dir', dir.path], {
     env: { PATH: process.env['PATH'], ...env },
   });
   closers.push(async () => void child.kill());
+  onStart?.(child);
   let out = '';
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (chunk: Buffer) => {
@@ -186,6 +188,27 @@ describe('models', () => {
       code: 1,
       out: expect.stringMatching(/dinov2-vits14 +│ BAD +│ its file is missing: pull it +│/),
     });
+  });
+
+  it('Ctrl-C ends a pull at once; what came stays, and the lock does not', async () => {
+    const port = await listen(
+      http.createServer((_, response) => {
+        response.writeHead(200, { 'content-length': manifestById('yunet-2026may')?.size });
+        response.write(Buffer.alloc(1000)); // and never another byte
+      }),
+    );
+    const part = path.join(dir.path, 'yunet-2026may', `${YUNET}.part`);
+    let press: () => void = () => undefined;
+    const ended = start(['pull', 'yunet-2026may', 'auraface-v1', '--models-mirror', `http://127.0.0.1:${port}`], {
+      onStart: (child) => {
+        press = () => void child.kill('SIGINT');
+      },
+    });
+    await eventually(() => fs.existsSync(part) && fs.statSync(part).size === 1000, { what: 'the first bytes' });
+    press();
+    expect(await ended).toMatchObject({ code: 130, out: expect.stringContaining('cl-server: interrupted; ') });
+    expect(fs.readdirSync(path.dirname(part))).toEqual([path.basename(part)]);
+    expect(fs.statSync(part).size).toBe(1000);
   });
 
   describe.runIf(hasModels())('pull', () => {

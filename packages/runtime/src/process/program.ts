@@ -5,7 +5,7 @@
  * starting --start() resolves--> running --drain--> draining --stop() resolves--> exit 0
  *  |  |                            |                    |
  *  |  +--StartupError--> exit 1/2  +--crash--> exit 1   +--second signal, or deadline--> exit 1
- *  +--drain--> exit 0, where start() can be broken off when it has let go of what it had
+ *  +--drain--> exit 0, where start() can be broken off when it has let go of what it had, as it says (130: half done)
  * ```
  *
  * Drain is asked for by SIGTERM or SIGINT; under a supervisor (an IPC channel is open) by its `drain` message, while
@@ -94,9 +94,14 @@ export async function runProgram(options: ProgramOptions): Promise<void> {
     deadline.unref();
     try {
       interrupted.abort();
-      if (options.canBreakOff) running = await starting?.catch(() => undefined);
+      let code = 0;
+      if (options.canBreakOff)
+        running = await starting?.catch((error: unknown) => {
+          if (error instanceof StartupError && error.exitCode === 130) code = explain(name, error);
+          return undefined;
+        });
       await running?.stop();
-      process.exit(0);
+      process.exit(code);
     } catch (error) {
       process.exit(explain(name, error));
     }

@@ -9,6 +9,8 @@ export interface ModelsInput {
   readonly args: ModelsArguments;
   /** Writes to standard output; whole lines. */
   readonly print: (text: string) => void;
+  /** Aborted by Ctrl-C. */
+  readonly interrupted: AbortSignal;
   /** Standard error where a person watches it, for what is overwritten. */
   readonly terminal: { write(text: string): unknown } | undefined;
 }

@@ -20,12 +20,13 @@ const ACTIONS: Readonly<Record<string, (input: ModelsInput) => Promise<void>>> =
 
 /**
  * @param argv what stands after `models`
- * @throws StartupError: exit code 1 where a model cannot be had or used, 2 for wrong usage
+ * @throws StartupError: exit code 1 where a model cannot be had or used, 2 for wrong usage, 130 where it was interrupted
  */
 export async function models(
   argv: readonly string[],
   env: Environment,
   print: (text: string) => void,
+  interrupted: AbortSignal = new AbortController().signal,
 ): Promise<undefined> {
   const args = readArguments(argv, env);
   if (args.help) {
@@ -37,8 +38,12 @@ export async function models(
   const store = new ModelStore({ dir: args.dir, mirror: args.mirror });
   const terminal = process.stderr.isTTY && !args.json ? process.stderr : undefined;
   try {
-    await action({ store, args, print, terminal });
+    await action({ store, args, print, interrupted, terminal });
   } catch (error) {
+    if (interrupted.aborted)
+      throw new StartupError('interrupted; what was fetched stays, and the next pull goes on from there', 130, {
+        cause: error,
+      });
     if (error instanceof StartupError) throw error;
     const message = error instanceof ModelMissing ? error.messageWith(args.dir) : messageOf(error);
     throw new StartupError(message, 1, { cause: error });

@@ -6,7 +6,7 @@ import { progressBar } from './progress-bar.js';
 type Pulled = { readonly id: string; readonly path: string } | { readonly id: string; readonly error: string };
 
 async function pullOne(
-  { store, args, print, terminal }: ModelsInput,
+  { store, args, print, interrupted, terminal }: ModelsInput,
   { manifest, path: present }: ModelRow,
 ): Promise<Pulled> {
   const { id } = manifest;
@@ -16,7 +16,7 @@ async function pullOne(
   try {
     const onWait = (): void => say(`${id}: another process is fetching it, which is waited for\n`);
     // A file of the user's own may lie outside of MODELS_DIR.
-    const path = present ?? (await store.pull(manifest, { onProgress: bar.show, onWait }));
+    const path = present ?? (await store.pull(manifest, { onProgress: bar.show, onWait, signal: interrupted }));
     bar.clear();
     say(`${id}: verified, ${path}\n`);
     return { id, path };
@@ -29,8 +29,8 @@ async function pullOne(
 
 /** Exit code 1 if one of them could not be had; the others are fetched all the same. */
 export async function pull(input: ModelsInput): Promise<void> {
-  const { store, args, print } = input;
-  const rows = await store.list();
+  const { store, args, print, interrupted } = input;
+  const rows = await store.list(interrupted);
   const wanted = args.all ? rows : args.words.length > 0 ? rowsOf(rows, args.words) : inUse(rows);
   const pulled: Pulled[] = [];
   for (const row of wanted) pulled.push(await pullOne(input, row));

@@ -18,7 +18,7 @@ function readManifest(file: string): Record<string, unknown> {
   return read as Record<string, unknown>;
 }
 
-async function choose({ store, args }: ModelsInput): Promise<ModelManifest> {
+async function choose({ store, args, interrupted }: ModelsInput): Promise<ModelManifest> {
   const [word, model, ...more] = args.words;
   if (word === undefined || more.length > 0) throw wrongUsage('models use needs a role and what is to serve it');
   const role = roleOf(word);
@@ -29,7 +29,7 @@ async function choose({ store, args }: ModelsInput): Promise<ModelManifest> {
   if (model === undefined) throw wrongUsage(`name the model that is to serve ${role}, or --default`);
   if (args.manifest === undefined) {
     if (fs.existsSync(model)) throw wrongUsage('a file of your own needs --manifest, which says how to feed it');
-    return store.useKnown(role, model);
+    return store.useKnown(role, model, { signal: interrupted });
   }
   return store.use(role, model, readManifest(args.manifest), { tokenizer: args.tokenizer });
 }

@@ -3,11 +3,12 @@ import { table } from '../table.js';
 import { inUse, jsonText, type ModelsInput, rowsOf } from './command.js';
 
 /** Exit code 1 if one of them is missing, damaged or does not pass its self-test. */
-export async function verify({ store, args, print }: ModelsInput): Promise<void> {
-  const all = await store.list();
+export async function verify({ store, args, print, interrupted }: ModelsInput): Promise<void> {
+  const all = await store.list(interrupted);
   const chosen = args.all ? all : args.words.length > 0 ? rowsOf(all, args.words) : inUse(all);
   const checked: { readonly id: string; readonly good: boolean; readonly text: string }[] = [];
   for (const { manifest } of chosen) {
+    interrupted.throwIfAborted();
     const fault = await store.verify(manifest);
     checked.push({ id: manifest.id, good: fault === undefined, text: fault ?? 'verified, self-test passed' });
   }
