@@ -4,6 +4,7 @@ import fsp from 'node:fs/promises';
 import path from 'node:path';
 import { type ModelChoices, type ModelContent, type ModelRole, modelChoices } from '@cl-server/contract';
 import { contentOf, withContent } from './content.js';
+import { unwritable } from './unwritable.js';
 import { sha256File } from './verify.js';
 
 export class Choices {
@@ -20,7 +21,12 @@ export class Choices {
     try {
       return modelChoices.parse(JSON.parse(await fsp.readFile(this.#file, 'utf8')));
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { version: 1, roles: {}, used: [] };
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT' || code === 'ENOTDIR') return { version: 1, roles: {}, used: [] };
+      if (code !== undefined)
+        throw new Error(`models.json in MODELS_DIR cannot be read (${code}): let the user that runs this read it`, {
+          cause: error,
+        });
       throw new Error('models.json in MODELS_DIR is damaged: mend it, or delete it to return to the default models', {
         cause: error,
       });
@@ -64,8 +70,13 @@ export class Choices {
       used: chosen,
     };
     const draft = `${this.#file}.${randomBytes(4).toString('hex')}`;
-    await fsp.mkdir(this.#dir, { recursive: true });
-    await fsp.writeFile(draft, `${JSON.stringify(next, null, 2)}\n`);
-    await fsp.rename(draft, this.#file);
+    try {
+      await fsp.mkdir(this.#dir, { recursive: true });
+      await fsp.writeFile(draft, `${JSON.stringify(next, null, 2)}\n`);
+      await fsp.rename(draft, this.#file);
+    } catch (error) {
+      const fault = unwritable(error);
+      throw fault === undefined ? error : new Error(fault, { cause: error });
+    }
   }
 }

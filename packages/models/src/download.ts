@@ -14,6 +14,7 @@ import type { ModelManifest } from '@cl-server/contract';
 import type { Dispatcher } from 'undici';
 import { withLock } from './download-lock.js';
 import { dropPart, fetchPart } from './fetch-part.js';
+import { unwritable } from './unwritable.js';
 import { sha256File } from './verify.js';
 
 export interface DownloadProgress {
@@ -127,6 +128,7 @@ export async function download(
           return await dropPart(part);
         } catch (error) {
           options.signal?.throwIfAborted();
+          if (unwritable(error) !== undefined) throw error; // no other source helps
           faults.push(`${new URL(url).host}: ${reason(error)}`);
         }
       }

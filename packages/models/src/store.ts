@@ -21,7 +21,8 @@ import { ModelMissing } from './missing.js';
 import { selfTest, type TestedModel } from './self-test.js';
 import { ModelSession } from './session.js';
 import { loadTokenizer } from './tokenizer.js';
-import { matches, VerifiedHashes } from './verify.js';
+import { unwritable } from './unwritable.js';
+import { matches, otherBytes, VerifiedHashes } from './verify.js';
 
 export interface ModelStoreOptions {
   readonly dir: string;
@@ -56,7 +57,8 @@ export interface ModelRow {
   readonly path: string | undefined;
 }
 
-const GONE = 'the file that "models use" chose is gone, or has other bytes now';
+const GONE = 'the file that "models use" chose is gone';
+const CHANGED = 'the file that "models use" chose has other bytes now';
 
 /** @throws SelfTestFailed */
 async function testFile(file: string, manifest: ModelManifest): Promise<TestedModel> {
@@ -126,7 +128,7 @@ export class ModelStore {
   async verified({ manifest, path: chosen }: Serving): Promise<string> {
     const found = await this.locate(manifest, chosen);
     if (found !== undefined) return found;
-    throw new ModelMissing(manifest, chosen === undefined ? '' : GONE);
+    throw await this.#missing(manifest, chosen, chosen !== undefined && !fs.existsSync(chosen) ? [GONE] : []);
   }
 
   /** Path of a text model's own tokenizer, looked at again; undefined: it has none. @throws ModelMissing */
@@ -140,14 +142,35 @@ export class ModelStore {
         : (await this.#hashes.of(candidate).catch(() => undefined)) === sha256;
     for (const candidate of await this.#candidates({ id, file }, chosen)) if (await fits(candidate)) return candidate;
     const source = 'given with "models use --tokenizer"';
-    throw new ModelMissing({ id: `${id} (its tokenizer)`, file, size, sha256, license, source, urls: [] }, GONE);
+    throw new ModelMissing(
+      { id: `${id} (its tokenizer)`, file, size, sha256, license, source, urls: [] },
+      fs.existsSync(chosen) ? CHANGED : GONE,
+    );
   }
 
   /** @throws ModelMissing */
   async require(manifest: ModelManifest): Promise<string> {
-    const found = await this.locate(manifest);
-    if (found === undefined) throw new ModelMissing(manifest, '');
-    return found;
+    return this.verified({ manifest });
+  }
+
+  /** Files that have the name of a model, and are something else. */
+  async #others(manifest: ModelManifest, chosen?: string): Promise<readonly { file: string; what: string }[]> {
+    const others: { file: string; what: string }[] = [];
+    for (const file of await this.#candidates(manifest, chosen)) {
+      const what = await otherBytes(file, manifest, this.#hashes);
+      if (what !== undefined) others.push({ file, what });
+    }
+    return others;
+  }
+
+  /** @param why what is known beside the files that have its name */
+  async #missing(manifest: ModelManifest, chosen: string | undefined, why: readonly string[]): Promise<ModelMissing> {
+    const others = (await this.#others(manifest, chosen)).map(({ file, what }) => {
+      const inside = portable(this.#dir, file);
+      // Clients may read this: no folders of the server.
+      return inside === file ? `${path.basename(file)} was chosen, but ${what}` : `${inside} there is another: ${what}`;
+    });
+    return new ModelMissing(manifest, [...why, ...others].join('; '));
   }
 
   /** Fetches a model unless it is there. @returns its path. @throws ModelMissing, or what its signal was aborted with */
@@ -163,8 +186,9 @@ export class ModelStore {
         urls: [...mirrored, ...manifest.urls],
       });
     } catch (error) {
-      if (error instanceof DownloadFailed) throw new ModelMissing(manifest, `the last try failed: ${error.message}`);
-      throw error;
+      const fault = error instanceof DownloadFailed ? `the last try failed: ${error.message}` : unwritable(error);
+      if (fault === undefined) throw error;
+      throw await this.#missing(manifest, undefined, [fault]);
     }
     return target;
   }
@@ -201,8 +225,10 @@ export class ModelStore {
    */
   async verify(manifest: ModelManifest): Promise<string | undefined> {
     const row = (await this.list()).find((candidate) => candidate.manifest.id === manifest.id);
+    const [role] = row?.serves ?? [];
+    const serving = role === undefined ? { manifest } : await this.serving(role);
     try {
-      const file = row?.path ?? (await this.require(manifest));
+      const file = await this.verified(serving);
       this.#hashes.forget(file);
       if (!(await matches(file, manifest, this.#hashes))) return 'its bytes are damaged: delete the file and pull it';
       if (manifest.role === 'tokenizer') await loadTokenizer(file);
@@ -213,8 +239,12 @@ export class ModelStore {
       }
       return undefined;
     } catch (error) {
-      if (error instanceof ModelMissing && manifest.urls.length > 0) return 'its file is missing: pull it';
-      return (error as Error).message;
+      if (!(error instanceof ModelMissing)) return (error as Error).message;
+      if (error.missing.urls.length === 0) return error.messageWith(this.#dir);
+      const others = await this.#others(manifest, serving.path);
+      return ['its file is missing: pull it', ...others.map(({ file, what }) => `${file} is another: ${what}`)].join(
+        '; ',
+      );
     }
   }
 

@@ -66,6 +66,20 @@ const accepted = (manifest: ModelManifest): readonly { size: number; sha256: str
   ...manifest.equivalents,
 ];
 
+/** What is there instead of a model: undefined where there is nothing, or the model itself. */
+export async function otherBytes(
+  file: string,
+  manifest: ModelManifest,
+  hashes: VerifiedHashes,
+): Promise<string | undefined> {
+  const stat = await fsp.stat(file).catch(() => undefined);
+  if (!stat || (await matches(file, manifest, hashes))) return undefined;
+  if (!stat.isFile()) return 'it is a folder';
+  if (!accepted(manifest).some(({ size }) => size === stat.size))
+    return `it has ${stat.size} bytes instead of ${manifest.size}`;
+  return `its SHA-256 is ${await hashes.of(file)} instead of ${manifest.sha256}`;
+}
+
 /** Whether the file at `file` has the bytes that the manifest names, or those of an equivalent. */
 export async function matches(
   file: string,

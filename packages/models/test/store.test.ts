@@ -292,6 +292,39 @@ describe('the model store', () => {
     });
   });
 
+  it('tells of a file with the right name and other bytes where it lies and what is wrong with it', async () => {
+    const known = manifestById('yunet-2026may') as ModelManifest;
+    const inside = path.join('a', known.file);
+    fs.mkdirSync(path.join(dir.path, 'a'));
+    fs.writeFileSync(path.join(dir.path, inside), 'something else');
+    const size = `${inside} there is another: it has 14 bytes instead of ${known.size}`;
+    expect(await store.require(known).then(String, String)).toContain(size);
+    expect(await store.verify(known)).toBe(
+      `its file is missing: pull it; ${path.join(dir.path, inside)} is another: it has 14 bytes instead of ${known.size}`,
+    );
+    fs.writeFileSync(path.join(dir.path, inside), Buffer.alloc(known.size));
+    const hash = createHash('sha256').update(Buffer.alloc(known.size)).digest('hex');
+    expect(await store.require(known).then(String, String)).toContain(
+      `another: its SHA-256 is ${hash} instead of ${known.sha256}`,
+    );
+  });
+
+  it('a folder that cannot be written is named as that, as a missing model', async () => {
+    const inTheWay = path.join(dir.path, 'file');
+    fs.writeFileSync(inTheWay, '');
+    const blocked = new ModelStore({ dir: path.join(inTheWay, 'models') });
+    const error = await blocked.pull(manifest).catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(ModelMissing);
+    expect((error as Error).message).toMatch(/; MODELS_DIR cannot be written \(ENOTDIR\): a file is in the way/);
+    const { file, manifest: given } = makeStandIn(path.join(dir.path, 'mine'), 'dino_image');
+    await expect(blocked.use('dino_image', file, given)).rejects.toThrow(/^MODELS_DIR cannot be written/);
+    const denied = Object.assign(new Error("EACCES: permission denied, mkdir '/secret'"), { code: 'EACCES' });
+    vi.spyOn(fs.promises, 'mkdir').mockRejectedValueOnce(denied);
+    const refused = await store.pull(manifest).then(String, String);
+    expect(refused).toContain('MODELS_DIR cannot be written (EACCES): let the user');
+    expect(refused).not.toContain('/secret');
+  });
+
   it('keeps what the manifest leaves out, and refuses what it may not say', async () => {
     const { file, manifest: given } = makeStandIn(path.join(dir.path, 'mine'), 'dino_image');
     const { dimension: _, input: __, output: ___, ...short } = given;

@@ -167,6 +167,17 @@ describe('the model that serves', () => {
     }
   });
 
+  it('is missing, for the task, where its folder cannot be written', async () => {
+    const inTheWay = path.join(dir.path, 'file');
+    fs.writeFileSync(inTheWay, '');
+    const blocked = testEnvironment({ modelsDir: path.join(inTheWay, 'models') });
+    await expect(loadModel(blocked, 'dino_image')).rejects.toMatchObject({
+      name: 'TaskUnavailable',
+      code: 'model_missing',
+      message: expect.stringContaining('MODELS_DIR cannot be written'),
+    });
+  });
+
   it('says which provider it runs on, and what to do where that is not available', async () => {
     const model = await loadModel(env(), 'clip_image');
     expect(model.stamp.execution_provider).toBe('cpu');
