@@ -2,6 +2,7 @@
 import fsp from 'node:fs/promises';
 import path from 'node:path';
 import { givenManifest, type ModelManifest, type ModelRole } from '@cl-server/contract';
+import { CATALOGUE } from './catalogue.js';
 import type { VerifiedHashes } from './verify.js';
 
 /** How each role's model is fed. */
@@ -37,12 +38,24 @@ async function sizeOf(file: string): Promise<number> {
   return stat.size;
 }
 
+/** @throws Error where a text model would have no tokenizer */
+function assertTokenizer({ preprocessing }: ModelManifest, own: boolean): void {
+  if (preprocessing?.kind !== 'text' || own) return;
+  const known = CATALOGUE.filter(({ role }) => role === 'tokenizer').map(({ id }) => id);
+  if (!known.includes(preprocessing.tokenizer))
+    throw new Error(
+      `preprocessing.tokenizer: ${preprocessing.tokenizer} is not known (${known.join(', ')} is): give the model's own ` +
+        'tokenizer.json with --tokenizer',
+    );
+}
+
 /** @throws Error that names what is wrong with the manifest, or with the file */
 export async function completeManifest(
   role: ModelRole,
   file: string,
   given: Readonly<Record<string, unknown>>,
   hashes: VerifiedHashes,
+  ownTokenizer: boolean,
 ): Promise<ModelManifest> {
   const size = await sizeOf(file);
   const sha256 = await hashes.of(path.resolve(file));
@@ -62,6 +75,7 @@ export async function completeManifest(
   if (!manifest) throw new Error(`the manifest is not complete:\n${error.issues.map(faultOf).join('\n')}`);
   if ((manifest.preprocessing?.kind ?? 'yunet') !== KINDS[role])
     throw new Error(`the manifest is not complete:\n  preprocessing: for ${role} it must be of kind ${KINDS[role]}`);
+  assertTokenizer(manifest, ownTokenizer);
   if (manifest.size !== size || manifest.sha256 !== sha256)
     throw new Error(`${manifest.file} is not the file that its manifest names: size or SHA-256 differ`);
   return manifest;

@@ -260,7 +260,7 @@ export class ModelStore {
     { tokenizer }: { readonly tokenizer?: string | undefined } = {},
   ): Promise<ModelManifest> {
     const absolute = path.resolve(file);
-    const manifest = await completeManifest(role, file, given, this.#hashes);
+    const manifest = await completeManifest(role, file, given, this.#hashes, tokenizer !== undefined);
     if (tokenizer !== undefined) await loadTokenizer(tokenizer);
     const own = tokenizer === undefined ? undefined : await this.#ownTokenizer(path.resolve(tokenizer));
     const known = manifestById(manifest.id);

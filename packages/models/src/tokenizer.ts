@@ -1,4 +1,5 @@
 import fsp from 'node:fs/promises';
+import path from 'node:path';
 import { Tokenizer } from '@huggingface/tokenizers';
 
 export interface Tokens {
@@ -19,12 +20,29 @@ interface AddedToken {
   special?: boolean;
 }
 
+const CURE = 'name the tokenizer.json that was published with the model';
+
+async function readTokenizer(file: string): Promise<{ tokenizer: Tokenizer; added: readonly AddedToken[] }> {
+  const text = await fsp.readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    const why = cause.code === 'EISDIR' ? 'is a folder' : 'cannot be read';
+    throw new Error(`the tokenizer ${path.basename(file)} ${why}: ${CURE}`, { cause });
+  });
+  try {
+    const json = JSON.parse(text) as { added_tokens?: AddedToken[] };
+    const tokenizer = new Tokenizer(json, {});
+    // Much is taken for a tokenizer until it is asked for something.
+    const { ids } = tokenizer.encode('a photo');
+    if (ids.length === 0 || !ids.every(Number.isInteger)) throw new Error('it gives no tokens');
+    return { tokenizer, added: json.added_tokens ?? [] };
+  } catch (cause) {
+    throw new Error(`${path.basename(file)} is no tokenizer that can be used: ${CURE}`, { cause });
+  }
+}
+
 /** Reads a `tokenizer.json`. @throws Error where it is not one */
 export async function loadTokenizer(file: string): Promise<TextTokenizer> {
-  const json = JSON.parse(await fsp.readFile(file, 'utf8')) as { added_tokens?: AddedToken[] };
-  const added = json.added_tokens ?? [];
+  const { tokenizer, added } = await readTokenizer(file);
   const end = added.find(({ content }) => /endoftext|<\/s>|\[SEP\]/.test(content))?.id;
-  const tokenizer = new Tokenizer(json, {});
   return {
     encode: (text, max) => {
       const ids = tokenizer.encode(text).ids;

@@ -129,6 +129,64 @@ describe('models', () => {
     expect(await run('use', 'nope', 'x')).toMatchObject({ code: 2, error: expect.stringContaining('no role nope') });
   });
 
+  it('refuses what it would ignore, and a model that there is not', async () => {
+    for (const [argv, error] of [
+      [['list', 'clip_image'], 'models list takes no names'],
+      [['pull', '--all', 'clip_image'], 'names or --all, not both'],
+      [['use', 'clip_image', '--all'], '--all goes with models pull and models verify'],
+      [['pull', '--manifest', 'x'], '--manifest goes with models use'],
+      [['use', 'clip_image', '--default', '--manifest', 'x'], '--default stands instead of a model, alone'],
+      [['use', 'clip_text', 'clip-vit-b32-text', '--tokenizer', 'x'], '--tokenizer goes with a file of your own'],
+      [['use', 'dino_image', 'x', '--manifest', 'x', '--tokenizer', 'x'], '--tokenizer goes with clip_text alone'],
+      [['use', 'clip_image', 'nope'], 'there is no model nope; "cl-server models" lists them'],
+      [['use', 'clip_image', 'dinov2-vits14'], 'model dinov2-vits14 is one for dino_image, it cannot serve clip_image'],
+    ] as const)
+      expect(await run(...argv), argv.join(' ')).toMatchObject({ code: 2, error: expect.stringContaining(error) });
+  });
+
+  it('says in a sentence what is wrong with files and what to do', async () => {
+    const { file, manifest } = makeStandIn(path.join(dir.path, 'mine'), 'clip_text');
+    const described = path.join(dir.path, 'mine.yaml');
+    const at = (name: string, content = ''): string => {
+      fs.writeFileSync(path.join(dir.path, name), content);
+      return path.join(dir.path, name);
+    };
+    const use = async (model: string, more: object, ...argv: string[]): Promise<string> => {
+      fs.writeFileSync(described, JSON.stringify({ ...manifest, ...more }));
+      const { code, error } = await run('use', 'clip_text', model, '--manifest', described, ...argv);
+      expect(code).toBe(1);
+      return error;
+    };
+    expect(await use(file, { version: 1 })).toBe(
+      'the manifest is not complete:\n  version: it must be a text: put it in quotes',
+    );
+    expect(await use(file, { id: undefined })).toBe('the manifest is not complete:\n  id: it is missing');
+    const spaced = at('my model.onnx', 'x');
+    expect(await use(spaced, {})).toMatch(/^the file name "my model.onnx" cannot be used: rename it/);
+    expect(await use(at('empty.onnx'), {})).toMatch(/empty\.onnx is empty: copy it there again$/);
+    expect(await use(path.dirname(file), {})).toMatch(/mine is a folder: name the model's file in it$/);
+    for (const [name, content] of [
+      ['list.json', '[]'],
+      ['text.json', 'no JSON'],
+      ['other.json', '{"model":{"type":"WordLevel","vocab":{}}}'],
+    ] as const)
+      expect(await use(file, {}, '--tokenizer', at(name, content))).toBe(
+        `${name} is no tokenizer that can be used: name the tokenizer.json that was published with the model`,
+      );
+    expect(await use(file, {}, '--tokenizer', 'absent.json')).toMatch(
+      /^the tokenizer absent\.json cannot be read: name/,
+    );
+    expect(await use(file, {}, '--tokenizer', dir.path)).toMatch(/is a folder: name the tokenizer\.json/);
+    const preprocessing = { ...(manifest['preprocessing'] as object), tokenizer: 'siglip-tokenizer' };
+    expect(await use(file, { preprocessing })).toMatch(
+      /siglip-tokenizer is not known \(clip-tokenizer is\): give the model's own tokenizer\.json with --tokenizer$/,
+    );
+    expect(await run('use', 'clip_text', file, '--manifest', 'absent.yaml')).toMatchObject({
+      error: 'absent.yaml cannot be read: is it there?',
+    });
+    expect(fs.existsSync(path.join(dir.path, 'models.json'))).toBe(false);
+  });
+
   it('puts a role to a file of one’s own, described in YAML, and back', async () => {
     const { file, manifest } = makeStandIn(path.join(dir.path, 'mine'), 'dino_image');
     const described = path.join(dir.path, 'mine.yaml');

@@ -9,7 +9,7 @@ export const USAGE = `cl-server models: which models there are, where their file
 
   models [list]                            every model: state, licence, what it serves
   models pull [id or role …] [--all]       fetch these; without names all that serve something
-  models verify [id or role …]             read every byte again and test each model
+  models verify [id or role …] [--all]     read every byte again and test each model
   models path <id or role>                 print where the file lies
   models use <role> <id>                   let a known model serve the role
   models use <role> <file> --manifest <m>  let a file of your own serve it; m is JSON or YAML
@@ -69,6 +69,23 @@ function parsed(argv: readonly string[]) {
   }
 }
 
+/** Options that only some commands have. */
+const ONLY: Readonly<Record<'all' | 'default' | 'manifest' | 'tokenizer', readonly string[]>> = {
+  all: ['pull', 'verify'],
+  default: ['use'],
+  manifest: ['use'],
+  tokenizer: ['use'],
+};
+
+/** What is given and would be ignored is a mistake. @throws StartupError */
+function refuseStray(action: string, words: readonly string[], values: Readonly<Record<string, unknown>>): void {
+  for (const [name, actions] of Object.entries(ONLY))
+    if (values[name] !== undefined && !actions.includes(action))
+      throw wrongUsage(`--${name} goes with models ${actions.join(' and models ')}, not with models ${action}`);
+  if (action === 'list' && words.length > 0) throw wrongUsage('models list takes no names: it lists every model');
+  if (values['all'] !== undefined && words.length > 0) throw wrongUsage('give names or --all, not both');
+}
+
 /** @throws StartupError with exit code 2 for wrong usage */
 export function readArguments(argv: readonly string[], env: Environment): ModelsArguments {
   const { values, positionals } = parsed(argv);
@@ -85,6 +102,7 @@ export function readArguments(argv: readonly string[], env: Environment): Models
     env,
   });
   const [action = 'list', ...words] = positionals;
+  if (!values.help) refuseStray(action, words, values);
   return {
     action,
     words,
