@@ -95,7 +95,7 @@ describe('image_conversion', () => {
   });
 
   it('a GIF, which has no place for a profile, has the colours of sRGB', async () => {
-    const wide = plain({ r: 200, g: 100, b: 51 }).removeAlpha().withIccProfile('p3');
+    const wide = plain({ r: 200, g: 100, b: 51, alpha: 1 }).removeAlpha().withIccProfile('p3');
     await wide.png().toFile(at('wide.png'));
     const { data: stored } = await sharp(at('wide.png'), { ignoreIcc: true })
       .raw()
