@@ -36,7 +36,7 @@ module.exports = {
         path: '^(packages|services|apps)/[^/]+/(src|dist)/.+',
         pathNot: [
           '^$1/',
-          '^packages/runtime/(src|dist)/(program|gathering|broadcaster/index|tokens/index)\\.(ts|js|d\\.ts)$',
+          '^packages/runtime/(src|dist)/(program|file-lock|gathering|broadcaster/index|tokens/index)\\.(ts|js|d\\.ts)$',
           '/(src|dist)/(index|testing|constants|version|files/media-type|tasks/hamming)\\.(ts|js|d\\.ts)$',
         ],
       },

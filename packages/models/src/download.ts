@@ -9,10 +9,9 @@
  * ```
  */
 import fsp from 'node:fs/promises';
-import path from 'node:path';
 import type { ModelManifest } from '@cl-server/contract';
+import { withLock } from '@cl-server/runtime/file-lock';
 import type { Dispatcher } from 'undici';
-import { withLock } from './download-lock.js';
 import { dropPart, fetchPart } from './fetch-part.js';
 import { unwritable } from './unwritable.js';
 import { sha256File } from './verify.js';
@@ -114,7 +113,7 @@ export async function download(
   present: () => Promise<boolean>,
   options: DownloadOptions,
 ): Promise<void> {
-  await fsp.mkdir(path.dirname(target), { recursive: true });
+  // A courtesy: what lies at a model's path was verified and renamed by whoever wrote it.
   await withLock(`${target}.lock`, options, async () => {
     if (await present()) return;
     const part = `${target}.part`;

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { parseParams } from '@cl-server/task-kit';
-import { runTask } from '@cl-server/task-kit/testing';
+import { runTask, testEnvironment } from '@cl-server/task-kit/testing';
 import { eventually, hasFfmpeg, makeVideo, tempDir } from '@cl-server/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import task from '../src/hls_streaming/task.js';
@@ -164,6 +164,83 @@ describe.runIf(hasFfmpeg())('hls_streaming on stored media', () => {
       message: expect.not.stringContaining(dir.path),
     });
     expect(fs.existsSync(path.join(folder, 'adaptive.m3u8'))).toBe(false);
+  });
+
+  describe('two jobs with one folder follow each other', () => {
+    const broken = path.join(mediaDir, 'half.mp4');
+    const job = (input: string, signal?: AbortSignal) =>
+      runTask(task, {
+        params: { ...params, input_absolute_path: input },
+        env: { ...env, tools: { ...testEnvironment().tools, ffmpeg } },
+        ...(signal && { signal }),
+      });
+    const expectWholeStream = () => {
+      const names = fs.readdirSync(folder);
+      expect(names.filter((name) => !/^adaptive(-(48|32)p-100(-\d{3})?)?\.(m3u8|ts)$/.test(name))).toEqual([]);
+      const play = [
+        '-v',
+        'error',
+        '-xerror',
+        '-i',
+        path.join(folder, 'adaptive.m3u8'),
+        '-map',
+        '0:v',
+        '-f',
+        'null',
+        '-',
+      ];
+      expect(execFileSync('ffmpeg', play, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })).toBe('');
+      const playlists = names.filter((name) => name.endsWith('.m3u8') && name !== 'adaptive.m3u8');
+      const uris = playlists.flatMap((name) => fs.readFileSync(path.join(folder, name), 'utf8').match(/^[^#\n]+$/gm));
+      expect(names.filter((name) => name.endsWith('.ts')).sort()).toEqual(uris.sort());
+    };
+    // An ffmpeg that fails with one film, after it has written everything.
+    const ffmpeg = at('ffmpeg');
+    beforeAll(() => {
+      fs.copyFileSync(source, broken);
+      const script = '#!/bin/sh\nffmpeg "$@" || exit\ncase "$*" in *half.mp4*) exit 1 ;; esac\n';
+      fs.writeFileSync(ffmpeg, script, { mode: 0o755 });
+    });
+
+    it('both completed: the second one’s stream is there, whole', async () => {
+      const runs = await Promise.all([job(source), job(source)]);
+      for (const run of runs) {
+        expect(run.output.total_segments).toBe(20);
+        run.remove();
+      }
+      expectWholeStream();
+    });
+
+    it.each([
+      ['first', [broken, source]],
+      ['last', [source, broken]],
+    ])('one fails, begun %s: the other’s stream is there, whole', async (_, inputs) => {
+      const ended = await Promise.allSettled(inputs.map((input) => job(input)));
+      expect(ended.map(({ status }) => status)).toEqual(
+        inputs.map((input) => (input === broken ? 'rejected' : 'fulfilled')),
+      );
+      expectWholeStream();
+    });
+
+    it('a job that waits can be cancelled, and leaves the other alone', async () => {
+      const long = path.join(mediaDir, 'waited-for.mp4');
+      makeVideo(long, { seconds: 120, size: '96x64', rate: 25, audio: false });
+      const first = job(long);
+      await eventually(() => fs.existsSync(path.join(folder, 'adaptive-live.m3u8')), { every: 5 });
+      const cancel = new AbortController();
+      const second = job(source, cancel.signal);
+      setTimeout(() => cancel.abort(), 50);
+      await expect(second).rejects.toMatchObject({ code: 'cancelled' });
+      expect((await first).output.total_segments).toBe(120);
+      expectWholeStream();
+    });
+
+    it('what a killed process left, its lock too, is in nobody’s way', async () => {
+      (await job(source)).remove();
+      fs.writeFileSync(path.join(folder, '.adaptive.lock'), '999999999');
+      await expect(job(broken)).rejects.toMatchObject({ code: 'invalid_input' });
+      expectWholeStream();
+    });
   });
 
   it('H6: a 15-minute video with two variants completes', async () => {

@@ -13,11 +13,17 @@ export async function writeAtomically(file: string, text: string): Promise<void>
   await fs.rename(draft, file);
 }
 
-/** Removes a stream; the playlists that players begin with go first. */
+const FIRST: readonly string[] = [HLS_FILES.master, HLS_FILES.live];
+
+/** Names of a stream's files; the playlists that players begin with come first. */
+export async function streamFiles(folder: string): Promise<readonly string[]> {
+  const names = (await fs.readdir(folder).catch(() => [])).filter((name) => OURS.test(name));
+  return [...names.filter((name) => FIRST.includes(name)), ...names.filter((name) => !FIRST.includes(name))];
+}
+
+/** Removes a stream. */
 export async function clearStream(folder: string): Promise<void> {
-  for (const first of [HLS_FILES.master, HLS_FILES.live]) await fs.rm(path.join(folder, first), { force: true });
-  const names = await fs.readdir(folder).catch(() => []);
-  for (const name of names) if (OURS.test(name)) await fs.rm(path.join(folder, name), { force: true });
+  for (const name of await streamFiles(folder)) await fs.rm(path.join(folder, name), { force: true });
 }
 
 export interface StoredSegment extends Segment {

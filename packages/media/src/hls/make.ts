@@ -2,9 +2,10 @@
  * Makes an HLS stream.
  *
  * ```
- * clear the folder -> ffmpeg writes segments and event playlists -> every rendition has a segment: `adaptive-live.m3u8`
- *   -> ffmpeg ends -> segments checked -> VOD playlists -> `adaptive.m3u8` -> the live master goes
- * any failure, abort or time-out -> everything removed
+ * wait for the folder -> set an earlier stream aside -> ffmpeg writes segments and event playlists
+ *   -> every rendition has a segment: `adaptive-live.m3u8`
+ *   -> ffmpeg ends -> segments checked -> VOD playlists -> `adaptive.m3u8` -> the live master and the earlier stream go
+ * any failure, abort or time-out -> everything removed, an earlier stream back
  * ```
  *
  * So `adaptive.m3u8` is there exactly when the stream is whole.
@@ -12,11 +13,13 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { HLS_FILES } from '@cl-server/contract';
+import { withLock } from '@cl-server/runtime/file-lock';
 import { invalidMedia, MediaError, safeReason } from '../errors.js';
 import { run } from '../process/run.js';
 import { segmentCodecs } from './codecs.js';
 import { type HlsPlan, hlsArguments } from './command.js';
-import { checkedSegments, clearStream, type StoredSegment, writeAtomically } from './folder.js';
+import { bringBack, dropAside, setAside } from './earlier.js';
+import { checkedSegments, type StoredSegment, writeAtomically } from './folder.js';
 import { AUDIO_KBPS, type Rendition } from './ladder.js';
 import { masterPlaylist, type StreamEntry, vodPlaylist } from './playlist.js';
 
@@ -102,15 +105,10 @@ async function publish(plan: HlsPlan, { ffprobe }: MakeOptions): Promise<readonl
   return finished.map(({ made }) => made);
 }
 
-/**
- * Runs a plan to its end.
- * @throws MediaError; the folder then holds nothing of the stream
- */
-export async function makeHls(plan: HlsPlan, options: MakeOptions): Promise<readonly MadeRendition[]> {
+async function makeInto(plan: HlsPlan, options: MakeOptions): Promise<readonly MadeRendition[]> {
   const { folder, input } = plan;
   const { ffmpeg, signal, timeout, onProgress } = options;
-  await fs.mkdir(folder, { recursive: true });
-  await clearStream(folder);
+  await setAside(folder);
   const live = liveReporter(plan, onProgress);
   try {
     const { code, stderr } = await run(ffmpeg, hlsArguments(plan), { signal, timeout, onLine: live.onLine });
@@ -119,11 +117,33 @@ export async function makeHls(plan: HlsPlan, options: MakeOptions): Promise<read
       throw invalidMedia(
         `The video cannot be converted: ${safeReason(stderr, [input.file, folder]) || 'it is damaged'}`,
       );
-    return await publish(plan, options);
+    const made = await publish(plan, options);
+    await dropAside(folder);
+    return made;
   } catch (error) {
     await live.settled();
-    await clearStream(folder);
+    await bringBack(folder);
     if (error instanceof MediaError) throw error;
     throw new MediaError('task_failed', 'The stream that was made is not whole', { cause: error });
+  }
+}
+
+/** Within the folder, so that it goes with it; its name is no stream's file, which players could ask for. */
+const LOCK = '.adaptive.lock';
+
+/**
+ * Runs a plan to its end. Runs on one folder, of other processes too, follow each other.
+ * @throws MediaError; the folder then holds nothing of the stream, but a whole one that was there before
+ */
+export async function makeHls(plan: HlsPlan, options: MakeOptions): Promise<readonly MadeRendition[]> {
+  const { signal, timeout } = options;
+  const tooLate = AbortSignal.timeout(timeout);
+  const waiting = AbortSignal.any([signal, tooLate]);
+  try {
+    return await withLock(path.join(plan.folder, LOCK), { signal: waiting }, () => makeInto(plan, options));
+  } catch (error) {
+    if (error instanceof MediaError || !waiting.aborted) throw error;
+    if (signal.aborted) throw new MediaError('cancelled', 'The work was cancelled', { cause: error });
+    throw new MediaError('timeout', 'Another stream was made in the same folder for too long', { cause: error });
   }
 }
