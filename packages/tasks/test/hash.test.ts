@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -12,6 +13,15 @@ import task from '../src/hash/task.js';
 const dir = tempDir('cl-hash-');
 afterAll(() => dir.remove());
 const at = (name: string): string => path.join(dir.path, name);
+/** Eight seconds that look different all along, with a key frame every two. */
+const makeFilm = (file: string): void => {
+  const source = 'mandelbrot=size=160x120:rate=25:end_pts=120';
+  const x264 = ['-c:v', 'libx264', '-preset', 'ultrafast', '-g', '50', '-pix_fmt', 'yuv420p'];
+  execFileSync('ffmpeg', ['-v', 'error', '-y', '-f', 'lavfi', '-i', source, '-t', '8', ...x264, file]);
+};
+const remux = (from: string, to: string, ...args: string[]): void => {
+  execFileSync('ffmpeg', ['-v', 'error', '-y', '-i', from, '-c', 'copy', ...args, to]);
+};
 const hashOf = async (file: NonNullable<TaskRunOptions['file']>) => {
   using run = await runTask(task, { file });
   return run.output;
@@ -83,13 +93,36 @@ describe('hash', () => {
     ])('H14: %s is hashed by frames spread over its whole length', async (_, flags) => {
       const file = makeVideo(at('v.mp4'), { seconds: 4, size: '160x120' });
       if (flags.length > 0) {
-        const { execFileSync } = await import('node:child_process');
-        execFileSync('ffmpeg', ['-v', 'error', '-y', '-i', file, '-c', 'copy', '-movflags', '+faststart', at('f.mp4')]);
+        remux(file, at('f.mp4'), '-movflags', '+faststart');
       }
       const output = await hashOf(flags.length > 0 ? at('f.mp4') : file);
       expect(output).toMatchObject({ media_type: 'video', algorithm: 'sha512_generic', perceptual_error: null });
       expect(output.frames.map(({ time }) => time)).toEqual([0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3.25, 3.75]);
       expect(new Set(output.frames.map(({ phash }) => phash)).size).toBeGreaterThan(1);
+    });
+
+    it('the same film in MPEG-TS, where seeking lands anywhere, has the same frames', async () => {
+      makeFilm(at('film.mp4'));
+      remux(at('film.mp4'), at('film.ts'));
+      const [mp4, ts] = [await hashOf(at('film.mp4')), await hashOf(at('film.ts'))];
+      expect(ts.frames).toHaveLength(8);
+      for (const [i, frame] of ts.frames.entries()) {
+        expect(Math.abs(frame.time - (mp4.frames[i]?.time ?? 0))).toBeLessThan(0.1);
+        expect(distance(frame.phash, mp4.frames[i]?.phash ?? ''), `frame ${i}`).toBeLessThanOrEqual(6);
+      }
+      expect(new Set(ts.frames.map(({ phash }) => phash)).size).toBe(8);
+    });
+
+    it('of a film that breaks off, frames after its end are the last one, and say so', async () => {
+      makeFilm(at('film.mp4'));
+      remux(at('film.mp4'), at('film.mkv'));
+      const bytes = fs.readFileSync(at('film.mkv'));
+      const { frames } = await hashOf({ name: 'cut.mkv', content: bytes.subarray(0, bytes.length / 2) });
+      const times = frames.map(({ time }) => time);
+      expect(times.slice(0, 2)).toEqual([0.5, 1.5]);
+      expect(Math.max(...times)).toBeLessThan(6);
+      expect(new Set(times.slice(-2)).size).toBe(1);
+      expect(frames.at(-1)?.phash).not.toBe(frames[0]?.phash);
     });
   });
 

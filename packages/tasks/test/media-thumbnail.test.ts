@@ -144,6 +144,23 @@ describe.runIf(hasFfmpeg())('media_thumbnail of a recording', () => {
     expect(new Set(cells.map((cell) => cell.toString('base64'))).size).toBe(4);
   });
 
+  it('a sheet of MPEG-TS shows the same frames as one of the same film in MP4', async () => {
+    const film = ['-f', 'lavfi', '-i', 'testsrc2=size=160x90:rate=25:duration=8', '-c:v', 'libx264', '-g', '50'];
+    execFileSync('ffmpeg', ['-v', 'error', '-y', ...film, '-pix_fmt', 'yuv420p', at('film.mp4')]);
+    execFileSync('ffmpeg', ['-v', 'error', '-y', '-i', at('film.mp4'), '-c', 'copy', at('film.ts')]);
+    const sheets = [];
+    for (const name of ['film.mp4', 'film.ts']) {
+      using run = await runTask(task, { file: at(name), params: { width: 80, sheet: true, format: 'png' } });
+      expect(run.output.time).toBeGreaterThanOrEqual(0.8);
+      expect(run.output.time).toBeLessThan(1.8);
+      sheets.push({ pixels: await sharp(run.read('output/sheet.png')).raw().toBuffer(), ...run.output.sheet });
+    }
+    const [mp4, ts] = sheets;
+    for (const [i, time] of ts?.times?.entries() ?? []) expect(time).toBeCloseTo(mp4?.times?.[i] ?? -1, 1);
+    const differences = mp4?.pixels.map((value, i) => Math.abs(value - (ts?.pixels[i] ?? 0)));
+    expect((differences?.reduce((sum, value) => sum + value, 0) ?? 0) / (mp4?.pixels.length ?? 1)).toBeLessThan(4);
+  });
+
   it('a video of a phone held upright is upright', async () => {
     execFileSync('ffmpeg', [
       '-v',

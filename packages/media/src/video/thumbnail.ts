@@ -20,7 +20,7 @@ const rawImage = (data: Buffer, { width, height }: Size) => sharp(data, { raw: {
 
 /**
  * A frame that stands for the video: from a tenth of its length on, the one most like its neighbours.
- * @returns also the time from which on it was sought, in seconds
+ * @returns also its time, in seconds
  */
 export async function videoThumbnail(
   input: MediaInput,
@@ -30,16 +30,16 @@ export async function videoThumbnail(
 ): Promise<WrittenPicture & { readonly time: number }> {
   const track = pictureTrack(info, options.maxPixels);
   const size = thumbnailSize(track, options, Math.round);
-  const time = Number(Math.min(info.duration * 0.1, 600).toFixed(3));
-  const frame = await videoFrame(input, { ...size, time, among: 24 }, options);
-  return { ...(await writePicture(rawImage(frame, size), target, input.file, options)), time };
+  const from = Number(Math.min(info.duration * 0.1, 600).toFixed(3));
+  const { pixels, time } = await videoFrame(input, { ...size, time: from, among: 24 }, options);
+  return { ...(await writePicture(rawImage(pixels, size), target, input.file, options)), time };
 }
 
 export const SHEET = { columns: 4, rows: 4 } as const;
 
 export interface ContactSheet extends WrittenPicture {
   readonly cell: Size;
-  /** Seconds, row by row. */
+  /** When each frame is on screen: seconds, row by row. */
   readonly times: readonly number[];
 }
 
@@ -52,14 +52,16 @@ export async function contactSheet(
   onFrame?: (done: number, of: number) => void,
 ): Promise<ContactSheet> {
   const cell = thumbnailSize(pictureTrack(info, options.maxPixels), options, Math.round);
-  const times = evenTimes(info.duration, SHEET.columns * SHEET.rows);
+  const asked = evenTimes(info.duration, SHEET.columns * SHEET.rows);
+  const times: number[] = [];
   const frames: { input: Buffer; raw: Size & { channels: 3 }; left: number; top: number }[] = [];
-  for (const [i, time] of times.entries()) {
-    const data = await videoFrame(input, { ...cell, time }, options);
+  for (const [i, wanted] of asked.entries()) {
+    const { pixels, time } = await videoFrame(input, { ...cell, time: wanted }, options);
+    times.push(time);
     const left = (i % SHEET.columns) * cell.width;
     const top = Math.floor(i / SHEET.columns) * cell.height;
-    frames.push({ input: data, raw: { ...cell, channels: 3 }, left, top });
-    onFrame?.(i + 1, times.length);
+    frames.push({ input: pixels, raw: { ...cell, channels: 3 }, left, top });
+    onFrame?.(i + 1, asked.length);
   }
   const width = cell.width * SHEET.columns;
   const height = cell.height * SHEET.rows;

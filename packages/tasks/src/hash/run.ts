@@ -48,9 +48,10 @@ async function ofVideo(file: string, { env, signal, progress }: TaskContext<Para
   pictureTrack(info, env.maxImagePixels);
   const size = { width: HASH_SIDE, height: HASH_SIDE };
   const hashes: (PerceptualHashes & { time: number })[] = [];
-  for (const time of evenTimes(info.duration, info.duration > 0 ? FRAMES : 1)) {
-    const frame = await videoFrame(input, { ...size, time }, { ffmpeg, signal, maxPixels: env.maxImagePixels });
-    hashes.push({ time, ...hashesOf(frame) });
+  for (const wanted of evenTimes(info.duration, info.duration > 0 ? FRAMES : 1)) {
+    const request = { ...size, time: wanted };
+    const { pixels, time } = await videoFrame(input, request, { ffmpeg, signal, maxPixels: env.maxImagePixels });
+    hashes.push({ time, ...hashesOf(pixels) });
     progress(READING + (hashes.length / FRAMES) * (99 - READING));
   }
   return {

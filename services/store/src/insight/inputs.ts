@@ -83,7 +83,7 @@ export class EntityInputs implements InputSource {
     const scale = Math.min(1, FRAME_SIDE / Math.max(width, height, 1));
     const size = { width: Math.max(2, Math.round(width * scale)), height: Math.max(2, Math.round(height * scale)) };
     const time = evenTimes(probe.duration, VIDEO_FRAMES)[frame] ?? 0;
-    const pixels = await videoFrame(input, { ...size, time }, { ffmpeg });
+    const { pixels } = await videoFrame(input, { ...size, time }, { ffmpeg });
     const png = await sharp(pixels, { raw: { ...size, channels: 3 } })
       .png({ compressionLevel: 1 })
       .toBuffer();
