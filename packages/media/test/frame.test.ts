@@ -6,6 +6,7 @@ import { hasFfmpeg, tempDir, which } from '@cl-server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type VideoFrame, videoFrame } from '../src/video/frame.js';
 import { mediaInput } from '../src/video/input.js';
+import { probe } from '../src/video/probe.js';
 
 const dir = tempDir('cl-frame-');
 afterAll(() => dir.remove());
@@ -115,5 +116,19 @@ describe.runIf(hasFfmpeg())('a frame of a video', () => {
     const found = await frame(at('hole.ts'), SECONDS * 0.45);
     expect(timeOf(found)).toBeLessThan(SECONDS * 0.45 + NEAR);
     expect(timeOf(found)).toBeGreaterThan(SECONDS * 0.25);
+  });
+
+  it.each([
+    ['a webm', ['-c:v', 'libvpx', '-deadline', 'realtime', '-f', 'webm']],
+    ['an mkv', ['-c:v', 'libx264', '-preset', 'ultrafast', '-f', 'matroska']],
+    ['a wmv', ['-c:v', 'wmv2', '-f', 'asf']],
+  ])('the length of %s that was written to a pipe is measured', async (_, codec) => {
+    const film = ['-v', 'error', ...light(6), ...codec];
+    fs.writeFileSync(at('piped'), execFileSync('ffmpeg', [...film, '-'], { maxBuffer: 100_000_000 }));
+    const ffprobe = which('ffprobe') ?? '';
+    const header = ['-v', 'error', '-show_entries', 'format=duration', '-of', 'csv=p=0', at('piped')];
+    expect(execFileSync(ffprobe, header, { encoding: 'utf8' }).trim()).toMatch(/^(N\/A)?$/);
+    const { duration } = await probe(await mediaInput(at('piped')), { ffprobe });
+    expect(duration).toBeCloseTo(6, 0);
   });
 });

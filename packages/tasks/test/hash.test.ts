@@ -113,6 +113,13 @@ describe('hash', () => {
       expect(new Set(ts.frames.map(({ phash }) => phash)).size).toBe(8);
     });
 
+    it('a recording whose header has no length has eight frames too', async () => {
+      const args = ['-v', 'error', '-i', makeVideo(at('v.mp4'), { seconds: 4 }), '-c', 'copy', '-f', 'matroska', '-'];
+      const { frames } = await hashOf({ name: 'piped.mkv', content: execFileSync('ffmpeg', args) });
+      for (const [i, { time }] of frames.entries()) expect(time).toBeCloseTo(0.25 + i / 2, 1);
+      expect(frames).toHaveLength(8);
+    });
+
     it('of a film that breaks off, frames after its end are the last one, and say so', async () => {
       makeFilm(at('film.mp4'));
       remux(at('film.mp4'), at('film.mkv'));

@@ -163,6 +163,15 @@ describe.runIf(hasFfmpeg())('hls_streaming', () => {
     run.remove();
   });
 
+  it('tells the progress and the length of a recording whose header has no length', async () => {
+    const args = ['-v', 'error', '-i', at('plain.mp4'), '-c', 'copy', '-f', 'matroska', '-'];
+    const content = execFileSync('ffmpeg', args, { maxBuffer: 100_000_000 });
+    const run = await runTask(task, { file: { name: 'piped.mkv', content }, params: { variants: small } });
+    expect(run.output.duration).toBeCloseTo(7, 0);
+    expect(run.progress.map(({ percent }) => percent).filter((p) => p > 1 && p < 100).length).toBeGreaterThan(0);
+    run.remove();
+  });
+
   it('makes a stream of a single frame', async () => {
     ffmpeg(...picture('64x48', 25, 1), '-frames:v', '1', ...x264, '-pix_fmt', 'yuv420p', at('frame.mp4'));
     const { run } = await stream(at('frame.mp4'), { variants: small, include_original: true });

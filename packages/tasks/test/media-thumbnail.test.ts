@@ -161,6 +161,16 @@ describe.runIf(hasFfmpeg())('media_thumbnail of a recording', () => {
     expect((differences?.reduce((sum, value) => sum + value, 0) ?? 0) / (mp4?.pixels.length ?? 1)).toBeLessThan(4);
   });
 
+  it('a sheet of a recording whose header has no length shows its whole length', async () => {
+    const args = ['-v', 'error', '-i', at('wide.mp4'), '-c:v', 'libvpx', '-deadline', 'realtime', '-f', 'webm', '-'];
+    const file = { name: 'recorded.webm', content: execFileSync('ffmpeg', args, { maxBuffer: 100_000_000 }) };
+    using run = await runTask(task, { file, params: { width: 80, sheet: true } });
+    const times = run.output.sheet?.times ?? [];
+    expect(times).toHaveLength(16);
+    for (const [i, time] of times.entries()) expect(time).toBeCloseTo(0.125 + i / 4, 1);
+    expect(run.read('output/sheet.vtt').toString()).toMatch(/00:00:03\.7\d\d --> 00:00:0[34]\.\d{3}\n/);
+  });
+
   it('a video of a phone held upright is upright', async () => {
     execFileSync('ffmpeg', [
       '-v',

@@ -75,8 +75,9 @@ function liveReporter({ folder, renditions, info }: HlsPlan, onProgress: (percen
   return {
     onLine: (line: string): void => {
       const made = /^out_time_us=(\d+)/.exec(line)?.[1];
-      if (made === undefined || info.duration <= 0) return;
-      const percent = Math.min(99, Math.max(1, Number(made) / 1e4 / info.duration));
+      if (made === undefined) return;
+      // A film of unknown length can be played too while it is made.
+      const percent = info.duration > 0 ? Math.min(99, Math.max(1, Number(made) / 1e4 / info.duration)) : 1;
       busy = busy.then(() => look(percent)).catch(() => undefined);
     },
     settled: () => busy,

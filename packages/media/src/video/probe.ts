@@ -1,6 +1,7 @@
 import { invalidMedia, MediaError, safeReason } from '../errors.js';
 import { run } from '../process/run.js';
 import { inputArgs, type MediaInput } from './input.js';
+import { measuredLength } from './length.js';
 
 export interface VideoStream {
   readonly index: number;
@@ -110,7 +111,7 @@ function understand(raw: RawProbe): ProbeResult {
 }
 
 /**
- * Reads a container's streams with ffprobe.
+ * Reads a container's streams with ffprobe; a length that the header does not tell is measured.
  * @throws MediaError where the file cannot be read as what it was sniffed to be
  */
 export async function probe(
@@ -123,8 +124,14 @@ export async function probe(
     throw invalidMedia(
       `The file cannot be read as ${input.kind.mime}: ${safeReason(stderr, [input.file]) || 'damaged'}`,
     );
+  const found = parse(stdout.toString('utf8'));
+  if (found.duration > 0 || (!found.video && found.audio.length === 0)) return found;
+  return { ...found, duration: await measuredLength(input, { ffprobe, signal }) };
+}
+
+function parse(answer: string): ProbeResult {
   try {
-    return understand(JSON.parse(stdout.toString('utf8')) as RawProbe);
+    return understand(JSON.parse(answer) as RawProbe);
   } catch (cause) {
     throw new MediaError('task_failed', 'ffprobe gave no answer that can be read', { cause });
   }
