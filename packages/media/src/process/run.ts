@@ -15,7 +15,7 @@ export interface RunOptions {
 export interface RunResult {
   readonly code: number | null;
   readonly stdout: Buffer;
-  /** The last 8 KB. */
+  /** The last 8 KB, from the beginning of a line. */
   readonly stderr: string;
 }
 
@@ -74,6 +74,7 @@ function collect(
   let size = 0;
   let line = '';
   let tail = '';
+  let isCut = false;
   child.stdout?.on('data', (chunk: Buffer) => {
     if (onLine) {
       const lines = (line + chunk.toString('utf8')).split('\n');
@@ -86,7 +87,11 @@ function collect(
     else chunks.push(chunk);
   });
   child.stderr?.on('data', (chunk: Buffer) => {
-    tail = (tail + chunk.toString('utf8')).slice(-STDERR_TAIL);
+    tail += chunk.toString('utf8');
+    isCut ||= tail.length > STDERR_TAIL;
+    tail = tail.slice(-STDERR_TAIL);
   });
-  return { chunks, stderr: () => tail };
+  // Half a line would be half an address or half a path, which nobody would know for one.
+  const whole = (): string => (isCut && tail.includes('\n') ? tail.slice(tail.indexOf('\n') + 1) : tail);
+  return { chunks, stderr: whole };
 }
