@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
 import path from 'node:path';
-import { runTask } from '@cl-server/task-kit/testing';
+import { runTask, testEnvironment } from '@cl-server/task-kit/testing';
 import { hasFfmpeg, makeVideo, tempDir } from '@cl-server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import task from '../src/hls_streaming/task.js';
@@ -170,6 +171,49 @@ describe.runIf(hasFfmpeg())('hls_streaming', () => {
     expect(run.output.duration).toBeCloseTo(7, 0);
     expect(run.progress.map(({ percent }) => percent).filter((p) => p > 1 && p < 100).length).toBeGreaterThan(0);
     run.remove();
+  });
+
+  describe('where a hardware encoder passes its trial', () => {
+    /** An ffmpeg with NVENC, which writes half a stream with it and then fails; all else the real one does. */
+    const hardware = (name: string, onJob: string): string => {
+      const script = `#!/bin/sh
+case " $* " in
+*" -encoders "*) echo " V....D h264_nvenc an encoder" ;;
+*" lavfi "*) exit 0 ;;
+*" h264_nvenc "*) for last; do :; done; dir=$(dirname "$last"); echo x >> "$0.tries"
+  echo half > "$dir/adaptive-120p-200-000.ts"; echo half > "$dir/adaptive-120p-200-077.ts"; ${onJob} ;;
+*) exec ffmpeg "$@" ;;
+esac
+`;
+      fs.writeFileSync(at(name), script, { mode: 0o755 });
+      return at(name);
+    };
+    const env = (ffmpeg: string) => ({ tools: { ...testEnvironment().tools, ffmpeg } });
+
+    it.each([
+      ['fails', 'echo "[h264_nvenc @ 0x5644079e5240] OpenEncodeSessionEx failed" >&2; exit 1'],
+      ['says that all is well and has made nothing whole', 'exit 0'],
+    ])('and %s with the film, the stream is made in software', async (_, onJob) => {
+      const ffmpeg = hardware(`nvenc-${onJob.length}`, onJob);
+      const run = await runTask(task, { file: at('plain.mp4'), params: { variants: small }, env: env(ffmpeg) });
+      expect(fs.readFileSync(`${ffmpeg}.tries`, 'utf8')).toBe('x\n');
+      expect(run.output.encoder).toBe('libx264');
+      expect(run.output.total_segments).toBe(8);
+      expect(run.files).not.toContain('output/adaptive-120p-200-077.ts');
+      run.remove();
+    });
+
+    it('and the film is broken too, it fails once more, with what software says', async () => {
+      const bytes = fs.readFileSync(at('plain.mp4'));
+      const moov = bytes.indexOf('moov') - 4;
+      const mdat = bytes.indexOf('mdat') + 4;
+      fs.writeFileSync(at('empty.mp4'), bytes.fill(0xff, mdat, moov));
+      const ffmpeg = hardware('nvenc-broken', 'exit 1');
+      await expect(
+        runTask(task, { file: at('empty.mp4'), params: { variants: small }, env: env(ffmpeg) }),
+      ).rejects.toMatchObject({ message: expect.not.stringMatching(/0x|\/|nvenc/) });
+      expect(fs.readFileSync(`${ffmpeg}.tries`, 'utf8')).toBe('x\n');
+    });
   });
 
   it('makes a stream of a single frame', async () => {

@@ -6,7 +6,8 @@ export interface Encoder {
   readonly args: readonly string[];
 }
 
-const software: Encoder = {
+/** Works everywhere. */
+export const SOFTWARE: Encoder = {
   name: 'libx264',
   args: ['-preset', 'veryfast', '-sc_threshold', '0', '-forced-idr', '1'],
 };
@@ -32,5 +33,5 @@ export async function findEncoder(ffmpeg: string): Promise<Encoder> {
   const listed = stdout.toString('utf8');
   for (const encoder of hardware)
     if (listed.includes(` ${encoder.name} `) && (await works(ffmpeg, encoder))) return encoder;
-  return software;
+  return SOFTWARE;
 }

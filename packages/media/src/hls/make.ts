@@ -5,7 +5,8 @@
  * wait for the folder -> set an earlier stream aside -> ffmpeg writes segments and event playlists
  *   -> every rendition has a segment: `adaptive-live.m3u8`
  *   -> ffmpeg ends -> segments checked -> VOD playlists -> `adaptive.m3u8` -> the live master and the earlier stream go
- * any failure, abort or time-out -> everything removed, an earlier stream back
+ * a hardware encoder fails -> once more in software
+ * any failure else, abort or time-out -> everything removed, an earlier stream back
  * ```
  *
  * So `adaptive.m3u8` is there exactly when the stream is whole.
@@ -19,7 +20,8 @@ import { run } from '../process/run.js';
 import { segmentCodecs } from './codecs.js';
 import { type HlsPlan, hlsArguments } from './command.js';
 import { bringBack, dropAside, setAside } from './earlier.js';
-import { checkedSegments, type StoredSegment, writeAtomically } from './folder.js';
+import { type Encoder, SOFTWARE } from './encoder.js';
+import { checkedSegments, clearStream, type StoredSegment, writeAtomically } from './folder.js';
 import { AUDIO_KBPS, type Rendition } from './ladder.js';
 import { masterPlaylist, type StreamEntry, vodPlaylist } from './playlist.js';
 
@@ -38,6 +40,12 @@ export interface MadeRendition extends Rendition {
   /** Peak, bits per second. */
   readonly bandwidth: number;
   readonly segments: number;
+}
+
+export interface MadeStream {
+  /** The plan's, or the one in software where that failed. */
+  readonly encoder: Encoder;
+  readonly renditions: readonly MadeRendition[];
 }
 
 const playlistOf = ({ name }: Rendition): string => `${name}.m3u8`;
@@ -106,10 +114,9 @@ async function publish(plan: HlsPlan, { ffprobe }: MakeOptions): Promise<readonl
   return finished.map(({ made }) => made);
 }
 
-async function makeInto(plan: HlsPlan, options: MakeOptions): Promise<readonly MadeRendition[]> {
+async function encode(plan: HlsPlan, options: MakeOptions): Promise<readonly MadeRendition[]> {
   const { folder, input } = plan;
   const { ffmpeg, signal, timeout, onProgress } = options;
-  await setAside(folder);
   const live = liveReporter(plan, onProgress);
   try {
     const { code, stderr } = await run(ffmpeg, hlsArguments(plan), { signal, timeout, onLine: live.onLine });
@@ -118,14 +125,35 @@ async function makeInto(plan: HlsPlan, options: MakeOptions): Promise<readonly M
       throw invalidMedia(
         `The video cannot be converted: ${safeReason(stderr, [input.file, folder]) || 'it is damaged'}`,
       );
-    const made = await publish(plan, options);
-    await dropAside(folder);
-    return made;
+    return await publish(plan, options);
   } catch (error) {
     await live.settled();
-    await bringBack(folder);
     if (error instanceof MediaError) throw error;
     throw new MediaError('task_failed', 'The stream that was made is not whole', { cause: error });
+  }
+}
+
+/** Hardware refuses sizes that its trial did not have, runs out of sessions or memory, and goes away. */
+const mayBeHardware = (error: unknown, { encoder }: HlsPlan): boolean =>
+  encoder.name !== SOFTWARE.name &&
+  error instanceof MediaError &&
+  (error.code === 'invalid_input' || error.code === 'task_failed');
+
+async function makeInto(plan: HlsPlan, options: MakeOptions): Promise<MadeStream> {
+  const { folder } = plan;
+  await setAside(folder);
+  try {
+    const made = async (by: HlsPlan) => ({ encoder: by.encoder, renditions: await encode(by, options) });
+    const stream = await made(plan).catch(async (error: unknown) => {
+      if (!mayBeHardware(error, plan)) throw error;
+      await clearStream(folder);
+      return made({ ...plan, encoder: SOFTWARE });
+    });
+    await dropAside(folder);
+    return stream;
+  } catch (error) {
+    await bringBack(folder);
+    throw error;
   }
 }
 
@@ -136,7 +164,7 @@ const LOCK = '.adaptive.lock';
  * Runs a plan to its end. Runs on one folder, of other processes too, follow each other.
  * @throws MediaError; the folder then holds nothing of the stream, but a whole one that was there before
  */
-export async function makeHls(plan: HlsPlan, options: MakeOptions): Promise<readonly MadeRendition[]> {
+export async function makeHls(plan: HlsPlan, options: MakeOptions): Promise<MadeStream> {
   const { signal, timeout } = options;
   const tooLate = AbortSignal.timeout(timeout);
   const waiting = AbortSignal.any([signal, tooLate]);

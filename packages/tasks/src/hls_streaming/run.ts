@@ -6,6 +6,7 @@ import {
   type HlsPlan,
   ladder,
   type MadeRendition,
+  type MadeStream,
   makeHls,
   mediaInput,
   pictureTrack,
@@ -63,10 +64,10 @@ async function planFor(context: Context, source: string, folder: string, encoder
   return { input, info, source: track, renditions, encoder, folder, threads, maxPixels };
 }
 
-function outputOf({ params }: Context, plan: HlsPlan, made: readonly MadeRendition[], prefix: string): Output {
+function outputOf({ params }: Context, plan: HlsPlan, { encoder, renditions }: MadeStream, prefix: string): Output {
   const isOriginal = ({ resolution, bitrate }: MadeRendition): boolean => resolution === null && bitrate === null;
-  const variants = made.filter((rendition) => !isOriginal(rendition));
-  const original = made.find(isOriginal);
+  const variants = renditions.filter((rendition) => !isOriginal(rendition));
+  const original = renditions.find(isOriginal);
   return {
     master_playlist: `${prefix}${HLS_FILES.master}`,
     variants_generated: variants.length,
@@ -83,7 +84,7 @@ function outputOf({ params }: Context, plan: HlsPlan, made: readonly MadeRenditi
       bandwidth,
       segments,
     })),
-    encoder: plan.encoder.name,
+    encoder: encoder.name,
   };
 }
 
