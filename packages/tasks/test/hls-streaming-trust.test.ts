@@ -243,11 +243,16 @@ describe.runIf(hasFfmpeg())('hls_streaming on stored media', () => {
     });
   });
 
-  it('H6: a 15-minute video with two variants completes', async () => {
+  it('H6: a 15-minute video completes, whatever ffmpeg prints to both pipes', async () => {
+    // 64 KB fill a pipe that nobody reads, and the program stands still.
+    const chatty = at('chatty-ffmpeg');
+    const words = 'yes "[libx264 @ 0x5644079e5240] many words" | head -c 1000000';
+    fs.writeFileSync(chatty, `#!/bin/sh\n${words} >&2\n${words}\nexec ffmpeg "$@"\n`, { mode: 0o755 });
+    const tools = { ...testEnvironment().tools, ffmpeg: chatty };
     const hour = path.join(mediaDir, 'quarter.mp4');
     const input = ['-f', 'lavfi', '-i', 'color=size=48x32:rate=5:duration=900'];
     execFileSync('ffmpeg', ['-v', 'error', '-y', ...input, '-c:v', 'libx264', '-preset', 'ultrafast', hour]);
-    using run = await runTask(task, { params: { ...params, input_absolute_path: hour }, env });
+    using run = await runTask(task, { params: { ...params, input_absolute_path: hour }, env: { ...env, tools } });
     expect(run.output.total_segments).toBe(900);
     expect(run.output.variants.map(({ segments }) => segments)).toEqual([450, 450]);
   });
