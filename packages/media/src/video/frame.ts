@@ -30,7 +30,7 @@ export interface VideoFrame {
 }
 
 /** Seconds before the asked time at which to begin, one after the other; then from the beginning. */
-const BACK = [0, 10];
+const BACK = [0, 10, 60];
 /** Without an index. Broadcasts have a key frame every second or two, encoders by themselves one in 250 frames. */
 const BACK_BLIND = [3, 12, 60];
 const BLIND: readonly string[] = ['mpegts', 'mpeg'];
