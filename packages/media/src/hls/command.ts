@@ -24,12 +24,11 @@ export interface HlsPlan {
 }
 
 /** One decode, split for all renditions that are encoded; colours in the range that players expect. */
-function filters(encoded: readonly Rendition[], { frameRate }: VideoStream): string {
+function filters(encoded: readonly Rendition[], { frameRate }: VideoStream, { takes }: Encoder): string {
   const rate = frameRate > MAX_RATE ? `fps=${MAX_RATE},` : frameRate === 0 ? `fps=${FALLBACK_RATE},` : '';
   const branches = encoded.map((_, i) => `[s${i}]`).join('');
   const scaled = encoded.map(
-    ({ width, height }, i) =>
-      `[s${i}]scale=${width}:${height}:flags=bicubic:out_range=tv,setsar=1,format=yuv420p[v${i}]`,
+    ({ width, height }, i) => `[s${i}]scale=${width}:${height}:flags=bicubic:out_range=tv,setsar=1,${takes}[v${i}]`,
   );
   return [`[0:V:0]${rate}split=${encoded.length}${branches}`, ...scaled].join(';');
 }
@@ -71,8 +70,9 @@ export function hlsArguments(plan: HlsPlan): string[] {
   );
   return [
     ...ffmpegStart(maxPixels, threads),
+    ...(encoded.length > 0 ? encoder.device : []),
     ...inputArgs(input),
-    ...(encoded.length > 0 ? ['-filter_complex', filters(encoded, source)] : []),
+    ...(encoded.length > 0 ? ['-filter_complex', filters(encoded, source, encoder)] : []),
     ...maps,
     ...sounds,
     ...renditions.flatMap((rendition, i) => [

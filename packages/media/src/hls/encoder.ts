@@ -4,25 +4,35 @@ import { run } from '../process/run.js';
 export interface Encoder {
   readonly name: string;
   readonly args: readonly string[];
+  /** Filters that bring frames into the form that it takes. */
+  readonly takes: string;
+  /** What is said once, before the input: the device. */
+  readonly device: readonly string[];
 }
 
-/** Works everywhere. */
-export const SOFTWARE: Encoder = {
-  name: 'libx264',
-  args: ['-preset', 'veryfast', '-sc_threshold', '0', '-forced-idr', '1'],
-};
+/** Takes frames from memory, and finds its device by itself. */
+const fromMemory = (name: string, ...args: string[]): Encoder => ({ name, args, takes: 'format=yuv420p', device: [] });
 
-/** Encoders that take frames from memory, fastest first. */
+/** Works everywhere. */
+export const SOFTWARE = fromMemory('libx264', '-preset', 'veryfast', '-sc_threshold', '0', '-forced-idr', '1');
+
+/** Fastest first. VAAPI, the door to AMD's and older Intel's on Linux, takes frames that lie on its device. */
 const hardware: readonly Encoder[] = [
-  { name: 'h264_nvenc', args: ['-preset', 'p4', '-no-scenecut', '1', '-forced-idr', '1'] },
-  { name: 'h264_videotoolbox', args: ['-realtime', '0'] },
-  { name: 'h264_qsv', args: ['-preset', 'veryfast', '-forced_idr', '1'] },
+  fromMemory('h264_nvenc', '-preset', 'p4', '-no-scenecut', '1', '-forced-idr', '1'),
+  fromMemory('h264_videotoolbox', '-realtime', '0'),
+  fromMemory('h264_qsv', '-preset', 'veryfast', '-forced_idr', '1'),
+  {
+    name: 'h264_vaapi',
+    args: [],
+    takes: 'format=nv12,hwupload',
+    device: ['-init_hw_device', 'vaapi=gpu', '-filter_hw_device', 'gpu'],
+  },
 ];
 
 /** A build lists encoders whose hardware is not there; only a trial tells. */
-async function works(ffmpeg: string, { name, args }: Encoder): Promise<boolean> {
-  const trial = ['-v', 'error', '-nostdin', '-f', 'lavfi', '-i', 'color=size=320x240:rate=25:duration=0.2'];
-  const encode = ['-pix_fmt', 'yuv420p', '-c:v', name, ...args, '-profile:v', 'high', '-f', 'null', '-'];
+async function works(ffmpeg: string, { name, args, takes, device }: Encoder): Promise<boolean> {
+  const trial = ['-v', 'error', '-nostdin', ...device, '-f', 'lavfi', '-i', 'color=size=320x240:rate=25:duration=0.2'];
+  const encode = ['-vf', takes, '-c:v', name, ...args, '-profile:v', 'high', '-f', 'null', '-'];
   const { code } = await run(ffmpeg, [...trial, ...encode], { timeout: 10_000 }).catch(() => ({ code: 1 }));
   return code === 0;
 }
