@@ -4,7 +4,7 @@ import path from 'node:path';
 import { hasFfmpeg, tempDir } from '@cl-server/testing';
 import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
-import { sniffBytes, sniffFile } from '../src/sniff/sniff.js';
+import { sniffFile, sniffHead } from '../src/sniff/sniff.js';
 
 const dir = tempDir('cl-sniff-');
 afterAll(() => dir.remove());
@@ -36,7 +36,7 @@ describe('sniffing', () => {
     ['a concat list', "ffconcat version 1.0\nfile 'x'", 'text/plain', 'text', 'txt'],
     ['bytes', '\u0000\u0001\u0002', 'application/octet-stream', 'file', 'bin'],
   ])('%s', async (_, content, mime, type, extension) => {
-    const kind = await sniffBytes(Buffer.from(content));
+    const kind = await sniffHead(Buffer.from(content));
     expect(kind).toMatchObject({ mime, type, extension });
     expect(kind.demuxer).toBeUndefined();
   });

@@ -51,11 +51,8 @@ async function binaryType(head: Buffer, file: string | undefined): Promise<FileT
   return fileTypeFromFile(file).catch(() => undefined);
 }
 
-/** What content is that begins with these bytes. */
-export const sniffBytes = (head: Buffer): Promise<MediaKind> => sniffHead(head, undefined);
-
-/** What a file is whose first bytes were read. */
-export async function sniffHead(head: Buffer, file: string | undefined): Promise<MediaKind> {
+/** What a file is whose first bytes were read; without a file, what content is that begins with these bytes. */
+export async function sniffHead(head: Buffer, file?: string): Promise<MediaKind> {
   if (head.length === 0) return { mime: 'application/x-empty', extension: 'bin', type: 'file' };
   const binary = await binaryType(head, file);
   // A two-letter mark alone also begins many texts.
