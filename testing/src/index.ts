@@ -4,4 +4,5 @@ export * from './mutate.js';
 export * from './postgres.js';
 export * from './requirements.js';
 export * from './stand-in-models.js';
+export * from './tcp-link.js';
 export * from './wait.js';

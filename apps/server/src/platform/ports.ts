@@ -10,15 +10,15 @@ export interface PortWish {
   readonly port: number;
 }
 
-const tryPort = (host: string, port: number): Promise<number> =>
+const holdPort = (host: string, port: number): Promise<net.Server> =>
   new Promise((resolve, reject) => {
     const server = net.createServer();
     server.once('error', reject);
-    server.listen({ host, port, exclusive: true }, () => {
-      const got = (server.address() as net.AddressInfo).port;
-      server.close(() => resolve(got));
-    });
+    server.listen({ host, port, exclusive: true }, () => resolve(server));
   });
+
+const portOf = (server: net.Server): number => (server.address() as net.AddressInfo).port;
+const release = (server: net.Server): Promise<void> => new Promise((resolve) => server.close(() => resolve()));
 
 function fault({ what, flag, port }: PortWish, host: string, code: string | undefined): string {
   if (code === 'EADDRINUSE')
@@ -38,16 +38,25 @@ function fault({ what, flag, port }: PortWish, host: string, code: string | unde
 export async function checkPorts(host: string, wishes: readonly PortWish[]): Promise<readonly number[]> {
   const faults = new Set<string>();
   const ports: number[] = [];
+  // Each port is held until all are known: a port that is free again could be chosen a second time.
+  const held: net.Server[] = [];
   for (const wish of wishes) {
     const twin = wish.port === 0 ? -1 : ports.indexOf(wish.port);
-    if (twin >= 0) faults.add(`port ${wish.port} is asked for twice, by --${wishes[twin]?.flag} and by --${wish.flag}`);
+    if (twin >= 0) {
+      faults.add(`port ${wish.port} is asked for twice, by --${wishes[twin]?.flag} and by --${wish.flag}`);
+      ports.push(wish.port);
+      continue;
+    }
     try {
-      ports.push(await tryPort(host, wish.port));
+      const server = await holdPort(host, wish.port);
+      held.push(server);
+      ports.push(portOf(server));
     } catch (error) {
       faults.add(fault(wish, host, (error as NodeJS.ErrnoException).code));
       ports.push(wish.port);
     }
   }
+  await Promise.all(held.map(release));
   if (faults.size > 0) throw new StartupError([...faults].map((text) => `cl-server: ${text}`).join('\n'));
   return ports;
 }

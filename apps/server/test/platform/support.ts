@@ -89,8 +89,14 @@ export interface TestPlatform {
 
 export const PASSWORD = 'a password of the tests';
 
-/** @param plugins source text of tasks for the plugin folder, by name */
-export async function startTestPlatform(plugins: Readonly<Record<string, string>> = {}): Promise<TestPlatform> {
+/**
+ * @param plugins source text of tasks for the plugin folder, by name
+ * @param env further variables
+ */
+export async function startTestPlatform(
+  plugins: Readonly<Record<string, string>> = {},
+  env: NodeJS.ProcessEnv = {},
+): Promise<TestPlatform> {
   const dir = tempDir('cl-platform-');
   fs.mkdirSync(path.join(dir.path, 'plugins'));
   for (const [name, source] of Object.entries(plugins))
@@ -101,6 +107,7 @@ export async function startTestPlatform(plugins: Readonly<Record<string, string>
     ADMIN_PASSWORD: PASSWORD,
     MODELS_DOWNLOAD: 'never',
     WORKER_LEASE_SECONDS: '2',
+    ...env,
   });
   await Promise.race([
     eventually(() => launcher.readyLines[0], { within: 90_000, what: 'the ready line' }),

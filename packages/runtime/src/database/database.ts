@@ -33,6 +33,8 @@ export interface PostgresDatabase<Tables> extends DatabaseBase<Tables> {
   readonly pool: pg.Pool;
   /** Tables of this database lie in this schema; it is first in the search path. */
   readonly schema: string;
+  /** The same database with one connection and no limit on a statement's time, for migrations. The caller closes it. */
+  patient(): PostgresDatabase<Tables>;
 }
 export type Database<Tables> = SqliteDatabase<Tables> | PostgresDatabase<Tables>;
 
@@ -47,6 +49,8 @@ export interface DatabaseOptions {
   readonly synchronous?: 'full' | 'normal';
   /** Connections of a PostgreSQL pool. */
   readonly poolSize?: number;
+  /** Milliseconds after which a PostgreSQL statement without an answer fails and its connection is cut; 0: never. */
+  readonly queryTimeoutMs?: number;
   /**
    * A database already open in this process. If it is the same SQLite file its connection is used again, for a process
    * must never have two that write: the second would block the thread that the first needs to finish.

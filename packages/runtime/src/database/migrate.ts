@@ -38,8 +38,23 @@ async function applied(db: Kysely<LogTables>, table: string): Promise<Set<string
  */
 export async function migrate(
   database: AnyDatabase,
-  { table, migrations }: MigrationSet,
+  set: MigrationSet,
   now: () => number = Date.now,
+): Promise<readonly string[]> {
+  if (database.dialect === 'sqlite') return applyPending(database, set, now);
+  // A migration of a large table takes longer than any statement of a request may.
+  const patient = database.patient();
+  try {
+    return await applyPending(patient, set, now);
+  } finally {
+    await patient.close();
+  }
+}
+
+async function applyPending(
+  database: AnyDatabase,
+  { table, migrations }: MigrationSet,
+  now: () => number,
 ): Promise<readonly string[]> {
   const db = database.kysely as Kysely<LogTables>;
   if (database.dialect === 'postgres')

@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { type AnyEndpoint, type ApiInfo, CODE_OF_STATUS, type Readiness, systemEndpoints } from '@cl-server/contract';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { isDatabaseAway } from '../database/away.js';
 import { HttpError, messageOf } from '../errors.js';
 import { load } from '../lazy.js';
 import type { Logger } from '../logging/logger.js';
@@ -191,9 +192,19 @@ function toRefusal(error: unknown): HttpError | undefined {
   return undefined;
 }
 
+const RETRY_AFTER_SECONDS = '5';
+
+function databaseAway(error: unknown): HttpError | undefined {
+  if (!isDatabaseAway(error)) return undefined;
+  return new HttpError(503, 'The database does not answer now. Nothing was changed; try again in a few seconds', {
+    headers: { 'retry-after': RETRY_AFTER_SECONDS },
+    cause: error,
+  });
+}
+
 function answerError(thrown: unknown, request: FastifyRequest, reply: FastifyReply, logger: Logger): FastifyReply {
   const error = storageFault(thrown);
-  const refusal = toRefusal(error);
+  const refusal = toRefusal(error) ?? databaseAway(error);
   if (!refusal || refusal.status >= 500)
     logger.error({ err: error, reqId: request.id, method: request.method, path: request.url }, 'request failed');
   const { status, detail, code, headers, extra } = refusal ?? new HttpError(500, 'Internal Server Error');
@@ -215,6 +226,21 @@ function answerNotFound(endpoints: readonly AnyEndpoint[], request: FastifyReque
   });
 }
 
+/** Readiness is asked by load balancers that give up soon, so a check that hangs counts as failed after this time. */
+const CHECK_TIMEOUT_MS = 1_500;
+
+async function inTime<T>(check: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${CHECK_TIMEOUT_MS} ms`)), CHECK_TIMEOUT_MS);
+  });
+  try {
+    return await Promise.race([check, tooLate]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 function serveSystem(app: App, checks: Readonly<Record<string, ReadinessCheck>>, metrics: MetricsRegistry): void {
   const [livez, readyz, metricsEndpoint] = systemEndpoints;
   app.handle(livez, () => ({ status: 'alive' as const }));
@@ -222,12 +248,10 @@ function serveSystem(app: App, checks: Readonly<Record<string, ReadinessCheck>>,
     const results: Readiness['checks'] = {};
     await Promise.all(
       Object.entries(checks).map(async ([name, check]) => {
-        results[name] = await Promise.resolve()
-          .then(check)
-          .then(
-            (ok) => ({ ok }),
-            (error: unknown) => ({ ok: false, message: messageOf(error) }),
-          );
+        results[name] = await inTime(Promise.resolve().then(check)).then(
+          (ok) => ({ ok }),
+          (error: unknown) => ({ ok: false, message: messageOf(error) }),
+        );
       }),
     );
     const ready = Object.values(results).every(({ ok }) => ok);
