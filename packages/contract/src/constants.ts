@@ -37,6 +37,8 @@ export const PERMISSIONS = {
   storeRead: 'media_store_read',
   storeWrite: 'media_store_write',
   compute: 'ai_inference_support',
+  /** Priorities above the default. Without it they count as the default. */
+  jobPriority: 'job_priority',
 } as const;
 
 /** Priority of a job: 10 is served first. */

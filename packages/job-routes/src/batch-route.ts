@@ -14,12 +14,15 @@ import { formText } from '@cl-server/task-kit';
 import { type Caller, ownerOf, visibleJob } from './access.js';
 import type { CreationInput, CreationRequest, JobCreation } from './creation.js';
 import type { TaskRoute } from './endpoints.js';
+import { grantedPriority } from './privileges.js';
 
 export interface BatchOptions {
   readonly repository: JobRepository;
   readonly storage: JobStorage;
   readonly creation: JobCreation;
   readonly routes: readonly TaskRoute[];
+  /** Whether the service runs without authentication. */
+  readonly trustsAll: boolean;
 }
 
 /** Checks fields as the task's own form would. @throws HttpError 422 */
@@ -63,7 +66,7 @@ async function requestOf(options: BatchOptions, item: BatchItem, caller: Caller)
   return {
     task: route.task,
     params,
-    priority,
+    priority: grantedPriority(priority, caller, options.trustsAll),
     input: await inputOf(options, route, item, caller),
     owner: ownerOf(caller),
     idempotencyKey: item.idempotency_key,

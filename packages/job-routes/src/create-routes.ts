@@ -4,6 +4,7 @@ import { type App, type Context, HttpError, invalidField, notFound, type Receive
 import { ownerOf } from './access.js';
 import type { CreationInput, JobCreation } from './creation.js';
 import type { TaskRoute } from './endpoints.js';
+import { grantedPriority } from './privileges.js';
 
 const MAX_KEY = 200;
 
@@ -25,14 +26,24 @@ function uploadOf({ task }: TaskRoute, files: readonly ReceivedFile[]): Creation
   return { name: file.filename, size: file.size, source: { path: file.path, move: true, sha256: file.sha256 } };
 }
 
-export function serveCreation(app: App, routes: readonly TaskRoute[], creation: JobCreation): void {
+export interface CreateRoutesOptions {
+  readonly creation: JobCreation;
+  /** Whether the service runs without authentication. */
+  readonly trustsAll: boolean;
+}
+
+export function serveCreation(
+  app: App,
+  routes: readonly TaskRoute[],
+  { creation, trustsAll }: CreateRoutesOptions,
+): void {
   for (const route of routes)
     app.handle(route.endpoint, ({ form, files, user, request }: Context<typeof createJob>) => {
       const { priority, ...params } = form;
       return creation.create({
         task: route.task,
         params,
-        priority,
+        priority: grantedPriority(priority, user, trustsAll),
         input: uploadOf(route, files),
         owner: ownerOf(user),
         idempotencyKey: idempotencyKeyOf(request.headers['idempotency-key']),

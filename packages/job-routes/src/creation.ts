@@ -14,11 +14,12 @@ import {
 } from '@cl-server/jobs';
 import { conflict, HttpError, invalidField, safeFileName } from '@cl-server/runtime';
 import { type AnyTask, DEFAULT_TIMEOUT, type InputFile, storedParams } from '@cl-server/task-kit';
+import { refuseAbsolutePaths } from './privileges.js';
 
 export interface CreationOptions {
   readonly repository: JobRepository;
   readonly storage: JobStorage;
-  /** Folders in which a task's `*_absolute_path` fields may point. */
+  /** Folders in which the `*_absolute_path` fields of the platform's own jobs may point. */
   readonly mediaDir: string;
   readonly streamsDir: string;
   /** Jobs that one user, or all guests together, may have waiting. */
@@ -41,7 +42,12 @@ export interface CreationRequest {
   /** Null: a stranger who was let in. */
   readonly owner: string | null;
   readonly idempotencyKey: string | undefined;
+  /** Set for jobs that the platform makes itself: only they may name files of the server by `*_absolute_path` fields. */
+  readonly isPlatforms?: boolean;
 }
+
+/** What a caller may set for one call. */
+export type CreationLimits = Partial<Pick<CreationOptions, 'maxQueued'>>;
 
 interface Draft {
   readonly job: NewJob;
@@ -88,23 +94,25 @@ export class JobCreation {
   }
 
   /** @throws HttpError for whatever the client can mend */
-  async create(request: CreationRequest): Promise<JobCreated> {
-    const [result] = await this.createAll([request]);
+  async create(request: CreationRequest, limits?: CreationLimits): Promise<JobCreated> {
+    const [result] = await this.createAll([request], limits);
     if (result instanceof HttpError) throw result;
     if (result === undefined) throw new Error('one request, no result');
     return result;
   }
 
   /** Each its own outcome, in order; faults that no client can mend are thrown, and nothing is created then. */
-  async createAll(requests: readonly CreationRequest[]): Promise<readonly (JobCreated | HttpError)[]> {
+  async createAll(
+    requests: readonly CreationRequest[],
+    { maxQueued = this.#options.maxQueued }: CreationLimits = {},
+  ): Promise<readonly (JobCreated | HttpError)[]> {
     const drafts: (Draft | HttpError)[] = [];
     const kept = new Set<Draft>();
     try {
       for (const request of requests) drafts.push(await this.#draft(request).catch(asHttpError));
       const good = drafts.filter((draft): draft is Draft => !(draft instanceof HttpError));
       const jobs = good.map(({ job }) => job);
-      const { repository, maxQueued } = this.#options;
-      const added = jobs.length > 0 ? await repository.addJobs(jobs, { maxQueued }) : [];
+      const added = jobs.length > 0 ? await this.#options.repository.addJobs(jobs, { maxQueued }) : [];
       const results = new Map(good.map((draft, index) => [draft, added[index]]));
       for (const [draft, result] of results) if (result?.outcome === 'created') kept.add(draft);
       return drafts.map((draft) => {
@@ -119,10 +127,14 @@ export class JobCreation {
   }
 
   async #draft(request: CreationRequest): Promise<Draft> {
-    const { task, owner, idempotencyKey, priority } = request;
+    const { task, owner, idempotencyKey, priority, isPlatforms = false } = request;
     const { storage } = this.#options;
     const input = request.input && describe(request.input);
-    const params = storedParams(task, await this.#prepare(task, request.params, input), input);
+    // With a file, a task may set paths aside, as clients know it; without one they are not even looked up.
+    if (!isPlatforms && !input) refuseAbsolutePaths(request.params);
+    const prepared = await this.#prepare(task, request.params, input);
+    if (!isPlatforms) refuseAbsolutePaths(prepared);
+    const params = storedParams(task, prepared, input);
     const job_id = newJobId();
     const discard = () => (input ? storage.remove(job_id) : Promise.resolve());
     try {

@@ -4,6 +4,7 @@ import { type JobRepository, jobView } from '@cl-server/jobs';
 import { type App, conflict } from '@cl-server/runtime';
 import { jobNotFound, maySee, ownerOf, visibleJob } from './access.js';
 import { tooManyQueued } from './creation.js';
+import { refuseAbsolutePaths } from './privileges.js';
 
 export interface JobRouteOptions {
   readonly repository: JobRepository;
@@ -34,7 +35,8 @@ export function serveJobs(app: App, { repository, maxQueued }: JobRouteOptions):
   });
 
   app.handle(retryJob, async ({ params: { job_id }, user }) => {
-    await visibleJob(repository, user, job_id);
+    const job = await visibleJob(repository, user, job_id);
+    if (!user?.is_admin) refuseAbsolutePaths(job.params);
     const result = await repository.retry(job_id, { maxQueued });
     if (result.outcome === 'missing') throw jobNotFound(job_id);
     if (result.outcome === 'limited') throw tooManyQueued(result.queued);

@@ -52,7 +52,7 @@ const isJobEndpoint = new Set<unknown>(jobEndpoints);
 /** To be closed in the service's own order: its workers, and at the end its jobs. */
 export async function openJobService(options: JobServiceOptions, place: JobPlace): Promise<JobService> {
   const { broadcaster, logger, tasks, mediaDir, streamsDir, maxQueued, now = Date.now } = options;
-  const { eventsTopic, jobStatusTopic } = options;
+  const { eventsTopic, jobStatusTopic, noAuth = false } = options;
   const jobs = openJobs({ ...place, broadcaster, logger, eventsTopic, jobStatusTopic, now });
   const workers = await new LiveWorkers({
     broadcaster,
@@ -62,7 +62,7 @@ export async function openJobService(options: JobServiceOptions, place: JobPlace
     now,
   }).start();
   const availability = (task: string) => workers.availability(task);
-  const api = createJobApi({ jobs, tasks, logger, mediaDir, streamsDir, maxQueued, availability });
+  const api = createJobApi({ jobs, tasks, logger, noAuth, mediaDir, streamsDir, maxQueued, availability });
   return {
     jobs,
     guestMode: new GuestMode({ preferences: jobs.preferences, now }),

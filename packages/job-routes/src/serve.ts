@@ -14,7 +14,9 @@ export interface JobApiOptions {
   readonly jobs: Pick<JobEngine, 'repository' | 'storage' | 'events'>;
   readonly tasks: Tasks;
   readonly logger: Logger;
-  /** Folders in which a task's `*_absolute_path` fields may point: stored media to read, streams to write. */
+  /** Whether the service runs without authentication, so that anybody may set any priority; default false. */
+  readonly noAuth?: boolean;
+  /** Folders in which `*_absolute_path` fields may point: stored media to read, streams to write. */
   readonly mediaDir: string;
   readonly streamsDir: string;
   /** Jobs that one user, or all guests together, may have waiting; default 10,000. */
@@ -36,15 +38,15 @@ export interface JobApi {
 }
 
 export function createJobApi(options: JobApiOptions): JobApi {
-  const { jobs, tasks, logger, mediaDir, streamsDir, maxQueued = 10_000 } = options;
+  const { jobs, tasks, logger, mediaDir, streamsDir, maxQueued = 10_000, noAuth: trustsAll = false } = options;
   const { repository, storage, events } = jobs;
   const routes = taskRoutes(tasks, logger);
   const creation = new JobCreation({ repository, storage, mediaDir, streamsDir, maxQueued });
   return {
     endpoints: jobApiEndpoints(routes),
     serve(app) {
-      serveCreation(app, routes, creation);
-      serveBatch(app, { repository, storage, creation, routes });
+      serveCreation(app, routes, { creation, trustsAll });
+      serveBatch(app, { repository, storage, creation, routes, trustsAll });
       serveJobs(app, { repository, maxQueued });
       serveFiles(app, { repository, storage });
       serveWatch(app, {

@@ -15,7 +15,7 @@ describe.each(backends())('a batch of jobs ($name)', (backend) => {
     await finishOne(api.jobs, { 'faces/face_0.png': 'a face' });
     const foreign = await api.upload({ user: 'bob' });
     const answer = await batch([
-      { task_type: 'count', params: { to: 5 }, priority: 9 },
+      { task_type: 'count', params: { to: 5 }, priority: 4 },
       { task_type: 'copy', params: { times: 2, loud: true }, input: { job_id: source, path: 'input/photo.txt' } },
       { task_type: 'copy', input: { job_id: source, path: 'faces/face_0.png' } },
       { task_type: 'paint' },
@@ -33,7 +33,7 @@ describe.each(backends())('a batch of jobs ($name)', (backend) => {
     ]);
     const job = async (index: number) =>
       (await api.request('GET', `/jobs/${results[index].job.job_id}`, { user: 'ann' })).json;
-    expect(await job(0)).toMatchObject({ task_type: 'count', priority: 9, params: { to: 5 } });
+    expect(await job(0)).toMatchObject({ task_type: 'count', priority: 4, params: { to: 5 } });
     expect(await job(1)).toMatchObject({
       priority: 5,
       params: { times: 2, loud: true, input_path: 'input/photo.txt', output_path: 'output/photo.txt' },

@@ -2,7 +2,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { backends } from '@cl-server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { fileForm, startApi, type TestApi } from './support/api.js';
+import { JobCreation } from '../src/index.js';
+import { fetch_path, fileForm, startApi, type TestApi } from './support/api.js';
 
 describe.each(backends())('creating jobs ($name)', (backend) => {
   let api: TestApi;
@@ -25,7 +26,7 @@ describe.each(backends())('creating jobs ($name)', (backend) => {
       expect((await api.request('GET', `/jobs/${answer.json.job_id}`, { user: 'ann' })).json).toMatchObject({
         status: 'queued',
         progress: 0,
-        priority: 10,
+        priority: 5,
         params: { input_path: 'input/photo.txt', output_path: 'output/photo.txt', label: 'x', times: 3, loud: true },
         task_output: null,
         error_message: null,
@@ -116,19 +117,71 @@ describe.each(backends())('creating jobs ($name)', (backend) => {
     const before = folders();
     const nothing = await post('fetch_path', new URLSearchParams());
     expect([nothing.status, nothing.json.detail]).toEqual([400, 'Either file or input_absolute_path must be provided']);
-    const outside = await post('fetch_path', new URLSearchParams({ input_absolute_path: '/etc/passwd' }));
-    expect(outside.status).toBe(403);
     const odd = await post('fetch_path', fileForm('a', 'x', { input_absolute_path: 'odd' }));
     expect(odd.json.detail).toEqual([
       { type: 'value_error', loc: ['body', 'input_absolute_path'], msg: 'Too odd', input: null },
     ]);
     expect(folders()).toEqual(before);
     expect((await post('fetch_path', fileForm('a', 'x'))).status).toBe(200);
-    const inside = await post('fetch_path', new URLSearchParams({ input_absolute_path: '/srv/media/a.mp4' }));
-    expect(inside.status).toBe(200);
+  });
+
+  it.each(['ann', 'root!', undefined])('files of the server are not for clients, whoever asks (%s)', async (user) => {
+    const before = folders();
+    const told: unknown[] = [];
+    for (const input_absolute_path of ['/srv/media/a.mp4', '/etc/passwd', 'odd'])
+      for (const body of [
+        new URLSearchParams({ input_absolute_path }),
+        ...(input_absolute_path === '/srv/media/a.mp4' ? [fileForm('a', 'x', { input_absolute_path })] : []),
+      ]) {
+        const { status, json } = await api.request('POST', '/jobs/fetch_path', { body, ...(user && { user }) });
+        told.push([status, json.code]);
+      }
+    const batch = await api.request('POST', '/jobs/batch', {
+      ...(user && { user }),
+      json: [{ task_type: 'fetch_path', params: { input_absolute_path: '/srv/media/a.mp4' } }],
+    });
+    told.push([batch.json.results[0].status, batch.json.results[0].code]);
+    // A file of the media folder and any other get the same answer, so it tells nothing of what is there.
+    expect(told).toEqual(told.map(() => [403, 'server_path']));
+    expect(folders()).toEqual(before);
+  });
+
+  it('the platform’s own jobs may name files; others can neither read nor repeat them', async () => {
+    const { repository, storage } = api.jobs;
+    const options = { repository, storage, mediaDir: '/srv/media', streamsDir: '/srv/streams', maxQueued: 10 };
+    const { job_id } = await new JobCreation(options).create({
+      task: fetch_path,
+      params: { input_absolute_path: '/srv/media/a.mp4' },
+      priority: 8,
+      input: undefined,
+      owner: 'store',
+      idempotencyKey: undefined,
+      isPlatforms: true,
+    });
     // What `prepare` returns is laid over the fields; those it does not name stay.
-    const { params } = (await api.request('GET', `/jobs/${inside.json.job_id}`, { user: 'ann' })).json;
-    expect(params).toMatchObject({ input_absolute_path: '/srv/media/a.mp4', input_path: '' });
+    const { params, priority } = (await api.request('GET', `/jobs/${job_id}`, { user: 'root!' })).json;
+    expect([params.input_absolute_path, params.input_path, priority]).toEqual(['/srv/media/a.mp4', '', 8]);
+    expect((await api.request('POST', `/jobs/${job_id}/retry`, { user: 'ann' })).status).toBe(404);
+  });
+
+  it.each([
+    ['ann', '10', 5],
+    ['ann', '6', 5],
+    ['ann', '5', 5],
+    ['ann', '0', 0],
+    [undefined, '10', 5],
+    ['root!', '10', 10],
+    ['ann+job_priority', '9', 9],
+  ])('a priority of %s at %s counts as %d', async (user, asked, counts) => {
+    const body = fileForm('a', 'x', { priority: asked });
+    const { status, json } = await api.request('POST', '/jobs/copy', { body, ...(user && { user }) });
+    const batch = await api.request('POST', '/jobs/batch', {
+      ...(user && { user }),
+      json: [{ task_type: 'count', params: { to: 1 }, priority: Number(asked) }],
+    });
+    expect([status, batch.json.results[0].ok]).toEqual([200, true]);
+    for (const id of [json.job_id, batch.json.results[0].job.job_id])
+      expect((await api.request('GET', `/jobs/${id}`, { user: 'root!' })).json.priority).toBe(counts);
   });
 
   it('an unknown task is named beside the known ones, with or without a file', async () => {
@@ -184,8 +237,13 @@ describe.each(backends())('the limit on waiting jobs ($name)', (backend) => {
       expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
       expect(fs.readdirSync(api.folder).filter((name) => !name.startsWith('.'))).toHaveLength(2);
       await api.upload({ user: 'bob' });
+      const ofGuests = () => api.request('POST', '/jobs/copy', { body: fileForm('a', 'x') });
+      expect([await ofGuests(), await ofGuests(), await ofGuests()].map(({ status }) => status)).toEqual([
+        200, 200, 429,
+      ]);
       await api.jobs.repository.fetchNextJob(['copy'], 'w');
       await api.upload();
+      expect((await ofGuests()).status).toBe(429);
     } finally {
       await api.close();
     }

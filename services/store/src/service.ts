@@ -25,11 +25,12 @@ import { Contents } from './files/contents.js';
 import { createInspector } from './files/inspector.js';
 import { MediaFolder } from './files/media-folder.js';
 import { Previews } from './files/previews.js';
-import { Streams } from './files/streams.js';
+import { MAX_QUEUED_STREAMS, Streams } from './files/streams.js';
 import { TagReader } from './files/tag-reader.js';
 import { createInsightApi } from './insight/api.js';
 import { EntityLister } from './listing/lister.js';
 import { ReadAuth } from './preferences.js';
+import { rightsOf } from './rights.js';
 import { serveAdmin } from './routes/admin.js';
 import { serveEntities, type UserOf } from './routes/entities.js';
 import { serveMedia } from './routes/media.js';
@@ -79,9 +80,6 @@ export interface StoreService {
 }
 
 const NO_LIMITS: Limits = { userBytes: 0, totalBytes: 0 };
-/** Whoever may read may ask for streams: they must not fill the queue. */
-const MAX_QUEUED_STREAMS = 200;
-
 /** Recovers what an earlier process left half done, then is ready to listen. */
 export async function createStoreService(options: StoreOptions): Promise<StoreService> {
   const { database, broadcaster, logger, tools, noAuth = false, now = Date.now, limits = NO_LIMITS } = options;
@@ -165,10 +163,11 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   });
   const userOf: UserOf = (claims) => (noAuth ? null : (claims?.id ?? null));
   serveEntities(app, { entities, reader, lister, userOf });
+  const rights = rightsOf(noAuth);
   const signer = new UrlSigner(options.credential, now);
   const route = { authorize: signer.guard(authorize) };
-  serveMedia(app, { reader, folder, previews, signer, route });
-  serveStreams(app, { reader, streams, signer, route });
+  serveMedia(app, { reader, folder, previews, signer, route, rights });
+  serveStreams(app, { reader, streams, signer, route, rights });
   serveAdmin(app, { readAuth, userOf, logger });
   const audit = new Audit({
     db,

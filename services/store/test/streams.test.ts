@@ -9,7 +9,7 @@ import { backends, eventually, hasFfmpeg, makeVideo, tempDir } from '@cl-server/
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startStore, type TestStore } from './support/store.js';
 import { StreamWorker, streamTasks } from './support/stream-worker.js';
-import { ADMIN, READER } from './support/tokens.js';
+import { ADMIN, READER, WRITER } from './support/tokens.js';
 
 interface Told {
   readonly detail: string;
@@ -105,6 +105,27 @@ describe.runIf(hasFfmpeg()).each(backends())('streams on $name', (backend) => {
     await eventually(() => worker.queued());
     await (await worker.take()).fail('broken');
     expect(await waiting).toEqual([404, 'hls_failed']);
+  });
+
+  it('asked for by those who may only read come after the jobs of users, and not many at once', async () => {
+    const askAs = async (token: string | null) => {
+      const { json } = await store.upload(videoBytes(), 'v.mp4');
+      return store.get<Told>(`/entities/${json.id}/stream/adaptive.m3u8`, { token });
+    };
+    const priorities: number[] = [];
+    for (const token of [null, READER, WRITER, ADMIN]) {
+      expect((await askAs(token)).status).toBe(202);
+      const job = await worker.take();
+      priorities.push(job.priority);
+      await job.complete();
+    }
+    expect(priorities).toEqual([4, 4, 8, 8]);
+    for (let n = 0; n < 20; n++) expect((await askAs(null)).status).toBe(202);
+    const refused = await askAs(null);
+    expect([refused.status, Number(refused.headers.get('retry-after'))]).toEqual([503, expect.any(Number)]);
+    expect((await askAs(WRITER)).status).toBe(202);
+    expect((await worker.take()).priority).toBe(8);
+    for (let n = 0; n < 20; n++) await (await worker.take()).complete();
   });
 
   it('are made by one job, however many ask, and play when the first segments are there', async () => {

@@ -79,6 +79,7 @@ async function permissions(context: Context): Promise<void> {
     { permission: PERMISSIONS.storeRead, allows: 'reading from the store, where reading is not open to all' },
     { permission: PERMISSIONS.storeWrite, allows: 'adding, changing and removing entities' },
     { permission: PERMISSIONS.compute, allows: 'creating and watching jobs' },
+    { permission: PERMISSIONS.jobPriority, allows: 'priorities above 5 for the own jobs; without it they count as 5' },
   ];
   const columns = [
     { title: 'Permission', value: (row: (typeof rows)[number]) => row.permission },

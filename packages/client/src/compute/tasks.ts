@@ -183,7 +183,7 @@ export class HlsStreamingClient extends TaskClient<typeof hlsStreamingTask> {
   }
 
   /**
-   * @param video undefined where `input_absolute_path` names a file that the server is allowed to read
+   * @param video for one that the store keeps, ask the store for its stream instead
    * @example
    * ```ts
    * const job = await compute.hlsStreaming.generateManifest('film.mp4', { variants: [{ resolution: 720, bitrate: null }] });

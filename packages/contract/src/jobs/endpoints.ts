@@ -11,7 +11,7 @@ const missing = { description: 'No such job, or not yours' };
 
 const creationErrors = {
   400: { description: 'The fields do not fit together' },
-  403: { description: 'The user lacks the right, or a path is not allowed' },
+  403: { description: 'The user lacks the right, or a field names a file of the server' },
   409: { description: 'The `Idempotency-Key` was used for another request' },
   413: { description: 'The file is larger than the server accepts' },
   429: { description: 'Too many of your jobs are waiting; `Retry-After` says when to come back' },

@@ -50,13 +50,21 @@ const output = z.object({
   encoder: z.string(),
 });
 
+/** Set by the store's own jobs. */
+const serverPath = () =>
+  field
+    .text({ max: 4096 })
+    .nullable()
+    .default(null)
+    .describe("For the server's own jobs: a client that sets it without a file gets 403");
+
 export const hlsStreamingTask = taskContract({
   type: 'hls_streaming',
   summary: 'Makes an adaptive HLS stream of a video',
   file: 'optional',
   form: z.object({
-    input_absolute_path: field.text({ max: 4096 }).nullable().default(null),
-    output_absolute_path: field.text({ max: 4096 }).nullable().default(null),
+    input_absolute_path: serverPath(),
+    output_absolute_path: serverPath(),
     variants: field.json(z.array(hlsVariant).min(1).max(8)).default([...DEFAULT_HLS_VARIANTS]),
     include_original: field.bool().default(false),
   }),

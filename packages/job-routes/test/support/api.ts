@@ -83,9 +83,10 @@ export const registryOf = (...definitions: AnyTask[]): TaskRegistry =>
     })),
   );
 
+/** `ann`, `ann!` for an admin, `ann+job_priority` for a permission. */
 const claims = (user: string): TokenClaims => ({
   id: user.replace('!', ''),
-  permissions: [],
+  permissions: user.split('+').slice(1),
   is_admin: user.endsWith('!'),
   exp: Math.floor(Date.now() / 1000) + 3600,
   iss: 'cl-server',

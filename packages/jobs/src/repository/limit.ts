@@ -12,13 +12,14 @@ export async function limitReached(
   creator: string | null,
   maxQueued: number | undefined,
 ): Promise<number | undefined> {
-  if (creator === null || maxQueued === undefined) return undefined;
+  if (maxQueued === undefined) return undefined;
   // On SQLite the transaction itself is the lock.
-  if (dialect === 'postgres') await sql`select pg_advisory_xact_lock(hashtext('jobs:' || ${creator}))`.execute(tx);
+  if (dialect === 'postgres')
+    await sql`select pg_advisory_xact_lock(hashtext('jobs:' || ${creator ?? ''}))`.execute(tx);
   const { queued } = await tx
     .selectFrom('jobs')
     .select((eb) => eb.fn.countAll<number>().as('queued'))
-    .where('created_by', '=', creator)
+    .where('created_by', creator === null ? 'is' : '=', creator)
     .where('status', '=', 'queued')
     .executeTakeFirstOrThrow();
   return Number(queued) >= maxQueued ? Number(queued) : undefined;

@@ -76,25 +76,29 @@ async function existing(db: Queryable, items: readonly InsertItem[]): Promise<Ou
   return outcomes;
 }
 
-const isLimited = ({ row, maxQueued }: InsertItem): boolean =>
-  maxQueued !== undefined && row.created_by !== null && row.status === 'queued';
+/** Stands for the guests, who share one limit. */
+const NOBODY = '';
+
+const isLimited = ({ row, maxQueued }: InsertItem): boolean => maxQueued !== undefined && row.status === 'queued';
 
 /** Drops what is over its creator's limit. The lock lets one process at a time count and insert for a creator. */
 async function withinLimits(db: Queryable, items: readonly InsertItem[], outcomes: Outcomes): Promise<InsertItem[]> {
   const queued = new Map<string, number>();
-  const creators = new Set(items.filter(isLimited).map(({ row }) => row.created_by ?? ''));
+  const creators = new Set(items.filter(isLimited).map(({ row }) => row.created_by ?? NOBODY));
   for (const creator of [...creators].sort()) {
     await db.query(`select pg_advisory_xact_lock(hashtext('jobs:' || $1))`, [creator]);
     const { rows } = await db.query<{ queued: number }>(
-      `select count(*) as queued from jobs where created_by = $1 and status = 'queued'`,
-      [creator],
+      creator === NOBODY
+        ? `select count(*) as queued from jobs where created_by is null and status = 'queued'`
+        : `select count(*) as queued from jobs where created_by = $1 and status = 'queued'`,
+      creator === NOBODY ? [] : [creator],
     );
     queued.set(creator, rows[0]?.queued ?? 0);
   }
   for (const [item, outcome] of await existing(db, items)) outcomes.set(item, outcome);
   return items.filter((item) => {
     if (outcomes.has(item)) return false;
-    const creator = item.row.created_by ?? '';
+    const creator = item.row.created_by ?? NOBODY;
     const count = queued.get(creator);
     if (count === undefined) return true;
     if (isLimited(item) && item.maxQueued !== undefined && count >= item.maxQueued) {

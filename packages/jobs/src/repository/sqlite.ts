@@ -30,6 +30,9 @@ const prepare = (db: BetterSqlite3.Database) => ({
   queuedOf: db
     .prepare<[string], number>(`select count(*) from jobs where created_by = ? and status = 'queued'`)
     .pluck(),
+  queuedOfNobody: db
+    .prepare<[], number>(`select count(*) from jobs where created_by is null and status = 'queued'`)
+    .pluck(),
   insert: db.prepare<[InsertRow]>(
     `insert into jobs (job_id, task_type, status, priority, params, error_code, error_message, created_at, updated_at,
        completed_at, created_by, max_retries, timeout_ms, idempotency_key, fingerprint, input_sha256, shown)
@@ -112,8 +115,9 @@ export class SqliteHotPaths implements HotPaths {
       const existing = this.#sql.byKey.get(row.created_by ?? '', row.idempotency_key);
       if (existing) return { outcome: 'existing', row: existing };
     }
-    if (maxQueued !== undefined && row.created_by !== null && row.status === 'queued') {
-      const queued = this.#sql.queuedOf.get(row.created_by) ?? 0;
+    if (maxQueued !== undefined && row.status === 'queued') {
+      const { queuedOf, queuedOfNobody } = this.#sql;
+      const queued = (row.created_by === null ? queuedOfNobody.get() : queuedOf.get(row.created_by)) ?? 0;
       if (queued >= maxQueued) return { outcome: 'limited', queued };
     }
     this.#sql.insert.run(row);

@@ -18,7 +18,7 @@ import { randomUUID } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { HLS_FILES, hlsStreamingTask } from '@cl-server/contract';
-import type { AskAvailability, JobCreation } from '@cl-server/job-routes';
+import type { AskAvailability, CreationRequest, JobCreation } from '@cl-server/job-routes';
 import type { JobEngine, JobRecord } from '@cl-server/jobs';
 import { HttpError, type Logger, notFound } from '@cl-server/runtime';
 import { parseParams, type TaskRegistry } from '@cl-server/task-kit';
@@ -69,10 +69,17 @@ const STATUS = {
   failed: 'failed',
 } as const satisfies Record<State['is'], StreamStatus>;
 
+/** Streams that may wait to be made. */
+export const MAX_QUEUED_STREAMS = 200;
+
 /** Owner of the jobs that the store itself creates. */
 const OWNER = 'store';
-/** A player waits, but a search that a person waits for goes first. */
-const PRIORITY = 8;
+/**
+ * A player waits, but a search that a person waits for goes first. Who merely may read goes after the jobs of users, and
+ * has fewer streams waiting, so that strangers neither delay users nor use up the places.
+ */
+const PRIORITY = { preferred: 8, ordinary: 4 } as const;
+const MAX_QUEUED = { preferred: MAX_QUEUED_STREAMS, ordinary: 20 } as const;
 /** Longest wait for the first segments, milliseconds. */
 const MAX_WAIT = 30_000;
 const NO_REASON = 'The job failed';
@@ -91,15 +98,19 @@ export class Streams {
 
   /**
    * The playlist to play now, asking for a stream where there is none.
+   * @param preferred whether the asker may more than read
    * @param gone given by one who waits for the first segments: aborted when they have left
    * @throws HttpError 404 `hls_failed` for what is no video, and where no stream could be made; 503 where too many wait
    */
-  async playlist({ sha256, type, file_path }: StreamSource, gone?: AbortSignal): Promise<Playlist> {
+  async playlist(
+    { sha256, type, file_path }: StreamSource,
+    { preferred, gone }: { readonly preferred: boolean; readonly gone?: AbortSignal | undefined },
+  ): Promise<Playlist> {
     if (type !== 'video' || sha256 === null || file_path === null) throw hlsFailed('Only videos have a stream');
     const seen = await this.#state(sha256);
     const asked =
       seen.is === 'none' || seen.is === 'failed'
-        ? await this.#lock.run(sha256, () => this.#ask(sha256, file_path))
+        ? await this.#lock.run(sha256, () => this.#ask(sha256, file_path, preferred))
         : seen;
     if (asked.is === 'none') return { file: undefined };
     if (asked.is !== 'waiting') return { file: asked.file };
@@ -133,18 +144,18 @@ export class Streams {
   }
 
   /** Under the lock: one of many who ask at once makes the job. */
-  async #ask(sha256: string, filePath: string): Promise<Asked> {
+  async #ask(sha256: string, filePath: string, preferred: boolean): Promise<Asked> {
     const state = await this.#state(sha256);
-    if (state.is === 'none') return this.#begin(sha256, filePath, state.failures);
+    if (state.is === 'none') return this.#begin(sha256, filePath, state.failures, preferred);
     if (state.is !== 'failed') return state;
     const { failed, failures } = state.note;
     if (!failed) throw await this.#fail(sha256, state.note, state.reason);
     const retryIn = failed.retry_at - this.#options.now();
     if (retryIn > 0) throw hlsFailed(failed.reason, { retryIn });
-    return this.#begin(sha256, filePath, failures);
+    return this.#begin(sha256, filePath, failures, preferred);
   }
 
-  async #begin(sha256: string, filePath: string, failures: number): Promise<Asked> {
+  async #begin(sha256: string, filePath: string, failures: number, preferred: boolean): Promise<Asked> {
     const { jobs, folder, tasks, availability } = this.#options;
     const source = folder.resolve(filePath);
     if (!(await exists(source))) throw hlsFailed('The video’s file is missing');
@@ -160,18 +171,22 @@ export class Streams {
     });
     if (!params.success) throw hlsFailed('The task hls_streaming of this server takes other parameters');
     await this.#notes.remove(sha256);
-    const { job_id } = await this.#create({ task, params: params.data });
+    const { job_id } = await this.#create({ task, params: params.data }, preferred ? 'preferred' : 'ordinary');
     const note: StreamNote = { generation, job_id, failures, failed: null };
     await this.#notes.write(sha256, note);
     const job = await jobs.repository.getJob(job_id);
     return job ? { is: 'waiting', note, job } : { is: 'none', failures };
   }
 
-  async #create(request: Pick<Parameters<JobCreation['create']>[0], 'task' | 'params'>): Promise<{ job_id: string }> {
+  async #create(
+    request: Pick<CreationRequest, 'task' | 'params'>,
+    rank: keyof typeof PRIORITY,
+  ): Promise<{ job_id: string }> {
     const { creation, logger } = this.#options;
     try {
-      const rest = { priority: PRIORITY, input: undefined, owner: OWNER, idempotencyKey: undefined };
-      return await creation.create({ ...request, ...rest });
+      const priority = PRIORITY[rank];
+      const rest = { priority, input: undefined, owner: OWNER, idempotencyKey: undefined, isPlatforms: true };
+      return await creation.create({ ...request, ...rest }, { maxQueued: MAX_QUEUED[rank] });
     } catch (cause) {
       if (!(cause instanceof HttpError)) throw cause;
       if (cause.status === 429)

@@ -4,6 +4,7 @@ import { type App, badRequest, notFound, type RouteOptions, sendFile } from '@cl
 import type { EntityReader } from '../entities/reader.js';
 import type { MediaFolder } from '../files/media-folder.js';
 import type { Previews } from '../files/previews.js';
+import type { Rights } from '../rights.js';
 import type { UrlSigner } from '../signed-urls.js';
 
 export interface MediaRoutesOptions {
@@ -13,6 +14,7 @@ export interface MediaRoutesOptions {
   readonly signer: UrlSigner;
   /** How these routes are guarded: as reads, or by a signed URL. */
   readonly route: RouteOptions;
+  readonly rights: Rights;
 }
 
 /** Types that a browser may show from this origin; anything else could run. */
@@ -21,7 +23,7 @@ const SHOWN = /^(image\/(?!svg)[\w.+-]+|video\/[\w.+-]+|audio\/[\w.+-]+|applicat
 /** Seconds that a signed URL lives where nobody says. */
 const DEFAULT_LIFETIME = 900;
 
-export function serveMedia(app: App, { reader, folder, previews, signer, route }: MediaRoutesOptions): void {
+export function serveMedia(app: App, { reader, folder, previews, signer, route, rights }: MediaRoutesOptions): void {
   app.handle(
     getMedia,
     async ({ params, query, request, reply }) => {
@@ -46,10 +48,11 @@ export function serveMedia(app: App, { reader, folder, previews, signer, route }
 
   app.handle(
     getPreview,
-    async ({ params, query, request, reply }) => {
+    async ({ params, query, user, request, reply }) => {
       const row = await reader.row(params.entity_id, query.version);
       if (row.is_collection === 1) throw badRequest('Entity is a collection');
-      const path = await previews.of(row, query.force);
+      // An existing client always sends `force`, so it is no fault to send it without the right.
+      const path = await previews.of(row, query.force && rights.mayWrite(user));
       return sendFile(request, reply, {
         path,
         contentType: 'image/png',

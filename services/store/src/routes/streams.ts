@@ -5,6 +5,7 @@ import { Answer, type App, badRequest, notFound, type RouteOptions, sendFile } f
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { EntityReader } from '../entities/reader.js';
 import type { Streams } from '../files/streams.js';
+import type { Rights } from '../rights.js';
 import type { UrlSigner } from '../signed-urls.js';
 import { hlsFailed } from '../streams/failure.js';
 
@@ -13,6 +14,7 @@ export interface StreamRoutesOptions {
   readonly streams: Streams;
   readonly signer: UrlSigner;
   readonly route: RouteOptions;
+  readonly rights: Rights;
 }
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -33,7 +35,7 @@ export const withQuery = (playlist: string, query: string): string =>
     })
     .join('\n');
 
-export function serveStreams(app: App, { reader, streams, signer, route }: StreamRoutesOptions): void {
+export function serveStreams(app: App, { reader, streams, signer, route, rights }: StreamRoutesOptions): void {
   const read = async (request: FastifyRequest, reply: FastifyReply, file: string, name: string) => {
     const extension = path.extname(name);
     const contentType = TYPES[extension] ?? 'application/octet-stream';
@@ -54,13 +56,16 @@ export function serveStreams(app: App, { reader, streams, signer, route }: Strea
 
   app.handle(
     getStreamManifest,
-    async ({ params, query, request, reply }) => {
+    async ({ params, query, user, request, reply }) => {
       const row = await reader.row(params.entity_id).catch((error: unknown) => {
         throw hlsFailed('Entity not found', { cause: error });
       });
       const left = new AbortController();
       reply.raw.once('close', () => left.abort());
-      const { file, ...more } = await streams.playlist(row, query.wait ? left.signal : undefined);
+      const { file, ...more } = await streams.playlist(row, {
+        preferred: rights.mayWrite(user) || rights.mayCompute(user),
+        gone: query.wait ? left.signal : undefined,
+      });
       if (file === undefined) return new Answer(202, { detail: 'hls_generating', ...more });
       return send(request, reply, file, HLS_FILES.master, 'Stream manifest not found on disk');
     },

@@ -1,0 +1,17 @@
+/** What a caller who was let in may do beyond that. */
+import { PERMISSIONS, type TokenClaims } from '@cl-server/contract';
+
+export interface Rights {
+  mayWrite(user: TokenClaims | null): boolean;
+  mayCompute(user: TokenClaims | null): boolean;
+}
+
+/** @param trustsAll whether the service runs without authentication */
+export function rightsOf(trustsAll: boolean): Rights {
+  const has = (user: TokenClaims | null, permission: string): boolean =>
+    trustsAll || user?.is_admin === true || user?.permissions.includes(permission) === true;
+  return {
+    mayWrite: (user) => has(user, PERMISSIONS.storeWrite),
+    mayCompute: (user) => has(user, PERMISSIONS.compute),
+  };
+}
