@@ -22,7 +22,7 @@ describe.each(SERVICES)('%s', (service) => {
     expect(guards).toMatchObject(Object.fromEntries(declared));
   });
 
-  describe.each(service === 'auth' ? (['everything closed'] as const) : MODES)('%s', (mode) => {
+  describe.each(service === 'auth' ? (['as installed'] as const) : MODES)('%s', (mode) => {
     it('serves what the table names, and nothing else', () => {
       const rows = new Set(platform.routes(mode, service).map(({ row }) => row));
       expect([...rows].toSorted()).toEqual(Object.keys(guards).toSorted());

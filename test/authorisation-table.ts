@@ -134,7 +134,7 @@ export const CALLERS = [
 ] as const;
 export type Caller = (typeof CALLERS)[number];
 
-export const MODES = ['everything closed', 'as installed', 'guest mode', 'no-auth'] as const;
+export const MODES = ['as installed', 'guests read', 'guests read and run jobs', 'no-auth'] as const;
 export type Mode = (typeof MODES)[number];
 
 type Verdict = 'in' | 401 | 403;
@@ -147,7 +147,7 @@ const only =
   (caller: Caller): Verdict =>
     allowed.includes(caller) ? 'in' : NO_USER.has(caller) ? 401 : 403;
 
-/** Where every mode is off. Admins may everything but pass for a service. */
+/** Where every mode is off, as a new installation is. An admin may do everything except act as a service. */
 const CLOSED: Readonly<Record<Guard, (caller: Caller) => Verdict>> = {
   public: () => 'in',
   user: (caller) => (NO_USER.has(caller) ? 401 : 'in'),
@@ -162,13 +162,13 @@ const CLOSED: Readonly<Record<Guard, (caller: Caller) => Verdict>> = {
 /** Strangers read, but a token that is shown must be good. */
 const publicRead = (caller: Caller): Verdict => (NO_USER.has(caller) && caller !== 'anonymous' ? 401 : 'in');
 const anyone = (): Verdict => 'in';
-const asInstalled = { ...CLOSED, read: publicRead, media: publicRead };
+const guestsRead = { ...CLOSED, read: publicRead, media: publicRead };
 
 const VERDICTS: Readonly<Record<Mode, typeof CLOSED>> = {
-  'everything closed': CLOSED,
-  'as installed': asInstalled,
-  // Jobs alone are open: no admin's endpoint, and no writing to the store.
-  'guest mode': { ...asInstalled, compute: anyone },
+  'as installed': CLOSED,
+  'guests read': guestsRead,
+  // Reading and jobs are open; admins' endpoints and writing to the store are not.
+  'guests read and run jobs': { ...guestsRead, compute: anyone },
   'no-auth': { ...CLOSED, user: anyone, admin: anyone, compute: anyone, read: anyone, media: anyone, write: anyone },
 };
 

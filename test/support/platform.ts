@@ -197,7 +197,6 @@ export class Platform {
         maxImagePixels: 1_000,
         tools: { ffmpeg: undefined, ffprobe: undefined },
         credential,
-        readAuth: mode === 'everything closed',
       }),
     );
     this.#closers.push(() => store.made.close());
@@ -208,9 +207,15 @@ export class Platform {
     return { store, compute };
   }
 
-  /** An admin opens jobs to guests: store obeys the same word. */
+  /** An admin opens reading, and jobs: the store serves jobs too and obeys the choice made at compute. */
   async #letGuestsIn(): Promise<void> {
-    const answer = await this.#worldOf('guest mode').compute.app.fastify.inject({
+    await this.#openToGuests('guests read', 'store');
+    await this.#openToGuests('guests read and run jobs', 'store');
+    await this.#openToGuests('guests read and run jobs', 'compute');
+  }
+
+  async #openToGuests(mode: Mode, service: 'store' | 'compute'): Promise<void> {
+    const answer = await this.#worldOf(mode)[service].app.fastify.inject({
       method: 'PUT',
       url: '/admin/pref/guest-mode',
       headers: {

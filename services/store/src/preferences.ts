@@ -1,22 +1,32 @@
-/** Whether reading needs the right: kept in the database, looked at again after two seconds by every process. */
+/**
+ * Whether reading needs the right. What decides, from the strongest to the weakest: an admin's choice, the setting
+ * `READ_AUTH_ENABLED`, what a database of an earlier release is used to, and else yes. Kept in the database; every process
+ * looks again after two seconds.
+ */
 import type { StorePreferences } from '@cl-server/contract';
 import type { Kysely } from 'kysely';
 import type { StoreTables } from './database/tables.js';
 
-const KEY = 'store.read_auth_enabled';
+const CHOICE = 'store.read_auth_enabled';
+/** Written by migration 0003 where the database is older than it. */
+const EARLIER_DEFAULT = 'store.read_auth_default';
 const MAX_AGE = 2_000;
+
+export interface ReadAuthState extends StorePreferences {
+  readonly decidedBy: 'admin' | 'setting' | 'earlier release' | 'default';
+}
 
 export class ReadAuth {
   #cached: { readonly on: boolean; readonly at: number } | undefined;
-  #pending: Promise<StorePreferences> | undefined;
+  #pending: Promise<ReadAuthState> | undefined;
 
   /**
-   * @param initially what counts until an admin decides
+   * @param setting undefined if nobody set it
    * @param now milliseconds
    */
   constructor(
     private readonly db: Kysely<StoreTables>,
-    private readonly initially: boolean,
+    private readonly setting: boolean | undefined,
     private readonly now: () => number,
   ) {}
 
@@ -24,26 +34,48 @@ export class ReadAuth {
   async isOn(): Promise<boolean> {
     const cached = this.#cached;
     if (cached && this.now() - cached.at < MAX_AGE) return cached.on;
-    this.#pending ??= this.read().finally(() => {
+    this.#pending ??= this.state().finally(() => {
       this.#pending = undefined;
     });
     return !(await this.#pending).guest_mode;
   }
 
-  /** What is stored, whatever is cached. */
+  /** What the admin endpoint shows: what is stored, whatever is cached. */
   async read(): Promise<StorePreferences> {
+    const { guest_mode, updated_at, updated_by } = await this.state();
+    return { guest_mode, updated_at, updated_by };
+  }
+
+  async state(): Promise<ReadAuthState> {
     const at = this.now();
-    const stored = await this.db.selectFrom('service_config').selectAll().where('key', '=', KEY).executeTakeFirst();
-    const on = stored ? stored.value === 'true' : this.initially;
+    const rows = await this.db
+      .selectFrom('service_config')
+      .selectAll()
+      .where('key', 'in', [CHOICE, EARLIER_DEFAULT])
+      .execute();
+    const choice = rows.find(({ key }) => key === CHOICE);
+    const earlier = rows.find(({ key }) => key === EARLIER_DEFAULT);
+    const [on, decidedBy] = choice
+      ? ([choice.value === 'true', 'admin'] as const)
+      : this.setting !== undefined
+        ? ([this.setting, 'setting'] as const)
+        : earlier
+          ? ([earlier.value === 'true', 'earlier release'] as const)
+          : ([true, 'default'] as const);
     this.#cached = { on, at };
-    return { guest_mode: !on, updated_at: stored?.updated_at ?? null, updated_by: stored?.updated_by ?? null };
+    return {
+      guest_mode: !on,
+      updated_at: choice?.updated_at ?? null,
+      updated_by: choice?.updated_by ?? null,
+      decidedBy,
+    };
   }
 
   async set(on: boolean, updatedBy: string | null): Promise<void> {
     const row = { value: String(on), updated_at: this.now(), updated_by: updatedBy };
     await this.db
       .insertInto('service_config')
-      .values({ key: KEY, ...row })
+      .values({ key: CHOICE, ...row })
       .onConflict((conflict) => conflict.column('key').doUpdateSet(row))
       .execute();
     this.#cached = { on, at: this.now() };

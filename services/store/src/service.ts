@@ -12,6 +12,7 @@ import {
   createMetrics,
   type Database,
   databaseAnswers,
+  type Logger,
   type Openness,
 } from '@cl-server/runtime';
 import { openReads } from './database/reads.js';
@@ -66,8 +67,8 @@ export interface StoreOptions extends JobServiceOptions {
   readonly credential: string;
   /** What users, and all together, may keep. */
   readonly limits?: Limits;
-  /** Whether reading needs the right, until an admin decides. */
-  readonly readAuth?: boolean;
+  /** Whether reading needs the right, until an admin decides; absent: yes, unless the database is used to the opposite. */
+  readonly readAuth?: boolean | undefined;
 }
 
 export interface StoreService {
@@ -77,6 +78,18 @@ export interface StoreService {
   listen(address: { readonly host: string; readonly port: number }): Promise<string>;
   /** Ends requests, and hands over what is still in hand. */
   close(): Promise<void>;
+}
+
+/** Reading that is open to everyone is said at each start. */
+async function warnOfOpenReading(readAuth: ReadAuth, logger: Logger): Promise<void> {
+  const { guest_mode, decidedBy } = await readAuth.state();
+  if (!guest_mode) return;
+  const close = 'close it with PUT /admin/pref/guest-mode, guest_mode=false';
+  logger.warn(
+    decidedBy === 'earlier release'
+      ? `this data folder was made when reading was open by default, and keeps it so: everyone may read; ${close}`
+      : `guest mode: everyone may read, by the decision of ${decidedBy === 'admin' ? 'an admin' : 'READ_AUTH_ENABLED'}; ${close}`,
+  );
 }
 
 const NO_LIMITS: Limits = { userBytes: 0, totalBytes: 0 };
@@ -138,7 +151,8 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   });
   const reader = new EntityReader(database, reads);
   const lister = new EntityLister(reads, database.dialect);
-  const readAuth = new ReadAuth(db, options.readAuth ?? false, now);
+  const readAuth = new ReadAuth(db, options.readAuth, now);
+  if (!noAuth) await warnOfOpenReading(readAuth, logger);
 
   const openness = async (guard: Guard): Promise<Openness> => {
     if (noAuth) return 'open';

@@ -1,8 +1,10 @@
 import type { SignedUrls, StorageUse, StorePreferences } from '@cl-server/contract';
+import { type Logger, migrate, openDatabase, silentLogger } from '@cl-server/runtime';
 import { backends } from '@cl-server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type StoreTables, storeMigrations } from '../src/index.js';
 import { startStore, type TestStore } from './support/store.js';
-import { ADMIN, READER, tokenOf, WRITER } from './support/tokens.js';
+import { ADMIN, READER, tokenOf, WRITER, WRITER_ONLY } from './support/tokens.js';
 
 const NOBODY = tokenOf('9');
 const [backend] = backends();
@@ -26,8 +28,9 @@ describe('who may do what', () => {
   const guestMode = (on: boolean) =>
     store.call('PUT', '/admin/pref/guest-mode', { token: ADMIN, form: { guest_mode: String(on) } });
 
-  it('lets anyone read, but no bad token; writing needs the right', async () => {
+  it('lets guests read where an admin chose so, but refuses a bad token; writing needs the right', async () => {
     await store.collection('c');
+    await guestMode(true);
     expect((await outcome('GET', '/entities', null)).status).toBe(200);
     expect(await outcome('GET', '/entities', 'not.a.valid.token')).toMatchObject({
       status: 401,
@@ -48,6 +51,7 @@ describe('who may do what', () => {
       detail: 'Insufficient permissions. Required: media_store_write',
     });
     expect((await outcome('POST', '/entities', ADMIN, form)).status).toBe(201);
+    await guestMode(false);
   });
 
   it.each([
@@ -67,8 +71,9 @@ describe('who may do what', () => {
     });
   });
 
-  it('closes reading, media and previews too, while guest mode is off', async () => {
+  it('needs the right to read for entities, media and previews, unless guest mode is on', async () => {
     const media = await store.media();
+    await guestMode(true);
     expect((await store.get<{ guestMode: string }>('/', { token: null })).json.guestMode).toBe('on');
     expect((await guestMode(false)).json).toEqual({
       guest_mode: false,
@@ -84,20 +89,18 @@ describe('who may do what', () => {
       '/entities/lookup?md5=0',
     ]) {
       expect(await outcome('GET', target, null)).toMatchObject({ status: 401 });
-      expect(await outcome('GET', target, WRITER)).toMatchObject({
+      expect(await outcome('GET', target, WRITER_ONLY)).toMatchObject({
         status: 403,
         detail: 'Insufficient permissions. Required: media_store_read',
       });
       expect([200, 404]).toContain((await outcome('GET', target, READER)).status);
     }
     expect((await outcome('GET', '/entities', NOBODY)).status).toBe(403);
-    await guestMode(true);
   });
 
   it('opens bytes of one entity to whoever has its signed URL, for a while', async () => {
     const media = await store.media({}, Buffer.from('for a browser'));
     const other = await store.media();
-    await guestMode(false);
     const { json: urls } = await store.call<SignedUrls>('POST', `/entities/${media.id}/signed-urls`, {
       token: READER,
       form: { expires_in: '60' },
@@ -111,7 +114,6 @@ describe('who may do what', () => {
     now += 61_000;
     expect((await open(urls.media)).status).toBe(401);
     expect((await store.call('POST', `/entities/${media.id}/signed-urls`, { token: null })).status).toBe(401);
-    await guestMode(true);
   });
 
   it('empties the trash by age', async () => {
@@ -125,6 +127,43 @@ describe('who may do what', () => {
     expect(purge.json).toMatchObject({ entities_deleted: 2, bytes_freed: inside.file_size });
     expect((await store.get(`/entities/${inside.id}`)).status).toBe(404);
     expect((await store.get(`/entities/${young.id}`)).status).toBe(200);
+  });
+});
+
+describe.each(backends())('reading before an admin decided, on $name', (place) => {
+  it('needs a login in a new database, and with either word of the setting does what the setting says', async () => {
+    for (const [readAuth, status] of [
+      [undefined, 401],
+      [true, 401],
+      [false, 200],
+    ] as const) {
+      const store = await startStore(place, { readAuth });
+      expect([readAuth, (await store.get('/entities', { token: null })).status]).toEqual([readAuth, status]);
+      await store.stop();
+    }
+  });
+
+  it('stays open in a database that was made before reading needed a login, and says so', async () => {
+    const { url, drop } = await place.create();
+    const database = openDatabase<StoreTables>(url, { schema: 'store' });
+    // The release before migration 0003.
+    const earlier = storeMigrations.migrations.filter(({ name }) => name < '0003');
+    await migrate(database, { ...storeMigrations, migrations: earlier });
+    await database.close();
+    const warned: string[] = [];
+    const logger = { ...silentLogger(), warn: (...parts: unknown[]) => void warned.push(String(parts.at(-1))) };
+    const existing = { ...place, create: async () => ({ url, drop: async () => undefined }) };
+    const asked = async (readAuth?: boolean): Promise<[number, string]> => {
+      const store = await startStore(existing, { logger: logger as Logger, readAuth });
+      const { status } = await store.get('/entities', { token: null });
+      const { json } = await store.get<{ guestMode: string }>('/', { token: null });
+      await store.stop();
+      return [status, json.guestMode];
+    };
+    expect(await asked()).toEqual([200, 'on']);
+    expect(warned).toEqual([expect.stringMatching(/made when reading was open by default.*guest_mode=false/)]);
+    expect(await asked(true)).toEqual([401, 'off']);
+    await drop();
   });
 });
 

@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import type { SignedUrls } from '@cl-server/contract';
 import { discoverTasks } from '@cl-server/task-kit';
 import { backends, eventually, hasFfmpeg, makeVideo, tempDir } from '@cl-server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -72,10 +73,11 @@ describe.runIf(isWorkerBuilt && hasFfmpeg())('streams that a worker makes', () =
       within: 60_000,
       every: 100,
     });
-    // As a player would: over HTTP, from the entity's address.
+    // As a player would: over HTTP, by a signed address, since it sends no token.
+    const { json: signed } = await store.call<SignedUrls>('POST', stream.replace(/stream$/, 'signed-urls'));
     const { stdout } = await promisify(execFile)(
       'ffprobe',
-      ['-v', 'error', '-show_entries', 'format=duration', '-of', 'csv=p=0', `${store.url}${stream}/adaptive.m3u8`],
+      ['-v', 'error', '-show_entries', 'format=duration', '-of', 'csv=p=0', store.url + signed.stream],
       { timeout: 20_000 },
     );
     expect(Number(stdout)).toBeCloseTo(12, 0);

@@ -9,7 +9,7 @@ import type { z } from 'zod';
  * | `user` | any valid token |
  * | `admin` | a token whose `is_admin` is true |
  * | `compute` | `ai_inference_support`, or the service's guest mode |
- * | `read` | `media_store_read` where read-auth is on; otherwise anyone (a bad token is still refused) |
+ * | `read` | `media_store_read`; in the store's guest mode anyone (a bad token is still refused) |
  * | `media` | as `read`; a signed URL of the store is accepted too |
  * | `write` | `media_store_write` |
  * | `service` | the services' own credential |

@@ -9,8 +9,9 @@ import type { AnyDatabase, SqlDialect } from './database.js';
 export interface Migration {
   /** Sorts by time: `0001_users`. Never renamed once released. */
   readonly name: string;
+  /** @param isNew nothing of this set was applied before this run: the database holds no data of an earlier release */
   // biome-ignore lint/suspicious/noExplicitAny: a migration works on the tables of its own day, not on today's types
-  up(db: Transaction<any>, dialect: SqlDialect): Promise<void>;
+  up(db: Transaction<any>, dialect: SqlDialect, isNew: boolean): Promise<void>;
 }
 
 export interface MigrationSet {
@@ -74,7 +75,7 @@ async function applyPending(
     const done = await applied(trx, table);
     const pending = migrations.filter(({ name }) => !done.has(name));
     for (const migration of pending) {
-      await migration.up(trx, database.dialect);
+      await migration.up(trx, database.dialect, done.size === 0);
       await trx.insertInto(table).values({ name: migration.name, applied_at: now() }).execute();
     }
     return pending.map(({ name }) => name);

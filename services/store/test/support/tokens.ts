@@ -30,6 +30,8 @@ const keys: KeySource = {
 };
 export const testVerifier = new TokenVerifier({ keys });
 
-export const WRITER = tokenOf('7', { permissions: ['media_store_write'] });
+/** Reads and writes, as most users do. */
+export const WRITER = tokenOf('7', { permissions: ['media_store_read', 'media_store_write'] });
+export const WRITER_ONLY = tokenOf('7', { permissions: ['media_store_write'] });
 export const READER = tokenOf('8', { permissions: ['media_store_read'] });
 export const ADMIN = tokenOf('1', { admin: true });
