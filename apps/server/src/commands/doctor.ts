@@ -6,13 +6,19 @@ import {
   diskFinding,
   memoryFinding,
   portFindings,
+  processFindings,
 } from '../doctor/machine.js';
 import { nativeFindings, nodeFinding, toolFindings } from '../doctor/programs.js';
 import type { Finding } from '../doctor/requirement.js';
 import type { CommandInput } from './command.js';
 import { table } from './table.js';
 
-const WORD: Readonly<Record<Finding['state'], string>> = { ok: 'ok', missing: 'MISSING', note: 'note' };
+const WORD: Readonly<Record<Finding['state'], string>> = {
+  ok: 'ok',
+  missing: 'MISSING',
+  fault: 'FAULT',
+  note: 'note',
+};
 
 /** Every requirement: where it was found, in which version, and what to do about it. */
 export async function doctor({ settings, env, dataDir, print }: CommandInput): Promise<undefined> {
@@ -26,11 +32,14 @@ export async function doctor({ settings, env, dataDir, print }: CommandInput): P
     ...(await databaseFindings(env)),
     await brokerFinding(settings),
     ...(await portFindings(settings)),
+    ...processFindings(dataDir),
   ];
   const rows = findings.map(({ name, state, where, version, advice }) => [WORD[state], name, where, version, advice]);
   print(table(['', 'requirement', 'where', 'found', 'what to do'], rows));
   const absent = findings.filter(({ state }) => state === 'missing');
   if (absent.length > 0) throw new StartupError(`missing: ${absent.map(({ name }) => name).join(', ')}`);
+  const faults = findings.filter(({ state }) => state === 'fault');
+  if (faults.length > 0) throw new StartupError(`not well: ${faults.map(({ name }) => name).join(', ')}`);
   print('Everything that is needed is there.\n');
   return undefined;
 }

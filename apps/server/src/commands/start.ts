@@ -1,4 +1,4 @@
-import { messageOf, type RunningProgram } from '@cl-server/runtime/program';
+import type { RunningProgram } from '@cl-server/runtime/program';
 import pc from 'picocolors';
 import { type Platform, startPlatform } from '../platform/platform.js';
 import type { CommandInput } from './command.js';
@@ -28,18 +28,10 @@ function welcome({ urls, dataDir, newAdmin }: Platform): string {
 export async function start({ settings, env, dataDir, print, interrupted }: CommandInput): Promise<RunningProgram> {
   print(`Data folder: ${dataDir}\n`);
   let platform: Platform | undefined;
-  const end = async (reason: string): Promise<void> => {
-    const text = `gave up: ${reason}; see ${dataDir}/run_logs`;
-    platform?.logger.fatal(text);
-    await platform?.stop().catch((error: unknown) => process.stderr.write(`cl-server: ${messageOf(error)}\n`));
-    process.stderr.write(`cl-server: ${text}\n`);
-    process.exit(1);
-  };
   interrupted.addEventListener('abort', () => {
     if (!platform) print('\nStopping before everything was started.\n');
   });
-  const gaveUp = (reason: string): void => void end(reason);
-  platform = await startPlatform({ settings, env, dataDir, print, gaveUp, interrupted }).finally(() => {
+  platform = await startPlatform({ settings, env, dataDir, print, interrupted }).finally(() => {
     if (interrupted.aborted) print('Stopped.\n');
   });
   print(`${welcome(platform)}\nready ${JSON.stringify(platform.urls)}\n`);

@@ -2,6 +2,7 @@ import net from 'node:net';
 import { type Readiness, readiness } from '@cl-server/contract';
 import { messageOf, StartupError } from '@cl-server/runtime/program';
 import { platformUrls } from '../platform/plan.js';
+import { faultOf, readRunState } from '../platform/run-state.js';
 import type { CommandInput } from './command.js';
 import { table } from './table.js';
 
@@ -41,15 +42,40 @@ const askBroker = (name: string, url: string): Promise<Row> =>
     socket.on('timeout', answer(false, 'no answer'));
   });
 
+/** Name in the table → name of the process. */
+const PROCESS_OF: Readonly<Record<string, string>> = { mqtt: 'broker' };
+
+/**
+ * Adds what the launcher knows about its processes: the crashes of those that answer, and those that have no address.
+ */
+function withProcesses(rows: readonly Row[], dataDir: string): Row[] {
+  const children = readRunState(dataDir)?.children ?? [];
+  const asked = new Set(rows.map(({ name }) => PROCESS_OF[name] ?? name));
+  const faults = new Map(children.map((child) => [child.name, faultOf(child)]));
+  return [
+    ...rows.map((row) => {
+      const fault = faults.get(PROCESS_OF[row.name] ?? row.name);
+      return fault === undefined ? row : { ...row, healthy: false, text: `${row.text}; ${fault}` };
+    }),
+    ...children
+      .filter(({ name }) => !asked.has(name))
+      .map(({ name, state }) => {
+        const fault = faults.get(name);
+        return { name, url: '', healthy: fault === undefined, text: fault ?? state };
+      }),
+  ];
+}
+
 /** Asks every part of a platform that runs where the settings say. Exit code 1 if one of them is not well. */
-export async function status({ settings, print }: CommandInput): Promise<undefined> {
+export async function status({ settings, dataDir, print }: CommandInput): Promise<undefined> {
   const { auth, store, compute, mqtt } = platformUrls(settings);
-  const rows = await Promise.all([
+  const answers = await Promise.all([
     askService('auth', auth),
     askService('store', store),
     askService('compute', compute),
     ...(mqtt === null ? [] : [askBroker('mqtt', mqtt)]),
   ]);
+  const rows = withProcesses(answers, dataDir);
   print(
     table(
       ['part', 'address', 'state'],

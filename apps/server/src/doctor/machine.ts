@@ -6,6 +6,7 @@ import path from 'node:path';
 import { databaseAnswers, messageOf, openDatabase, openDataDir } from '@cl-server/runtime';
 import { brokerKind, platformUrls } from '../platform/plan.js';
 import { checkPorts } from '../platform/ports.js';
+import { faultOf, readRunState } from '../platform/run-state.js';
 import type { Environment } from '../platform/tools.js';
 import type { LauncherSettings } from '../settings.js';
 import { type Finding, missing, note, ok } from './requirement.js';
@@ -78,6 +79,18 @@ export async function portFindings(settings: LauncherSettings): Promise<Finding[
       }
     }),
   );
+}
+
+/** The processes of a platform that runs on this data folder; nothing where none runs. */
+export function processFindings(dataDir: string): Finding[] {
+  const children = readRunState(dataDir)?.children ?? [];
+  return children.map((child): Finding => {
+    const fault = faultOf(child);
+    if (fault === undefined) return ok(`process ${child.name}`, `pid ${child.pid}`, 'runs');
+    const where = path.join(dataDir, 'run_logs', `${child.name}.log`);
+    const advice = 'read the end of this log; the process is started again by itself';
+    return { name: `process ${child.name}`, state: child.crash_loop ? 'fault' : 'note', where, version: fault, advice };
+  });
 }
 
 const reaches = (host: string, port: number): Promise<boolean> =>

@@ -1,8 +1,8 @@
 /** One thing that the platform needs, and what the doctor found. */
 export interface Finding {
   readonly name: string;
-  /** `missing` makes the doctor's exit code 1; `note` does not. */
-  readonly state: 'ok' | 'missing' | 'note';
+  /** `missing` and `fault` make the doctor's exit code 1; `note` does not. */
+  readonly state: 'ok' | 'missing' | 'fault' | 'note';
   /** Path, address or folder. */
   readonly where: string;
   readonly version: string;

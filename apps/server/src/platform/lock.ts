@@ -39,6 +39,12 @@ function livingOwner(text: string): number | undefined {
   return began !== undefined && beginning(Number(pid)) === began ? Number(pid) : undefined;
 }
 
+/** Process id of the launcher that runs on a data folder; undefined where none does. */
+export function livingLauncher(dataDir: string): number | undefined {
+  const text = read(path.join(dataDir, FILE));
+  return text === undefined ? undefined : livingOwner(text);
+}
+
 /**
  * Takes the lock of a data folder.
  * @returns a function that gives it back

@@ -9,6 +9,7 @@ import { lockDataDir } from './lock.js';
 import { brokerKind, type Plan, type PlatformUrls, planPlatform } from './plan.js';
 import { checkPorts, type PortWish } from './ports.js';
 import { untilReady } from './ready.js';
+import { RunStateFile } from './run-state.js';
 import { type Environment, requireTools } from './tools.js';
 
 export interface PlatformOptions {
@@ -17,8 +18,6 @@ export interface PlatformOptions {
   readonly dataDir: string;
   /** Writes whole lines to the terminal. */
   readonly print: (text: string) => void;
-  /** A part crashed too often; the platform has to end. */
-  readonly gaveUp: (reason: string) => void;
   readonly timing?: Timing;
   /** Breaks the start off: what was started is drained. */
   readonly interrupted: AbortSignal;
@@ -37,8 +36,6 @@ export interface Platform {
   readonly logger: Logger;
   stop(): Promise<void>;
 }
-
-const READY_DEADLINE = 30_000;
 
 /** The settings with every port 0 of a service replaced by a free one. */
 async function withPorts(settings: LauncherSettings): Promise<LauncherSettings> {
@@ -60,13 +57,16 @@ function adminOf(info: ReadyInfo | undefined): AdminLogin | undefined {
     : undefined;
 }
 
-async function startAll(plan: Plan, supervisor: Supervisor, interrupted: AbortSignal): Promise<AdminLogin | undefined> {
+async function startAll(
+  plan: Plan,
+  supervisor: Supervisor,
+  logger: Logger,
+  interrupted: AbortSignal,
+): Promise<AdminLogin | undefined> {
   const infos = await supervisor.start(plan.stages);
   const { auth, store, compute } = plan.urls;
   await Promise.all(
-    Object.entries({ auth, store, compute }).map(([name, url]) =>
-      untilReady(name, url, { deadline: READY_DEADLINE, interrupted }),
-    ),
+    Object.entries({ auth, store, compute }).map(([name, url]) => untilReady(name, url, { logger, interrupted })),
   );
   return adminOf(infos.get('auth'));
 }
@@ -93,22 +93,24 @@ async function startIn(dataDir: string, unlock: () => void, options: PlatformOpt
   const output = new Output({ folder: path.join(dataDir, 'run_logs'), print: options.print });
   const logger = output.logger('cl-server', settings.logLevel);
   warnOfOpenDoors(settings, logger);
+  const state = new RunStateFile(dataDir);
   const supervisor = new Supervisor({
     output,
     logger,
-    gaveUp: options.gaveUp,
+    changed: (children) => state.write(children),
     ...(options.timing && { timing: options.timing }),
   });
   const plan = planPlatform({ settings, env: options.env, dataDir });
   const stop = async (): Promise<void> => {
     await supervisor.drain();
     output.close();
+    state.remove();
     unlock();
   };
   options.interrupted.addEventListener('abort', () => void supervisor.drain(), { once: true });
   try {
     options.interrupted.throwIfAborted();
-    const newAdmin = await startAll(plan, supervisor, options.interrupted);
+    const newAdmin = await startAll(plan, supervisor, logger, options.interrupted);
     return { urls: plan.urls, dataDir, newAdmin, logger, stop };
   } catch (error) {
     await stop();

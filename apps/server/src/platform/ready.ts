@@ -1,31 +1,38 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { messageOf, StartupError } from '@cl-server/runtime/program';
+import { type Logger, messageOf } from '@cl-server/runtime/program';
 
 export interface ReadyOptions {
-  /** Milliseconds. */
-  readonly deadline: number;
+  readonly logger: Logger;
   /** Ends the waiting. */
   readonly interrupted: AbortSignal;
   readonly fetch?: typeof fetch;
+  /** Milliseconds after which the wait is mentioned in the log, again and again. */
+  readonly tellAfter?: number;
 }
 
 /**
- * Waits until a service says that everything it needs is there.
- * @throws StartupError with its last answer
+ * Waits until a service says that everything it needs is there. There is no deadline: on a slow machine, or while a
+ * database is away, the platform is ready later, and the log says what is waited for.
  */
 export async function untilReady(name: string, url: string, options: ReadyOptions): Promise<void> {
-  const end = performance.now() + options.deadline;
+  const { tellAfter = 30_000, logger, interrupted } = options;
+  const began = performance.now();
+  let told = 0;
   for (;;) {
-    options.interrupted.throwIfAborted();
+    interrupted.throwIfAborted();
     let last: string;
     try {
-      const response = await (options.fetch ?? fetch)(`${url}/readyz`, { signal: AbortSignal.timeout(2_000) });
+      const response = await (options.fetch ?? fetch)(`${url}/readyz`, { signal: AbortSignal.timeout(5_000) });
       if (response.ok) return;
       last = (await response.text()).slice(0, 300);
     } catch (error) {
       last = messageOf(error);
     }
-    if (performance.now() > end) throw new StartupError(`${name} is not ready at ${url}: ${last}`);
+    const waited = performance.now() - began;
+    if (waited >= tellAfter * (told + 1)) {
+      told++;
+      logger.warn(`${name} is not ready at ${url} after ${Math.round(waited / 1000)} s: ${last}`);
+    }
     await pause(50);
   }
 }

@@ -2,21 +2,30 @@
  * One supervised process.
  *
  * ```
- *              +------------------- back-off is over --------------------+
- *              v                                                          |
- * idle --> starting --ready message--> ready --exit--> crashed (waiting) -+
- *              |                         |                 |
- *              +--exit, never ready      |                 +--too many in a row--> given up
- *              |  before: failed         |
- *              +-----------drain---------+--> draining --exit--> stopped
+ *              +------------------ the back-off is over -----------------+
+ *              v                                                         |
+ * idle --> starting --ready message--> ready --exit--> crashed (waiting) +
+ *              |  |                      |                ^     |
+ *              |  +--exit or hang, was ready before-------+     |
+ *              |  +--exit or hang, never ready before--> failed |
+ *              +-----------drain---------+---------drain--------+--> draining --exit--> stopped
  * ```
  *
- * A process that never became ready has a fault that a person must mend, and has said which: it is not started again.
- * One that was ready is, until it crashes too often. Drain is a message over IPC; SIGKILL follows at the deadline.
+ * A process that ends before it was ever ready has a fault that a person must correct, and its own words say which: it
+ * is not started again. A process that was ready once is started again for as long as the platform runs, with a wait
+ * that doubles up to `maxBackOff`. From `loopAfter` crashes in a row on it is reported as a crash loop; the other
+ * processes are not touched by that. A process that then runs for `proven` starts counting from zero.
+ *
+ * A start has no deadline: what counts is that the process shows life. Life is a message from its event loop, a line of
+ * output, or processor time that it used. A process that shows none for `silence` hangs, and is killed.
+ *
+ * Drain is a message over IPC; SIGKILL follows at the deadline.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Readable } from 'node:stream';
+import type { ChildReport, ChildState } from '@cl-server/contract';
 import type { DrainMessage, Logger, ReadyMessage } from '@cl-server/runtime/program';
+import { processorTime } from './processor-time.js';
 
 export interface ChildSpec {
   /** Short name for logs: `auth`, `worker-1`. */
@@ -31,33 +40,35 @@ export interface ChildSpec {
   readonly drainDeadline: number;
 }
 
+/** All in milliseconds, but for `loopAfter`. */
 export interface Timing {
-  /** Milliseconds from start to ready. */
-  readonly startDeadline: number;
+  /** Without a sign of life for this long while it starts, a process hangs. */
+  readonly silence: number;
+  /** A start that takes longer is mentioned in the log, again after each further span of this length. */
+  readonly tellAfter: number;
   readonly firstBackOff: number;
   readonly maxBackOff: number;
   /** A process that was ready for this long has proved itself: its next crash is the first again. */
   readonly proven: number;
-  /** Crashes in a row after which nothing is tried any more. */
-  readonly maxCrashes: number;
+  /** Crashes in a row that are reported as a crash loop. */
+  readonly loopAfter: number;
 }
 
 /** A first crash is no reason to wait: the process is ready again as soon as it can be. One that goes on crashing waits. */
 export const DEFAULT_TIMING: Timing = {
-  startDeadline: 60_000,
+  silence: 60_000,
+  tellAfter: 30_000,
   firstBackOff: 50,
-  maxBackOff: 4_000,
+  maxBackOff: 30_000,
   proven: 10_000,
-  maxCrashes: 8,
+  loopAfter: 5,
 };
-
-export type ChildState = 'idle' | 'starting' | 'ready' | 'crashed' | 'draining' | 'stopped' | 'failed' | 'given up';
 
 export interface ChildEvents {
   /** Each output stream of each run. */
   readonly output: (stream: Readable, kind: 'stdout' | 'stderr') => void;
-  /** Crashed too often: it stays down. */
-  readonly gaveUp: (reason: string) => void;
+  /** `report` says something new. */
+  readonly changed: () => void;
 }
 
 export type ReadyInfo = ReadyMessage['info'];
@@ -71,8 +82,10 @@ export class Child {
   #process: ChildProcess | undefined;
   #crashes = 0;
   #wasReady = false;
-  #readySince = 0;
-  /** Of the state: start deadline, back-off, drain deadline. */
+  #lastExit: string | null = null;
+  #nextStartAt: number | null = null;
+  #lastSign = 0;
+  /** Of the state: look for life, proof, back-off, drain deadline. */
   #timer: NodeJS.Timeout | undefined;
   #settleStart: { resolve(info: ReadyInfo): void; reject(error: Error): void } | undefined;
   #stopped: (() => void) | undefined;
@@ -90,6 +103,18 @@ export class Child {
 
   get pid(): number | undefined {
     return this.#process?.pid;
+  }
+
+  get report(): ChildReport {
+    return {
+      name: this.#spec.name,
+      state: this.#state,
+      pid: this.pid ?? null,
+      crashes: this.#crashes,
+      crash_loop: this.#crashes >= this.#timing.loopAfter,
+      last_exit: this.#lastExit,
+      next_start_at: this.#nextStartAt,
+    };
   }
 
   /**
@@ -126,13 +151,14 @@ export class Child {
     });
   }
 
-  #enter(state: ChildState): void {
+  #enter(state: ChildState, wait?: number): void {
     clearTimeout(this.#timer);
     this.#state = state;
+    this.#nextStartAt = wait === undefined ? null : Date.now() + wait;
+    this.#events.changed();
   }
 
   #run(): void {
-    this.#enter('starting');
     const { script, args = [], env } = this.#spec;
     const started = fork(script, [...args], {
       env: { ...env },
@@ -140,33 +166,80 @@ export class Child {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     this.#process = started;
-    if (started.stdout) this.#events.output(started.stdout, 'stdout');
-    if (started.stderr) this.#events.output(started.stderr, 'stderr');
+    this.#enter('starting');
+    for (const [stream, kind] of [
+      [started.stdout, 'stdout'],
+      [started.stderr, 'stderr'],
+    ] as const) {
+      if (!stream) continue;
+      this.#events.output(stream, kind);
+      stream.on('data', () => this.#signOfLife());
+    }
     started.on('message', (message) => {
+      this.#signOfLife();
       if ((message as ReadyMessage | null)?.type === 'ready') this.#onReady((message as ReadyMessage).info);
     });
     started.on('error', (error) => this.#logger.error({ err: error, child: this.#spec.name }, 'process error'));
     // After "close" its last words are read as well.
     started.on('close', (code, signal) => this.#onExit(signal ?? `exit code ${code}`));
-    this.#timer = setTimeout(() => {
-      this.#logger.warn({ child: this.#spec.name }, 'not ready in time, killed');
-      started.kill('SIGKILL');
-    }, this.#timing.startDeadline);
+    this.#watchStart(started);
+  }
+
+  #signOfLife(): void {
+    this.#lastSign = performance.now();
+  }
+
+  /** Looks for life while the process starts, and says when that takes long. */
+  #watchStart(started: ChildProcess): void {
+    const { name } = this.#spec;
+    const { silence, tellAfter } = this.#timing;
+    const began = performance.now();
+    let used = 0;
+    let told = 0;
+    this.#signOfLife();
+    this.#timer = setInterval(
+      () => {
+        const nowUsed = processorTime(started.pid);
+        if (nowUsed > used) this.#signOfLife();
+        used = nowUsed;
+        const now = performance.now();
+        const seconds = Math.round((now - began) / 1000);
+        if (now - this.#lastSign >= silence) {
+          clearTimeout(this.#timer);
+          this.#logger.error(
+            { child: name },
+            `${name} hangs while it starts: no sign of life for ${Math.round(silence / 1000)} s; it is killed`,
+          );
+          started.kill('SIGKILL');
+        } else if (now - began >= tellAfter * (told + 1)) {
+          told++;
+          this.#logger.warn({ child: name }, `${name} is still starting after ${seconds} s, and shows life`);
+        }
+      },
+      Math.min(1_000, silence / 4, tellAfter / 4),
+    );
   }
 
   #onReady(info: ReadyInfo): void {
     if (this.#state !== 'starting') return;
+    const { name } = this.#spec;
     this.#enter('ready');
-    this.#readySince = performance.now();
-    if (this.#wasReady) this.#logger.info({ child: this.#spec.name }, `${this.#spec.name} is back`);
+    if (this.#wasReady) this.#logger.info({ child: name }, `${name} is back`);
     this.#wasReady = true;
     this.#settleStart?.resolve(info);
+    this.#timer = setTimeout(() => {
+      const looped = this.#crashes >= this.#timing.loopAfter;
+      this.#crashes = 0;
+      this.#events.changed();
+      if (looped) this.#logger.info({ child: name }, `${name} is stable again`);
+    }, this.#timing.proven);
   }
 
   #onExit(how: string): void {
     const { name } = this.#spec;
     const before = this.#state;
     this.#process = undefined;
+    this.#lastExit = how;
     if (before === 'draining') {
       this.#enter('stopped');
       this.#settleStart?.reject(new Error(`${name} was stopped while it started`));
@@ -178,16 +251,17 @@ export class Child {
       this.#settleStart?.reject(new Error(`${name} did not start (${how})`));
       return;
     }
-    const lasted = before === 'ready' ? performance.now() - this.#readySince : 0;
-    this.#crashes = lasted >= this.#timing.proven ? 1 : this.#crashes + 1;
-    if (this.#crashes >= this.#timing.maxCrashes) {
-      this.#enter('given up');
-      this.#events.gaveUp(`${name} crashed ${this.#crashes} times in a row, last by ${how}`);
-      return;
-    }
-    const wait = Math.min(this.#timing.firstBackOff * 2 ** (this.#crashes - 1), this.#timing.maxBackOff);
-    this.#enter('crashed');
-    this.#logger.error({ child: name, how }, `${name} crashed (${how}), started again in ${wait / 1000} s`);
+    this.#crashes++;
+    const { firstBackOff, maxBackOff, loopAfter } = this.#timing;
+    const wait = Math.min(firstBackOff * 2 ** Math.min(this.#crashes - 1, 30), maxBackOff);
+    this.#enter('crashed', wait);
+    const again = `it is started again in ${wait / 1000} s`;
+    if (this.#crashes < loopAfter) this.#logger.error({ child: name, how }, `${name} crashed (${how}); ${again}`);
+    else
+      this.#logger.error(
+        { child: name, how, crashes: this.#crashes },
+        `CRASH LOOP: ${name} crashed ${this.#crashes} times in a row, last by ${how}; ${again}, the other parts go on`,
+      );
     this.#timer = setTimeout(() => this.#run(), wait);
   }
 }

@@ -3,6 +3,7 @@
  * mostly the processor. They are drained stage by stage, the last one first.
  */
 import type { Readable } from 'node:stream';
+import type { ChildReport } from '@cl-server/contract';
 import type { Logger } from '@cl-server/runtime/program';
 import { Child, type ChildSpec, type ReadyInfo, type Timing } from './child.js';
 import type { Output } from './output.js';
@@ -10,8 +11,8 @@ import type { Output } from './output.js';
 export interface SupervisorOptions {
   readonly output: Output;
   readonly logger: Logger;
-  /** A child crashed too often: the platform cannot go on. */
-  readonly gaveUp: (reason: string) => void;
+  /** Called after each change with the state of all children. */
+  readonly changed?: (children: readonly ChildReport[]) => void;
   readonly timing?: Timing;
 }
 
@@ -25,10 +26,10 @@ export class Supervisor {
   }
 
   #childOf(spec: ChildSpec): Child {
-    const { output, logger, gaveUp, timing } = this.#options;
+    const { output, logger, changed, timing } = this.#options;
     const events = {
       output: (stream: Readable, kind: 'stdout' | 'stderr') => output.follow(spec.name, stream, kind),
-      gaveUp,
+      changed: () => changed?.(this.#stages.flat().map(({ report }) => report)),
     };
     return new Child(spec, events, logger, timing);
   }

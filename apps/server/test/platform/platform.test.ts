@@ -83,6 +83,34 @@ describe('a running platform', () => {
     },
   );
 
+  it('goes on without a service that crashes again and again, and says so in the log, by status and by doctor', async () => {
+    const { launcher, urls, dir } = platform;
+    const names = ['cl-broker', 'store', 'compute-server', 'compute-worker', 'm-insight-worker'];
+    const pids = () => names.map((name) => launcher.childPid(name));
+    const before = pids();
+    const args = ['auth', 'store', 'compute', 'mqtt'].flatMap((name) => [
+      `--${name}-port`,
+      new URL(urls[name as keyof typeof urls]).port,
+    ]);
+    await eventually(
+      () => {
+        if (launcher.childPid('auth-server') !== undefined) launcher.kill('auth-server');
+        return launcher.stdout.includes('CRASH LOOP: auth');
+      },
+      { within: 60_000, what: 'the report of the crash loop' },
+    );
+    const [status, doctor] = await Promise.all(
+      ['status', 'doctor'].map((command) => new Launcher([command, '--data-dir', dir.path, ...args]).ended),
+    );
+    expect(status?.code).toBe(1);
+    expect(status?.stdout).toMatch(/auth .*crash loop: crashed \d+ times in a row, last by SIGKILL/);
+    expect(status?.stderr).toBe('cl-server: not ready: auth\n');
+    expect(doctor?.stdout).toMatch(/FAULT +│ process auth .*run_logs\/auth\.log .*crash loop/);
+    expect((await fetch(`${urls.store}/livez`)).status).toBe(200);
+    expect(pids()).toEqual(before);
+    await eventually(async () => (await fetch(`${urls.auth}/readyz`)).ok, { within: 60_000, what: 'auth again' });
+  });
+
   it('completes the job that was running when its worker was killed', async () => {
     const token = await platform.token();
     const goOn = path.join(platform.dir.path, 'go-on');

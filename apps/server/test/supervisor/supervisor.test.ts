@@ -1,10 +1,11 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { ChildReport } from '@cl-server/contract';
 import { silentLogger } from '@cl-server/runtime';
 import { eventually, type TempDir, tempDir } from '@cl-server/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Child, type ChildSpec, DEFAULT_TIMING } from '../../src/supervisor/child.js';
+import { Child, type ChildSpec, DEFAULT_TIMING, type Timing } from '../../src/supervisor/child.js';
 import { Output } from '../../src/supervisor/output.js';
 import { Supervisor } from '../../src/supervisor/supervisor.js';
 
@@ -44,14 +45,13 @@ afterEach(() => {
   dir.remove();
 });
 
-const start = (gaveUp: (reason: string) => void = () => undefined): Supervisor =>
-  new Supervisor({ output, logger: silentLogger(), gaveUp, timing });
-const child = (given: ChildSpec, gaveUp: (reason: string) => void = () => undefined): Child =>
+const start = (): Supervisor => new Supervisor({ output, logger: silentLogger(), timing });
+const child = (given: ChildSpec, more: Partial<Timing> = {}): Child =>
   new Child(
     given,
-    { output: (stream, kind) => output.follow(given.name, stream, kind), gaveUp },
-    silentLogger(),
-    timing,
+    { output: (stream, kind) => output.follow(given.name, stream, kind), changed: () => undefined },
+    output.logger('cl-server', 'info'),
+    { ...timing, ...more },
   );
 
 describe('stages', () => {
@@ -122,12 +122,33 @@ describe('a child', () => {
     expect(one.state).toBe('stopped');
   });
 
-  it('that crashes too often in a row is given up, with the reason', async () => {
-    const reason = await new Promise<string>((resolve, reject) => {
-      const one = child(spec('one', 'crashing'), resolve);
-      one.start().catch(reject);
+  it('that crashes again and again is reported as a crash loop and started again for ever, and the others go on', async () => {
+    let reports: readonly ChildReport[] = [];
+    const supervisor = new Supervisor({
+      output,
+      logger: output.logger('cl-server', 'info'),
+      changed: (children) => (reports = children),
+      timing,
     });
-    expect(reason).toBe(`one crashed ${timing.maxCrashes} times in a row, last by exit code 7`);
+    await supervisor.start([[spec('good'), spec('bad', 'crashing')]]);
+    const report = (name: string) => reports.find((one) => one.name === name);
+    const before = report('good')?.pid;
+    await eventually(() => Number(report('bad')?.crashes) > timing.loopAfter + 3, { within: 20_000 });
+    expect(report('bad')).toMatchObject({ crash_loop: true, last_exit: 'exit code 7' });
+    expect(report('good')).toMatchObject({ state: 'ready', pid: before, crashes: 0, crash_loop: false });
+    expect(terminal).toMatch(/CRASH LOOP: bad crashed 5 times in a row, last by exit code 7; it is started again in/);
+    await supervisor.drain();
+    expect(reports.map(({ state }) => state)).toEqual(['stopped', 'stopped']);
+  });
+
+  it('that runs for a while after crashes starts counting from zero', async () => {
+    const one = child(spec('one'), { loopAfter: 1, proven: 50 });
+    await one.start();
+    kill(one);
+    await eventually(() => one.report.crash_loop);
+    await eventually(() => one.report.crashes === 0 && one.state === 'ready', { within: 5_000 });
+    expect(terminal).toContain('one is stable again');
+    await one.drain();
   });
 
   it('that ignores its drain is killed at the deadline', async () => {
@@ -138,22 +159,22 @@ describe('a child', () => {
     expect(pid !== undefined && isAlive(pid)).toBe(false);
   });
 
-  it('that is never ready is killed at the start deadline', async () => {
-    const one = new Child(
-      { ...spec('silent'), script: silent },
-      { output: () => undefined, gaveUp: () => undefined },
-      silentLogger(),
-      { ...timing, startDeadline: 100 },
-    );
+  it('that shows no sign of life while it starts is killed, and the reason is told', async () => {
+    const one = child({ ...spec('silent'), script: silent }, { silence: 1_000 });
     await expect(one.start()).rejects.toThrow('silent did not start (SIGKILL)');
+    expect(terminal).toContain('silent hangs while it starts: no sign of life for 1 s; it is killed');
+  });
+
+  it.each(['slow', 'busy'])('that is %s to start and shows life is waited for, beyond any deadline', async (mode) => {
+    const one = child(spec(mode, mode), { silence: 1_000, tellAfter: 500 });
+    await one.start();
+    expect(terminal).toMatch(new RegExp(`${mode} is still starting after \\d+ s, and shows life`));
+    expect(terminal).not.toContain('hangs');
+    await one.drain();
   });
 
   it('drained while it waits to be started again stays down', async () => {
-    const one = new Child(spec('one'), { output: () => undefined, gaveUp: () => undefined }, silentLogger(), {
-      ...timing,
-      firstBackOff: 60_000,
-      maxBackOff: 60_000,
-    });
+    const one = child(spec('one'), { firstBackOff: 60_000, maxBackOff: 60_000 });
     await one.start();
     kill(one);
     await eventually(() => one.state === 'crashed');

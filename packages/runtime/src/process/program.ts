@@ -19,6 +19,10 @@ export interface ReadyMessage {
   readonly type: 'ready';
   readonly info: Readonly<Record<string, unknown>>;
 }
+/** While it starts: its event loop turns, so that a slow start is not taken for one that hangs. */
+export interface AliveMessage {
+  readonly type: 'alive';
+}
 export interface DrainMessage {
   readonly type: 'drain';
 }
@@ -119,6 +123,10 @@ export async function runProgram(options: ProgramOptions): Promise<void> {
     process.on('disconnect', () => process.exit(1));
     if (!process.connected) process.exit(1); // the supervisor went while this program was being loaded
   }
+  const heart = supervised
+    ? setInterval(() => process.send?.({ type: 'alive' } satisfies AliveMessage), 1_000)
+    : undefined;
+  heart?.unref();
   process.on('uncaughtException', (error) => process.exit(explain(name, error)));
   process.on('unhandledRejection', (error) => process.exit(explain(name, error)));
 
@@ -129,6 +137,7 @@ export async function runProgram(options: ProgramOptions): Promise<void> {
     if (draining) return; // it was broken off; the drain ends the process
     process.exit(explain(name, error));
   }
+  clearInterval(heart);
   if (!running) process.exit(0);
   process.send?.({ type: 'ready', info: running.info ?? {} } satisfies ReadyMessage);
 }
