@@ -20,15 +20,52 @@ export interface Told {
   readonly json: any;
 }
 
+export interface ProgramsOptions {
+  /** Options of Node, e.g. a limit of its heap. */
+  readonly execArgv?: readonly string[];
+  /** Settings beside those that all tests have. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 export class Programs {
   readonly #dir: TempDir = tempDir('cl-programs-');
   readonly #urls = new Map<Service, string>();
-  readonly #children: ChildProcess[] = [];
+  readonly #children = new Map<Service, ChildProcess>();
+  readonly #options: ProgramsOptions;
 
-  static async start(): Promise<Programs> {
-    const programs = new Programs();
+  private constructor(options: ProgramsOptions) {
+    this.#options = options;
+  }
+
+  static async start(options: ProgramsOptions = {}): Promise<Programs> {
+    const programs = new Programs(options);
     for (const service of ['auth', 'store', 'compute'] as const) await programs.#run(service);
     return programs;
+  }
+
+  get dataDir(): string {
+    return this.#dir.path;
+  }
+
+  url(service: Service): string {
+    const url = this.#urls.get(service);
+    if (url === undefined) throw new Error(`${service} does not run`);
+    return url;
+  }
+
+  port(service: Service): number {
+    return Number(new URL(this.url(service)).port);
+  }
+
+  pid(service: Service): number {
+    const pid = this.#children.get(service)?.pid;
+    if (pid === undefined) throw new Error(`${service} does not run`);
+    return pid;
+  }
+
+  /** Whether every service is still the process that was started. */
+  get allAlive(): boolean {
+    return [...this.#children.values()].every(({ exitCode, signalCode }) => exitCode === null && signalCode === null);
   }
 
   get #env(): NodeJS.ProcessEnv {
@@ -40,13 +77,17 @@ export class Programs {
       BROADCAST_TYPE: 'none',
       LOG_LEVEL: process.env.CL_TEST_LOG ?? 'critical',
       ...(authUrl !== undefined && { AUTH_URL: authUrl }),
+      ...this.#options.env,
     };
   }
 
   async #run(service: Service): Promise<void> {
-    const options = { env: this.#env, execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] as const };
-    const child = fork(bin(service), ['--port=0'], { ...options, stdio: [...options.stdio] });
-    this.#children.push(child);
+    const child = fork(bin(service), ['--port=0'], {
+      env: this.#env,
+      execArgv: [...(this.#options.execArgv ?? [])],
+      stdio: ['ignore', process.env.CL_TEST_LOG === undefined ? 'ignore' : 'inherit', 'inherit', 'ipc'],
+    });
+    this.#children.set(service, child);
     const [message] = (await Promise.race([
       once(child, 'message'),
       once(child, 'exit').then(([code]) => Promise.reject(new Error(`${service} ended with ${code}`))),
@@ -72,7 +113,7 @@ export class Programs {
 
   async ask(service: Service, request: string, token?: string, form?: Record<string, string>): Promise<Told> {
     const [method = '', where = ''] = request.split(' ');
-    const answer = await fetch(`${this.#urls.get(service)}${where}`, {
+    const answer = await fetch(`${this.url(service)}${where}`, {
       method,
       ...(token !== undefined && { headers: { authorization: `Bearer ${token}` } }),
       ...(form && { body: new URLSearchParams(form) }),
@@ -89,7 +130,7 @@ export class Programs {
 
   async stop(): Promise<void> {
     await Promise.all(
-      this.#children.map(async (child) => {
+      [...this.#children.values()].map(async (child) => {
         if (child.exitCode !== null || child.signalCode !== null) return;
         child.kill('SIGKILL');
         await once(child, 'exit');

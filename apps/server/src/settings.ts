@@ -2,6 +2,7 @@
 import os from 'node:os';
 import { PORTS } from '@cl-server/contract/constants';
 import {
+  allowedHostsSetting,
   asInt,
   asPort,
   asText,
@@ -36,6 +37,7 @@ const portOf = (service: 'auth' | 'store' | 'compute') =>
 export const launcherSettings = {
   dataDir: dataDirSetting,
   host: hostSetting,
+  allowedHosts: allowedHostsSetting,
   authPort: portOf('auth'),
   storePort: portOf('store'),
   computePort: portOf('compute'),

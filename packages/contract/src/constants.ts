@@ -82,6 +82,7 @@ export const CODE_OF_STATUS: Readonly<Record<number, string>> = {
   413: 'too_large',
   415: 'unsupported_media_type',
   416: 'range_not_satisfiable',
+  421: 'misdirected',
   422: 'validation',
   429: 'too_many_requests',
   431: 'headers_too_large',

@@ -1,5 +1,7 @@
 import {
-  type corsSetting,
+  type hostSetting,
+  httpOptions,
+  type httpSettings,
   type jobServiceSettings,
   jobStatusWanted,
   type mqttSettings,
@@ -15,9 +17,10 @@ const MISSED_BEATS = 3;
 type JobServiceValues = Values<
   typeof jobServiceSettings &
     typeof mqttSettings &
+    typeof httpSettings &
     Pick<typeof uploadSettings, 'maxUploadBytes'> & {
       readonly noAuth: typeof noAuthSetting;
-      readonly corsOrigins: typeof corsSetting;
+      readonly host: typeof hostSetting;
     }
 >;
 
@@ -30,7 +33,7 @@ type FromSettings = Pick<
   | 'workersTopic'
   | 'workerMaxAge'
   | 'jobStatusTopic'
-  | 'corsOrigins'
+  | 'http'
 >;
 
 /** What a program's settings say of a service that takes jobs. */
@@ -42,5 +45,5 @@ export const jobServiceFromSettings = (settings: JobServiceValues): FromSettings
   workersTopic: settings.capabilityTopicPrefix,
   workerMaxAge: (settings.capabilityCacheTimeout ?? MISSED_BEATS * settings.mqttHeartbeatInterval) * 1000,
   jobStatusTopic: jobStatusWanted(settings),
-  corsOrigins: settings.corsOrigins,
+  http: httpOptions(settings),
 });

@@ -1,7 +1,7 @@
 /** What every service that takes jobs is made of: the engine, who may, who runs them, and the job endpoints. */
 import { type AnyEndpoint, jobEndpoints } from '@cl-server/contract';
 import { type JobEngine, type JobEngineOptions, openJobs } from '@cl-server/jobs';
-import type { Broadcaster, Logger, ReadinessCheck, TokenVerifier } from '@cl-server/runtime';
+import type { Broadcaster, HttpOptions, Logger, ReadinessCheck, TokenVerifier } from '@cl-server/runtime';
 import type { Tasks } from './endpoints.js';
 import { GuestMode } from './guest-mode.js';
 import { LiveWorkers } from './live-workers.js';
@@ -26,7 +26,8 @@ export interface JobServiceOptions {
   /** Milliseconds without a beat after which a worker counts as gone. */
   readonly workerMaxAge: number;
   readonly jobStatusTopic?: boolean;
-  readonly corsOrigins?: readonly string[];
+  /** Who may call over HTTP, and how. */
+  readonly http?: HttpOptions;
   /** Further things that the service needs, by name. */
   readonly checks?: Readonly<Record<string, ReadinessCheck>>;
   /** Tests set it: an answer that does not fit its schema is then a 500. */

@@ -1,7 +1,7 @@
 /** This worker's own numbers for Prometheus; the compute service has those of the queue. */
 import http from 'node:http';
 import type { JobMetrics } from '@cl-server/jobs';
-import { Counter, createMetrics, Gauge, Histogram, type MetricsRegistry } from '@cl-server/runtime';
+import { AllowedHosts, Counter, createMetrics, Gauge, Histogram, type MetricsRegistry } from '@cl-server/runtime';
 import type { Slots } from './engine/slots.js';
 
 /** Seconds, from a thumbnail to a film. */
@@ -57,7 +57,12 @@ export const workerMetrics = (): MetricsRegistry => createMetrics('worker');
 
 /** Serves `/metrics` on loopback. @returns a function that ends it */
 export async function serveMetrics(registry: MetricsRegistry, port: number): Promise<() => Promise<void>> {
+  const hosts = new AllowedHosts();
   const server = http.createServer((request, response) => {
+    if (!hosts.accepts(request.headers.host ?? '')) {
+      response.writeHead(421).end();
+      return;
+    }
     if (request.method !== 'GET' || request.url !== '/metrics') {
       response.writeHead(404).end();
       return;

@@ -5,6 +5,7 @@ import os from 'node:os';
 import {
   configFolder,
   createLogger,
+  httpOptions,
   isLoopback,
   loadConfig,
   messageOf,
@@ -113,8 +114,7 @@ async function serve(
     databaseUrl: authDatabaseUrl(values, dataDir),
     migrate: values.migrate && !values.noMigrate,
     tokenLifetime: values.tokenExpireMinutes * 60,
-    ...(values.trustProxy !== undefined && { trustProxy: values.trustProxy }),
-    ...(values.corsOrigins !== undefined && { corsOrigins: values.corsOrigins }),
+    http: httpOptions(values),
     logger,
   });
   try {

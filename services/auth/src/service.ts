@@ -10,6 +10,7 @@ import {
   createAuthorizer,
   createMetrics,
   databaseAnswers,
+  type HttpOptions,
   type Logger,
   migrate,
   openDatabase,
@@ -52,8 +53,8 @@ export interface AuthServiceOptions {
   readonly tokenLifetime?: number;
   /** log2 of bcrypt's rounds. */
   readonly passwordCost?: number;
-  readonly trustProxy?: boolean | string;
-  readonly corsOrigins?: readonly string[];
+  /** Who may call over HTTP, and how. */
+  readonly http?: HttpOptions;
   /** Milliseconds between two looks at the key files. */
   readonly keyWatchInterval?: number;
   readonly now?: () => number;
@@ -127,8 +128,7 @@ async function assemble(options: AuthServiceOptions, database: AuthDatabase): Pr
     logger,
     metrics,
     checks: { database: () => databaseAnswers(database), keys: () => keys.ready() },
-    ...(options.corsOrigins && { corsOrigins: options.corsOrigins }),
-    trustProxy: options.trustProxy ?? false,
+    ...options.http,
     checkResponses: options.checkResponses ?? false,
   });
   const login = new Login({

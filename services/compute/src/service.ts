@@ -57,7 +57,7 @@ export async function createComputeService(options: ComputeOptions): Promise<Com
       ...options.checks,
     },
     checkResponses: options.checkResponses ?? false,
-    ...(options.corsOrigins && { corsOrigins: options.corsOrigins }),
+    ...options.http,
   });
   serveInfo(app, { guestMode, workers, noAuth });
   jobService.api.serve(app);

@@ -1,10 +1,10 @@
 /** Settings of `compute-server`. */
 import {
-  corsSetting,
   dataDirSetting,
   debugSetting,
   folderSettings,
   hostSetting,
+  httpSettings,
   jobDatabaseSettings,
   jobServiceSettings,
   keySettings,
@@ -41,5 +41,5 @@ export const computeSettings = {
   ...mqttSettings,
   ...jobServiceSettings,
   ...uploadSettings,
-  corsOrigins: corsSetting,
+  ...httpSettings,
 } as const satisfies Settings;

@@ -173,7 +173,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
       ...options.checks,
     },
     checkResponses: options.checkResponses ?? false,
-    ...(options.corsOrigins && { corsOrigins: options.corsOrigins }),
+    ...options.http,
   });
   const userOf: UserOf = (claims) => (noAuth ? null : (claims?.id ?? null));
   serveEntities(app, { entities, reader, lister, userOf });

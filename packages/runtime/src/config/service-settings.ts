@@ -1,5 +1,6 @@
 /** Settings of programs that answer HTTP. */
 import { PORTS } from '@cl-server/contract/constants';
+import { asHostNames } from '../http/allowed-hosts.js';
 import { asBool, asList, asNonEmpty, asPort, asUrl } from './setting.js';
 
 export const hostSetting = {
@@ -45,6 +46,27 @@ export const corsSetting = {
   parse: asList,
   default: [] as readonly string[],
   help: 'Web pages that may call this service, as origins, comma-separated; * for all',
+} as const;
+
+export const allowedHostsSetting = {
+  env: 'ALLOWED_HOSTS',
+  flag: 'allowed-hosts',
+  parse: asHostNames,
+  default: [] as readonly string[],
+  help: 'Further names by which this server is addressed, comma-separated; .example.org for all names below; * for any',
+} as const;
+
+export const trustProxySetting = {
+  env: 'TRUST_PROXY',
+  parse: asNonEmpty,
+  help: 'Addresses of reverse proxies whose X-Forwarded-For is believed, comma-separated',
+} as const;
+
+/** What every HTTP service is told about the programs that call it. */
+export const httpSettings = {
+  corsOrigins: corsSetting,
+  allowedHosts: allowedHostsSetting,
+  trustProxy: trustProxySetting,
 } as const;
 
 export const serviceUrlSettings = {

@@ -11,8 +11,10 @@ import { HttpError, messageOf } from '../errors.js';
 import { load } from '../lazy.js';
 import type { Logger } from '../logging/logger.js';
 import type { Authorize } from '../tokens/guard.js';
+import { guardCallers } from './callers.js';
 import { serveDocuments } from './documents.js';
 import { addHandler, type Handler, type RouteOptions } from './handler.js';
+import type { HttpOptions } from './http-options.js';
 import { type HttpMetrics, httpMetrics, type MetricsRegistry } from './metrics.js';
 import { methodsAt } from './path.js';
 import { refuseUnparsed } from './unparsed.js';
@@ -20,7 +22,7 @@ import { storageFault, type UploadOptions } from './upload.js';
 
 export type ReadinessCheck = () => boolean | Promise<boolean>;
 
-export interface AppOptions {
+export interface AppOptions extends HttpOptions {
   readonly info: ApiInfo;
   /** The service's own endpoints; health and metrics are added. */
   readonly endpoints: readonly AnyEndpoint[];
@@ -31,9 +33,6 @@ export interface AppOptions {
   readonly checks?: Readonly<Record<string, ReadinessCheck>>;
   /** Where files go; needed if any endpoint takes files. */
   readonly uploads?: UploadOptions;
-  readonly corsOrigins?: readonly string[];
-  /** Addresses of reverse proxies whose X-Forwarded-For is believed; true for any. */
-  readonly trustProxy?: boolean | string;
   /** Tests set it: an answer that does not fit its schema is then a 500. */
   readonly checkResponses?: boolean;
 }
@@ -77,6 +76,7 @@ export function createApp(options: AppOptions): App {
   }) as unknown as FastifyInstance;
 
   prepareBodies(fastify);
+  guardCallers(fastify, options);
   observe(fastify, logger, httpMetrics(metrics));
   fastify.setErrorHandler((error, request, reply) => answerError(error, request, reply, logger));
   fastify.setNotFoundHandler((request, reply) => answerNotFound(endpoints, request, reply));

@@ -1,0 +1,115 @@
+/**
+ * The names by which a server may be addressed, and the web pages that may change something on it.
+ *
+ * A page of a stranger reaches a server on a private address by giving its own name that address (DNS rebinding). The
+ * browser then sends the page's name as `Host`, so a server that answers only to its own names is out of reach. An IP
+ * address cannot be rebound and is always accepted.
+ *
+ * To use it on another listener: make one `AllowedHosts` at start from the setting `ALLOWED_HOSTS` (`allowedHostsSetting`),
+ * refuse a request whose `Host` header `accepts` denies, and a request (or a WebSocket upgrade) that carries an `Origin`
+ * which `acceptsOrigin` denies. A request without `Origin` comes from a program and passes.
+ */
+import { isIPv4, isIPv6 } from 'node:net';
+import os from 'node:os';
+
+/** Longest DNS name, a port and brackets. */
+const MAX_HOST = 270;
+/** Longest `Origin` that is read: a scheme, `://`, a host and a port. */
+const MAX_ORIGIN = MAX_HOST + 40;
+
+/** A name without port, brackets, trailing dot and upper case; undefined for what is no name at all. */
+export function hostNameOf(header: string): string | undefined {
+  if (header.length > MAX_HOST) return undefined;
+  const match = /^(\[[0-9a-f:.]+\]|[^:[\]\s/@?#\\]+)(?::\d{1,5})?$/i.exec(header);
+  const name = match?.[1]?.toLowerCase();
+  if (name === undefined) return undefined;
+  return name.endsWith('.') ? name.slice(0, -1) : name;
+}
+
+const isAddress = (name: string): boolean => isIPv4(name) || (name.startsWith('[') && isIPv6(name.slice(1, -1)));
+
+/** The names that this machine has by itself: its host name, the first label of it, and that label in mDNS. */
+export function ownHostNames(hostname: string = os.hostname()): readonly string[] {
+  const full = hostname.toLowerCase().replace(/\.$/, '');
+  const [label = ''] = full.split('.');
+  return label === '' ? [] : [full, label, `${label}.local`];
+}
+
+export interface AllowedHostsOptions {
+  /** Further names. `.example.org` stands for every name below example.org, `*` for every name. */
+  readonly names?: readonly string[];
+  /** Web origins whose pages may call the server, as `CORS_ORIGINS` has them; `*` for all. */
+  readonly origins?: readonly string[];
+  /** Default: the machine's own. */
+  readonly ownNames?: readonly string[];
+}
+
+export class AllowedHosts {
+  readonly #names: ReadonlySet<string>;
+  readonly #configured: ReadonlySet<string>;
+  readonly #suffixes: readonly string[];
+  readonly #all: boolean;
+  readonly #origins: ReadonlySet<string>;
+  readonly #allOrigins: boolean;
+
+  constructor({ names = [], origins = [], ownNames = ownHostNames() }: AllowedHostsOptions = {}) {
+    const given = names.map((name) => name.toLowerCase().replace(/\.$/, ''));
+    this.#all = given.includes('*');
+    this.#suffixes = given.filter((name) => name.startsWith('.'));
+    this.#configured = new Set(given.filter((name) => !name.startsWith('.')));
+    this.#names = new Set(['localhost', ...ownNames, ...this.#configured]);
+    this.#allOrigins = origins.includes('*');
+    this.#origins = new Set(origins.map((origin) => origin.toLowerCase().replace(/\/$/, '')));
+  }
+
+  /** Whether a `Host` header names this server. Its port does not matter: proxies and port forwards change it. */
+  accepts(header: string): boolean {
+    if (this.#all) return true;
+    const name = hostNameOf(header);
+    return name !== undefined && (isAddress(name) || this.#names.has(name) || this.#isBelow(name));
+  }
+
+  /**
+   * Whether a page of an `Origin` may change something here, or open a WebSocket: a page of the same host and port, a page
+   * of `CORS_ORIGINS`, or a page under one of the configured names (a reverse proxy may have replaced the `Host`).
+   * @param host the request's own `Host` header
+   */
+  acceptsOrigin(origin: string, host: string | undefined): boolean {
+    if (this.#allOrigins) return true;
+    if (origin.length > MAX_ORIGIN) return false;
+    const written = origin.toLowerCase();
+    if (this.#origins.has(written)) return true;
+    const match = /^https?:\/\/([^/]+)$/.exec(written);
+    if (!match?.[1]) return false;
+    if (host !== undefined && sameHost(match[1], host.toLowerCase(), written.startsWith('https'))) return true;
+    const name = hostNameOf(match[1]);
+    return name !== undefined && (this.#configured.has(name) || this.#isBelow(name));
+  }
+
+  #isBelow(name: string): boolean {
+    return this.#suffixes.some((suffix) => name.endsWith(suffix));
+  }
+}
+
+/** Compares two authorities, a default port being as good as none. */
+function sameHost(one: string, other: string, secure: boolean): boolean {
+  const plain = (text: string): string => {
+    const port = secure ? ':443' : ':80';
+    return text.endsWith(port) ? text.slice(0, -port.length) : text;
+  };
+  return plain(one) === plain(other);
+}
+
+/** Reads `ALLOWED_HOSTS`: names, comma-separated; no schemes, ports or paths. @throws Error that says what is expected */
+export function asHostNames(text: string): readonly string[] {
+  const names = text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+  for (const name of names)
+    if (!/^(\*|\.?[a-z0-9_][a-z0-9_.-]{0,252})$/i.test(name))
+      throw new Error(
+        `expected host names without scheme and port, such as photos.example.org (other scripts as xn--…), or *; found "${name}"`,
+      );
+  return names;
+}

@@ -1,0 +1,23 @@
+/** What an HTTP server is told about the programs and pages that call it. */
+import { isIP } from 'node:net';
+import type { httpSettings } from '../config/service-settings.js';
+import type { Values } from '../config/setting.js';
+
+export interface HttpOptions {
+  /** Web origins whose pages may call the server; `*` for all. */
+  readonly corsOrigins?: readonly string[];
+  /** Names by which the server is addressed, beside `localhost`, addresses and the machine's own names; `*` for any. */
+  readonly allowedHosts?: readonly string[];
+  /** Addresses of reverse proxies whose X-Forwarded-For is believed; true for any. */
+  readonly trustProxy?: boolean | string;
+}
+
+/** From a program's settings. A name to listen on is a name to be addressed by. */
+export function httpOptions(settings: Values<typeof httpSettings> & { readonly host: string }): HttpOptions {
+  const { host, allowedHosts, corsOrigins, trustProxy } = settings;
+  return {
+    corsOrigins,
+    allowedHosts: isIP(host) === 0 ? [...allowedHosts, host] : allowedHosts,
+    ...(trustProxy !== undefined && { trustProxy }),
+  };
+}
