@@ -4,7 +4,7 @@ import path from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
-const { root } = workerData;
+const { root, maxFiles, maxBytes } = workerData;
 
 function sync(file) {
   const handle = fs.openSync(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
@@ -15,10 +15,37 @@ function sync(file) {
   }
 }
 
-/** A folder's whole content, and the folders above it up to the root. Links and pipes are left alone. */
+/** A result that is not to be kept, said in words for its owner. */
+const refused = (message) => Object.assign(new Error(message), { code: 'RESULT_REFUSED' });
+
+/**
+ * Everything below a folder. A result is a file that the task wrote: a link, hard or symbolic, could show a file of the
+ * server, and a pipe would hold up its reader.
+ */
+function checked(folder) {
+  const files = [];
+  let bytes = 0;
+  const open = fs.opendirSync(folder, { recursive: true });
+  try {
+    for (let entry = open.readSync(); entry !== null; entry = open.readSync()) {
+      const file = path.join(entry.parentPath, entry.name);
+      files.push(file);
+      if (files.length > maxFiles) throw refused(`The task made more than ${maxFiles} files`);
+      const stat = fs.lstatSync(file);
+      if (stat.isDirectory()) continue;
+      if (!stat.isFile() || stat.nlink > 1) throw refused('The task left a link or a special file among its results');
+      bytes += stat.size;
+      if (bytes > maxBytes) throw refused(`The results of the task are larger than ${maxBytes} bytes`);
+    }
+  } finally {
+    open.closeSync();
+  }
+  return files;
+}
+
+/** A folder's whole content, and the folders above it up to the root. */
 function seal(folder) {
-  for (const entry of fs.readdirSync(folder, { withFileTypes: true, recursive: true }))
-    if (entry.isFile() || entry.isDirectory()) sync(path.join(entry.parentPath, entry.name));
+  for (const file of checked(folder)) sync(file);
   for (let at = folder; at !== root && at !== path.dirname(at); at = path.dirname(at)) sync(at);
 }
 

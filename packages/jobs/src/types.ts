@@ -257,7 +257,10 @@ export interface JobStorage {
   save(jobId: string, relativePath: string, source: FileSource): Promise<SavedFile>;
   /** Absolute path in the attempt's folder, its parents made. `output/a.json`, `faces/1.png`. @throws HttpError 403 */
   allocatePath(jobId: string, attempt: number, relativePath: string): Promise<string>;
-  /** Makes an attempt's files durable; before `complete`. */
+  /**
+   * Makes an attempt's files durable; before `complete`.
+   * @throws HttpError 400 `result_refused` for links, special files, and too many or too large ones
+   */
   seal(jobId: string, attempt: number): Promise<void>;
   /** Removes an attempt's folder, e.g. after a failure. */
   removeAttempt(jobId: string, attempt: number): Promise<void>;

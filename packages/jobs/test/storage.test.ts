@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -64,6 +65,28 @@ describe('job files', () => {
     expect(await read(JOB, 'faces/0.png')).toBe('face');
     await expect(read({ ...JOB, committed_attempt: null }, 'output/a.json')).rejects.toMatchObject({ status: 404 });
     await expect(read(JOB, 'attempts/1/output/a.json')).rejects.toMatchObject({ status: 404 });
+  });
+
+  it.each<[string, (home: string) => void]>([
+    ['a hard link', (home) => fs.linkSync(path.join(dir.path, 'key.pem'), path.join(home, 'output/key'))],
+    ['a symbolic link', (home) => fs.symlinkSync(path.join(dir.path, 'key.pem'), path.join(home, 'output/key'))],
+    ['a symbolic link to a folder', (home) => fs.symlinkSync(dir.path, path.join(home, 'output/all'))],
+    ['a pipe', (home) => void execFileSync('mkfifo', [path.join(home, 'output/pipe')])],
+    [
+      'too many files',
+      (home) => {
+        for (const n of [1, 2, 3, 4]) fs.writeFileSync(path.join(home, `output/${n}`), '');
+      },
+    ],
+    ['too many bytes', (home) => fs.writeFileSync(path.join(home, 'output/big'), 'x'.repeat(101))],
+  ])('with %s are refused at sealing', async (_what, spoil) => {
+    fs.writeFileSync(path.join(dir.path, 'key.pem'), 'secret');
+    const small = new LocalJobStorage(path.join(dir.path, 'small'), { maxFiles: 4, maxBytes: 100 });
+    const job = { ...JOB, job_id: 'job-small' };
+    fs.writeFileSync(await small.allocatePath(job.job_id, 1, 'output/a'), 'x');
+    await small.seal(job.job_id, 1);
+    spoil(path.join(small.root, job.job_id, 'attempts/1'));
+    await expect(small.seal(job.job_id, 1)).rejects.toMatchObject({ status: 400, code: 'result_refused' });
   });
 
   it('are sealed many at once, and one whose folder leads elsewhere fails alone', async () => {

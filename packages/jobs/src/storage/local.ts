@@ -8,9 +8,12 @@ import { isJobId } from '../id.js';
 import type { FileSource, FilesOf, JobStorage, OpenFile, SavedFile } from '../types.js';
 import { hashFile, sync, syncUpwards, treeSize, type Written, writeHashed } from './durable.js';
 import { errorCode, fileMissing, isMissing, isWithin, JobPaths, segmentsOf, traversal } from './paths.js';
-import { SealThread } from './seal-thread.js';
+import { type SealLimits, SealThread } from './seal-thread.js';
 
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
+
+/** A stream of ten hours in nine variants has 160,000 segments. */
+const RESULT_LIMITS: SealLimits = { maxFiles: 250_000, maxBytes: 64 * 1024 ** 3 };
 
 /** Job files in a folder of this machine. Folders beginning with a dot are the storage's own. */
 export class LocalJobStorage implements JobStorage {
@@ -20,12 +23,12 @@ export class LocalJobStorage implements JobStorage {
   readonly #paths: JobPaths;
   readonly #sealing: SealThread;
 
-  constructor(root: string) {
+  constructor(root: string, limits: SealLimits = RESULT_LIMITS) {
     this.root = path.resolve(root);
     this.uploads = path.join(this.root, '.uploads');
     this.#trash = path.join(this.root, '.trash');
     this.#paths = new JobPaths(this.root);
-    this.#sealing = new SealThread(this.root);
+    this.#sealing = new SealThread(this.root, limits);
     for (const folder of [this.uploads, this.#trash]) fs.mkdirSync(folder, { recursive: true, mode: 0o750 });
   }
 
@@ -103,6 +106,7 @@ export class LocalJobStorage implements JobStorage {
       if (!fs.statSync(folder, { throwIfNoEntry: false })) return; // most tasks without files end here, quickly
       await this.#sealing.seal(folder);
     } catch (error) {
+      if (errorCode(error) === 'RESULT_REFUSED') throw badRequest((error as Error).message, { code: 'result_refused' });
       if (!isMissing(error)) throw storageFault(error);
     }
   }

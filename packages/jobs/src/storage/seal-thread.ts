@@ -5,6 +5,13 @@ import { Gathering } from '@cl-server/runtime';
 const PROGRAM = new URL('../../bin/seal-worker.js', import.meta.url);
 const MOST_AT_ONCE = 50;
 
+/** What the results of one attempt may be. */
+export interface SealLimits {
+  /** Files and folders. */
+  readonly maxFiles: number;
+  readonly maxBytes: number;
+}
+
 /** What went wrong with a folder, if anything did. */
 type Fault = { readonly code?: string; readonly message: string } | null;
 
@@ -13,17 +20,23 @@ export class SealThread {
   readonly #gathering = new Gathering<string, Fault>((folders) => this.#ask(folders), MOST_AT_ONCE);
   #worker: Worker | undefined;
 
-  /** @param root absolute; nothing above it is waited for */
-  constructor(private readonly root: string) {}
+  /**
+   * @param root absolute; nothing above it is waited for
+   * @param limits of one folder
+   */
+  constructor(
+    private readonly root: string,
+    private readonly limits: SealLimits,
+  ) {}
 
-  /** @throws Error with the code of the system call that failed */
+  /** @throws Error with the code of the system call that failed, or `RESULT_REFUSED` for what is no result */
   async seal(folder: string): Promise<void> {
     const fault = await this.#gathering.ask(folder);
     if (fault) throw Object.assign(new Error(fault.message), { code: fault.code });
   }
 
   async #ask(folders: readonly string[]): Promise<readonly Fault[]> {
-    this.#worker ??= new Worker(PROGRAM, { workerData: { root: this.root } });
+    this.#worker ??= new Worker(PROGRAM, { workerData: { root: this.root, ...this.limits } });
     const worker = this.#worker;
     worker.ref();
     try {

@@ -73,6 +73,8 @@ export class Verdicts {
     try {
       await storage.seal(job.job_id, number);
     } catch (error) {
+      if ((error as { code?: unknown }).code === 'result_refused')
+        return this.#fail(attempt, { code: 'task_failed', message: messageOf(error) });
       logger.error({ err: error, job_id: job.job_id }, 'results could not be stored');
       return this.#fail(attempt, { code: 'task_failed', message: 'The results could not be stored', retryable: true });
     }
