@@ -7,6 +7,7 @@ import path from 'node:path';
 import { Gathering } from '@cl-server/runtime/gathering';
 import { ExifTool, ExifToolTask } from 'exiftool-vendored';
 import { MediaError } from '../errors.js';
+import { refuseTextBomb } from '../image/png-texts.js';
 import { askVersion, exiftoolCommand, NOT_INSTALLED } from './command.js';
 import type { ExifReader, ExifReaderOptions, RawTags } from './reader.js';
 import { withoutServerFacts } from './server-facts.js';
@@ -39,10 +40,24 @@ const killed = (child: ChildProcess): Promise<void> =>
     if (child.exitCode !== null || child.signalCode !== null || !child.kill('SIGKILL')) resolve();
   });
 
+/** Bytes that exiftool may say to one command; ten times what a file full of tables gives. */
+const MAX_ANSWER = 32 * 1024 * 1024;
+
+/** Ends a process that says more to one command than is allowed; the end of each answer is a line with `{ready`. */
+function limitAnswers(child: ChildProcess): void {
+  let said = 0;
+  child.stdout?.on('data', (chunk: Buffer) => {
+    said = chunk.includes('{ready') ? 0 : said + chunk.length;
+    if (said > MAX_ANSWER) child.kill('SIGKILL');
+  });
+}
+
 async function start(tool: string | undefined): Promise<ChildProcess> {
   const [program = '', ...args] = await exiftoolCommand(tool);
   const env = { PATH: SEARCH, LANG: 'C' };
-  return spawn(program, [...args, '-stay_open', 'True', '-@', '-'], { stdio: 'pipe', env });
+  const child = spawn(program, [...args, '-stay_open', 'True', '-@', '-'], { stdio: 'pipe', env });
+  limitAnswers(child);
+  return child;
 }
 
 export function openExifTool(options: ExifReaderOptions): ExifReader {
@@ -116,6 +131,10 @@ export function openExifTool(options: ExifReaderOptions): ExifReader {
       waiting++;
       try {
         await ready();
+        await refuseTextBomb(file).catch((error: unknown) => {
+          if (error instanceof MediaError) throw error;
+          // That the file is gone exiftool says in its own words.
+        });
         const read =
           tags.length > 0
             ? await alone(file, ['-n', '-json', ...tags.map(tagArgument)])

@@ -92,50 +92,87 @@ function channel(mask: number): (pixel: number) => number {
   return (pixel) => Math.round((((pixel & mask) >>> shift) * 255) / most);
 }
 
-type Put = (x: number, y: number, red: number, green: number, blue: number, alpha: number) => void;
+/** Where a picture's pixels go: one 32-bit word each, in the order of rows as shown. */
+interface Canvas {
+  readonly pixels: Uint32Array;
+  /** Place of a row's first pixel. */
+  readonly row: (y: number) => number;
+}
 
-function readDirect(file: Buffer, { width, height, bits, offset, masks }: BmpHeader, put: Put): void {
+/** A pixel as a word whose bytes are red, green, blue, alpha on a machine of either byte order. */
+const packed = ((): ((red: number, green: number, blue: number, alpha: number) => number) => {
+  const bytes = new Uint8Array(4);
+  const word = new Uint32Array(bytes.buffer);
+  return (red, green, blue, alpha) => {
+    bytes[0] = red;
+    bytes[1] = green;
+    bytes[2] = blue;
+    bytes[3] = alpha;
+    return word[0] ?? 0;
+  };
+})();
+
+function readDirect(file: Buffer, { width, height, bits, offset, masks }: BmpHeader, { pixels, row }: Canvas): void {
   const bytes = bits / 8;
   const stride = Math.ceil((width * bytes) / 4) * 4;
   const [red, green, blue, alpha] = masks.map(channel);
   if (!red || !green || !blue || !alpha) throw new Error('a bitmap has four channels');
-  for (let y = 0; y < height; y++)
+  for (let y = 0; y < height; y++) {
+    let to = row(y);
     for (let x = 0, at = offset + y * stride; x < width; x++, at += bytes) {
-      if (bytes === 3) put(x, y, file[at + 2] ?? 0, file[at + 1] ?? 0, file[at] ?? 0, 255);
+      if (bytes === 3) pixels[to++] = packed(file[at + 2] ?? 0, file[at + 1] ?? 0, file[at] ?? 0, 255);
       else {
         const pixel = bytes === 2 ? file.readUInt16LE(at) : file.readUInt32LE(at);
-        put(x, y, red(pixel), green(pixel), blue(pixel), alpha(pixel));
+        pixels[to++] = packed(red(pixel), green(pixel), blue(pixel), alpha(pixel));
       }
     }
+  }
 }
 
 function readIndices(
   file: Buffer,
   { width, height, bits, offset }: BmpHeader,
-  put: (x: number, y: number, index: number) => void,
-) {
+  { pixels, row }: Canvas,
+  colours: Uint32Array,
+): void {
   const stride = Math.ceil((width * bits) / 32) * 4;
-  for (let y = 0; y < height; y++)
+  for (let y = 0; y < height; y++) {
+    let to = row(y);
     for (let x = 0; x < width; x++) {
       const bit = x * bits;
       const byte = file[offset + y * stride + (bit >> 3)] ?? 0;
-      put(x, y, (byte >> (8 - bits - (bit & 7))) & (2 ** bits - 1));
+      pixels[to++] = colours[(byte >> (8 - bits - (bit & 7))) & (2 ** bits - 1)] ?? 0;
     }
+  }
 }
 
-/** Run lengths: `n v` is n pixels of v; `0 0` ends a row, `0 1` the picture, `0 2` moves on, `0 n` begins n stored ones. */
+/**
+ * Run lengths: `n v` is n pixels of v; `0 0` ends a row, `0 1` the picture, `0 2` moves on, `0 n` begins n stored ones.
+ * Work is bounded by the picture, not by the file: what lies outside costs nothing, and there are at most so many codes as
+ * a picture of this size can need.
+ */
 function readRuns(
   file: Buffer,
-  { bits, height, offset }: BmpHeader,
-  put: (x: number, y: number, index: number) => void,
-) {
-  const nibble = (byte: number, i: number): number => (bits === 8 ? byte : i % 2 === 0 ? byte >> 4 : byte & 15);
+  { bits, width, height, offset }: BmpHeader,
+  { pixels, row }: Canvas,
+  colours: Uint32Array,
+): void {
+  const colour = (byte: number, i: number): number =>
+    colours[bits === 8 ? byte : i % 2 === 0 ? byte >> 4 : byte & 15] ?? 0;
+  let codes = 2 * (width * height + height) + 2;
   let [at, x, y] = [offset, 0, 0];
   while (y < height && at + 1 < file.length) {
-    const [count = 0, value = 0] = file.subarray(at, at + 2);
+    if (codes-- === 0) throw invalidMedia('The image cannot be decoded: the bitmap has more runs than pixels');
+    const count = file[at] ?? 0;
+    const value = file[at + 1] ?? 0;
     at += 2;
-    if (count > 0) for (let i = 0; i < count; i++) put(x++, y, nibble(value, i));
-    else if (value === 0) [x, y] = [0, y + 1];
+    const to = row(y) + x;
+    if (count > 0) {
+      const inside = Math.max(0, Math.min(count, width - x));
+      if (bits === 8) pixels.fill(colour(value, 0), to, to + inside);
+      else for (let i = 0; i < inside; i++) pixels[to + i] = colour(value, i);
+      x += count;
+    } else if (value === 0) [x, y] = [0, y + 1];
     else if (value === 1) return;
     else if (value === 2) {
       x += file[at] ?? 0;
@@ -143,11 +180,25 @@ function readRuns(
       at += 2;
     } else {
       const bytes = Math.ceil((value * bits) / 8);
-      for (let i = 0; i < value; i++) put(x++, y, nibble(file[at + ((i * bits) >> 3)] ?? 0, i));
+      const inside = Math.max(0, Math.min(value, width - x));
+      for (let i = 0; i < inside; i++) pixels[to + i] = colour(file[at + ((i * bits) >> 3)] ?? 0, i);
+      x += value;
       at += bytes + (bytes & 1);
     }
   }
 }
+
+/** Each index that pixels can have, as a pixel; one beyond the palette is its last colour. */
+function coloursOf(file: Buffer, { bits, palette }: BmpHeader): Uint32Array {
+  return Uint32Array.from({ length: bits <= 8 ? 2 ** bits : 0 }, (_, index) => {
+    const at = palette.at + Math.min(index, palette.count - 1) * palette.entry;
+    return packed(file[at + 2] ?? 0, file[at + 1] ?? 0, file[at] ?? 0, 255);
+  });
+}
+
+/** A code of two bytes makes 255 pixels at most; a picture that its runs cannot fill is an empty one that fills the memory. */
+const canFill = ({ width, height, offset }: BmpHeader, size: number): boolean =>
+  width * height <= Math.max(size - offset, 0) * 128;
 
 /**
  * @param file the whole bitmap, whose size was found to be allowed
@@ -158,24 +209,13 @@ export function decodeBmp(file: Buffer): RawPixels {
   const { width, height, bits, compression, offset, topDown, palette } = header;
   const runs = compression === RLE8 || compression === RLE4;
   const needed = runs ? offset + 2 : offset + Math.ceil((width * bits) / 32) * 4 * height;
-  if (file.length < needed || file.length < palette.at + palette.count * palette.entry)
+  const isShort = file.length < needed || file.length < palette.at + palette.count * palette.entry;
+  if (isShort || (runs && !canFill(header, file.length)))
     throw invalidMedia('The image cannot be decoded: the bitmap is cut off');
-  const data = Buffer.alloc(width * height * 4);
-  const put: Put = (x, y, red, green, blue, alpha) => {
-    // Runs may lead out of the picture.
-    if (x >= width || y >= height) return;
-    const to = ((topDown ? y : height - 1 - y) * width + x) * 4;
-    data[to] = red;
-    data[to + 1] = green;
-    data[to + 2] = blue;
-    data[to + 3] = alpha;
-  };
-  const index = (x: number, y: number, colour: number): void => {
-    const at = palette.at + Math.min(colour, palette.count - 1) * palette.entry;
-    put(x, y, file[at + 2] ?? 0, file[at + 1] ?? 0, file[at] ?? 0, 255);
-  };
-  if (runs) readRuns(file, header, index);
-  else if (bits <= 8) readIndices(file, header, index);
-  else readDirect(file, header, put);
-  return { width, height, data };
+  const pixels = new Uint32Array(width * height);
+  const canvas: Canvas = { pixels, row: (y) => (topDown ? y : height - 1 - y) * width };
+  if (runs) readRuns(file, header, canvas, coloursOf(file, header));
+  else if (bits <= 8) readIndices(file, header, canvas, coloursOf(file, header));
+  else readDirect(file, header, canvas);
+  return { width, height, data: new Uint8Array(pixels.buffer) };
 }

@@ -4,6 +4,7 @@ import type { MediaKind } from '../sniff/kinds.js';
 import { readHead, sniffFile, sniffHead } from '../sniff/sniff.js';
 import { BMP_HEAD, readBmpHeader } from './bmp-decode.js';
 import { jpegShape } from './jpeg-header.js';
+import { refuseTextBomb } from './png-texts.js';
 import { sharp } from './sharp.js';
 
 /** Images over this are refused where the caller names no limit: 150 megapixels. */
@@ -25,6 +26,8 @@ const READABLE = new Set([
   'image/heic-sequence',
   'image/heif-sequence',
 ]);
+
+const PNG = new Set(['image/png', 'image/apng']);
 
 /** What has to be known before a picture is decoded. */
 export interface ImageShape {
@@ -121,6 +124,7 @@ export async function imageShape(file: string, options: HeaderOptions = {}): Pro
 export async function imageHeader(file: string, options: HeaderOptions = {}): Promise<ImageHeader> {
   const { maxPixels = DEFAULT_MAX_PIXELS, kind = await sniffFile(file) } = options;
   refuseOther(kind);
+  if (PNG.has(kind.mime)) await refuseTextBomb(file);
   const metadata = kind.mime === 'image/bmp' ? await bitmapMetadata(file) : await libraryMetadata(file);
   const { width, height, pages = 1, orientation = 1, hasAlpha = false, autoOrient }: BitmapMetadata = metadata;
   const frames = kind.mime === 'image/gif' || kind.mime === 'image/webp' ? pages : 1;

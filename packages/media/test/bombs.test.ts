@@ -1,0 +1,109 @@
+/** Small files that ask for much: refused, or done with work that is bounded by their pixels. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { crc32, deflateSync } from 'node:zlib';
+import { tempDir } from '@cl-server/testing';
+import { afterAll, describe, expect, it } from 'vitest';
+import { createExifReader, decodeImage, imageHeader, imageShape, imageThumbnail, sharp } from '../src/index.js';
+
+const dir = tempDir('cl-bombs-');
+afterAll(() => dir.remove());
+const file = (name: string, bytes: Uint8Array): string => {
+  const at = path.join(dir.path, name);
+  fs.writeFileSync(at, bytes);
+  return at;
+};
+
+/** An 8-bit run-length bitmap. */
+function bitmap(width: number, height: number, runs: Buffer): Buffer {
+  const head = Buffer.alloc(54 + 1024);
+  head.write('BM');
+  head.writeUInt32LE(head.length + runs.length, 2);
+  head.writeUInt32LE(head.length, 10);
+  head.writeUInt32LE(40, 14);
+  head.writeInt32LE(width, 18);
+  head.writeInt32LE(height, 22);
+  head.writeUInt16LE(1, 26);
+  head.writeUInt16LE(8, 28);
+  head.writeUInt32LE(1, 30);
+  head.writeUInt32LE(runs.length, 34);
+  for (let colour = 0; colour < 256; colour++) head.fill(colour, 54 + colour * 4, 54 + colour * 4 + 3);
+  return Buffer.concat([head, runs]);
+}
+
+describe('run-length bitmaps', () => {
+  it('a small file cannot ask for a large memory', async () => {
+    const small = file('small.bmp', bitmap(12_000, 12_000, Buffer.from([255, 1, 0, 1])));
+    const before = process.memoryUsage().arrayBuffers;
+    await expect(decodeImage(small)).rejects.toMatchObject({ code: 'invalid_input' });
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(10_000_000);
+  });
+
+  it('more runs than pixels are refused after as many as the picture can need', async () => {
+    const runs = Buffer.alloc(60 << 20, Buffer.from([255, 1]));
+    const began = performance.now();
+    await expect(decodeImage(file('runs.bmp', bitmap(16, 16, runs)))).rejects.toMatchObject({ code: 'invalid_input' });
+    expect(performance.now() - began).toBeLessThan(5_000);
+  });
+
+  it('those that a picture needs are drawn, at most a row at a time', async () => {
+    // Two rows of 300: 255 and 45 of one colour; then 3 stored ones, a move, and a run that leads out of the picture.
+    const runs = Buffer.from([255, 200, 45, 100, 0, 0, 0, 3, 10, 20, 30, 0, 0, 2, 5, 0, 255, 90, 255, 90, 0, 1]);
+    const { data, width, height } = await decodeImage(file('fine.bmp', bitmap(300, 2, runs)));
+    const grey = (x: number, y: number): number => data[(y * width + x) * 3] ?? -1;
+    expect([width, height]).toEqual([300, 2]);
+    // The first row is the lowest one.
+    expect([grey(0, 1), grey(254, 1), grey(255, 1), grey(299, 1)]).toEqual([200, 200, 100, 100]);
+    expect([0, 1, 2, 8, 262, 299].map((x) => grey(x, 0))).toEqual([10, 20, 30, 90, 90, 90]);
+  });
+});
+
+describe('compressed texts of a PNG', async () => {
+  const plain = await sharp({ create: { width: 8, height: 8, channels: 3, background: '#888' } })
+    .png()
+    .toBuffer();
+  const chunk = (type: string, data: Buffer): Buffer => {
+    const named = Buffer.concat([Buffer.from(type), data]);
+    const [length, sum] = [Buffer.alloc(4), Buffer.alloc(4)];
+    length.writeUInt32BE(data.length);
+    sum.writeUInt32BE(crc32(named));
+    return Buffer.concat([length, named, sum]);
+  };
+  const withTexts = (...chunks: Buffer[]): Buffer =>
+    Buffer.concat([plain.subarray(0, 33), ...chunks, plain.subarray(33)]);
+  const text = (bytes: number, ends = 'x'): Buffer =>
+    deflateSync(Buffer.concat([Buffer.alloc(bytes, 97), Buffer.from(ends)]));
+  const ztxt = (data: Buffer): Buffer => chunk('zTXt', Buffer.concat([Buffer.from('Comment\0\0'), data]));
+  const itxt = (data: Buffer): Buffer =>
+    chunk('iTXt', Buffer.concat([Buffer.from('XML\0\x01\0en\0\0', 'latin1'), data]));
+  const iccp = (data: Buffer): Buffer => chunk('iCCP', Buffer.concat([Buffer.from('icc\0\0'), data]));
+  const exif = createExifReader();
+  afterAll(() => exif.end());
+
+  it.each([
+    ['one large text', withTexts(ztxt(text(40 << 20)))],
+    ['one large international text', withTexts(itxt(text(40 << 20)))],
+    ['a profile', withTexts(iccp(text(40 << 20)))],
+    ['many texts', withTexts(...Array.from({ length: 400 }, () => ztxt(text(1 << 20))))],
+    ['texts behind the picture', Buffer.concat([plain.subarray(0, -12), itxt(text(40 << 20)), plain.subarray(-12)])],
+  ])('are refused before anything reads them: %s', async (name, bytes) => {
+    const bomb = file(`${name}.png`, bytes);
+    expect(bytes.length).toBeLessThan(500_000);
+    const began = performance.now();
+    const rss = process.memoryUsage().rss;
+    const refused = { code: 'invalid_input', message: 'The texts in the picture unpack to more than is allowed' };
+    await expect(imageHeader(bomb)).rejects.toMatchObject(refused);
+    await expect(imageShape(bomb)).rejects.toMatchObject(refused);
+    const thumbnail = { width: 4, keepAspect: true, format: 'png', quality: 80, background: '#ffffff' } as const;
+    await expect(imageThumbnail(bomb, path.join(dir.path, 'out.png'), thumbnail)).rejects.toMatchObject(refused);
+    await expect(exif.read(bomb)).rejects.toMatchObject(refused);
+    expect(performance.now() - began).toBeLessThan(3_000);
+    expect(process.memoryUsage().rss - rss).toBeLessThan(150_000_000);
+  });
+
+  it('of usual size are read', async () => {
+    const fine = file('fine.png', withTexts(ztxt(text(200_000, ' the end')), itxt(text(20, 'XMP'))));
+    expect((await imageHeader(fine)).width).toBe(8);
+    expect(JSON.stringify(await exif.read(fine))).toContain('the end');
+  });
+});
