@@ -1,19 +1,16 @@
-// First program of `npm start`, `npm test`, `npm run demo` and `npm run bench`: makes what is missing, then hands over.
+// First program of `npm start`, `npm test` and every other script of package.json: makes what is missing, then hands over.
 // Plain JavaScript without dependencies, since it runs before any is installed. This file keeps to syntax that old
 // versions of Node can read, so that they can be told which one is needed.
 
-var NEEDED = [20, 19];
-var version = process.versions.node.split('.').map(Number);
-
-if (version[0] < NEEDED[0] || (version[0] === NEEDED[0] && version[1] < NEEDED[1])) {
+if (Number(process.versions.node.split('.')[0]) < 18) {
   process.stderr.write(
-    'cl-server: Node ' +
-      NEEDED.join('.') +
-      ' or newer is needed, this is ' +
-      process.versions.node +
-      ': install it from nodejs.org or with a version manager\n',
+    'cl-server: Node 22.14 or newer is needed, and this is ' + process.versions.node + ': install Node 24\n',
   );
   process.exitCode = 1;
 } else {
-  import('./bootstrap/main.js').then((main) => main.bootstrap(process.argv[2], process.argv.slice(3)));
+  import('../packages/contract/bin/supported-node.js').then((node) =>
+    node.onSupportedNode(() =>
+      import('./bootstrap/main.js').then((main) => main.bootstrap(process.argv[2], process.argv.slice(3))),
+    ),
+  );
 }

@@ -1,7 +1,7 @@
 // npm packages: whether node_modules is what package-lock.json says, and `npm ci` if not.
 import fs from 'node:fs';
 import path from 'node:path';
-import { run } from './run.js';
+import { explainNpm, npm, npmEnvironment } from './npm.js';
 import { Fault, withProgress } from './say.js';
 
 const readJson = (file) => {
@@ -34,56 +34,6 @@ export function whyInstall(root) {
   return undefined;
 }
 
-/**
- * Environment for npm: headers of this very Node where they lie beside it, so that native code builds without a
- * download; and no download of GPU libraries by onnxruntime-node.
- * @param {NodeJS.ProcessEnv} env
- * @param {string} execPath
- */
-export function npmEnvironment(env, execPath = process.execPath) {
-  const prefix = path.dirname(path.dirname(fs.realpathSync(execPath)));
-  const headers = fs.existsSync(path.join(prefix, 'include/node/node.h'));
-  return {
-    ...env,
-    ONNXRUNTIME_NODE_INSTALL: 'skip',
-    ...(headers && !env.npm_config_nodedir && { npm_config_nodedir: prefix }),
-  };
-}
-
-const CAUSES = [
-  [
-    /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ERR_SOCKET_TIMEOUT|network request to/,
-    'the package registry cannot be reached: check the network (or npm’s proxy and registry settings) and try again',
-  ],
-  [
-    /EUSAGE|can only install packages when your package/,
-    'package-lock.json does not fit package.json: run "npm install"',
-  ],
-  [/EBADENGINE/, 'a package does not run on this version of Node: use one that package.json’s "engines" allows'],
-  [/EACCES|EPERM/, 'files in node_modules belong to another user: change their owner, or remove node_modules'],
-  [/ENOSPC/, 'the disk is full'],
-  [
-    /gyp ERR!|not found: make|no such file.*(g\+\+|cc1plus)/,
-    'native code could not be compiled: install a C++ compiler, make and python3 ("sudo apt-get install build-essential python3")',
-  ],
-];
-
-/** One line for what npm said on many. */
-export function explainNpm(output) {
-  const known = CAUSES.find(([pattern]) => pattern.test(output));
-  if (known) return known[1];
-  const last = output
-    .split('\n')
-    .filter((line) => /^npm (error|ERR!)/.test(line) && !/complete log|^npm (error|ERR!)\s*$/.test(line))
-    .map((line) => line.replace(/^npm (error|ERR!)\s*/, ''));
-  return last.slice(0, 3).join('; ') || output.trim().split('\n').at(-1) || 'no reason given';
-}
-
-const npm = (args, options) => {
-  const script = process.env.npm_execpath;
-  return script?.endsWith('.js') ? run(process.execPath, [script, ...args], options) : run('npm', args, options);
-};
-
 /** @param {string} root */
 export async function installPackages(root, env = process.env) {
   const why = whyInstall(root);
@@ -98,17 +48,14 @@ export async function installPackages(root, env = process.env) {
 }
 
 /**
- * Native code is built for one generation of Node; after an upgrade it is built again.
+ * Puts this project's program in place of vitest's own in `node_modules/.bin`.
  * @param {string} root
  */
-export async function rebuildForThisNode(root, env = process.env) {
-  const stamp = path.join(root, 'node_modules/.cl-node-abi');
-  const abi = `${process.platform}-${process.arch}-${process.versions.modules}`;
-  const before = fs.existsSync(stamp) ? fs.readFileSync(stamp, 'utf8') : abi;
-  if (before !== abi)
-    await withProgress(`Building native packages for Node ${process.versions.node}`, async () => {
-      const { code, output } = await npm(['rebuild', '--no-progress'], { cwd: root, env: npmEnvironment(env) });
-      if (code !== 0) throw new Fault(`npm rebuild failed: ${explainNpm(output)}`);
-    });
-  if (before !== abi || !fs.existsSync(stamp)) fs.writeFileSync(stamp, abi);
+export function linkVitest(root) {
+  const link = path.join(root, 'node_modules/.bin/vitest');
+  const target = '../../scripts/vitest.js';
+  const entry = fs.lstatSync(link, { throwIfNoEntry: false });
+  if (!entry || (entry.isSymbolicLink() && fs.readlinkSync(link) === target)) return;
+  fs.symlinkSync(target, `${link}.new`);
+  fs.renameSync(`${link}.new`, link);
 }

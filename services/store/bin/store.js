@@ -1,2 +1,4 @@
 #!/usr/bin/env node
-import '../dist/bin/store.js';
+import { onSupportedNode } from '@cl-server/contract/supported-node';
+
+onSupportedNode(() => import('../dist/bin/store.js'));

@@ -9,12 +9,14 @@ import { type Finding, missing, ok } from './requirement.js';
 
 const execute = promisify(execFile);
 const LIMIT = 15_000;
-const NODE_MIN = [20, 19] as const;
+const NODE_MIN = [22, 14] as const;
 
 export function nodeFinding(version: string, file: string): Finding {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   const enough = major > NODE_MIN[0] || (major === NODE_MIN[0] && minor >= NODE_MIN[1]);
-  return enough ? ok('Node', file, version) : missing('Node', file, `install ${NODE_MIN.join('.')} or newer`, version);
+  return enough
+    ? ok('Node', file, version)
+    : missing('Node', file, `install Node 24 (${NODE_MIN.join('.')} or newer is needed)`, version);
 }
 
 export function toolFindings(env: Environment): Promise<Finding[]> {

@@ -46,6 +46,12 @@ function dialectOf(database: BetterSqlite3.Database): Dialect {
   };
 }
 
+/** The binary of better-sqlite3 needs version 10 of Node-API: without it, opening a database ends the process. */
+function checkNode(): void {
+  if (Number(process.versions.napi) < 10)
+    throw new StartupError(`SQLite needs Node 22.14 or newer, and this is ${process.versions.node}: install Node 24`);
+}
+
 function checkVersion(database: BetterSqlite3.Database): void {
   const version = database.prepare('select sqlite_version()').pluck().get() as string;
   const parts = version.split('.').map(Number);
@@ -63,6 +69,7 @@ export function openSqlite<Tables>(
   file: string,
   options: DatabaseOptions & { readonly readonly?: boolean },
 ): SqliteDatabase<Tables> {
+  checkNode();
   let database: BetterSqlite3.Database;
   try {
     database = new BetterSqlite3(file, { timeout: 10_000, readonly: options.readonly ?? false });

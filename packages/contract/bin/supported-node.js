@@ -1,0 +1,49 @@
+// First module of every program, before anything that an older Node cannot run: SQLite, for one, would end the process
+// without a word. Syntax and imports are kept to what old versions understand, since they are told here what is needed.
+import fs from 'node:fs';
+
+/** Node 22.14 is the first with version 10 of Node-API, for which native packages are built. */
+const NEEDED = '22.14';
+const isSupported = () => Number(process.versions.napi) >= 10;
+
+/** In a copy of the project's repository, the module that continues on a fetched Node; it needs Node 18. */
+function findHop() {
+  const hop = new URL('../../../scripts/node/hop.js', import.meta.url);
+  return Number(process.versions.node.split('.')[0]) >= 18 && fs.existsSync(hop) ? hop.href : undefined;
+}
+
+/** A process that an older Node started in its place ends with it: that one holds the other end of this pipe. */
+async function followParent() {
+  const descriptor = Number(process.env.CL_SERVER_LIFELINE);
+  delete process.env.CL_SERVER_LIFELINE;
+  if (!descriptor) return;
+  const { Socket } = await import('node:net');
+  new Socket({ fd: descriptor, readable: true, writable: false })
+    .on('error', () => {})
+    .on('close', () => process.kill(process.pid, 'SIGTERM'))
+    .resume()
+    .unref();
+}
+
+/**
+ * Runs a program where this Node is new enough. An older one continues it on a fetched Node, where it is part of a
+ * copy of the repository; elsewhere one line says which Node is needed.
+ * @param {() => unknown} program
+ */
+export async function onSupportedNode(program) {
+  if (isSupported()) {
+    followParent();
+    await program();
+    return;
+  }
+  const found = findHop();
+  if (found) {
+    const { hop } = await import(found);
+    await hop();
+    return;
+  }
+  process.stderr.write(
+    `cl-server: Node ${NEEDED} or newer is needed, and this is ${process.versions.node}: install Node 24\n`,
+  );
+  process.exitCode = 1;
+}

@@ -1,0 +1,84 @@
+// What the scripts of package.json do, once everything that they need is there.
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { handOver } from './run.js';
+import { Fault, say } from './say.js';
+
+/** In this very process: one process less between the terminal and the supervisor, and signals need no forwarding. */
+const serve = async (root, args) => {
+  const program = path.join(root, 'apps/server/bin/cl-server.js');
+  process.argv.splice(1, Number.POSITIVE_INFINITY, program, 'start', ...args);
+  await import(pathToFileURL(program).href);
+};
+
+/** @returns {Promise<number>} the exit code of a program of this project or of a package */
+const execute = (root, [file, ...args], env = process.env) =>
+  handOver(process.execPath, [path.join(root, file), ...args], env);
+
+const program =
+  (...command) =>
+  async (root, args) => {
+    process.exitCode = await execute(root, [...command, ...args]);
+  };
+
+const BIOME = 'node_modules/@biomejs/biome/bin/biome';
+
+/** Each check by its name, in the order in which `npm run check` runs them; one that fails ends the run. */
+const CHECKS = {
+  types: [['node_modules/typescript-7/bin/tsc', '-p', 'tsconfig.test.json']],
+  api: [['scripts/openapi.js', '--check']],
+  docs: [['node_modules/typedoc/bin/typedoc', '--options', 'packages/client/typedoc.json']],
+  lint: [
+    [BIOME, 'check', '.'],
+    ['node_modules/eslint/bin/eslint.js', '.'],
+  ],
+  deps: [
+    [
+      'node_modules/dependency-cruiser/bin/dependency-cruise.mjs',
+      ...['packages', 'services', 'apps', 'testing'],
+      ...['--config', '.dependency-cruiser.cjs'],
+    ],
+  ],
+  dead: [['node_modules/knip/bin/knip.js']],
+};
+
+async function check(root, names) {
+  const unknown = names.filter((name) => !Object.hasOwn(CHECKS, name));
+  if (unknown.length > 0)
+    throw new Fault(`unknown check ${unknown.join(', ')}: one of ${Object.keys(CHECKS).join(', ')}`);
+  for (const name of names.length > 0 ? names : Object.keys(CHECKS)) {
+    say(`Checking ${name}`);
+    for (const command of CHECKS[name]) {
+      process.exitCode = await execute(root, command);
+      if (process.exitCode !== 0) return;
+    }
+  }
+}
+
+/** The long form of the tests that kill what runs: minutes each, one after the other. */
+const FAULTS = [
+  'packages/worker/test/faults.test.ts',
+  'services/compute/test/faults.test.ts',
+  'services/store/test/crash.test.ts',
+  'test/faults/insight.test.ts',
+];
+const VITEST = 'node_modules/vitest/vitest.mjs';
+
+async function faults(root, args) {
+  const env = { ...process.env, CL_TEST_FAULTS: 'long' };
+  process.exitCode = await execute(root, [VITEST, 'run', '--no-file-parallelism', ...FAULTS, ...args], env);
+}
+
+/** @type {Readonly<Record<string, (root: string, args: readonly string[]) => Promise<void>>>} */
+export const COMMANDS = {
+  start: serve,
+  demo: program('examples/demo/demo.js'),
+  build: async () => {},
+  test: program(VITEST, 'run'),
+  faults,
+  bench: program('bench/run.mjs'),
+  check,
+  format: program(BIOME, 'check', '--write', '.'),
+  /** Only makes what is missing. */
+  setup: async () => {},
+};

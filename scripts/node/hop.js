@@ -1,0 +1,44 @@
+// Continues this very program on a fetched Node, because the machine's own is too old. No program can become another one
+// in Node, so this process stays as a thin parent: it passes signals on, and its child ends with it.
+import { spawn } from 'node:child_process';
+import path from 'node:path';
+import { Fault, say } from '../bootstrap/say.js';
+import { nodeEnvironment, nodeHome } from './home.js';
+
+/** The child reads this descriptor: it ends when the thin parent does, however that ended. */
+const LIFELINE = 3;
+
+/** Ctrl-C on a terminal reaches the child by itself; elsewhere (a service manager, a test) only this process gets it. */
+const forwarded = () => ['SIGTERM', 'SIGHUP', ...(process.stdin.isTTY ? [] : ['SIGINT'])];
+
+function handOver(program, args, env) {
+  const child = spawn(program, args, { stdio: ['inherit', 'inherit', 'inherit', 'pipe'], env });
+  child.stdio[LIFELINE].on('error', () => {});
+  process.on('SIGINT', () => {});
+  for (const signal of forwarded()) process.on(signal, () => child.kill(signal));
+  child.on('error', (error) => {
+    say(`cl-server: ${program} cannot be started: ${error.message}`);
+    process.exitCode = 1;
+  });
+  child.on('exit', (code, signal) => {
+    if (!signal) process.exit(code ?? 1);
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
+  });
+}
+
+/**
+ * Runs the program that this process was started as once more, on the fetched Node.
+ * @returns {Promise<void>} when it has started; this process ends when it ends
+ */
+export async function hop() {
+  try {
+    const home = await nodeHome();
+    const env = { ...nodeEnvironment(home), CL_SERVER_LIFELINE: String(LIFELINE) };
+    handOver(path.join(home, 'bin/node'), [...process.execArgv, ...process.argv.slice(1)], env);
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    say(`cl-server: ${error.message}`);
+    process.exitCode = 1;
+  }
+}
