@@ -165,7 +165,10 @@ describe('an app made from its endpoint table', () => {
     expect((await fetch(`${base}/echo/5`, { method: 'POST', body: form })).status).toBe(413);
     expect((await fetch(`${base}/none`)).status).toBe(404);
     const wrong = await fetch(`${base}/echo/5`);
-    expect([wrong.status, wrong.headers.get('allow')]).toEqual([405, 'POST']);
+    expect([wrong.status, wrong.headers.get('allow')]).toEqual([405, 'OPTIONS, POST']);
+    const asked = await fetch(`${base}/livez`, { method: 'OPTIONS' });
+    expect([asked.status, asked.headers.get('allow')]).toEqual([204, 'GET, HEAD, OPTIONS']);
+    expect((await fetch(`${base}/none`, { method: 'OPTIONS' })).status).toBe(404);
     for (const path of ['/livez', '/readyz', '/metrics', '/openapi.json', '/docs'])
       expect([path, (await fetch(base + path)).status]).toEqual([path, 200]);
   });

@@ -96,6 +96,37 @@ describe('a file sent', () => {
     expect((await get('ten.txt', { range: 'bytes=0-1', 'if-range': '"other"' })).status).toBe(200);
   });
 
+  it('is refused to whoever asks for another content, and a HEAD knows no parts', async () => {
+    const head = await get('ten.txt', { range: 'bytes=0-3' }, 'HEAD');
+    expect([head.status, head.headers.get('content-length'), head.headers.get('content-range')]).toEqual([
+      200,
+      '10',
+      null,
+    ]);
+    const etag = head.headers.get('etag') ?? '';
+    const modified = head.headers.get('last-modified') ?? '';
+    const past = new Date(0).toUTCString();
+    const cases: readonly [number, Record<string, string>][] = [
+      [412, { 'if-match': '"other"' }],
+      [412, { 'if-match': '"other"', range: 'bytes=0-3' }],
+      [412, { 'if-match': `W/${etag}` }],
+      [412, { 'if-match': '"other"', 'if-none-match': etag }],
+      [412, { 'if-unmodified-since': past }],
+      [200, { 'if-match': `"other", ${etag}` }],
+      [206, { 'if-match': '*', range: 'bytes=0-3' }],
+      [200, { 'if-match': etag, 'if-unmodified-since': past }],
+      [200, { 'if-unmodified-since': modified }],
+      [200, { 'if-unmodified-since': 'some day' }],
+    ];
+    for (const [status, headers] of cases) {
+      const answer = await get('ten.txt', headers);
+      expect([headers, answer.status]).toEqual([headers, status]);
+      if (status === 412)
+        expect([answer.headers.get('etag'), (await answer.json()).code]).toEqual([etag, 'precondition_failed']);
+    }
+    expect((await get('ten.txt', { 'if-match': '"other"' }, 'HEAD')).status).toBe(412);
+  });
+
   it('refuses a range outside, links, folders and what is not there, as JSON', async () => {
     const outside = await get('ten.txt', { range: 'bytes=10-' });
     expect([outside.status, outside.headers.get('content-range')]).toEqual([416, 'bytes */10']);

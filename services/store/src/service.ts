@@ -221,6 +221,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
     entities,
     view: async (id) => reader.view(await reader.row(id)),
     logger,
+    now,
   });
   await uploads.recover();
   serveUploads(app, { uploads, authorize, userOf });

@@ -58,10 +58,11 @@ describe.runIf(isBuilt && mayMount())('a store on a full disk', () => {
     const { client } = running;
     expect(await client.upload(randomBytes(30_000_000))).toMatchObject(refused);
     expect(fs.readdirSync(path.join(dir.path, 'media', '.incoming'))).toEqual([]);
-    const { json } = await client.call('POST', '/uploads', {
+    const begun = await client.call('POST', '/uploads', {
       headers: { 'tus-resumable': '1.0.0', 'upload-length': '30000000' },
     });
-    expect(json).toBeUndefined();
+    expect(begun).toMatchObject(refused);
+    expect(fs.readdirSync(path.join(dir.path, 'media', '.uploads'))).toEqual([]);
     expect((await client.media()).id).toBeGreaterThan(0);
   });
 

@@ -1,12 +1,17 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import fs from 'node:fs';
+import http from 'node:http';
+import net from 'node:net';
 import path from 'node:path';
+import { Readable } from 'node:stream';
 import { backends, eventually } from '@cl-server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startStore, type TestStore } from './support/store.js';
 import { READER, tokenOf, WRITER } from './support/tokens.js';
 
 const OTHER = tokenOf('99', { permissions: ['media_store_write'] });
+const BYTES = 'application/offset+octet-stream';
 const [backend] = backends();
 
 describe('resumable uploads', () => {
@@ -34,14 +39,15 @@ describe('resumable uploads', () => {
     );
   };
   const append = (target: string, offset: number, body: Buffer, token = WRITER) =>
-    send(
-      'PATCH',
-      target,
-      { 'upload-offset': String(offset), 'content-type': 'application/offset+octet-stream' },
-      body,
-      token,
-    );
-  const leftovers = () => fs.readdirSync(path.join(store.mediaDir, '.uploads'));
+    send('PATCH', target, { 'upload-offset': String(offset), 'content-type': BYTES }, body, token);
+  const folder = () => path.join(store.mediaDir, '.uploads');
+  /** Files of uploads, the records of finished ones left out. */
+  const leftovers = () =>
+    fs.readdirSync(folder()).filter((name) => {
+      const text = fs.readFileSync(path.join(folder(), name), 'utf8');
+      return !name.endsWith('.json') || !text.includes('entity_id');
+    });
+  const reply = async (response: Response) => [response.status, await response.json()] as const;
 
   it('end in the same entity as a plain upload, across a restart', async () => {
     const bytes = randomBytes(300_000);
@@ -95,12 +101,211 @@ describe('resumable uploads', () => {
       expect((await append(`/uploads/${id}`, 0, Buffer.alloc(1))).status).toBe(404);
   });
 
-  it('say why the entity was refused', async () => {
-    const begun = await begin(10, { parent_id: '999999' });
-    const last = await append(begun.headers.get('location') ?? '', 0, randomBytes(10));
-    expect([last.status, await last.json()]).toMatchObject([
+  it('say at the beginning what can be known by then, and leave nothing behind', async () => {
+    const noParent = await begin(10, { parent_id: '999999' });
+    expect(await reply(noParent)).toMatchObject([
       422,
       { detail: 'Cannot set parent_id to 999999: parent entity does not exist' },
     ]);
+    expect(await reply(await begin(0))).toMatchObject([422, { detail: 'The file is empty' }]);
+    const tooMany = await send('POST', '/uploads', { 'upload-length': '5', 'content-type': BYTES }, randomBytes(9));
+    expect(tooMany.status).toBe(413);
+    const deferred = await send('POST', '/uploads', { 'upload-defer-length': '1' });
+    const empty = await send(
+      'PATCH',
+      deferred.headers.get('location') ?? '',
+      { 'upload-offset': '0', 'upload-length': '0', 'content-type': BYTES },
+      Buffer.alloc(0),
+    );
+    expect(empty.status).toBe(422);
+    expect(leftovers()).toEqual([]);
+  });
+
+  it('are gone where the entity is refused after the last byte', async () => {
+    const parent = await store.collection('soon gone');
+    const target = (await begin(10, { parent_id: String(parent.id) })).headers.get('location') ?? '';
+    await store.patch(parent.id, { is_deleted: 'true' });
+    expect(await reply(await append(target, 0, randomBytes(10)))).toMatchObject([
+      422,
+      { detail: expect.stringContaining('parent entity is deleted') },
+    ]);
+    expect(leftovers()).toEqual([]);
+  });
+
+  it('take the whole file with the first request, new or known', async () => {
+    const bytes = randomBytes(5_000);
+    const whole = { 'upload-length': '5000', 'content-type': BYTES };
+    const first = await send('POST', '/uploads', whole, bytes);
+    const { id } = (await first.json()) as { id: number };
+    expect([first.status, first.headers.get('upload-offset')]).toEqual([201, '5000']);
+    expect((await store.get(`/entities/${id}/media`)).bytes.equals(bytes)).toBe(true);
+    const second = await send('POST', '/uploads', whole, bytes);
+    expect(await reply(second)).toMatchObject([200, { id }]);
+    expect(second.headers.get('location')).toMatch(/^\/uploads\/[0-9a-f]{32}$/);
+    expect(leftovers()).toEqual([]);
+  });
+
+  it('are remembered when finished, so that a lost answer costs nothing, until they are deleted', async () => {
+    const bytes = randomBytes(2_000);
+    const target = (await begin(bytes.length)).headers.get('location') ?? '';
+    const { id } = (await (await append(target, 0, bytes)).json()) as { id: number };
+    await store.restart();
+    const head = await send('HEAD', `${target}?_=${id}`);
+    expect([head.status, head.headers.get('upload-offset'), head.headers.get('upload-length')]).toEqual([
+      200,
+      '2000',
+      '2000',
+    ]);
+    expect(head.headers.get('x-entity-id')).toBe(String(id));
+    expect(await reply(await append(target, 2_000, Buffer.alloc(0)))).toMatchObject([200, { id }]);
+    expect((await append(target, 0, bytes)).status).toBe(409);
+    expect((await send('DELETE', target)).status).toBe(204);
+    expect((await send('HEAD', target)).status).toBe(404);
+    expect((await store.get(`/entities/${id}`)).status).toBe(200);
+  });
+
+  it('speak the protocol in every answer, and errors are JSON', async () => {
+    const discovery = await fetch(new URL('/uploads', store.url), { method: 'OPTIONS' });
+    expect([discovery.status, discovery.headers.get('tus-version'), discovery.headers.get('tus-max-size')]).toEqual([
+      204,
+      '1.0.0',
+      '50000000',
+    ]);
+    expect(discovery.headers.get('tus-extension')?.split(',')).toEqual(
+      expect.arrayContaining([
+        'creation',
+        'creation-with-upload',
+        'creation-defer-length',
+        'termination',
+        'expiration',
+      ]),
+    );
+    const target = (await begin(100)).headers.get('location') ?? '';
+    const next = { 'upload-offset': '0', 'content-type': BYTES };
+    const answers: readonly [status: number, Response][] = [
+      [204, await send('POST', target, { ...next, 'x-http-method-override': 'PATCH' }, randomBytes(10))],
+      [412, await send('POST', '/uploads', { 'tus-resumable': '0.2.2', 'upload-length': '10' })],
+      [412, await send('PATCH', target, { ...next, 'tus-resumable': '2.0.0' }, randomBytes(10))],
+      [401, await fetch(new URL('/uploads', store.url), { method: 'POST', headers: { 'tus-resumable': '1.0.0' } })],
+      [415, await send('PATCH', target, { ...next, 'content-type': 'text/plain' }, randomBytes(10))],
+      [415, await send('PATCH', target, { ...next, 'content-type': 'application/json' }, Buffer.from('{}'))],
+      [400, await send('PATCH', target, { 'content-type': BYTES }, randomBytes(10))],
+      [400, await send('PATCH', target, { ...next, 'upload-offset': '-1' }, randomBytes(10))],
+      [409, await append(target, 5, randomBytes(5))],
+      [413, await append(target, 10, randomBytes(95))],
+      [405, await send('GET', target)],
+      [405, await send('POST', target)],
+      [400, await send('POST', '/uploads')],
+      [501, await send('POST', '/uploads', { 'upload-length': '10', 'upload-concat': 'partial' })],
+    ];
+    for (const [status, answer] of answers) {
+      expect([status, answer.status, answer.headers.get('tus-resumable')]).toEqual([status, status, '1.0.0']);
+      if (status === 412) expect(answer.headers.get('tus-version')).toBe('1.0.0');
+      if (status === 405) expect(answer.headers.get('allow')).toBe('DELETE, HEAD, OPTIONS, PATCH, POST');
+      if (status !== 204)
+        expect(await answer.json()).toMatchObject({ detail: expect.any(String), code: expect.any(String) });
+    }
+    expect((await send('HEAD', target)).headers.get('upload-metadata')).toBeNull();
+    expect((await send('DELETE', target)).status).toBe(204);
+  });
+
+  it('answer mistakes in the middle of a piece with a refusal', async () => {
+    const patch = (target: string, body: AsyncIterable<Buffer>) => {
+      const headers = { authorization: `Bearer ${WRITER}`, 'upload-offset': '0', 'content-type': BYTES };
+      const init = {
+        method: 'PATCH',
+        headers: { ...headers, 'tus-resumable': '1.0.0' },
+        body: Readable.toWeb(Readable.from(body)),
+        duplex: 'half',
+      };
+      return fetch(new URL(target, store.url), init as unknown as RequestInit);
+    };
+    const small = (await begin(100)).headers.get('location') ?? '';
+    async function* tooMuch() {
+      yield randomBytes(50);
+      yield randomBytes(150);
+    }
+    expect((await patch(small, tooMuch())).status).toBe(413);
+    const dropped = (await begin(4_000)).headers.get('location') ?? '';
+    async function* interrupted() {
+      yield randomBytes(500);
+      const arrived = async () => (await fs.promises.stat(path.join(folder(), path.basename(dropped)))).size === 500;
+      await eventually(arrived);
+      expect((await send('DELETE', dropped)).status).toBe(204);
+      yield randomBytes(500);
+    }
+    expect(await reply(await patch(dropped, interrupted()))).toMatchObject([410, { code: 'gone' }]);
+    expect((await send('HEAD', dropped)).status).toBe(404);
+    expect(leftovers().filter((name) => name.startsWith(path.basename(dropped)))).toEqual([]);
+  });
+
+  it('are taken over from a connection that hangs, with all that came', async () => {
+    const target = (await begin(1_000)).headers.get('location') ?? '';
+    const hanging = net.connect(Number(new URL(store.url).port), '127.0.0.1');
+    hanging.on('error', () => undefined);
+    hanging.write(
+      `PATCH ${target} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${WRITER}\r\nTus-Resumable: 1.0.0\r\n` +
+        `Upload-Offset: 0\r\nContent-Type: ${BYTES}\r\nContent-Length: 1000\r\n\r\n`,
+    );
+    hanging.write(Buffer.alloc(400, 1));
+    await eventually(async () => fs.statSync(path.join(folder(), path.basename(target))).size === 400);
+    const head = await send('HEAD', target);
+    expect(head.headers.get('upload-offset')).toBe('400');
+    expect((await append(target, 400, Buffer.alloc(600, 2))).status).toBe(201);
+    hanging.destroy();
+  });
+
+  it('are found behind a prefix', async () => {
+    const at = async (headers: Record<string, string>, asked = '/uploads'): Promise<string> => {
+      // `fetch` sets its own Host.
+      const request = http.request(new URL(asked, store.url), {
+        method: 'POST',
+        headers: { authorization: `Bearer ${WRITER}`, 'tus-resumable': '1.0.0', 'upload-length': '5', ...headers },
+      });
+      request.end();
+      const [response] = (await once(request, 'response')) as [http.IncomingMessage];
+      response.resume();
+      const outside = `https://media.example.org/cl${asked}`;
+      return new URL(response.headers.location ?? '', outside).href.replace(/[0-9a-f]{32}$/, '');
+    };
+    const right = 'https://media.example.org/cl/uploads/';
+    expect(await at({ host: 'media.example.org' })).toBe(right);
+    expect(await at({ host: 'media.example.org' }, '/uploads/')).toBe(right);
+    expect(await at({ 'x-forwarded-for': '192.0.2.1' }, '/uploads?x=1')).toBe(right);
+    expect(await at({ 'x-forwarded-prefix': '/cl/' })).toBe(right);
+    expect(await at({ 'x-forwarded-prefix': '//evil.example' })).not.toContain('evil');
+  });
+});
+
+describe('resumable uploads from other origins', () => {
+  it('follow the origins that are allowed', async () => {
+    if (!backend) throw new Error('no database');
+    for (const [corsOrigins, seen] of [
+      [[], null],
+      [['https://app.example.org'], 'https://app.example.org'],
+    ] as const) {
+      const store = await startStore(backend, { corsOrigins });
+      const headers = {
+        origin: 'https://app.example.org',
+        'tus-resumable': '1.0.0',
+        authorization: `Bearer ${WRITER}`,
+      };
+      const answers = [
+        await fetch(`${store.url}/uploads`, { method: 'POST', headers: { ...headers, 'upload-length': '5' } }),
+        await fetch(`${store.url}/uploads`, { method: 'POST', headers }),
+        await fetch(`${store.url}/uploads`, {
+          method: 'OPTIONS',
+          headers: { origin: headers.origin, 'access-control-request-method': 'POST' },
+        }),
+      ];
+      for (const answer of answers) expect(answer.headers.get('access-control-allow-origin')).toBe(seen);
+      expect(answers[2]?.headers.get('tus-version')).toBe('1.0.0');
+      const foreign = await fetch(`${store.url}/uploads`, {
+        method: 'OPTIONS',
+        headers: { origin: 'https://other.example.org', 'access-control-request-method': 'POST' },
+      });
+      expect(foreign.headers.get('access-control-allow-origin')).toBeNull();
+      await store.stop();
+    }
   });
 });

@@ -128,9 +128,14 @@ export const createUpload = endpoint({
   guard: 'write',
   tag: 'upload',
   summary:
-    'Begin a resumable upload (tus): `Upload-Length`, and `Upload-Metadata` with filename, label, description, parent_id',
+    'Begin a resumable upload (tus): `Upload-Length`, and `Upload-Metadata` with filename, label, description, parent_id. The first bytes may come along',
   responses: {
-    201: { description: 'Begun; `Location` is where the bytes go' },
+    201: {
+      description: 'Begun; `Location` is where the bytes go. The entity, if the body had all bytes',
+      schema: entity.optional(),
+    },
+    200: { description: 'The body had all bytes: the entity that has them already', schema: entity },
+    412: { description: 'Another version of the protocol' },
     413: { description: 'Too large' },
     422: { description: 'The metadata does not fit' },
     507: { description: 'The server has no space left' },
@@ -150,6 +155,12 @@ export const appendUpload = endpoint({
     200: { description: 'All received: the entity that has these bytes already', schema: entity },
     201: { description: 'All received: the new entity', schema: entity },
     404: { description: 'No such upload' },
+    410: { description: 'The upload was deleted meanwhile' },
+    412: { description: 'Another version of the protocol' },
+    423: { description: 'Another request has the upload: ask with HEAD where it stands' },
+    413: { description: 'More bytes than were announced' },
+    415: { description: 'Another type than `application/offset+octet-stream`' },
+    422: { description: 'The entity was refused, and the upload is gone' },
     409: { description: '`Upload-Offset` is not where the upload stands' },
   },
 });
@@ -160,9 +171,12 @@ export const dropUpload = endpoint({
   path: `${UPLOADS_PATH}/{upload_id}`,
   guard: 'write',
   tag: 'upload',
-  summary: 'Give up a resumable upload (tus)',
+  summary: 'Give up a resumable upload (tus), or forget a finished one; its entity stays',
   params: uploadParams,
-  responses: { 204: { description: 'Gone' }, 404: { description: 'No such upload' } },
+  responses: {
+    204: { description: 'Gone' },
+    404: { description: 'No such upload' },
+  },
 });
 
 export const mediaEndpoints = [

@@ -16,7 +16,7 @@ import { serveDocuments } from './documents.js';
 import { addHandler, type Handler, type RouteOptions } from './handler.js';
 import type { HttpOptions } from './http-options.js';
 import { type HttpMetrics, httpMetrics, type MetricsRegistry } from './metrics.js';
-import { methodsAt } from './path.js';
+import { RouteMethods } from './path.js';
 import { refuseUnparsed } from './unparsed.js';
 import { storageFault, type UploadOptions } from './upload.js';
 
@@ -75,11 +75,17 @@ export function createApp(options: AppOptions): App {
     http: { headersTimeout: 15_000, maxHeaderSize: 16_384 },
   }) as unknown as FastifyInstance;
 
+  const methods = new RouteMethods();
+  fastify.addHook('onRoute', (route) => methods.add(route.url, route.method));
   prepareBodies(fastify);
   guardCallers(fastify, options);
   observe(fastify, logger, httpMetrics(metrics));
   fastify.setErrorHandler((error, request, reply) => answerError(error, request, reply, logger));
-  fastify.setNotFoundHandler((request, reply) => answerNotFound(endpoints, request, reply));
+  fastify.addHook('onRequest', (request, reply, done) => {
+    if (request.method === 'OPTIONS') allow(methods, request, reply);
+    done();
+  });
+  fastify.setNotFoundHandler((request, reply) => answerNotFound(methods, request, reply));
   if (options.corsOrigins && options.corsOrigins.length > 0)
     void fastify.register((load('@fastify/cors') as typeof import('@fastify/cors')).fastifyCors, {
       origin: options.corsOrigins.includes('*') ? true : [...options.corsOrigins],
@@ -91,9 +97,18 @@ export function createApp(options: AppOptions): App {
         'x-request-id',
         'upload-offset',
         'upload-length',
+        'upload-defer-length',
+        'upload-metadata',
+        'upload-expires',
         'tus-resumable',
+        'tus-version',
+        'tus-extension',
+        'tus-max-size',
+        'x-entity-id',
       ],
       methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
+      // An OPTIONS request that no browser's preflight made is answered as if there were no CORS.
+      strictPreflight: false,
       maxAge: 600,
     });
   serveDocuments(fastify, options.info, endpoints);
@@ -215,12 +230,19 @@ function answerError(thrown: unknown, request: FastifyRequest, reply: FastifyRep
     .send({ detail, code, ...extra, request_id: request.id });
 }
 
-function answerNotFound(endpoints: readonly AnyEndpoint[], request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const methods = methodsAt(endpoints, request.url.split('?', 1)[0] ?? '/');
-  const status = methods.length > 0 ? 405 : 404;
-  if (status === 405) reply.header('allow', methods.join(', '));
+/** @returns whether the path is known */
+function allow(methods: RouteMethods, request: FastifyRequest, reply: FastifyReply): boolean {
+  const allowed = methods.at(request.url.split('?', 1)[0] ?? '/');
+  if (allowed.length > 0) reply.header('allow', allowed.join(', '));
+  return allowed.length > 0;
+}
+
+function answerNotFound(methods: RouteMethods, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const isKnown = allow(methods, request, reply);
+  if (isKnown && request.method === 'OPTIONS') return reply.code(204).send();
+  const status = isKnown ? 405 : 404;
   return reply.code(status).send({
-    detail: status === 405 ? 'Method Not Allowed' : 'Not Found',
+    detail: isKnown ? 'Method Not Allowed' : 'Not Found',
     code: CODE_OF_STATUS[status],
     request_id: request.id,
   });

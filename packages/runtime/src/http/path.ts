@@ -1,33 +1,35 @@
-import type { AnyEndpoint } from '@cl-server/contract';
-
 /** `/jobs/{job_id}/files/{path*}` as the router writes it: `/jobs/:job_id/files/*`. */
 export const routerPath = (path: string): string => path.replace(/\{(\w+)\*\}/g, '*').replace(/\{(\w+)\}/g, ':$1');
 
 /** Name of the parameter that takes the rest of the path, if there is one. */
 export const restParameter = (path: string): string | undefined => /\{(\w+)\*\}/.exec(path)?.[1];
 
-const pattern = (path: string): RegExp =>
+const pattern = (url: string): RegExp =>
   new RegExp(
-    `^${path
-      .replace(/[.*+?^$()|[\]\\]/g, (char) => (char === '*' ? '*' : `\\${char}`))
-      .replace(/\{\w+\*\}/g, '.*')
-      .replace(/\{\w+\}/g, '[^/]+')}/?$`,
+    `^${url
+      .replace(/[.+?^$()|[\]\\{}]/g, (char) => `\\${char}`)
+      .replace(/\*/g, '.*')
+      .replace(/:\w+/g, '[^/]+')}/?$`,
   );
 
-const patterns = new WeakMap<AnyEndpoint, readonly RegExp[]>();
+/** Which methods are answered at which paths, for `Allow`. */
+export class RouteMethods {
+  readonly #routes = new Map<string, { readonly pattern: RegExp; readonly methods: Set<string> }>();
 
-/** Methods that some endpoint answers at a path, for 405 and its `Allow`. */
-export function methodsAt(endpoints: readonly AnyEndpoint[], path: string): string[] {
-  const methods = new Set<string>();
-  for (const endpoint of endpoints) {
-    let known = patterns.get(endpoint);
-    if (!known) {
-      known = [endpoint.path, ...(endpoint.aliases ?? [])].map(pattern);
-      patterns.set(endpoint, known);
-    }
-    if (!known.some((regexp) => regexp.test(path))) continue;
-    methods.add(endpoint.method);
-    if (endpoint.method === 'GET') methods.add('HEAD');
+  /** @param url as the router writes it */
+  add(url: string, methods: string | readonly string[]): void {
+    // What answers everywhere tells nothing of a path.
+    if (url === '*') return;
+    const route = this.#routes.get(url) ?? { pattern: pattern(url), methods: new Set() };
+    this.#routes.set(url, route);
+    for (const method of [methods].flat()) route.methods.add(method);
   }
-  return [...methods].sort();
+
+  /** @returns none for a path that is not known */
+  at(path: string): string[] {
+    const found = new Set<string>();
+    for (const { pattern, methods } of this.#routes.values())
+      if (pattern.test(path)) for (const method of methods) found.add(method);
+    return found.size === 0 ? [] : [...found.add('OPTIONS')].sort();
+  }
 }

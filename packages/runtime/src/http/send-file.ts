@@ -1,6 +1,6 @@
 /**
- * Sends one file from disk: `Range` (one range), `If-Range`, `If-None-Match`, `If-Modified-Since`, HEAD, strong entity
- * tags (RFC 9110 §13, §14). The file is opened once and everything is told of that handle, so that a file replaced
+ * Sends one file from disk: `Range` of a GET (one range), `If-Range`, `If-Match`, `If-Unmodified-Since`, `If-None-Match`,
+ * `If-Modified-Since`, HEAD, strong entity tags (RFC 9110 §13, §14). The file is opened once and everything is told of that handle, so that a file replaced
  * meanwhile cannot give headers of one and bytes of the other.
  */
 import { constants } from 'node:fs';
@@ -76,10 +76,19 @@ export function contentDisposition(kind: 'inline' | 'attachment', name: string):
 const listed = (header: string, tag: string): boolean =>
   header.trim() === '*' || header.split(',').some((word) => word.trim().replace(/^W\//, '') === tag);
 
+const seconds = (time: Date): number => Math.floor(time.getTime() / 1000) * 1000;
+
+/** Whether the client asked for another content than this; a date that cannot be read is no condition. */
+function isAnother(request: FastifyRequest, tag: string, modified: Date): boolean {
+  const { 'if-match': match, 'if-unmodified-since': since } = request.headers;
+  if (match !== undefined) return match.trim() !== '*' && !match.split(',').some((word) => word.trim() === tag);
+  return since !== undefined && seconds(modified) > Date.parse(since);
+}
+
 function notModified(request: FastifyRequest, tag: string, modified: Date): boolean {
   const { 'if-none-match': noneMatch, 'if-modified-since': since } = request.headers;
   if (noneMatch !== undefined) return listed(noneMatch, tag);
-  return since !== undefined && Math.floor(modified.getTime() / 1000) * 1000 <= Date.parse(since);
+  return since !== undefined && seconds(modified) <= Date.parse(since);
 }
 
 /** Whether a range may be answered: the client's part must be of the same content. */
@@ -107,7 +116,7 @@ async function open(file: string): Promise<OpenedFile> {
 
 /**
  * Answers with a file that is open; closes it, whatever happens.
- * @throws HttpError 416 for a range outside of it
+ * @throws HttpError 412, 416 for a range outside of it
  */
 export async function sendOpenFile(
   request: FastifyRequest,
@@ -126,10 +135,13 @@ export async function sendOpenFile(
       'accept-ranges': 'bytes',
       'cache-control': options.cacheControl ?? 'private, no-cache',
     };
+    if (isAnother(request, tag, modified))
+      throw new HttpError(412, 'The file is not the one that If-Match or If-Unmodified-Since names', {
+        headers: { etag: tag, 'last-modified': modified.toUTCString() },
+      });
     if (notModified(request, tag, modified)) return reply.code(304).headers(validators).send();
-    const wanted = rangeHolds(request.headers['if-range'], tag, modified)
-      ? parseRange(request.headers.range, size)
-      : undefined;
+    const mayBePart = request.method === 'GET' && rangeHolds(request.headers['if-range'], tag, modified);
+    const wanted = mayBePart ? parseRange(request.headers.range, size) : undefined;
     if (wanted === 'unsatisfiable')
       throw new HttpError(416, `The file has ${size} bytes: no such range`, {
         headers: { 'content-range': `bytes */${size}` },
@@ -157,7 +169,7 @@ export async function sendOpenFile(
 
 /**
  * Answers with a file of the disk.
- * @throws HttpError 404 where it is not there (any more), 416 for a range outside of it
+ * @throws HttpError 404 where it is not there (any more), 412, 416 for a range outside of it
  */
 export const sendFile = async (
   request: FastifyRequest,

@@ -7,6 +7,7 @@ import type { RunWrite, WriteTransaction } from '../database/transaction.js';
 import { assertWithinLimits, type Limits } from '../database/usage.js';
 import type { EntityChange, StoreEvents } from '../events.js';
 import type { Contents, Received, StoredContent } from '../files/contents.js';
+import { assertParent } from './hierarchy.js';
 import { removeSlice } from './remove.js';
 import { type Change, changeEntity, entityNotFound, findLiveBySha256, findRow, insertEntity } from './writer.js';
 
@@ -81,6 +82,11 @@ export class EntityService {
       this.#newContent(tx, row);
       return { row, isNew: true };
     });
+  }
+
+  /** Tells early whether a new entity could lie there. @throws HttpError 422 with the reason */
+  assertParent(user: User, parentId: number): Promise<void> {
+    return this.#options.write(user, (tx) => assertParent(tx, parentId, undefined, unprocessable));
   }
 
   #live(sha256: string): Promise<EntityRow | undefined> {

@@ -1,7 +1,8 @@
+/** Resumable uploads: what the protocol says beside the table of endpoints, and where an upload is found. */
 import { appendUpload, createUpload, dropUpload, UPLOADS_PATH } from '@cl-server/contract';
-import { type App, type Authorize, notFound } from '@cl-server/runtime';
+import { type App, type Authorize, HttpError, notFound } from '@cl-server/runtime';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { ResumableUploads } from '../uploads/resumable.js';
+import type { ResumableUploads, UploadRequest } from '../uploads/resumable.js';
 import type { UserOf } from './entities.js';
 
 export interface UploadRoutesOptions {
@@ -11,24 +12,91 @@ export interface UploadRoutesOptions {
 }
 
 const ID = /^[0-9a-f]{32}$/;
+const VERSION = '1.0.0';
+const BYTES = 'application/offset+octet-stream';
+const OF_UPLOADS = new RegExp(`^${UPLOADS_PATH}(?:[/?]|$)`);
+const METHODS: ReadonlySet<string> = new Set(['POST', 'HEAD', 'PATCH', 'DELETE']);
+/** Methods at the address of an upload, for `Allow`; POST carries one of the others in a header. */
+const AT_UPLOAD = 'DELETE, HEAD, OPTIONS, PATCH, POST';
+
+const header = (request: FastifyRequest, name: string): string | undefined => {
+  const value = request.headers[name];
+  return typeof value === 'string' ? value : undefined;
+};
+
+/** The method that counts: clients behind what lets only POST through name it in a header. */
+function methodOf(request: FastifyRequest): UploadRequest['method'] {
+  const override = header(request, 'x-http-method-override')?.toUpperCase();
+  const method = request.method === 'POST' && override ? override : request.method;
+  return method as UploadRequest['method'];
+}
+
+/** @returns why the request is none of the protocol's, if so: 412, 415 */
+function refusalOf(request: FastifyRequest): HttpError | undefined {
+  const method = methodOf(request);
+  if (!METHODS.has(method)) return undefined;
+  if (header(request, 'tus-resumable') !== VERSION)
+    return new HttpError(412, `Resumable uploads speak tus ${VERSION} here: send Tus-Resumable: ${VERSION}`, {
+      headers: { 'tus-version': VERSION },
+    });
+  if (method === 'PATCH' && header(request, 'content-type') !== BYTES)
+    return new HttpError(415, `The bytes of an upload come as Content-Type: ${BYTES}`);
+  return undefined;
+}
+
+/**
+ * Where the client that asked finds an upload. A proxy that serves the store under a prefix may tell the prefix; one that
+ * does not is recognised by its traces or by a host that is not ours, and gets an address relative to the one asked.
+ */
+function locationOf(request: FastifyRequest, id: string): string {
+  const prefix = header(request, 'x-forwarded-prefix');
+  if (prefix !== undefined && /^(\/[\w.~-]+)+\/?$/.test(prefix))
+    return `${prefix.replace(/\/$/, '')}${UPLOADS_PATH}/${id}`;
+  const isForwarded = ['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host'].some((name) => request.headers[name]);
+  const port = Number(/:(\d+)$/.exec(request.headers.host ?? '')?.[1] ?? 80);
+  if (!isForwarded && port === request.socket.localPort) return `${UPLOADS_PATH}/${id}`;
+  const asked = request.url.split('?', 1)[0] ?? '';
+  return asked.endsWith('/') ? id : `${UPLOADS_PATH.slice(1)}/${id}`;
+}
 
 export function serveUploads(app: App, { uploads, authorize, userOf }: UploadRoutesOptions): void {
+  const { fastify } = app;
   // The bytes stay in the request: the protocol's own code reads them.
-  app.fastify.addContentTypeParser('application/offset+octet-stream', (_request, _payload, done) => done(null));
+  fastify.addContentTypeParser(BYTES, (_request, _payload, done) => done(null));
+  // At the end of all answers, also of those that no route of ours gives: refusals, and preflights of browsers.
+  fastify.addHook('onSend', (request, reply, payload, done) => {
+    if (OF_UPLOADS.test(request.url))
+      reply.headers({ 'tus-resumable': VERSION, ...(request.method === 'OPTIONS' && uploads.discovery) });
+    done(null, payload);
+  });
+  // After the guard and before the body.
+  fastify.addHook('preParsing', (request, _reply, payload, done) => {
+    done(OF_UPLOADS.test(request.url) ? refusalOf(request) : null, payload);
+  });
 
   const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const { upload_id: id } = request.params as { upload_id?: string };
+    const method = methodOf(request);
     if (id !== undefined && !ID.test(id)) throw notFound('There is no such upload');
-    reply.hijack();
-    await uploads.handle(request.raw, reply.raw, userOf(request.claims));
-    return reply;
+    if (!METHODS.has(method) || (method === 'POST') !== (id === undefined))
+      throw new HttpError(405, 'Method Not Allowed', {
+        headers: { allow: id === undefined ? 'OPTIONS, POST' : AT_UPLOAD },
+      });
+    const { status, headers, body } = await uploads.answer({
+      method,
+      id,
+      raw: request.raw,
+      user: userOf(request.claims),
+      locationOf: (created) => locationOf(request, created),
+    });
+    return reply.code(status).headers(headers).send(body);
   };
   for (const endpoint of [createUpload, appendUpload, dropUpload])
     app.handle(endpoint, ({ request, reply }) => answer(request, reply));
 
-  // What the protocol asks with HEAD and OPTIONS has no place in the table of endpoints.
-  app.fastify.route({
-    method: 'HEAD',
+  // What the protocol asks with HEAD and with overridden methods has no place in the table of endpoints.
+  fastify.route({
+    method: ['HEAD', 'POST'],
     url: `${UPLOADS_PATH}/:upload_id`,
     onRequest: async (request) => {
       request.claims = await authorize('write', request);

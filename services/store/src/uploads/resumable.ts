@@ -2,25 +2,25 @@
  * Resumable uploads (tus 1.0.0). The last bytes' request answers with the entity, as `POST /entities` would.
  *
  * ```
- * created --PATCH--> receiving --all bytes--> whole --entity committed--> gone
- *    |                   |                      |
- *    +--DELETE, expired--+                      +--process died: finished at the next start
+ * created --PATCH--> receiving --all bytes--> whole --entity committed--> finished --a day--> gone
+ *    |                   |                      |  |
+ *    +--DELETE, expired--+--> gone              |  +--entity refused (4xx)--> gone
+ *                                               +--process died: finished at the next start
  * ```
  */
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import fsp from 'node:fs/promises';
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import path from 'node:path';
-import { Writable } from 'node:stream';
+import type { IncomingMessage } from 'node:http';
+import { PassThrough, Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Entity, UPLOADS_PATH, type UploadMetadata, uploadMetadata } from '@cl-server/contract';
-import { HttpError, type Logger, messageOf, storageFault } from '@cl-server/runtime';
-import { FileStore } from '@tus/file-store';
-import { ERRORS, Server, type ServerOptions, type Upload } from '@tus/server';
+import { HttpError, type Logger, messageOf, notFound, storageFault, unprocessable } from '@cl-server/runtime';
+import { ERRORS, Server, type Upload } from '@tus/server';
 import type { EntityService, User } from '../entities/service.js';
-
-type TusRequest = Parameters<NonNullable<ServerOptions['onUploadCreate']>>[0];
+import { KeyedLock } from '../files/keyed-lock.js';
+import { OWNER, UploadFiles } from './upload-files.js';
+import { UploadLocks } from './upload-locks.js';
 
 export interface ResumableOptions {
   /** Absolute; on the file system of the media. */
@@ -29,38 +29,80 @@ export interface ResumableOptions {
   readonly entities: EntityService;
   readonly view: (id: number) => Promise<Entity>;
   readonly logger: Logger;
+  readonly now: () => number;
 }
 
-/** An upload that nobody goes on with, milliseconds. */
-const EXPIRES = 7 * 86_400_000;
-/** Key beside the client's own metadata; set by the server, whatever the client sent. */
-const OWNER = 'owner_id';
+export interface UploadRequest {
+  readonly method: 'POST' | 'HEAD' | 'PATCH' | 'DELETE';
+  /** Absent for a new upload. */
+  readonly id: string | undefined;
+  readonly raw: IncomingMessage;
+  readonly user: User;
+  /** Where the client finds an upload. */
+  readonly locationOf: (id: string) => string;
+}
 
-const NOBODY = '';
-/** Bytes; below, a write that failed has failed for want of space. */
-const LEAST_FREE = 1_000_000;
-
-interface Refusal {
-  readonly status_code: number;
+export interface UploadAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }
 
-const noSpace = (): HttpError =>
-  new HttpError(507, 'The server has no space left for this file', { code: 'storage_full' });
+/** A request under way. */
+interface Call extends UploadRequest {
+  /** The request's bytes; ending it does not end the connection. */
+  readonly bytes: PassThrough;
+  /** What one of our own rules said; the protocol's code only hands on a status and a text. */
+  refused?: unknown;
+  isTerminated?: boolean;
+  /** The upload that this request has begun. */
+  created?: string;
+}
 
-const refusal = (error: unknown): Refusal => {
-  const { status, detail, code } =
-    error instanceof HttpError ? error : new HttpError(500, 'Internal Server Error', { cause: error });
-  return { status_code: status, body: JSON.stringify({ detail, code }) };
-};
+const DAY = 86_400_000;
+/** An upload that nobody goes on with, milliseconds. */
+const EXPIRES = 7 * DAY;
 
-/** @throws Refusal 422 */
+/** How long a request may go on while the next one of its upload waits, milliseconds. */
+const DRAIN = 1_000;
+
+const NOBODY = '';
+const BYTES = 'application/offset+octet-stream';
+
+const noSuchUpload = (): HttpError => notFound('There is no such upload, or it has expired: begin a new one');
+
+/** What the protocol's code says, in our own words where its status or its words would mislead a client. */
+const REWORDED: ReadonlyMap<string, () => HttpError> = new Map([
+  [ERRORS.FILE_NOT_FOUND.body, noSuchUpload],
+  [ERRORS.MISSING_OFFSET.body, () => new HttpError(400, 'The header Upload-Offset is missing')],
+  [
+    ERRORS.INVALID_OFFSET.body,
+    () => new HttpError(409, 'Upload-Offset is not where the upload stands: ask for its offset with HEAD'),
+  ],
+  [
+    ERRORS.ABORTED.body,
+    () => new HttpError(423, 'Another request took this upload over: ask for its offset with HEAD'),
+  ],
+  [ERRORS.ERR_LOCK_TIMEOUT.body, () => new HttpError(423, 'Another request is busy with this upload: try again')],
+  [ERRORS.ERR_SIZE_EXCEEDED.body, () => new HttpError(413, 'These are more bytes than Upload-Length announces')],
+  [
+    ERRORS.ERR_MAX_SIZE_EXCEEDED.body,
+    () => new HttpError(413, 'These are more bytes than were announced or are accepted'),
+  ],
+  [ERRORS.INVALID_LENGTH.body, () => new HttpError(400, 'Either Upload-Length or Upload-Defer-Length: 1 is needed')],
+  [
+    ERRORS.UNSUPPORTED_CONCATENATION_EXTENSION.body,
+    () => new HttpError(501, 'Upload-Concat is not supported: switch parallel uploads off in the client'),
+  ],
+]);
+
+/** @throws HttpError 422 */
 function fieldsOf(metadata: Upload['metadata']): UploadMetadata {
   const given = Object.entries(metadata ?? {}).filter(([, value]) => value !== null && value !== '');
   const parsed = uploadMetadata.safeParse(Object.fromEntries(given));
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  throw refusal(new HttpError(422, `Upload-Metadata: ${issue?.path.join('.')}: ${issue?.message}`));
+  throw unprocessable(`Upload-Metadata: ${issue?.path.join('.')}: ${issue?.message}`);
 }
 
 async function digestsOf(file: string): Promise<{ md5: string; sha256: string; size: number }> {
@@ -79,98 +121,121 @@ async function digestsOf(file: string): Promise<{ md5: string; sha256: string; s
   return { md5: md5.digest('hex'), sha256: sha256.digest('hex'), size };
 }
 
+/** The request as the protocol's code reads it. */
+function webRequest({ method, id, raw, bytes }: Call): Request {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(raw.headers)) if (typeof value === 'string') headers.set(name, value);
+  // The override has been followed.
+  headers.delete('x-http-method-override');
+  const hasBody = (method === 'POST' || method === 'PATCH') && headers.get('content-type') === BYTES;
+  return new Request(`http://store${UPLOADS_PATH}${id === undefined ? '' : `/${id}`}`, {
+    method,
+    headers,
+    ...(hasBody && { body: Readable.toWeb(bytes) as ReadableStream, duplex: 'half' }),
+  });
+}
+
 export class ResumableUploads {
   readonly #options: ResumableOptions;
-  readonly #store: FileStore;
+  readonly #files: UploadFiles;
   readonly #server: Server;
-  readonly #users = new WeakMap<IncomingMessage, User>();
+  readonly #calls = new Map<Request, Call>();
+  /** One at a time turns an upload into its entity or removes it. */
+  readonly #turns = new KeyedLock();
   #cleaner: NodeJS.Timeout | undefined;
 
   constructor(options: ResumableOptions) {
     this.#options = options;
-    fs.mkdirSync(options.directory, { recursive: true, mode: 0o750 });
-    this.#store = new FileStore({ directory: options.directory, expirationPeriodInMilliseconds: EXPIRES });
+    const { directory, now } = options;
+    this.#files = new UploadFiles({ directory, expires: EXPIRES, remembers: DAY, now });
     this.#server = new Server({
       path: UPLOADS_PATH,
-      datastore: this.#store,
+      datastore: this.#files,
       maxSize: options.maxBytes,
-      relativeLocation: true,
+      locker: new UploadLocks(),
+      lockDrainTimeout: DRAIN,
+      generateUrl: (request, { id }) => this.#calls.get(request)?.locationOf(id) ?? `${UPLOADS_PATH}/${id}`,
       onUploadCreate: async (request, upload) => {
-        fieldsOf(upload.metadata);
-        return { metadata: { ...upload.metadata, [OWNER]: this.#userOf(request) ?? NOBODY } };
+        const call = this.#calls.get(request);
+        const user = call?.user ?? null;
+        await this.#assertWanted(user, upload);
+        if (call) call.created = upload.id;
+        return { metadata: { ...upload.metadata, [OWNER]: user ?? NOBODY } };
       },
       onIncomingRequest: (request, id) => this.#assertOwner(request, id),
-      onResponseError: (_request, error) => this.#refusalOf(error),
-      onUploadFinish: async (_request, upload) => {
-        try {
-          const { entity, isNew } = await this.#finish(upload);
-          const headers = { 'content-type': 'application/json', 'x-entity-id': entity.id };
-          return { status_code: isNew ? 201 : 200, headers, body: JSON.stringify(entity) };
-        } catch (error) {
-          if (!(error instanceof HttpError)) options.logger.error({ err: error }, 'a resumable upload failed');
-          throw refusal(error);
-        }
+      onResponseError: (request, error) => {
+        const call = this.#calls.get(request);
+        if (call) call.refused = error;
+        return undefined;
+      },
+      onUploadFinish: async (_request, { id }) => {
+        const { entity, isNew } = await this.#turns.run(id, () => this.#finish(id));
+        const headers = { 'content-type': 'application/json', 'x-entity-id': String(entity.id) };
+        return { status_code: isNew ? 201 : 200, headers, body: JSON.stringify(entity) };
       },
     });
   }
 
-  #userOf(request: TusRequest): User {
-    const raw = request.runtime?.node?.req as IncomingMessage | undefined;
-    return (raw && this.#users.get(raw)) ?? null;
+  /** What can be known to fail is refused before any byte is sent. @throws HttpError 422, 507 */
+  async #assertWanted(user: User, { size, metadata }: Upload): Promise<void> {
+    const { parent_id } = fieldsOf(metadata);
+    if (size === 0) throw unprocessable('The file is empty');
+    if (parent_id !== undefined) await this.#options.entities.assertParent(user, parent_id);
+    const { bavail, bsize } = await fsp.statfs(this.#options.directory);
+    if (bavail * bsize < (size ?? 0)) throw new HttpError(507, 'The server has no space left for this file');
   }
 
   /** An upload of somebody else is as if it were not there. */
-  async #assertOwner(request: TusRequest, id: string): Promise<void> {
+  async #assertOwner(request: Request, id: string): Promise<void> {
     if (request.method === 'POST') return;
-    const upload = await this.#store.getUpload(id).catch(() => undefined);
-    if (!upload || (upload.metadata?.[OWNER] ?? NOBODY) !== (this.#userOf(request) ?? NOBODY))
-      throw refusal(new HttpError(404, 'There is no such upload, or it has expired: begin anew'));
+    const record = await this.#files.record(id);
+    const user = this.#calls.get(request)?.user ?? null;
+    if (!record || (record.owner ?? null) !== user) throw noSuchUpload();
+    if (request.method !== 'DELETE') return;
+    for (const call of this.#calls.values())
+      if (call.id === id && call.method === 'PATCH') {
+        call.isTerminated = true;
+        call.bytes.destroy(new Error('the upload is being deleted'));
+      }
   }
 
-  /** The protocol's own refusals stay; what the disk or a bug made of a request is said as everywhere else. */
-  async #refusalOf(error: Error | Refusal): Promise<Refusal | undefined> {
-    if (error instanceof Error) {
-      this.#options.logger.error({ err: error }, 'a resumable upload failed');
-      return refusal(storageFault(error));
+  /** Under the upload's turn. @throws HttpError as the making of the entity does; a refused upload is gone */
+  async #finish(id: string): Promise<{ entity: Entity; isNew: boolean }> {
+    const { entities, view } = this.#options;
+    const record = await this.#files.record(id);
+    if (!record) throw noSuchUpload();
+    if (record.entity_id !== undefined) return { entity: await view(record.entity_id), isNew: false };
+    const path = this.#files.pathOf(id);
+    try {
+      const { filename = '', label, description, parent_id } = fieldsOf(record.metadata);
+      const received = { filename, path, ...(await digestsOf(path)) };
+      const fields = { is_collection: false, label, description, parent_id };
+      const { row, isNew } = await entities.create(record.owner ?? null, fields, received);
+      await this.#files.finish(id, received.size, row.id);
+      return { entity: await view(row.id), isNew };
+    } catch (error) {
+      // The same bytes would be refused again.
+      if (error instanceof HttpError && error.status < 500) await this.#files.remove(id);
+      throw error;
     }
-    if (error.body !== ERRORS.FILE_WRITE_ERROR.body) return undefined;
-    // The library does not say why it could not write: the client may be gone, or the disk is full.
-    const { bavail, bsize } = await fsp.statfs(this.#options.directory);
-    return bavail * bsize < LEAST_FREE ? refusal(noSpace()) : undefined;
-  }
-
-  async #finish(upload: Upload): Promise<{ entity: Entity; isNew: boolean }> {
-    const { entities, view, directory } = this.#options;
-    const file = path.join(directory, upload.id);
-    const { filename = '', label, description, parent_id } = fieldsOf(upload.metadata);
-    const owner = upload.metadata?.[OWNER] || null;
-    const received = { filename, path: file, ...(await digestsOf(file)) };
-    const { row, isNew } = await entities.create(
-      owner,
-      { is_collection: false, label, description, parent_id },
-      received,
-    );
-    await this.#forget(upload.id);
-    return { entity: await view(row.id), isNew };
-  }
-
-  async #forget(id: string): Promise<void> {
-    const { directory } = this.#options;
-    for (const name of [id, `${id}.json`]) await fsp.rm(path.join(directory, name), { force: true });
   }
 
   /** Finishes uploads that were whole when an earlier process ended, and drops those that have expired. */
   async recover(): Promise<void> {
-    const { directory, logger } = this.#options;
-    for (const name of await fsp.readdir(directory)) {
-      const id = /^([0-9a-f]{32})\.json$/.exec(name)?.[1];
-      if (id === undefined) continue;
-      const upload = await this.#store.getUpload(id).catch(() => undefined);
-      if (!upload) await this.#forget(id);
+    const { logger } = this.#options;
+    for (const id of await this.#files.ids()) {
+      const { entity_id } = (await this.#files.record(id)) ?? {};
+      if (entity_id !== undefined) continue;
+      const upload = await this.#files.getUpload(id).catch(() => undefined);
+      if (!upload) await this.#files.remove(id);
       else if (upload.size !== undefined && upload.offset === upload.size)
-        await this.#finish(upload).catch((error) =>
-          logger.error({ err: error }, `a whole upload could not be finished: ${messageOf(error)}`),
-        );
+        await this.#turns
+          .run(id, () => this.#finish(id))
+          .catch((error) => {
+            const fault = `a whole upload could not be finished: ${messageOf(error)}`;
+            if (error instanceof HttpError && error.status < 500) logger.warn(`${fault}; it was removed`);
+            else logger.error({ err: error }, `${fault}; the next start tries again`);
+          });
     }
     const clean = (): void => {
       this.#server.cleanUpExpiredUploads().catch((error) => logger.warn({ err: error }, 'expired uploads remain'));
@@ -180,10 +245,69 @@ export class ResumableUploads {
     this.#cleaner.unref();
   }
 
-  /** Answers one request of the protocol. */
-  async handle(request: IncomingMessage, response: ServerResponse, user: User): Promise<void> {
-    this.#users.set(request, user);
-    await this.#server.handle(request, response);
+  /** What a client learns of the server before it begins. */
+  get discovery(): Readonly<Record<string, string>> {
+    return {
+      'tus-version': '1.0.0',
+      'tus-extension': this.#files.extensions.join(','),
+      'tus-max-size': String(this.#options.maxBytes),
+    };
+  }
+
+  /**
+   * Does what one request of the protocol asks.
+   * @throws HttpError
+   */
+  async answer(asked: UploadRequest): Promise<UploadAnswer> {
+    const { raw, method, id } = asked;
+    const bytes = new PassThrough();
+    const call: Call = { ...asked, bytes };
+    // A connection that breaks off ends the piece: what came counts.
+    const end = (): void => void bytes.end();
+    bytes.on('error', () => raw.unpipe(bytes));
+    raw.once('close', end).once('error', end);
+    raw.pipe(bytes);
+    const request = webRequest(call);
+    this.#calls.set(request, call);
+    try {
+      const response = await (method === 'DELETE' && id !== undefined
+        ? this.#turns.run(id, () => this.#server.handleWeb(request))
+        : this.#server.handleWeb(request));
+      const body = await response.text();
+      if (call.isTerminated) throw new HttpError(410, 'The upload was deleted while its bytes were arriving');
+      if (response.status >= 400 && call.created !== undefined) await this.#files.remove(call.created);
+      if (response.status >= 400) throw this.#refusal(call, response.status, body);
+      return { status: response.status, headers: await this.#headersOf(call, response), body };
+    } finally {
+      this.#calls.delete(request);
+      raw.off('close', end).unpipe(bytes);
+      bytes.destroy();
+      // What a refused request still sends is read away, so that the client gets to read the answer.
+      raw.resume();
+    }
+  }
+
+  async #headersOf({ method, id, created, locationOf }: Call, { headers }: Response): Promise<Record<string, string>> {
+    const kept: Record<string, string> = {};
+    // CORS is the app's business, and so is the connection.
+    for (const [name, value] of headers)
+      if (!/^(access-control-.*|connection|content-length)$/.test(name)) kept[name] = value;
+    if (!/json/.test(kept['content-type'] ?? '')) delete kept['content-type'];
+    // The protocol's code leaves the first out where equal bytes were there already (200), the second where none came.
+    if (created !== undefined) {
+      kept.location = locationOf(created);
+      kept['upload-offset'] ??= '0';
+    }
+    const { entity_id } = (method === 'HEAD' && id !== undefined && (await this.#files.record(id))) || {};
+    if (entity_id !== undefined) kept['x-entity-id'] = String(entity_id);
+    return kept;
+  }
+
+  #refusal({ refused }: Call, status: number, text: string): unknown {
+    const body = (refused as { body?: unknown } | undefined)?.body;
+    if (refused instanceof HttpError) return refused;
+    if (refused instanceof Error && body === undefined) return storageFault(refused);
+    return REWORDED.get(text)?.() ?? new HttpError(status, text.trim());
   }
 
   close(): void {
