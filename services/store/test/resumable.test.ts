@@ -18,7 +18,7 @@ describe('resumable uploads', () => {
   let store: TestStore;
   beforeAll(async () => {
     if (!backend) throw new Error('no database');
-    store = await startStore(backend);
+    store = await startStore(backend, { http: { allowedHosts: ['media.example.org'] } });
   });
   afterAll(() => store.stop());
 
@@ -244,7 +244,7 @@ describe('resumable uploads', () => {
     const hanging = net.connect(Number(new URL(store.url).port), '127.0.0.1');
     hanging.on('error', () => undefined);
     hanging.write(
-      `PATCH ${target} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${WRITER}\r\nTus-Resumable: 1.0.0\r\n` +
+      `PATCH ${target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${WRITER}\r\nTus-Resumable: 1.0.0\r\n` +
         `Upload-Offset: 0\r\nContent-Type: ${BYTES}\r\nContent-Length: 1000\r\n\r\n`,
     );
     hanging.write(Buffer.alloc(400, 1));
@@ -284,7 +284,7 @@ describe('resumable uploads from other origins', () => {
       [[], null],
       [['https://app.example.org'], 'https://app.example.org'],
     ] as const) {
-      const store = await startStore(backend, { corsOrigins });
+      const store = await startStore(backend, { http: { corsOrigins } });
       const headers = {
         origin: 'https://app.example.org',
         'tus-resumable': '1.0.0',
