@@ -12,13 +12,15 @@ import {
   type NewJob,
   newJobId,
 } from '@cl-server/jobs';
-import { conflict, HttpError, invalidField, safeFileName } from '@cl-server/runtime';
+import { conflict, type FolderIdentity, HttpError, invalidField, safeFileName } from '@cl-server/runtime';
 import { type AnyTask, DEFAULT_TIMEOUT, type InputFile, storedParams } from '@cl-server/task-kit';
 import { refuseAbsolutePaths } from './privileges.js';
 
 export interface CreationOptions {
   readonly repository: JobRepository;
   readonly storage: JobStorage;
+  /** No job is queued whose files no worker would find. */
+  readonly identity: Pick<FolderIdentity, 'assertMatch'>;
   /** Folders in which the `*_absolute_path` fields of the platform's own jobs may point. */
   readonly mediaDir: string;
   readonly streamsDir: string;
@@ -106,6 +108,7 @@ export class JobCreation {
     requests: readonly CreationRequest[],
     { maxQueued = this.#options.maxQueued }: CreationLimits = {},
   ): Promise<readonly (JobCreated | HttpError)[]> {
+    await this.#options.identity.assertMatch();
     const drafts: (Draft | HttpError)[] = [];
     const kept = new Set<Draft>();
     try {

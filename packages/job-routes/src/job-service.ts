@@ -55,6 +55,8 @@ export async function openJobService(options: JobServiceOptions, place: JobPlace
   const { broadcaster, logger, tasks, mediaDir, streamsDir, maxQueued, now = Date.now } = options;
   const { eventsTopic, jobStatusTopic, noAuth = false } = options;
   const jobs = openJobs({ ...place, broadcaster, logger, eventsTopic, jobStatusTopic, now });
+  const mismatch = await jobs.identity.mismatch();
+  if (mismatch !== undefined) logger.error({ reason: mismatch }, 'no job is taken, and no job file is removed');
   const workers = await new LiveWorkers({
     broadcaster,
     prefix: options.workersTopic,

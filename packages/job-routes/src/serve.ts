@@ -11,7 +11,7 @@ import { type AskAvailability, serveTasks } from './task-route.js';
 import { serveWatch } from './watch-route.js';
 
 export interface JobApiOptions {
-  readonly jobs: Pick<JobEngine, 'repository' | 'storage' | 'events'>;
+  readonly jobs: Pick<JobEngine, 'repository' | 'storage' | 'events' | 'identity'>;
   readonly tasks: Tasks;
   readonly logger: Logger;
   /** Whether the service runs without authentication, so that anybody may set any priority; default false. */
@@ -39,9 +39,9 @@ export interface JobApi {
 
 export function createJobApi(options: JobApiOptions): JobApi {
   const { jobs, tasks, logger, mediaDir, streamsDir, maxQueued = 10_000, noAuth: trustsAll = false } = options;
-  const { repository, storage, events } = jobs;
+  const { repository, storage, events, identity } = jobs;
   const routes = taskRoutes(tasks, logger);
-  const creation = new JobCreation({ repository, storage, mediaDir, streamsDir, maxQueued });
+  const creation = new JobCreation({ repository, storage, identity, mediaDir, streamsDir, maxQueued });
   return {
     endpoints: jobApiEndpoints(routes),
     serve(app) {

@@ -148,7 +148,15 @@ describe.each(backends())('creating jobs ($name)', (backend) => {
 
   it('the platform’s own jobs may name files; others can neither read nor repeat them', async () => {
     const { repository, storage } = api.jobs;
-    const options = { repository, storage, mediaDir: '/srv/media', streamsDir: '/srv/streams', maxQueued: 10 };
+    const { identity } = api.jobs;
+    const options = {
+      repository,
+      storage,
+      identity,
+      mediaDir: '/srv/media',
+      streamsDir: '/srv/streams',
+      maxQueued: 10,
+    };
     const { job_id } = await new JobCreation(options).create({
       task: fetch_path,
       params: { input_absolute_path: '/srv/media/a.mp4' },

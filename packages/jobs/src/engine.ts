@@ -1,5 +1,5 @@
 import { TOPICS } from '@cl-server/contract';
-import { type Broadcaster, type Database, type Logger, noBroadcaster } from '@cl-server/runtime';
+import { type Broadcaster, type Database, type FolderIdentity, type Logger, noBroadcaster } from '@cl-server/runtime';
 import { Outbox } from './events/outbox.js';
 import { Publisher } from './events/publisher.js';
 import { Relay } from './events/relay.js';
@@ -7,6 +7,7 @@ import { watchJob } from './events/watch.js';
 import { SqlPreferences } from './preferences.js';
 import { JobReconciler } from './reconcile/reconciler.js';
 import { SqlJobRepository } from './repository/repository.js';
+import { jobFolderIdentity } from './storage/identity.js';
 import { LocalJobStorage } from './storage/local.js';
 import type { JobTables } from './tables.js';
 import type {
@@ -46,6 +47,8 @@ export interface JobEngineOptions {
   readonly orphanMs?: number;
   /** Random part of a fencing token; default from the system. */
   readonly random?: () => string;
+  /** Whether this process may say that folder and database belong together; false for a worker. Default true. */
+  readonly decidesIdentity?: boolean;
 }
 
 export interface JobEngine {
@@ -55,6 +58,8 @@ export interface JobEngine {
   readonly reconciler: Reconciler;
   readonly preferences: Preferences;
   readonly workers: WorkerRegister;
+  /** Whether the storage's folder belongs to the database. */
+  readonly identity: FolderIdentity;
   /** Publishes and stores what is still in hand. The database and the broadcaster stay open: they are the caller's. */
   close(): Promise<void>;
 }
@@ -89,6 +94,12 @@ export function openJobs(options: JobEngineOptions): JobEngine {
     upkeepMs: options.upkeepMs ?? UPKEEP_MS,
     committed: (changes) => publisher.committed(changes),
   });
+  const identity = jobFolderIdentity({
+    database,
+    folder: storage.root,
+    mayDecide: options.decidesIdentity ?? true,
+    now,
+  });
   const read = (jobIds: readonly string[]) => repository.getJobs(jobIds);
   const publisher: Publisher = new Publisher({ broadcaster, logger, topic, outbox, shows, read, now });
   const { status } = publisher;
@@ -110,6 +121,7 @@ export function openJobs(options: JobEngineOptions): JobEngine {
     broadcaster,
     relay,
     status,
+    identity,
     leaseMs,
     logger,
     now,
@@ -122,6 +134,7 @@ export function openJobs(options: JobEngineOptions): JobEngine {
     reconciler,
     preferences: new SqlPreferences(kysely, now),
     workers: new SqlWorkerRegister(kysely, now),
+    identity,
     close: () => publisher.close(),
   };
 }

@@ -2,5 +2,6 @@ export { type JobEngine, type JobEngineOptions, openJobs } from './engine.js';
 export { newJobId } from './id.js';
 export { jobMigrations } from './migrations/index.js';
 export { jobView } from './record.js';
+export { jobFolderIdentity } from './storage/identity.js';
 export type { JobTables } from './tables.js';
 export type * from './types.js';

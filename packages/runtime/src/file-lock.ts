@@ -33,6 +33,8 @@ const alive = (pid: number): boolean => {
 /** A process number says nothing on another machine, and a second lock of one process is another lock. */
 const newHolder = (): string => `${process.pid} ${os.hostname()} ${randomBytes(8).toString('hex')}`;
 
+const isHere = (holder: string): boolean => (holder.split(' ')[1] ?? os.hostname()) === os.hostname();
+
 const isDead = (holder: string): boolean => {
   const [pid, host = os.hostname()] = holder.split(' ');
   return host === os.hostname() && Number(pid) > 0 && !alive(Number(pid));
@@ -94,15 +96,41 @@ export async function withLock<T>(lock: string, { signal, onWait }: LockOptions,
     do await pause(LOOK_EVERY, undefined, signal ? { signal } : {});
     while (!(await take(lock, holder)));
   }
+  const release = hold(lock, holder);
+  try {
+    return await work();
+  } finally {
+    await release();
+  }
+}
+
+/** Keeps a lock that was taken from looking abandoned. @returns a function that lets go */
+function hold(lock: string, holder: string): () => Promise<void> {
   const touch = setInterval(() => {
     const now = new Date();
     void fsp.utimes(lock, now, now).catch(() => undefined);
   }, TOUCH_EVERY);
   touch.unref();
-  try {
-    return await work();
-  } finally {
+  return async () => {
     clearInterval(touch);
     if ((await read(lock)) === holder) await fsp.rm(lock, { force: true });
+  };
+}
+
+/**
+ * Takes a lock for as long as the caller likes. The lock of a process that is gone is taken over; one of another machine
+ * is, when it was not touched for `STALE_AFTER`, which is waited for.
+ * @returns a function that lets go; undefined where a living process holds the lock
+ */
+export async function takeLock(lock: string): Promise<(() => Promise<void>) | undefined> {
+  const holder = newHolder();
+  const patience = performance.now() + STALE_AFTER + TOUCH_EVERY;
+  while (!(await take(lock, holder))) {
+    const other = await read(lock);
+    if (other !== undefined && (isHere(other) || performance.now() > patience)) {
+      if (!isDead(other)) return undefined;
+    }
+    await pause(LOOK_EVERY);
   }
+  return hold(lock, holder);
 }

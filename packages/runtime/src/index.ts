@@ -1,5 +1,6 @@
 export * from './broadcaster/index.js';
 export * from './database/index.js';
+export * from './folder-identity.js';
 export { Gathering } from './gathering.js';
 export * from './http/index.js';
 export * from './program.js';

@@ -1,7 +1,7 @@
 /** One worker, put together: runners, leases, claims, announcements. */
 import path from 'node:path';
 import { type JobEngine, type JobTables, openJobs } from '@cl-server/jobs';
-import type { Broadcaster, Database, Logger, MetricsRegistry } from '@cl-server/runtime';
+import { type Broadcaster, clockSkew, type Database, type Logger, type MetricsRegistry } from '@cl-server/runtime';
 import type { LoadedPlugin, TaskEnvironment } from '@cl-server/task-kit';
 import { Announcer } from './engine/announcer.js';
 import { Availability } from './engine/availability.js';
@@ -11,6 +11,7 @@ import { Executor } from './engine/executor.js';
 import { Leases } from './engine/leases.js';
 import { tellMissingModels } from './engine/missing-models.js';
 import { Pace } from './engine/pace.js';
+import { Permission } from './engine/permission.js';
 import { Recheck } from './engine/recheck.js';
 import { Registration } from './engine/registration.js';
 import { Reports } from './engine/reports.js';
@@ -143,6 +144,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     jobStatusTopic: options.jobStatusTopic,
     leaseMs,
     metrics: jobMetrics(metrics),
+    decidesIdentity: false,
     now,
   });
   const scratch = new Scratch(path.resolve(options.scratchDir));
@@ -175,6 +177,13 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     availability,
     slots,
     executor,
+    permission: new Permission({
+      folderMismatch: () => jobs.identity.mismatch(),
+      skew: () => clockSkew(options.database, now),
+      leaseMs,
+      logger,
+      monotonic: () => performance.now(),
+    }),
     pace,
     definition: (task) => plugins.find((plugin) => plugin.task === task)?.definition,
     bell,

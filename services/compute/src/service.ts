@@ -1,15 +1,16 @@
 /** The compute service, put together from what it is given. */
-import fs from 'node:fs/promises';
 import { COMPUTE_API, computeEndpoints } from '@cl-server/contract';
 import { type JobServiceOptions, type LiveWorkers, openJobService } from '@cl-server/job-routes';
 import type { JobEngine, JobTables } from '@cl-server/jobs';
 import {
   type App,
+  brokerChecks,
   createApp,
   createAuthorizer,
   createMetrics,
   type Database,
   databaseAnswers,
+  folderIsUsable,
 } from '@cl-server/runtime';
 import { countEndedJobs, engineMetrics, queueMetrics } from './metrics.js';
 import { RefusedTasks } from './refused-tasks.js';
@@ -53,9 +54,11 @@ export async function createComputeService(options: ComputeOptions): Promise<Com
     uploads: { folder: storage.uploads, maxBytes: options.maxUploadBytes },
     checks: {
       database: () => databaseAnswers(database),
-      storage: () => fs.access(storage.root, fs.constants.W_OK).then(() => true),
+      storage: () => folderIsUsable(storage.root),
+      identity: () => jobs.identity.check(),
       ...options.checks,
     },
+    optionalChecks: brokerChecks(options.broadcaster),
     checkResponses: options.checkResponses ?? false,
     ...options.http,
   });

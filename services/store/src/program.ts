@@ -1,11 +1,14 @@
 /** `store`: from settings to a running service. */
+import path from 'node:path';
 import { jobServiceFromSettings } from '@cl-server/job-routes';
+import { jobFolderIdentity } from '@cl-server/jobs';
 import {
   agreeOnJobDatabase,
   broadcasterFromSettings,
   type ConfigSources,
   configOrHelp,
   createLogger,
+  type Folders,
   findProgram,
   foldersOf,
   jobDatabaseUrl,
@@ -17,12 +20,15 @@ import {
   verifierFromSettings,
   warnOfOpenDoors,
 } from '@cl-server/runtime';
+import { takeLock } from '@cl-server/runtime/file-lock';
 import { discoverTasks } from '@cl-server/task-kit';
-import { openStoreDatabases } from './database/open.js';
+import { openStoreDatabases, type StoreDatabases } from './database/open.js';
+import { mediaFolderIdentity } from './files/identity.js';
 import { createStoreService, type StoreOptions } from './service.js';
 import { type StoreSettings, storeSettings } from './settings.js';
 
 const PROGRAM = 'store';
+const COMMANDS = ['migrate', 'adopt'];
 
 /** Without ffmpeg the store runs, and says what it cannot do. */
 function findTools(settings: StoreSettings, searchPath: string | undefined, logger: Logger): StoreOptions['tools'] {
@@ -40,15 +46,19 @@ function findTools(settings: StoreSettings, searchPath: string | undefined, logg
 export async function startStore(sources: ConfigSources): Promise<RunningProgram | undefined> {
   const config = configOrHelp({
     program: PROGRAM,
-    description: 'keeps media and collections; "store migrate" only applies pending migrations',
+    description:
+      'keeps media and collections; "store migrate" only applies pending migrations, "store adopt" says that media folder, job folder and database belong together',
     settings: storeSettings,
     ...sources,
   });
   if (!config) return undefined;
   const settings = config.values;
   const [command, ...more] = config.positionals;
-  if (more.length > 0 || (command !== undefined && command !== 'migrate'))
-    throw new StartupError(`unknown command "${config.positionals.join(' ')}": there is only "store migrate"`, 2);
+  if (more.length > 0 || (command !== undefined && !COMMANDS.includes(command)))
+    throw new StartupError(
+      `unknown command "${config.positionals.join(' ')}": there are only "store migrate" and "store adopt"`,
+      2,
+    );
   const logger = createLogger({ name: PROGRAM, level: settings.debug ? 'debug' : settings.logLevel });
   const dataDir = openDataDir(settings.dataDir, { create: true });
   agreeOnJobDatabase(jobDatabaseUrl(settings, dataDir), dataDir);
@@ -58,13 +68,19 @@ export async function startStore(sources: ConfigSources): Promise<RunningProgram
     process.stdout.write(applied.length > 0 ? `applied: ${applied.join(', ')}\n` : 'nothing to do: up to date\n');
     return undefined;
   }
+  const folders = foldersOf(settings, dataDir);
+  if (command === 'adopt') {
+    await adoptFolders(databases, folders).finally(() => databases.close());
+    process.stdout.write('media folder, job folder and database belong together now\n');
+    return undefined;
+  }
+  const unlock = await lockMediaFolder(folders.media);
   warnOfOpenDoors(settings, logger);
   if (settings.retired !== undefined) logger.warn('options for Qdrant and for a login at compute are ignored');
   await databases.prepare(settings.migrate && !settings.noMigrate);
 
   const tokens = await verifierFromSettings(settings, dataDir, logger);
   const broadcaster = await broadcasterFromSettings(settings, dataDir, logger);
-  const folders = foldersOf(settings, dataDir);
   const service = await createStoreService({
     ...jobServiceFromSettings(settings),
     database: databases.store,
@@ -92,6 +108,21 @@ export async function startStore(sources: ConfigSources): Promise<RunningProgram
       tokens.close();
       await broadcaster.close();
       await databases.close();
+      await unlock();
     },
   };
+}
+
+/** Two stores on one folder would remove files that the other one is placing. */
+async function lockMediaFolder(folder: string): Promise<() => Promise<void>> {
+  const unlock = await takeLock(path.join(folder, '.store.lock'));
+  if (unlock) return unlock;
+  throw new StartupError(`another store uses the media folder ${folder}: stop it, or give this one another folder`);
+}
+
+async function adoptFolders(databases: StoreDatabases, folders: Folders): Promise<void> {
+  await databases.prepare(false);
+  await mediaFolderIdentity(databases.store, path.resolve(folders.media), Date.now).adopt();
+  const folder = path.resolve(folders.jobs);
+  await jobFolderIdentity({ database: databases.jobs, folder, mayDecide: true, now: Date.now }).adopt();
 }

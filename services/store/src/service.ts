@@ -1,5 +1,4 @@
 /** The store service, put together from what it is given. */
-import fs from 'node:fs/promises';
 import path from 'node:path';
 import { type Guard, STORE_API, storeEndpoints } from '@cl-server/contract';
 import { JobCreation, type JobServiceOptions, openJobService } from '@cl-server/job-routes';
@@ -7,11 +6,13 @@ import type { JobTables } from '@cl-server/jobs';
 import { createExifReader } from '@cl-server/media';
 import {
   type App,
+  brokerChecks,
   createApp,
   createAuthorizer,
   createMetrics,
   type Database,
   databaseAnswers,
+  folderIsUsable,
   type Logger,
   type Openness,
 } from '@cl-server/runtime';
@@ -23,9 +24,11 @@ import { EntityReader } from './entities/reader.js';
 import { EntityService } from './entities/service.js';
 import { StoreEvents } from './events.js';
 import { Contents } from './files/contents.js';
+import { mediaFolderIdentity } from './files/identity.js';
 import { createInspector } from './files/inspector.js';
 import { MediaFolder } from './files/media-folder.js';
 import { Previews } from './files/previews.js';
+import { SetAside } from './files/set-aside.js';
 import { MAX_QUEUED_STREAMS, Streams } from './files/streams.js';
 import { TagReader } from './files/tag-reader.js';
 import { createInsightApi } from './insight/api.js';
@@ -67,6 +70,8 @@ export interface StoreOptions extends JobServiceOptions {
   readonly credential: string;
   /** What users, and all together, may keep. */
   readonly limits?: Limits;
+  /** How long files that no row refers to are kept after they were cleared away, milliseconds; default 30 days. */
+  readonly orphanGraceMs?: number;
   /** Whether reading needs the right, until an admin decides; absent: yes, unless the database is used to the opposite. */
   readonly readAuth?: boolean | undefined;
 }
@@ -92,7 +97,9 @@ async function warnOfOpenReading(readAuth: ReadAuth, logger: Logger): Promise<vo
   );
 }
 
+const ORPHAN_GRACE_MS = 30 * 86_400_000;
 const NO_LIMITS: Limits = { userBytes: 0, totalBytes: 0 };
+
 /** Recovers what an earlier process left half done, then is ready to listen. */
 export async function createStoreService(options: StoreOptions): Promise<StoreService> {
   const { database, broadcaster, logger, tools, noAuth = false, now = Date.now, limits = NO_LIMITS } = options;
@@ -117,6 +124,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
     creation: new JobCreation({
       repository: jobs.repository,
       storage: jobs.storage,
+      identity: jobs.identity,
       mediaDir: folder.root,
       streamsDir: options.streamsDir,
       maxQueued: MAX_QUEUED_STREAMS,
@@ -126,8 +134,14 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
     logger,
     now,
   });
+  const identity = mediaFolderIdentity(database, folder.root, now);
+  const mismatch = await identity.mismatch();
+  if (mismatch !== undefined) logger.error({ reason: mismatch }, 'media are only read, nothing is written or removed');
+  const setAside = new SetAside({ root: folder.root, graceMs: options.orphanGraceMs ?? ORPHAN_GRACE_MS, logger, now });
   const contents = new Contents({
     folder,
+    identity,
+    setAside,
     db,
     write,
     inspector,
@@ -137,6 +151,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
     },
   });
   await contents.recover();
+  void setAside.sweep();
   const tagReader = new TagReader({ db, write, inspector, folder, logger });
   const entities = new EntityService({
     db,
@@ -169,9 +184,12 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
     uploads: { folder: folder.incoming, maxBytes: options.maxUploadBytes },
     checks: {
       database: () => databaseAnswers(database),
-      storage: () => fs.access(folder.incoming, fs.constants.W_OK).then(() => true),
+      storage: () => folderIsUsable(folder.incoming),
+      identity: () => identity.check(),
+      'job identity': () => jobs.identity.check(),
       ...options.checks,
     },
+    optionalChecks: brokerChecks(broadcaster),
     checkResponses: options.checkResponses ?? false,
     ...options.http,
   });
@@ -186,6 +204,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   const audit = new Audit({
     db,
     folder,
+    identity,
     files: [new OrphanedFiles(db, contents), new OrphanedDerived(db, folder, write)],
     faces: new OrphanedFaces(db, folder, write),
     vectors: new OrphanedVectors(reads, write),
@@ -226,9 +245,11 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   await uploads.recover();
   serveUploads(app, { uploads, authorize, userOf });
   tagReader.wake();
-  const sweeping = removeOrphanedStreams(db, streams).catch((error: unknown) => {
-    logger.error({ err: error }, 'streams of contents that are gone remain; the next start removes them');
-  });
+  const sweeping = (mismatch === undefined ? removeOrphanedStreams(db, streams) : Promise.resolve(0)).catch(
+    (error: unknown) => {
+      logger.error({ err: error }, 'streams of contents that are gone remain; the next start removes them');
+    },
+  );
 
   return {
     app,
@@ -242,6 +263,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
     close: async () => {
       await app.close();
       uploads.close();
+      setAside.close();
       await sweeping;
       await tagReader.close();
       await contents.close();

@@ -109,6 +109,7 @@ describe.each(backends())('turns of the insight worker on $name', (backend) => {
       } as unknown as Announcer,
       settle: async () => undefined,
       sweep: async () => undefined,
+      folderMismatch: async () => undefined,
       readModels: async () => ({ of: (task) => (task === 'dino_embedding' ? 'new' : ''), signature: 'new' }),
       workers: { live: async () => [] },
       logger: silentLogger(),

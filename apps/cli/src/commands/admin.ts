@@ -37,11 +37,12 @@ function registerStore(admin: Command, world: World): void {
     .does<[], { readonly verify?: boolean }>(async (context, { verify = false }) =>
       context.out.one(await (await of(context)).audit({ ...context.call, verify })),
     );
-  leaf('clear-orphans', 'Remove what no row refers to')
+  leaf('clear-orphans', 'Set files aside that no entity refers to, and remove other leftovers')
     .option('-y, --yes', 'do not ask')
-    .does<[], CareOptions>(async (context, { yes = false }) => {
-      await confirmed(world, 'Remove everything that no row refers to?', yes);
-      await context.out.one(await (await of(context)).clearOrphans(context.call));
+    .option('--many', 'also if more than a tenth of all files is concerned')
+    .does<[], CareOptions & { readonly many?: boolean }>(async (context, { yes = false, many = false }) => {
+      await confirmed(world, 'Set aside every file that no entity refers to?', yes);
+      await context.out.one(await (await of(context)).clearOrphans({ ...context.call, confirm: many }));
     });
   leaf('purge-trash', 'Remove for good what was deleted some days ago')
     .option('--days <n>', 'at least so many (default: 30)', integer)

@@ -48,15 +48,22 @@ export class StoreAdminClient {
   }
 
   /**
-   * Removes what no row refers to.
+   * Removes what no row refers to; files that were uploaded are set aside for 30 days first.
+   *
+   * @param options.confirm needed where more than 20 files, and more than a tenth of all, would go
+   * @throws ConflictError where that is so, or where the media folder belongs to another database
    *
    * @example
    * ```ts
    * const report = await store.admin.clearOrphans();
    * ```
    */
-  clearOrphans(options?: CallOptions): Promise<CleanupReport> {
-    return this.#http.json({ method: 'POST', path: '/system/clear-orphans', idempotent: true }, options);
+  clearOrphans({
+    confirm = false,
+    ...options
+  }: CallOptions & { readonly confirm?: boolean } = {}): Promise<CleanupReport> {
+    const query = confirm ? { confirm } : {};
+    return this.#http.json({ method: 'POST', path: '/system/clear-orphans', query, idempotent: true }, options);
   }
 
   /**

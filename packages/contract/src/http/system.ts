@@ -4,7 +4,17 @@ import { endpoint } from './endpoint.js';
 
 export const readiness = z.object({
   status: z.enum(['ready', 'not_ready']),
-  checks: z.record(z.string(), z.object({ ok: z.boolean(), message: z.string().optional() })),
+  checks: z.record(
+    z.string(),
+    z.object({
+      ok: z.boolean(),
+      message: z.string().optional(),
+      optional: z
+        .literal(true)
+        .optional()
+        .describe('The service works without it, so that readiness does not depend on it'),
+    }),
+  ),
 });
 export type Readiness = z.infer<typeof readiness>;
 

@@ -121,8 +121,17 @@ export const clearOrphans = endpoint({
   path: '/system/clear-orphans',
   guard: 'admin',
   tag: 'system',
-  summary: 'Remove what nothing refers to, each looked at again at the moment of its removal',
-  responses: { 200: { description: 'What was removed', schema: cleanupReport } },
+  summary: 'Remove what nothing refers to; files that were uploaded are set aside for 30 days first',
+  query: z.object({
+    confirm: field
+      .bool()
+      .default(false)
+      .describe('Needed where more than 20 files, and more than a tenth of all, would be set aside'),
+  }),
+  responses: {
+    200: { description: 'What was removed', schema: cleanupReport },
+    409: { description: 'The media folder belongs to another database, or a confirmation is needed' },
+  },
 });
 
 export const purgeTrash = endpoint({

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Broadcaster, Logger } from '@cl-server/runtime';
+import type { Broadcaster, FolderIdentity, Logger } from '@cl-server/runtime';
 import type { Relay } from '../events/relay.js';
 import type { StatusTopic } from '../events/status-topic.js';
 import type { ReconcileReport, Reconciler } from '../types.js';
@@ -16,6 +16,7 @@ export interface ReconcilerOptions extends FoldersOptions {
   /** Absent where there is no broker. */
   readonly relay: Relay | undefined;
   readonly status: StatusTopic | undefined;
+  readonly identity: FolderIdentity;
   readonly leaseMs: number;
   readonly logger: Logger;
 }
@@ -60,6 +61,12 @@ export class JobReconciler implements Reconciler {
   async full(): Promise<ReconcileReport> {
     const { storage, now } = this.#options;
     const quick = await this.quick();
+    const mismatch = await this.#options.identity.mismatch();
+    if (mismatch !== undefined) {
+      // Every job would look as if its files were gone, and every folder as if its job were.
+      this.#options.logger.error({ reason: mismatch }, 'job files are left alone');
+      return quick;
+    }
     return {
       ...quick,
       jobs_without_files: await failWithoutFiles(this.#options),

@@ -76,6 +76,7 @@ export async function startEngine(backend: Backend, options: Partial<JobEngineOp
     ...options,
   };
   const engine = openJobs(defaults);
+  await engine.identity.mismatch(); // a service looks at its start, and so marks folder and database
   const others: JobEngine[] = [];
   return {
     ...engine,

@@ -31,6 +31,8 @@ export interface AppOptions extends HttpOptions {
   readonly metrics: MetricsRegistry;
   /** Each thing that the service needs, by name. */
   readonly checks?: Readonly<Record<string, ReadinessCheck>>;
+  /** What the service works without, e.g. the broker: shown beside the others, and not counted. */
+  readonly optionalChecks?: Readonly<Record<string, ReadinessCheck>>;
   /** Where files go; needed if any endpoint takes files. */
   readonly uploads?: UploadOptions;
   /** Tests set it: an answer that does not fit its schema is then a 500. */
@@ -130,7 +132,7 @@ export function createApp(options: AppOptions): App {
     listen: ({ host, port }) => fastify.listen({ host, port }),
     close: () => closeAll(fastify, sockets),
   };
-  serveSystem(app, options.checks ?? {}, metrics);
+  serveSystem(app, options, metrics);
   return app;
 }
 
@@ -263,20 +265,31 @@ async function inTime<T>(check: Promise<T>): Promise<T> {
   }
 }
 
-function serveSystem(app: App, checks: Readonly<Record<string, ReadinessCheck>>, metrics: MetricsRegistry): void {
+async function runChecks(checks: Readonly<Record<string, ReadinessCheck>>): Promise<Readiness['checks']> {
+  const results: Readiness['checks'] = {};
+  await Promise.all(
+    Object.entries(checks).map(async ([name, check]) => {
+      results[name] = await inTime(Promise.resolve().then(check)).then(
+        (ok) => ({ ok }),
+        (error: unknown) => ({ ok: false, message: messageOf(error) }),
+      );
+    }),
+  );
+  return results;
+}
+
+function serveSystem(
+  app: App,
+  { checks = {}, optionalChecks = {} }: Pick<AppOptions, 'checks' | 'optionalChecks'>,
+  metrics: MetricsRegistry,
+): void {
   const [livez, readyz, metricsEndpoint] = systemEndpoints;
   app.handle(livez, () => ({ status: 'alive' as const }));
   app.handle(readyz, async ({ reply }) => {
-    const results: Readiness['checks'] = {};
-    await Promise.all(
-      Object.entries(checks).map(async ([name, check]) => {
-        results[name] = await inTime(Promise.resolve().then(check)).then(
-          (ok) => ({ ok }),
-          (error: unknown) => ({ ok: false, message: messageOf(error) }),
-        );
-      }),
-    );
-    const ready = Object.values(results).every(({ ok }) => ok);
+    const [needed, optional] = await Promise.all([runChecks(checks), runChecks(optionalChecks)]);
+    const results: Readiness['checks'] = { ...needed };
+    for (const [name, result] of Object.entries(optional)) results[name] = { ...result, optional: true };
+    const ready = Object.values(needed).every(({ ok }) => ok);
     reply.code(ready ? 200 : 503);
     return reply.send({ status: ready ? 'ready' : 'not_ready', checks: results } satisfies Readiness);
   });

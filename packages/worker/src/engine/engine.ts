@@ -7,6 +7,7 @@ import type { Availability } from './availability.js';
 import type { Bell } from './bell.js';
 import type { Executor, Unit } from './executor.js';
 import type { Pace } from './pace.js';
+import type { Permission } from './permission.js';
 import type { Slots } from './slots.js';
 
 export interface EngineParts {
@@ -15,6 +16,7 @@ export interface EngineParts {
   readonly availability: Availability;
   readonly slots: Slots;
   readonly executor: Executor;
+  readonly permission: Pick<Permission, 'refusal'>;
   readonly pace: Pace;
   readonly definition: (task: string) => AnyTask | undefined;
   /** Rung when a job is queued, a slot is free or a task becomes available. */
@@ -72,6 +74,7 @@ export class Engine {
     const { slots, availability, repository, workerId, leaseMs } = this.#parts;
     const offer = slots.offer(availability.ready);
     if (!offer) return false;
+    if ((await this.#parts.permission.refusal()) !== undefined) return false;
     const { types, limit, interactiveOnly } = offer;
     const minPriority = interactiveOnly ? { minPriority: PRIORITY.interactive } : {};
     const claims = await repository.claim({ workerId, types, limit, leaseMs, ...minPriority });

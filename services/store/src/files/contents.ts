@@ -1,5 +1,5 @@
 /** Contents: what uploads bring, kept once each, and freed when no version of any entity refers to it. */
-import { type Logger, type ReceivedFile, safeFileName } from '@cl-server/runtime';
+import { type FolderIdentity, type Logger, type ReceivedFile, safeFileName } from '@cl-server/runtime';
 import type { Kysely } from 'kysely';
 import { factsOf } from '../database/facts.js';
 import type { ContentFacts, FileRow, StoreTables } from '../database/tables.js';
@@ -7,6 +7,7 @@ import type { RunWrite, WriteTransaction } from '../database/transaction.js';
 import type { MediaInspector } from './inspector.js';
 import { KeyedLock } from './keyed-lock.js';
 import { MediaFolder } from './media-folder.js';
+import type { SetAside } from './set-aside.js';
 
 /** A file that arrived whole, wherever it came from. */
 export type Received = Pick<ReceivedFile, 'filename' | 'path' | 'size' | 'md5' | 'sha256'>;
@@ -19,6 +20,9 @@ export interface StoredContent {
 
 export interface ContentsOptions {
   readonly folder: MediaFolder;
+  /** Nothing is written to or removed from a folder of another database. */
+  readonly identity: Pick<FolderIdentity, 'mismatch' | 'assertMatch'>;
+  readonly setAside: Pick<SetAside, 'takeNow'>;
   readonly db: Kysely<StoreTables>;
   readonly write: RunWrite;
   readonly inspector: MediaInspector;
@@ -52,7 +56,8 @@ export class Contents {
     received: Received,
     change: (tx: WriteTransaction, content: StoredContent) => Promise<T>,
   ): Promise<T> {
-    const { db, inspector } = this.#options;
+    const { db, inspector, identity } = this.#options;
+    await identity.assertMatch();
     const facts = (await findContent(db, received.sha256)) ?? {
       ...(await inspector.facts(received.path)),
       md5: received.md5,
@@ -95,21 +100,24 @@ export class Contents {
       return result;
     } finally {
       // However the transaction ended: a file without a row goes.
-      if (placement && !isKept) await this.#removeIfFree(placement.path, received.sha256);
+      if (placement && !isKept) await this.#removeIfFree(placement.path, this.#removeNow, received.sha256);
       await placement?.done();
     }
   }
 
+  readonly #removeNow = (path: string): void => this.#options.folder.removeNow(path);
+
   /** Looks and removes under the write lock, so that no upload can refer to the file in between. */
-  async #removeIfFree(path: string, sha256?: string): Promise<boolean> {
-    const { write, folder, onFreed, logger } = this.#options;
+  async #removeIfFree(path: string, remove: (path: string) => void, sha256?: string): Promise<boolean> {
+    const { write, onFreed, identity, logger } = this.#options;
     try {
+      if ((await identity.mismatch()) !== undefined) return false;
       const hasRow = (on: Kysely<StoreTables>) =>
         on.selectFrom('files').select('sha256').where('path', '=', path).executeTakeFirst();
       const freed = await write(null, async (tx) => {
         await tx.db.deleteFrom('pending_removals').where('path', '=', path).execute();
         if (await hasRow(tx.db)) return false;
-        folder.removeNow(path);
+        remove(path);
         return true;
       });
       if (freed && sha256 !== undefined) await onFreed?.(sha256);
@@ -128,7 +136,7 @@ export class Contents {
           const rows = await this.#pendingAfter(after);
           for (const { path, sha256 } of rows) {
             if (this.#closing) return;
-            await this.#lock.run(path.slice(0, 32), () => this.#removeIfFree(path, sha256));
+            await this.#lock.run(path.slice(0, 32), () => this.#removeIfFree(path, this.#removeNow, sha256));
           }
           const last = rows.at(-1);
           if (!last) return;
@@ -159,15 +167,17 @@ export class Contents {
 
   /** Removes a file that no row refers to, looked at under the lock. @returns whether it went */
   removeOrphan(path: string): Promise<boolean> {
-    return this.#lock.run(path.slice(0, 32), () => this.#removeIfFree(path));
+    const { setAside } = this.#options;
+    return this.#lock.run(path.slice(0, 32), () => this.#removeIfFree(path, (each) => setAside.takeNow(each)));
   }
 
   /** At start: finishes or undoes what an earlier process left half done. */
   async recover(): Promise<void> {
-    const { folder } = this.#options;
+    const { folder, identity } = this.#options;
     await folder.prepare();
+    if ((await identity.mismatch()) !== undefined) return;
     for (const md5 of await folder.abandoned())
-      for (const path of await folder.filesOf(md5)) await this.#removeIfFree(path);
+      for (const path of await folder.filesOf(md5)) await this.#removeIfFree(path, this.#removeNow);
     await folder.clearIncoming();
     // There may be very many of them, and nobody can see them.
     void this.removePending();

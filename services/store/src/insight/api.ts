@@ -38,7 +38,7 @@ export interface InsightApiOptions {
   readonly streams: Pick<Streams, 'status'>;
   readonly events: StoreEvents;
   readonly broadcaster: Broadcaster;
-  readonly jobs: Pick<JobEngine, 'repository' | 'storage' | 'events'>;
+  readonly jobs: Pick<JobEngine, 'repository' | 'storage' | 'events' | 'identity'>;
   readonly tasks: { get(type: string): AnyTask | undefined };
   readonly userOf: UserOf;
   readonly now: () => number;
@@ -64,6 +64,7 @@ export function createInsightApi(options: InsightApiOptions): InsightApi {
   const creation = new JobCreation({
     repository: jobs.repository,
     storage: jobs.storage,
+    identity: jobs.identity,
     mediaDir: folder.root,
     streamsDir: options.streamsDir,
     maxQueued: Number.MAX_SAFE_INTEGER,

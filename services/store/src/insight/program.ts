@@ -18,6 +18,7 @@ import {
 import { discoverTasks } from '@cl-server/task-kit';
 import { openStoreDatabases } from '../database/open.js';
 import { writeTransactions } from '../database/transaction.js';
+import { mediaFolderIdentity } from '../files/identity.js';
 import { MediaFolder } from '../files/media-folder.js';
 import { DEFAULT_RULES } from '../persons/assign.js';
 import { dropEmptyPersons, settlePersons } from '../persons/settle.js';
@@ -76,6 +77,7 @@ export async function startInsightWorker(sources: ConfigSources): Promise<Runnin
   });
   const folders = foldersOf(settings, dataDir);
   const media = new MediaFolder(folders.media);
+  const identity = mediaFolderIdentity(database, media.root, now);
   const jobs = openJobs({
     database: databases.jobs,
     storageDir: folders.jobs,
@@ -125,6 +127,7 @@ export async function startInsightWorker(sources: ConfigSources): Promise<Runnin
       await sweepCrops(db, media);
       await dropEmptyPersons(db, write);
     },
+    folderMismatch: async () => (await identity.mismatch()) ?? (await jobs.identity.mismatch()),
     readModels: () => readWantedModels(models),
     workers: jobs.workers,
     logger,

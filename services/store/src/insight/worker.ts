@@ -35,6 +35,8 @@ export interface InsightWorkerOptions {
   readonly settle: () => Promise<void>;
   /** Removes what nothing refers to any more; after each look at every entity. */
   readonly sweep: () => Promise<void>;
+  /** Why nothing can be done with the folders that this process was given; undefined if they are the right ones. */
+  readonly folderMismatch: () => Promise<string | undefined>;
   readonly readModels: () => Promise<WantedModels>;
   /** Workers that no broker tells of. */
   readonly workers: Pick<WorkerRegister, 'live'>;
@@ -57,6 +59,7 @@ export class InsightWorker {
   readonly #holder = randomUUID();
   readonly #rate: Rate;
   readonly #possible = new Set<string>();
+  #mismatch: string | undefined;
   #stopping = false;
   #wake: (() => void) | undefined;
   #woken = false;
@@ -105,7 +108,7 @@ export class InsightWorker {
       this.#woken = false;
       let busy = false;
       try {
-        busy = (await this.#hasLease()) && (await this.turn());
+        busy = (await this.#hasFolders()) && (await this.#hasLease()) && (await this.turn());
       } catch (error) {
         logger.error({ err: error }, 'a turn of the insight worker failed; it is tried again');
       }
@@ -121,6 +124,16 @@ export class InsightWorker {
         resolve();
       };
     });
+  }
+
+  /** Said once at each change. */
+  async #hasFolders(): Promise<boolean> {
+    const { folderMismatch, logger } = this.#options;
+    const mismatch = await folderMismatch();
+    if (mismatch !== undefined && mismatch !== this.#mismatch)
+      logger.error({ reason: mismatch }, 'nothing is done until the folders are the right ones');
+    this.#mismatch = mismatch;
+    return mismatch === undefined;
   }
 
   #hasLease(): Promise<boolean> {

@@ -27,7 +27,7 @@ export function serveSystem(app: App, options: SystemRoutesOptions): void {
   const { db, audit, entities, folder, limits, userOf, now } = options;
   app.handle(auditStore, ({ query }) => audit.run(query.verify));
 
-  app.handle(clearOrphans, () => audit.clear());
+  app.handle(clearOrphans, ({ query }) => audit.clear(query.confirm));
 
   app.handle(purgeTrashEndpoint, ({ form, user }) =>
     purgeTrash(db, entities, userOf(user), now() - (form?.days ?? 30) * DAY),

@@ -1,5 +1,6 @@
 /** Compares database, media folder and broker while all are in use. */
 import type { AuditReport, CleanupReport } from '@cl-server/contract';
+import { conflict, type FolderIdentity } from '@cl-server/runtime';
 import type { Kysely } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
 import type { MediaFolder } from '../files/media-folder.js';
@@ -9,6 +10,7 @@ import { type Orphans, removeAll, take } from './orphans.js';
 export interface AuditOptions {
   readonly db: Kysely<StoreTables>;
   readonly folder: MediaFolder;
+  readonly identity: Pick<FolderIdentity, 'mismatch'>;
   /** Uploaded, and made from what was uploaded; paths relative to the media folder. */
   readonly files: readonly Orphans<string>[];
   readonly faces: Orphans<AuditReport['orphaned_faces'][number]>;
@@ -20,6 +22,9 @@ export interface AuditOptions {
 
 /** Of each kind; a report with more says that it was cut. */
 const MAX_ITEMS = 10_000;
+/** More orphans than this, and more than this part of all files, need a confirmation. */
+const MANY = 20;
+const LARGE_SHARE = 0.1;
 
 export class Audit {
   readonly #options: AuditOptions;
@@ -45,9 +50,17 @@ export class Audit {
     return { ...report, truncated, timestamp: now() };
   }
 
-  /** Removes every orphan. What is missing or damaged stays: only a person can say what to do. */
-  async clear(): Promise<CleanupReport> {
-    const { files, faces, vectors, statuses } = this.#options;
+  /**
+   * Removes every orphan; files that were uploaded are set aside first. What is missing or damaged stays: only a person
+   * can say what to do.
+   * @param confirmed an admin knows that many files are concerned
+   * @throws HttpError 409 where the folder belongs to another database, or many files would go unconfirmed
+   */
+  async clear(confirmed: boolean): Promise<CleanupReport> {
+    const { identity, files, faces, vectors, statuses } = this.#options;
+    const mismatch = await identity.mismatch();
+    if (mismatch !== undefined) throw conflict(`Nothing was removed: ${mismatch}`, { code: 'storage_mismatch' });
+    if (!confirmed) await this.#refuseMany();
     let removed = 0;
     for (const kind of files) removed += await removeAll(kind);
     return {
@@ -56,5 +69,21 @@ export class Audit {
       vectors_deleted: await removeAll(vectors),
       mqtt_cleared: await removeAll(statuses),
     };
+  }
+
+  /** A large share of orphans is more likely a fault than the truth. */
+  async #refuseMany(): Promise<void> {
+    const { db, files } = this.#options;
+    let found = 0;
+    for (const kind of files) for await (const _ of kind.find()) found++;
+    const { known } = await db
+      .selectFrom('files')
+      .select(({ fn }) => fn.countAll<number>().as('known'))
+      .executeTakeFirstOrThrow();
+    if (found <= MANY || found <= (known + found) * LARGE_SHARE) return;
+    throw conflict(
+      `${found} files belong to no row, beside ${known} that do. So many are more likely a fault than the truth: compare with GET /system/audit, then repeat with confirm=true to set them aside`,
+      { code: 'confirm_needed', extra: { orphaned_files: found, known_files: known } },
+    );
   }
 }

@@ -1,0 +1,29 @@
+/** What services ask themselves when readiness is asked for. Each check throws with the reason, or is true. */
+import fs from 'node:fs/promises';
+import { type Broadcaster, noBroadcaster } from '../broadcaster/broadcaster.js';
+import type { ReadinessCheck } from './app.js';
+
+/** A disk with less than this takes no upload of a photo for sure, and databases are about to fail. */
+const MIN_FREE_BYTES = 100_000_000;
+
+/** That files can be written into a folder, and that its disk is not full. */
+export async function folderIsUsable(folder: string): Promise<boolean> {
+  await fs.access(folder, fs.constants.W_OK).catch(({ code }: NodeJS.ErrnoException) => {
+    throw new Error(code === 'ENOENT' ? 'the folder is missing' : 'the folder cannot be written');
+  });
+  const { bavail, bsize } = await fs.statfs(folder);
+  const free = bavail * bsize;
+  if (free < MIN_FREE_BYTES) throw new Error(`the disk is nearly full: ${Math.floor(free / 1e6)} MB are left`);
+  return true;
+}
+
+/** The check of the broker, for services that have one; they work without it, only events come later. */
+export function brokerChecks(broadcaster: Broadcaster): Readonly<Record<string, ReadinessCheck>> {
+  if (broadcaster === noBroadcaster) return {};
+  return {
+    broker: () => {
+      if (!broadcaster.connected) throw new Error('the broker does not answer; events come late until it does');
+      return true;
+    },
+  };
+}
