@@ -8,7 +8,9 @@ import { hasMedia, mediaFile, tempDir, which } from '@cl-server/testing';
 import { exiftoolPath } from 'exiftool-vendored';
 import sharp, { type Sharp } from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
+import hash from '../src/hash/task.js';
 import task from '../src/image_conversion/task.js';
+import thumbnail from '../src/media_thumbnail/task.js';
 
 const dir = tempDir('cl-conversion-');
 const exif = createExifReader();
@@ -118,6 +120,29 @@ describe('image_conversion', () => {
     const { pages } = await sharp(run.read(run.output.output_path), { animated: true }).metadata();
     expect(pages).toBeLessThan(5);
     expect(run.output.frames).toBe(pages);
+  });
+
+  it('a damaged picture is converted, hashed and shrunk as far as it goes, and each result says so', async () => {
+    const noise = sharp({
+      create: {
+        width: 200,
+        height: 150,
+        channels: 3,
+        background: '#888',
+        noise: { type: 'gaussian', mean: 128, sigma: 30 },
+      },
+    });
+    const whole = await noise.jpeg().toBuffer();
+    const file = { name: 'half.jpg', content: whole.subarray(0, whole.length / 2) };
+    const picture_error = expect.stringMatching(/^The picture is damaged/);
+    using made = await runTask(task, { file, params: { format: 'webp' } });
+    expect(made.output).toMatchObject({ width: 200, height: 150, picture_error });
+    using hashed = await runTask(hash, { file });
+    expect(hashed.output).toMatchObject({ phash: expect.any(String), perceptual_error: null, picture_error });
+    using small = await runTask(thumbnail, { file, params: { width: 50 } });
+    expect(small.output).toMatchObject({ width: 50, picture_error });
+    using intact = await runTask(thumbnail, { file: { name: 'whole.jpg', content: whole } });
+    expect(intact.output.picture_error).toBeNull();
   });
 
   it('a size that the format cannot have is said to be that', async () => {

@@ -25,6 +25,7 @@ import { EntityService } from './entities/service.js';
 import { StoreEvents } from './events.js';
 import { Contents } from './files/contents.js';
 import { mediaFolderIdentity } from './files/identity.js';
+import { noteDamage } from './files/damage.js';
 import { createInspector } from './files/inspector.js';
 import { MediaFolder } from './files/media-folder.js';
 import { Previews } from './files/previews.js';
@@ -110,7 +111,12 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   const events = new StoreEvents(broadcaster, now);
   const exif = createExifReader({ exiftool: tools.exiftool });
   const inspector = createInspector({ exif, ffprobe: tools.ffprobe });
-  const previews = new Previews({ folder, maxPixels: options.maxImagePixels, ...tools });
+  const previews = new Previews({
+    folder,
+    maxPixels: options.maxImagePixels,
+    ...tools,
+    onDamage: (sha256, remark) => write(null, ({ db: trx }) => noteDamage(trx, sha256, remark)),
+  });
   const db = database.kysely;
   const jobService = await openJobService(
     { ...options, mediaDir: folder.root },

@@ -248,6 +248,14 @@ describe.runIf(canRun).each(backends())('insight on $name', (backend) => {
     expect((await platform.settled(id)).overall_status).toBe('failed');
   });
 
+  it('understands the part of a damaged picture that can be read, and remarks on it', async () => {
+    const whole = fs.readFileSync(mediaFile('face_obama_1.jpg'));
+    const id = await add('half.jpg', whole.subarray(0, whole.length * 0.7));
+    expect((await platform.settled(id)).overall_status).toBe('completed');
+    const { json } = await platform.store.get<{ metadata_error: string | null }>(`/entities/${id}`);
+    expect(json.metadata_error).toMatch(/^The picture is damaged/);
+  });
+
   it.runIf(hasFfmpeg())('understands a video by its frames', async () => {
     using dir = tempDir();
     const file = makeVideo(`${dir.path}/v.mp4`, { seconds: 2 });

@@ -385,4 +385,15 @@ describe.each(backends())('uploads on $name', (backend) => {
     const { json: other } = await store.upload(randomBytes(10));
     expect((await store.get(`/entities/${other.id}/preview?force=1`)).status).toBe(404);
   });
+
+  it.runIf(hasMedia())('shows a picture that is cut off as far as it goes, with a remark', async () => {
+    const whole = fs.readFileSync(mediaFile('face_biden_1.jpg'));
+    const { json: photo } = await store.upload(whole.subarray(0, whole.length / 2));
+    expect(photo).toMatchObject({ width: expect.any(Number), metadata_error: null });
+    expect((await store.get(`/entities/${photo.id}/preview`)).status).toBe(200);
+    const { metadata_error: remark } = (await store.get(`/entities/${photo.id}`)).json;
+    expect(remark).toMatch(/^The picture is damaged and is shown as far as it can be read \(.*premature end/);
+    expect((await store.get(`/entities/${photo.id}/preview?force=1`)).status).toBe(200);
+    expect((await store.get(`/entities/${photo.id}`)).json.metadata_error).toBe(remark);
+  });
 });

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { field } from '../http/field.js';
 import { faceBox, faceLandmarks, faceQuality } from './face.js';
-import { taskContract } from './task.js';
+import { pictureError, taskContract } from './task.js';
 
 /** Which model made a result; vectors of different models, or of different preprocessing, never compare. */
 export const modelStamp = z.object({
@@ -24,12 +24,14 @@ const embeddingOutput = z.object({
   ...modelStamp.shape,
 });
 
+const pictureOutput = embeddingOutput.extend({ picture_error: pictureError });
+
 export const clipEmbeddingTask = taskContract({
   type: 'clip_embedding',
   summary: 'CLIP vector of a picture',
   file: 'required',
   form: z.object({ normalize }),
-  output: embeddingOutput,
+  output: pictureOutput,
 });
 
 export const dinoEmbeddingTask = taskContract({
@@ -37,7 +39,7 @@ export const dinoEmbeddingTask = taskContract({
   summary: 'DINOv2 vector of a picture',
   file: 'required',
   form: z.object({ normalize }),
-  output: embeddingOutput,
+  output: pictureOutput,
 });
 
 export const clipTextEmbeddingTask = taskContract({
@@ -80,7 +82,7 @@ export const faceEmbeddingTask = taskContract({
     nms_threshold: field.float({ ge: 0, le: 1 }).default(0.4),
     min_face_size: field.int({ ge: 8, le: 10_000 }).default(20),
   }),
-  output: embeddingOutput.extend({
+  output: pictureOutput.extend({
     /** Quality of the only face, or of the best one; null where it could not be told. */
     quality_score: z.number().min(0).max(1).nullable(),
     /** With detect=true: all faces, best first. `output_path` then holds the best one's vector, if there is one. */

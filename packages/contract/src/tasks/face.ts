@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { field } from '../http/field.js';
-import { taskContract } from './task.js';
+import { pictureError, taskContract } from './task.js';
 
 const unit = z.number().min(0).max(1);
 const point = z.tuple([unit, unit]);
@@ -59,6 +59,7 @@ export const faceDetectionTask = taskContract({
     /** Of the upright picture. */
     image_width: z.int(),
     image_height: z.int(),
+    picture_error: pictureError,
     model_id: z.string(),
     model_version: z.string(),
     preprocessing_version: z.string(),

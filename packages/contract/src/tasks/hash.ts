@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { field } from '../http/field.js';
-import { taskContract } from './task.js';
+import { pictureError, taskContract } from './task.js';
 
 const hex = (digits: number) => z.string().regex(new RegExp(`^[0-9a-f]{${digits}}$`));
 const hash64 = hex(16).nullable();
@@ -27,6 +27,7 @@ const output = z.object({
     )
     .describe('Of a video: frames spread evenly over its length'),
   perceptual_error: z.string().nullable().describe('Why the perceptual hashes are null'),
+  picture_error: pictureError,
 });
 
 export const hashTask = taskContract({

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { field, reject } from '../http/field.js';
-import { taskContract } from './task.js';
+import { pictureError, taskContract } from './task.js';
 
 export const IMAGE_FORMATS = ['png', 'jpg', 'jpeg', 'webp', 'gif', 'bmp', 'tiff', 'avif'] as const;
 export type ImageFormat = (typeof IMAGE_FORMATS)[number];
@@ -25,6 +25,7 @@ const output = z.object({
   size: z.int().describe('Bytes'),
   frames: z.int().describe('More than 1 for an animation'),
   metadata_error: z.string().nullable().describe('Why EXIF is not in the result although it was to be kept'),
+  picture_error: pictureError,
 });
 
 export const imageConversionTask = taskContract({

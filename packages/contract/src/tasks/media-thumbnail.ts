@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { field } from '../http/field.js';
 import { colour, side } from './image-conversion.js';
-import { taskContract } from './task.js';
+import { pictureError, taskContract } from './task.js';
 
 export const THUMBNAIL_FORMATS = ['jpg', 'webp', 'avif', 'png'] as const;
 export type ThumbnailFormat = (typeof THUMBNAIL_FORMATS)[number];
@@ -25,6 +25,7 @@ const output = z.object({
   size: z.int().describe('Bytes'),
   time: z.number().nullable().describe('Of a video: where the frame was taken, in seconds'),
   sheet: sheet.nullable(),
+  picture_error: pictureError,
 });
 
 export const mediaThumbnailTask = taskContract({

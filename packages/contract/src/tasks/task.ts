@@ -30,5 +30,12 @@ export const commonJobForm = {
   priority: field.int({ ge: PRIORITY.min, le: PRIORITY.max }).default(PRIORITY.default),
 };
 
+/** What a task says of a damaged picture, of which it made what it could. Results of earlier workers lack it. */
+export const pictureError = z
+  .string()
+  .nullable()
+  .default(null)
+  .describe('What is wrong with the picture where it is damaged; the result is of the part that can be read');
+
 /** Params that every stored job has where they apply. Paths are relative to the job. */
 export const commonJobParams = z.object({ input_path: z.string(), output_path: z.string() });

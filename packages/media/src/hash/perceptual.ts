@@ -31,7 +31,10 @@ export function hashesOf(rgb: Uint8Array): PerceptualHashes {
  * Perceptual hashes of an image as it is shown: upright, transparency on white.
  * @throws MediaError
  */
-export async function imageHashes(file: string, options: Omit<DecodeOptions, 'width' | 'height' | 'fit'> = {}) {
-  const { data } = await decodeImage(file, { ...options, width: HASH_SIDE, height: HASH_SIDE, fit: 'fill' });
-  return hashesOf(data);
+export async function imageHashes(
+  file: string,
+  options: Omit<DecodeOptions, 'width' | 'height' | 'fit'> = {},
+): Promise<PerceptualHashes & { readonly damage: string | null }> {
+  const { data, damage } = await decodeImage(file, { ...options, width: HASH_SIDE, height: HASH_SIDE, fit: 'fill' });
+  return { ...hashesOf(data), damage };
 }

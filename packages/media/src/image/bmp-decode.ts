@@ -200,22 +200,29 @@ function coloursOf(file: Buffer, { bits, palette }: BmpHeader): Uint32Array {
 const canFill = ({ width, height, offset }: BmpHeader, size: number): boolean =>
   width * height <= Math.max(size - offset, 0) * 128;
 
+/** Bytes up to which a bitmap that is cut off is filled up in memory. */
+const MAX_FILLED = 200 * 1024 * 1024;
+
 /**
- * @param file the whole bitmap, whose size was found to be allowed
- * @throws MediaError where pixels are missing
+ * @param bytes the whole bitmap, whose size was found to be allowed; of one that is cut off the rest is black
+ * @throws MediaError where not one row of pixels is left
  */
-export function decodeBmp(file: Buffer): RawPixels {
-  const header = readBmpHeader(file);
+export function decodeBmp(bytes: Buffer): RawPixels {
+  const header = readBmpHeader(bytes);
   const { width, height, bits, compression, offset, topDown, palette } = header;
   const runs = compression === RLE8 || compression === RLE4;
-  const needed = runs ? offset + 2 : offset + Math.ceil((width * bits) / 32) * 4 * height;
-  const isShort = file.length < needed || file.length < palette.at + palette.count * palette.entry;
-  if (isShort || (runs && !canFill(header, file.length)))
+  const stride = Math.ceil((width * bits) / 32) * 4;
+  const needed = runs ? offset + 2 : offset + stride * height;
+  const least = runs ? needed : offset + stride;
+  const isShort = bytes.length < least || bytes.length < palette.at + palette.count * palette.entry;
+  const isCut = bytes.length < needed;
+  if (isShort || (runs && !canFill(header, bytes.length)) || (isCut && needed > MAX_FILLED))
     throw invalidMedia('The image cannot be decoded: the bitmap is cut off');
+  const file = isCut ? Buffer.concat([bytes], needed) : bytes;
   const pixels = new Uint32Array(width * height);
   const canvas: Canvas = { pixels, row: (y) => (topDown ? y : height - 1 - y) * width };
   if (runs) readRuns(file, header, canvas, coloursOf(file, header));
   else if (bits <= 8) readIndices(file, header, canvas, coloursOf(file, header));
   else readDirect(file, header, canvas);
-  return { width, height, data: new Uint8Array(pixels.buffer) };
+  return { width, height, data: new Uint8Array(pixels.buffer), ...(isCut && { damage: 'the bitmap is cut off' }) };
 }

@@ -5,7 +5,7 @@ import { encodeBmp } from './bmp-encode.js';
 import { type EncodedFormat, encodeAs, isOpaque } from './encode.js';
 import { type ImageHeader, imageHeader } from './header.js';
 import { keepMetadata } from './keep-metadata.js';
-import { type OpenOptions, openImage, rendered } from './open.js';
+import { type OpenOptions, withImage } from './open.js';
 
 export interface ConvertOptions extends OpenOptions, Pick<CopyOptions, 'exiftool' | 'scratch'> {
   readonly format: EncodedFormat | 'bmp';
@@ -30,6 +30,8 @@ export interface WrittenImage {
   readonly frames: number;
   /** Why EXIF is not in it although it was to be kept. */
   readonly metadataError: string | null;
+  /** What is wrong with the source where it is damaged. */
+  readonly damage: string | null;
 }
 
 const canMove = (format: string): boolean => format === 'gif' || format === 'webp';
@@ -64,11 +66,13 @@ const staysDeep = ({ metadata }: ImageHeader, format: string): boolean =>
 export async function convertImage(source: string, target: string, options: ConvertOptions): Promise<WrittenImage> {
   const { format, keepMetadata: keep = true, exiftool, scratch, signal } = options;
   const header = await imageHeader(source, options);
-  const pixels = await openImage(source, header, { ...options, animated: canMove(format) });
-  const written = await writeImage(pixels, header, source, target, options);
+  const opened = { ...options, animated: canMove(format) };
+  const { result, damage } = await withImage(source, header, opened, (pixels) =>
+    writeImage(pixels, header, target, options),
+  );
   const metadataError = keep ? await keepMetadata(source, target, header, format, { exiftool, scratch, signal }) : null;
   const { size } = await fs.stat(target);
-  return { ...written, size, metadataError };
+  return { ...result, size, metadataError, damage };
 }
 
 type Dimensions = Pick<WrittenImage, 'width' | 'height' | 'frames'>;
@@ -76,7 +80,6 @@ type Dimensions = Pick<WrittenImage, 'width' | 'height' | 'frames'>;
 async function writeImage(
   pixels: Sharp,
   header: ImageHeader,
-  source: string,
   target: string,
   options: ConvertOptions,
 ): Promise<Dimensions> {
@@ -90,19 +93,17 @@ async function writeImage(
       withoutEnlargement: true,
     });
   if (isOpaque(format)) image = image.flatten({ background });
-  if (format === 'bmp') return writeBmp(image, target, source);
+  if (format === 'bmp') return writeBmp(image, target);
   image = withMetadata(image, header, options);
   if (staysDeep(header, format)) image = image.toColourspace('rgb16');
-  const info = await rendered(encodeAs(image, format, { quality, lossless }).toFile(target), source);
+  const info = await encodeAs(image, format, { quality, lossless }).toFile(target);
   // As many as were written: of a file that was cut off fewer than its header counts.
   return { width: info.width, height: info.pageHeight ?? info.height, frames: info.pages ?? 1 };
 }
 
-async function writeBmp(image: Sharp, target: string, source: string): Promise<Dimensions> {
-  const { data, info } = await rendered(
-    image.toColourspace('srgb').raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true }),
-    source,
-  );
+async function writeBmp(image: Sharp, target: string): Promise<Dimensions> {
+  const raw = image.toColourspace('srgb').raw({ depth: 'uchar' });
+  const { data, info } = await raw.toBuffer({ resolveWithObject: true });
   const { width, height, channels } = info;
   const bytes =
     channels === 3 || channels === 4

@@ -1,5 +1,5 @@
 import { imageShape } from './header.js';
-import { type OpenOptions, openImage, rendered } from './open.js';
+import { type OpenOptions, withImage } from './open.js';
 
 export interface DecodeOptions extends OpenOptions {
   /** Size of the result; with one side given the other follows the aspect, with none the image keeps its size. */
@@ -21,6 +21,8 @@ export interface DecodedImage {
   readonly height: number;
   /** Pixels of the upright original. */
   readonly original: { readonly width: number; readonly height: number };
+  /** What is wrong with the picture where it is damaged. */
+  readonly damage: string | null;
 }
 
 /**
@@ -37,20 +39,21 @@ export async function decodeImage(file: string, options: DecodeOptions = {}): Pr
     background = '#ffffff',
   } = options;
   const shape = await imageShape(file, options);
-  const pixels = await openImage(file, shape, options);
-  const sized =
-    width === undefined && height === undefined
-      ? pixels
-      : pixels.resize({ width, height, fit, kernel, withoutEnlargement: !enlarge });
-  const { data, info } = await rendered(
-    sized.flatten({ background }).toColourspace('srgb').raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true }),
-    file,
-  );
+  const { result, damage } = await withImage(file, shape, options, (pixels) => {
+    const sized =
+      width === undefined && height === undefined
+        ? pixels
+        : pixels.resize({ width, height, fit, kernel, withoutEnlargement: !enlarge });
+    const flat = sized.flatten({ background }).toColourspace('srgb');
+    return flat.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
+  });
+  const { data, info } = result;
   return {
     data: info.channels === 3 ? data : toRgb(data, info.channels),
     width: info.width,
     height: info.height,
     original: { width: shape.width, height: shape.height },
+    damage,
   };
 }
 

@@ -1,8 +1,9 @@
 import type { Metadata } from 'sharp';
 import { invalidMedia, safeReason, unsupportedMediaKind } from '../errors.js';
 import type { MediaKind } from '../sniff/kinds.js';
-import { readHead, sniffFile, sniffHead } from '../sniff/sniff.js';
+import { readHead, sniffHead } from '../sniff/sniff.js';
 import { BMP_HEAD, readBmpHeader } from './bmp-decode.js';
+import { damageRemark, filledUp, promisedSize } from './damaged.js';
 import { jpegShape } from './jpeg-header.js';
 import { refuseTextBomb } from './png-texts.js';
 import { sharp } from './sharp.js';
@@ -44,6 +45,10 @@ export interface ImageShape {
   readonly isBitmap: boolean;
   /** Of pictures that libvips does not decode. */
   readonly profile?: Uint8Array | undefined;
+  /** What is wrong with the file as far as its header tells; null where nothing is. */
+  readonly damage: string | null;
+  /** The bytes to decode instead of a damaged file's own. */
+  readonly repaired?: Buffer | undefined;
 }
 
 export interface ImageHeader extends ImageShape {
@@ -69,9 +74,25 @@ function refuseOther(kind: MediaKind): void {
   throw unsupportedMediaKind(`The file is not an image that can be read (it is ${kind.mime})`);
 }
 
-async function libraryMetadata(file: string): Promise<Metadata> {
+interface ReadMetadata {
+  readonly metadata: BitmapMetadata;
+  readonly damage: string | null;
+  readonly repaired?: Buffer | undefined;
+}
+
+/** Lenient: the header of a damaged picture may be whole. */
+const libraryMetadata = (input: string | Buffer): Promise<Metadata> =>
+  sharp(input, { limitInputPixels: false, failOn: 'none' }).metadata();
+
+const CUT_OFF = 'the file ends before the picture does';
+
+/** What libvips reads of a header; of a file that is cut off, with the missing bytes filled up where it wants them all. */
+async function readMetadata(file: string, kind: MediaKind, head: Buffer): Promise<ReadMetadata> {
   try {
-    return await sharp(file, { limitInputPixels: false }).metadata();
+    const promised = await promisedSize(file, kind, head);
+    if (promised === undefined) return { metadata: await libraryMetadata(file), damage: null };
+    const repaired = kind.mime === 'image/webp' ? await filledUp(file, promised) : undefined;
+    return { metadata: await libraryMetadata(repaired ?? file), damage: damageRemark(CUT_OFF), repaired };
   } catch (cause) {
     throw invalidMedia(`The image cannot be read: ${safeReason((cause as Error).message, [file])}`, cause);
   }
@@ -80,9 +101,9 @@ async function libraryMetadata(file: string): Promise<Metadata> {
 type BitmapMetadata = Partial<Metadata> & Pick<Metadata, 'width' | 'height'>;
 
 /** libvips reads no bitmaps. */
-async function bitmapMetadata(file: string): Promise<BitmapMetadata> {
-  const { width, height, hasAlpha } = readBmpHeader(await readHead(file, BMP_HEAD));
-  return { width, height, hasAlpha, space: 'srgb', depth: 'uchar' };
+function bitmapMetadata(head: Buffer): ReadMetadata {
+  const { width, height, hasAlpha } = readBmpHeader(head.subarray(0, BMP_HEAD));
+  return { metadata: { width, height, hasAlpha, space: 'srgb', depth: 'uchar' }, damage: null };
 }
 
 function refuseLarge(width: number, height: number, maxPixels: number): void {
@@ -102,7 +123,7 @@ export async function imageShape(file: string, options: HeaderOptions = {}): Pro
   const { maxPixels = DEFAULT_MAX_PIXELS, head = await readHead(file) } = options;
   const { kind = await sniffHead(head, file) } = options;
   const shape = kind.mime === 'image/jpeg' ? jpegShape(head) : undefined;
-  if (!shape) return imageHeader(file, { ...options, kind });
+  if (!shape) return imageHeader(file, { ...options, kind, head });
   const { width, height, orientation } = shape;
   refuseLarge(width, height, maxPixels);
   const turned = orientation >= 5;
@@ -114,6 +135,7 @@ export async function imageShape(file: string, options: HeaderOptions = {}): Pro
     frames: 1,
     isHevc: false,
     isBitmap: false,
+    damage: null,
   };
 }
 
@@ -122,10 +144,12 @@ export async function imageShape(file: string, options: HeaderOptions = {}): Pro
  * @throws MediaError `unsupported_media` for other files, `invalid_input` for damaged and for too large ones
  */
 export async function imageHeader(file: string, options: HeaderOptions = {}): Promise<ImageHeader> {
-  const { maxPixels = DEFAULT_MAX_PIXELS, kind = await sniffFile(file) } = options;
+  const { maxPixels = DEFAULT_MAX_PIXELS, head = await readHead(file) } = options;
+  const { kind = await sniffHead(head, file) } = options;
   refuseOther(kind);
   if (PNG.has(kind.mime)) await refuseTextBomb(file);
-  const metadata = kind.mime === 'image/bmp' ? await bitmapMetadata(file) : await libraryMetadata(file);
+  const read = kind.mime === 'image/bmp' ? bitmapMetadata(head) : await readMetadata(file, kind, head);
+  const { metadata, damage, repaired } = read;
   const { width, height, pages = 1, orientation = 1, hasAlpha = false, autoOrient }: BitmapMetadata = metadata;
   const frames = kind.mime === 'image/gif' || kind.mime === 'image/webp' ? pages : 1;
   refuseLarge(width, height, maxPixels);
@@ -140,6 +164,8 @@ export async function imageHeader(file: string, options: HeaderOptions = {}): Pr
     isHevc,
     isBitmap: kind.mime === 'image/bmp',
     profile: metadata.icc,
+    damage,
+    repaired,
     metadata,
   };
 }

@@ -8,6 +8,8 @@ export interface RawPixels {
   readonly width: number;
   readonly height: number;
   readonly data: Uint8Array;
+  /** The decoder's words on what is wrong with them. */
+  readonly damage?: string;
 }
 
 type Answer = { width: number; height: number; data: ArrayBuffer } | { error: string };

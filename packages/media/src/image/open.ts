@@ -2,6 +2,7 @@ import fs from 'node:fs/promises';
 import type { Sharp, SharpOptions } from 'sharp';
 import { invalidMedia, MediaError, safeReason } from '../errors.js';
 import { decodeBmp } from './bmp-decode.js';
+import { damageRemark, hasPixels, isHarmless, repairedBytes } from './damaged.js';
 import { DEFAULT_MAX_PIXELS, type HeaderOptions, type ImageShape, refuseLongAnimation } from './header.js';
 import { decodeHeic, type RawPixels } from './heic.js';
 import { withProfile } from './profiled.js';
@@ -13,6 +14,13 @@ export interface OpenOptions extends HeaderOptions {
   /** Milliseconds for the decoding and what follows it. Default 120 s. */
   readonly timeout?: number;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** What was made of a picture, and what is wrong with the picture where it is damaged. */
+export interface Shown<T> {
+  readonly result: T;
+  /** A sentence for clients; null where the picture is whole. */
+  readonly damage: string | null;
 }
 
 /** A bitmap is held in memory whole, and its pixels beside it. */
@@ -34,45 +42,114 @@ export function fromPixels(decoded: RawPixels, profile: Uint8Array | undefined, 
   return sharp(data, { raw: { width, height, channels: 4 }, limitInputPixels });
 }
 
-/**
- * Opens any accepted image, HEIC included, upright; nothing is decoded yet (but HEIC and BMP).
- * @param shape from its header, which was checked against the same limits
- * @throws MediaError
- */
-export async function openImage(file: string, shape: ImageShape, options: OpenOptions = {}): Promise<Sharp> {
-  const { animated = false, timeout = 120_000, maxPixels = DEFAULT_MAX_PIXELS, signal } = options;
-  if (signal?.aborted) throw new MediaError('cancelled', 'The work was cancelled');
-  const seconds = Math.ceil(timeout / 1000);
-  if (isDecodedHere(shape)) {
-    const decoded = await (shape.isBitmap ? readBitmap(file) : decodeHeic(file, signal));
-    return fromPixels(decoded, shape.profile, maxPixels).timeout({ seconds });
-  }
-  const moving = animated && shape.frames > 1;
-  if (moving) refuseLongAnimation(shape, maxPixels);
-  const input: SharpOptions = {
-    failOn: 'error',
-    // The header was checked against the limit; an animation's frames lie one below the other in one tall image.
-    limitInputPixels: maxPixels,
-    sequentialRead: !needsRandomAccess(shape),
-    ...(moving && { animated: true }),
-  };
-  const image = sharp(file, input).timeout({ seconds });
-  return moving ? image : image.autoOrient();
-}
-
 /** Turning a picture by a quarter reads its rows out of order. */
 const needsRandomAccess = ({ orientation }: ImageShape): boolean => orientation > 1;
 
-/** Runs a pipeline and says in the platform's words why it failed. */
-export async function rendered<T>(work: Promise<T>, file: string): Promise<T> {
+/** What of an open picture becomes of its input. */
+type Work<T> = (image: Sharp) => Promise<T>;
+
+async function fromDecoded<T>(
+  file: string,
+  shape: ImageShape,
+  { timeout = 120_000, maxPixels = DEFAULT_MAX_PIXELS, signal }: OpenOptions,
+  work: Work<T>,
+): Promise<Shown<T>> {
+  const decoded = await (shape.isBitmap ? readBitmap(file) : decodeHeic(file, signal));
+  const image = fromPixels(decoded, shape.profile, maxPixels).timeout({ seconds: Math.ceil(timeout / 1000) });
+  const damage = decoded.damage ? damageRemark(decoded.damage) : shape.damage;
+  return { result: await work(image), damage };
+}
+
+/**
+ * Opens any accepted image, HEIC included, upright, and runs a pipeline on it. A damaged picture is shown as far as it can
+ * be read.
+ * @param shape from its header, which was checked against the same limits
+ * @param work ends the pipeline; it is called again with what is left of a picture that turned out to be damaged
+ * @throws MediaError
+ */
+export async function withImage<T>(
+  file: string,
+  shape: ImageShape,
+  options: OpenOptions,
+  work: Work<T>,
+): Promise<Shown<T>> {
+  const { animated = false, timeout = 120_000, maxPixels = DEFAULT_MAX_PIXELS, signal } = options;
+  if (signal?.aborted) throw new MediaError('cancelled', 'The work was cancelled');
+  const moving = animated && shape.frames > 1;
+  if (moving) refuseLongAnimation(shape, maxPixels);
+  const attempt = (input: string | Buffer, failOn: SharpOptions['failOn']): Promise<T> => {
+    const image = sharp(input, {
+      failOn,
+      // The header was checked against the limit; an animation's frames lie one below the other in one tall image.
+      limitInputPixels: maxPixels,
+      sequentialRead: !needsRandomAccess(shape),
+      ...(moving && { animated: true }),
+    }).timeout({ seconds: Math.ceil(timeout / 1000) });
+    return work(moving ? image : image.autoOrient());
+  };
+  try {
+    if (isDecodedHere(shape)) return await fromDecoded(file, shape, options, work);
+    const input = shape.repaired ?? file;
+    try {
+      const strictness = shape.kind.mime === 'image/jpeg' ? 'warning' : 'error';
+      return { result: await attempt(input, strictness), damage: shape.damage };
+    } catch (error) {
+      if (!mayBeDamage(error)) throw error;
+      return await lenient(file, shape, input, error, (from) => attempt(from, 'none'));
+    }
+  } catch (error) {
+    throw explained(error, file);
+  }
+}
+
+/** @param fault what the strict decoder said */
+async function lenient<T>(
+  file: string,
+  shape: ImageShape,
+  input: string | Buffer,
+  fault: unknown,
+  attempt: (input: string | Buffer) => Promise<T>,
+): Promise<Shown<T>> {
+  const message = messageOf(fault);
+  const show = async (from: string | Buffer): Promise<Shown<T>> => {
+    const result = await attempt(from);
+    if (isHarmless(message)) return { result, damage: shape.damage };
+    if (!(await hasPixels(from))) throw fault;
+    return { result, damage: shape.damage ?? damageRemark(message, [file]) };
+  };
+  try {
+    return await show(input);
+  } catch (error) {
+    const repaired = error === fault ? undefined : await repairedBytes(file, shape.kind);
+    if (!repaired) throw fault;
+    return await show(repaired).catch((): never => {
+      throw fault;
+    });
+  }
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+const TOO_LARGE = /too large for the \w+ format/i;
+
+/** Whether a pipeline failed for what the picture is, and not for time, place or what is to be written. */
+const mayBeDamage = (error: unknown): boolean =>
+  !(error instanceof MediaError) && !TOO_LARGE.test(messageOf(error)) && !/timeout|pixel limit/i.test(messageOf(error));
+
+/** Says in the platform's words why a pipeline failed. */
+function explained(cause: unknown, file: string): MediaError {
+  if (cause instanceof MediaError) return cause;
+  const message = messageOf(cause);
+  const limit = TOO_LARGE.exec(message)?.[0];
+  if (limit) return invalidMedia(`The picture cannot be written: it is ${limit}; ask for a smaller size`, cause);
+  if (/timeout/i.test(message)) return new MediaError('timeout', 'The image took too long to process', { cause });
+  return invalidMedia(`The image cannot be decoded: ${safeReason(message, [file])}`, cause);
+}
+
+/** Runs a pipeline on pixels of our own. @throws MediaError */
+export const rendered = async <T>(work: Promise<T>, file: string): Promise<T> => {
   try {
     return await work;
   } catch (cause) {
-    if (cause instanceof MediaError) throw cause;
-    const message = cause instanceof Error ? cause.message : String(cause);
-    const limit = /too large for the \w+ format/i.exec(message)?.[0];
-    if (limit) throw invalidMedia(`The picture cannot be written: it is ${limit}; ask for a smaller size`, cause);
-    if (/timeout/i.test(message)) throw new MediaError('timeout', 'The image took too long to process', { cause });
-    throw invalidMedia(`The image cannot be decoded: ${safeReason(message, [file])}`, cause);
+    throw explained(cause, file);
   }
-}
+};

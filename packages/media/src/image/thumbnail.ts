@@ -1,7 +1,7 @@
 import type { Sharp } from 'sharp';
 import { type EncodedFormat, encodeAs } from './encode.js';
 import { imageShape } from './header.js';
-import { type OpenOptions, openImage, rendered } from './open.js';
+import { type OpenOptions, withImage } from './open.js';
 import { type Size, type SizeRequest, thumbnailSize } from './size.js';
 
 export interface PictureOptions {
@@ -20,11 +20,16 @@ export interface WrittenPicture extends Size {
 }
 
 /** Ends a pipeline as a small opaque sRGB picture without metadata. */
-export async function writePicture(image: Sharp, target: string, source: string, options: PictureOptions) {
+export async function writePicture(image: Sharp, target: string, options: PictureOptions): Promise<WrittenPicture> {
   const flat = image.flatten({ background: options.background }).toColourspace('srgb');
-  const encoded = encodeAs(flat, options.format, { ...options, compact: true });
-  const { width, height, size } = await rendered(encoded.toFile(target), source);
+  const { width, height, size } = await encodeAs(flat, options.format, { ...options, compact: true }).toFile(target);
   return { width, height, size };
+}
+
+/** A picture that was made of one that may be damaged. */
+export interface WrittenThumbnail extends WrittenPicture {
+  /** What is wrong with the source where it is damaged. */
+  readonly damage: string | null;
 }
 
 /**
@@ -35,9 +40,11 @@ export async function imageThumbnail(
   source: string,
   target: string,
   options: ImageThumbnailOptions,
-): Promise<WrittenPicture> {
+): Promise<WrittenThumbnail> {
   const shape = await imageShape(source, options);
-  const pixels = await openImage(source, shape, options);
   const size = thumbnailSize(shape, options);
-  return writePicture(pixels.resize({ ...size, fit: 'fill' }), target, source, options);
+  const { result, damage } = await withImage(source, shape, options, (pixels) =>
+    writePicture(pixels.resize({ ...size, fit: 'fill' }), target, options),
+  );
+  return { ...result, damage };
 }

@@ -1,4 +1,5 @@
 import { invalidMedia, unsupportedMediaKind } from '../errors.js';
+import { rendered } from '../image/open.js';
 import { sharp } from '../image/sharp.js';
 import { type Size, type SizeRequest, thumbnailSize } from '../image/size.js';
 import { type PictureOptions, type WrittenPicture, writePicture } from '../image/thumbnail.js';
@@ -32,7 +33,7 @@ export async function videoThumbnail(
   const size = thumbnailSize(track, options, Math.round);
   const from = Number(Math.min(info.duration * 0.1, 600).toFixed(3));
   const { pixels, time } = await videoFrame(input, { ...size, time: from, among: 24 }, options);
-  return { ...(await writePicture(rawImage(pixels, size), target, input.file, options)), time };
+  return { ...(await rendered(writePicture(rawImage(pixels, size), target, options), input.file)), time };
 }
 
 export const SHEET = { columns: 4, rows: 4 } as const;
@@ -66,7 +67,7 @@ export async function contactSheet(
   const width = cell.width * SHEET.columns;
   const height = cell.height * SHEET.rows;
   const sheet = sharp({ create: { width, height, channels: 3, background: options.background } }).composite(frames);
-  return { ...(await writePicture(sheet, target, input.file, options)), cell, times };
+  return { ...(await rendered(writePicture(sheet, target, options), input.file)), cell, times };
 }
 
 const stamp = (seconds: number): string => new Date(Math.round(seconds * 1000)).toISOString().slice(11, 23);

@@ -24,6 +24,7 @@ async function detect(model: LoadedModel, context: TaskContext<Params>): Promise
     num_faces: faces.length,
     image_width: picture.width,
     image_height: picture.height,
+    picture_error: picture.damage(),
     ...model.stamp,
   };
   await files.write(params.output_path, JSON.stringify(output, null, 2));

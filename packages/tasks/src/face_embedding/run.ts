@@ -21,7 +21,7 @@ async function embedCrops(model: LoadedModel, contexts: readonly Context[]): Pro
   const prepared = await Promise.allSettled(
     contexts.map((context) => modelPixels(context, imageRules(model.manifest))),
   );
-  const good = prepared.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  const good = prepared.flatMap((result) => (result.status === 'fulfilled' ? [result.value.pixels] : []));
   const vectors = good.length > 0 ? await embedPictures(model, good) : [];
   let next = 0;
   return Promise.allSettled(
@@ -34,7 +34,8 @@ async function embedCrops(model: LoadedModel, contexts: readonly Context[]): Pro
       return {
         embedding_dim: vector.length,
         normalized: params.normalize,
-        quality_score: sharpness(result.value, imageRules(model.manifest).width),
+        quality_score: sharpness(result.value.pixels, imageRules(model.manifest).width),
+        picture_error: result.value.damage,
         ...model.stamp,
       };
     }),
@@ -78,6 +79,7 @@ async function embedPhoto(model: LoadedModel, detector: LoadedModel, context: Co
     quality_score: faces[0]?.quality_score ?? null,
     faces,
     num_faces: faces.length,
+    picture_error: picture.damage(),
     ...model.stamp,
   };
 }

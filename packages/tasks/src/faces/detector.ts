@@ -19,6 +19,8 @@ export interface Pyramid {
   readonly height: number;
   /** The picture with its longer side at most `longSide`, never larger than it is. */
   level(longSide: number): Promise<PyramidLevel>;
+  /** What is wrong with the picture where it is damaged, as far as it was decoded. */
+  damage(): string | null;
 }
 
 export interface DetectOptions {

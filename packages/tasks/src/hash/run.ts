@@ -22,7 +22,10 @@ import { onMedia } from '../media-error.js';
 type Contract = typeof hashTask;
 type Params = z.output<Contract['form']>;
 type Output = z.output<Contract['output']>;
-type Perceptual = Pick<Output, 'ahash' | 'dhash' | 'phash' | 'pdq' | 'pdq_quality' | 'frames' | 'perceptual_error'>;
+type Perceptual = Pick<
+  Output,
+  'ahash' | 'dhash' | 'phash' | 'pdq' | 'pdq_quality' | 'frames' | 'perceptual_error' | 'picture_error'
+>;
 
 /** Frames of a video, spread evenly over its whole length. */
 const FRAMES = 8;
@@ -37,6 +40,7 @@ const none = (reason: string | null): Perceptual => ({
   pdq_quality: null,
   frames: [],
   perceptual_error: reason,
+  picture_error: null,
 });
 
 async function ofVideo(file: string, { env, signal, progress }: TaskContext<Params>): Promise<Perceptual> {
@@ -64,8 +68,10 @@ async function ofVideo(file: string, { env, signal, progress }: TaskContext<Para
 async function perceptual(file: string, kind: MediaKind, context: TaskContext<Params>): Promise<Perceptual> {
   const { env, signal } = context;
   try {
-    if (kind.type === 'image')
-      return { ...none(null), ...(await imageHashes(file, { kind, maxPixels: env.maxImagePixels, signal })) };
+    if (kind.type === 'image') {
+      const { damage, ...hashes } = await imageHashes(file, { kind, maxPixels: env.maxImagePixels, signal });
+      return { ...none(null), ...hashes, picture_error: damage };
+    }
     return kind.type === 'video' ? await ofVideo(file, context) : none(null);
   } catch (error) {
     if (error instanceof MediaError && error.code !== 'cancelled') return none(error.message);

@@ -15,7 +15,7 @@ export const imageConversion = (): TaskModule<z.output<Contract['form']>, z.inpu
     const target = await files.output(output_path);
     progress(5);
     const { maxImagePixels: maxPixels, tools } = env;
-    const { metadataError, ...written } = await onMedia(
+    const { metadataError, damage, ...written } = await onMedia(
       convertImage(files.input, target, {
         ...options,
         format,
@@ -28,6 +28,6 @@ export const imageConversion = (): TaskModule<z.output<Contract['form']>, z.inpu
     );
     progress(100);
     const mime_type = MIME_OF_FORMAT[format];
-    return { output_path, format: asked, mime_type, ...written, metadata_error: metadataError };
+    return { output_path, format: asked, mime_type, ...written, metadata_error: metadataError, picture_error: damage };
   },
 });

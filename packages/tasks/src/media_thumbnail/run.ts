@@ -54,9 +54,10 @@ async function ofImage(
 ): Promise<Output> {
   const { params, files } = context;
   const target = await files.output(params.output_path);
-  const written = await imageThumbnail(file, target, { ...settings(context), ...known });
+  const { damage, ...written } = await imageThumbnail(file, target, { ...settings(context), ...known });
   const { output_path, format } = params;
-  return { media_type: 'image', output_path, mime_type: MIME_OF_FORMAT[format], ...written, time: null, sheet: null };
+  const mime_type = MIME_OF_FORMAT[format];
+  return { media_type: 'image', output_path, mime_type, ...written, time: null, sheet: null, picture_error: damage };
 }
 
 /** A video by a frame; a song, and a film without a picture track, by its cover. */
@@ -75,7 +76,8 @@ async function ofRecording(file: string, context: TaskContext<Params>): Promise<
   const { output_path, format } = params;
   const { time, ...written } = await videoThumbnail(input, info, await files.output(output_path), options);
   const sheet = params.sheet ? await ofWhole(input, info, context, options) : null;
-  return { media_type: 'video', output_path, mime_type: MIME_OF_FORMAT[format], ...written, time, sheet };
+  const mime_type = MIME_OF_FORMAT[format];
+  return { media_type: 'video', output_path, mime_type, ...written, time, sheet, picture_error: null };
 }
 
 async function ofWhole(

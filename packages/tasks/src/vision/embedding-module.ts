@@ -4,7 +4,7 @@ import { encodeNpy } from '@cl-server/models';
 import type { TaskContext, TaskModule } from '@cl-server/task-kit';
 import { embedPictures, finished, imageRules } from './embed.js';
 import type { LoadedModel } from './load-model.js';
-import { modelPixels } from './pixels.js';
+import { type ModelPixels, modelPixels } from './pixels.js';
 import { ServingModel } from './serving-model.js';
 
 export interface EmbeddingParams {
@@ -14,20 +14,27 @@ export interface EmbeddingParams {
 export interface EmbeddingOutput extends ModelStamp {
   readonly embedding_dim: number;
   readonly normalized: boolean;
+  readonly picture_error: string | null;
 }
 
 export function embeddingModule(role: ModelRole): TaskModule<EmbeddingParams, EmbeddingOutput> {
   const serving = new ServingModel(role);
   type Context = TaskContext<EmbeddingParams>;
 
-  const save = async (context: Context, { stamp }: LoadedModel, raw: Float32Array): Promise<EmbeddingOutput> => {
+  const save = async (
+    context: Context,
+    { stamp }: LoadedModel,
+    { damage }: ModelPixels,
+    raw: Float32Array,
+  ): Promise<EmbeddingOutput> => {
     const vector = finished(raw, context.params.normalize);
     await context.files.write(context.params.output_path, encodeNpy(vector));
     context.progress(100);
-    return { embedding_dim: vector.length, normalized: context.params.normalize, ...stamp };
+    const { normalize: normalized } = context.params;
+    return { embedding_dim: vector.length, normalized, picture_error: damage, ...stamp };
   };
 
-  const prepare = async (context: Context, { manifest }: LoadedModel): Promise<Uint8Array> => {
+  const prepare = async (context: Context, { manifest }: LoadedModel): Promise<ModelPixels> => {
     const pixels = await modelPixels(context, imageRules(manifest));
     context.progress(40);
     return pixels;
@@ -37,8 +44,9 @@ export function embeddingModule(role: ModelRole): TaskModule<EmbeddingParams, Em
     setup: (env) => serving.load(env),
     run: (context) =>
       serving.use(context.env, async (model) => {
-        const [raw] = await embedPictures(model, [await prepare(context, model)]);
-        return save(context, model, raw ?? new Float32Array());
+        const picture = await prepare(context, model);
+        const [raw] = await embedPictures(model, [picture.pixels]);
+        return save(context, model, picture, raw ?? new Float32Array());
       }),
     // A picture that cannot be decoded fails alone; the others go on without it.
     runBatch: async (contexts) => {
@@ -46,14 +54,14 @@ export function embeddingModule(role: ModelRole): TaskModule<EmbeddingParams, Em
       if (!first) return [];
       return serving.use(first.env, async (model) => {
         const prepared = await Promise.allSettled(contexts.map((context) => prepare(context, model)));
-        const good = prepared.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+        const good = prepared.flatMap((result) => (result.status === 'fulfilled' ? [result.value.pixels] : []));
         const vectors = good.length > 0 ? await embedPictures(model, good) : [];
         let next = 0;
         return Promise.allSettled(
           prepared.map(async (result, index) => {
             if (result.status === 'rejected') throw result.reason;
             const raw = vectors[next++] ?? new Float32Array();
-            return save(contexts[index] as Context, model, raw);
+            return save(contexts[index] as Context, model, result.value, raw);
           }),
         );
       });

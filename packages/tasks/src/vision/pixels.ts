@@ -70,23 +70,34 @@ function padCentre({ data, width, height }: DecodedImage, toWidth: number, toHei
   return padded;
 }
 
+export interface ModelPixels {
+  /** RGB of exactly the model's size. */
+  readonly pixels: Uint8Array;
+  /** What is wrong with the picture where it is damaged. */
+  readonly damage: string | null;
+}
+
 /**
- * RGB of exactly the model's size.
+ * A picture as a model takes it.
  * @throws TaskError for what is no picture, and for pictures too small or too narrow to mean anything
  */
-export async function modelPixels(context: PictureContext, rules: ImagePreprocessing): Promise<Uint8Array> {
+export async function modelPixels(context: PictureContext, rules: ImagePreprocessing): Promise<ModelPixels> {
   const { width, height, resize, resize_to: side } = rules;
   const kernel = KERNELS[rules.kernel];
   switch (resize) {
-    case 'squash':
-      return (await decode(context, { width, height, fit: 'fill', kernel })).data;
-    case 'fit':
-      return padCentre(await decode(context, { width, height, fit: 'inside', enlarge: true, kernel }), width, height);
+    case 'squash': {
+      const { data, damage } = await decode(context, { width, height, fit: 'fill', kernel });
+      return { pixels: data, damage };
+    }
+    case 'fit': {
+      const image = await decode(context, { width, height, fit: 'inside', enlarge: true, kernel });
+      return { pixels: padCentre(image, width, height), damage: image.damage };
+    }
     case 'shortest_edge': {
       // The shorter edge at `side` and the middle square of it: all that the centre cut can need.
       const square = Math.max(side ?? 0, width, height);
       const image = await decode(context, { width: square, height: square, fit: 'cover', kernel });
-      return cutCentre(image, width, height);
+      return { pixels: cutCentre(image, width, height), damage: image.damage };
     }
   }
 }
@@ -107,6 +118,7 @@ export async function openPyramid({ files, env, signal }: PictureContext): Promi
   const wholeSide = Math.min(longSide, BASE_SIDE);
   const levels = new Map<number, Promise<PyramidLevel>>();
   let decoded: { readonly side: number; readonly pixels: Promise<DecodedImage> } | undefined;
+  let damage: string | null = null;
 
   const decodedTo = (side: number): { readonly side: number; readonly pixels: Promise<DecodedImage> } => {
     if (decoded && decoded.side >= side) return decoded;
@@ -120,6 +132,7 @@ export async function openPyramid({ files, env, signal }: PictureContext): Promi
   const make = async (side: number): Promise<PyramidLevel> => {
     const from = decodedTo(side);
     const pixels = await from.pixels;
+    damage ??= pixels.damage;
     const level = from.side === side ? pixels : await shrunk(pixels, side);
     return { pixels: level, factor: longSide / Math.max(level.width, level.height) };
   };
@@ -127,6 +140,7 @@ export async function openPyramid({ files, env, signal }: PictureContext): Promi
   return {
     width,
     height,
+    damage: () => damage,
     level: (wanted) => {
       const side = Math.min(wanted, wholeSide);
       let level = levels.get(side);

@@ -141,6 +141,13 @@ describe.runIf(hasMedia() && hasModels())('face_detection', () => {
     }
   });
 
+  it('finds the face in the part of a damaged photo that can be read, and says that it is damaged', async () => {
+    const whole = fs.readFileSync(mediaFile('face_obama_1.jpg'));
+    const content = whole.subarray(0, whole.length * 0.8);
+    using run = await detect({ name: 'half.jpg', content });
+    expect(run.output).toMatchObject({ num_faces: 1, picture_error: expect.stringMatching(/^The picture is damaged/) });
+  });
+
   it('obeys its thresholds and the smallest size', async () => {
     using strict = await detect(mediaFile('face_obama_1.jpg'), { confidence_threshold: 0.999 });
     expect(strict.output.num_faces).toBe(0);

@@ -23,6 +23,8 @@ export interface PreviewOptions {
   readonly ffmpeg: string | undefined;
   readonly ffprobe: string | undefined;
   readonly maxPixels: number;
+  /** Told of a content whose picture turned out to be damaged. */
+  readonly onDamage?: (sha256: string, remark: string) => Promise<void>;
 }
 
 /** Pictures that are decoded at once; each can take hundreds of megabytes. */
@@ -53,7 +55,7 @@ export class Previews {
       const source = this.#options.folder.resolve(file_path);
       if (!(await exists(source))) throw notFound('Media file not found');
       const lane = String(this.#nextLane++ % LANES);
-      await this.#lanes.run(lane, () => this.#make(source, type, target));
+      await this.#lanes.run(lane, () => this.#make(sha256, source, type, target));
       return target;
     });
   }
@@ -63,14 +65,16 @@ export class Previews {
     await fs.rm(previewFile(this.#options.folder, sha256), { force: true });
   }
 
-  async #make(source: string, type: string | null, target: string): Promise<void> {
+  async #make(sha256: string, source: string, type: string | null, target: string): Promise<void> {
     await fs.mkdir(path.dirname(target), { recursive: true, mode: 0o750 });
     const draft = `${target}.${randomUUID()}`;
     try {
-      if (type === 'image') await this.#image(source, draft);
+      let damage: string | null = null;
+      if (type === 'image') damage = await this.#image(source, draft);
       else if (type === 'video' || type === 'audio') await this.#frame(source, draft);
       else throw notFound('Preview file not found', { code: 'no_preview' });
       await fs.rename(draft, target);
+      if (damage !== null) await this.#options.onDamage?.(sha256, damage);
     } catch (error) {
       if (!(error instanceof MediaError)) throw error;
       if (error.code === 'unsupported_media')
@@ -81,9 +85,11 @@ export class Previews {
     }
   }
 
-  async #image(source: string, target: string): Promise<void> {
+  /** @returns what is wrong with the picture */
+  async #image(source: string, target: string): Promise<string | null> {
     const options: ImageThumbnailOptions = { ...PREVIEW, maxPixels: this.#options.maxPixels };
-    await imageThumbnail(source, target, options);
+    const { damage } = await imageThumbnail(source, target, options);
+    return damage;
   }
 
   /** A frame of a video; of a song its cover. */

@@ -7,6 +7,7 @@ import type { Kysely } from 'kysely';
 import type { InferenceRow } from '../database/insight-tables.js';
 import type { StoreTables } from '../database/tables.js';
 import type { RunWrite } from '../database/transaction.js';
+import { noteDamage } from '../files/damage.js';
 import type { MediaFolder } from '../files/media-folder.js';
 import { COLLECTORS } from './collect/index.js';
 import { refreshKnown } from './refresh-status.js';
@@ -80,6 +81,8 @@ export class Harvester {
       const freed = await this.#options.write(null, async ({ db, now }) => {
         if (!(await stillRunning(db, row))) return [];
         const files = await collected.store(db, now);
+        const remark = job.task_output?.['picture_error'];
+        if (typeof remark === 'string') await noteDamage(db, row.sha256, remark);
         await update(db, row, {
           status: 'completed',
           started_at: job.started_at,

@@ -1,0 +1,116 @@
+/**
+ * Pictures that are cut off or have wrong bytes in them. A decoder of libvips says what is wrong only when it is asked to
+ * fail, so a picture is decoded strictly first, and once more leniently where that failed:
+ *
+ * ```
+ * strict --whole--> shown
+ *   +--fails--> lenient --some pixels--> shown, with a remark
+ *                  +--fails--> from repaired bytes (interlaced PNG) --some pixels--> shown, with a remark
+ *                  |              +--fails--> the strict decoder's error
+ *                  +--one colour only--> the strict decoder's error: no pixel of it could be read
+ * ```
+ */
+import fs from 'node:fs/promises';
+import { safeReason } from '../errors.js';
+import type { MediaKind } from '../sniff/kinds.js';
+import { rebuildPng } from './png-repair.js';
+import { sharp } from './sharp.js';
+
+/** Larger damaged files are not held in memory to be repaired. */
+const MAX_REPAIR = 200 * 1024 * 1024;
+
+/** What libjpeg warns of although every pixel is as it was meant. */
+const HARMLESS =
+  /extraneous bytes before marker|Invalid SOS parameters|Unknown Adobe color transform|Inconsistent progression/i;
+
+export const isHarmless = (message: string): boolean => HARMLESS.test(message);
+
+/** What a client is told of a damaged picture. @param reason the decoder's words */
+export function damageRemark(reason: string, paths: readonly string[] = []): string {
+  const short = safeReason(reason, paths)
+    .replace(/\b(?:source|the file|\S+): bad seek to \d+(; )?/g, '')
+    .replace(/(; )+$/, '');
+  return `The picture is damaged and is shown as far as it can be read${short ? ` (${short})` : ''}`;
+}
+
+/** The bytes that a file's own structure promises, where it has fewer; undefined where nothing is missing or known. */
+export async function promisedSize(file: string, kind: MediaKind, head: Buffer): Promise<number | undefined> {
+  const { size } = await fs.stat(file);
+  if (kind.mime === 'image/webp' && head.length >= 12) {
+    const promised = head.readUInt32LE(4) + 8;
+    return promised > size ? promised : undefined;
+  }
+  if (kind.mime === 'image/gif') return (await endsWithTrailer(file, size)) ? undefined : size + 1;
+  return /^image\/(heic|heif|avif)/.test(kind.mime) ? boxesEnd(file, size) : undefined;
+}
+
+const GIF_TRAILER = 0x3b;
+
+/** Whether a GIF has its last byte; some programs write zeros after it. */
+async function endsWithTrailer(file: string, size: number): Promise<boolean> {
+  const handle = await fs.open(file, 'r');
+  try {
+    const end = Buffer.alloc(Math.min(size, 4096));
+    await handle.read(end, 0, end.length, size - end.length);
+    return end.findLast((byte) => byte !== 0) === GIF_TRAILER;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Walks the top-level boxes of an ISO base media file (ISO/IEC 14496-12, 4.2). */
+async function boxesEnd(file: string, size: number): Promise<number | undefined> {
+  const handle = await fs.open(file, 'r');
+  try {
+    const head = Buffer.alloc(16);
+    let at = 0;
+    for (let boxes = 0; at < size && boxes < 1000; boxes++) {
+      const { bytesRead } = await handle.read(head, 0, 16, at);
+      if (bytesRead < 8) return at + 8;
+      const short = head.readUInt32BE(0);
+      if (short === 0) return undefined;
+      const length = short === 1 ? Number(head.readBigUInt64BE(8)) : short;
+      if (length < 8) return undefined;
+      at += length;
+    }
+    return at > size ? at : undefined;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The file's bytes and zeros up to the size that it promises: decoders that refuse a short file then show its beginning. */
+export async function filledUp(file: string, promised: number): Promise<Buffer | undefined> {
+  if (promised > MAX_REPAIR) return undefined;
+  const bytes = await fs.readFile(file);
+  return Buffer.concat([bytes], promised);
+}
+
+/** Bytes from which a decoder may show more than from the file; undefined where nothing is known to help. */
+export async function repairedBytes(file: string, kind: MediaKind): Promise<Buffer | undefined> {
+  if (kind.mime !== 'image/png' && kind.mime !== 'image/apng') return undefined;
+  const { size } = await fs.stat(file);
+  return size > MAX_REPAIR ? undefined : rebuildPng(await fs.readFile(file));
+}
+
+/** Samples of a picture, along each side, that are compared. */
+const SAMPLES = 64;
+/** libjpeg makes a first block (at most 32 pixels a side) of nothing at all. */
+const INVENTED = 32;
+
+/** Whether a lenient decoder showed anything at all: what it cannot read it leaves in one colour. */
+export async function hasPixels(input: string | Buffer): Promise<boolean> {
+  const image = sharp(input, { failOn: 'none', limitInputPixels: false });
+  const { width, height } = await image.metadata();
+  const small = image.resize(SAMPLES, SAMPLES, { fit: 'fill', kernel: 'nearest' }).raw({ depth: 'uchar' });
+  const { data, info } = await small.toBuffer({ resolveWithObject: true });
+  const skipped = (side: number): number => (side > INVENTED ? Math.ceil((INVENTED * SAMPLES) / side) : 0);
+  const [left, top] = [skipped(width), skipped(height)];
+  const last = data.subarray(-info.channels);
+  for (let at = 0; at < data.length; at++) {
+    const x = Math.floor(at / info.channels) % SAMPLES;
+    const y = Math.floor(at / info.channels / SAMPLES);
+    if ((x >= left || y >= top) && data[at] !== last[at % info.channels]) return true;
+  }
+  return false;
+}

@@ -1,0 +1,130 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { tempDir } from '@cl-server/testing';
+import sharp, { type Sharp } from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { convertImage } from '../src/image/convert.js';
+import { decodeImage } from '../src/image/decode.js';
+import { imageThumbnail } from '../src/image/thumbnail.js';
+
+const dir = tempDir('cl-damaged-');
+afterAll(() => dir.remove());
+const at = (name: string): string => path.join(dir.path, name);
+
+const WIDTH = 200;
+const HEIGHT = 160;
+/** A picture without two equal rows; a seeded texture keeps every format from packing it into nothing. */
+function pixels(): Buffer {
+  const data = Buffer.alloc(WIDTH * HEIGHT * 3);
+  let seed = 7;
+  for (let i = 0; i < data.length; i++) {
+    seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31;
+    const x = Math.floor(i / 3) % WIDTH;
+    const y = Math.floor(i / 3 / WIDTH);
+    data[i] = 40 + ((x * (1 + (i % 3)) + y * 2) % 160) + ((seed >> 16) % 24);
+  }
+  return data;
+}
+const picture = (): Sharp => sharp(pixels(), { raw: { width: WIDTH, height: HEIGHT, channels: 3 } });
+
+/** How to write each format, and how far apart the readable rows may be from those of the whole picture. */
+const FORMATS: Readonly<Record<string, (image: Sharp) => Sharp>> = {
+  'jpeg.jpg': (image) => image.jpeg({ quality: 90 }),
+  'progressive.jpg': (image) => image.jpeg({ quality: 90, progressive: true }),
+  'plain.png': (image) => image.png(),
+  'interlaced.png': (image) => image.png({ progressive: true }),
+  'deep.png': (image) => image.toColourspace('rgb16').png({ progressive: true }),
+  'lossy.webp': (image) => image.webp({ quality: 90 }),
+  'lossless.webp': (image) => image.webp({ lossless: true }),
+  'one.gif': (image) => image.gif(),
+};
+
+const files = new Map<string, Buffer>();
+beforeAll(async () => {
+  for (const [name, write] of Object.entries(FORMATS)) files.set(name, await write(picture()).toBuffer());
+});
+const bytesOf = (name: string): Buffer => files.get(name) ?? Buffer.alloc(0);
+
+/** Mean difference of the first rows. */
+function difference(a: Uint8Array, b: Uint8Array, rows: number): number {
+  let sum = 0;
+  for (let i = 0; i < rows * WIDTH * 3; i++) sum += Math.abs((a[i] ?? 0) - (b[i] ?? 0));
+  return sum / (rows * WIDTH * 3);
+}
+
+describe('a damaged picture', () => {
+  for (const name of Object.keys(FORMATS))
+    it(`is shown as far as it goes, with a remark: ${name}`, async () => {
+      const whole = bytesOf(name);
+      fs.writeFileSync(at(name), whole);
+      const intact = await decodeImage(at(name));
+      expect(intact.damage).toBeNull();
+      for (const part of [0.4, 0.75, 0.97]) {
+        fs.writeFileSync(at(`cut-${name}`), whole.subarray(0, Math.floor(whole.length * part)));
+        const shown = await decodeImage(at(`cut-${name}`));
+        expect(shown, `${part}`).toMatchObject({ width: WIDTH, height: HEIGHT });
+        expect(shown.damage, `${part}`).toMatch(/^The picture is damaged and is shown as far as it can be read/);
+        expect(shown.damage).not.toContain(dir.path);
+        // Scans of the whole picture come one after the other in interlaced and progressive files: its first rows are coarse.
+        const coarse = name.startsWith('progressive') || name.startsWith('interlaced') || name.startsWith('deep');
+        const rows = Math.floor(HEIGHT * part * 0.5);
+        expect(difference(shown.data, intact.data, rows), `${part}`).toBeLessThan(coarse ? 30 : 2);
+      }
+    });
+
+  it('is shown by thumbnails and conversions as well, which say what is wrong', async () => {
+    fs.writeFileSync(at('half.jpg'), bytesOf('jpeg.jpg').subarray(0, bytesOf('jpeg.jpg').length / 2));
+    const look = { format: 'png', quality: 80, background: '#ffffff', width: 64, keepAspect: true } as const;
+    const small = await imageThumbnail(at('half.jpg'), at('small.png'), look);
+    expect(small).toMatchObject({ width: 64, damage: expect.stringMatching(/premature end/) });
+    for (const format of ['webp', 'bmp', 'gif'] as const) {
+      const made = await convertImage(at('half.jpg'), at(`made.${format}`), { format, quality: 80 });
+      expect(made).toMatchObject({ width: WIDTH, height: HEIGHT, damage: expect.stringMatching(/premature end/) });
+    }
+  });
+
+  it('is shown where bytes in its middle are wrong', async () => {
+    const png = Buffer.from(bytesOf('plain.png'));
+    const middle = Math.floor(png.length / 2);
+    png.fill(0x55, middle, middle + 50);
+    fs.writeFileSync(at('wrong.png'), png);
+    const shown = await decodeImage(at('wrong.png'));
+    expect(shown.damage).toMatch(/damaged/);
+    expect(difference(shown.data, pixels(), Math.floor(HEIGHT * 0.4))).toBe(0);
+  });
+
+  it('is shown where it is a bitmap whose last rows are missing', async () => {
+    const bmp = Buffer.alloc(54 + 4 * 3 * 4, 200);
+    bmp.write('BM');
+    for (const [offset, value] of [[10, 54], [14, 40], [18, 4], [22, 4]] as const) bmp.writeUInt32LE(value, offset); // biome-ignore format: a table
+    bmp.writeUInt16LE(1, 26);
+    bmp.writeUInt16LE(24, 28);
+    bmp.writeUInt32LE(0, 30);
+    bmp.writeUInt32LE(0, 46);
+    fs.writeFileSync(at('cut.bmp'), bmp.subarray(0, 54 + 30));
+    const { data, damage } = await decodeImage(at('cut.bmp'));
+    expect(damage).toMatch(/the bitmap is cut off/);
+    expect([data[0], data.at(-1)]).toEqual([0, 200]); // the bottom row is stored first
+  });
+
+  it('keeps the frames of an animation that are there', async () => {
+    const frames = Buffer.concat([pixels(), pixels().reverse(), pixels()]);
+    const raw = { width: WIDTH, height: HEIGHT * 3, channels: 3 as const, pageHeight: HEIGHT };
+    const gif = await sharp(frames, { raw })
+      .gif({ delay: [50, 50, 50] })
+      .toBuffer();
+    fs.writeFileSync(at('moving.gif'), gif.subarray(0, gif.length * 0.5));
+    const made = await convertImage(at('moving.gif'), at('moving.webp'), { format: 'webp', quality: 80 });
+    expect(made).toMatchObject({ width: WIDTH, height: HEIGHT, damage: expect.stringMatching(/damaged/) });
+  });
+
+  it('fails where not one pixel of it can be read', async () => {
+    const jpeg = bytesOf('jpeg.jpg');
+    const scan = jpeg.indexOf(Buffer.from([0xff, 0xda])) + 14;
+    fs.writeFileSync(at('header.jpg'), jpeg.subarray(0, scan));
+    await expect(decodeImage(at('header.jpg'))).rejects.toMatchObject({ code: 'invalid_input' });
+    const png = bytesOf('plain.png');
+    fs.writeFileSync(at('header.png'), png.subarray(0, png.indexOf('IDAT') + 6));
+    await expect(decodeImage(at('header.png'))).rejects.toMatchObject({ code: 'invalid_input' });
+  });
+});
