@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { tempDir } from '@cl-server/testing';
+import { hasMedia, mediaFile, tempDir } from '@cl-server/testing';
 import sharp, { type Sharp } from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { convertImage } from '../src/image/convert.js';
@@ -91,6 +91,21 @@ describe('a damaged picture', () => {
     const shown = await decodeImage(at('wrong.png'));
     expect(shown.damage).toMatch(/damaged/);
     expect(difference(shown.data, pixels(), Math.floor(HEIGHT * 0.4))).toBe(0);
+  });
+
+  it.runIf(hasMedia())('is shown where hundreds of restart markers are missing', async () => {
+    const whole = fs.readFileSync(mediaFile('face_biden_1.jpg'));
+    const size = { width: 100, height: 200 };
+    const { data: intact } = await decodeImage(mediaFile('face_biden_1.jpg'), size);
+    for (const part of [0.1, 0.5, 0.9]) {
+      fs.writeFileSync(at('restarts.jpg'), whole.subarray(0, Math.floor(whole.length * part)));
+      const { data, damage } = await decodeImage(at('restarts.jpg'), size);
+      expect(damage).toMatch(/premature end/);
+      // Bytes are not spread evenly over rows, so only the first third of the readable part is compared.
+      const upper = Math.floor((size.height * part) / 3) * size.width * 3;
+      const sum = data.subarray(0, upper).reduce((total, value, i) => total + Math.abs(value - (intact[i] ?? 0)), 0);
+      expect(sum / upper, `${part}`).toBeLessThan(part < 0.2 ? 10 : 1);
+    }
   });
 
   it('is shown where it is a bitmap whose last rows are missing', async () => {

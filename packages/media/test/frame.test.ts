@@ -30,7 +30,7 @@ const timeOf = ({ pixels }: VideoFrame): number => {
 };
 const options = { ffmpeg: which('ffmpeg') ?? '' };
 const frame = async (file: string, time: number, among = 1): Promise<VideoFrame> =>
-  videoFrame(await mediaInput(file), { ...SIZE, time, among }, options);
+  videoFrame(await mediaInput(file), { ...SIZE, time, among, track: { hdr: undefined, isInterlaced: false } }, options);
 
 /** How well a pixel tells the time: of 8 bits, and what the encoders make of them. */
 const NEAR = 0.5;

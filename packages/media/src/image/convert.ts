@@ -50,13 +50,13 @@ function withMetadata(image: Sharp, header: ImageHeader, { format, keepMetadata:
   if (!keep) return image.toColourspace('srgb');
   const described = keepXmp(image.keepExif(), header);
   // Numbers that mean other colours than sRGB mean nothing without their profile, and a GIF has no place for one.
-  const mayKeepProfile = format !== 'gif' && !isForeignSpace(header);
+  const mayKeepProfile = format !== 'gif' && !isForeignSpace(header) && !header.unusual;
   return mayKeepProfile ? described.keepIccProfile() : described.toColourspace('srgb');
 }
 
 /** 16-bit channels stay where the target has them. */
-const staysDeep = ({ metadata }: ImageHeader, format: string): boolean =>
-  metadata.depth === 'ushort' && (format === 'png' || format === 'tiff');
+const staysDeep = ({ metadata, unusual }: ImageHeader, format: string): boolean =>
+  metadata.depth === 'ushort' && !unusual && (format === 'png' || format === 'tiff');
 
 /**
  * Writes an image in another format: upright, its metadata and colour profile kept, an animation kept where the target
@@ -66,7 +66,8 @@ const staysDeep = ({ metadata }: ImageHeader, format: string): boolean =>
 export async function convertImage(source: string, target: string, options: ConvertOptions): Promise<WrittenImage> {
   const { format, keepMetadata: keep = true, exiftool, scratch, signal } = options;
   const header = await imageHeader(source, options);
-  const opened = { ...options, animated: canMove(format) };
+  const within = Math.max(options.width ?? 0, options.height ?? 0) || undefined;
+  const opened = { ...options, animated: canMove(format), within };
   const { result, damage } = await withImage(source, header, opened, (pixels) =>
     writeImage(pixels, header, target, options),
   );

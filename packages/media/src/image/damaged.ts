@@ -5,7 +5,7 @@
  * ```
  * strict --whole--> shown
  *   +--fails--> lenient --some pixels--> shown, with a remark
- *                  +--fails--> from repaired bytes (interlaced PNG) --some pixels--> shown, with a remark
+ *                  +--fails--> from repaired bytes (JPEG, PNG) --some pixels--> shown, with a remark
  *                  |              +--fails--> the strict decoder's error
  *                  +--one colour only--> the strict decoder's error: no pixel of it could be read
  * ```
@@ -13,6 +13,7 @@
 import fs from 'node:fs/promises';
 import { safeReason } from '../errors.js';
 import type { MediaKind } from '../sniff/kinds.js';
+import { completeJpeg } from './jpeg-repair.js';
 import { rebuildPng } from './png-repair.js';
 import { sharp } from './sharp.js';
 
@@ -29,6 +30,8 @@ export const isHarmless = (message: string): boolean => HARMLESS.test(message);
 export function damageRemark(reason: string, paths: readonly string[] = []): string {
   const short = safeReason(reason, paths)
     .replace(/\b(?:source|the file|\S+): bad seek to \d+(; )?/g, '')
+    .replace(/(; )?vips2\w+: unable to write to target.*$/, '')
+    .replace(/^Vips(\w+): |^vips(png): /, '')
     .replace(/(; )+$/, '');
   return `The picture is damaged and is shown as far as it can be read${short ? ` (${short})` : ''}`;
 }
@@ -86,11 +89,18 @@ export async function filledUp(file: string, promised: number): Promise<Buffer |
   return Buffer.concat([bytes], promised);
 }
 
+const REPAIRS: Readonly<Record<string, (file: Buffer) => Buffer | undefined | Promise<Buffer | undefined>>> = {
+  'image/jpeg': completeJpeg,
+  'image/png': rebuildPng,
+  'image/apng': rebuildPng,
+};
+
 /** Bytes from which a decoder may show more than from the file; undefined where nothing is known to help. */
 export async function repairedBytes(file: string, kind: MediaKind): Promise<Buffer | undefined> {
-  if (kind.mime !== 'image/png' && kind.mime !== 'image/apng') return undefined;
+  const repair = REPAIRS[kind.mime];
+  if (!repair) return undefined;
   const { size } = await fs.stat(file);
-  return size > MAX_REPAIR ? undefined : rebuildPng(await fs.readFile(file));
+  return size > MAX_REPAIR ? undefined : repair(await fs.readFile(file));
 }
 
 /** Samples of a picture, along each side, that are compared. */

@@ -39,7 +39,7 @@ export async function decodeImage(file: string, options: DecodeOptions = {}): Pr
     background = '#ffffff',
   } = options;
   const shape = await imageShape(file, options);
-  const { result, damage } = await withImage(file, shape, options, (pixels) => {
+  const { result, damage } = await withImage(file, shape, { ...options, within: longer(width, height) }, (pixels) => {
     const sized =
       width === undefined && height === undefined
         ? pixels
@@ -56,6 +56,8 @@ export async function decodeImage(file: string, options: DecodeOptions = {}): Pr
     damage,
   };
 }
+
+const longer = (width = 0, height = 0): number | undefined => Math.max(width, height) || undefined;
 
 /** Grey stays one channel in libvips' sRGB output of a grey source. */
 function toRgb(data: Uint8Array, channels: number): Uint8Array {

@@ -1,4 +1,6 @@
 import type { Metadata } from 'sharp';
+import { hdrOfPng, hdrOfProfile } from '../colour/hdr.js';
+import { hdrOfHeif } from '../colour/nclx.js';
 import { invalidMedia, safeReason, unsupportedMediaKind } from '../errors.js';
 import type { MediaKind } from '../sniff/kinds.js';
 import { readHead, sniffHead } from '../sniff/sniff.js';
@@ -6,6 +8,7 @@ import { BMP_HEAD, readBmpHeader } from './bmp-decode.js';
 import { damageRemark, filledUp, promisedSize } from './damaged.js';
 import { jpegShape } from './jpeg-header.js';
 import { refuseTextBomb } from './png-texts.js';
+import type { Unusual } from './ordinary.js';
 import { sharp } from './sharp.js';
 
 /** Images over this are refused where the caller names no limit: 150 megapixels. */
@@ -49,6 +52,8 @@ export interface ImageShape {
   readonly damage: string | null;
   /** The bytes to decode instead of a damaged file's own. */
   readonly repaired?: Buffer | undefined;
+  /** Where the decoder's pixels are not yet those that are to be shown. */
+  readonly unusual?: Unusual | undefined;
 }
 
 export interface ImageHeader extends ImageShape {
@@ -139,6 +144,20 @@ export async function imageShape(file: string, options: HeaderOptions = {}): Pro
   };
 }
 
+/** Colour models with so many samples, without transparency. */
+const COLOURS: Readonly<Record<string, number>> = { 'b-w': 1, grey16: 1, cmyk: 4 };
+
+function unusualOf(kind: MediaKind, metadata: BitmapMetadata, head: Buffer): Unusual | undefined {
+  const { space = 'srgb', depth = 'uchar', channels = 3, bitsPerSample, icc } = metadata;
+  const isHeif = /^image\/(heic|heif|avif)/.test(kind.mime);
+  const isPng = kind.mime === 'image/png' || kind.mime === 'image/apng';
+  const hdr = (isPng ? hdrOfPng(head) : isHeif ? hdrOfHeif(head) : undefined) ?? hdrOfProfile(icc);
+  const isScientific = depth !== 'uchar' && depth !== 'ushort';
+  const extraSamples = Math.max(0, channels - (COLOURS[space] ?? 3) - 1);
+  if (!hdr && !isScientific && extraSamples === 0) return undefined;
+  return { hdr, bits: bitsPerSample ?? (depth === 'ushort' ? 16 : 8), isScientific, extraSamples };
+}
+
 /**
  * Reads an image's header, and refuses from it what must not be decoded.
  * @throws MediaError `unsupported_media` for other files, `invalid_input` for damaged and for too large ones
@@ -166,6 +185,7 @@ export async function imageHeader(file: string, options: HeaderOptions = {}): Pr
     profile: metadata.icc,
     damage,
     repaired,
+    unusual: unusualOf(kind, metadata, head),
     metadata,
   };
 }

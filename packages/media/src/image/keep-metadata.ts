@@ -17,7 +17,7 @@ export async function keepMetadata(
   options: CopyOptions,
 ): Promise<string | null> {
   const { exif, xmp } = header.metadata;
-  const apart = isDecodedHere(header);
+  const apart = isDecodedHere(header) || header.unusual !== undefined;
   if (!exif && !(apart && xmp)) return null;
   if (format === 'gif' || format === 'bmp') return `There is no place for EXIF in ${format}`;
   if (!apart && format !== 'tiff') return null;

@@ -5,6 +5,7 @@ import { decodeBmp } from './bmp-decode.js';
 import { damageRemark, hasPixels, isHarmless, repairedBytes } from './damaged.js';
 import { DEFAULT_MAX_PIXELS, type HeaderOptions, type ImageShape, refuseLongAnimation } from './header.js';
 import { decodeHeic, type RawPixels } from './heic.js';
+import { ordinary } from './ordinary.js';
 import { withProfile } from './profiled.js';
 import { hasNativeHeic, sharp } from './sharp.js';
 
@@ -14,6 +15,8 @@ export interface OpenOptions extends HeaderOptions {
   /** Milliseconds for the decoding and what follows it. Default 120 s. */
   readonly timeout?: number;
   readonly signal?: AbortSignal | undefined;
+  /** Longer side of what is made of the picture, where that is known. */
+  readonly within?: number | undefined;
 }
 
 /** What was made of a picture, and what is wrong with the picture where it is damaged. */
@@ -51,11 +54,16 @@ type Work<T> = (image: Sharp) => Promise<T>;
 async function fromDecoded<T>(
   file: string,
   shape: ImageShape,
-  { timeout = 120_000, maxPixels = DEFAULT_MAX_PIXELS, signal }: OpenOptions,
+  { timeout = 120_000, maxPixels = DEFAULT_MAX_PIXELS, signal, within }: OpenOptions,
   work: Work<T>,
 ): Promise<Shown<T>> {
   const decoded = await (shape.isBitmap ? readBitmap(file) : decodeHeic(file, signal));
-  const image = fromPixels(decoded, shape.profile, maxPixels).timeout({ seconds: Math.ceil(timeout / 1000) });
+  const { unusual } = shape;
+  // libheif gives 8 bits of whatever was stored, and tone mapping says what they mean: the profile no more.
+  const profile = unusual?.hdr ? undefined : shape.profile;
+  const opened = fromPixels(decoded, profile, maxPixels).timeout({ seconds: Math.ceil(timeout / 1000) });
+  const eight = unusual && { ...unusual, bits: 8, isScientific: false, extraSamples: 0 };
+  const image = eight ? await ordinary(opened, eight, { within, limitInputPixels: maxPixels }) : opened;
   const damage = decoded.damage ? damageRemark(decoded.damage) : shape.damage;
   return { result: await work(image), damage };
 }
@@ -77,15 +85,21 @@ export async function withImage<T>(
   if (signal?.aborted) throw new MediaError('cancelled', 'The work was cancelled');
   const moving = animated && shape.frames > 1;
   if (moving) refuseLongAnimation(shape, maxPixels);
-  const attempt = (input: string | Buffer, failOn: SharpOptions['failOn']): Promise<T> => {
+  const { unusual } = shape;
+  const attempt = async (input: string | Buffer, failOn: SharpOptions['failOn']): Promise<T> => {
     const image = sharp(input, {
       failOn,
       // The header was checked against the limit; an animation's frames lie one below the other in one tall image.
       limitInputPixels: maxPixels,
       sequentialRead: !needsRandomAccess(shape),
       ...(moving && { animated: true }),
+      ...(unusual?.hdr && { ignoreIcc: true }),
     }).timeout({ seconds: Math.ceil(timeout / 1000) });
-    return work(moving ? image : image.autoOrient());
+    if (moving) return work(image);
+    const upright = image.autoOrient();
+    return work(
+      unusual ? await ordinary(upright, unusual, { within: options.within, limitInputPixels: maxPixels }) : upright,
+    );
   };
   try {
     if (isDecodedHere(shape)) return await fromDecoded(file, shape, options, work);

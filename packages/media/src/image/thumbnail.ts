@@ -43,7 +43,8 @@ export async function imageThumbnail(
 ): Promise<WrittenThumbnail> {
   const shape = await imageShape(source, options);
   const size = thumbnailSize(shape, options);
-  const { result, damage } = await withImage(source, shape, options, (pixels) =>
+  const opened = { ...options, within: Math.max(size.width, size.height) };
+  const { result, damage } = await withImage(source, shape, opened, (pixels) =>
     writePicture(pixels.resize({ ...size, fit: 'fill' }), target, options),
   );
   return { ...result, damage };

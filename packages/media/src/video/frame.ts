@@ -10,12 +10,14 @@
  */
 import { invalidMedia } from '../errors.js';
 import type { Size } from '../image/size.js';
-import { type FfmpegOptions, type Grabbed, grab, isTooSlow } from './grab.js';
+import { type FfmpegOptions, type FrameTrack, type Grabbed, grab, isTooSlow } from './grab.js';
 import type { MediaInput } from './input.js';
 
 export { type FfmpegOptions, ffmpegStart } from './grab.js';
 
 export interface FrameRequest extends Size {
+  /** The picture track, as `probe` found it. */
+  readonly track: FrameTrack;
   /** Seconds from the beginning. */
   readonly time: number;
   /** Look at so many frames from there on and take the one most like the rest; 1 takes the one on screen then. */

@@ -1,9 +1,11 @@
 /** One call of ffmpeg that decodes from somewhere before a moment on, and gives the frame that is on screen then. */
+import { toneMap } from '../colour/tone-map.js';
 import { MediaError, safeReason } from '../errors.js';
 import { DEFAULT_MAX_PIXELS } from '../image/header.js';
 import type { Size } from '../image/size.js';
 import { run } from '../process/run.js';
 import { inputArgs, type MediaInput } from './input.js';
+import type { VideoStream } from './probe.js';
 
 export interface FfmpegOptions {
   readonly ffmpeg: string;
@@ -14,6 +16,9 @@ export interface FfmpegOptions {
   /** Threads of the decoder. Default 1. */
   readonly threads?: number;
 }
+
+/** What of a picture track changes how its frames are shown. */
+export type FrameTrack = Pick<VideoStream, 'hdr' | 'isInterlaced'>;
 
 /** Arguments that every ffmpeg call begins with. */
 export const ffmpegStart = (maxPixels = DEFAULT_MAX_PIXELS, threads = 1): string[] => [
@@ -31,6 +36,7 @@ export const ffmpegStart = (maxPixels = DEFAULT_MAX_PIXELS, threads = 1): string
 ];
 
 export interface Grab extends Size {
+  readonly track: FrameTrack;
   /** Seconds from the beginning. */
   readonly time: number;
   /** Where to look for a key frame to decode from; 0 reads from the very beginning. */
@@ -61,7 +67,7 @@ const mark = (name: string, enable = '1'): string =>
   `metadata=add:key=${name}:value=1:enable=${enable},metadata=print:key=${name}:file=pipe\\\\:2`;
 const MARK = /frame:\d+\s+pts:\S+\s+pts_time:(\S+)\s+(seen|taken)=1\s*/g;
 
-function filters({ time, from, blind, among, width, height }: Grab): string {
+function filters({ time, from, blind, among, width, height, track }: Grab): string {
   const at = (time - from).toFixed(3);
   const begin = blind && from > 0 ? [FROM_KEY_FRAME] : [];
   // `fps` is the filter that looks one frame ahead: what it gives first is the last frame that begins before `at`.
@@ -69,10 +75,20 @@ function filters({ time, from, blind, among, width, height }: Grab): string {
     among > 1
       ? [mark('seen', 'eq(n\\,0)'), `trim=start=${at}`, `thumbnail=n=${among}`, mark('taken')]
       : [mark('seen'), `fps=1000:start_time=${at}:round=down:eof_action=pass`, 'trim=end_frame=1'];
+  const whole = track.isInterlaced ? [DEINTERLACE] : [];
+  const size = [`scale=${width}:${height}:flags=bicubic`, 'setsar=1', `format=${track.hdr ? 'rgb48le' : 'rgb24'}`];
   // A frame from before the place that was sought would be dropped for its negative time.
-  return [...begin, ...choice, 'setpts=0', `scale=${width}:${height}:flags=bicubic`, 'setsar=1', 'format=rgb24'].join(
-    ',',
-  );
+  return [...begin, ...whole, ...choice, 'setpts=0', ...size].join(',');
+}
+
+/** One whole picture of each frame's two halves, by their movement; frames that are whole already pass. */
+export const DEINTERLACE = 'bwdif=mode=send_frame:deint=interlaced';
+
+/** PQ and HLG come with 16 bits a channel, and are shown in 8. */
+function shown(pixels: Buffer, { hdr }: FrameTrack): Buffer {
+  if (!hdr) return pixels;
+  const numbers = new Uint16Array(pixels.buffer, pixels.byteOffset, pixels.length / 2);
+  return Buffer.from(toneMap({ data: numbers, channels: 3, top: 65_535 }, hdr).buffer);
 }
 
 /**
@@ -92,13 +108,13 @@ export async function grab(input: MediaInput, request: Grab, options: FfmpegOpti
     ...['-map', '0:V:0', '-frames:v', '1', '-vf', filters(request), '-an', '-sn', '-dn'],
     ...['-f', 'rawvideo', 'pipe:1'],
   ];
-  const bytes = width * height * 3;
+  const bytes = width * height * 3 * (request.track.hdr ? 2 : 1);
   const { stdout, stderr } = await run(ffmpeg, args, { signal, timeout, maxOutput: bytes + 1024 });
   const marks = [...stderr.matchAll(MARK)].map(([, pts, name]) => ({ name, at: from + Number(pts) }));
   const times = marks.filter(({ at }) => Number.isFinite(at));
   const seen = times.filter(({ name }) => name === 'seen').map(({ at }) => at);
   const taken = times.find(({ name }) => name === 'taken')?.at;
-  const pixels = stdout.length === bytes ? stdout : undefined;
+  const pixels = stdout.length === bytes ? shown(stdout, request.track) : undefined;
   const [first] = seen;
   // `fps` counts whole milliseconds.
   const late = first !== undefined && seen.every((at) => at >= time + 0.001);

@@ -1,3 +1,4 @@
+import { type Hdr, hdrOfNames } from '../colour/hdr.js';
 import { invalidMedia, MediaError, safeReason } from '../errors.js';
 import { run } from '../process/run.js';
 import { inputArgs, type MediaInput } from './input.js';
@@ -14,6 +15,14 @@ export interface VideoStream {
   /** Frames per second; 0 where unknown. */
   readonly frameRate: number;
   readonly pixelFormat: string;
+  /** Its numbers mean brightness beyond white. */
+  readonly hdr: Hdr | undefined;
+  /** Each frame is two half pictures of two moments. */
+  readonly isInterlaced: boolean;
+  /** The container mirrors the stored picture. */
+  readonly isMirrored: boolean;
+  /** Seconds after the earliest stream's beginning. */
+  readonly begin: number;
 }
 
 export interface AudioStream {
@@ -53,13 +62,17 @@ interface RawStream {
   avg_frame_rate?: string;
   sample_aspect_ratio?: string;
   duration?: string;
+  start_time?: string;
+  field_order?: string;
+  color_transfer?: string;
+  color_primaries?: string;
   tags?: Record<string, string>;
   disposition?: Record<string, number>;
-  side_data_list?: { rotation?: number }[];
+  side_data_list?: { rotation?: number; displaymatrix?: string }[];
 }
 interface RawProbe {
   streams?: RawStream[];
-  format?: { duration?: string; bit_rate?: string; tags?: Record<string, string> };
+  format?: { duration?: string; start_time?: string; bit_rate?: string; tags?: Record<string, string> };
 }
 
 const ratio = (text = '', separator = '/'): number => {
@@ -71,7 +84,18 @@ const finite = (text: string | undefined): number => {
   return Number.isFinite(value) && value > 0 ? value : 0;
 };
 
-function videoStream(stream: RawStream): VideoStream | undefined {
+/** Rows of a display matrix as ffprobe prints them: `00000000:  65536  0  0`. */
+const MATRIX_ROW = /^\s*[0-9a-f]{8}:\s+(-?\d+)\s+(-?\d+)\s+-?\d+\s*$/gm;
+
+/** A matrix that turns and mirrors has a negative determinant. */
+function mirrors(matrix: string | undefined): boolean {
+  const [first, second] = [...(matrix ?? '').matchAll(MATRIX_ROW)].map(([, a, b]) => [Number(a), Number(b)] as const);
+  return first !== undefined && second !== undefined && first[0] * second[1] - first[1] * second[0] < 0;
+}
+
+const INTERLACED: readonly string[] = ['tt', 'bb', 'tb', 'bt'];
+
+function videoStream(stream: RawStream, earliest: number): VideoStream | undefined {
   const { width = 0, height = 0 } = stream;
   if (width <= 0 || height <= 0) return undefined;
   const turned = stream.side_data_list?.find((s) => s.rotation !== undefined)?.rotation;
@@ -88,18 +112,27 @@ function videoStream(stream: RawStream): VideoStream | undefined {
     rotation,
     frameRate: ratio(stream.avg_frame_rate),
     pixelFormat: stream.pix_fmt ?? 'unknown',
+    hdr: hdrOfNames(stream.color_primaries, stream.color_transfer),
+    isInterlaced: INTERLACED.includes(stream.field_order ?? ''),
+    isMirrored: mirrors(stream.side_data_list?.find((s) => s.displaymatrix !== undefined)?.displaymatrix),
+    begin: Math.max(0, begin(stream) - earliest),
   };
 }
+
+/** Seconds on the file's own clock. */
+const begin = ({ start_time: time }: RawStream): number => (Number.isFinite(Number(time)) ? Number(time) : 0);
 
 function understand(raw: RawProbe): ProbeResult {
   const streams = raw.streams ?? [];
   const isCover = (s: RawStream): boolean => s.disposition?.attached_pic === 1;
   const films = streams.filter((s) => s.codec_type === 'video' && !isCover(s));
+  const timed = streams.filter((s) => s.codec_type === 'audio' || films.includes(s));
+  const earliest = timed.length > 0 ? Math.min(...timed.map(begin)) : 0;
   const durations = [raw.format?.duration, ...streams.map((s) => s.duration)].map(finite);
   return {
     duration: durations[0] || Math.max(0, ...durations),
     bitrate: finite(raw.format?.bit_rate),
-    video: films.map(videoStream).find((s) => s !== undefined),
+    video: films.map((film) => videoStream(film, earliest)).find((s) => s !== undefined),
     audio: streams
       .filter((s) => s.codec_type === 'audio' && s.codec_name !== undefined)
       .map((s) => ({ index: s.index, codec: s.codec_name ?? 'unknown', channels: s.channels ?? 0 })),

@@ -1,9 +1,9 @@
-import { invalidMedia, unsupportedMediaKind } from '../errors.js';
+import { invalidMedia, MediaError, unsupportedMediaKind } from '../errors.js';
 import { rendered } from '../image/open.js';
 import { sharp } from '../image/sharp.js';
 import { type Size, type SizeRequest, thumbnailSize } from '../image/size.js';
 import { type PictureOptions, type WrittenPicture, writePicture } from '../image/thumbnail.js';
-import { evenTimes, type FfmpegOptions, videoFrame } from './frame.js';
+import { evenTimes, type FfmpegOptions, type FrameRequest, type VideoFrame, videoFrame } from './frame.js';
 import type { MediaInput } from './input.js';
 import type { ProbeResult, VideoStream } from './probe.js';
 
@@ -19,8 +19,55 @@ export function pictureTrack({ video }: ProbeResult, maxPixels?: number): VideoS
 
 const rawImage = (data: Buffer, { width, height }: Size) => sharp(data, { raw: { width, height, channels: 3 } });
 
+/** Parts of the length at which a frame is looked for, one after the other until one is not black. */
+const MOMENTS = [0.1, 0.3, 0.5, 0.7, 0.9, 0.02] as const;
+/** A mean below this, of 255, is night or a fade; a frame darker than that with light in it reaches the second. */
+const DARK_MEAN = 20;
+const LIGHT = 96;
+
+/** Mean brightness, and whether enough pixels to see something are light. */
+function brightness(rgb: Buffer): { readonly mean: number; readonly isBlack: boolean } {
+  let sum = 0;
+  let light = 0;
+  for (let i = 1; i < rgb.length; i += 3) {
+    const green = rgb[i] ?? 0;
+    sum += green;
+    if (green > LIGHT) light++;
+  }
+  const pixels = rgb.length / 3;
+  const mean = sum / pixels;
+  return { mean, isBlack: mean < DARK_MEAN && light < pixels / 100 };
+}
+
 /**
- * A frame that stands for the video: from a tenth of its length on, the one most like its neighbours.
+ * A frame that stands for the video: from a tenth of its length on, the one most like its neighbours; where that is black
+ * the first later one that is not, else the lightest of them.
+ */
+async function poster(
+  input: MediaInput,
+  { duration }: ProbeResult,
+  request: Omit<FrameRequest, 'time' | 'among'>,
+  options: FfmpegOptions,
+): Promise<VideoFrame> {
+  let best: (VideoFrame & { readonly mean: number }) | undefined;
+  for (const part of duration > 0 ? MOMENTS : [0]) {
+    const time = Number(Math.min(duration * part, 6000 * part).toFixed(3));
+    const frame = await videoFrame(input, { ...request, time, among: 24 }, options).catch((error: unknown) => {
+      // The first moment decides whether the video can be read at all.
+      if (!best || (error instanceof MediaError && error.code === 'cancelled')) throw error;
+      return undefined;
+    });
+    if (!frame) continue;
+    const { mean, isBlack } = brightness(frame.pixels);
+    if (!isBlack) return frame;
+    if (!best || mean > best.mean) best = { ...frame, mean };
+  }
+  if (!best) throw invalidMedia('No picture of the video can be decoded');
+  return best;
+}
+
+/**
+ * A picture that stands for the video, and is not black if another one is not.
  * @returns also its time, in seconds
  */
 export async function videoThumbnail(
@@ -31,8 +78,7 @@ export async function videoThumbnail(
 ): Promise<WrittenPicture & { readonly time: number }> {
   const track = pictureTrack(info, options.maxPixels);
   const size = thumbnailSize(track, options, Math.round);
-  const from = Number(Math.min(info.duration * 0.1, 600).toFixed(3));
-  const { pixels, time } = await videoFrame(input, { ...size, time: from, among: 24 }, options);
+  const { pixels, time } = await poster(input, info, { ...size, track }, options);
   return { ...(await rendered(writePicture(rawImage(pixels, size), target, options), input.file)), time };
 }
 
@@ -52,12 +98,13 @@ export async function contactSheet(
   options: VideoThumbnailOptions,
   onFrame?: (done: number, of: number) => void,
 ): Promise<ContactSheet> {
-  const cell = thumbnailSize(pictureTrack(info, options.maxPixels), options, Math.round);
+  const track = pictureTrack(info, options.maxPixels);
+  const cell = thumbnailSize(track, options, Math.round);
   const asked = evenTimes(info.duration, SHEET.columns * SHEET.rows);
   const times: number[] = [];
   const frames: { input: Buffer; raw: Size & { channels: 3 }; left: number; top: number }[] = [];
   for (const [i, wanted] of asked.entries()) {
-    const { pixels, time } = await videoFrame(input, { ...cell, time: wanted }, options);
+    const { pixels, time } = await videoFrame(input, { ...cell, track, time: wanted }, options);
     times.push(time);
     const left = (i % SHEET.columns) * cell.width;
     const top = Math.floor(i / SHEET.columns) * cell.height;

@@ -49,11 +49,11 @@ async function ofVideo(file: string, { env, signal, progress }: TaskContext<Para
   const input = await mediaInput(file);
   const info = await probe(input, { ffprobe, signal });
   if (!info.video) return none(null);
-  pictureTrack(info, env.maxImagePixels);
+  const track = pictureTrack(info, env.maxImagePixels);
   const size = { width: HASH_SIDE, height: HASH_SIDE };
   const hashes: (PerceptualHashes & { time: number })[] = [];
   for (const wanted of evenTimes(info.duration, info.duration > 0 ? FRAMES : 1)) {
-    const request = { ...size, time: wanted };
+    const request = { ...size, track, time: wanted };
     const { pixels, time } = await videoFrame(input, request, { ffmpeg, signal, maxPixels: env.maxImagePixels });
     hashes.push({ time, ...hashesOf(pixels) });
     progress(READING + (hashes.length / FRAMES) * (99 - READING));

@@ -250,7 +250,8 @@ describe('face geometry', () => {
     }
     set('kps', good * 10, -1, -1, 1, -1, 0, 0, -0.8, 1, 0.8, 1); // the bad one's five points are one
     const pixels = { data: new Uint8Array(64 * 64 * 3).fill(128), width: 64, height: 64 };
-    const picture = { width: 64, height: 64, level: async () => ({ pixels, factor: 1 }) };
+    const level = async () => ({ pixels, factor: 1 });
+    const picture = { width: 64, height: 64, damage: () => null, level };
     const detector = { input: 'input', session: { run: async () => results } } as unknown as LoadedModel;
     const params = { confidence_threshold: 0.7, nms_threshold: 0.4, min_face_size: 8 };
     const faces = await findFaces(detector, picture, params);

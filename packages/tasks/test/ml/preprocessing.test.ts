@@ -127,7 +127,7 @@ describe.runIf(hasMedia())('pixels for a model', () => {
       const some: Rules = { kernel, resize, resize_to };
       const slow = reference(await decodeImage(file), some);
       const context = { files: { input: file } as never, env: testEnvironment(), signal: new AbortController().signal };
-      const fast = await modelPixels(context, rules(some));
+      const { pixels: fast } = await modelPixels(context, rules(some));
       expect(fast.length).toBe(slow.length);
       expect(likeness(fast, slow)).toBeGreaterThanOrEqual(0.999);
     },

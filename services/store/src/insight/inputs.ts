@@ -2,7 +2,7 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import type { CreationRequest } from '@cl-server/job-routes';
-import { evenTimes, mediaInput, probe as probeFile, sharp, videoFrame } from '@cl-server/media';
+import { evenTimes, mediaInput, pictureTrack, probe as probeFile, sharp, videoFrame } from '@cl-server/media';
 import { notFound } from '@cl-server/runtime';
 import type { Kysely } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
@@ -79,11 +79,12 @@ export class EntityInputs implements InputSource {
       throw Object.assign(notFound('ffmpeg and ffprobe are needed for videos'), { code: 'tool_missing' });
     const input = await mediaInput(file);
     const probe = await probeFile(input, { ffprobe });
-    const { width = 0, height = 0 } = probe.video ?? {};
+    const track = pictureTrack(probe);
+    const { width, height } = track;
     const scale = Math.min(1, FRAME_SIDE / Math.max(width, height, 1));
     const size = { width: Math.max(2, Math.round(width * scale)), height: Math.max(2, Math.round(height * scale)) };
     const time = evenTimes(probe.duration, VIDEO_FRAMES)[frame] ?? 0;
-    const { pixels } = await videoFrame(input, { ...size, time }, { ffmpeg });
+    const { pixels } = await videoFrame(input, { ...size, track, time }, { ffmpeg });
     const png = await sharp(pixels, { raw: { ...size, channels: 3 } })
       .png({ compressionLevel: 1 })
       .toBuffer();
