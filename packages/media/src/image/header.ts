@@ -7,8 +7,8 @@ import { readHead, sniffHead } from '../sniff/sniff.js';
 import { BMP_HEAD, readBmpHeader } from './bmp-decode.js';
 import { damageRemark, filledUp, promisedSize } from './damaged.js';
 import { jpegShape } from './jpeg-header.js';
-import { refuseTextBomb } from './png-texts.js';
 import type { Unusual } from './ordinary.js';
+import { refuseTextBomb } from './png-texts.js';
 import { sharp } from './sharp.js';
 
 /** Images over this are refused where the caller names no limit: 150 megapixels. */
