@@ -1,13 +1,15 @@
 /** What the bootstrap finds missing, and what it says where it cannot help. Its real runs are every `npm test`. */
 import { execFile } from 'node:child_process';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { projectRoot, type TempDir, tempDir } from '@cl-server/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { alone } from '../scripts/bootstrap/alone.js';
 import { build, needsBuild } from '../scripts/bootstrap/build.js';
 import { explainNpm, npmEnvironment } from '../scripts/bootstrap/npm.js';
-import { whyInstall } from '../scripts/bootstrap/packages.js';
+import { whatToInstall } from '../scripts/bootstrap/packages.js';
 import { missingTools } from '../scripts/bootstrap/tools.js';
 
 let root: TempDir;
@@ -38,30 +40,66 @@ async function bootstrap(
   return { code, lines: stderr.trim().split('\n') };
 }
 
-describe('packages are installed again', () => {
+describe('packages are installed', () => {
+  const a = { version: '1.0.0', integrity: 'sha512-a' };
+  const dev = { ...a, dev: true };
   const lock = (packages: object): object => ({ name: 'x', lockfileVersion: 3, packages: { '': {}, ...packages } });
-  const a = { 'node_modules/a': { version: '1.0.0', integrity: 'sha512-a' } };
+  const wanted = (packages: object) => write('package-lock.json', lock(packages));
+  const installed = (packages: object) => write('node_modules/.package-lock.json', lock(packages));
 
-  it('where there are none, or the last installation was broken off', () => {
-    write('package-lock.json', lock(a));
-    expect(whyInstall(root.path)).toBe('packages are not installed');
+  it('from nothing, where there are none or the first installation was broken off: those of the asked set', () => {
+    wanted({ 'node_modules/a': a });
+    const nothing = { why: 'packages are not installed', how: 'clean' };
+    expect(whatToInstall(root.path, 'run')).toEqual({ ...nothing, set: 'run' });
     write('node_modules/a/package.json', {});
-    expect(whyInstall(root.path)).toBe('packages are not installed');
+    expect(whatToInstall(root.path, 'all')).toEqual({ ...nothing, set: 'all' });
   });
 
-  it('where one is missing or of another version', () => {
-    write('package-lock.json', lock({ ...a, 'packages/own/node_modules/b': { version: '2.0.0' } }));
-    write('node_modules/.package-lock.json', lock(a));
-    expect(whyInstall(root.path)).toBe('b is not installed');
-    write('package-lock.json', lock({ 'node_modules/a': { version: '1.0.1' } }));
-    expect(whyInstall(root.path)).toBe('a is of another version');
+  it('from nothing, where one is missing or of another version', () => {
+    wanted({ 'node_modules/a': a, 'packages/own/node_modules/b': a });
+    installed({ 'node_modules/a': a });
+    expect(whatToInstall(root.path, 'run')).toEqual({ why: 'b is not installed', how: 'clean', set: 'run' });
+    wanted({ 'node_modules/a': { ...a, version: '1.0.1' } });
+    expect(whatToInstall(root.path, 'run')).toEqual({ why: 'a is of another version', how: 'clean', set: 'run' });
   });
 
-  it('and not where only those for other machines are absent', () => {
-    write('package-lock.json', lock({ ...a, 'node_modules/mac-only': { version: '1.0.0', optional: true } }));
-    write('node_modules/.package-lock.json', lock(a));
-    expect(whyInstall(root.path)).toBeUndefined();
+  it('not at all where only those for other machines are absent', () => {
+    wanted({ 'node_modules/a': a, 'node_modules/mac-only': { ...a, optional: true } });
+    installed({ 'node_modules/a': a });
+    expect(whatToInstall(root.path, 'all')).toBeUndefined();
   });
+
+  it('beside those that are there, where only those for tests are missing, and never removed by a start', () => {
+    wanted({ 'node_modules/a': a, 'node_modules/test-kit': dev, 'node_modules/either': { ...a, devOptional: true } });
+    installed({ 'node_modules/a': a });
+    expect(whatToInstall(root.path, 'run')).toBeUndefined();
+    expect(whatToInstall(root.path, 'all')).toEqual({ why: 'test-kit is not installed', how: 'add', set: 'all' });
+
+    installed({ 'node_modules/test-kit': dev });
+    expect(whatToInstall(root.path, 'run')).toEqual({ why: 'a is not installed', how: 'clean', set: 'all' });
+  });
+
+  it('from nothing, where adding those for tests was broken off', () => {
+    wanted({ 'node_modules/a': a, 'node_modules/test-kit': dev });
+    installed({ 'node_modules/a': a });
+    write('node_modules/.cl-installing', '');
+    expect(whatToInstall(root.path, 'run')).toMatchObject({ how: 'clean', set: 'run' });
+    expect(whatToInstall(root.path, 'all')).toMatchObject({ how: 'clean', set: 'all' });
+  });
+});
+
+it('one process at a time installs and builds, and the lock of one that was killed is taken over', async () => {
+  write('.cache/setup.lock', `${os.hostname()} 999999999`);
+  let inside = 0;
+  const once = () =>
+    alone(root.path, async () => {
+      expect(++inside).toBe(1);
+      await new Promise((resolve) => setImmediate(resolve));
+      inside--;
+    });
+  // Two in this process differ in nothing that the lock looks at.
+  await Promise.all([once(), once()]);
+  expect(fs.readdirSync(path.join(root.path, '.cache'))).toEqual([]);
 });
 
 it('npm never downloads GPU libraries, and keeps its cache in the project where it has none', () => {
@@ -88,6 +126,7 @@ it.each([
 describe('the build runs', () => {
   const compiler = `
     import fs from 'node:fs';
+import os from 'node:os';
     fs.appendFileSync('runs', 'x');
     if (fs.readFileSync('packages/a/src/index.ts', 'utf8').includes('wrong')) { console.log('index.ts(1,1): error'); process.exit(2); }
     fs.mkdirSync('packages/a/dist', { recursive: true });

@@ -69,16 +69,18 @@ async function faults(root, args) {
   process.exitCode = await execute(root, [VITEST, 'run', '--no-file-parallelism', ...FAULTS, ...args], env);
 }
 
-/** @type {Readonly<Record<string, (root: string, args: readonly string[]) => Promise<void>>>} */
+const nothingMore = async () => {};
+
+/** @type {Readonly<Record<string, { needs: 'run' | 'all', run: (root: string, args: readonly string[]) => Promise<void> }>>} */
 export const COMMANDS = {
-  start: serve,
-  demo: program('examples/demo/demo.js'),
-  build: async () => {},
-  test: program(VITEST, 'run'),
-  faults,
-  bench: program('bench/run.mjs'),
-  check,
-  format: program(BIOME, 'check', '--write', '.'),
-  /** Only makes what is missing. */
-  setup: async () => {},
+  start: { needs: 'run', run: serve },
+  demo: { needs: 'run', run: program('examples/demo/demo.js') },
+  build: { needs: 'run', run: nothingMore },
+  test: { needs: 'all', run: program(VITEST, 'run') },
+  faults: { needs: 'all', run: faults },
+  bench: { needs: 'all', run: program('bench/run.mjs') },
+  check: { needs: 'all', run: check },
+  format: { needs: 'all', run: program(BIOME, 'check', '--write', '.') },
+  /** Makes everything that is missing. */
+  setup: { needs: 'all', run: nothingMore },
 };

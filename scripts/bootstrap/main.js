@@ -1,23 +1,38 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from './build.js';
+import { alone } from './alone.js';
+import { build, needsBuild } from './build.js';
 import { COMMANDS } from './commands.js';
-import { installPackages, linkVitest } from './packages.js';
+import { installPackages, linkVitest, whatToInstall } from './packages.js';
 import { Fault, say } from './say.js';
-import { installTools } from './tools.js';
+import { installTools, toolsToInstall } from './tools.js';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
+
+/** Looks again after it has waited for another process: that one may have done it all. */
+const makePackages = (needs) =>
+  alone(root, async () => {
+    await installPackages(root, needs);
+    linkVitest(root);
+    await build(root);
+  });
+
+/** The tools of the system come beside the packages, each with its own installer. A failure waits for the other's end. */
+async function makeAll(needs) {
+  const tools = toolsToInstall(process.env);
+  const missing = whatToInstall(root, needs) || needsBuild(root);
+  const work = [installTools(tools, process.env), missing ? makePackages(needs) : undefined];
+  for (const result of await Promise.allSettled(work)) if (result.status === 'rejected') throw result.reason;
+  if (!missing) linkVitest(root);
+}
 
 /** @param {string} name @param {readonly string[]} args */
 export async function bootstrap(name, args) {
   try {
     const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
     if (!command) throw new Fault(`unknown command ${name}: one of ${Object.keys(COMMANDS).join(', ')}`);
-    await installTools(process.env);
-    await installPackages(root);
-    linkVitest(root);
-    await build(root);
-    await command(root, args);
+    await makeAll(command.needs);
+    await command.run(root, args);
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
     say(`cl-server: ${error.message}`);

@@ -1,4 +1,7 @@
-// npm packages: whether node_modules is what package-lock.json says, and `npm ci` if not.
+// npm packages: whether node_modules is what package-lock.json says, and what npm has to do if not.
+//
+// There are two sets: `run` is what building and running the programs needs; `all` has also what tests, checks and
+// benchmarks need, and takes three times as long. A first start installs `run`, the first test adds the rest.
 import fs from 'node:fs';
 import path from 'node:path';
 import { explainNpm, npm, npmEnvironment } from './npm.js';
@@ -12,38 +15,62 @@ const readJson = (file) => {
   }
 };
 
+const marker = (root) => path.join(root, 'node_modules/.cl-installing');
+const installedPackages = (root) => readJson(path.join(root, 'node_modules/.package-lock.json'))?.packages;
+
+/** `dev` is npm's mark of what only development needs; `devOptional` may be absent from a machine in either set. */
+const belongs = (entry, set) => set === 'all' || !(entry.dev || entry.devOptional);
+
 /**
- * Why the packages must be installed, or undefined. npm writes `node_modules/.package-lock.json` at the end of each
- * install that succeeds: comparing it with the lock file also finds one that was broken off, and one of an older lock.
+ * What npm has to do, and why; undefined where nothing is to be done. npm writes `node_modules/.package-lock.json` at
+ * the end of each installation that succeeds, so comparing it with the lock file also finds one of an older lock; one
+ * that was broken off has left a marker.
+ *
+ * Where only packages of the other set are missing they are added, and nothing that may be in use is touched. Otherwise
+ * npm starts with an empty folder; packages for tests are installed again if they were there.
  * @param {string} root the project's folder
- * @returns {string | undefined}
+ * @param {'run' | 'all'} set
+ * @returns {{ why: string, how: 'add' | 'clean', set: 'run' | 'all' } | undefined}
  */
-export function whyInstall(root) {
+export function whatToInstall(root, set) {
   const wanted = readJson(path.join(root, 'package-lock.json'))?.packages;
   if (!wanted) throw new Fault('package-lock.json is missing or broken: restore it (git checkout package-lock.json)');
-  const installed = readJson(path.join(root, 'node_modules/.package-lock.json'))?.packages;
-  if (!installed) return 'packages are not installed';
+  const installed = installedPackages(root);
+  if (!installed) return { why: 'packages are not installed', how: 'clean', set };
+  const hadAll = Object.values(installed).some((entry) => entry.dev);
+  const clean = (why) => ({ why, how: 'clean', set: hadAll ? 'all' : set });
+  if (fs.existsSync(marker(root))) return clean('the last installation was broken off');
+  let missing;
   for (const [place, entry] of Object.entries(wanted)) {
     if (!place.includes('node_modules/')) continue;
     const found = installed[place];
-    if (!found && entry.optional) continue; // for another kind of machine
-    if (!found) return `${place.replace(/^.*node_modules\//, '')} is not installed`;
-    if (found.version !== entry.version || found.integrity !== entry.integrity)
-      return `${place.replace(/^.*node_modules\//, '')} is of another version`;
+    const name = place.replace(/^.*node_modules\//, '');
+    if (found && (found.version !== entry.version || found.integrity !== entry.integrity))
+      return clean(`${name} is of another version`);
+    if (found || entry.optional || !belongs(entry, set)) continue; // an optional one may be for another kind of machine
+    if (hadAll || belongs(entry, 'run')) return clean(`${name} is not installed`);
+    missing ??= name;
   }
-  return undefined;
+  return missing && { why: `${missing} is not installed`, how: 'add', set };
 }
 
-/** @param {string} root */
-export async function installPackages(root, env = process.env) {
-  const why = whyInstall(root);
-  if (!why) return;
-  await withProgress(`Installing npm packages (${why}; a few minutes the first time)`, async () => {
-    const { code, output } = await npm(['ci', '--no-progress', '--loglevel=warn'], {
-      cwd: root,
-      env: npmEnvironment(env),
-    });
-    if (code !== 0) throw new Fault(`npm ci failed: ${explainNpm(output)}`);
+const COMMANDS = { clean: ['ci'], add: ['install', '--no-save'] };
+
+/**
+ * @param {string} root
+ * @param {'run' | 'all'} wanted
+ */
+export async function installPackages(root, wanted, env = process.env) {
+  const todo = whatToInstall(root, wanted);
+  if (!todo) return;
+  const { why, how, set } = todo;
+  const what = set === 'all' ? 'npm packages' : 'npm packages that the programs need';
+  await withProgress(`Installing ${what} (${why})`, async () => {
+    if (how === 'add') fs.writeFileSync(marker(root), '');
+    const args = [...COMMANDS[how], set === 'all' ? '--include=dev' : '--omit=dev', '--no-progress', '--loglevel=warn'];
+    const { code, output } = await npm(args, { cwd: root, env: npmEnvironment(env) });
+    if (code !== 0) throw new Fault(`npm ${COMMANDS[how][0]} failed: ${explainNpm(output)}`);
+    fs.rmSync(marker(root), { force: true });
   });
 }
 

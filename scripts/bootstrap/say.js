@@ -2,9 +2,16 @@
 export class Fault extends Error {}
 
 const terminal = process.stderr.isTTY === true;
+const CLEAR = '\r\u001b[K';
+
+/** What is being done now, more than one thing at a time. @type {Set<{ what: string, seconds: () => number }>} */
+const doing = new Set();
 
 /** @param {string} text */
-export const say = (text) => process.stderr.write(`${text}\n`);
+export const say = (text) => process.stderr.write(`${terminal && doing.size > 0 ? CLEAR : ''}${text}\n`);
+
+const status = () => [...doing].map(({ what, seconds }) => `${what} … ${seconds()} s`).join('; ');
+const draw = () => process.stderr.write(CLEAR + status().slice(0, (process.stderr.columns ?? 80) - 1));
 
 /**
  * Says what is being done, and how long it has taken so far: a line that counts on a terminal, else one now and then.
@@ -15,21 +22,21 @@ export const say = (text) => process.stderr.write(`${text}\n`);
  */
 export async function withProgress(what, work) {
   const from = Date.now();
-  const seconds = () => Math.round((Date.now() - from) / 1000);
+  const entry = { what, seconds: () => Math.round((Date.now() - from) / 1000) };
   if (!terminal) say(`${what} …`);
-  const tick = () =>
-    terminal ? process.stderr.write(`\r\u001b[K${what} … ${seconds()} s`) : say(`${what} … ${seconds()} s`);
-  if (terminal) tick();
-  const timer = setInterval(tick, terminal ? 1_000 : 20_000);
+  doing.add(entry);
+  if (terminal) draw();
+  const timer = setInterval(
+    () => (terminal ? draw() : say(`${what} … ${entry.seconds()} s`)),
+    terminal ? 1_000 : 20_000,
+  );
   try {
     const result = await work();
-    if (terminal) process.stderr.write('\r\u001b[K');
-    say(`${what}: done in ${seconds()} s`);
+    say(`${what}: done in ${entry.seconds()} s`);
     return result;
-  } catch (error) {
-    if (terminal) process.stderr.write('\n');
-    throw error;
   } finally {
     clearInterval(timer);
+    doing.delete(entry);
+    if (terminal) process.stderr.write(CLEAR);
   }
 }

@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { run } from './run.js';
-import { Fault, say, withProgress } from './say.js';
+import { Fault, withProgress } from './say.js';
 
 const TOOLS = [
   { name: 'ffmpeg', variable: 'FFMPEG_PATH', debian: 'ffmpeg' },
@@ -33,16 +33,27 @@ export const missingTools = (env) =>
 /** Whether packages of the system can be installed without asking: the administrator of a Debian or Ubuntu. */
 const canInstall = (env) => process.getuid?.() === 0 && inPath('apt-get', env);
 
-/** @param {NodeJS.ProcessEnv} env */
-export async function installTools(env) {
+/**
+ * Debian packages of the tools that are missing, where they can be installed; else a fault says how to get them.
+ * @param {NodeJS.ProcessEnv} env
+ * @returns {string[]}
+ */
+export function toolsToInstall(env) {
   const missing = missingTools(env);
-  if (missing.length === 0) return;
+  if (missing.length === 0) return [];
   const names = missing.map(({ name }) => name).join(', ');
   const packages = [...new Set(missing.map(({ debian }) => debian))];
-  const byHand = `sudo apt-get install ${packages.join(' ')}`;
-  if (!canInstall(env))
-    throw new Fault(`${names} not found: install ${missing.length > 1 ? 'them' : 'it'} ("${byHand}") and try again`);
-  say(`${names} not found`);
+  if (canInstall(env)) return packages;
+  throw new Fault(
+    `${names} not found: install ${missing.length > 1 ? 'them' : 'it'} ("${byHand(packages)}") and try again`,
+  );
+}
+
+const byHand = (packages) => `sudo apt-get install ${packages.join(' ')}`;
+
+/** @param {readonly string[]} packages @param {NodeJS.ProcessEnv} env */
+export async function installTools(packages, env) {
+  if (packages.length === 0) return;
   await withProgress(`Installing ${packages.join(', ')} with apt-get`, async () => {
     const options = { env: { ...env, DEBIAN_FRONTEND: 'noninteractive' } };
     await run('apt-get', ['update', '-q'], options); // a failure shows in the next step
@@ -51,6 +62,6 @@ export async function installTools(env) {
       ['install', '-y', '-q', '--no-install-recommends', ...packages],
       options,
     );
-    if (code !== 0) throw new Fault(`apt-get failed (${output.trim().split('\n').at(-1)}): ${byHand}`);
+    if (code !== 0) throw new Fault(`apt-get failed (${output.trim().split('\n').at(-1)}): ${byHand(packages)}`);
   });
 }
