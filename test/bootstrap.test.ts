@@ -55,10 +55,14 @@ describe('packages are installed', () => {
     expect(whatToInstall(root.path, 'all')).toEqual({ ...nothing, set: 'all' });
   });
 
-  it('from nothing, where one is missing or of another version', () => {
+  it('beside those that are there, where one is missing', () => {
     wanted({ 'node_modules/a': a, 'packages/own/node_modules/b': a });
     installed({ 'node_modules/a': a });
-    expect(whatToInstall(root.path, 'run')).toEqual({ why: 'b is not installed', how: 'clean', set: 'run' });
+    expect(whatToInstall(root.path, 'run')).toEqual({ why: 'b is not installed', how: 'add', set: 'run' });
+  });
+
+  it('from nothing, where one is of another version', () => {
+    installed({ 'node_modules/a': a });
     wanted({ 'node_modules/a': { ...a, version: '1.0.1' } });
     expect(whatToInstall(root.path, 'run')).toEqual({ why: 'a is of another version', how: 'clean', set: 'run' });
   });
@@ -69,14 +73,14 @@ describe('packages are installed', () => {
     expect(whatToInstall(root.path, 'all')).toBeUndefined();
   });
 
-  it('beside those that are there, where only those for tests are missing, and never removed by a start', () => {
+  it('for tests only when they are asked for, and a start keeps them', () => {
     wanted({ 'node_modules/a': a, 'node_modules/test-kit': dev, 'node_modules/either': { ...a, devOptional: true } });
     installed({ 'node_modules/a': a });
     expect(whatToInstall(root.path, 'run')).toBeUndefined();
     expect(whatToInstall(root.path, 'all')).toEqual({ why: 'test-kit is not installed', how: 'add', set: 'all' });
 
     installed({ 'node_modules/test-kit': dev });
-    expect(whatToInstall(root.path, 'run')).toEqual({ why: 'a is not installed', how: 'clean', set: 'all' });
+    expect(whatToInstall(root.path, 'run')).toEqual({ why: 'a is not installed', how: 'add', set: 'all' });
   });
 
   it('from nothing, where adding those for tests was broken off', () => {

@@ -26,19 +26,19 @@ const belongs = (entry, set) => set === 'all' || !(entry.dev || entry.devOptiona
  * the end of each installation that succeeds, so comparing it with the lock file also finds one of an older lock; one
  * that was broken off has left a marker.
  *
- * Where only packages of the other set are missing they are added, and nothing that may be in use is touched. Otherwise
- * npm starts with an empty folder; packages for tests are installed again if they were there.
+ * Where packages are only missing they are added, and nothing that may be in use is touched. Otherwise npm starts with an
+ * empty folder. A folder that has had packages for tests keeps them.
  * @param {string} root the project's folder
- * @param {'run' | 'all'} set
+ * @param {'run' | 'all'} asked
  * @returns {{ why: string, how: 'add' | 'clean', set: 'run' | 'all' } | undefined}
  */
-export function whatToInstall(root, set) {
+export function whatToInstall(root, asked) {
   const wanted = readJson(path.join(root, 'package-lock.json'))?.packages;
   if (!wanted) throw new Fault('package-lock.json is missing or broken: restore it (git checkout package-lock.json)');
   const installed = installedPackages(root);
-  if (!installed) return { why: 'packages are not installed', how: 'clean', set };
-  const hadAll = Object.values(installed).some((entry) => entry.dev);
-  const clean = (why) => ({ why, how: 'clean', set: hadAll ? 'all' : set });
+  if (!installed) return { why: 'packages are not installed', how: 'clean', set: asked };
+  const set = Object.values(installed).some((entry) => entry.dev) ? 'all' : asked;
+  const clean = (why) => ({ why, how: 'clean', set });
   if (fs.existsSync(marker(root))) return clean('the last installation was broken off');
   let missing;
   for (const [place, entry] of Object.entries(wanted)) {
@@ -47,9 +47,7 @@ export function whatToInstall(root, set) {
     const name = place.replace(/^.*node_modules\//, '');
     if (found && (found.version !== entry.version || found.integrity !== entry.integrity))
       return clean(`${name} is of another version`);
-    if (found || entry.optional || !belongs(entry, set)) continue; // an optional one may be for another kind of machine
-    if (hadAll || belongs(entry, 'run')) return clean(`${name} is not installed`);
-    missing ??= name;
+    if (!found && !entry.optional && belongs(entry, set)) missing ??= name; // an optional one may be for another machine
   }
   return missing && { why: `${missing} is not installed`, how: 'add', set };
 }
