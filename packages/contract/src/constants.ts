@@ -53,10 +53,12 @@ export const TOPICS = {
   workers: 'inference/workers',
   worker: (prefix: string, workerId: string): string => `${prefix}/${workerId}`,
   jobStatus: (jobId: string): string => `job/status/${jobId}`,
-  storeItems: (storePort: number): string => `store/${storePort}/items`,
-  storeEntities: (storePort: number): string => `store/${storePort}/entities`,
+  storeItems: (storePort: number | string): string => `store/${storePort}/items`,
+  storeEntities: (storePort: number | string): string => `store/${storePort}/entities`,
+  /** Retained: whether reading is open to everyone. The broker lets strangers listen accordingly. */
+  storeReading: (storePort: number | string): string => `store/${storePort}/reading`,
   insightStatus: (storePort: number): string => `mInsight/${storePort}/status`,
-  entityStatus: (storePort: number, entityId: number | string): string =>
+  entityStatus: (storePort: number | string, entityId: number | string): string =>
     `mInsight/${storePort}/entity_item_status/${entityId}`,
 } as const;
 

@@ -90,6 +90,7 @@ export async function startProgram({ argv, env }: ConfigSources): Promise<Runnin
   const topic = TOPICS.worker(settings.capabilityTopicPrefix, id);
   const broadcaster = await broadcasterFromSettings(settings, dataDir, logger, {
     will: { topic, payload: '', retain: true },
+    wait: 0, // jobs are found in the database; a broker that hangs must not keep them waiting
   });
   const metrics = workerMetrics();
   const worker = await startWorker({

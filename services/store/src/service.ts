@@ -35,6 +35,7 @@ import { TagReader } from './files/tag-reader.js';
 import { createInsightApi } from './insight/api.js';
 import { EntityLister } from './listing/lister.js';
 import { ReadAuth } from './preferences.js';
+import { ReadingAnnouncer } from './reading-announcer.js';
 import { rightsOf } from './rights.js';
 import { serveAdmin } from './routes/admin.js';
 import { serveEntities, type UserOf } from './routes/entities.js';
@@ -206,7 +207,12 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   const route = { authorize: signer.guard(authorize) };
   serveMedia(app, { reader, folder, previews, signer, route, rights });
   serveStreams(app, { reader, streams, signer, route, rights });
-  serveAdmin(app, { readAuth, userOf, logger });
+  const reading = new ReadingAnnouncer({
+    broadcaster,
+    isOpen: async () => noAuth || !(await readAuth.isOn()),
+    logger,
+  });
+  serveAdmin(app, { readAuth, userOf, logger, onChange: () => reading.tell() });
   const audit = new Audit({
     db,
     folder,
@@ -263,10 +269,12 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
     listen: async (address) => {
       const url = await app.listen(address);
       events.listensOn(Number(new URL(url).port));
+      reading.start(events.port);
       await insight.listensOn(events.port);
       return url;
     },
     close: async () => {
+      reading.close();
       await app.close();
       uploads.close();
       setAside.close();

@@ -1,6 +1,6 @@
 /** What a broker hears of the store, and what it still holds of what is gone. */
 import { randomBytes } from 'node:crypto';
-import type { AuditReport, CleanupReport, EntityEvent, ItemEvent } from '@cl-server/contract';
+import type { AuditReport, CleanupReport, EntityEvent, ItemEvent, StoreReading } from '@cl-server/contract';
 import { TOPICS } from '@cl-server/contract';
 import { type Broadcaster, connectBroadcaster, silentLogger } from '@cl-server/runtime';
 import { backends, eventually, hasMosquitto, startMosquitto, type TestBroker } from '@cl-server/testing';
@@ -54,6 +54,18 @@ describe.runIf(hasMosquitto()).each(backends().slice(0, 1))('events of the store
     const changes = entities.filter((event) => event.id !== id).map((event) => `${event.change} ${event.id}`);
     return { items: [...items], changes, cleared: [...cleared] };
   };
+
+  it('tells whether reading is open to everyone, also to a broker that comes later', async () => {
+    const open: boolean[] = [];
+    await listener.subscribe(TOPICS.storeReading(port), (_topic, payload) =>
+      open.push((JSON.parse(String(payload)) as StoreReading).open),
+    );
+    await eventually(() => open.length === 1, { what: 'the retained message' });
+    for (const guest_mode of ['true', 'false'])
+      await store.call('PUT', '/admin/pref/guest-mode', { token: ADMIN, form: { guest_mode } });
+    await eventually(() => open.length === 3, { what: 'both changes' });
+    expect(open).toEqual([open[0], true, false]);
+  });
 
   it('tells of new media and of replaced files, and takes back what was said of the earlier content', async () => {
     await settle();

@@ -1,18 +1,28 @@
 /**
- * The embedded MQTT broker: aedes behind our access rules, on TCP and WebSocket. It keeps nothing on disk: after a
- * restart the services connect again and publish anew what is to be retained.
+ * The embedded MQTT broker: aedes behind our access rules and limits. It keeps nothing on disk: after a restart the
+ * services connect again and publish again what is to be retained.
  */
 import { randomUUID } from 'node:crypto';
-import http from 'node:http';
-import net from 'node:net';
+import type http from 'node:http';
+import type net from 'node:net';
 import type { Duplex } from 'node:stream';
-import { SERVICE_MQTT_USER } from '@cl-server/contract/constants';
-import { type Logger, StartupError } from '@cl-server/runtime/program';
-import { Aedes, type Client } from 'aedes';
-import { createWebSocketStream, WebSocketServer } from 'ws';
+import { AllowedHosts, type Logger } from '@cl-server/runtime/program';
+import {
+  Aedes,
+  type AedesPublishPacket,
+  type AuthenticateError,
+  type Client,
+  type Subscription,
+  type UnsubscribePacket,
+} from 'aedes';
 import type { Access, Identity } from './access.js';
+import { Budgets } from './budget.js';
+import { type Connection, Connections } from './connections.js';
 import { ConnectionRefused, type Identify } from './identify.js';
-import { limitPackets, PacketLimit } from './packet-limit.js';
+import { BROKER_LIMITS, type BrokerLimits } from './limits.js';
+import { closeServer, listen, portFault, type Serving, tcpServer, unixServer, webSocketServer } from './listeners.js';
+import { limitReading } from './packet-reader.js';
+import { BrokerMemory } from './retained.js';
 
 export interface BrokerOptions {
   readonly host: string;
@@ -20,10 +30,14 @@ export interface BrokerOptions {
   readonly port: number;
   /** Undefined: no WebSocket. 0: any free one. */
   readonly wsPort?: number | undefined;
+  /** File of the Unix socket for the platform's own processes; undefined: none. */
+  readonly socketPath?: string | undefined;
+  /** Names and web origins that the WebSocket answers to. */
+  readonly hosts?: AllowedHosts;
   readonly access: Access;
   readonly identify: Identify;
   readonly logger: Logger;
-  readonly maxConnections?: number;
+  readonly limits?: BrokerLimits;
 }
 
 export interface Broker {
@@ -32,39 +46,35 @@ export interface Broker {
   close(): Promise<void>;
 }
 
-/** Strangers send a CONNECT with a token of at most 8 KB, and short SUBSCRIBEs; services send whole jobs. */
-const STRANGER_PACKET = 65_536;
-const SERVICE_PACKET = 4_194_304;
-/**
- * A subscriber with this much unread is dropped. It stays below the streams' high-water mark: beyond that aedes makes
- * every other subscriber wait for the slow one.
- */
-const MAX_BACKLOG = 524_288;
-const HIGH_WATER_MARK = 1_048_576;
+/** MQTT 3.1.1 §1.5.3: a text with U+0000 ends the connection. */
+const hasNull = (text: string | undefined): boolean => text?.includes('\0') ?? false;
 
-interface Connection {
-  readonly limit: PacketLimit;
-  identity: Identity;
-}
+const levelsOf = (filter: string): number => filter.split('/').length;
 
 class EmbeddedBroker {
   readonly #options: BrokerOptions;
+  readonly #limits: BrokerLimits;
   readonly #aedes: Aedes;
-  readonly #connections = new WeakMap<Duplex, Connection>();
+  readonly #connections: Connections;
+  #sweeping: NodeJS.Timeout | undefined;
 
   constructor(options: BrokerOptions) {
     this.#options = options;
+    this.#limits = options.limits ?? BROKER_LIMITS;
+    this.#connections = new Connections(this.#limits, new Budgets());
     const { access, logger } = options;
     this.#aedes = new Aedes({
-      connectTimeout: 10_000,
+      persistence: new BrokerMemory(),
+      connectTimeout: this.#limits.handshake,
       drainTimeout: 5_000,
-      maxTopicLevels: 16,
-      preConnect: (_client, packet, done) => {
+      maxTopicLevels: this.#limits.filterLevels,
+      preConnect: (client, packet, done) => {
+        if ([packet.clientId, packet.username, packet.will?.topic].some(hasNull))
+          return done(new Error('a text of CONNECT contains U+0000'), false);
         // No session outlives its connection: a queue for one who never comes back would grow without end.
         packet.clean = true;
-        // Nobody can take over a service's connection by using its client id.
-        const side = packet.username === SERVICE_MQTT_USER ? 's' : 'c';
-        packet.clientId = `${side}:${packet.clientId || randomUUID()}`;
+        const connection = this.#connections.of(client.conn);
+        if (connection) connection.keepalive = packet.keepalive ?? 0;
         done(null, true);
       },
       authenticate: (client, username, password, done) => {
@@ -73,33 +83,29 @@ class EmbeddedBroker {
           (error: unknown) => {
             if (!(error instanceof ConnectionRefused)) logger.error({ err: error }, 'a connection was not identified');
             const refusal = error instanceof ConnectionRefused ? error : new ConnectionRefused(3, 'unexpected error');
-            done(Object.assign(refusal, { returnCode: refusal.returnCode as never }), false);
+            done(refusal as AuthenticateError, false);
           },
         );
       },
       authorizePublish: (client, packet, done) => {
-        if (!client || !access.mayPublish(this.#identityOf(client), packet.topic))
-          return done(new Error(`may not publish on ${packet.topic}`));
-        access.noteOwner(packet.topic, packet.payload);
+        if (!client || hasNull(packet.topic) || !access.mayPublish(this.#identityOf(client), packet.topic))
+          return done(new Error('may not publish on this topic'));
+        access.note(packet.topic, packet.payload);
         done(null);
       },
-      authorizeSubscribe: (client, subscription, done) =>
-        done(null, access.maySubscribe(this.#identityOf(client), subscription.topic) ? subscription : null),
-      authorizeForward: (client, packet) => {
-        if (!access.mayReceive(this.#identityOf(client), packet.topic)) return null;
-        // A retained message is read at the subscriber's own pace; a live one would make the others wait.
-        if (!packet.retain && client.conn.writableLength > MAX_BACKLOG) {
-          logger.warn({ client: client.id }, 'a subscriber that does not read was dropped');
-          setImmediate(() => client.close()); // not in the middle of this message's round
-          return null;
-        }
-        return packet;
-      },
+      authorizeSubscribe: (client, subscription, done) => this.#authorizeSubscribe(client, subscription, done),
+      authorizeForward: (client, packet) => this.#authorizeForward(client, packet),
       published: (packet, _client, done) => {
         access.forgetCleared(packet.topic, packet.payload);
         done(null);
       },
     });
+    const recount = (client: Client | null): void => {
+      const connection = client && this.#connections.of(client.conn);
+      if (client && connection) this.#connections.countFilters(connection, Object.keys(subscriptionsOf(client)).length);
+    };
+    this.#aedes.on('subscribe', (_filters, client) => recount(client));
+    this.#aedes.on('unsubscribe', (_filters, client) => recount(client));
     this.#aedes.on('clientError', (client, error) =>
       logger.debug({ client: client.id, err: error }, 'connection ended by an error'),
     );
@@ -107,83 +113,133 @@ class EmbeddedBroker {
   }
 
   async #authenticate(client: Client, username: string | undefined, password: string | undefined): Promise<void> {
-    const connection = this.#connections.get(client.conn);
+    const connection = this.#connections.of(client.conn);
     if (!connection) throw new ConnectionRefused(3, 'unknown connection');
-    connection.identity = await this.#options.identify(username, password);
-    if (connection.identity.kind === 'service') connection.limit.max = SERVICE_PACKET;
+    const identity = await this.#options.identify(username, password);
+    this.#connections.admit(connection, identity);
+    connection.client = client;
+    client.id = namespaced(identity, client.id);
   }
 
   #identityOf(client: Client): Identity {
-    return this.#connections.get(client.conn)?.identity ?? { kind: 'stranger' };
+    return this.#connections.of(client.conn)?.identity ?? { kind: 'stranger' };
   }
 
-  /** Takes a new connection over. */
-  readonly serve = (stream: Duplex, request?: http.IncomingMessage): void => {
-    const limit = new PacketLimit(STRANGER_PACKET);
-    this.#connections.set(stream, { limit, identity: { kind: 'stranger' } });
-    limitPackets(stream, limit);
-    this.#aedes.handle(stream as net.Socket, request as http.IncomingMessage);
-  };
+  #authorizeSubscribe(
+    client: Client,
+    subscription: Subscription,
+    done: (error: Error | null, subscription?: Subscription | null) => void,
+  ): void {
+    const connection = this.#connections.of(client.conn);
+    const { topic } = subscription;
+    if (hasNull(topic)) done(new Error('a topic filter contains U+0000'));
+    else if (connection && this.#grants(client, connection, topic)) done(null, subscription);
+    else if (connection && ++connection.refusals > this.#limits.refusals)
+      done(new Error(`more than ${this.#limits.refusals} topic filters were refused`));
+    else done(null, null);
+  }
+
+  #grants(client: Client, connection: Connection, filter: string): boolean {
+    const { filterLength, filterLevels } = this.#limits;
+    if (filter.length > filterLength || levelsOf(filter) > filterLevels) return false;
+    if (!this.#options.access.maySubscribe(connection.identity, filter)) return false;
+    if (filter in subscriptionsOf(client)) return true;
+    if (!this.#connections.mayAddFilter(connection)) return false;
+    this.#connections.countFilters(connection, connection.filters + 1);
+    return true;
+  }
+
+  #authorizeForward(client: Client, packet: AedesPublishPacket): AedesPublishPacket | null {
+    const connection = this.#connections.of(client.conn);
+    if (!connection || !this.#options.access.mayReceive(connection.identity, packet.topic)) return null;
+    // A retained message is read at the subscriber's own pace; a live one would make the others wait.
+    if (!packet.retain && client.conn.writableLength > this.#limits.backlog[connection.identity.kind]) {
+      this.#options.logger.warn({ client: client.id }, 'a subscriber that does not read was dropped');
+      setImmediate(() => client.close()); // not in the middle of this message's round
+      return null;
+    }
+    connection.lastMoved = performance.now();
+    return packet;
+  }
+
+  /** Ends what nobody uses, and the subscriptions that only an ended token allowed. */
+  #sweep(): void {
+    for (const connection of this.#connections.sweep()) {
+      const { client } = connection;
+      if (!client) continue;
+      const lost = Object.keys(subscriptionsOf(client)).filter(
+        (filter) => !this.#options.access.maySubscribe(connection.identity, filter),
+      );
+      if (lost.length > 0)
+        client.unsubscribe({ cmd: 'unsubscribe', unsubscriptions: lost } as UnsubscribePacket, () => undefined);
+      this.#options.logger.debug({ client: client.id }, 'a token ended: its connection has the rights of a stranger');
+    }
+  }
+
+  get serving(): Serving {
+    return {
+      limits: this.#limits,
+      accept: (socket: net.Socket) => this.#connections.accept(socket),
+      serve: (stream: Duplex, connection: Connection, request?: http.IncomingMessage) => {
+        this.#connections.bind(stream, connection);
+        limitReading(stream, {
+          follower: connection.follower,
+          spending: connection.spending,
+          isTrusted: () => connection.identity.kind === 'service',
+          readingStops: this.#limits.readingStops,
+          onBytes: () => {
+            connection.lastRead = performance.now();
+            connection.lastMoved = connection.lastRead;
+          },
+        });
+        this.#aedes.handle(stream as net.Socket, request as http.IncomingMessage);
+      },
+    };
+  }
 
   async start(): Promise<void> {
     await this.#aedes.listen();
+    this.#sweeping = setInterval(() => this.#sweep(), this.#limits.sweep);
   }
 
   close(): Promise<void> {
+    clearInterval(this.#sweeping);
     return new Promise((resolve) => this.#aedes.close(() => resolve()));
   }
 }
 
-const listen = (server: net.Server, port: number, host: string): Promise<number> =>
-  new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => {
-      server.off('error', reject);
-      resolve((server.address() as net.AddressInfo).port);
-    });
-  });
+/** Aedes keeps a client's subscriptions by their filter, and tells so in no type. */
+const subscriptionsOf = (client: Client): Readonly<Record<string, unknown>> =>
+  (client as unknown as { subscriptions: Record<string, unknown> }).subscriptions;
 
-const closeServer = (server: net.Server): Promise<void> => new Promise((resolve) => server.close(() => resolve()));
-
-function webSocketServer(broker: EmbeddedBroker, maxConnections: number): http.Server {
-  const server = http.createServer((_request, response) => {
-    response.writeHead(426, { 'content-type': 'text/plain', connection: 'close' });
-    response.end('MQTT over WebSocket only\n');
-  });
-  server.maxConnections = maxConnections;
-  const sockets = new WebSocketServer({
-    server,
-    maxPayload: SERVICE_PACKET + 16,
-    perMessageDeflate: false,
-    handleProtocols: (offered) => ['mqtt', 'mqttv3.1'].find((name) => offered.has(name)) ?? false,
-  });
-  sockets.on('error', () => undefined); // the HTTP server reports it, where it is handled
-  sockets.on('connection', (socket, request) => {
-    request.socket.setNoDelay(true);
-    const stream = createWebSocketStream(socket, { writableHighWaterMark: HIGH_WATER_MARK });
-    broker.serve(stream, request);
-  });
-  return server;
+/**
+ * A client id that is in use takes the other connection over. So each user has ids of their own, services have theirs,
+ * and a stranger's is nobody else's.
+ */
+function namespaced(identity: Identity, id: string): string {
+  if (identity.kind === 'service') return `service:${id}`;
+  return identity.kind === 'user' ? `user:${identity.id}:${id}` : `stranger:${randomUUID()}`;
 }
 
 /** @throws StartupError where a port cannot be opened */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
-  const { host, maxConnections = 1_000, logger } = options;
+  const { host, logger, socketPath, hosts = new AllowedHosts() } = options;
   const broker = new EmbeddedBroker(options);
   await broker.start();
-  // Without noDelay Nagle's algorithm and delayed acknowledgements cost 88 ms a round trip.
-  const tcp = net.createServer({ noDelay: true, highWaterMark: HIGH_WATER_MARK }, (socket) => broker.serve(socket));
-  tcp.maxConnections = maxConnections;
-  const ws = options.wsPort === undefined ? undefined : webSocketServer(broker, maxConnections);
+  const { serving } = broker;
+  const tcp = tcpServer(serving);
+  const ws = options.wsPort === undefined ? undefined : webSocketServer(serving, hosts);
+  const servers: (net.Server | http.Server)[] = ws ? [tcp, ws] : [tcp];
   try {
-    const port = await listen(tcp, options.port, host);
-    const wsPort = ws && (await listen(ws, options.wsPort ?? 0, host));
+    if (socketPath !== undefined) servers.push(await unixServer(socketPath, serving));
+    const port = await listen(tcp, { port: options.port, host });
+    const wsPort = ws && (await listen(ws, { port: options.wsPort, host }));
     logger.info({ host, port, wsPort }, 'broker listens');
     return {
       port,
       wsPort,
       close: async () => {
-        const closed = [tcp, ws].map((server) => server && closeServer(server));
+        const closed = servers.map(closeServer);
         await broker.close();
         ws?.closeAllConnections();
         await Promise.all(closed);
@@ -191,11 +247,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     };
   } catch (error) {
     await broker.close();
-    tcp.close();
-    ws?.close();
-    const { code, port } = error as NodeJS.ErrnoException & { port?: number };
-    if (code === 'EADDRINUSE')
-      throw new StartupError(`port ${port} is in use: stop what uses it, or choose another MQTT port`);
-    throw error;
+    for (const server of servers) server.close();
+    throw portFault(error);
   }
 }

@@ -1,4 +1,4 @@
-import { SERVICE_MQTT_USER } from '@cl-server/contract/constants';
+import { PERMISSIONS, SERVICE_MQTT_USER } from '@cl-server/contract/constants';
 import { sameSecret } from '@cl-server/runtime/program';
 import { type RevocationSource, TokenError, type TokenVerifier } from '@cl-server/runtime/tokens';
 import type { Identity } from './access.js';
@@ -45,6 +45,7 @@ export function createIdentify(options: IdentifyOptions): Identify {
         kind: 'user',
         id: claims.id,
         isAdmin: claims.is_admin,
+        mayRead: claims.permissions.includes(PERMISSIONS.storeRead),
         isValid: () => now() < claims.exp * 1000 && claims.ver >= revocations.minVersion(claims.id),
       };
     } catch (error) {

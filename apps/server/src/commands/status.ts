@@ -2,7 +2,7 @@ import net from 'node:net';
 import { type Readiness, readiness } from '@cl-server/contract';
 import { messageOf, StartupError } from '@cl-server/runtime/program';
 import { platformUrls } from '../platform/plan.js';
-import { faultOf, readRunState } from '../platform/run-state.js';
+import { faultOf, readRunState } from '../platform/read-run-state.js';
 import type { CommandInput } from './command.js';
 import { table } from './table.js';
 

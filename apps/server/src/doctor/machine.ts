@@ -6,7 +6,7 @@ import path from 'node:path';
 import { databaseAnswers, messageOf, openDatabase, openDataDir } from '@cl-server/runtime';
 import { brokerKind, platformUrls } from '../platform/plan.js';
 import { checkPorts } from '../platform/ports.js';
-import { faultOf, readRunState } from '../platform/run-state.js';
+import { faultOf, readRunState } from '../platform/read-run-state.js';
 import type { Environment } from '../platform/tools.js';
 import type { LauncherSettings } from '../settings.js';
 import { type Finding, missing, note, ok } from './requirement.js';

@@ -1,6 +1,7 @@
 /** From settings to processes: which run, in which stages, with which environment. */
 
 import os from 'node:os';
+import path from 'node:path';
 import type { LauncherSettings } from '../settings.js';
 import type { ChildSpec } from '../supervisor/child.js';
 import { type ProgramName, programFile } from './programs.js';
@@ -56,6 +57,7 @@ const NOT_INHERITED = [
   'NO_MIGRATE',
   'MQTT_URL',
   'MQTT_BROKER',
+  'MQTT_SOCKET',
   'PORT',
   'NODE_CHANNEL_FD',
 ];
@@ -63,11 +65,30 @@ const NOT_INHERITED = [
 const defined = (env: Environment): Record<string, string> =>
   Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined));
 
-function brokerEnvironment(settings: LauncherSettings, urls: PlatformUrls, env: Environment): Environment {
+/** Bytes that a Unix socket's address holds (unix(7)), on macOS 104. */
+const SOCKET_PATH = 100;
+
+/** The services' own way to the embedded broker; none where the data folder's path is too long or the system has none. */
+function brokerSocket(dataDir: string): string | undefined {
+  const file = path.join(dataDir, 'broker.sock');
+  return process.platform === 'win32' || Buffer.byteLength(file) > SOCKET_PATH ? undefined : file;
+}
+
+function brokerEnvironment(
+  settings: LauncherSettings,
+  urls: PlatformUrls,
+  env: Environment,
+  dataDir: string,
+): Environment {
   const kind = brokerKind(settings);
   if (kind === 'none') return { BROADCAST_TYPE: 'none' };
   const url = { BROADCAST_TYPE: 'mqtt', MQTT_URL: urls.mqtt ?? '' };
-  if (kind === 'embedded') return { ...url, MQTT_JOB_STATUS: settings.mqttJobStatus === 'off' ? 'off' : 'on' };
+  if (kind === 'embedded')
+    return {
+      ...url,
+      MQTT_SOCKET: brokerSocket(dataDir),
+      MQTT_JOB_STATUS: settings.mqttJobStatus === 'off' ? 'off' : 'on',
+    };
   return {
     ...url,
     // Who may read what on an outside broker is not ours to decide, so whole jobs go there only when told.
@@ -122,7 +143,7 @@ export function planPlatform({ settings, env, dataDir }: PlanOptions): Plan {
     MODEL_THREADS: String(threadsOfModels(settings)),
     FFMPEG_PATH: settings.ffmpegPath,
     FFPROBE_PATH: settings.ffprobePath,
-    ...brokerEnvironment(settings, urls, env),
+    ...brokerEnvironment(settings, urls, env, dataDir),
   });
 
   const embedded = brokerKind(settings) === 'embedded';

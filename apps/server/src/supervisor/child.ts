@@ -16,7 +16,7 @@
  * that doubles up to `maxBackOff`. From `loopAfter` crashes in a row on it is reported as a crash loop; the other
  * processes are not touched by that. A process that then runs for `proven` starts counting from zero.
  *
- * A start has no deadline: what counts is that the process shows life. Life is a message from its event loop, a line of
+ * A start has no deadline: what counts is that the process shows life. Life is its answer to a ping, a line of
  * output, or processor time that it used. A process that shows none for `silence` hangs, and is killed.
  *
  * Drain is a message over IPC; SIGKILL follows at the deadline.
@@ -24,7 +24,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import type { ChildReport, ChildState } from '@cl-server/contract';
-import type { DrainMessage, Logger, ReadyMessage } from '@cl-server/runtime/program';
+import type { DrainMessage, Logger, PingMessage, ReadyMessage } from '@cl-server/runtime/program';
 import { processorTime } from './processor-time.js';
 
 export interface ChildSpec {
@@ -200,6 +200,7 @@ export class Child {
     this.#timer = setInterval(
       () => {
         const nowUsed = processorTime(started.pid);
+        if (started.connected) started.send({ type: 'ping' } satisfies PingMessage, () => undefined);
         if (nowUsed > used) this.#signOfLife();
         used = nowUsed;
         const now = performance.now();

@@ -1,10 +1,14 @@
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import net from 'node:net';
+import path from 'node:path';
 import { SERVICE_MQTT_USER, TOKEN_ISSUER } from '@cl-server/contract';
-import { type KeySource, silentLogger, TokenVerifier } from '@cl-server/runtime';
+import { AllowedHosts, type KeySource, silentLogger, TokenVerifier } from '@cl-server/runtime';
+import { tempDir } from '@cl-server/testing';
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
 import { Access } from '../../src/broker/access.js';
 import { type Broker, startBroker } from '../../src/broker/broker.js';
 import { createIdentify } from '../../src/broker/identify.js';
+import { BROKER_LIMITS, type BrokerLimits } from '../../src/broker/limits.js';
 
 /** As long as a key's thumbprint, which is what real ids are. */
 const KEY_ID = 'key-of-the-tests'.padEnd(43, '-');
@@ -12,12 +16,18 @@ export const CREDENTIAL = 'the services’ own secret';
 
 const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 
+interface TokenOf {
+  is_admin?: boolean;
+  permissions?: string[];
+  expiresIn?: number;
+}
+
 /** Signs tokens as the auth service does, and is the source of their key. */
 export class TestKeys implements KeySource {
   readonly #pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   known = true;
 
-  token(claims: { id: string; is_admin?: boolean; expiresIn?: number; ver?: number }): string {
+  token(claims: { id: string; ver?: number } & TokenOf): string {
     const { expiresIn = 600, ...rest } = claims;
     const head = encode({ alg: 'ES256', typ: 'JWT', kid: KEY_ID });
     const body = encode({
@@ -44,6 +54,8 @@ export class TestKeys implements KeySource {
 }
 
 export class TestBroker {
+  readonly #limits: BrokerLimits;
+  readonly #dir = tempDir('cl-broker-');
   readonly keys = new TestKeys();
   /** Moved by a test to let tokens expire. */
   clock = () => Date.now();
@@ -52,13 +64,24 @@ export class TestBroker {
   readonly #clients: MqttClient[] = [];
   #broker: Broker | undefined;
 
+  constructor(limits: Partial<BrokerLimits> = {}) {
+    this.#limits = { ...BROKER_LIMITS, ...limits };
+  }
+
+  /** Of the platform's own processes. */
+  get socketPath(): string {
+    return path.join(this.#dir.path, 'broker.sock');
+  }
+
   async start(): Promise<this> {
     const revocations = { minVersion: (id: string) => this.minVersions.get(id) ?? 0 };
     this.#broker = await startBroker({
       host: '127.0.0.1',
       port: 0,
       wsPort: 0,
-      maxConnections: 20,
+      socketPath: this.socketPath,
+      limits: this.#limits,
+      hosts: new AllowedHosts({ names: ['photos.example.org'], ownNames: [] }),
       access: new Access({ jobEvents: 'inference/events', workers: 'inference/workers' }),
       identify: createIdentify({
         credential: CREDENTIAL,
@@ -91,13 +114,28 @@ export class TestBroker {
     return this.connect({ username: SERVICE_MQTT_USER, password: CREDENTIAL });
   }
 
-  user(id: string, more: { is_admin?: boolean; expiresIn?: number } = {}): Promise<TestClient> {
-    return this.connect({ username: id, password: this.keys.token({ id, ...more }) });
+  /** A service on the platform's own way in. */
+  async ownService(): Promise<TestClient> {
+    const client = new mqtt.MqttClient(() => net.connect(this.socketPath), {
+      protocolVersion: 4,
+      reconnectPeriod: 0,
+      username: SERVICE_MQTT_USER,
+      password: CREDENTIAL,
+    });
+    this.#clients.push(client);
+    const connected = new TestClient(client);
+    await new Promise((resolve, reject) => client.once('connect', resolve).once('error', reject));
+    return connected;
+  }
+
+  user(id: string, more: TokenOf = {}, options: IClientOptions = {}): Promise<TestClient> {
+    return this.connect({ username: id, password: this.keys.token({ id, ...more }), ...options });
   }
 
   async stop(): Promise<void> {
     for (const client of this.#clients) await client.endAsync(true);
     await this.#broker?.close();
+    this.#dir.remove();
   }
 }
 

@@ -32,3 +32,7 @@ export const entityStatusEvent = z.object({
   media_thumbnail: z.string().optional().describe('Of a video: its preview'),
 });
 export type EntityStatusEvent = z.infer<typeof entityStatusEvent>;
+
+/** `store/{port}/reading`, retained: whether reading is open to everyone. */
+export const storeReading = z.object({ open: z.boolean() });
+export type StoreReading = z.infer<typeof storeReading>;

@@ -34,17 +34,16 @@ export async function broadcasterFromSettings(
   settings: Values<typeof mqttSettings>,
   dataDir: string,
   logger: Logger,
-  more: Pick<MqttOptions, 'will' | 'clientId'> = {},
+  more: Pick<MqttOptions, 'will' | 'clientId' | 'wait'> = {},
 ): Promise<Broadcaster> {
   const url = brokerUrl(settings);
   if (url === undefined) return noBroadcaster;
   // The platform's own secret is for its own broker: a broker elsewhere must not learn it.
-  const ownLogin = isLoopback(new URL(url).hostname)
-    ? { username: SERVICE_MQTT_USER, password: serviceCredential(dataDir) }
-    : {};
+  const isOwn = settings.mqttSocket !== undefined || isLoopback(new URL(url).hostname);
+  const ownLogin = isOwn ? { username: SERVICE_MQTT_USER, password: serviceCredential(dataDir) } : {};
   const login =
     settings.mqttUsername !== undefined
       ? { username: settings.mqttUsername, password: settings.mqttPassword }
       : ownLogin;
-  return connectBroadcaster({ url, ...login, logger, ...more });
+  return connectBroadcaster({ url, socketPath: settings.mqttSocket, ...login, logger, ...more });
 }

@@ -1,3 +1,15 @@
+/**
+ * Live events over MQTT. The client of the library reconnects by itself, but can come to rest for ever between two
+ * connections, or stay connected to a broker that answers nothing; so a watchdog replaces it:
+ *
+ * ```
+ * waiting --connect--> connected --close--> waiting
+ *    |                     |
+ *    +--60 s in a row      +--a publish without an answer for 20 s
+ *    +---------> the client is replaced by a new one (waiting) <-------+
+ * ```
+ */
+import net from 'node:net';
 import type { IClientOptions, MqttClient } from 'mqtt';
 import type { Logger } from '../logging/logger.js';
 import { type Broadcaster, type MessageListener, topicMatches } from './broadcaster.js';
@@ -5,6 +17,8 @@ import { type Broadcaster, type MessageListener, topicMatches } from './broadcas
 export interface MqttOptions {
   /** `mqtt://host:port`, `mqtts://`, `ws://` or `wss://`. */
   readonly url: string;
+  /** A Unix socket of the same broker, which is used instead. */
+  readonly socketPath?: string | undefined;
   readonly username?: string | undefined;
   readonly password?: string | undefined;
   readonly clientId?: string;
@@ -13,6 +27,19 @@ export interface MqttOptions {
   readonly logger: Logger;
   /** Protocol level: 4 is MQTT 3.1.1, which every broker speaks. */
   readonly protocolVersion?: 4 | 5;
+  /** Milliseconds to wait for the first connection; 0: not at all, it comes in the background. */
+  readonly wait?: number;
+  readonly watchdog?: Watchdog;
+}
+
+/** In milliseconds. */
+export interface Watchdog {
+  /** A client that is not connected for this long is replaced. */
+  readonly unconnected: number;
+  /** A client whose publish has no answer for this long is replaced. */
+  readonly unanswered: number;
+  /** Between two looks. */
+  readonly interval: number;
 }
 
 interface Subscription {
@@ -20,7 +47,15 @@ interface Subscription {
   readonly listener: MessageListener;
 }
 
+interface Pending {
+  readonly since: number;
+  answer(delivered: boolean): void;
+}
+
 const CONNECT_WAIT = 5_000;
+const WATCHDOG: Watchdog = { unconnected: 60_000, unanswered: 20_000, interval: 5_000 };
+/** Filters in one SUBSCRIBE: together they stay far below the size that a broker takes. */
+const FILTERS_AT_ONCE = 100;
 
 function connectionOptions(options: MqttOptions): IClientOptions {
   return {
@@ -29,7 +64,8 @@ function connectionOptions(options: MqttOptions): IClientOptions {
     keepalive: 30,
     reconnectPeriod: 1000,
     connectTimeout: CONNECT_WAIT,
-    resubscribe: true,
+    // Subscriptions belong to the broadcaster, which outlives the client.
+    resubscribe: false,
     queueQoSZero: false,
     ...(options.clientId !== undefined && { clientId: options.clientId }),
     ...(options.username !== undefined && { username: options.username }),
@@ -46,36 +82,86 @@ function connectionOptions(options: MqttOptions): IClientOptions {
 }
 
 class MqttBroadcaster implements Broadcaster {
-  readonly #client: MqttClient;
+  readonly #connect: () => MqttClient;
   readonly #logger: Logger;
+  readonly #watchdog: Watchdog;
+  readonly #watching: NodeJS.Timeout;
   readonly #subscriptions = new Set<Subscription>();
   readonly #connectListeners = new Set<() => void>();
   /** Publishes whose acknowledgement is awaited; a connection that breaks answers them all with no. */
-  readonly #unanswered = new Set<(delivered: boolean) => void>();
-  #lostAt: number | undefined;
+  readonly #unanswered = new Set<Pending>();
+  #client: MqttClient;
+  #isLost = false;
+  /** Since when this client has not been connected. */
+  #waitsSince: number | undefined = performance.now();
   #closing = false;
 
-  constructor(client: MqttClient, logger: Logger) {
-    this.#client = client;
+  constructor(connect: () => MqttClient, logger: Logger, watchdog: Watchdog) {
+    this.#connect = connect;
     this.#logger = logger;
+    this.#watchdog = watchdog;
+    this.#client = this.#newClient();
+    this.#watching = setInterval(() => this.#watch(), watchdog.interval);
+    this.#watching.unref();
+  }
+
+  #newClient(): MqttClient {
+    const client = this.#connect();
     client.on('connect', () => {
       // Small messages in both directions: Nagle's algorithm would hold each back for a round trip.
       (client.stream as { setNoDelay?: (on: boolean) => void }).setNoDelay?.(true);
-      if (this.#lostAt !== undefined) logger.info('broker reached again');
-      this.#lostAt = undefined;
+      if (this.#isLost) this.#logger.info('broker reached again');
+      this.#isLost = false;
+      this.#waitsSince = undefined;
+      this.#resubscribe(client);
       for (const listener of this.#connectListeners) listener();
     });
     client.on('close', () => {
-      for (const answer of this.#unanswered) answer(false);
+      if (client !== this.#client) return;
+      this.#answerAll();
       if (this.#closing) return;
-      if (this.#lostAt === undefined) logger.warn('broker lost; reconnecting, clients poll meanwhile');
-      this.#lostAt ??= Date.now();
+      if (!this.#isLost) this.#logger.warn('broker lost; reconnecting, clients poll meanwhile');
+      this.#isLost = true;
+      this.#waitsSince ??= performance.now();
     });
-    client.on('error', (error) => logger.debug({ err: error }, 'broker connection failed'));
+    client.on('error', (error) => this.#logger.debug({ err: error }, 'broker connection failed'));
     client.on('message', (topic, payload, packet) => {
       for (const { filter, listener } of [...this.#subscriptions])
         if (topicMatches(filter, topic)) this.#deliver(listener, topic, payload, packet.retain);
     });
+    return client;
+  }
+
+  #answerAll(): void {
+    for (const { answer } of [...this.#unanswered]) answer(false);
+  }
+
+  #resubscribe(client: MqttClient): void {
+    const filters = [...new Set([...this.#subscriptions].map(({ filter }) => filter))];
+    for (let at = 0; at < filters.length; at += FILTERS_AT_ONCE)
+      client.subscribe(filters.slice(at, at + FILTERS_AT_ONCE), { qos: 1 }, (error) => {
+        if (error) this.#logger.warn({ err: error }, 'subscriptions refused');
+      });
+  }
+
+  #watch(): void {
+    const now = performance.now();
+    const [oldest] = this.#unanswered;
+    if (this.#waitsSince !== undefined && now - this.#waitsSince >= this.#watchdog.unconnected)
+      this.#replace('no connection came about');
+    else if (oldest && now - oldest.since >= this.#watchdog.unanswered) this.#replace('the broker answers no publish');
+  }
+
+  #replace(why: string): void {
+    this.#logger.warn(`the MQTT client is replaced by a new one: ${why}`);
+    const old = this.#client;
+    old.removeAllListeners();
+    old.on('error', () => undefined);
+    old.end(true);
+    this.#answerAll();
+    this.#isLost = true;
+    this.#waitsSince = performance.now();
+    this.#client = this.#newClient();
   }
 
   #deliver(listener: MessageListener, topic: string, payload: Buffer, retained: boolean): void {
@@ -98,14 +184,17 @@ class MqttBroadcaster implements Broadcaster {
     if (!this.#client.connected) return false;
     const bytes = typeof payload === 'string' ? payload : JSON.stringify(payload);
     return new Promise((resolve) => {
-      const answer = (delivered: boolean): void => {
-        this.#unanswered.delete(answer);
-        resolve(delivered);
+      const pending: Pending = {
+        since: performance.now(),
+        answer: (delivered) => {
+          this.#unanswered.delete(pending);
+          resolve(delivered);
+        },
       };
-      this.#unanswered.add(answer);
+      this.#unanswered.add(pending);
       this.#client.publish(topic, bytes, { qos, retain }, (error) => {
         if (error) this.#logger.debug({ err: error, topic }, 'message not delivered');
-        answer(!error);
+        pending.answer(!error);
       });
     });
   }
@@ -117,11 +206,11 @@ class MqttBroadcaster implements Broadcaster {
   async subscribe(filter: string, listener: MessageListener): Promise<() => Promise<void>> {
     const subscription = { filter, listener };
     this.#subscriptions.add(subscription);
-    // Not connected: the client keeps the request and sends it with the next CONNECT.
-    const sent = this.#client.subscribeAsync(filter, { qos: 1 }).catch((error) => {
-      this.#logger.warn({ err: error, filter }, 'subscription refused');
-    });
-    if (this.#client.connected) await sent;
+    // Not connected: it is sent after the next CONNECT.
+    if (this.#client.connected)
+      await this.#client.subscribeAsync(filter, { qos: 1 }).catch((error: unknown) => {
+        this.#logger.warn({ err: error, filter }, 'subscription refused');
+      });
     return async () => {
       this.#subscriptions.delete(subscription);
       if ([...this.#subscriptions].some((other) => other.filter === filter)) return;
@@ -139,27 +228,42 @@ class MqttBroadcaster implements Broadcaster {
 
   async close(): Promise<void> {
     this.#closing = true;
+    clearInterval(this.#watching);
     this.#subscriptions.clear();
     await this.#client.endAsync(!this.#client.connected).catch(() => undefined);
   }
 }
 
 /**
- * Connects to a broker, waiting at most five seconds; a broker that is not there is tried again in the background, for
- * as long as the process lives.
+ * Connects to a broker, waiting at most five seconds, or as told; a broker that is not there is tried again in the
+ * background, for as long as the process lives.
  */
 export async function connectBroadcaster(options: MqttOptions): Promise<Broadcaster> {
   const { default: mqtt } = await import('mqtt'); // not loaded where there is no broker
-  const client = mqtt.connect(options.url, connectionOptions(options));
-  const broadcaster = new MqttBroadcaster(client, options.logger);
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, CONNECT_WAIT);
-    const go = (): void => {
-      clearTimeout(timer);
-      resolve();
-    };
-    client.once('connect', go);
-    client.once('close', go);
-  });
+  const { url, socketPath, logger, wait = CONNECT_WAIT, watchdog = WATCHDOG } = options;
+  const connect = (): MqttClient =>
+    socketPath === undefined
+      ? mqtt.connect(url, connectionOptions(options))
+      : new mqtt.MqttClient(() => net.connect(socketPath), connectionOptions(options));
+  let first: MqttClient | undefined;
+  const broadcaster = new MqttBroadcaster(
+    () => {
+      const client = connect();
+      first ??= client;
+      return client;
+    },
+    logger,
+    watchdog,
+  );
+  if (wait > 0)
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, wait);
+      const go = (): void => {
+        clearTimeout(timer);
+        resolve();
+      };
+      first?.once('connect', go);
+      first?.once('close', go);
+    });
   return broadcaster;
 }

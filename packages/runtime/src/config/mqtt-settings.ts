@@ -28,6 +28,11 @@ export const mqttSettings = {
     default: PORTS.mqtt as number,
     help: 'Port of the broker, where no URL is given',
   },
+  mqttSocket: {
+    env: 'MQTT_SOCKET',
+    parse: asNonEmpty,
+    help: "Unix socket of the embedded broker for the platform's own processes; the launcher sets it",
+  },
   mqttUsername: { env: 'MQTT_USERNAME', parse: asText, help: 'User name for the broker' },
   mqttPassword: {
     env: 'MQTT_PASSWORD',

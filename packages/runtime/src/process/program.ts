@@ -19,9 +19,12 @@ export interface ReadyMessage {
   readonly type: 'ready';
   readonly info: Readonly<Record<string, unknown>>;
 }
-/** While it starts: its event loop turns, so that a slow start is not taken for one that hangs. */
+/** The answer to `ping`: the event loop turns, so that a slow start is not taken for one that hangs. */
 export interface AliveMessage {
   readonly type: 'alive';
+}
+export interface PingMessage {
+  readonly type: 'ping';
 }
 export interface DrainMessage {
   readonly type: 'drain';
@@ -118,15 +121,13 @@ export async function runProgram(options: ProgramOptions): Promise<void> {
   });
   if (supervised) {
     process.on('message', (message: unknown) => {
-      if ((message as DrainMessage | null)?.type === 'drain') void drain();
+      const { type } = (message ?? {}) as Partial<DrainMessage | PingMessage>;
+      if (type === 'drain') void drain();
+      if (type === 'ping') process.send?.({ type: 'alive' } satisfies AliveMessage);
     });
     process.on('disconnect', () => process.exit(1));
     if (!process.connected) process.exit(1); // the supervisor went while this program was being loaded
   }
-  const heart = supervised
-    ? setInterval(() => process.send?.({ type: 'alive' } satisfies AliveMessage), 1_000)
-    : undefined;
-  heart?.unref();
   process.on('uncaughtException', (error) => process.exit(explain(name, error)));
   process.on('unhandledRejection', (error) => process.exit(explain(name, error)));
 
@@ -137,7 +138,6 @@ export async function runProgram(options: ProgramOptions): Promise<void> {
     if (draining) return; // it was broken off; the drain ends the process
     process.exit(explain(name, error));
   }
-  clearInterval(heart);
   if (!running) process.exit(0);
   process.send?.({ type: 'ready', info: running.info ?? {} } satisfies ReadyMessage);
 }

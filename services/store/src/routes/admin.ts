@@ -7,9 +7,11 @@ export interface AdminRoutesOptions {
   readonly readAuth: ReadAuth;
   readonly userOf: UserOf;
   readonly logger: Logger;
+  /** Guest mode was changed. */
+  readonly onChange: () => Promise<void>;
 }
 
-export function serveAdmin(app: App, { readAuth, userOf, logger }: AdminRoutesOptions): void {
+export function serveAdmin(app: App, { readAuth, userOf, logger, onChange }: AdminRoutesOptions): void {
   app.handle(getStoreRoot, async () => ({
     status: 'healthy' as const,
     service: 'CoLAN Store Server',
@@ -22,6 +24,7 @@ export function serveAdmin(app: App, { readAuth, userOf, logger }: AdminRoutesOp
   app.handle(setStoreGuestMode, async ({ form, user }) => {
     await readAuth.set(!form.guest_mode, userOf(user));
     logger.warn({ guest_mode: form.guest_mode, by: userOf(user) }, 'guest mode changed: on lets anyone read');
+    await onChange();
     return { guest_mode: form.guest_mode, message: 'Configuration updated successfully' };
   });
 }

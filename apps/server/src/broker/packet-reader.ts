@@ -1,0 +1,133 @@
+/**
+ * Stands between a connection and the broker's parser, which reads all that there is and collects packets whole, up to
+ * the 256 MB that the protocol allows. Here oversized packets are refused before they are buffered, and packets reach
+ * the parser only as fast as the connection's budget allows.
+ *
+ * `PacketFollower` follows the fixed headers of the byte stream (MQTT 3.1.1 §2.2) and nothing else:
+ *
+ * ```
+ * type --1 byte--> length (1 to 4 bytes, 7 bits each, little end first) --last byte--> body --length bytes--> type
+ * ```
+ */
+import type { Duplex } from 'node:stream';
+import type { Spending } from './budget.js';
+
+const CONNECT = 1;
+const PUBACK = 4;
+const SUBSCRIBE = 8;
+const UNSUBSCRIBE = 10;
+const PINGREQ = 12;
+
+/**
+ * What a packet costs, in units of about a microsecond, measured: a CONNECT 400 with the check of its token and all
+ * that the connection is; a filter of 20 bytes 50; an answer to a delivered message 6; a PINGREQ 10.
+ */
+function unitsOf(type: number, length: number): number {
+  if (type === CONNECT) return 512 + length;
+  if (type === SUBSCRIBE || type === UNSUBSCRIBE) return 64 + 4 * length;
+  if (type === PUBACK) return 8;
+  return type === PINGREQ ? 16 : 64 + length;
+}
+
+export class PacketFollower {
+  #expects: 'type' | 'length' | 'body' = 'type';
+  #type = 0;
+  #length = 0;
+  #shift = 0;
+  #bodyLeft = 0;
+
+  /** @param max bytes of a packet after its fixed header; may be changed at any time */
+  constructor(public max: number) {}
+
+  /** Follows one chunk. @returns units that its packets cost; undefined as soon as one announces more than `max` */
+  follow(chunk: Uint8Array): number | undefined {
+    let units = 0;
+    let at = 0;
+    while (at < chunk.length) {
+      if (this.#expects === 'body') {
+        const step = Math.min(this.#bodyLeft, chunk.length - at);
+        at += step;
+        this.#bodyLeft -= step;
+        if (this.#bodyLeft === 0) this.#expects = 'type';
+        continue;
+      }
+      const byte = chunk[at++] ?? 0;
+      if (this.#expects === 'type') {
+        this.#expects = 'length';
+        this.#type = byte >> 4;
+        this.#length = 0;
+        this.#shift = 0;
+        continue;
+      }
+      this.#length += (byte & 0x7f) * 2 ** this.#shift;
+      this.#shift += 7;
+      if (this.#length > this.max || this.#shift > 28) return undefined;
+      if (byte & 0x80) continue;
+      units += unitsOf(this.#type, this.#length);
+      this.#bodyLeft = this.#length;
+      this.#expects = this.#length > 0 ? 'body' : 'type';
+    }
+    return units;
+  }
+}
+
+export interface ReaderOptions {
+  readonly follower: PacketFollower;
+  readonly spending: Spending;
+  /** A service: only the size of its packets counts. Asked at each read. */
+  readonly isTrusted: () => boolean;
+  /** Unread bytes with which nothing more is read. */
+  readonly readingStops: number;
+  /** Something arrived. */
+  readonly onBytes: () => void;
+}
+
+/** Bytes that reach the parser at once: so much is worked off in one turn of the event loop. */
+const PORTION = 2_048;
+/** Milliseconds until a connection that does not read is looked at again. */
+const LOOK_AGAIN = 100;
+
+/**
+ * Puts the limits between a connection and whoever reads it; a packet that is too large ends the connection.
+ * Wraps `read` alone, since a stream in between would cost every message a further hop.
+ */
+export function limitReading(stream: Duplex, options: ReaderOptions): void {
+  const { follower, spending, isTrusted, readingStops, onBytes } = options;
+  const read = stream.read.bind(stream);
+  let goesOn = false;
+  const goOn = (): void => {
+    goesOn = false;
+    if (!stream.destroyed) stream.emit('readable');
+  };
+  const goOnIn = (milliseconds: number): void => {
+    if (goesOn) return;
+    goesOn = true;
+    if (milliseconds === 0) setImmediate(goOn);
+    else setTimeout(goOn, milliseconds).unref();
+  };
+  /** The stream itself reads 0 bytes to be filled again; the parser reads everything, and gets a portion. */
+  stream.read = (size?: number) => {
+    if (size === 0) return read(0);
+    const trusted = isTrusted();
+    if (!trusted) {
+      const wait = stream.writableLength > readingStops ? LOOK_AGAIN : spending.wait;
+      if (wait > 0) {
+        goOnIn(wait);
+        return null;
+      }
+    }
+    const chunk: unknown = !trusted && stream.readableLength > PORTION ? read(PORTION) : read(size);
+    if (!(chunk instanceof Uint8Array)) return chunk;
+    const units = follower.follow(chunk);
+    if (units === undefined) {
+      stream.destroy(new Error(`packet larger than ${follower.max} bytes`));
+      return null;
+    }
+    onBytes();
+    if (!trusted) {
+      spending.spend(units);
+      if (stream.readableLength > 0) goOnIn(0);
+    }
+    return chunk;
+  };
+}
