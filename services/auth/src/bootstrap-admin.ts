@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { MIN_PASSWORD_LENGTH, passwordFault } from '@cl-server/contract';
 import { HttpError, type Logger, StartupError } from '@cl-server/runtime';
 import { THE_SERVICE } from './audit/audit-log.js';
+import { isCommonPassword } from './login/common-passwords.js';
 import type { UserAdministration } from './users/user-administration.js';
 
 export interface AdminLogin {
@@ -33,9 +34,10 @@ export async function bootstrapAdmin(
   });
   if (!row) return undefined;
   logger.info({ username }, 'first admin made');
-  if ([...chosen].length < MIN_PASSWORD_LENGTH)
-    logger.warn(
-      `the admin's password has fewer than ${MIN_PASSWORD_LENGTH} characters: change it before others reach this server`,
-    );
+  const weakness =
+    [...chosen].length < MIN_PASSWORD_LENGTH
+      ? `has fewer than ${MIN_PASSWORD_LENGTH} characters`
+      : (await isCommonPassword(chosen)) && 'is one of the commonest, which guessers try first';
+  if (weakness) logger.warn(`the admin's password ${weakness}: change it before others reach this server`);
   return password === undefined ? { username, password: chosen } : undefined;
 }

@@ -22,11 +22,14 @@ import { AuditLog } from './audit/audit-log.js';
 import { serveAudit } from './audit/routes.js';
 import { type AdminLogin, bootstrapAdmin } from './bootstrap-admin.js';
 import { AUTH_MIGRATIONS } from './database/migrations/index.js';
+import { Retention } from './database/retention.js';
 import type { AuthDatabase, AuthTables } from './database/tables.js';
 import { keyPaths, securePrivateKey } from './keys/key-files.js';
 import { serveKeys } from './keys/routes.js';
 import { SigningKeys } from './keys/signing-keys.js';
-import { AttemptLimiter } from './login/attempt-limiter.js';
+import { FailedLogins } from './login/failed-logins.js';
+import { GuessLimits } from './login/guess-limits.js';
+import { KnownNetworks } from './login/known-networks.js';
 import { Login } from './login/login.js';
 import { PasswordHasher } from './login/password-hasher.js';
 import { serveLogin } from './login/routes.js';
@@ -55,6 +58,8 @@ export interface AuthServiceOptions {
   readonly passwordCost?: number;
   /** Who may call over HTTP, and how. */
   readonly http?: HttpOptions;
+  /** Days that audit entries are kept; 0: for ever. */
+  readonly auditRetentionDays?: number;
   /** Milliseconds between two looks at the key files. */
   readonly keyWatchInterval?: number;
   readonly now?: () => number;
@@ -69,6 +74,7 @@ export interface AuthService {
 }
 
 export const DEFAULT_TOKEN_LIFETIME = 30 * 60;
+const DEFAULT_AUDIT_DAYS = 365;
 
 /** A SQLite file holds password hashes: nobody else reads it, nor the files beside it, which take its mode. */
 function keepPrivate(databaseUrl: string): void {
@@ -116,32 +122,43 @@ async function assemble(options: AuthServiceOptions, database: AuthDatabase): Pr
     labelNames: ['result'] as const,
     registers: [metrics],
   });
+  const authorize = createAuthorizer({
+    verifier: new TokenVerifier({ keys, now }),
+    texts: AUTH_TEXTS,
+    credential: serviceCredential(dataDir),
+    confirm: callers.confirm,
+  });
   const app = createApp({
     info: AUTH_API,
     endpoints: authEndpoints,
-    authorize: createAuthorizer({
-      verifier: new TokenVerifier({ keys, now }),
-      texts: AUTH_TEXTS,
-      credential: serviceCredential(dataDir),
-      confirm: callers.confirm,
-    }),
+    authorize,
     logger,
     metrics,
     checks: { database: () => databaseAnswers(database), keys: () => keys.ready() },
     ...options.http,
     checkResponses: options.checkResponses ?? false,
   });
+  const failures = new FailedLogins({ audit, logger, now });
+  const retention = new Retention({
+    database,
+    auditDays: options.auditRetentionDays ?? DEFAULT_AUDIT_DAYS,
+    logger,
+    now,
+  }).start();
   const login = new Login({
     users,
+    administration,
     hasher,
-    limiter: new AttemptLimiter(now),
-    audit,
+    limits: new GuessLimits({ now }),
+    networks: new KnownNetworks(database, now),
+    failures,
     logger,
     observe: (result) => logins.inc({ result }),
   });
   app.handle(getAuthRoot, () => ({ message: 'authentication service is running' }));
   serveKeys(app, keys);
-  serveLogin(app, { callers, administration, login, issuer: new TokenIssuer({ keys, lifetime: tokenLifetime, now }) });
+  const issuer = new TokenIssuer({ keys, lifetime: tokenLifetime, now });
+  serveLogin(app, { callers, administration, login, issuer, authorize });
   serveUsers(app, { users, administration, callers });
   serveRevocations(app, database);
   serveAudit(app, audit);
@@ -152,6 +169,8 @@ async function assemble(options: AuthServiceOptions, database: AuthDatabase): Pr
     close: async () => {
       await app.close();
       keys.close();
+      await failures.close();
+      await retention.close();
       await database.close();
     },
   };

@@ -18,6 +18,11 @@ import {
   sqliteUrl,
 } from '@cl-server/runtime';
 
+const asRetention = (text: string): number => (text.trim() === '0' ? 0 : asInt(30, 36_500)(text));
+
+/** A year. */
+export const MAX_TOKEN_MINUTES = 525_600;
+
 export const AUTH_SETTINGS = {
   dataDir: dataDirSetting,
   host: hostSetting,
@@ -56,9 +61,16 @@ export const AUTH_SETTINGS = {
   tokenExpireMinutes: {
     env: 'ACCESS_TOKEN_EXPIRE_MINUTES',
     flag: 'token-expire-minutes',
-    parse: asInt(1, 525_600),
+    parse: asInt(1, MAX_TOKEN_MINUTES),
     default: 30 as number,
     help: 'Minutes that a token lives',
+  },
+  auditRetentionDays: {
+    env: 'AUDIT_RETENTION_DAYS',
+    flag: 'audit-retention-days',
+    parse: asRetention,
+    default: 365 as number,
+    help: 'Days that entries of the audit table are kept, 30 at least; 0: for ever',
   },
   ...httpSettings,
   mqttUrl: { ...mqttSettings.mqttUrl, help: 'Accepted and ignored: this service publishes nothing' },

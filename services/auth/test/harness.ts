@@ -42,6 +42,14 @@ export class Harness {
     return harness;
   }
 
+  /** A second service on the data of another; the other one stays responsible for them. */
+  static async onSameData(other: Harness, options: Partial<AuthServiceOptions>): Promise<Harness> {
+    const harness = new Harness(other.#database, { ...options, dataDir: other.dir.path });
+    harness.dir.remove();
+    await harness.open();
+    return harness;
+  }
+
   get databaseUrl(): string {
     return this.#database.url;
   }

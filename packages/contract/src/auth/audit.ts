@@ -8,12 +8,13 @@ export const AUDIT_ACTIONS = [
   'user.updated',
   'user.deleted',
   'password.changed',
+  'login.failed',
   'login.locked',
   'keys.rotated',
 ] as const;
 export type AuditAction = (typeof AUDIT_ACTIONS)[number];
 
-/** One security-relevant change: who did what to whom, when and from where. Never changed, never deleted. */
+/** One security-relevant event: who did what to whom, when and from where. Never changed; removed by age alone. */
 export const auditEntry = z.object({
   id: z.int(),
   /** Milliseconds since the epoch. */

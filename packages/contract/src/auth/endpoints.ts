@@ -15,6 +15,7 @@ export const AUTH_API: ApiInfo = {
 };
 
 const LOCKED = { description: 'Too many failed attempts; `Retry-After` says when to try again' };
+const BUSY = { description: 'Too many passwords wait to be checked; `Retry-After` says when to try again' };
 const NO_USER = { description: 'User not found' };
 const LAST_ADMIN = { description: 'The last active admin must stay' };
 
@@ -40,6 +41,7 @@ export const login = endpoint({
     200: { description: 'A token', schema: accessToken },
     401: { description: 'Incorrect username or password' },
     429: LOCKED,
+    503: BUSY,
   },
 });
 
@@ -106,6 +108,7 @@ export const changePassword = endpoint({
     200: { description: 'A token', schema: accessToken },
     400: { description: 'The current password is wrong' },
     429: LOCKED,
+    503: BUSY,
   },
 });
 
@@ -120,6 +123,7 @@ export const createUser = endpoint({
   responses: {
     201: { description: 'The user', schema: user },
     400: { description: 'Username already registered' },
+    503: BUSY,
   },
 });
 
@@ -151,7 +155,7 @@ const change = {
   tag: 'users',
   params: userId,
   form: userChange,
-  responses: { 200: { description: 'The user', schema: user }, 404: NO_USER, 409: LAST_ADMIN },
+  responses: { 200: { description: 'The user', schema: user }, 404: NO_USER, 409: LAST_ADMIN, 503: BUSY },
 } as const;
 
 export const updateUser = endpoint({

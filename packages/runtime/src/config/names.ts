@@ -7,6 +7,7 @@ export const SETTING_NAMES: readonly string[] = [
   'ADMIN_PASSWORD',
   'ADMIN_USERNAME',
   'ALLOWED_HOSTS',
+  'AUDIT_RETENTION_DAYS',
   'AUTH_DATABASE_URL',
   'AUTH_DISABLED',
   'AUTH_PORT',

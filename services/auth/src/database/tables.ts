@@ -21,9 +21,18 @@ export interface RevocationTable {
   seq: Generated<number>;
   user_id: number;
   min_version: number;
+  /** When the row was written: it is removed when no token can be as old. */
+  at: number;
 }
 
-/** Append-only; triggers refuse changes. */
+/** From where a user has logged in, and when last: one row per client network. */
+export interface KnownNetworkTable {
+  user_id: number;
+  network: string;
+  last_success: number;
+}
+
+/** Append-only: triggers refuse changes, and the removal of rows that are younger than 30 days. */
 export interface AuditTable {
   id: Generated<number>;
   at: number;
@@ -39,6 +48,7 @@ export interface AuditTable {
 export interface AuthTables {
   users: UserTable;
   revocations: RevocationTable;
+  known_networks: KnownNetworkTable;
   audit: AuditTable;
 }
 

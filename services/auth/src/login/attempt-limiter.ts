@@ -1,6 +1,6 @@
 /**
- * Slows down guessing, per account and address: some failures are free, then each one doubles a time in which further
- * attempts are refused unread. Success forgets all, and is never counted.
+ * Slows down guessing at one account: some failures are free, then each one doubles a time in which further attempts are
+ * refused unread. Success forgets all, and is never counted.
  *
  * ```
  * open --10 failures in a row--> blocked for 1 s --one attempt: failure--> blocked for 2 s … 15 min
@@ -9,8 +9,7 @@
  * ```
  */
 import { createHash } from 'node:crypto';
-import { isIPv6 } from 'node:net';
-import { HttpError } from '@cl-server/runtime';
+import { refusedFor } from './refusal.js';
 
 const FREE_FAILURES = 10;
 const FIRST_BLOCK = 1_000;
@@ -30,35 +29,13 @@ interface Attempts {
 /** An attempt that was let in; exactly one of these must be called at its end. */
 export interface Attempt {
   succeeded(): void;
-  /** @returns milliseconds for which the pair is blocked now; 0 while failures are free */
+  /** @returns milliseconds for which further attempts are refused; 0 while failures are free */
   failed(): number;
   /** Nothing was learned: the server was busy. */
   abandoned(): void;
 }
 
-/** Somebody with one IPv6 address has all 2^64 of its network. */
-function networkOf(address: string): string {
-  if (!isIPv6(address)) return address;
-  const v4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (v4) return v4;
-  const [head = '', tail] = address.split('::');
-  const left = head.split(':').filter(Boolean);
-  const right = (tail ?? '').split(':').filter(Boolean);
-  const zeros = tail === undefined ? 0 : Math.max(0, 8 - left.length - right.length);
-  return [...left, ...Array<string>(zeros).fill('0'), ...right].slice(0, 4).join(':');
-}
-
-const keyOf = (account: string, address: string): string =>
-  createHash('sha256')
-    .update(`${networkOf(address)}\0${account}`)
-    .digest('base64');
-
-const refused = (ms: number): HttpError => {
-  const seconds = Math.max(1, Math.ceil(ms / 1000));
-  return new HttpError(429, `Too many failed attempts: try again in ${seconds} s`, {
-    headers: { 'retry-after': String(seconds) },
-  });
-};
+const digest = (account: string): string => createHash('sha256').update(account).digest('base64');
 
 export class AttemptLimiter {
   readonly #now: () => number;
@@ -72,13 +49,13 @@ export class AttemptLimiter {
   }
 
   /** @throws HttpError 429 with `Retry-After` */
-  begin(account: string, address: string): Attempt {
-    const key = keyOf(account, address);
+  begin(account: string): Attempt {
+    const key = digest(account);
     const record = this.#recordOf(key);
     const left = record.blockedUntil - this.#now();
-    if (left > 0) throw refused(left);
+    if (left > 0) throw refusedFor(left);
     const atOnce = record.failures >= FREE_FAILURES ? 1 : MAX_AT_ONCE;
-    if (record.underWay >= atOnce) throw refused(FIRST_BLOCK);
+    if (record.underWay >= atOnce) throw refusedFor(FIRST_BLOCK);
     record.underWay++;
     const end = (): void => {
       record.underWay--;

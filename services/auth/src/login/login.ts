@@ -1,25 +1,42 @@
 /** Checks passwords. Unknown name, wrong password and inactive user look the same from outside, in text and in time. */
 import { HttpError, type Logger } from '@cl-server/runtime';
-import type { Actor, AuditLog } from '../audit/audit-log.js';
 import type { UserRow } from '../database/tables.js';
+import type { UserAdministration } from '../users/user-administration.js';
 import type { UserRepository } from '../users/user-repository.js';
-import type { AttemptLimiter } from './attempt-limiter.js';
+import type { FailedLogins } from './failed-logins.js';
+import type { Guesser, GuessLimits } from './guess-limits.js';
+import type { KnownNetworks } from './known-networks.js';
+import { networkOf } from './network.js';
 import type { PasswordHasher } from './password-hasher.js';
+import type { Turn } from './turns.js';
 
 export type LoginResult = 'success' | 'failure' | 'refused';
 
 export interface LoginOptions {
   readonly users: UserRepository;
+  readonly administration: UserAdministration;
   readonly hasher: PasswordHasher;
-  readonly limiter: AttemptLimiter;
-  readonly audit: AuditLog;
+  readonly limits: GuessLimits;
+  readonly networks: KnownNetworks;
+  readonly failures: FailedLogins;
   readonly logger: Logger;
   /** Told of each attempt's end; for metrics. */
   readonly observe: (result: LoginResult) => void;
 }
 
-/** The audit table grows with an account's locks, not with the attempts at a lock. */
-const AUDITED_BLOCK = 60_000;
+export interface Credentials {
+  readonly username: string;
+  readonly password: string;
+}
+
+/** Who tries to log in, beside name and password. */
+export interface LoginClient {
+  readonly address: string;
+  /** Aborted when the client has gone. */
+  readonly signal: AbortSignal;
+  /** Whose valid token came with the request. */
+  readonly holderId: number | undefined;
+}
 
 export class Login {
   readonly #options: LoginOptions;
@@ -30,45 +47,60 @@ export class Login {
 
   /**
    * @returns the user if name and password are right and the user is active
-   * @throws HttpError 429 after too many failures
+   * @throws HttpError 429 after too many failures, 503 if too many wait
    */
-  async check(username: string, password: string, address: string): Promise<UserRow | undefined> {
-    const { users, hasher, observe, logger } = this.#options;
-    const attempt = this.#begin(username, address);
-    let row: UserRow | undefined;
+  async check({ username, password }: Credentials, client: LoginClient): Promise<UserRow | undefined> {
+    const { users, hasher, observe, failures, networks } = this.#options;
+    const network = networkOf(client.address);
+    const row = await users.byUsername(username);
+    const fromKnown = await networks.isKnown(row?.id, network);
+    const byToken = row !== undefined && row.id === client.holderId;
+    const knownBy = byToken ? 'token' : fromKnown ? 'address' : undefined;
+    const attempt = this.#begin({ username, network, knownBy });
+    const turn: Turn = {
+      lane: knownBy ? 'known' : 'stranger',
+      source: byToken ? `user ${row.id}` : network,
+      signal: client.signal,
+    };
     let right: boolean;
     try {
-      row = await users.byUsername(username);
-      right = await hasher.verify(password, row?.password_hash);
+      right = await hasher.verify(password, row?.password_hash, turn);
     } catch (error) {
       attempt.abandoned();
+      observe('refused');
       throw error;
     }
     if (row && right && row.is_active === 1) {
       attempt.succeeded();
       observe('success');
+      await networks.succeeded(row.id, network);
+      await this.#strengthen(row, password, turn);
       return row;
     }
-    const blocked = attempt.failed();
+    const blockedMs = attempt.failed();
     observe('failure');
-    logger.info({ username, address, blockedMs: blocked }, 'login failed');
-    if (row && blocked >= AUDITED_BLOCK) await this.#record(row, blocked, address);
+    await failures.record({ username, address: client.address, network, target: row, blockedMs });
     return undefined;
   }
 
-  #begin(username: string, address: string) {
-    const { limiter, observe } = this.#options;
+  #begin(guesser: Guesser) {
+    const { limits, observe } = this.#options;
     try {
-      return limiter.begin(username, address);
+      return limits.begin(guesser);
     } catch (error) {
       if (error instanceof HttpError) observe('refused');
       throw error;
     }
   }
 
-  async #record(row: UserRow, blocked: number, address: string): Promise<void> {
-    const actor: Actor = { id: null, name: null, address };
-    const details = { seconds: blocked / 1000 };
-    await this.#options.audit.append({ action: 'login.locked', actor, target: row, details });
+  /** A hash of fewer rounds than today's is made again while the password is known. */
+  async #strengthen(row: UserRow, password: string, turn: Turn): Promise<void> {
+    const { hasher, administration, logger } = this.#options;
+    if (!hasher.isWeak(row.password_hash)) return;
+    try {
+      await administration.rehash(row, await hasher.hash(password, turn));
+    } catch (error) {
+      logger.warn({ err: error, user: row.id }, 'a weak password hash was not replaced; the next login tries again');
+    }
   }
 }

@@ -1,23 +1,38 @@
 import { changePassword, login, refreshToken } from '@cl-server/contract';
-import { type App, badRequest, unauthenticated } from '@cl-server/runtime';
+import { type App, type Authorize, badRequest, bearerOf, unauthenticated } from '@cl-server/runtime';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Callers } from '../tokens/callers.js';
 import type { TokenIssuer } from '../tokens/token-issuer.js';
 import { actorOf } from '../users/routes.js';
 import type { UserAdministration } from '../users/user-administration.js';
-import type { Login } from './login.js';
+import { refuseCommonPassword } from './common-passwords.js';
+import { goneSignal } from './gone-signal.js';
+import type { Login, LoginClient } from './login.js';
 
 export interface LoginRoutesOptions {
   readonly callers: Callers;
   readonly administration: UserAdministration;
   readonly login: Login;
   readonly issuer: TokenIssuer;
+  readonly authorize: Authorize;
 }
 
 export function serveLogin(app: App, options: LoginRoutesOptions): void {
-  const { callers, administration, issuer } = options;
+  const { callers, administration, issuer, authorize } = options;
+
+  /** A login needs no token, but one that is valid makes its user known. */
+  const clientOf = async (request: FastifyRequest, reply: FastifyReply): Promise<LoginClient> => {
+    const holder =
+      request.claims ?? (bearerOf(request) && (await authorize('user', request).catch(() => undefined))) ?? undefined;
+    return {
+      address: request.ip,
+      signal: goneSignal(reply),
+      holderId: holder ? Number(holder.id) : undefined,
+    };
+  };
 
   app.handle(login, async ({ form, request, reply }) => {
-    const row = await options.login.check(form.username, form.password, request.ip);
+    const row = await options.login.check(form, await clientOf(request, reply));
     if (!row) throw unauthenticated('Incorrect username or password');
     reply.header('cache-control', 'no-store');
     return issuer.issue(row);
@@ -30,9 +45,12 @@ export function serveLogin(app: App, options: LoginRoutesOptions): void {
 
   app.handle(changePassword, async ({ form, user, request, reply }) => {
     const { username } = callers.rowOf(user);
-    const row = await options.login.check(username, form.current_password, request.ip);
+    await refuseCommonPassword('new_password', form.new_password);
+    const client = await clientOf(request, reply);
+    const row = await options.login.check({ username, password: form.current_password }, client);
     if (!row) throw badRequest('The current password is wrong', { code: 'wrong_password' });
-    const changed = await administration.update(row.id, { password: form.new_password }, actorOf(user, request));
+    const change = { password: form.new_password };
+    const changed = await administration.update(row.id, change, actorOf(user, request), client.signal);
     reply.header('cache-control', 'no-store');
     return issuer.issue(changed);
   });

@@ -11,6 +11,8 @@ import {
 import { type App, notFound } from '@cl-server/runtime';
 import type { FastifyRequest } from 'fastify';
 import type { Actor } from '../audit/audit-log.js';
+import { refuseCommonPassword } from '../login/common-passwords.js';
+import { goneSignal } from '../login/gone-signal.js';
 import type { Callers } from '../tokens/callers.js';
 import { toUser } from './user.js';
 import type { UserAdministration } from './user-administration.js';
@@ -31,9 +33,10 @@ export interface UserRoutesOptions {
 export function serveUsers(app: App, { users, administration, callers }: UserRoutesOptions): void {
   app.handle(getCurrentUser, ({ user }) => toUser(callers.rowOf(user)));
 
-  app.handle(createUser, async ({ form, user, request }) =>
-    toUser(await administration.create(form, actorOf(user, request))),
-  );
+  app.handle(createUser, async ({ form, user, request, reply }) => {
+    await refuseCommonPassword('password', form.password);
+    return toUser(await administration.create(form, actorOf(user, request), goneSignal(reply)));
+  });
 
   app.handle(listUsers, async ({ query }) => (await users.list(query)).map(toUser));
 
@@ -44,10 +47,11 @@ export function serveUsers(app: App, { users, administration, callers }: UserRou
   });
 
   for (const change of [updateUser, patchUser])
-    app.handle(change, async ({ params, form, present, user, request }) => {
+    app.handle(change, async ({ params, form, present, user, request, reply }) => {
+      await refuseCommonPassword('password', form.password);
       const cleared = present.has('permissions') && form.permissions === undefined;
       const wanted = cleared ? { ...form, permissions: [] } : form;
-      return toUser(await administration.update(params.user_id, wanted, actorOf(user, request)));
+      return toUser(await administration.update(params.user_id, wanted, actorOf(user, request), goneSignal(reply)));
     });
 
   app.handle(deleteUser, ({ params, user, request }) => administration.remove(params.user_id, actorOf(user, request)));

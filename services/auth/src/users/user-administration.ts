@@ -13,6 +13,7 @@ import type { Actor, AuditLog } from '../audit/audit-log.js';
 import type { AuthDatabase, AuthTables, UserRow } from '../database/tables.js';
 import { writeUsers } from '../database/write.js';
 import type { PasswordHasher } from '../login/password-hasher.js';
+import type { Turn } from '../login/turns.js';
 import { permissionsOf } from './user.js';
 import type { UserRepository } from './user-repository.js';
 
@@ -48,6 +49,9 @@ type Differences = Record<string, [before: unknown, after: unknown]>;
  */
 const nextGeneration = (nowMs: number, last = 0): number => Math.max(last + 1, Math.floor(nowMs / 1000));
 
+/** Who sets passwords has a token, or is the service itself. */
+const turnOf = ({ id }: Actor, signal?: AbortSignal): Turn => ({ lane: 'known', source: `user ${id}`, signal });
+
 const isActiveAdmin = (row: UserRow): boolean => row.is_admin === 1 && row.is_active === 1;
 
 function losesRights(before: UserRow, after: UserRow): boolean {
@@ -71,12 +75,15 @@ export class UserAdministration {
     this.#options = options;
   }
 
-  /** @throws HttpError 400 if the name is taken */
-  async create(user: NewUser, actor: Actor): Promise<UserRow> {
+  /**
+   * @param signal aborted when the client has gone; nothing is changed then if the password still waits to be hashed
+   * @throws HttpError 400 if the name is taken, 503 if too many passwords wait to be hashed
+   */
+  async create(user: NewUser, actor: Actor, signal?: AbortSignal): Promise<UserRow> {
     const { users, hasher } = this.#options;
     const taken = badRequest('Username already registered', { code: 'username_taken' });
     if (await users.byUsername(user.username)) throw taken;
-    const hash = await hasher.hash(user.password);
+    const hash = await hasher.hash(user.password, turnOf(actor, signal));
     return this.#write(async (trx) => {
       if (await users.byUsername(user.username, trx)) throw taken;
       return this.#insert(trx, user, hash, actor, 'user.created');
@@ -91,7 +98,7 @@ export class UserAdministration {
   async bootstrap(username: string, password: string, actor: Actor): Promise<UserRow | undefined> {
     const { users, hasher } = this.#options;
     if (await users.anyAdmin()) return undefined;
-    const hash = await hasher.hash(password);
+    const hash = await hasher.hash(password, turnOf(actor));
     return this.#write(async (trx) => {
       if (await users.anyAdmin(trx)) return undefined;
       if (await users.byUsername(username, trx))
@@ -101,11 +108,12 @@ export class UserAdministration {
     });
   }
 
-  /** @throws HttpError 404, 409 if no active admin would remain */
-  async update(id: number, change: UserChange, actor: Actor): Promise<UserRow> {
+  /** @throws HttpError 404, 409 if no active admin would remain, 503 if too many passwords wait to be hashed */
+  async update(id: number, change: UserChange, actor: Actor, signal?: AbortSignal): Promise<UserRow> {
     const { hasher, audit } = this.#options;
     if (!(await this.#options.users.byId(id))) throw notFound('User not found');
-    const hash = change.password === undefined ? undefined : await hasher.hash(change.password);
+    const hash = 
+      change.password === undefined ? undefined : await hasher.hash(change.password, turnOf(actor, signal));
     return this.#write(async (trx) => {
       const before = await this.#existing(trx, id);
       const after: UserRow = {
@@ -134,9 +142,22 @@ export class UserAdministration {
       const row = await this.#existing(trx, id);
       if (isActiveAdmin(row)) await this.#keepAnAdmin(trx, id);
       await this.#revoke(trx, row);
+      await trx.deleteFrom('known_networks').where('user_id', '=', id).execute();
       await trx.deleteFrom('users').where('id', '=', id).execute();
       await audit.append({ action: 'user.deleted', actor, target: row }, trx);
     });
+  }
+
+  /** Puts a stronger hash of the same password in place of one; tokens live on. Nothing happens if it changed meanwhile. */
+  async rehash({ id, password_hash: weak }: UserRow, hash: string): Promise<void> {
+    await this.#write((trx) =>
+      trx
+        .updateTable('users')
+        .set({ password_hash: hash })
+        .where('id', '=', id)
+        .where('password_hash', '=', weak)
+        .execute(),
+    );
   }
 
   /** Afterwards nobody is held against the user as he was before. */
@@ -189,7 +210,7 @@ export class UserAdministration {
   async #revoke(trx: Trx, row: UserRow): Promise<number> {
     const generation = nextGeneration(this.#options.now(), row.token_version);
     await trx.deleteFrom('revocations').where('user_id', '=', row.id).execute();
-    await trx.insertInto('revocations').values({ user_id: row.id, min_version: generation }).execute();
+    await trx.insertInto('revocations').values({ user_id: row.id, min_version: generation, at: this.#options.now() }).execute();
     return generation;
   }
 }

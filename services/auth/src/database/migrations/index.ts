@@ -1,9 +1,10 @@
 import { type MigrationSet, migrate, openDatabase } from '@cl-server/runtime';
 import { users } from './0001-users.js';
+import { guarded } from './0002-guarded.js';
 
 export const AUTH_MIGRATIONS: MigrationSet = {
   table: 'migrations_auth',
-  migrations: [users],
+  migrations: [users, guarded],
   command: 'auth-server migrate',
 };
 

@@ -1,0 +1,9 @@
+import { HttpError } from '@cl-server/runtime';
+
+/** 429 to whoever has failed too often. */
+export function refusedFor(ms: number): HttpError {
+  const seconds = Math.max(1, Math.ceil(ms / 1000));
+  return new HttpError(429, `Too many failed attempts: try again in ${seconds} s`, {
+    headers: { 'retry-after': String(seconds) },
+  });
+}
