@@ -88,10 +88,16 @@ export class Programs {
       stdio: ['ignore', process.env.CL_TEST_LOG === undefined ? 'ignore' : 'inherit', 'inherit', 'ipc'],
     });
     this.#children.set(service, child);
-    const [message] = (await Promise.race([
-      once(child, 'message'),
+    const ready = new Promise<{ info: { url: string } }>((resolve) => {
+      // It also says that it is alive, while it starts.
+      child.on('message', (message: { type: string; info: { url: string } }) => {
+        if (message.type === 'ready') resolve(message);
+      });
+    });
+    const message = await Promise.race([
+      ready,
       once(child, 'exit').then(([code]) => Promise.reject(new Error(`${service} ended with ${code}`))),
-    ])) as [{ info: { url: string } }];
+    ]);
     this.#urls.set(service, message.info.url);
   }
 

@@ -84,7 +84,11 @@ describe.each(backends())('guarded logins on $name', (backend) => {
     expect(lines.at(-1)).toMatchObject({ address: '10.6.0.2', username: 'no"body\\u{a}\\u{1b}[31m' });
     const failed = async () => (await h.ask('GET', '/audit?action=login.failed', { token: h.admin })).json;
     const { items, total } = await failed();
-    expect(items[0]).toMatchObject({ address: '10.6.0.2', target: null, details: { username: 'no"body\\u{a}\\u{1b}[31m' } });
+    expect(items[0]).toMatchObject({
+      address: '10.6.0.2',
+      target: null,
+      details: { username: 'no"body\\u{a}\\u{1b}[31m' },
+    });
     expect(items[1]).toMatchObject({ address: '10.6.0.1', target: 'dora', actor: null });
     // A flood of names from many addresses.
     for (let i = 0; i < 250; i++) await wrong(`nobody ${i}`, `10.7.${i}.1`);
@@ -133,7 +137,14 @@ describe.each(backends())('guarded logins on $name', (backend) => {
   it('leave audit entries and revocations for their time, and no longer', async () => {
     const database = openDatabase<AuthTables>(h.databaseUrl, { schema: 'auth' });
     const count = async (table: 'audit' | 'revocations'): Promise<number> =>
-      Number((await database.kysely.selectFrom(table).select((eb) => eb.fn.countAll().as('n')).execute())[0]?.n);
+      Number(
+        (
+          await database.kysely
+            .selectFrom(table)
+            .select((eb) => eb.fn.countAll().as('n'))
+            .execute()
+        )[0]?.n,
+      );
     const written = (daysAgo: number) =>
       new AuditLog(database, () => Date.now() - daysAgo * DAY).append({
         action: 'user.updated',

@@ -1,6 +1,6 @@
 import type { HttpError } from '@cl-server/runtime';
 import { describe, expect, it } from 'vitest';
-import { GuessLimits, type Guesser } from '../src/login/guess-limits.js';
+import { type Guesser, GuessLimits } from '../src/login/guess-limits.js';
 import { networkOf } from '../src/login/network.js';
 
 const setUp = () => {

@@ -39,11 +39,7 @@ export class KnownNetworks {
       .where('user_id', '=', userId)
       .orderBy('last_success', 'desc')
       .limit(MAX_PER_USER);
-    await kysely
-      .deleteFrom('known_networks')
-      .where('user_id', '=', userId)
-      .where('network', 'not in', kept)
-      .execute();
+    await kysely.deleteFrom('known_networks').where('user_id', '=', userId).where('network', 'not in', kept).execute();
   }
 
   #lastSuccess(userId: number, network: string): Promise<{ last_success: number } | undefined> {

@@ -112,8 +112,7 @@ export class UserAdministration {
   async update(id: number, change: UserChange, actor: Actor, signal?: AbortSignal): Promise<UserRow> {
     const { hasher, audit } = this.#options;
     if (!(await this.#options.users.byId(id))) throw notFound('User not found');
-    const hash = 
-      change.password === undefined ? undefined : await hasher.hash(change.password, turnOf(actor, signal));
+    const hash = change.password === undefined ? undefined : await hasher.hash(change.password, turnOf(actor, signal));
     return this.#write(async (trx) => {
       const before = await this.#existing(trx, id);
       const after: UserRow = {
@@ -210,7 +209,10 @@ export class UserAdministration {
   async #revoke(trx: Trx, row: UserRow): Promise<number> {
     const generation = nextGeneration(this.#options.now(), row.token_version);
     await trx.deleteFrom('revocations').where('user_id', '=', row.id).execute();
-    await trx.insertInto('revocations').values({ user_id: row.id, min_version: generation, at: this.#options.now() }).execute();
+    await trx
+      .insertInto('revocations')
+      .values({ user_id: row.id, min_version: generation, at: this.#options.now() })
+      .execute();
     return generation;
   }
 }

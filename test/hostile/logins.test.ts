@@ -1,0 +1,93 @@
+/** Strangers who flood the login or guess at an account, against a real auth process with hashes of the full cost. */
+import http from 'node:http';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { ADMIN_PASSWORD, Programs } from '../support/programs.js';
+import { observe } from './support/process.js';
+import { RawClient } from './support/raw-client.js';
+
+let programs: Programs;
+beforeAll(async () => {
+  programs = await Programs.start();
+  await programs.login('admin', ADMIN_PASSWORD);
+});
+afterAll(() => programs.stop());
+
+const auth = () => ({ url: programs.url('auth'), pid: programs.pid('auth') });
+const formOf = (username: string, password: string): string => new URLSearchParams({ username, password }).toString();
+
+/** One login sent on a connection of its own, whose answer nobody waits for. */
+async function begin(username: string): Promise<RawClient> {
+  const body = formOf(username, 'wrong-password');
+  const client = await RawClient.connect(programs.port('auth'));
+  client.head('POST /auth/token', {
+    'content-type': 'application/x-www-form-urlencoded',
+    'content-length': String(body.length),
+    connection: 'close',
+  });
+  await client.write(body);
+  return client;
+}
+
+/** A login from one of the addresses of loopback. @returns the status, and `Retry-After` where it is there */
+const loginFrom = (address: string, username: string, password: string) =>
+  new Promise<[status: number | undefined, retryAfter: number | undefined]>((resolve, reject) => {
+    const body = formOf(username, password);
+    const headers = { 'content-type': 'application/x-www-form-urlencoded', 'content-length': body.length };
+    http
+      .request(`${programs.url('auth')}/auth/token`, { method: 'POST', localAddress: address, headers }, (answer) => {
+        answer.resume();
+        const wait = answer.headers['retry-after'];
+        answer.on('end', () => resolve([answer.statusCode, wait === undefined ? undefined : Number(wait)]));
+      })
+      .on('error', reject)
+      .end(body);
+  });
+
+async function adminLogsIn(): Promise<{ status: number | undefined; ms: number }> {
+  const start = performance.now();
+  const [status] = await loginFrom('127.0.0.1', 'admin', ADMIN_PASSWORD);
+  return { status, ms: performance.now() - start };
+}
+
+it('501 logins whose clients leave keep nobody out, and nobody works for them afterwards', async () => {
+  const { silence, memory } = await observe(auth(), async () => {
+    const flood = await Promise.all(Array.from({ length: 501 }, (_, i) => begin(`nobody ${i}`)));
+    for (const client of flood) client.leave();
+    const { status, ms } = await adminLogsIn();
+    expect(status).toBe(200);
+    expect(ms).toBeLessThan(10_000);
+  });
+  expect(silence).toBeLessThan(1_000);
+  expect(memory).toBeLessThan(250);
+}, 60_000);
+
+it('501 logins whose clients stay keep no known user out; each is answered, or told when to come back', async () => {
+  const { silence } = await observe(auth(), async () => {
+    const flood = await Promise.all(Array.from({ length: 501 }, (_, i) => begin(`nobody ${i}`)));
+    const { status, ms } = await adminLogsIn();
+    expect(status).toBe(200);
+    expect(ms).toBeLessThan(10_000);
+    for (const client of flood) await client.closed(30_000);
+    const statuses = flood.map((client) => client.status);
+    expect(statuses.filter((s) => ![401, 429, 503].includes(s))).toEqual([]);
+    for (const { answer, status: refused } of flood)
+      if (refused !== 401) expect(answer).toMatch(/\r\nretry-after: \d+\r\n/i);
+  });
+  expect(silence).toBeLessThan(1_000);
+}, 60_000);
+
+it('guesses at one account from twenty addresses are refused after ten, and the owner logs in all the while', async () => {
+  const statuses: (number | undefined)[] = [];
+  for (let i = 0; i < 30; i++) {
+    const [status, retryAfter] = await loginFrom(`127.0.1.${1 + (i % 20)}`, 'admin', `guess number ${i}`);
+    statuses.push(status);
+    if (status === 429) expect(retryAfter).toBeGreaterThan(0);
+  }
+  // Some seconds pass meanwhile, so that a few single attempts are let in again.
+  expect(statuses.filter((status) => status === 401).length).toBeLessThanOrEqual(15);
+  expect(new Set(statuses)).toEqual(new Set([401, 429]));
+  expect((await loginFrom('127.0.1.1', 'admin', ADMIN_PASSWORD))[0]).toBe(429);
+  for (let i = 0; i < 11; i++) await loginFrom('127.0.0.1', 'admin', `guess number ${i}`);
+  expect((await adminLogsIn()).status).toBe(200);
+  expect(programs.allAlive).toBe(true);
+}, 60_000);
