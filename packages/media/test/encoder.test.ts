@@ -37,7 +37,17 @@ describe('the encoder of streams', () => {
     const info = { video: source, audio: [] as const, duration: 1, bitrate: 0 } as unknown as ProbeResult;
     const input = { file: '/v.webm', kind: { ...kindOf('video/webm'), demuxer: 'matroska' } } as MediaInput;
     const renditions = ladder(info, source, [{ resolution: 240, bitrate: 500 }], false);
-    const args = hlsArguments({ input, info, source, renditions, encoder, folder: '/s', threads: 1, maxPixels: 1e6 });
+    const args = hlsArguments({
+      input,
+      info,
+      source,
+      renditions,
+      encoder,
+      folder: '/s',
+      threads: 1,
+      maxPixels: 1e6,
+      scratch: '/s',
+    });
     expect(args.indexOf('-init_hw_device')).toBeGreaterThan(0);
     expect(args.indexOf('-init_hw_device')).toBeLessThan(args.indexOf('-i'));
     expect(args[args.indexOf('-filter_complex') + 1]).toContain('format=nv12,hwupload[v0]');

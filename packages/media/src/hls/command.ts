@@ -1,9 +1,10 @@
 import path from 'node:path';
 import { ffmpegStart } from '../video/frame.js';
+import { DEINTERLACE } from '../video/grab.js';
 import { inputArgs, type MediaInput } from '../video/input.js';
 import type { ProbeResult, VideoStream } from '../video/probe.js';
 import type { Encoder } from './encoder.js';
-import { AUDIO_KBPS, type Rendition } from './ladder.js';
+import { AUDIO_KBPS, LATE, type Rendition } from './ladder.js';
 
 /** Seconds of a segment. */
 export const SEGMENT = 2;
@@ -21,16 +22,39 @@ export interface HlsPlan {
   readonly folder: string;
   readonly threads: number;
   readonly maxPixels: number;
+  /** Folder for files that are needed meanwhile; ffmpeg runs in it. */
+  readonly scratch: string;
 }
 
+/** In `scratch`: what tone mapping makes of each colour of an HDR source. A name that needs no escaping in a filter. */
+export const CUBE_FILE = 'tone-map.cube';
+
+/** What happens to frames before they are scaled: one whole picture each, at a rate that players show, from the beginning. */
+function whole({ frameRate, isInterlaced, begin }: VideoStream): readonly string[] {
+  return [
+    ...(isInterlaced ? [DEINTERLACE] : []),
+    ...(frameRate > MAX_RATE ? [`fps=${MAX_RATE}`] : frameRate === 0 ? [`fps=${FALLBACK_RATE}`] : []),
+    // All renditions have the time line of the file: the first picture stands from the beginning on.
+    ...(begin > LATE ? ['setpts=PTS-STARTPTS', `tpad=start_duration=${begin.toFixed(3)}:start_mode=clone`] : []),
+  ];
+}
+
+/** PQ and HLG become BT.709, and say so. */
+const TO_SDR = [
+  'format=gbrp12le',
+  `lut3d=file=${CUBE_FILE}:interp=tetrahedral`,
+  'scale=out_color_matrix=bt709:out_range=tv',
+  'setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709',
+];
+
 /** One decode, split for all renditions that are encoded; colours in the range that players expect. */
-function filters(encoded: readonly Rendition[], { frameRate }: VideoStream, { takes }: Encoder): string {
-  const rate = frameRate > MAX_RATE ? `fps=${MAX_RATE},` : frameRate === 0 ? `fps=${FALLBACK_RATE},` : '';
+function filters(encoded: readonly Rendition[], source: VideoStream, { takes }: Encoder): string {
   const branches = encoded.map((_, i) => `[s${i}]`).join('');
-  const scaled = encoded.map(
-    ({ width, height }, i) => `[s${i}]scale=${width}:${height}:flags=bicubic:out_range=tv,setsar=1,${takes}[v${i}]`,
-  );
-  return [`[0:V:0]${rate}split=${encoded.length}${branches}`, ...scaled].join(';');
+  const scaled = encoded.map(({ width, height }, i) => {
+    const size = `scale=${width}:${height}:flags=bicubic${source.hdr ? '' : ':out_range=tv'}`;
+    return `[s${i}]${[size, ...(source.hdr ? TO_SDR : []), 'setsar=1', takes].join(',')}[v${i}]`;
+  });
+  return [`[0:V:0]${[...whole(source), `split=${encoded.length}`].join(',')}${branches}`, ...scaled].join(';');
 }
 
 function videoArgs(rendition: Rendition, at: number, encoder: Encoder): string[] {

@@ -38,13 +38,24 @@ function variantOf(source: VideoStream, { resolution, bitrate }: HlsVariant): Re
   return { name, resolution, bitrate, ...size, kbps, copy: false };
 }
 
-/** What every browser plays out of MPEG-TS, and needs no turning. */
-const isPlayable = ({ codec, pixelFormat, rotation, width, height }: VideoStream): boolean =>
-  codec === 'h264' &&
-  (pixelFormat === 'yuv420p' || pixelFormat === 'yuvj420p') &&
-  rotation === 0 &&
-  width % 2 === 0 &&
-  height % 2 === 0;
+/** Seconds by which a picture may begin after the sound; later ones are filled up, so that all renditions have one time line. */
+export const LATE = 0.1;
+
+/** What every browser plays out of MPEG-TS as it is: no turning, mirroring, deinterlacing or tone mapping is needed. */
+const isPlayable = (source: VideoStream): boolean => {
+  const { codec, pixelFormat, rotation, isMirrored, isInterlaced, hdr, begin, width, height } = source;
+  return (
+    codec === 'h264' &&
+    (pixelFormat === 'yuv420p' || pixelFormat === 'yuvj420p') &&
+    rotation === 0 &&
+    !isMirrored &&
+    !isInterlaced &&
+    hdr === undefined &&
+    begin <= LATE &&
+    width % 2 === 0 &&
+    height % 2 === 0
+  );
+};
 
 function originalOf(info: ProbeResult, source: VideoStream): Rendition {
   const size = sizeAt(source, source.height);

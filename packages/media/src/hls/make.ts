@@ -15,10 +15,11 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { HLS_FILES } from '@cl-server/contract';
 import { withLock } from '@cl-server/runtime/file-lock';
+import { toneMapCube } from '../colour/tone-map.js';
 import { invalidMedia, MediaError, safeReason } from '../errors.js';
 import { run } from '../process/run.js';
 import { segmentCodecs } from './codecs.js';
-import { type HlsPlan, hlsArguments } from './command.js';
+import { CUBE_FILE, type HlsPlan, hlsArguments } from './command.js';
 import { bringBack, dropAside, setAside } from './earlier.js';
 import { type Encoder, SOFTWARE } from './encoder.js';
 import { checkedSegments, clearStream, type StoredSegment, writeAtomically } from './folder.js';
@@ -114,18 +115,21 @@ async function publish(plan: HlsPlan, { ffprobe }: MakeOptions): Promise<readonl
   return finished.map(({ made }) => made);
 }
 
-async function encode(plan: HlsPlan, options: MakeOptions): Promise<readonly MadeRendition[]> {
+async function encode(plan: HlsPlan, making: MakeOptions): Promise<readonly MadeRendition[]> {
   const { folder, input } = plan;
-  const { ffmpeg, signal, timeout, onProgress } = options;
+  const { ffmpeg, signal, timeout, onProgress } = making;
   const live = liveReporter(plan, onProgress);
   try {
-    const { code, stderr } = await run(ffmpeg, hlsArguments(plan), { signal, timeout, onLine: live.onLine });
+    const { hdr } = plan.source;
+    if (hdr) await fs.writeFile(path.join(plan.scratch, CUBE_FILE), toneMapCube(hdr));
+    const options = { signal, timeout, onLine: live.onLine, cwd: plan.scratch };
+    const { code, stderr } = await run(ffmpeg, hlsArguments(plan), options);
     await live.settled();
     if (code !== 0)
       throw invalidMedia(
         `The video cannot be converted: ${safeReason(stderr, [input.file, folder]) || 'it is damaged'}`,
       );
-    return await publish(plan, options);
+    return await publish(plan, making);
   } catch (error) {
     await live.settled();
     if (error instanceof MediaError) throw error;

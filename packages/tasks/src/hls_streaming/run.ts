@@ -61,7 +61,8 @@ async function planFor(context: Context, source: string, folder: string, encoder
   const track = pictureTrack(info, env.maxImagePixels);
   const renditions = ladder(info, track, params.variants, params.include_original);
   const { threads, maxImagePixels: maxPixels } = env;
-  return { input, info, source: track, renditions, encoder, folder, threads, maxPixels };
+  const { scratch } = context;
+  return { input, info, source: track, renditions, encoder, folder, threads, maxPixels, scratch };
 }
 
 function outputOf({ params }: Context, plan: HlsPlan, { encoder, renditions }: MadeStream, prefix: string): Output {
