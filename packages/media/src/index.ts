@@ -18,6 +18,7 @@ export { sharp } from './image/sharp.js';
 export * from './image/size.js';
 export * from './image/thumbnail.js';
 export * from './metadata/media-metadata.js';
+export * from './process/limits.js';
 export * from './sniff/kinds.js';
 export * from './sniff/sniff.js';
 export * from './video/cover.js';

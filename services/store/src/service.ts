@@ -3,7 +3,6 @@ import path from 'node:path';
 import { type Guard, STORE_API, storeEndpoints } from '@cl-server/contract';
 import { JobCreation, type JobServiceOptions, openJobService } from '@cl-server/job-routes';
 import type { JobTables } from '@cl-server/jobs';
-import { createExifReader } from '@cl-server/media';
 import {
   type App,
   brokerChecks,
@@ -26,7 +25,6 @@ import { StoreEvents } from './events.js';
 import { Contents } from './files/contents.js';
 import { noteDamage } from './files/damage.js';
 import { mediaFolderIdentity } from './files/identity.js';
-import { createInspector } from './files/inspector.js';
 import { MediaFolder } from './files/media-folder.js';
 import { Previews } from './files/previews.js';
 import { SetAside } from './files/set-aside.js';
@@ -34,6 +32,7 @@ import { MAX_QUEUED_STREAMS, Streams } from './files/streams.js';
 import { TagReader } from './files/tag-reader.js';
 import { createInsightApi } from './insight/api.js';
 import { EntityLister } from './listing/lister.js';
+import { MediaProcesses } from './media/reading.js';
 import { ReadAuth } from './preferences.js';
 import { ReadingAnnouncer } from './reading-announcer.js';
 import { rightsOf } from './rights.js';
@@ -110,12 +109,10 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   const write = writeTransactions(database, now);
   const reads = openReads(database);
   const events = new StoreEvents(broadcaster, now);
-  const exif = createExifReader({ exiftool: tools.exiftool });
-  const inspector = createInspector({ exif, ffprobe: tools.ffprobe });
+  const reading = new MediaProcesses({ ...tools, maxPixels: options.maxImagePixels, logger });
   const previews = new Previews({
     folder,
-    maxPixels: options.maxImagePixels,
-    ...tools,
+    reading,
     onDamage: (sha256, remark) => write(null, ({ db: trx }) => noteDamage(trx, sha256, remark)),
   });
   const db = database.kysely;
@@ -151,7 +148,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
     setAside,
     db,
     write,
-    inspector,
+    reading,
     logger,
     onFreed: async (sha256) => {
       await Promise.all([previews.remove(sha256), streams.remove(sha256)]);
@@ -159,7 +156,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   });
   await contents.recover();
   void setAside.sweep();
-  const tagReader = new TagReader({ db, write, inspector, folder, logger });
+  const tagReader = new TagReader({ db, write, reading, folder, logger });
   const entities = new EntityService({
     db,
     write,
@@ -279,12 +276,12 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
       uploads.close();
       setAside.close();
       await sweeping;
+      await reading.close();
       await tagReader.close();
       await contents.close();
       await workers.close();
       await insight.close();
       await jobs.close();
-      await exif.end();
       await reads.close();
     },
   };

@@ -1,14 +1,11 @@
 /** How exiftool is started, for whatever it is to do. */
-import fs from 'node:fs';
 import { exiftoolPath } from 'exiftool-vendored';
 import { MediaError } from '../errors.js';
+import { limitedCommand } from '../process/limits.js';
 import { run } from '../process/run.js';
 
 /** Address space of the process, bytes: a decompression bomb in a text chunk ends it, not the machine. */
 const MEMORY = 1024 * 1024 * 1024;
-/** exiftool waits on a closed pipe for ever; where the kernel can, it dies with the process that started it. */
-const SETPRIV = '/usr/bin/setpriv';
-const PRLIMIT = '/usr/bin/prlimit';
 export const NOT_INSTALLED =
   'ExifTool is not installed or not found in PATH. Please install ExifTool: https://exiftool.org/';
 
@@ -16,8 +13,7 @@ export const NOT_INSTALLED =
 export async function exiftoolCommand(tool: string | undefined): Promise<readonly string[]> {
   // -config '' first: no configuration file of the machine's user is run.
   const command = tool === undefined ? ['perl', await exiftoolPath(), '-config', ''] : [tool, '-config', ''];
-  const limited = fs.existsSync(PRLIMIT) ? [PRLIMIT, `--as=${MEMORY}`, '--', ...command] : command;
-  return fs.existsSync(SETPRIV) ? [SETPRIV, '--pdeathsig', 'KILL', ...limited] : limited;
+  return limitedCommand(command, { addressSpace: MEMORY });
 }
 
 /** @throws MediaError where exiftool or perl is not there */

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { MediaError } from '../errors.js';
+import { limitedCommand } from './limits.js';
 
 export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
@@ -7,6 +8,8 @@ export interface RunOptions {
   readonly timeout: number;
   /** Bytes of standard output that are kept; more is a failure. */
   readonly maxOutput?: number;
+  /** Bytes of memory that it can write to, where the kernel keeps such limits. */
+  readonly memory?: number;
   readonly cwd?: string | undefined;
   /** Called with each line of standard output, which is then not kept. */
   readonly onLine?: (line: string) => void;
@@ -27,9 +30,11 @@ const STDERR_TAIL = 8 * 1024;
  * @throws MediaError `cancelled`, `timeout`, `invalid_input` (too much output) or `tool_missing`
  */
 export async function run(program: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
-  const { signal, timeout, maxOutput = 16 * 1024 * 1024, cwd, onLine } = options;
+  const { signal, timeout, maxOutput = 16 * 1024 * 1024, memory, cwd, onLine } = options;
   if (signal?.aborted) throw new MediaError('cancelled', 'The work was cancelled');
-  const child = spawn(program, args, {
+  const [command, ...rest] =
+    memory === undefined ? [program, ...args] : limitedCommand([program, ...args], { data: memory });
+  const child = spawn(command, rest, {
     stdio: ['ignore', 'pipe', 'pipe'],
     cwd,
     env: { PATH: '/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin', LC_ALL: 'C.UTF-8' },

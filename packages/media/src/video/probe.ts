@@ -4,6 +4,9 @@ import { run } from '../process/run.js';
 import { inputArgs, type MediaInput } from './input.js';
 import { measuredLength } from './length.js';
 
+/** Headers alone are read; a damaged one may announce any length. */
+const MEMORY = 1024 ** 3;
+
 export interface VideoStream {
   readonly index: number;
   readonly codec: string;
@@ -152,7 +155,12 @@ export async function probe(
   { ffprobe, signal, timeout = 20_000 }: ProbeOptions,
 ): Promise<ProbeResult> {
   const args = ['-v', 'error', '-hide_banner', '-of', 'json', '-show_format', '-show_streams', ...inputArgs(input)];
-  const { code, stdout, stderr } = await run(ffprobe, args, { signal, timeout, maxOutput: 4 * 1024 * 1024 });
+  const { code, stdout, stderr } = await run(ffprobe, args, {
+    signal,
+    timeout,
+    maxOutput: 4 * 1024 * 1024,
+    memory: MEMORY,
+  });
   if (code !== 0)
     throw invalidMedia(
       `The file cannot be read as ${input.kind.mime}: ${safeReason(stderr, [input.file]) || 'damaged'}`,

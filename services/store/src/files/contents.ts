@@ -4,7 +4,7 @@ import type { Kysely } from 'kysely';
 import { factsOf } from '../database/facts.js';
 import type { ContentFacts, FileRow, StoreTables } from '../database/tables.js';
 import type { RunWrite, WriteTransaction } from '../database/transaction.js';
-import type { MediaInspector } from './inspector.js';
+import type { MediaReading } from '../media/reading.js';
 import { KeyedLock } from './keyed-lock.js';
 import { MediaFolder } from './media-folder.js';
 import type { SetAside } from './set-aside.js';
@@ -25,7 +25,7 @@ export interface ContentsOptions {
   readonly setAside: Pick<SetAside, 'takeNow'>;
   readonly db: Kysely<StoreTables>;
   readonly write: RunWrite;
-  readonly inspector: MediaInspector;
+  readonly reading: Pick<MediaReading, 'facts'>;
   readonly logger: Logger;
   /** Told of each content that is gone, so that what was made from it goes too. */
   readonly onFreed?: (sha256: string) => Promise<void>;
@@ -56,10 +56,10 @@ export class Contents {
     received: Received,
     change: (tx: WriteTransaction, content: StoredContent) => Promise<T>,
   ): Promise<T> {
-    const { db, inspector, identity } = this.#options;
+    const { db, reading, identity } = this.#options;
     await identity.assertMatch();
     const facts = (await findContent(db, received.sha256)) ?? {
-      ...(await inspector.facts(received.path)),
+      ...(await reading.facts(received.path)),
       md5: received.md5,
       file_size: received.size,
     };

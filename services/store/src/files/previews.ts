@@ -2,41 +2,29 @@
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import {
-  extractCover,
-  type ImageThumbnailOptions,
-  imageThumbnail,
-  MediaError,
-  mediaInput,
-  probe,
-  videoThumbnail,
-} from '@cl-server/media';
+import { MediaError } from '@cl-server/media';
 import { notFound, unprocessable } from '@cl-server/runtime';
 import type { EntityRow } from '../database/tables.js';
+import type { MediaReading } from '../media/reading.js';
 import { KeyedLock } from './keyed-lock.js';
 import type { MediaFolder } from './media-folder.js';
-import { PREVIEW, previewFile } from './preview-file.js';
+import { previewFile } from './preview-file.js';
 
 export interface PreviewOptions {
   readonly folder: MediaFolder;
-  /** Programs; absent where they are not installed. */
-  readonly ffmpeg: string | undefined;
-  readonly ffprobe: string | undefined;
-  readonly maxPixels: number;
+  readonly reading: Pick<MediaReading, 'preview'>;
   /** Told of a content whose picture turned out to be damaged. */
   readonly onDamage?: (sha256: string, remark: string) => Promise<void>;
 }
 
-/** Pictures that are decoded at once; each can take hundreds of megabytes. */
-const LANES = 2;
+/** Types of entities that have a picture. */
+const SHOWN = new Set(['image', 'video', 'audio']);
 
 export type PreviewSource = Pick<EntityRow, 'sha256' | 'type' | 'file_path'>;
 
 export class Previews {
   readonly #options: PreviewOptions;
   readonly #byContent = new KeyedLock();
-  readonly #lanes = new KeyedLock();
-  #nextLane = 0;
 
   constructor(options: PreviewOptions) {
     this.#options = options;
@@ -45,7 +33,7 @@ export class Previews {
   /**
    * @param force make it anew
    * @returns absolute path of a PNG
-   * @throws HttpError 404 where the file has no picture to show, 422 where it cannot be decoded
+   * @throws HttpError 404 where the file has no picture to show, 422 where it cannot be decoded, 503 where too many wait
    */
   async of({ sha256, file_path, type }: PreviewSource, force: boolean): Promise<string> {
     if (sha256 === null || file_path === null) throw notFound('Media file not found');
@@ -54,8 +42,7 @@ export class Previews {
       if (!force && (await exists(target))) return target;
       const source = this.#options.folder.resolve(file_path);
       if (!(await exists(source))) throw notFound('Media file not found');
-      const lane = String(this.#nextLane++ % LANES);
-      await this.#lanes.run(lane, () => this.#make(sha256, source, type, target));
+      await this.#make(sha256, source, type, target);
       return target;
     });
   }
@@ -69,10 +56,8 @@ export class Previews {
     await fs.mkdir(path.dirname(target), { recursive: true, mode: 0o750 });
     const draft = `${target}.${randomUUID()}`;
     try {
-      let damage: string | null = null;
-      if (type === 'image') damage = await this.#image(source, draft);
-      else if (type === 'video' || type === 'audio') await this.#frame(source, draft);
-      else throw notFound('Preview file not found', { code: 'no_preview' });
+      if (!SHOWN.has(type ?? '')) throw notFound('Preview file not found', { code: 'no_preview' });
+      const damage = await this.#options.reading.preview({ file: source, type, target: draft });
       await fs.rename(draft, target);
       if (damage !== null) await this.#options.onDamage?.(sha256, damage);
     } catch (error) {
@@ -82,36 +67,6 @@ export class Previews {
       throw unprocessable(`Failed to generate preview: ${error.message}`, { cause: error });
     } finally {
       await fs.rm(draft, { force: true });
-    }
-  }
-
-  /** @returns what is wrong with the picture */
-  async #image(source: string, target: string): Promise<string | null> {
-    const options: ImageThumbnailOptions = { ...PREVIEW, maxPixels: this.#options.maxPixels };
-    const { damage } = await imageThumbnail(source, target, options);
-    return damage;
-  }
-
-  /** A frame of a video; of a song its cover. */
-  async #frame(source: string, target: string): Promise<void> {
-    const { ffmpeg, ffprobe, maxPixels } = this.#options;
-    if (ffmpeg === undefined || ffprobe === undefined)
-      throw new MediaError(
-        'tool_missing',
-        'ffmpeg and ffprobe are needed for previews of videos and are not installed',
-      );
-    const input = await mediaInput(source);
-    const info = await probe(input, { ffprobe });
-    if (info.video) {
-      await videoThumbnail(input, info, target, { ...PREVIEW, ffmpeg, maxPixels });
-      return;
-    }
-    const cover = `${target}.cover`;
-    try {
-      await extractCover(input, info, cover, { ffmpeg, maxPixels });
-      await this.#image(cover, target);
-    } finally {
-      await fs.rm(cover, { force: true });
     }
   }
 }

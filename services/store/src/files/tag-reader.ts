@@ -13,19 +13,18 @@ import type { Kysely } from 'kysely';
 import type { ReadFacts } from '../database/facts.js';
 import type { FileRow, StoreTables } from '../database/tables.js';
 import type { RunWrite } from '../database/transaction.js';
-import type { MediaInspector } from './inspector.js';
+import type { MediaReading } from '../media/reading.js';
 import type { MediaFolder } from './media-folder.js';
 
 export interface TagReaderOptions {
   readonly db: Kysely<StoreTables>;
   readonly write: RunWrite;
-  readonly inspector: MediaInspector;
+  readonly reading: Pick<MediaReading, 'tags'>;
   readonly folder: MediaFolder;
   readonly logger: Logger;
 }
 
 const BATCH = 50;
-const MAX_TAGS = 256 * 1024;
 
 /** Facts that were unknown; what an upload answered is not taken back. */
 function newlyKnown(row: FileRow, found: ReadFacts): Partial<ReadFacts> {
@@ -89,12 +88,12 @@ export class TagReader {
   }
 
   async #read(row: FileRow): Promise<void> {
-    const { inspector, folder, logger } = this.#options;
+    const { reading, folder, logger } = this.#options;
     try {
-      const { facts, tags } = await inspector.tags(folder.resolve(row.path));
-      const text = JSON.stringify(tags);
-      await this.#save(row, 'complete', newlyKnown(row, facts), text.length > MAX_TAGS ? '{}' : text);
+      const { facts, tags } = await reading.tags(folder.resolve(row.path));
+      await this.#save(row, 'complete', newlyKnown(row, facts), tags);
     } catch (error) {
+      if (this.#closed) return; // the next start reads it
       logger.warn({ err: error, sha256: row.sha256 }, `metadata was not read: ${messageOf(error)}`);
       await this.#save(row, 'failed', {}, null);
     }

@@ -1,4 +1,4 @@
-/** What a file's own bytes say of it. */
+/** What a file's own bytes say of it. Runs in the process that opens files. */
 import {
   type ExifReader,
   exifFields,
@@ -30,7 +30,7 @@ export interface InspectorOptions {
   readonly ffprobe: string | undefined;
 }
 
-const nothingOf = ({ mime, type, extension }: MediaKind): ReadFacts => ({
+export const nothingOf = ({ mime, type, extension }: MediaKind): ReadFacts => ({
   ...NOTHING_READ,
   mime_type: mime,
   type,

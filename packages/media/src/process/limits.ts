@@ -1,0 +1,27 @@
+/** Limits that the kernel keeps for a program, where it can. */
+import fs from 'node:fs';
+
+/** The program ends with the process that started it, however that ends; exiftool waits on a closed pipe for ever. */
+const SETPRIV = '/usr/bin/setpriv';
+const PRLIMIT = '/usr/bin/prlimit';
+
+export interface ProgramLimits {
+  /** Bytes of address space. Not for programs that reserve much more than they use. */
+  readonly addressSpace?: number;
+  /** Bytes of memory that it can write to. */
+  readonly data?: number;
+}
+
+/** The command that runs a command within limits; the command itself on systems without the means. */
+export function limitedCommand(
+  command: readonly string[],
+  { addressSpace, data }: ProgramLimits,
+): readonly [string, ...string[]] {
+  const limits = [
+    ...(addressSpace === undefined ? [] : [`--as=${addressSpace}`]),
+    ...(data === undefined ? [] : [`--data=${data}`]),
+  ];
+  const limited = limits.length > 0 && fs.existsSync(PRLIMIT) ? [PRLIMIT, ...limits, '--', ...command] : command;
+  const [program = '', ...args] = fs.existsSync(SETPRIV) ? [SETPRIV, '--pdeathsig', 'KILL', ...limited] : limited;
+  return [program, ...args];
+}

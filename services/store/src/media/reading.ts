@@ -1,0 +1,166 @@
+/**
+ * Opens files of clients, outside of the store's own process: a few processes, each with one file at a time, started when
+ * there is something to do and ended when there was nothing for a while. Uploads go first, then pictures that somebody
+ * waits for, then the metadata that is read behind everything.
+ */
+import { MediaError } from '@cl-server/media';
+import { HttpError, type Logger } from '@cl-server/runtime';
+import { NOTHING_READ, type ReadFacts } from '../database/facts.js';
+import type { MediaInspector } from './inspector.js';
+import type { PreviewRequest } from './preview-maker.js';
+import { MediaProcess } from './process.js';
+import { type MediaSettings, type MediaWork, previewRemark, readFacts, readTags } from './protocol.js';
+
+export interface ReadingOptions extends MediaSettings {
+  readonly logger: Logger;
+}
+
+/** What is not waited for together; in the order in which it is served. */
+const KINDS = ['sniff', 'facts', 'preview', 'tags'] as const;
+type Kind = (typeof KINDS)[number];
+
+const PROCESSES = 3;
+/** One process stays free for uploads. */
+const AT_ONCE: Readonly<Record<Kind, number>> = { sniff: PROCESSES, facts: PROCESSES, preview: 2, tags: 1 };
+/** Uploads are counted where they arrive; whoever may read may ask for previews. */
+const WAITING: Readonly<Record<Kind, number>> = { sniff: 1_000, facts: 1_000, preview: 64, tags: 10 };
+/** Milliseconds for one file, waiting not counted. A video's header may lie at its end. */
+const WITHIN: Readonly<Record<Kind, number>> = { sniff: 5_000, facts: 25_000, preview: 60_000, tags: 60_000 };
+/** Milliseconds after which a process that has nothing to do ends. */
+const IDLE = 30_000;
+const RETRY_AFTER = '5';
+
+interface Waiting {
+  readonly work: MediaWork;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export interface ReadTagsText {
+  readonly facts: ReadFacts;
+  /** JSON. */
+  readonly tags: string;
+}
+
+/** What the store asks of a file's bytes. */
+export interface MediaReading extends Pick<MediaInspector, 'facts'> {
+  tags(file: string): Promise<ReadTagsText>;
+  /**
+   * @returns what is wrong with the picture, if anything is
+   * @throws MediaError; HttpError 503 where too many wait
+   */
+  preview(request: PreviewRequest): Promise<string | null>;
+  close(): Promise<void>;
+}
+
+export class MediaProcesses implements MediaReading {
+  readonly #options: ReadingOptions;
+  readonly #processes = new Set<MediaProcess>();
+  readonly #waiting = new Map<Kind, Waiting[]>(KINDS.map((kind) => [kind, []]));
+  readonly #running = new Map<Kind, number>(KINDS.map((kind) => [kind, 0]));
+  #idleTimer: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  constructor(options: ReadingOptions) {
+    this.#options = options;
+  }
+
+  /** A file over which its reader ends is kept like any other: what it is, and that the rest could not be read. */
+  async facts(file: string): Promise<ReadFacts> {
+    try {
+      return (await this.#ask({ kind: 'facts', file }, readFacts)) as ReadFacts;
+    } catch (error) {
+      if (!(error instanceof MediaError)) throw error;
+      const kind = await this.#ask({ kind: 'sniff', file }, readFacts).catch((again: unknown) => {
+        if (!(again instanceof MediaError)) throw again;
+        return { ...NOTHING_READ, mime_type: 'application/octet-stream', type: 'file', extension: 'bin' };
+      });
+      return { ...(kind as ReadFacts), metadata_error: error.message };
+    }
+  }
+
+  async tags(file: string): Promise<ReadTagsText> {
+    return (await this.#ask({ kind: 'tags', file }, readTags)) as ReadTagsText;
+  }
+
+  preview(request: PreviewRequest): Promise<string | null> {
+    return this.#ask({ kind: 'preview', ...request }, previewRemark);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#idleTimer);
+    for (const process of this.#processes) process.end();
+    for (const waiting of this.#waiting.values())
+      for (const { reject } of waiting.splice(0)) reject(new MediaError('cancelled', 'The server is shutting down'));
+  }
+
+  async #ask<T>(work: MediaWork, schema: { parse(value: unknown): T }): Promise<T> {
+    return schema.parse(await this.#queue(work));
+  }
+
+  #queue(work: MediaWork): Promise<unknown> {
+    const waiting = this.#waitingOf(work.kind);
+    if (this.#isClosed) throw new MediaError('cancelled', 'The server is shutting down');
+    if (waiting.length >= WAITING[work.kind])
+      throw new HttpError(503, 'Many files wait to be read; try again later', {
+        headers: { 'retry-after': RETRY_AFTER },
+      });
+    return new Promise((resolve, reject) => {
+      waiting.push({ work, resolve, reject });
+      this.#serve();
+    });
+  }
+
+  #waitingOf(kind: Kind): Waiting[] {
+    return this.#waiting.get(kind) ?? [];
+  }
+
+  #next(): Waiting | undefined {
+    const kind = KINDS.find((one) => this.#waitingOf(one).length > 0 && (this.#running.get(one) ?? 0) < AT_ONCE[one]);
+    return kind && this.#waitingOf(kind).shift();
+  }
+
+  #serve(): void {
+    if (this.#isClosed) return;
+    for (;;) {
+      const idle = [...this.#processes].find(({ isIdle }) => isIdle);
+      if (!idle && this.#processes.size >= PROCESSES) return;
+      const next = this.#next();
+      if (!next) return;
+      void this.#run(idle ?? this.#start(), next);
+    }
+  }
+
+  async #run(process: MediaProcess, { work, resolve, reject }: Waiting): Promise<void> {
+    const { kind } = work;
+    this.#running.set(kind, (this.#running.get(kind) ?? 0) + 1);
+    clearTimeout(this.#idleTimer);
+    try {
+      resolve(await process.perform(work, WITHIN[kind]));
+    } catch (error) {
+      reject(error);
+    }
+    this.#running.set(kind, (this.#running.get(kind) ?? 1) - 1);
+    this.#serve();
+    if ([...this.#processes].every(({ isIdle }) => isIdle)) this.#endIdleLater();
+  }
+
+  #start(): MediaProcess {
+    const { logger, ...settings } = this.#options;
+    const started: MediaProcess = new MediaProcess(settings, logger, () => {
+      this.#processes.delete(started);
+      this.#serve();
+    });
+    this.#processes.add(started);
+    return started;
+  }
+
+  #endIdleLater(): void {
+    clearTimeout(this.#idleTimer);
+    this.#idleTimer = setTimeout(() => {
+      for (const process of this.#processes) if (process.isIdle) process.end();
+    }, IDLE);
+    this.#idleTimer.unref();
+  }
+}

@@ -1,0 +1,156 @@
+/** Files that are made to stop their reader: the store goes on, others are served, and what a file asks for is bounded. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { crc32, deflateSync } from 'node:zlib';
+import { sharp } from '@cl-server/media';
+import { silentLogger } from '@cl-server/runtime';
+import { eventually, tempDir } from '@cl-server/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { MediaProcesses } from '../src/media/reading.js';
+import { forkStore, isBuilt, killStore, type StoreProcess } from './support/process.js';
+import type { StoreClient } from './support/store.js';
+
+const dir = tempDir('cl-hostile-media-');
+afterAll(() => dir.remove());
+
+/** An 8-bit run-length bitmap of 16 × 16 pixels, and far more runs than it needs. */
+function bitmap(megabytes: number, width = 16): Buffer {
+  const head = Buffer.alloc(54 + 1024);
+  head.write('BM');
+  head.writeUInt32LE(head.length, 10);
+  head.writeUInt32LE(40, 14);
+  head.writeInt32LE(width, 18);
+  head.writeInt32LE(width, 22);
+  head.writeUInt16LE(1, 26);
+  head.writeUInt16LE(8, 28);
+  head.writeUInt32LE(1, 30);
+  return Buffer.concat([head, Buffer.alloc(Math.max(megabytes << 20, 100), Buffer.from([255, 1]))]);
+}
+
+/** A PNG of some kilobytes whose texts are 400 MB. */
+async function textBomb(): Promise<Buffer> {
+  const plain = await sharp({ create: { width: 8, height: 8, channels: 3, background: '#888' } })
+    .png()
+    .toBuffer();
+  const deflated = deflateSync(Buffer.alloc(40 << 20, 97));
+  const chunks = Array.from({ length: 10 }, (_, n) => {
+    const named = Buffer.concat([Buffer.from(`zTXtK${n}\0\0`), deflated]);
+    const [length, sum] = [Buffer.alloc(4), Buffer.alloc(4)];
+    length.writeUInt32BE(named.length - 4);
+    sum.writeUInt32BE(crc32(named));
+    return Buffer.concat([length, named, sum]);
+  });
+  return Buffer.concat([plain.subarray(0, 33), ...chunks, plain.subarray(33)]);
+}
+
+const megabytesOf = (pid: number | undefined): number =>
+  Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
+
+describe.runIf(isBuilt && process.platform === 'linux')('a store that is sent hostile files', () => {
+  let store: StoreProcess;
+  let client: StoreClient;
+  beforeAll(async () => {
+    store = await forkStore(path.join(dir.path, 'data'));
+    ({ client } = store);
+  });
+  afterAll(async () => {
+    if (store.child.signalCode === null) await killStore(store.child);
+  });
+
+  /** Longest time in which the store did not answer, and how much its own process grew. */
+  const during = async (work: () => Promise<void>): Promise<{ silent: number; grew: number }> => {
+    const before = megabytesOf(store.child.pid);
+    let [isOver, silent, most] = [false, 0, before];
+    const watching = (async () => {
+      while (!isOver) {
+        const asked = performance.now();
+        await client.get('/livez');
+        silent = Math.max(silent, performance.now() - asked);
+        most = Math.max(most, megabytesOf(store.child.pid));
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    })();
+    await work();
+    isOver = true;
+    await watching;
+    return { silent, grew: most - before };
+  };
+
+  it('answers others, keeps its memory, and says what is wrong with each', async () => {
+    const files = [
+      ['runs.bmp', bitmap(40)],
+      ['large.bmp', bitmap(0, 12_000)],
+      ['texts.png', await textBomb()],
+    ] as const;
+    const told: unknown[] = [];
+    const { silent, grew } = await during(async () => {
+      for (const [name, bytes] of files) {
+        const { status, json } = await client.upload(bytes, name);
+        const preview = await client.get<{ detail: string }>(`/entities/${json.id}/preview`);
+        told.push([name, status, preview.status]);
+        expect(preview.json.detail).toMatch(/^Failed to generate preview: /);
+      }
+    });
+    expect(told).toEqual(files.map(([name]) => [name, 201, 422]));
+    // On the event loop the runs took a minute. Other work of the machine is part of what is measured.
+    expect(silent).toBeLessThan(4_000);
+    // The uploads' own buffers; the pictures would be 560 MB, the texts 400 MB.
+    expect(grew).toBeLessThan(150);
+  });
+
+  it('a process that ends over a file takes no other file along, and none is left after the store', async () => {
+    const readers = (): number[] =>
+      fs
+        .readdirSync('/proc')
+        .filter((pid) => /^\d+$/.test(pid))
+        .filter((pid) => {
+          try {
+            return (
+              fs.readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[1] === String(store.child.pid)
+            );
+          } catch {
+            return false;
+          }
+        })
+        .map(Number);
+    const [reader] = readers();
+    if (reader === undefined) throw new Error('no process reads files');
+    process.kill(reader, 'SIGKILL');
+    const picture = await sharp({ create: { width: 40, height: 20, channels: 3, background: '#123' } })
+      .png()
+      .toBuffer();
+    const { status, json } = await client.upload(picture, 'fine.png');
+    expect([status, json.width]).toEqual([201, 40]);
+    expect((await client.get(`/entities/${json.id}/preview`)).status).toBe(200);
+    const left = readers();
+    await killStore(store.child);
+    await eventually(() => left.every((pid) => !fs.existsSync(`/proc/${pid}`)), { what: 'the end of the readers' });
+  });
+});
+
+describe.runIf(isBuilt)('the processes that read files', () => {
+  const open = () => new MediaProcesses({ maxPixels: 1_000_000, logger: silentLogger() });
+
+  it('refuse more previews than may wait, with a time to come back, and still read what is uploaded', async () => {
+    const reading = open();
+    const picture = path.join(dir.path, 'p.png');
+    fs.writeFileSync(
+      picture,
+      await sharp({ create: { width: 900, height: 900, channels: 3, background: '#456' } })
+        .png()
+        .toBuffer(),
+    );
+    const target = (n: number) => path.join(dir.path, `preview-${n}.png`);
+    const asked = Array.from({ length: 100 }, (_, n) =>
+      Promise.resolve().then(() => reading.preview({ file: picture, type: 'image', target: target(n) })),
+    );
+    const facts = reading.facts(picture);
+    const ended = Promise.allSettled(asked);
+    expect(await facts).toMatchObject({ width: 900, height: 900, mime_type: 'image/png' });
+    const outcomes = await ended;
+    const refused = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []));
+    expect(refused).toHaveLength(100 - 64 - 2);
+    for (const reason of refused) expect(reason).toMatchObject({ status: 503, headers: { 'retry-after': '5' } });
+    await reading.close();
+  });
+});
