@@ -109,10 +109,10 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   const write = writeTransactions(database, now);
   const reads = openReads(database);
   const events = new StoreEvents(broadcaster, now);
-  const reading = new MediaProcesses({ ...tools, maxPixels: options.maxImagePixels, logger });
+  const mediaReading = new MediaProcesses({ ...tools, maxPixels: options.maxImagePixels, logger });
   const previews = new Previews({
     folder,
-    reading,
+    reading: mediaReading,
     onDamage: (sha256, remark) => write(null, ({ db: trx }) => noteDamage(trx, sha256, remark)),
   });
   const db = database.kysely;
@@ -148,7 +148,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
     setAside,
     db,
     write,
-    reading,
+    reading: mediaReading,
     logger,
     onFreed: async (sha256) => {
       await Promise.all([previews.remove(sha256), streams.remove(sha256)]);
@@ -156,7 +156,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   });
   await contents.recover();
   void setAside.sweep();
-  const tagReader = new TagReader({ db, write, reading, folder, logger });
+  const tagReader = new TagReader({ db, write, reading: mediaReading, folder, logger });
   const entities = new EntityService({
     db,
     write,
@@ -276,7 +276,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
       uploads.close();
       setAside.close();
       await sweeping;
-      await reading.close();
+      await mediaReading.close();
       await tagReader.close();
       await contents.close();
       await workers.close();
