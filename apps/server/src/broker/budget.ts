@@ -53,7 +53,7 @@ export class Budget {
 }
 
 /** Units of a connection up to which it counts as one that asks for little: a login and some subscriptions. */
-const LIGHT = 8_192;
+const LIGHT = 2_048;
 
 export interface Rates {
   readonly stranger: Rate;
@@ -65,12 +65,16 @@ export interface Rates {
 
 /** A unit is about a microsecond of the broker's time; see `unitsOf`. So all of these together take a third of it. */
 export const RATES: Rates = {
-  stranger: { perSecond: 16_384, burst: 131_072 },
+  stranger: { perSecond: 16_384, burst: 65_536 },
   user: { perSecond: 65_536, burst: 524_288 },
   address: { perSecond: 65_536, burst: 524_288 },
-  light: { perSecond: 200_000, burst: 262_144 },
-  busy: { perSecond: 150_000, burst: 262_144 },
+  light: { perSecond: 200_000, burst: 100_000 },
+  busy: { perSecond: 150_000, burst: 100_000 },
 };
+
+/** Bytes that reach the parser at once: so much is worked off in one turn of the event loop. */
+const PORTION = 1_024;
+const FIRST_PORTIONS = 256;
 
 /** What one connection spends. */
 export class Spending {
@@ -90,8 +94,17 @@ export class Spending {
     this.#own = new Budget(this.#shared.rates.user);
   }
 
+  get #isLight(): boolean {
+    return this.#used < LIGHT;
+  }
+
   get #common(): Budget {
-    return this.#used < LIGHT ? this.#shared.light : this.#shared.busy;
+    return this.#isLight ? this.#shared.light : this.#shared.busy;
+  }
+
+  /** Bytes that may be read at once. */
+  get portion(): number {
+    return this.#isLight ? FIRST_PORTIONS : PORTION;
   }
 
   spend(units: number): void {

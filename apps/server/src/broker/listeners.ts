@@ -38,10 +38,22 @@ export function portFault(error: unknown): unknown {
     : error;
 }
 
+/**
+ * What is read ahead of a connection that is held back. The one option of a server is for both directions, and the
+ * writing one must be high (see `BrokerLimits.backlog`); hundreds of strangers would fill a megabyte each.
+ */
+const READ_AHEAD = 65_536;
+
+function readLittleAhead(socket: net.Socket): void {
+  const { _readableState: state } = socket as unknown as { _readableState?: { highWaterMark?: number } };
+  if (state) state.highWaterMark = READ_AHEAD;
+}
+
 /** Without noDelay Nagle's algorithm and delayed acknowledgements cost 88 ms a round trip. */
 export const tcpServer = ({ accept, serve }: Serving): net.Server =>
   net.createServer({ noDelay: true, keepAlive: true, highWaterMark: HIGH_WATER_MARK }, (socket) => {
     socket.on('error', () => undefined);
+    readLittleAhead(socket);
     serve(socket, accept(socket));
   });
 
