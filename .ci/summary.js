@@ -1,7 +1,8 @@
-// Prints "N passed, N failed" of a run: node summary.js <vitest's JSON report> <exit code of check> <exit code of tests>
+// Prints "N passed, N failed" of a run:
+// node summary.js <vitest's JSON report> <exit code of check> <exit code of tests> <counts of the sessions>
 import fs from 'node:fs';
 
-const [, , report, check, tests] = process.argv;
+const [, , report, check, tests, sessions] = process.argv;
 let passed = 0;
 let failed = 0;
 try {
@@ -14,6 +15,14 @@ try {
   console.log('the tests left no report');
 }
 if (tests !== '0' && failed === 0) failed = 1; // e.g. an error outside of every test
+try {
+  const counts = JSON.parse(fs.readFileSync(sessions, 'utf8'));
+  passed += counts.passed;
+  failed += counts.failed;
+} catch {
+  console.log('the sessions on other versions of Node left no counts');
+  failed += 1;
+}
 if (check !== '0') {
   console.log('npm run check failed');
   failed += 1;

@@ -4,7 +4,7 @@
 
 if (Number(process.versions.node.split('.')[0]) < 18) {
   process.stderr.write(
-    `cl-server: Node 22.14 or newer is needed, and this is ${process.versions.node}: install Node 24\n`,
+    `cl-server: this is Node ${process.versions.node}, and 22.14 or newer is needed: install Node 24\n`,
   );
   process.exitCode = 1;
 } else {

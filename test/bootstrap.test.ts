@@ -192,7 +192,7 @@ describe('one clear line and an exit code tell of', () => {
     const { code, lines } = await bootstrap(['start'], { node: ['-r', path.join(root.path, 'old.cjs')] });
     expect({ code, lines }).toEqual({
       code: 1,
-      lines: ['cl-server: Node 22.14 or newer is needed, and this is 16.20.2: install Node 24'],
+      lines: ['cl-server: this is Node 16.20.2, and 22.14 or newer is needed: install Node 24'],
     });
   });
 

@@ -96,7 +96,7 @@ it.each([
   old.pin(pin);
   const { code, told, stdout } = await old.run([], { env }).ended;
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-  expect(told.at(-1)).toMatch(/^cl-server: Node 22\.14 or newer is needed, and this is 20\.20\.2: install Node \d+ /);
+  expect(told.at(-1)).toMatch(/^cl-server: this is Node 20\.20\.2, and 22\.14 or newer is needed: install Node \d+, /);
   expect(told.at(-1)).toContain(reason);
   expect(told.filter((line) => !line.includes('fetching Node'))).toHaveLength(1);
   expect(old.cached).toEqual([]);
@@ -107,7 +107,7 @@ it('a program that is installed elsewhere ends with one line and an exit code', 
   expect(await old.run([]).ended).toMatchObject({
     code: 1,
     stdout: '',
-    told: ['cl-server: Node 22.14 or newer is needed, and this is 20.20.2: install Node 24'],
+    told: ['cl-server: this is Node 20.20.2, and 22.14 or newer is needed: install Node 24'],
   });
 });
 

@@ -10,18 +10,38 @@ import { fetchNode } from './fetch.js';
 
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 
+/** @returns {{ recommended: string, others: string[] }} the pinned versions; the others are tested only */
+export function pinnedVersions() {
+  const { node, nodes } = readPinned();
+  return { recommended: node, others: Object.keys(nodes).filter((version) => version !== node) };
+}
+
 /** Leftovers of a download that was broken off are this old before they are removed: one may be under way. */
 const STALE = 60 * 60_000;
 
-const NEEDED = '22.14';
-
 const readPinned = () => JSON.parse(fs.readFileSync(new URL('./pinned.json', import.meta.url), 'utf8'));
 
-/** @param {NodeJS.ProcessEnv} env */
-function folders(env) {
-  const own = env.XDG_CACHE_HOME && path.isAbsolute(env.XDG_CACHE_HOME) ? env.XDG_CACHE_HOME : undefined;
-  const home = env.HOME || os.homedir();
-  return [path.join(own ?? path.join(home, '.cache'), 'cl-server'), path.join(root, '.cache')];
+const cacheOf = (home) => path.join(home, '.cache');
+
+/**
+ * A Node may be in any of the places; the first of `own` that can be written gets a fetched one. An environment may name
+ * another home for one program alone, which then finds what lies in the user's real one.
+ * @param {NodeJS.ProcessEnv} env
+ */
+function places(env) {
+  const named = env.XDG_CACHE_HOME && path.isAbsolute(env.XDG_CACHE_HOME) ? env.XDG_CACHE_HOME : undefined;
+  const inCache = (cache) => path.join(cache, 'cl-server');
+  const own = [inCache(named ?? cacheOf(os.homedir())), path.join(root, '.cache')];
+  const others = [os.homedir(), userHome()].filter(Boolean).map((home) => inCache(cacheOf(home)));
+  return { own, all: [...own, ...others] };
+}
+
+function userHome() {
+  try {
+    return os.userInfo().homedir;
+  } catch {
+    return undefined; // containers run as users without a name
+  }
 }
 
 const isMusl = () => process.report.getReport().header.glibcVersionRuntime === undefined;
@@ -41,44 +61,38 @@ const REASONS = {
   EROFS: 'its folder cannot be written',
 };
 
-async function fetchInto(folder, name, pinned, env) {
+async function fetchInto(folder, name, pinned, { why, env }) {
   const home = path.join(folder, name);
   removeStale(folder);
-  say(
-    `cl-server: this is Node ${process.versions.node}, and ${NEEDED} or newer is needed: ` +
-      `fetching Node ${pinned.version} into ${folder} (60 MB)`,
-  );
+  say(`cl-server: ${why}: fetching Node ${pinned.version} into ${folder} (60 MB)`);
   await fetchNode(home, pinned, { root, env: npmEnvironment(env) });
   return home;
 }
 
 /**
  * The folder of a pinned Node, fetched if it is not there yet. It has `bin/node`, `bin/npm` and `bin/npx`.
- * @param {string} [wanted] its version; the recommended one unless told
+ * @param {string} version one of those in pinned.json
+ * @param {string} why it is needed: told if it has to be fetched
  * @param {NodeJS.ProcessEnv} [env]
  * @returns {Promise<string>}
  */
-export async function nodeHome(wanted, env = process.env) {
-  const all = readPinned();
-  const version = wanted ?? all.node;
+export async function nodeHome(version, why, env = process.env) {
+  const pinned = readPinned();
   const platform = `${process.platform}-${process.arch}`;
-  const name = `node-${version}-npm-${all.npm.version}-${platform}`;
-  const places = folders(env);
-  const there = places.find((folder) => fs.existsSync(path.join(folder, name, 'bin/node')));
+  const name = `node-${version}-npm-${pinned.npm.version}-${platform}`;
+  const { own, all } = places(env);
+  const there = all.find((folder) => fs.existsSync(path.join(folder, name, 'bin/node')));
   if (there) return path.join(there, name);
   try {
-    const integrity = all.nodes[version]?.[platform];
+    const integrity = pinned.nodes[version]?.[platform];
     if (!integrity) throw new Fault(`there is none to fetch for ${platform}`);
     if (isMusl()) throw new Fault('there is none to fetch for a Linux without glibc');
-    const folder = places.find(canWrite);
-    if (!folder) throw new Fault(`neither ${places.join(' nor ')} can be written`);
-    return await fetchInto(folder, name, { platform, version, integrity, npm: all.npm }, env);
+    const folder = own.find(canWrite);
+    if (!folder) throw new Fault(`neither ${own.join(' nor ')} can be written`);
+    return await fetchInto(folder, name, { platform, version, integrity, npm: pinned.npm }, { why, env });
   } catch (error) {
     const reason = error instanceof Fault ? error.message : (REASONS[error.code] ?? error.message);
-    throw new Fault(
-      `Node ${NEEDED} or newer is needed, and this is ${process.versions.node}: install Node ${version.split('.')[0]} ` +
-        `with your system's or a version manager; it could not be fetched (${reason})`,
-    );
+    throw new Fault(`${why}: install Node ${version.split('.')[0]}, which could not be fetched here (${reason})`);
   }
 }
 

@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { Fault, say } from '../bootstrap/say.js';
-import { nodeEnvironment, nodeHome } from './home.js';
+import { nodeEnvironment, nodeHome, pinnedVersions } from './home.js';
 
 /** The child reads this descriptor: it ends when the thin parent does, however that ended. */
 const LIFELINE = 3;
@@ -33,7 +33,8 @@ function handOver(program, args, env) {
  */
 export async function hop() {
   try {
-    const home = await nodeHome();
+    const why = `this is Node ${process.versions.node}, and 22.14 or newer is needed`;
+    const home = await nodeHome(pinnedVersions().recommended, why);
     const env = { ...nodeEnvironment(home), CL_SERVER_LIFELINE: String(LIFELINE) };
     handOver(path.join(home, 'bin/node'), [...process.execArgv, ...process.argv.slice(1)], env);
   } catch (error) {

@@ -43,7 +43,7 @@ export async function onSupportedNode(program) {
     return;
   }
   process.stderr.write(
-    `cl-server: Node ${NEEDED} or newer is needed, and this is ${process.versions.node}: install Node 24\n`,
+    `cl-server: this is Node ${process.versions.node}, and ${NEEDED} or newer is needed: install Node 24\n`,
   );
   process.exitCode = 1;
 }
