@@ -37,6 +37,7 @@ export const login = endpoint({
   tag: 'auth',
   summary: 'A token for a name and a password',
   form: loginForm,
+  maxBody: 16_384,
   responses: {
     200: { description: 'A token', schema: accessToken },
     401: { description: 'Incorrect username or password' },
@@ -104,6 +105,7 @@ export const changePassword = endpoint({
   tag: 'users',
   summary: 'Change one’s own password: every older token dies, the answer holds a new one',
   form: passwordChange,
+  maxBody: 16_384,
   responses: {
     200: { description: 'A token', schema: accessToken },
     400: { description: 'The current password is wrong' },

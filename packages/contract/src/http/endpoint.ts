@@ -61,6 +61,11 @@ export interface Endpoint<
   /** Accepted names of file parts. The body may then be multipart. */
   readonly files?: Readonly<Record<string, FileSpec>>;
   readonly json?: Json;
+  /**
+   * Bytes that the body may have beside its files; default: by kind, see `bodyLimit`. An urlencoded body may have three
+   * times as many, because each byte of a text may take three there.
+   */
+  readonly maxBody?: number;
   /** By status; the first 2xx is what a handler's plain return value is sent with. */
   readonly responses: Readonly<Record<number, ResponseSpec>>;
 }
@@ -74,6 +79,13 @@ export function endpoint<
 >(spec: Endpoint<P, Q, F, J>): Endpoint<P, Q, F, J> {
   return Object.freeze(spec);
 }
+
+/** Bytes of a form or of JSON, where an endpoint does not say otherwise. */
+export const DEFAULT_BODY_LIMIT = 65_536;
+
+/** Bytes that a body may have beside its files; 0 where none is read. */
+export const bodyLimit = ({ form, files, json, maxBody }: AnyEndpoint): number =>
+  maxBody ?? (form || files || json ? DEFAULT_BODY_LIMIT : 0);
 
 /** An endpoint whatever its schemas, for tables. */
 // biome-ignore lint/suspicious/noExplicitAny: the only way to say "some endpoint" with four invariant parameters

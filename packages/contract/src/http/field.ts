@@ -3,6 +3,7 @@
  * with the error types and messages that existing clients know, and says its real type to OpenAPI through `meta`.
  */
 import { z } from 'zod';
+import { parseJson } from './json-bounds.js';
 
 /** What a failed field says beside its message; the 422 body takes it over. */
 export interface FieldIssue {
@@ -151,9 +152,9 @@ const json = <S extends z.ZodType>(schema: S) =>
     .string()
     .transform((value, ctx): unknown => {
       try {
-        return JSON.parse(value);
-      } catch {
-        return reject(ctx, value, 'Input should be valid JSON', { type: 'json_invalid' });
+        return parseJson(value);
+      } catch (error) {
+        return reject(ctx, value, (error as Error).message, { type: 'json_invalid' });
       }
     })
     .pipe(schema)

@@ -76,6 +76,7 @@ export const createBatch = endpoint({
   tag: 'job',
   summary: 'Create many jobs without uploads: on files of earlier jobs, or on parameters alone; each its own outcome',
   json: batchRequest,
+  maxBody: 1_048_576,
   responses: { 200: { description: 'One result for each item, in order', schema: batchResponse } },
 });
 

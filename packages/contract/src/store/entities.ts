@@ -10,6 +10,9 @@ const missing = { description: 'No such entity' };
 const label = field.text({ max: MAX_LABEL });
 const description = field.text({ max: MAX_DESCRIPTION });
 
+/** A label and a description of the longest, three bytes to a character, and what a form needs around them. */
+const MAX_ENTITY_FORM = 3 * (MAX_LABEL + MAX_DESCRIPTION) + 14_000;
+
 const mediaParts = {
   media_file: { required: false, description: 'The file of a media entity; its type is decided by content' },
   image: { required: false, description: 'Earlier name of `media_file`' },
@@ -65,6 +68,7 @@ export const createEntity = endpoint({
     description: description.optional(),
     parent_id: field.int().optional(),
   }),
+  maxBody: MAX_ENTITY_FORM,
   files: mediaParts,
   responses: { 201: one, 200: { description: 'The entity that has these bytes', schema: entity }, ...uploadErrors },
 });
@@ -95,6 +99,7 @@ export const replaceEntity = endpoint({
     description: description.optional(),
     parent_id: field.int().optional(),
   }),
+  maxBody: MAX_ENTITY_FORM,
   files: mediaParts,
   responses: {
     200: one,
@@ -120,6 +125,7 @@ export const patchEntity = endpoint({
     parent_id: emptyIsNull(field.int()).optional().meta({ type: 'integer' }),
     is_deleted: emptyIsFalse().optional(),
   }),
+  maxBody: MAX_ENTITY_FORM,
   responses: {
     200: one,
     404: missing,

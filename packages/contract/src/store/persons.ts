@@ -57,6 +57,7 @@ export const splitKnownPerson = endpoint({
   summary: 'Say that some of a person’s faces are somebody else: they become a new person',
   params: personParams,
   json: z.object({ face_ids: z.array(z.int()).min(1).max(10_000), name: z.string().min(1).max(255).optional() }),
+  maxBody: 262_144,
   responses: {
     201: { description: 'The new person', schema: knownPerson },
     404: missing,

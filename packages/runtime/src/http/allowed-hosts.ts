@@ -2,8 +2,9 @@
  * The names by which a server may be addressed, and the web pages that may change something on it.
  *
  * A page of a stranger reaches a server on a private address by giving its own name that address (DNS rebinding). The
- * browser then sends the page's name as `Host`, so a server that answers only to its own names is out of reach. An IP
- * address cannot be rebound and is always accepted.
+ * browser then sends the page's name as `Host`, so a server that answers only to its own names is out of reach. Always
+ * accepted is what cannot be rebound: an IP address, and a name of one label (`nas`, a container's name), because the
+ * public DNS has none and only the local network can resolve it.
  *
  * To use it on another listener: make one `AllowedHosts` at start from the setting `ALLOWED_HOSTS` (`allowedHostsSetting`),
  * refuse a request whose `Host` header `accepts` denies, and a request (or a WebSocket upgrade) that carries an `Origin`
@@ -26,13 +27,16 @@ export function hostNameOf(header: string): string | undefined {
   return name.endsWith('.') ? name.slice(0, -1) : name;
 }
 
+/** `localhost` among them. */
+const isSingleLabel = (name: string): boolean => /^[a-z0-9_-]+$/.test(name);
+
 const isAddress = (name: string): boolean => isIPv4(name) || (name.startsWith('[') && isIPv6(name.slice(1, -1)));
 
-/** The names that this machine has by itself: its host name, the first label of it, and that label in mDNS. */
+/** The names that this machine has by itself: its host name, and the first label of it in mDNS. */
 export function ownHostNames(hostname: string = os.hostname()): readonly string[] {
   const full = hostname.toLowerCase().replace(/\.$/, '');
   const [label = ''] = full.split('.');
-  return label === '' ? [] : [full, label, `${label}.local`];
+  return label === '' ? [] : [full, `${label}.local`];
 }
 
 export interface AllowedHostsOptions {
@@ -57,7 +61,7 @@ export class AllowedHosts {
     this.#all = given.includes('*');
     this.#suffixes = given.filter((name) => name.startsWith('.'));
     this.#configured = new Set(given.filter((name) => !name.startsWith('.')));
-    this.#names = new Set(['localhost', ...ownNames, ...this.#configured]);
+    this.#names = new Set([...ownNames, ...this.#configured]);
     this.#allOrigins = origins.includes('*');
     this.#origins = new Set(origins.map((origin) => origin.toLowerCase().replace(/\/$/, '')));
   }
@@ -66,7 +70,9 @@ export class AllowedHosts {
   accepts(header: string): boolean {
     if (this.#all) return true;
     const name = hostNameOf(header);
-    return name !== undefined && (isAddress(name) || this.#names.has(name) || this.#isBelow(name));
+    return (
+      name !== undefined && (isAddress(name) || isSingleLabel(name) || this.#names.has(name) || this.#isBelow(name))
+    );
   }
 
   /**

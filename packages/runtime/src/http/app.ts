@@ -3,7 +3,7 @@
  * request id, health, metrics, documents. Services add handlers, nothing else.
  */
 import { randomUUID } from 'node:crypto';
-import type { Socket } from 'node:net';
+import type { Server } from 'node:http';
 import { type AnyEndpoint, type ApiInfo, CODE_OF_STATUS, type Readiness, systemEndpoints } from '@cl-server/contract';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { isDatabaseAway } from '../database/away.js';
@@ -11,12 +11,17 @@ import { HttpError, messageOf } from '../errors.js';
 import { load } from '../lazy.js';
 import type { Logger } from '../logging/logger.js';
 import type { Authorize } from '../tokens/guard.js';
+import { BodyBudget } from './body-budget.js';
 import { guardCallers } from './callers.js';
+import { Connections } from './connections.js';
 import { serveDocuments } from './documents.js';
 import { addHandler, type Handler, type RouteOptions } from './handler.js';
 import type { HttpOptions } from './http-options.js';
+import { sweepRegularly } from './incoming-sweep.js';
 import { type HttpMetrics, httpMetrics, type MetricsRegistry } from './metrics.js';
 import { RouteMethods } from './path.js';
+import { prepareBodies } from './read-body.js';
+import { watchBodies } from './slow-bodies.js';
 import { refuseUnparsed } from './unparsed.js';
 import { storageFault, type UploadOptions } from './upload.js';
 
@@ -48,7 +53,6 @@ export interface App {
   close(): Promise<void>;
 }
 
-const JSON_BODY_LIMIT = 1_048_576;
 const SWEEP_EVERY = 50;
 
 const noCompiler = () => (): never => {
@@ -67,19 +71,19 @@ export function createApp(options: AppOptions): App {
     // Faults found before a route is: they must look like all others.
     frameworkErrors: (error, request, reply) => void answerError(error, request, reply, logger),
     clientErrorHandler: refuseUnparsed,
-    bodyLimit: JSON_BODY_LIMIT,
     // Requests and answers are checked by the endpoint table; Fastify's own compilers would only be loaded.
     schemaController: { compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler } },
     trustProxy: options.trustProxy ?? false,
     connectionTimeout: 120_000,
     keepAliveTimeout: 65_000,
     forceCloseConnections: 'idle',
-    http: { headersTimeout: 15_000, maxHeaderSize: 16_384 },
+    http: { headersTimeout: 15_000, maxHeaderSize: 16_384, connectionsCheckingInterval: 5_000 },
   }) as unknown as FastifyInstance;
 
   const methods = new RouteMethods();
   fastify.addHook('onRoute', (route) => methods.add(route.url, route.method));
-  prepareBodies(fastify);
+  prepareBodies(fastify, new BodyBudget(options.bodyBudget));
+  watchBodies(fastify, options.slowBodies);
   guardCallers(fastify, options);
   observe(fastify, logger, httpMetrics(metrics));
   fastify.setErrorHandler((error, request, reply) => answerError(error, request, reply, logger));
@@ -115,22 +119,27 @@ export function createApp(options: AppOptions): App {
     });
   serveDocuments(fastify, options.info, endpoints);
 
-  const sockets = new Set<Socket>();
-  fastify.server.on('connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-  });
+  const connections = new Connections(
+    options.trustProxy !== undefined && options.trustProxy !== false,
+    options.connections,
+  );
+  connections.watch(fastify.server as Server);
+  const incoming = sweepRegularly(logger);
+  fastify.addHook('onClose', async () => incoming.close());
   const app: App = {
     fastify,
-    handle: (endpoint, handler, routeOptions) =>
+    handle: (endpoint, handler, routeOptions) => {
+      const uploads = routeOptions?.uploads ?? options.uploads;
+      if (endpoint.files && uploads) incoming.add(uploads.folder);
       addHandler(fastify, endpoint, handler, {
         authorize: options.authorize,
-        uploads: options.uploads,
         checkResponses: options.checkResponses ?? false,
         ...routeOptions,
-      }),
+        uploads,
+      });
+    },
     listen: ({ host, port }) => fastify.listen({ host, port }),
-    close: () => closeAll(fastify, sockets),
+    close: () => closeAll(fastify, connections),
   };
   serveSystem(app, options, metrics);
   return app;
@@ -140,10 +149,10 @@ export function createApp(options: AppOptions): App {
  * Waits for the requests under way, and for nothing else: a connection whose last answer ends during the close would be
  * kept alive for a minute, and one on which nothing was ever asked (browsers open such) does not count as idle.
  */
-async function closeAll(fastify: FastifyInstance, sockets: ReadonlySet<Socket>): Promise<void> {
+async function closeAll(fastify: FastifyInstance, connections: Connections): Promise<void> {
   const sweep = setInterval(() => {
     fastify.server.closeIdleConnections();
-    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+    for (const socket of connections.sockets) if (socket.bytesRead === 0) socket.destroy();
   }, SWEEP_EVERY);
   try {
     await fastify.close();
@@ -155,17 +164,6 @@ async function closeAll(fastify: FastifyInstance, sockets: ReadonlySet<Socket>):
 /** A client's own id if it is harmless, else a new one. */
 const requestId = (given: string | string[] | undefined): string =>
   typeof given === 'string' && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID();
-
-function prepareBodies(fastify: FastifyInstance): void {
-  fastify.removeContentTypeParser('text/plain');
-  fastify.addContentTypeParser(
-    'application/x-www-form-urlencoded',
-    { parseAs: 'string', bodyLimit: JSON_BODY_LIMIT },
-    (_request, body, done) => done(null, Object.fromEntries(new URLSearchParams(body as string))),
-  );
-  // Read by the handler itself, after the guard and straight to disk.
-  fastify.addContentTypeParser('multipart/form-data', (_request, _payload, done) => done(null));
-}
 
 const READYZ = systemEndpoints[1].path;
 

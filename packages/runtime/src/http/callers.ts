@@ -10,9 +10,10 @@ import type { HttpOptions } from './http-options.js';
 
 /** A refusal with 400 or 421, if there is one. */
 function faultOfHost({ raw }: FastifyRequest, hosts: AllowedHosts): HttpError | undefined {
-  const given = raw.rawHeaders.filter((_, at) => at % 2 === 1 && raw.rawHeaders[at - 1]?.toLowerCase() === 'host');
-  if (given.length > 1) return badRequest('The request has more than one Host header: send one');
-  const [host] = given;
+  // Node keeps the first of several.
+  const given = raw.rawHeaders.filter((name, index) => index % 2 === 0 && /^host$/i.test(name)).length;
+  if (given > 1) return badRequest('The request has more than one Host header: send one');
+  const { host } = raw.headers;
   // Only HTTP/1.0 may come without one, and no browser speaks it.
   if (host === undefined || hosts.accepts(host)) return undefined;
   return new HttpError(

@@ -1,5 +1,5 @@
 /** One endpoint's life: guard, then input, then the handler, then its answer. */
-import type { AnyEndpoint, Endpoint, TokenClaims, ValidationItem } from '@cl-server/contract';
+import { type AnyEndpoint, bodyLimit, type Endpoint, type TokenClaims, type ValidationItem } from '@cl-server/contract';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import { HttpError } from '../errors.js';
@@ -53,7 +53,6 @@ export interface RouteOptions {
   readonly uploads?: UploadOptions | undefined;
   /** Replaces the app's authorizer, e.g. where a signed URL counts too. */
   readonly authorize?: Authorize;
-  readonly bodyLimit?: number;
 }
 
 interface HandlerOptions extends RouteOptions {
@@ -138,8 +137,12 @@ function readForm(
   request: FastifyRequest,
   uploads: UploadOptions | undefined,
 ): Promise<ReceivedForm> {
-  const folder = uploads ?? { folder: '', maxBytes: 0 };
-  return receiveForm(request.raw, uploads ? Object.keys(endpoint.files ?? {}) : [], folder);
+  return receiveForm(request.raw, {
+    files: uploads ? Object.keys(endpoint.files ?? {}) : [],
+    maxBody: bodyLimit(endpoint),
+    uploads,
+    lease: request.bodyLease,
+  });
 }
 
 /**
@@ -210,7 +213,10 @@ export function addHandler<E extends AnyEndpoint>(
     fastify.route({
       method: endpoint.method,
       url: routerPath(path),
-      ...(options.bodyLimit !== undefined && { bodyLimit: options.bodyLimit }),
+      config: {
+        maxBody: bodyLimit(endpoint),
+        takesFiles: !endpoint.json && (endpoint.files !== undefined || !endpoint.form),
+      },
       onRequest: async (request) => {
         request.claims = await options.authorize(endpoint.guard, request);
       },

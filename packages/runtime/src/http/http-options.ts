@@ -2,6 +2,8 @@
 import { isIP } from 'node:net';
 import type { httpSettings } from '../config/service-settings.js';
 import type { Values } from '../config/setting.js';
+import type { ConnectionLimits } from './connections.js';
+import type { SlowBodyLimits } from './slow-bodies.js';
 
 export interface HttpOptions {
   /** Web origins whose pages may call the server; `*` for all. */
@@ -10,6 +12,10 @@ export interface HttpOptions {
   readonly allowedHosts?: readonly string[];
   /** Addresses of reverse proxies whose X-Forwarded-For is believed; true for any. */
   readonly trustProxy?: boolean | string;
+  /** Bytes of memory that the bodies of all requests may take together. */
+  readonly bodyBudget?: number;
+  readonly connections?: ConnectionLimits;
+  readonly slowBodies?: SlowBodyLimits;
 }
 
 /** From a program's settings. A name to listen on is a name to be addressed by. */

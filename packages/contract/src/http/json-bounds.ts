@@ -1,0 +1,62 @@
+/** How deep and how large JSON from outside may be, found out in one pass before it is parsed. */
+
+/** Lists and objects in one another. */
+export const MAX_JSON_DEPTH = 32;
+/** Values, roughly: every comma and every opening bracket begins one. */
+export const MAX_JSON_VALUES = 50_000;
+
+const QUOTE = 34;
+const COMMA = 44;
+const BACKSLASH = 92;
+const OPEN_LIST = 91;
+const CLOSE_LIST = 93;
+const OPEN_OBJECT = 123;
+const CLOSE_OBJECT = 125;
+
+/** What is wrong with a text of JSON before it is parsed; undefined where nothing is. Its syntax is not checked. */
+export function jsonFault(text: string): string | undefined {
+  let depth = 0;
+  let values = 1;
+  let quoted = false;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (quoted) {
+      if (code === BACKSLASH) at++;
+      else if (code === QUOTE) quoted = false;
+    } else if (code === QUOTE) quoted = true;
+    else if (code === COMMA) values++;
+    else if (code === OPEN_LIST || code === OPEN_OBJECT) {
+      values++;
+      if (++depth > MAX_JSON_DEPTH) return `JSON must not be nested more than ${MAX_JSON_DEPTH} levels deep`;
+    } else if (code === CLOSE_LIST || code === CLOSE_OBJECT) depth--;
+    if (values > MAX_JSON_VALUES) return `JSON must not have more than ${MAX_JSON_VALUES} values`;
+  }
+  return undefined;
+}
+
+/** A key that would change what an object is instead of what it holds. */
+export const isUnsafeKey = (key: string): boolean => key === '__proto__';
+
+/**
+ * Parses JSON from outside.
+ * @throws Error whose message may be shown
+ */
+export function parseJson(text: string): unknown {
+  const fault = jsonFault(text);
+  if (fault !== undefined) throw new Error(fault);
+  let unsafe = false;
+  let value: unknown;
+  try {
+    // The reviver costs time, so it runs only where such a key may be: its letters may also be written as escapes.
+    value = /__proto__|\\u/.test(text)
+      ? JSON.parse(text, (key, inner: unknown) => {
+          unsafe ||= isUnsafeKey(key);
+          return inner;
+        })
+      : JSON.parse(text);
+  } catch {
+    throw new Error('Input should be valid JSON');
+  }
+  if (unsafe) throw new Error('JSON must not have a key __proto__');
+  return value;
+}
