@@ -1,7 +1,8 @@
 /** What an attack is measured by: memory, descriptors and files of a process, and the time in which it answers others. */
+import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 
 /** Megabytes that a process has in memory. */
 export const memoryOf = (pid: number): number =>
@@ -25,35 +26,49 @@ export interface Observed {
   readonly memory: number;
 }
 
+/** Asks in a thread of its own: an attacker's event loop is busy. */
+const PROBE = `
+const { parentPort, workerData: url } = require('node:worker_threads');
+let busy = true;
+let silence = 0;
+parentPort.on('message', () => { busy = false; });
+(async () => {
+  try {
+    while (busy) {
+      const start = performance.now();
+      const answer = await fetch(url + '/livez', { signal: AbortSignal.timeout(60_000) });
+      await answer.arrayBuffer();
+      if (answer.status !== 200) throw new Error('/livez: ' + answer.status);
+      silence = Math.max(silence, performance.now() - start);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    parentPort.postMessage({ silence });
+  } catch (error) {
+    parentPort.postMessage({ fault: String(error.cause ?? error) });
+  }
+  parentPort.close();
+})();
+`;
+
 /** Does something while it asks a service again and again whether it is alive, and looks at its memory. */
 export async function observe(
   service: { readonly url: string; readonly pid: number },
   work: () => Promise<unknown>,
 ): Promise<Observed> {
-  let silence = 0;
+  const probe = new Worker(PROBE, { eval: true, workerData: service.url });
+  const told = once(probe, 'message') as Promise<[{ silence: number; fault?: string }]>;
   let memory = 0;
-  let busy = true;
-  const looking = (async () => {
-    while (busy) {
-      const start = performance.now();
-      const status = await fetch(`${service.url}/livez`, { signal: AbortSignal.timeout(60_000) }).then(
-        async (answer) => {
-          await answer.arrayBuffer();
-          return answer.status;
-        },
-        (error: unknown) => String(error),
-      );
-      if (status !== 200) throw new Error(`/livez of ${service.url}: ${status}`);
-      silence = Math.max(silence, performance.now() - start);
-      memory = Math.max(memory, memoryOf(service.pid));
-      await pause(20);
-    }
-  })();
+  const looking = setInterval(() => {
+    memory = Math.max(memory, memoryOf(service.pid));
+  }, 20);
   try {
-    await Promise.race([work(), looking]);
+    await once(probe, 'online');
+    await work();
   } finally {
-    busy = false;
-    await looking;
+    clearInterval(looking);
+    probe.postMessage('end');
   }
-  return { silence: Math.round(silence), memory: Math.round(memory) };
+  const [{ silence, fault }] = await told;
+  if (fault !== undefined) throw new Error(fault);
+  return { silence: Math.round(silence), memory: Math.round(Math.max(memory, memoryOf(service.pid))) };
 }

@@ -22,13 +22,15 @@ export interface SlowBodyLimits {
   readonly minBytes?: number;
   /** Milliseconds for which the rest of an answered body is dropped, so that the client sees the answer. */
   readonly dropFor?: number;
+  /** Bytes of it that are dropped. */
+  readonly dropBytes?: number;
   /** Milliseconds between two looks. */
   readonly every?: number;
 }
 
 interface Watched {
   readonly window: number;
-  /** Bytes of the connection at the begin of the window. */
+  /** Bytes of the connection at the begin of the window, or when the answer was sent. */
   bytes: number;
   since: number;
   /** When the answer was sent. */
@@ -39,7 +41,14 @@ const hasBody = ({ headers }: IncomingMessage): boolean =>
   headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 
 export function watchBodies(fastify: FastifyInstance, limits: SlowBodyLimits = {}): void {
-  const { window = 15_000, fileWindow = 60_000, minBytes = 8_192, dropFor = 15_000, every = 1_000 } = limits;
+  const {
+    window = 15_000,
+    fileWindow = 60_000,
+    minBytes = 8_192,
+    dropFor = 15_000,
+    dropBytes = 134_217_728,
+    every = 1_000,
+  } = limits;
   const watched = new Map<IncomingMessage, Watched>();
 
   const look = (request: IncomingMessage, state: Watched, now: number): void => {
@@ -49,7 +58,7 @@ export function watchBodies(fastify: FastifyInstance, limits: SlowBodyLimits = {
       return;
     }
     if (state.answered !== undefined) {
-      if (now - state.answered > dropFor) socket.destroy();
+      if (now - state.answered > dropFor || socket.bytesRead - state.bytes > dropBytes) socket.destroy();
       return;
     }
     const arrived = socket.bytesRead - state.bytes;
@@ -82,6 +91,7 @@ export function watchBodies(fastify: FastifyInstance, limits: SlowBodyLimits = {
     const state = watched.get(raw);
     if (state && !raw.complete) {
       state.answered = performance.now();
+      state.bytes = raw.socket.bytesRead;
       raw.resume();
     } else watched.delete(raw);
     done();
