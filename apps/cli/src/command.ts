@@ -1,3 +1,4 @@
+import { printable } from '@cl-server/contract/printable';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { Context, type GlobalOptions, type World } from './context.js';
 import { CliError, EXIT } from './exit-codes.js';
@@ -45,7 +46,7 @@ export const createProgram = (version: string, world: World): Command =>
     .enablePositionalOptions()
     .configureOutput({
       writeOut: (text) => world.stdout.write(text),
-      writeErr: (text) => world.stderr.write(text),
+      writeErr: (text) => world.stderr.write(printable(text)),
     })
     .showHelpAfterError('(cl-client --help tells more)');
 

@@ -1,4 +1,5 @@
 import type { ClServer, Transport } from '@cl-server/client';
+import { printable } from '@cl-server/contract/printable';
 import { configFolder } from './config/folder.js';
 import { Profiles } from './config/profiles.js';
 import { FileTokenStore } from './config/session-file.js';
@@ -104,7 +105,7 @@ export class Context {
       }),
     };
     const urls = resolveUrls(sources);
-    const log = (line: string): unknown => this.world.stderr.write(`${line}\n`);
+    const log = (line: string): unknown => this.world.stderr.write(`${printable(line)}\n`);
     return new ClServer({
       urls,
       ...(identity.kind === 'guest' && { auth: new NoAuthProvider() }),

@@ -1,4 +1,5 @@
 import { VERSION } from '@cl-server/client/version';
+import { printable, printableJson } from '@cl-server/contract/printable';
 import { CommanderError, createProgram } from './command.js';
 import { formatOf, type GlobalOptions, type World } from './context.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
@@ -35,12 +36,12 @@ function tell(error: unknown, world: World, options: GlobalOptions): ExitCode {
   const format = formatOf(options);
   const out = new Output(world, format, world.env);
   if (format === 'json' || format === 'ndjson')
-    world.stderr.write(`${JSON.stringify({ error: { message, hint, exit_code: exitCode, ...rest } })}\n`);
+    world.stderr.write(`${printableJson({ error: { message, hint, exit_code: exitCode, ...rest } })}\n`);
   else {
     out.error(message);
     if (hint) out.note(`  ${hint}`);
     if (rest.request_id && rest.status !== undefined && rest.status >= 500) out.note(`  request ${rest.request_id}`);
   }
-  if (options.debug) world.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+  if (options.debug) world.stderr.write(`${printable((error instanceof Error && error.stack) || String(error))}\n`);
   return exitCode;
 }

@@ -107,6 +107,28 @@ describe('output', () => {
     expect(Math.max(...table.split('\n').map((line) => line.length))).toBeLessThan(120);
   });
 
+  it('makes control characters visible in every form, and keeps the value in JSON', async () => {
+    const name = 'a\u001b]0;t\u0007\u009b31m\u202egpj.exe';
+    const shown = 'a␛]0;t␇<U+009B>31m<U+202E>gpj.exe';
+    const world = testWorld();
+    const out = new Output(world, 'human', {});
+    out.write(name);
+    out.note(name);
+    out.success(name);
+    out.warn(name);
+    out.error(name);
+    await out.one({ name });
+    await out.many([{ id: 1, text: name }], view);
+    const json = await written('json', (all) => all.one({ name }));
+    expect(JSON.parse(json)).toEqual({ name });
+    expect(world.out().split(shown)).toHaveLength(4);
+    expect(world.err().split(shown)).toHaveLength(5);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be there
+    const control = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202e]/;
+    expect(world.out() + json).not.toMatch(control);
+    expect(world.err()).not.toMatch(control);
+  });
+
   it('of nothing is still JSON', async () => {
     expect(await written('json', (out) => out.one(null))).toBe('null\n');
     expect(await written('json', (out) => out.many([], view))).toBe('[]\n');

@@ -1,6 +1,8 @@
-import { jobEvent } from '@cl-server/contract';
+import { type Job, jobEvent } from '@cl-server/contract';
+import { noBroadcaster, silentLogger } from '@cl-server/runtime';
 import { backends } from '@cl-server/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { StatusTopic } from '../src/events/status-topic.js';
 import { ProgressThrottle } from '../src/events/throttle.js';
 import { jobView } from '../src/index.js';
 import { RecordingBroadcaster, startEngine, type TestEngine } from './support/engine.js';
@@ -81,6 +83,33 @@ describe.each(backends())('events on $name', (backend) => {
     await vi.waitFor(() => expect(broker.on(topic).at(-1)).toBe(''), 3_000);
     expect(broker.messages.filter((message) => message.topic === topic).every(({ retain }) => retain)).toBe(true);
     expect(broker.messages.filter((message) => message.topic === TOPIC).some(({ retain }) => retain)).toBe(false);
+  });
+
+  it('leave no status behind of a job that another process deletes between the reading and the publishing', async () => {
+    const id = await engine.add();
+    await engine.events.flush();
+    const said: string[] = [];
+    const job = await engine.repository.getJob(id);
+    let isThere = true;
+    const topic = new StatusTopic({
+      broadcaster: {
+        ...noBroadcaster,
+        publish: async (_topic, payload) => {
+          said.push((payload as Job).status);
+          isThere = false; // and its empty message has been published
+          return true;
+        },
+        clearRetained: async () => {
+          said.push('');
+          return true;
+        },
+      },
+      logger: silentLogger(),
+      read: async () => (isThere && job ? new Map([[id, job]]) : new Map()),
+    });
+    topic.show(id, false);
+    await topic.flush();
+    expect(said).toEqual(['queued', '']);
   });
 
   it('clear the status of a job that was deleted while the broker was away', async () => {

@@ -57,7 +57,7 @@ async function tail(context: Context, options: TailOptions): Promise<void> {
 
 function print({ out }: Context, topic: string, message: unknown): void {
   if (out.format !== 'human') {
-    out.write(`${JSON.stringify({ topic, message })}\n`);
+    out.jsonLine({ topic, message });
     return;
   }
   const event = message as Partial<JobEvent> | null;
@@ -70,7 +70,7 @@ async function tailJob(context: Context, id: string): Promise<void> {
   const handle = (await context.platform()).compute.jobs.handle(id, { signal: context.signal });
   for await (const { state, progress, timestamp } of handle.events()) {
     if (context.out.format === 'human') context.out.write(`${timeText(timestamp)}  ${id}  ${state}  ${progress}%\n`);
-    else context.out.write(`${JSON.stringify({ job_id: id, state, progress, timestamp })}\n`);
+    else context.out.jsonLine({ job_id: id, state, progress, timestamp });
   }
 }
 

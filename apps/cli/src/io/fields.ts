@@ -1,5 +1,5 @@
 /** One thing as a person reads it: its fields in lines, what is within them set in. */
-import { printable } from './terminal.js';
+import { printable } from '@cl-server/contract/printable';
 
 const two = (value: number): string => String(value).padStart(2, '0');
 

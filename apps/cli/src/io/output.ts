@@ -1,5 +1,6 @@
+import { printable, printableJson } from '@cl-server/contract/printable';
 import { fieldLines, isFields } from './fields.js';
-import { type Colours, coloursFor, type Format, printable, type Streams } from './terminal.js';
+import { type Colours, coloursFor, type Format, type Streams } from './terminal.js';
 
 export interface Column<T> {
   readonly title: string;
@@ -45,8 +46,18 @@ export class Output {
     return this.#streams.stderr;
   }
 
-  /** Raw text of the data. */
+  /** Text of the data; its control characters are made visible. */
   write(text: string): void {
+    this.#raw(printable(text));
+  }
+
+  /** One value as JSON in one line. */
+  jsonLine(value: unknown): void {
+    this.#raw(`${printableJson(value)}\n`);
+  }
+
+  /** Text that is printable already, with colours. */
+  #raw(text: string): void {
     this.#streams.stdout.write(text);
   }
 
@@ -57,7 +68,7 @@ export class Output {
   }
 
   #json(value: unknown): void {
-    this.write(`${JSON.stringify(value, null, this.format === 'ndjson' ? undefined : 2)}\n`);
+    this.#raw(`${printableJson(value, this.format === 'ndjson' ? undefined : 2)}\n`);
   }
 
   /** One thing: JSON, its id, or a list of its fields. */
@@ -67,7 +78,7 @@ export class Output {
       if (word !== undefined && word !== null) this.write(`${cell(word)}\n`);
     } else if (this.format !== 'human') this.#json(item);
     else if (isFields(item))
-      this.write(
+      this.#raw(
         fieldLines(item, this.colour.bold)
           .map((line) => `${line}\n`)
           .join(''),
@@ -96,16 +107,16 @@ export class Output {
       chars: PLAIN,
     });
     for (const item of items) table.push(columns.map(({ value }) => shortCell(value(item))));
-    this.write(`${table.toString().replace(/ +$/gm, '')}\n`);
+    this.#raw(`${table.toString().replace(/ +$/gm, '')}\n`);
   }
 
   /** Talk for a person. */
   note(text: string): void {
-    if (this.format === 'human') this.#streams.stderr.write(`${text}\n`);
+    if (this.format === 'human') this.#streams.stderr.write(`${printable(text)}\n`);
   }
 
   success(text: string): void {
-    this.note(`${this.#talkColour.green('✓')} ${printable(text)}`);
+    if (this.format === 'human') this.#streams.stderr.write(`${this.#talkColour.green('✓')} ${printable(text)}\n`);
   }
 
   /** Something that went wrong without ending the program; heard in every format but `--quiet`. */

@@ -1,3 +1,4 @@
+import { printable } from '@cl-server/contract/printable';
 import type { SingleBar } from 'cli-progress';
 import type { Output } from './output.js';
 
@@ -38,7 +39,7 @@ async function makeBar(out: Output, format: ConstructorParameters<typeof SingleB
 }
 
 const wrap = (bar: SingleBar): ProgressBar => ({
-  update: (value, text) => bar.update(value, text === undefined ? {} : { text }),
+  update: (value, text) => bar.update(value, text === undefined ? {} : { text: printable(text) }),
   setTotal: (total) => bar.setTotal(total),
   stop: () => bar.stop(),
 });
@@ -47,7 +48,7 @@ const wrap = (bar: SingleBar): ProgressBar => ({
 export async function percentBar(out: Output, text: string): Promise<ProgressBar> {
   if (!out.lively) return SILENT;
   const bar = await makeBar(out, { format: '{bar} {percentage}% {text}' });
-  bar.start(100, 0, { text });
+  bar.start(100, 0, { text: printable(text) });
   return wrap(bar);
 }
 
@@ -64,6 +65,6 @@ export async function byteBar(out: Output, total: number, text: string): Promise
       return `${drawn} ${bytesText(value)}/${bytesText(all)}  ${bytesText(rate)}/s  ${left}  ${payload.text ?? ''}`;
     },
   });
-  bar.start(Math.max(1, total), 0, { text });
+  bar.start(Math.max(1, total), 0, { text: printable(text) });
   return wrap(bar);
 }

@@ -1,3 +1,4 @@
+import { printable } from '@cl-server/contract/printable';
 import { CliError, EXIT } from '../exit-codes.js';
 import type { Streams } from './terminal.js';
 
@@ -10,12 +11,12 @@ function answered<T>(value: T | symbol): T {
 
 export async function askText(streams: Streams, message: string): Promise<string> {
   const { text } = await import('@clack/prompts');
-  return answered<string>(await text({ message, ...options(streams) }));
+  return answered<string>(await text({ message: printable(message), ...options(streams) }));
 }
 
 export async function askPassword(streams: Streams, message: string): Promise<string> {
   const { password } = await import('@clack/prompts');
-  return answered<string>(await password({ message, ...options(streams) }));
+  return answered<string>(await password({ message: printable(message), ...options(streams) }));
 }
 
 /**
@@ -26,7 +27,9 @@ export async function confirmed(streams: Streams, message: string, yes: boolean)
   if (yes) return;
   if (!streams.stdin.isTTY) throw new CliError(`${message} Say so with --yes`, EXIT.usage);
   const { confirm } = await import('@clack/prompts');
-  const sure = answered<boolean>(await confirm({ message, initialValue: false, ...options(streams) }));
+  const sure = answered<boolean>(
+    await confirm({ message: printable(message), initialValue: false, ...options(streams) }),
+  );
   if (!sure) throw new CliError('Nothing was done', EXIT.failed);
 }
 

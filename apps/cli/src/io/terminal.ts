@@ -14,8 +14,3 @@ export type Colours = ReturnType<typeof pc.createColors>;
 /** Colours where a person looks, unless `NO_COLOR` says no; `FORCE_COLOR` says yes. */
 export const coloursFor = (stream: { readonly isTTY?: boolean }, env: Readonly<Record<string, string | undefined>>) =>
   pc.createColors(!env.NO_COLOR && (Boolean(env.FORCE_COLOR) || (stream.isTTY === true && env.TERM !== 'dumb')));
-
-/** No control character of a server's text reaches the terminal. */
-export const printable = (text: string): string =>
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
-  text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '\ufffd');

@@ -1,4 +1,5 @@
 /** From a process's output line to a line of its log file (JSON), and to one for a person. */
+import { printable } from '@cl-server/contract/printable';
 
 export interface LogRecord {
   readonly level: string;
@@ -38,5 +39,5 @@ export function readableLine(record: LogRecord, source: string): string {
     .map(field);
   const cause = (record['err'] as { message?: string } | undefined)?.message;
   const message = [record.msg, ...fields, ...(cause ? [`(${cause})`] : [])].join(' ').replaceAll('\n', ' ');
-  return `${clock} ${record.level.padEnd(5)} ${source.padEnd(9)} | ${message}`;
+  return printable(`${clock} ${record.level.padEnd(5)} ${source.padEnd(9)} | ${message}`);
 }

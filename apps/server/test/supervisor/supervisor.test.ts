@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { ChildReport } from '@cl-server/contract';
 import { silentLogger } from '@cl-server/runtime';
@@ -192,5 +193,19 @@ describe('output', () => {
     const lines = fs.readFileSync(path.join(dir.path, 'auth.log'), 'utf8').trim().split('\n');
     expect(lines.map((line) => JSON.parse(line))).toMatchObject([{ name: 'auth', level: 'info', msg: 'drained auth' }]);
     expect(terminal).toMatch(/^\d\d:\d\d:\d\d info {2}auth {6}\| drained auth\n$/);
+  });
+
+  it('reaches the terminal without escape sequences and marks of direction, whatever a name or a field holds', () => {
+    const stream = new PassThrough();
+    output.follow('auth', stream, 'stdout');
+    const name = '\u001b]0;title\u0007\u009b31m\u202egpj';
+    const record = { level: 'warn', time: new Date().toISOString(), msg: `login of ${name}`, file: name };
+    stream.write(`${JSON.stringify(record)}\n`);
+    stream.end(`plain ${name}\n`);
+    return eventually(() => terminal.includes('plain')).then(() => {
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be there
+      expect(terminal.replace(/\u001b\[\d+m/g, '')).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202e]/);
+      expect(terminal).toContain('login of ␛]0;title␇<U+009B>31m<U+202E>gpj file=␛]0;title␇');
+    });
   });
 });

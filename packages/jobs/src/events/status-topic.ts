@@ -61,6 +61,7 @@ export class StatusTopic {
         for (const id of ids) this.#changed.delete(id);
         const jobs = await this.#options.read(ids);
         await Promise.all(ids.map((id) => this.#publish(id, jobs.get(id))));
+        await this.#takeBack([...jobs.keys()]);
       }
     } catch (error) {
       // The next change of these jobs shows them, or the relay; no caller waits for this.
@@ -68,6 +69,16 @@ export class StatusTopic {
     } finally {
       this.#running = undefined;
     }
+  }
+
+  /**
+   * A job that another process deleted after it was read here: its empty message may have come first, and what was
+   * published here would stay for ever. Whoever deletes it from now on clears it after this one was published.
+   */
+  async #takeBack(published: readonly string[]): Promise<void> {
+    if (published.length === 0) return;
+    const there = await this.#options.read(published);
+    await Promise.all(published.filter((id) => !there.has(id)).map((id) => this.clear(id)));
   }
 
   #publish(jobId: string, job: JobRecord | undefined): Promise<boolean> {

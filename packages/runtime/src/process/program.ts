@@ -12,6 +12,7 @@
  * SIGINT is ignored, because a terminal sends Ctrl-C to the whole group and the supervisor decides the order. When the
  * channel closes the supervisor is gone, and so is the reason to run.
  */
+import { printable } from '@cl-server/contract/printable';
 import { messageOf, StartupError } from '../errors.js';
 
 /** What a supervised process tells its supervisor, and the other way round. */
@@ -51,7 +52,7 @@ export interface ProgramOptions {
 const SAME_KEYPRESS = 500;
 
 const say = (text: string): void => {
-  process.stderr.write(`${text}\n`);
+  process.stderr.write(`${printable(text)}\n`);
 };
 
 function explain(name: string, error: unknown): number {
