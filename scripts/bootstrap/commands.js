@@ -1,12 +1,13 @@
 // What the scripts of package.json do, once everything that they need is there.
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { bundledServer } from './bundle.js';
 import { handOver } from './run.js';
 import { Fault, say } from './say.js';
 
 /** In this very process: one process less between the terminal and the supervisor, and signals need no forwarding. */
 const serve = async (root, args) => {
-  const program = path.join(root, 'apps/server/bin/cl-server.js');
+  const program = (await bundledServer(root)) ?? path.join(root, 'apps/server/bin/cl-server.js');
   process.argv.splice(1, Number.POSITIVE_INFINITY, program, 'start', ...args);
   await import(pathToFileURL(program).href);
 };

@@ -4,4 +4,5 @@ export * from './folder-identity.js';
 export { Gathering } from './gathering.js';
 export * from './http/index.js';
 export * from './program.js';
+export { storageFault } from './storage-fault.js';
 export * from './tokens/index.js';

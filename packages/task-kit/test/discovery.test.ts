@@ -53,6 +53,12 @@ describe('discovery of tasks', () => {
     expect((await discover()).tasks).toEqual(['inner_task', 'linked_task', 'plain_task', 'scoped_task']);
   });
 
+  it('takes the nearer of two installed packages of one name, and does not speak of the other', async () => {
+    installed('pack', { far_task: definition('far_task') });
+    install(path.join(project, 'app/node_modules/pack'), 'pack', { near_task: definition('near_task') });
+    expect(await states()).toEqual([['near_task', 'pack', 'package', 'loaded']]);
+  });
+
   it('reads the plugin folder: packages and single files, and is content without one', async () => {
     expect((await discover()).plugins).toEqual([]);
     write(path.join(pluginsDir, 'my-count.js'), definition('my_count', '9.9.9'));

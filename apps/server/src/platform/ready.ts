@@ -1,11 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Logger, messageOf } from '@cl-server/runtime/program';
+import { type Get, get, type Logger, messageOf } from '@cl-server/runtime/program';
 
 export interface ReadyOptions {
   readonly logger: Logger;
   /** Ends the waiting. */
   readonly interrupted: AbortSignal;
-  readonly fetch?: typeof fetch;
+  readonly fetch?: Get;
   /** Milliseconds after which the wait is mentioned in the log, again and again. */
   readonly tellAfter?: number;
 }
@@ -22,7 +22,7 @@ export async function untilReady(name: string, url: string, options: ReadyOption
     interrupted.throwIfAborted();
     let last: string;
     try {
-      const response = await (options.fetch ?? fetch)(`${url}/readyz`, { signal: AbortSignal.timeout(5_000) });
+      const response = await (options.fetch ?? get)(`${url}/readyz`, { signal: AbortSignal.timeout(5_000) });
       if (response.ok) return;
       last = (await response.text()).slice(0, 300);
     } catch (error) {

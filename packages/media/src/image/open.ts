@@ -36,7 +36,7 @@ async function readBitmap(file: string): Promise<RawPixels> {
 }
 
 /** Whether libvips does not read the format, so that it is given pixels and nothing else. */
-export const isDecodedHere = ({ isHevc, isBitmap }: ImageShape): boolean => isBitmap || (isHevc && !hasNativeHeic);
+export const isDecodedHere = ({ isHevc, isBitmap }: ImageShape): boolean => isBitmap || (isHevc && !hasNativeHeic());
 
 /** Pixels that were decoded elsewhere, in the colours of their profile. */
 export function fromPixels(decoded: RawPixels, profile: Uint8Array | undefined, limitInputPixels: number): Sharp {

@@ -5,11 +5,12 @@
 import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
 import { type AnyEndpoint, type ApiInfo, CODE_OF_STATUS, type Readiness, systemEndpoints } from '@cl-server/contract';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { fastifyCors } from '@fastify/cors';
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify as newFastify } from 'fastify';
 import { isDatabaseAway } from '../database/away.js';
 import { HttpError, messageOf } from '../errors.js';
-import { load } from '../lazy.js';
 import type { Logger } from '../logging/logger.js';
+import { storageFault } from '../storage-fault.js';
 import type { Authorize } from '../tokens/guard.js';
 import { BodyBudget } from './body-budget.js';
 import { guardCallers } from './callers.js';
@@ -23,7 +24,7 @@ import { RouteMethods } from './path.js';
 import { prepareBodies } from './read-body.js';
 import { watchBodies } from './slow-bodies.js';
 import { refuseUnparsed } from './unparsed.js';
-import { storageFault, type UploadOptions } from './upload.js';
+import type { UploadOptions } from './upload.js';
 
 export type ReadinessCheck = () => boolean | Promise<boolean>;
 
@@ -63,8 +64,7 @@ export function createApp(options: AppOptions): App {
   const { logger, metrics } = options;
   const endpoints: readonly AnyEndpoint[] = [...options.endpoints, ...systemEndpoints];
   // No logger for Fastify: it would make a child, with its redaction, for every request; `observe` says what there is to say.
-  const { fastify: create } = load('fastify') as typeof import('fastify');
-  const fastify = create({
+  const fastify = newFastify({
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 2_000 },
     requestIdHeader: false,
     genReqId: (request) => requestId(request.headers['x-request-id']),
@@ -93,7 +93,7 @@ export function createApp(options: AppOptions): App {
   });
   fastify.setNotFoundHandler((request, reply) => answerNotFound(methods, request, reply));
   if (options.corsOrigins && options.corsOrigins.length > 0)
-    void fastify.register((load('@fastify/cors') as typeof import('@fastify/cors')).fastifyCors, {
+    void fastify.register(fastifyCors, {
       origin: options.corsOrigins.includes('*') ? true : [...options.corsOrigins],
       exposedHeaders: [
         'content-range',

@@ -3,21 +3,21 @@
  * asked for: at each start of each service they would cost a third of its time, and few ever look.
  */
 import { type AnyEndpoint, type ApiInfo, openApiDocument } from '@cl-server/contract';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { load } from '../lazy.js';
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify as newFastify } from 'fastify';
 
 const PREFIX = '/docs';
 
 /** Swagger UI in an application of its own, since none can be given new routes once it listens. */
 async function pageOf(document: object): Promise<FastifyInstance> {
-  const { fastify } = load('fastify') as typeof import('fastify');
-  const page = fastify({ routerOptions: { ignoreTrailingSlash: true } });
+  const page = newFastify({ routerOptions: { ignoreTrailingSlash: true } });
   page.addHook('onRequest', (_request, reply, done) => {
     reply.header('x-content-type-options', 'nosniff');
     done();
   });
-  const { fastifySwagger } = load('@fastify/swagger') as typeof import('@fastify/swagger');
-  const { fastifySwaggerUi } = load('@fastify/swagger-ui') as typeof import('@fastify/swagger-ui');
+  const [{ fastifySwagger }, { fastifySwaggerUi }] = await Promise.all([
+    import('@fastify/swagger'),
+    import('@fastify/swagger-ui'),
+  ]);
   await page.register(fastifySwagger, { mode: 'static', specification: { document: document as never } });
   await page.register(fastifySwaggerUi, { routePrefix: PREFIX });
   await page.ready();

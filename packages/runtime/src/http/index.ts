@@ -6,5 +6,5 @@ export * from './http-options.js';
 export * from './metrics.js';
 export * from './readiness-checks.js';
 export * from './send-file.js';
-export { type ReceivedFile, storageFault, type UploadOptions } from './upload.js';
+export type { ReceivedFile, UploadOptions } from './upload.js';
 export { validatePart } from './validate.js';

@@ -12,6 +12,7 @@ import { pipeline } from 'node:stream/promises';
 import type { ValidationItem } from '@cl-server/contract';
 import { Busboy, type BusboyHeaders, type BusboyInstance } from '@fastify/busboy';
 import { badRequest, HttpError, invalidField } from '../errors.js';
+import { storageFault } from '../storage-fault.js';
 import type { BodyLease } from './body-budget.js';
 
 /** A file that arrived whole. It lies at `path` until the request ends; who wants it moves it away. */
@@ -68,17 +69,6 @@ const CHUNK = 262_144;
 const UPLOAD_BUFFERS = 2 * CHUNK;
 /** How far the count of a file's bytes may lag behind the count of all bytes. */
 const LAG = UPLOAD_BUFFERS;
-
-/** What file systems, SQLite and PostgreSQL say of a full disk. */
-const FULL = new Set(['ENOSPC', 'EDQUOT', 'SQLITE_FULL', '53100']);
-
-/** Turns storage faults into words for the client; a full disk is not a bug. */
-export function storageFault(error: unknown): unknown {
-  const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  if (code !== undefined && FULL.has(code))
-    return new HttpError(507, 'The server has no space left for this file', { cause: error });
-  return error;
-}
 
 const fileTooLarge = (bytes: number): HttpError =>
   new HttpError(413, `The file is larger than this server accepts (${bytes} bytes)`);

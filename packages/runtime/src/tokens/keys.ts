@@ -3,6 +3,7 @@ import { createPublicKey, type KeyObject, type webcrypto } from 'node:crypto';
 import fs from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { calculateJwkThumbprint, exportJWK, importJWK, type JWK } from 'jose';
+import { type Get, get } from '../http-get.js';
 import type { Logger } from '../logging/logger.js';
 
 export type VerificationKey = KeyObject | webcrypto.CryptoKey;
@@ -34,7 +35,7 @@ export interface RemoteKeyOptions {
   /** PEM file used while the auth service does not answer. */
   readonly file?: string | undefined;
   readonly logger: Logger;
-  readonly fetch?: typeof fetch;
+  readonly fetch?: Get;
 }
 
 /** Between two fetches for unknown ids: a flood of forged ids must not become a flood at the auth service. */
@@ -50,7 +51,7 @@ const MAX_RETRY = 15_000;
  */
 export class RemoteKeys implements KeySource {
   readonly #options: RemoteKeyOptions;
-  readonly #fetch: typeof fetch;
+  readonly #fetch: Get;
   readonly #listeners = new Set<() => void>();
   readonly #closing = new AbortController();
   #keys = new Map<string, VerificationKey>();
@@ -62,7 +63,7 @@ export class RemoteKeys implements KeySource {
 
   constructor(options: RemoteKeyOptions) {
     this.#options = options;
-    this.#fetch = options.fetch ?? fetch;
+    this.#fetch = options.fetch ?? get;
   }
 
   /** Reads the file, then fetches in the background; never fails. */

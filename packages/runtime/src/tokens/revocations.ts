@@ -1,5 +1,6 @@
 /** Which tokens died before they expired: the auth service's feed, polled. */
 import { type Revocation, revocationFeed } from '@cl-server/contract';
+import { type Get, get } from '../http-get.js';
 import type { Logger } from '../logging/logger.js';
 
 export interface RevocationSource {
@@ -16,7 +17,7 @@ export interface RevocationPollOptions {
   readonly logger: Logger;
   /** Milliseconds between two polls; a dead token is refused within this and one request. */
   readonly interval?: number;
-  readonly fetch?: typeof fetch;
+  readonly fetch?: Get;
 }
 
 /** Together below 10 s: the time within which a dead token is refused everywhere. */
@@ -54,7 +55,7 @@ export class RevocationPoll implements RevocationSource {
   async poll(): Promise<void> {
     const { authUrl, credential, logger } = this.#options;
     try {
-      const response = await (this.#options.fetch ?? fetch)(`${authUrl}/auth/revocations?since=${this.#lastSeq}`, {
+      const response = await (this.#options.fetch ?? get)(`${authUrl}/auth/revocations?since=${this.#lastSeq}`, {
         headers: { authorization: `Bearer ${credential}` },
         signal: AbortSignal.any([AbortSignal.timeout(FETCH_TIMEOUT), this.#closing.signal]),
       });

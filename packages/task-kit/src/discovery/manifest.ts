@@ -17,9 +17,10 @@ export interface Declared {
 
 export const nothingDeclared: Declared = { candidates: [], broken: [] };
 
-function readManifest(folder: string): string | undefined {
+/** Its bytes: of hundreds of packages hardly any is worth decoding. */
+function readManifest(folder: string): Buffer | undefined {
   try {
-    return fs.readFileSync(path.join(folder, 'package.json'), 'utf8');
+    return fs.readFileSync(path.join(folder, 'package.json'));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
@@ -54,20 +55,20 @@ export function declaredTasks(folder: string, source: PluginSource, mustDeclare 
     candidates: [],
     broken: [{ task: '', package: name, version, source, reason }],
   });
-  let text: string | undefined;
+  let bytes: Buffer | undefined;
   try {
-    text = readManifest(folder);
+    bytes = readManifest(folder);
   } catch (error) {
     return mustDeclare
       ? fault(`package.json cannot be read (${(error as NodeJS.ErrnoException).code})`)
       : nothingDeclared;
   }
   // Hundreds of packages are looked at: only those that speak of us are worth parsing.
-  if (text === undefined || !text.includes('"clServer"'))
+  if (!bytes?.includes('"clServer"'))
     return mustDeclare ? fault('its package.json has no "clServer": { "tasks": { … } }') : nothingDeclared;
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = JSON.parse(bytes.toString('utf8'));
   } catch {
     return fault('package.json is not valid JSON');
   }

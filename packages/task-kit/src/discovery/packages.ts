@@ -54,6 +54,7 @@ export function packagePlugins(start: readonly string[]): Declared {
   const candidates: Declared['candidates'][number][] = [];
   const broken: Declared['broken'][number][] = [];
   const seen = new Set<string>();
+  const names = new Set<string>();
   const queue = start.flatMap(modulesAbove);
   for (let modules = queue.shift(); modules !== undefined; modules = queue.shift()) {
     const real = realFolder(modules);
@@ -65,6 +66,10 @@ export function packagePlugins(start: readonly string[]): Declared {
       seen.add(home);
       if (linked) queue.push(path.join(home, 'node_modules'));
       const declared = declaredTasks(home, 'package');
+      // Of two installed packages of one name the nearer is meant, as it is where a module imports it.
+      const owners = new Set([...declared.candidates, ...declared.broken].map(({ package: name }) => name));
+      if ([...owners].some((name) => names.has(name))) continue;
+      for (const name of owners) names.add(name);
       candidates.push(...declared.candidates.map(asBuiltin));
       broken.push(...declared.broken.map(asBuiltin));
     }

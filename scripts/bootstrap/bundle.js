@@ -1,0 +1,95 @@
+// The bundled programs: made again where sources have changed, and started by `npm start`.
+import { createHash } from 'node:crypto';
+import fs from 'node:fs';
+import module from 'node:module';
+import path from 'node:path';
+import { sourceStamp } from './build.js';
+import { run } from './run.js';
+import { say, withProgress } from './say.js';
+
+/** Packages with programs, threads or tasks that are started or imported by their path. */
+export const ROOMS = [
+  'apps/server',
+  'packages/jobs',
+  'packages/media',
+  'packages/models',
+  'packages/runtime',
+  'packages/task-kit',
+  'packages/tasks',
+  'packages/worker',
+  'services/auth',
+  'services/compute',
+  'services/store',
+];
+
+const MAKE = path.join(import.meta.dirname, 'make-bundle.js');
+
+export const filesIn = (folder) =>
+  fs.existsSync(folder)
+    ? fs.readdirSync(folder, { withFileTypes: true }).flatMap((entry) => (entry.isFile() ? [entry.name] : []))
+    : [];
+
+/** What a bundle is made of: sources, installed packages, and what makes it. */
+function bundleStamp(root) {
+  const hash = createHash('sha256').update(sourceStamp(root));
+  const files = ROOMS.flatMap((room) =>
+    ['bin', 'threads'].flatMap((folder) =>
+      filesIn(path.join(root, room, folder)).map((file) => `${room}/${folder}/${file}`),
+    ),
+  );
+  for (const file of [
+    'package-lock.json',
+    'scripts/bootstrap/make-bundle.js',
+    'scripts/bootstrap/bundle-place.js',
+    ...files,
+  ]) {
+    const { size, mtimeMs } = fs.statSync(path.join(root, file));
+    hash.update(`${file}\0${size}\0${mtimeMs}\n`);
+  }
+  return hash.digest('hex').slice(0, 16);
+}
+
+/** Removes all but this bundle and the one before, which a platform that runs may still read. */
+function removeOld(folder, current) {
+  const others = fs
+    .readdirSync(folder)
+    .filter((name) => name !== current)
+    .map((name) => ({ name, time: fs.statSync(path.join(folder, name)).mtimeMs }))
+    .sort((a, b) => b.time - a.time);
+  for (const { name } of others.slice(1)) fs.rmSync(path.join(folder, name), { recursive: true, force: true });
+}
+
+/**
+ * The bundled `cl-server`, bundled now where sources have changed. Compiled code is kept beside it for the next start.
+ * @param {string} root
+ * @returns {Promise<string | undefined>} its file; undefined where there is no bundle, which only makes a start slower
+ */
+export async function bundledServer(root) {
+  const folder = path.join(root, 'bundle');
+  try {
+    const current = bundleStamp(root);
+    const place = path.join(folder, current);
+    if (!fs.existsSync(place))
+      await withProgress('Bundling', async () => {
+        fs.mkdirSync(folder, { recursive: true });
+        const draft = fs.mkdtempSync(path.join(folder, 'draft-'));
+        const { code, output } = await run(process.execPath, [MAKE, root, draft]);
+        if (code !== 0) throw new Error(output.trim());
+        try {
+          fs.renameSync(draft, place);
+        } catch (error) {
+          if (!fs.existsSync(place)) throw error; // else another start was quicker
+          fs.rmSync(draft, { recursive: true, force: true });
+        }
+        removeOld(folder, current);
+      });
+    process.env.NODE_COMPILE_CACHE ??= path.join(place, 'cache');
+    module.enableCompileCache(process.env.NODE_COMPILE_CACHE);
+    return path.join(place, 'node_modules/@cl-server/server/bin/cl-server.js');
+  } catch (error) {
+    say(
+      `cl-server: the programs could not be bundled, so this start takes longer (${String(error.message).split('\n')[0]})`,
+    );
+    return undefined;
+  }
+}
