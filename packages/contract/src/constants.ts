@@ -68,6 +68,9 @@ export const SERVICE_MQTT_USER = 'cl-service';
 /** Issuer of every token. */
 export const TOKEN_ISSUER = 'cl-server';
 
+/** Audience of every token: the services of this platform. */
+export const TOKEN_AUDIENCE = 'cl-server';
+
 /** Task names that can never be a plugin's, because a path of the API has that name. */
 export const RESERVED_TASK_NAMES = ['batch', 'events'] as const;
 

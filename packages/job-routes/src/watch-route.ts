@@ -15,8 +15,10 @@ export interface WatchOptions {
   readonly keepAliveMs: number;
 }
 
-/** A stream ends at the latest then, or with the caller's token; clients reconnect by themselves. */
+/** A stream ends at the latest then, or with the caller's token or right; clients reconnect by themselves. */
 const MAX_LIFE = 3_600_000;
+/** Milliseconds between two looks at the right: with the poll of revocations, a stream outlives it by less than 5 s. */
+const LOOK_INTERVAL = 1_000;
 const RECONNECT_AFTER = 2_000;
 
 /** Tells one state of a job from another; a client gives the last one back when it reconnects. */
@@ -44,8 +46,11 @@ export class JobStreams {
     this.#options = options;
   }
 
-  /** @throws HttpError 429 */
-  open(job: JobRecord, caller: Caller): PassThrough {
+  /**
+   * @param authorize asks again whether the caller may listen; rejects with an HttpError where not
+   * @throws HttpError 429
+   */
+  open(job: JobRecord, caller: Caller, authorize: () => Promise<unknown>): PassThrough {
     const owner = ownerOf(caller);
     const mine = [...this.#open.values()].filter((other) => other === owner).length;
     if (mine >= this.#options.maxStreams)
@@ -58,10 +63,17 @@ export class JobStreams {
     const life = Math.min(MAX_LIFE, caller ? caller.exp * 1000 - Date.now() : MAX_LIFE);
     const deadline = setTimeout(() => abort.abort(), Math.max(0, life));
     const keepAlive = setInterval(() => stream.write(': still here\n\n'), this.#options.keepAliveMs);
+    const look = setInterval(() => {
+      authorize().catch((error: unknown) => {
+        // Whoever cannot be asked right now has taken nothing away.
+        if (error instanceof HttpError && error.status < 500) abort.abort();
+      });
+    }, LOOK_INTERVAL);
     stream.once('close', () => abort.abort());
     void this.#pump(job.job_id, stream, abort.signal).finally(() => {
       clearTimeout(deadline);
       clearInterval(keepAlive);
+      clearInterval(look);
       this.#open.delete(abort);
       stream.end();
     });
@@ -95,6 +107,7 @@ export function serveWatch(app: App, options: WatchOptions): void {
     const job = await visibleJob(options.repository, user, params.job_id);
     if (isTerminal(job.status) && request.headers['last-event-id'] === stateId(job)) return new Answer(204, undefined);
     reply.type('text/event-stream; charset=utf-8').headers({ 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
-    return reply.send(request.method === 'HEAD' ? '' : streams.open(job, user));
+    const stillAllowed = () => app.authorize(watchJob.guard, request);
+    return reply.send(request.method === 'HEAD' ? '' : streams.open(job, user, stillAllowed));
   });
 }

@@ -98,6 +98,34 @@ describe.each(backends())('events of one job ($name)', (backend) => {
   });
 });
 
+describe.each(backends())('a listener who loses the right ($name)', (backend) => {
+  it('hears no more within seconds, while others go on', async () => {
+    const revoked = new Set<string>();
+    const api = await startApi(backend, { keepAliveMs: 50 }, revoked);
+    const id = await api.upload();
+    const listen = (user: string, signal?: AbortSignal) =>
+      fetch(`${api.base}/jobs/${id}/events`, { headers: { 'x-user': user }, ...(signal && { signal }) });
+    const stop = new AbortController();
+    const [hers, admins] = [await listen('ann'), await listen('root!', stop.signal)];
+    const told: unknown[] = [];
+    const start = performance.now();
+    for await (const { event, data } of messages(hers)) {
+      if (data) told.push(event ?? data.status);
+      revoked.add('ann');
+    }
+    expect(told).toEqual(['queued']);
+    expect(performance.now() - start).toBeLessThan(4_000);
+    const comments: boolean[] = [];
+    for await (const { comment } of messages(admins)) {
+      if (comment) comments.push(comment);
+      if (comments.length === 3) break;
+    }
+    expect(comments).toHaveLength(3);
+    stop.abort();
+    await api.close();
+  });
+});
+
 describe.each(backends())('a server that closes ($name)', (backend) => {
   it('ends its open streams, at once', async () => {
     const api = await startApi(backend);

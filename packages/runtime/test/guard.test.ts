@@ -8,6 +8,7 @@ import {
   createAuthorizer,
   type Openness,
 } from '../src/tokens/guard.js';
+import { noRevocations } from '../src/tokens/revocations.js';
 import { TokenVerifier } from '../src/tokens/verifier.js';
 import { forge, HeldKeys, type Json, signedBy, type TestKey, testKey } from './token-forge.js';
 
@@ -122,5 +123,14 @@ describe('the last look', () => {
       },
     });
     expect(await refusal(gone('user', bearer(token())))).toEqual([401, 'gone', 'Bearer']);
+  });
+
+  it('answers 503 and when to come back while nobody knows what was revoked, a bad token included', async () => {
+    const keys = new HeldKeys().hold(key);
+    const unready = new TokenVerifier({ keys, revocations: { ...noRevocations, isKnown: async () => false } });
+    for (const text of [token(), 'rubbish']) {
+      const refused = await authorizer({ verifier: unready })('user', bearer(text)).catch((error: unknown) => error);
+      expect(refused).toMatchObject({ status: 503, headers: { 'retry-after': '2' } });
+    }
   });
 });

@@ -10,7 +10,13 @@ let stranger: TestKey;
 let keys: HeldKeys;
 let now = NOW * 1000;
 const minVersions = new Map<string, number>();
-const revocations: RevocationSource = { minVersion: (id) => minVersions.get(id) ?? 0 };
+let known = true;
+const audienceSince = NOW * 1000 - 60_000;
+const revocations: RevocationSource = {
+  minVersion: (id) => minVersions.get(id) ?? 0,
+  isKnown: () => known,
+  audienceSince: () => audienceSince,
+};
 let verifier: TokenVerifier;
 
 beforeAll(async () => {
@@ -29,6 +35,7 @@ const claims = (more: Json = {}): Json => ({
   exp: NOW + 600,
   jti: 'j',
   iss: 'cl-server',
+  aud: 'cl-server',
   ver: 3,
   ...more,
 });
@@ -142,6 +149,39 @@ const HOSTILE: Readonly<Record<string, [TokenFault, () => string]>> = {
   'ver negative': ['payload', () => signed({ ver: -1 })],
   'iss missing': ['payload', () => without('iss')],
   'iss of another': ['invalid', () => signed({ iss: 'somebody-else' })],
+  'aud missing': ['invalid', () => without('aud')],
+  'aud missing, and iat too': [
+    'invalid',
+    () => {
+      const { aud: _, iat: __, ...rest } = claims();
+      return forge(header(), rest, ours);
+    },
+  ],
+  'aud of another': ['invalid', () => signed({ aud: 'somebody-else' })],
+  'aud a list of others': ['invalid', () => signed({ aud: ['a', 'cl-server '] })],
+  'aud an empty list': ['invalid', () => signed({ aud: [] })],
+  'aud a number': ['payload', () => signed({ aud: 1 })],
+  'aud of another, though issued before tokens had one': ['invalid', () => signed({ aud: 'x', iat: NOW - 3600 })],
+  'padding at the signature': ['invalid', () => `${signed()}==`],
+  'padding at every part': [
+    'invalid',
+    () =>
+      signed()
+        .split('.')
+        .map((part) => part + '='.repeat((4 - (part.length % 4)) % 4))
+        .join('.'),
+  ],
+  'stray bits in the last letter of the signature': [
+    'invalid',
+    () => {
+      const token = signed();
+      const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+      return token.slice(0, -1) + letters[letters.indexOf(token.at(-1) ?? '') + 1];
+    },
+  ],
+  'plain base64 letters': ['invalid', () => `${signed().slice(0, -2)}+/`],
+  'a space within': ['invalid', () => signed().replace('.', '. ')],
+  'a newline at the end': ['invalid', () => `${signed()}\n`],
   'claims a list': ['invalid', () => forge(header(), '[]', ours)],
   'claims no JSON': ['invalid', () => forge(header(), 'id=7', ours)],
   'claims null': ['invalid', () => forge(header(), 'null', ours)],
@@ -184,7 +224,11 @@ describe('a hostile token', () => {
 describe('a good token', () => {
   it('gives its claims, without repeats and with what it does not name set to nothing', async () => {
     expect(await verifier.verify(signed())).toEqual(claims());
-    const bare = forge(header(), { id: '7', iss: 'cl-server', exp: NOW + 5, permissions: ['a', 'a'] }, ours);
+    const bare = forge(
+      header(),
+      { id: '7', iss: 'cl-server', aud: ['x', 'cl-server'], exp: NOW + 5, permissions: ['a', 'a'] },
+      ours,
+    );
     expect(await verifier.verify(bare)).toMatchObject({ is_admin: false, permissions: ['a'], ver: 0 });
   });
 
@@ -200,6 +244,28 @@ describe('a good token', () => {
     await expect(verifier.verify(signed({ exp: NOW + 61, id: '8' }))).rejects.toMatchObject({ fault: 'invalid' });
     await expect(verifier.verify(token)).rejects.toMatchObject({ fault: 'invalid' });
     expect(await verifier.verify(signed({ id: '8', ver: 4 }))).toMatchObject({ ver: 4 });
+  });
+
+  it('without an audience is good until its end, where it was issued before tokens named one', async () => {
+    const { aud: _, ...old } = claims({ iat: NOW - 3600 });
+    const token = forge(header(), old, ours);
+    expect(await verifier.verify(token)).toEqual(old);
+    // An auth service of an earlier release names no such moment.
+    const unknowing = new TokenVerifier({
+      keys,
+      revocations: { ...revocations, audienceSince: () => undefined },
+      now: () => now,
+    });
+    expect(await unknowing.verify(without('aud'))).toMatchObject({ id: '7' });
+  });
+
+  it('is neither good nor bad while nobody knows what was revoked, also one seen before', async () => {
+    const token = signed({ id: '9' });
+    await verifier.verify(token);
+    known = false;
+    await expect(verifier.verify(token)).rejects.toMatchObject({ fault: 'unready' });
+    known = true;
+    await verifier.verify(token);
   });
 
   it('is verified once, and again after keys were dropped', async () => {

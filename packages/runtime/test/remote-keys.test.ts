@@ -125,8 +125,8 @@ describe('keys of the auth service', () => {
 });
 
 describe('the revocation feed', () => {
-  const polled = (): RevocationPoll => {
-    const poll = new RevocationPoll({ authUrl, credential: 'the-secret', logger });
+  const polled = (file?: string): RevocationPoll => {
+    const poll = new RevocationPoll({ authUrl, credential: 'the-secret', logger, file });
     closers.push(poll);
     return poll;
   };
@@ -152,5 +152,39 @@ describe('the revocation feed', () => {
     healthy = false;
     await poll.poll();
     expect(poll.minVersion('7')).toBe(9);
+  });
+
+  it('is the auth service’s file while that service is away, also where it came later than the last answer', async () => {
+    const file = path.join(dir.path, 'revocations.json');
+    const write = (text: string): void => fs.writeFileSync(file, text);
+    healthy = false;
+    write(JSON.stringify({ items: [{ seq: 5, user_id: '7', min_version: 4 }], last_seq: 5, audience_since: 1_000 }));
+    const poll = await polled(file).start();
+    expect([await poll.isKnown(), poll.minVersion('7'), poll.audienceSince()]).toEqual([true, 4, 1_000]);
+    write(JSON.stringify({ items: [{ seq: 6, user_id: '8', min_version: 2 }], last_seq: 6 }));
+    await poll.poll();
+    expect([poll.minVersion('7'), poll.minVersion('8'), poll.audienceSince()]).toEqual([4, 2, 1_000]);
+    healthy = true;
+    feed = { items: [], last_seq: 6 };
+    await poll.poll();
+    expect(asked.at(-1)).toBe('/auth/revocations?since=0');
+  });
+
+  it('of which neither an answer nor a sound file is there is not known, until the next question', async () => {
+    healthy = false;
+    for (const [name, text] of [
+      ['damaged.json', '{"items":[{'],
+      ['other.json', '[]'],
+      ['none.json', undefined],
+    ] as const) {
+      const file = path.join(dir.path, name);
+      if (text !== undefined) fs.writeFileSync(file, text);
+      expect([name, await polled(file).isKnown()]).toEqual([name, false]);
+    }
+    const poll = polled();
+    expect(await poll.isKnown()).toBe(false);
+    healthy = true;
+    feed = { items: [{ seq: 1, user_id: '7', min_version: 2 }], last_seq: 1 };
+    expect([await poll.isKnown(), poll.minVersion('7')]).toEqual([true, 2]);
   });
 });

@@ -13,6 +13,7 @@ import {
   type HttpOptions,
   type Logger,
   migrate,
+  noRevocations,
   openDatabase,
   serviceCredential,
   sqliteFile,
@@ -21,6 +22,7 @@ import {
 import { AuditLog } from './audit/audit-log.js';
 import { serveAudit } from './audit/routes.js';
 import { type AdminLogin, bootstrapAdmin } from './bootstrap-admin.js';
+import { audienceSince } from './database/audience-since.js';
 import { AUTH_MIGRATIONS } from './database/migrations/index.js';
 import { Retention } from './database/retention.js';
 import type { AuthDatabase, AuthTables } from './database/tables.js';
@@ -34,7 +36,8 @@ import { Login } from './login/login.js';
 import { PasswordHasher } from './login/password-hasher.js';
 import { serveLogin } from './login/routes.js';
 import { Callers } from './tokens/callers.js';
-import { serveRevocations } from './tokens/revocations.js';
+import { RevocationFile } from './tokens/revocation-file.js';
+import { RevocationFeed, serveRevocations } from './tokens/revocations.js';
 import { TokenIssuer } from './tokens/token-issuer.js';
 import { serveUsers } from './users/routes.js';
 import { UserAdministration } from './users/user-administration.js';
@@ -102,7 +105,14 @@ async function assemble(options: AuthServiceOptions, database: AuthDatabase): Pr
   const users = new UserRepository(database);
   const audit = new AuditLog(database, now);
   const hasher = new PasswordHasher(options.passwordCost === undefined ? {} : { cost: options.passwordCost });
-  const administration = new UserAdministration({ database, users, hasher, audit, now });
+  const feed = new RevocationFeed(database, await audienceSince(database));
+  const file = new RevocationFile(dataDir, feed);
+  const writeFile = (): Promise<void> =>
+    file.write().catch((error: unknown) => {
+      logger.error({ err: error }, 'revocations not written to their file: services that restart now know of fewer');
+    });
+  await writeFile();
+  const administration = new UserAdministration({ database, users, hasher, audit, now, onRevoked: writeFile });
   const admin = await bootstrapAdmin(administration, {
     username: options.adminUsername ?? 'admin',
     password: options.adminPassword,
@@ -123,7 +133,12 @@ async function assemble(options: AuthServiceOptions, database: AuthDatabase): Pr
     registers: [metrics],
   });
   const authorize = createAuthorizer({
-    verifier: new TokenVerifier({ keys, now }),
+    // A token's generation is compared with the user's row, by `confirm`.
+    verifier: new TokenVerifier({
+      keys,
+      now,
+      revocations: { ...noRevocations, audienceSince: () => feed.audienceSince },
+    }),
     texts: AUTH_TEXTS,
     credential: serviceCredential(dataDir),
     confirm: callers.confirm,
@@ -160,7 +175,7 @@ async function assemble(options: AuthServiceOptions, database: AuthDatabase): Pr
   const issuer = new TokenIssuer({ keys, lifetime: tokenLifetime, now });
   serveLogin(app, { callers, administration, login, issuer, authorize });
   serveUsers(app, { users, administration, callers });
-  serveRevocations(app, database);
+  serveRevocations(app, feed);
   serveAudit(app, audit);
 
   return {

@@ -125,7 +125,7 @@ describe('auth-server', () => {
 
   it('migrates, and rotates the keys of a running server, which records it', async () => {
     const migrated = start(['migrate']);
-    expect([await migrated.gone, migrated.out()]).toEqual([0, 'applied 0001_users, 0002_guarded\n']);
+    expect([await migrated.gone, migrated.out()]).toEqual([0, 'applied 0001_users, 0002_guarded, 0003_audience\n']);
     const server = start(['--port', '0', '--no-migrate'], { ADMIN_PASSWORD: 'secret-123' });
     const url = await urlOf(server);
     const { access_token } = (await (await login(url, 'secret-123')).json()) as { access_token: string };

@@ -1,3 +1,5 @@
+import fs from 'node:fs';
+import path from 'node:path';
 import { backends } from '@cl-server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { claimsOf, Harness, headerOf, PASSWORD } from './harness.js';
@@ -28,6 +30,7 @@ describe.each(backends())('sessions on $name', (backend) => {
       permissions: ['read', 'write'],
       is_admin: false,
       iss: 'cl-server',
+      aud: 'cl-server',
       jti: expect.any(String),
     });
     expect(Number(claims.exp) - Number(claims.iat)).toBe(600);
@@ -121,7 +124,7 @@ describe.each(backends())('sessions on $name', (backend) => {
     const { last_seq: since } = await h.revocations();
     await h.change(user.id, { permissions: 'b,a', is_admin: 'true' });
     expect((await h.me(token)).json).toMatchObject({ is_admin: true, permissions: ['b', 'a'] });
-    expect(await h.revocations(since)).toEqual({ items: [], last_seq: since });
+    expect(await h.revocations(since)).toMatchObject({ items: [], last_seq: since });
   });
 
   it('let a user change the own password: the answer’s token works, every older one is dead', async () => {
@@ -136,10 +139,22 @@ describe.each(backends())('sessions on $name', (backend) => {
     expect((await h.tryLogin('self')).status).toBe(401);
   });
 
+  it('are known to be dead by the services while auth is away: the feed is a file in the data folder too', async () => {
+    const user = await h.create('filed');
+    const fileOf = () => JSON.parse(fs.readFileSync(path.join(h.dir.path, 'revocations.json'), 'utf8'));
+    const { last_seq } = await h.revocations();
+    await h.change(user.id, { is_active: 'false' });
+    expect(fileOf()).toEqual(await h.revocations());
+    expect(fileOf().items.at(-1)).toMatchObject({ user_id: String(user.id) });
+    await h.ask('DELETE', `/users/${user.id}`, { token: h.admin });
+    expect(fileOf().last_seq).toBe(last_seq + 2);
+    expect(fs.statSync(path.join(h.dir.path, 'revocations.json')).mode & 0o137).toBe(0);
+  });
+
   it('tell services that held to another database’s feed to begin again', async () => {
     const { last_seq } = await h.revocations();
     expect(last_seq).toBeGreaterThan(0);
-    expect(await h.revocations(last_seq + 1000)).toEqual({ items: [], last_seq: 0 });
+    expect(await h.revocations(last_seq + 1000)).toMatchObject({ items: [], last_seq: 0 });
   });
 
   it('of ten programs at once under one name all begin', async () => {

@@ -2,7 +2,7 @@ import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import net from 'node:net';
 import path from 'node:path';
 import { SERVICE_MQTT_USER, TOKEN_ISSUER } from '@cl-server/contract';
-import { AllowedHosts, type KeySource, silentLogger, TokenVerifier } from '@cl-server/runtime';
+import { AllowedHosts, type KeySource, noRevocations, silentLogger, TokenVerifier } from '@cl-server/runtime';
 import { tempDir } from '@cl-server/testing';
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
 import { Access } from '../../src/broker/access.js';
@@ -74,7 +74,7 @@ export class TestBroker {
   }
 
   async start(): Promise<this> {
-    const revocations = { minVersion: (id: string) => this.minVersions.get(id) ?? 0 };
+    const revocations = { ...noRevocations, minVersion: (id: string) => this.minVersions.get(id) ?? 0 };
     this.#broker = await startBroker({
       host: '127.0.0.1',
       port: 0,

@@ -18,6 +18,7 @@ export const tokenClaims = z.object({
   nbf: z.number().optional(),
   jti: z.string().optional(),
   iss: z.string(),
+  aud: z.union([z.string(), z.array(z.string())]).optional(),
   /** The user's token generation at issue; a password change, deactivation or deletion moves the user to a later one. */
   ver: z.int().min(0).default(0),
 });
@@ -32,5 +33,10 @@ export const revocation = z.object({
 });
 export type Revocation = z.infer<typeof revocation>;
 
-export const revocationFeed = z.object({ items: z.array(revocation), last_seq: z.int() });
+export const revocationFeed = z.object({
+  items: z.array(revocation),
+  last_seq: z.int(),
+  /** Milliseconds since the epoch: every token issued from then on names its audience. Absent: none does. */
+  audience_since: z.int().optional(),
+});
 export type RevocationFeed = z.infer<typeof revocationFeed>;

@@ -133,7 +133,12 @@ export function fileForm(name: string, content: string, fields: Record<string, s
   return form;
 }
 
-export async function startApi(backend: Backend, options: Partial<JobApiOptions> = {}): Promise<TestApi> {
+/** @param revoked users who are refused from the moment that they are in it */
+export async function startApi(
+  backend: Backend,
+  options: Partial<JobApiOptions> = {},
+  revoked: ReadonlySet<string> = new Set(),
+): Promise<TestApi> {
   const created = await backend.create();
   const dir = tempDir('cl-job-routes-');
   const database = openDatabase<JobTables>(created.url, { schema: 'jobs', synchronous: 'normal' });
@@ -153,7 +158,8 @@ export async function startApi(backend: Backend, options: Partial<JobApiOptions>
     endpoints: api.endpoints,
     authorize: async (guard, { headers }) => {
       const user = headers['x-user'];
-      if (user === 'nobody' && guard !== 'public') throw unauthenticated('Authentication required');
+      if ((user === 'nobody' || revoked.has(String(user))) && guard !== 'public')
+        throw unauthenticated('Authentication required');
       return typeof user === 'string' ? claims(user) : null;
     },
     logger,

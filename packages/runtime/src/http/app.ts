@@ -47,6 +47,8 @@ export interface AppOptions extends HttpOptions {
 
 export interface App {
   readonly fastify: FastifyInstance;
+  /** The guard that every endpoint has been given, for answers that last: whoever listens may lose the right meanwhile. */
+  readonly authorize: Authorize;
   /** Serves an endpoint of the table. */
   handle<E extends AnyEndpoint>(endpoint: E, handler: Handler<E>, options?: RouteOptions): void;
   /** @returns the base URL */
@@ -128,6 +130,7 @@ export function createApp(options: AppOptions): App {
   fastify.addHook('onClose', async () => incoming.close());
   const app: App = {
     fastify,
+    authorize: options.authorize,
     handle: (endpoint, handler, routeOptions) => {
       const uploads = routeOptions?.uploads ?? options.uploads;
       if (endpoint.files && uploads) incoming.add(uploads.folder);

@@ -4,13 +4,13 @@ import type { Values } from '../config/setting.js';
 import type { Logger } from '../logging/logger.js';
 import { serviceCredential } from '../process/credential.js';
 import { RemoteKeys } from './keys.js';
-import { RevocationPoll, type RevocationSource } from './revocations.js';
+import { RevocationPoll, type RevocationSource, revocationFile } from './revocations.js';
 import { TokenVerifier } from './verifier.js';
 
 export interface RemoteVerifier {
   readonly verifier: TokenVerifier;
   readonly revocations: RevocationSource;
-  /** Whether any key is known; for readiness. */
+  /** Whether keys and revocations are known; for readiness. */
   ready(): boolean;
   /** Stops asking the auth service. */
   close(): void;
@@ -24,11 +24,16 @@ export async function verifierFromSettings(
 ): Promise<RemoteVerifier> {
   const { authUrl, publicKeyPath: file = path.join(dataDir, 'public_key.pem') } = settings;
   const keys = await new RemoteKeys({ authUrl, file, logger }).start();
-  const revocations = new RevocationPoll({ authUrl, credential: serviceCredential(dataDir), logger }).start();
+  const revocations = await new RevocationPoll({
+    authUrl,
+    credential: serviceCredential(dataDir),
+    file: revocationFile(dataDir),
+    logger,
+  }).start();
   return {
     verifier: new TokenVerifier({ keys, revocations }),
     revocations,
-    ready: () => keys.ready(),
+    ready: () => keys.ready() && revocations.known,
     close: () => {
       revocations.close();
       keys.close();

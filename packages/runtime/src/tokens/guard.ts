@@ -1,13 +1,13 @@
 /** From a request's header and an endpoint's guard to "who is it", or a refusal with the service's texts. */
 import { type Guard, PERMISSIONS, type TokenClaims } from '@cl-server/contract';
-import { forbidden, unauthenticated } from '../errors.js';
+import { forbidden, HttpError, unauthenticated } from '../errors.js';
 import { sameSecret } from '../process/credential.js';
 import { TokenError, type TokenFault, type TokenVerifier } from './verifier.js';
 
 export interface GuardTexts {
   /** No token where one is needed. */
   readonly missing: string;
-  readonly faults: Readonly<Record<TokenFault, string>>;
+  readonly faults: Readonly<Record<Exclude<TokenFault, 'unready'>, string>>;
   readonly permission: (permission: string) => string;
   readonly admin: string;
 }
@@ -83,8 +83,13 @@ export function createAuthorizer(options: AuthorizerOptions): Authorize {
       const claims = await verifier.verify(token);
       return confirm ? await confirm(claims) : claims;
     } catch (error) {
-      if (error instanceof TokenError) throw unauthenticated(texts.faults[error.fault]);
-      throw error;
+      if (!(error instanceof TokenError)) throw error;
+      if (error.fault === 'unready')
+        throw new HttpError(503, 'The auth service has not answered yet: try again shortly', {
+          headers: { 'retry-after': '2' },
+          cause: error,
+        });
+      throw unauthenticated(texts.faults[error.fault]);
     }
   };
 

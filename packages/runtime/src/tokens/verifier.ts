@@ -1,16 +1,17 @@
 /**
- * Verifies access tokens: ES256 by a known `kid`, our issuer, type JWT, strict expiry, not revoked. Verified claims are
+ * Verifies access tokens: ES256 by a known `kid`, our issuer and audience, type JWT, strict expiry, not revoked, each part
+ * in the one spelling that base64url has for its bytes. Verified claims are
  * kept by the token's SHA-256, since a signature costs about 0.16 ms and a client sends the same token thousands of times;
  * expiry and revocation are asked on every hit.
  */
 import { hash } from 'node:crypto';
-import { TOKEN_ISSUER, type TokenClaims, tokenClaims } from '@cl-server/contract';
+import { TOKEN_AUDIENCE, TOKEN_ISSUER, type TokenClaims, tokenClaims } from '@cl-server/contract';
 import { type CompactJWSHeaderParameters, compactVerify } from 'jose';
 import { isKeyId, type KeySource, type VerificationKey } from './keys.js';
 import { noRevocations, type RevocationSource } from './revocations.js';
 
-/** Why a token is refused: services map it to their documented texts. */
-export type TokenFault = 'expired' | 'payload' | 'invalid';
+/** Why a token is refused: services map it to their documented texts. `unready`: nobody can tell whether it is good yet. */
+export type TokenFault = 'expired' | 'payload' | 'invalid' | 'unready';
 
 export class TokenError extends Error {
   override readonly name = 'TokenError';
@@ -35,6 +36,12 @@ export interface VerifierOptions {
 const MAX_LENGTH = 8_192;
 /** All that our tokens have. Others could ask to trust a key that the token brings along, or to read it in another way. */
 const HEADERS = new Set(['alg', 'typ', 'kid']);
+
+/**
+ * Decoders skip padding and stray bits, so that one token has many spellings. Only the one that an encoder writes is taken.
+ */
+const isCanonical = (part: string): boolean =>
+  /^[\w-]+$/.test(part) && Buffer.from(part, 'base64url').toString('base64url') === part;
 
 const ES256 = { algorithms: ['ES256'] };
 const utf8 = new TextDecoder('utf-8', { fatal: true });
@@ -76,6 +83,7 @@ export class TokenVerifier {
   async verify(token: string): Promise<TokenClaims> {
     if (token.length > MAX_LENGTH) throw new TokenError('invalid', 'token too long');
     const digest = hash('sha256', token, 'base64');
+    if (!(await this.#revocations.isKnown())) throw new TokenError('unready', 'revocations not known yet');
     const cached = this.#cache.get(digest);
     const epoch = this.#epoch;
     const claims = cached ?? (await this.#verifySignature(token));
@@ -100,6 +108,7 @@ export class TokenVerifier {
   }
 
   async #verifySignature(token: string): Promise<TokenClaims> {
+    if (!token.split('.').every(isCanonical)) throw new TokenError('invalid', 'not in canonical base64url');
     const { payload } = await compactVerify(token, this.#keyFor, ES256).catch((error: unknown) => {
       throw error instanceof TokenError ? error : new TokenError('invalid', 'token not valid', { cause: error });
     });
@@ -107,8 +116,17 @@ export class TokenVerifier {
     if (!parsed.success) throw new TokenError('payload', 'claims not ours', { cause: parsed.error });
     const { data } = parsed;
     if (data.iss !== TOKEN_ISSUER) throw new TokenError('invalid', 'issuer not ours');
+    this.#checkAudience(data);
     if (data.nbf !== undefined && !(data.nbf * 1000 <= this.#now())) throw new TokenError('invalid', 'not valid yet');
     return data;
+  }
+
+  /** A running installation keeps the tokens that it issued before tokens named their audience. */
+  #checkAudience({ aud, iat }: TokenClaims): void {
+    const since = this.#revocations.audienceSince();
+    if (aud === undefined && (since === undefined || (iat !== undefined && iat * 1000 < since))) return;
+    if (aud === undefined || ![aud].flat().includes(TOKEN_AUDIENCE))
+      throw new TokenError('invalid', 'audience not ours');
   }
 
   /** Asked before anything of the token is believed. */
@@ -117,7 +135,7 @@ export class TokenVerifier {
     if (header.alg !== 'ES256' || header.typ !== 'JWT' || !isKeyId(header.kid))
       throw new TokenError('invalid', 'header not ours');
     const key = await this.#keys.get(header.kid);
-    if (!key) throw new TokenError('invalid', 'unknown key');
+    if (!key) throw new TokenError(this.#keys.ready() ? 'invalid' : 'unready', 'unknown key');
     return key;
   };
 }

@@ -45,11 +45,17 @@ export interface AuditTable {
   details: string;
 }
 
+export interface MigrationTable {
+  name: string;
+  applied_at: number;
+}
+
 export interface AuthTables {
   users: UserTable;
   revocations: RevocationTable;
   known_networks: KnownNetworkTable;
   audit: AuditTable;
+  migrations_auth: MigrationTable;
 }
 
 export type UserRow = Selectable<UserTable>;

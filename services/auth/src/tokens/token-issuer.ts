@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type AccessToken, TOKEN_ISSUER } from '@cl-server/contract';
+import { type AccessToken, TOKEN_AUDIENCE, TOKEN_ISSUER } from '@cl-server/contract';
 import { SignJWT } from 'jose';
 import type { UserRow } from '../database/tables.js';
 import type { SigningKeys } from '../keys/signing-keys.js';
@@ -35,6 +35,7 @@ export class TokenIssuer {
       .setProtectedHeader({ alg: 'ES256', typ: 'JWT', kid })
       .setSubject(id)
       .setIssuer(TOKEN_ISSUER)
+      .setAudience(TOKEN_AUDIENCE)
       .setIssuedAt(issuedAt)
       .setExpirationTime(issuedAt + lifetime)
       .setJti(randomUUID())

@@ -38,6 +38,8 @@ export interface UserAdministrationOptions {
   readonly hasher: PasswordHasher;
   readonly audit: AuditLog;
   readonly now: () => number;
+  /** Called after a commit in which tokens died, before anybody is told of it. */
+  readonly onRevoked?: () => Promise<void>;
 }
 
 type Trx = Transaction<AuthTables>;
@@ -113,7 +115,7 @@ export class UserAdministration {
     const { hasher, audit } = this.#options;
     if (!(await this.#options.users.byId(id))) throw notFound('User not found');
     const hash = change.password === undefined ? undefined : await hasher.hash(change.password, turnOf(actor, signal));
-    return this.#write(async (trx) => {
+    const changed = await this.#write(async (trx) => {
       const before = await this.#existing(trx, id);
       const after: UserRow = {
         ...before,
@@ -130,8 +132,10 @@ export class UserAdministration {
       if (hash !== undefined) await audit.append({ action: 'password.changed', actor, target: after }, trx);
       if (Object.keys(details).length > 0)
         await audit.append({ action: 'user.updated', actor, target: after, details }, trx);
-      return after;
+      return { after, revoked: after.token_version !== before.token_version };
     });
+    if (changed.revoked) await this.#options.onRevoked?.();
+    return changed.after;
   }
 
   /** @throws HttpError 404, 409 if no active admin would remain */
@@ -145,6 +149,7 @@ export class UserAdministration {
       await trx.deleteFrom('users').where('id', '=', id).execute();
       await audit.append({ action: 'user.deleted', actor, target: row }, trx);
     });
+    await this.#options.onRevoked?.();
   }
 
   /** Puts a stronger hash of the same password in place of one; tokens live on. Nothing happens if it changed meanwhile. */

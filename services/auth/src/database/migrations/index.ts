@@ -1,10 +1,11 @@
 import { type MigrationSet, migrate, openDatabase } from '@cl-server/runtime';
 import { users } from './0001-users.js';
 import { guarded } from './0002-guarded.js';
+import { audience } from './0003-audience.js';
 
 export const AUTH_MIGRATIONS: MigrationSet = {
   table: 'migrations_auth',
-  migrations: [users, guarded],
+  migrations: [users, guarded, audience],
   command: 'auth-server migrate',
 };
 

@@ -1,0 +1,27 @@
+/** The whole feed as a file in the data folder, for services that start or go on while this one is away. */
+import { revocationFile } from '@cl-server/runtime';
+import { replaceFile } from '../keys/durable-file.js';
+import type { RevocationFeed } from './revocations.js';
+
+/** Its owner writes it, its group reads it: services may run as other users of one group. */
+const MODE = 0o640;
+
+export class RevocationFile {
+  readonly #file: string;
+  #written: Promise<void> = Promise.resolve();
+
+  constructor(
+    dataDir: string,
+    private readonly feed: RevocationFeed,
+  ) {
+    this.#file = revocationFile(dataDir);
+  }
+
+  /** Writes what the database holds now; one after another, so that an older state never replaces a newer one. */
+  write(): Promise<void> {
+    this.#written = this.#written
+      .catch(() => undefined)
+      .then(async () => replaceFile(this.#file, `${JSON.stringify(await this.feed.since(0))}\n`, MODE));
+    return this.#written;
+  }
+}
