@@ -67,6 +67,8 @@ export interface ServiceConfigTable {
 export interface WorkersTable {
   worker_id: string;
   capabilities: string;
+  /** JSON: by task, what keeps the worker from it. */
+  unavailable: string;
   seen_at: number;
 }
 

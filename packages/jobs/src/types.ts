@@ -325,15 +325,20 @@ export interface JobMetrics {
 
 /** Workers that announce themselves through the database, for want of a broker. */
 export interface WorkerRegister {
-  /** At every change and beat. @param capabilities tasks that it can run now */
-  announce(workerId: string, capabilities: readonly string[]): Promise<void>;
+  /** At every change and beat. */
+  announce(workerId: string, abilities: WorkerAbilities): Promise<void>;
   withdraw(workerId: string): Promise<void>;
   /** Those heard of within so many milliseconds. */
   live(maxAge: number): Promise<readonly RegisteredWorker[]>;
 }
-export interface RegisteredWorker {
-  readonly worker_id: string;
+export interface WorkerAbilities {
+  /** Tasks that it can run now. */
   readonly capabilities: readonly string[];
+  /** Its other tasks, with what keeps it from them. */
+  readonly unavailable: Readonly<Record<string, { readonly code: string; readonly reason: string }>>;
+}
+export interface RegisteredWorker extends WorkerAbilities {
+  readonly worker_id: string;
 }
 
 /** A service's preferences: words by key, with who set them when. */

@@ -1,8 +1,8 @@
-/** Which workers live and what they can run, in the database: for a platform without a broker. */
-import { workerCapability } from '@cl-server/contract';
+/** Which workers live, what they can run and what keeps them from the rest, in the database. */
+import { workerCapability, workerLacks } from '@cl-server/contract';
 import type { Kysely } from 'kysely';
 import type { JobTables } from './tables.js';
-import type { RegisteredWorker, WorkerRegister } from './types.js';
+import type { RegisteredWorker, WorkerAbilities, WorkerRegister } from './types.js';
 
 /** Milliseconds after which the row of a worker that was killed goes. */
 const FORGOTTEN = 3_600_000;
@@ -18,9 +18,13 @@ export class SqlWorkerRegister implements WorkerRegister {
     this.#now = now;
   }
 
-  async announce(workerId: string, capabilities: readonly string[]): Promise<void> {
+  async announce(workerId: string, { capabilities, unavailable }: WorkerAbilities): Promise<void> {
     const now = this.#now();
-    const row = { capabilities: JSON.stringify(capabilities), seen_at: now };
+    const row = {
+      capabilities: JSON.stringify(capabilities),
+      unavailable: JSON.stringify(unavailable),
+      seen_at: now,
+    };
     await this.#kysely
       .insertInto('workers')
       .values({ worker_id: workerId, ...row })
@@ -37,13 +41,14 @@ export class SqlWorkerRegister implements WorkerRegister {
   async live(maxAge: number): Promise<readonly RegisteredWorker[]> {
     const rows = await this.#kysely
       .selectFrom('workers')
-      .select(['worker_id', 'capabilities'])
+      .select(['worker_id', 'capabilities', 'unavailable'])
       .where('seen_at', '>', this.#now() - maxAge)
       .orderBy('worker_id')
       .execute();
     return rows.map((row) => ({
       worker_id: row.worker_id,
       capabilities: tasks.parse(JSON.parse(row.capabilities)),
+      unavailable: workerLacks.parse(JSON.parse(row.unavailable)),
     }));
   }
 }

@@ -59,7 +59,8 @@ async function ask(request: PartRequest, headers: Record<string, string>): Promi
 }
 
 /**
- * Every byte that came is on disk when this ends, also where it ends with an error.
+ * Every byte that was read is on disk when this ends, also if it ends with an error. What a connection that breaks had
+ * still in its buffer is asked for again.
  * @returns the byte from which it went on; 0: from the beginning
  */
 export async function fetchPart(request: PartRequest): Promise<number> {

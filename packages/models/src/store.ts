@@ -5,12 +5,14 @@
  * $MODELS_DIR/<id>/<file>     what `pull` writes
  * $MODELS_DIR/**\/<file>       what a person put there by hand, if its hash is right
  * $MODELS_DIR/models.json     what `use` chose instead of the defaults
+ * bundled/<file>              what comes with this package, if the folder above has none
  * ```
  */
 import fs from 'node:fs';
 import fsp from 'node:fs/promises';
 import path from 'node:path';
 import { MODEL_ROLES, type ModelManifest, type ModelRole } from '@cl-server/contract';
+import { bundledFile } from './bundled.js';
 import { CATALOGUE, defaultManifest, manifestById } from './catalogue.js';
 import { Choices } from './choices.js';
 import { assertOwnName, contentOf } from './content.js';
@@ -55,6 +57,8 @@ export interface ModelRow {
   readonly serves: readonly ModelRole[];
   readonly state: ModelState;
   readonly path: string | undefined;
+  /** Whether that file comes with the package. */
+  readonly bundled: boolean;
 }
 
 const GONE = 'the file that "models use" chose is gone';
@@ -115,7 +119,7 @@ export class ModelStore {
     const first = chosen === undefined ? [] : [chosen];
     const names = new Set([file, ...first.map((known) => path.basename(known))]);
     const usual = [path.join(this.#dir, id, file), path.join(this.#dir, file)];
-    return new Set([...first, ...usual, ...(await findByName(this.#dir, names))]);
+    return new Set([...first, ...usual, ...(await findByName(this.#dir, names)), bundledFile(file)]);
   }
 
   /** Path of the file that serves a role, verified. @throws ModelMissing */
@@ -177,7 +181,8 @@ export class ModelStore {
   async pull(manifest: ModelManifest, options: Omit<DownloadOptions, 'urls'> = {}): Promise<string> {
     options.signal?.throwIfAborted();
     const present = await this.locate(manifest, undefined, options.signal);
-    if (present !== undefined) return present;
+    // Whoever pulls a model that comes with the package wants a file of their own.
+    if (present !== undefined && present !== bundledFile(manifest.file)) return present;
     const target = this.target(manifest);
     const mirrored = this.#mirror === undefined ? [] : [`${this.#mirror}/${manifest.id}/${manifest.file}`];
     try {
@@ -214,6 +219,7 @@ export class ModelStore {
         serves: serving?.roles ?? [],
         state: file !== undefined ? 'present' : fs.existsSync(due) ? 'damaged' : 'missing',
         path: file,
+        bundled: file !== undefined && file === bundledFile(manifest.file),
       });
     }
     return rows;

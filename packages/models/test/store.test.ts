@@ -4,7 +4,7 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { type ModelManifest, modelManifest } from '@cl-server/contract';
-import { installStandIns, makeStandIn, type TempDir, tempDir } from '@cl-server/testing';
+import { eventually, installStandIns, makeStandIn, type TempDir, tempDir } from '@cl-server/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { manifestById } from '../src/catalogue.js';
 import { assertOwnName, contentOf } from '../src/content.js';
@@ -31,6 +31,8 @@ interface Source {
   breakAfter: number | undefined;
   /** Whether a connection that ends so stays open without a word. */
   stalls: boolean;
+  /** Awaited before a connection breaks: bytes that the client has not read yet would be lost with it. */
+  beforeBreak: () => Promise<unknown>;
   /** Whether it always gives the whole file. */
   ignoresRanges: boolean;
   etag: string | undefined;
@@ -43,6 +45,7 @@ async function startSource(): Promise<Source> {
     requests: [],
     breakAfter: undefined,
     stalls: false,
+    beforeBreak: async () => undefined,
     ignoresRanges: false,
     etag: undefined,
     body: bytes,
@@ -63,7 +66,7 @@ async function startSource(): Promise<Source> {
     if (cut === undefined) response.end(body.subarray(from));
     else
       response.write(body.subarray(from, cut), () => {
-        if (!source.stalls) response.socket?.end();
+        if (!source.stalls) void source.beforeBreak().then(() => response.socket?.end());
       });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -131,6 +134,9 @@ describe('the model store', () => {
   it.each(['breaks off', 'stalls'])('asks for the rest when a connection %s', async (how) => {
     source.breakAfter = 100_000;
     source.stalls = how === 'stalls';
+    const part = `${store.target(manifest)}.part`;
+    source.beforeBreak = () =>
+      eventually(() => fs.statSync(part, { throwIfNoEntry: false })?.size === 100_000, { what: 'the bytes read' });
     const file = await store.pull(manifest, { stallAfter: 300 });
     expect(source.requests.map(({ range }) => range)).toEqual([undefined, 'bytes=100000-']);
     expect(fs.readFileSync(file).equals(bytes)).toBe(true);
@@ -293,7 +299,7 @@ describe('the model store', () => {
   });
 
   it('tells of a file with the right name and other bytes where it lies and what is wrong with it', async () => {
-    const known = manifestById('yunet-2026may') as ModelManifest;
+    const known = manifestById('dinov2-vits14') as ModelManifest;
     const inside = path.join('a', known.file);
     fs.mkdirSync(path.join(dir.path, 'a'));
     fs.writeFileSync(path.join(dir.path, inside), 'something else');

@@ -73,16 +73,12 @@ function announcerOf(options: WorkerOptions, availability: Availability, slots: 
   return new Announcer({ broadcaster, topicPrefix, workerId, availability, slots, heartbeatMs, now });
 }
 
-/** What a worker does for itself where there is no broker. @returns what ends it */
+/** Without a broker nobody else hears what this worker lacks. @returns what ends it */
 function brokerless(options: WorkerOptions, { repository, workers }: JobEngine, availability: Availability) {
-  const { workerId, heartbeatMs, pollMs, logger } = options;
-  const registration = new Registration({ register: workers, workerId, availability, heartbeatMs, logger });
+  const { heartbeatMs, pollMs, logger } = options;
   const maxAge = 3 * heartbeatMs;
   const unrunnable = new Unrunnable({ repository, register: workers, maxAge, availability, everyMs: pollMs, logger });
-  return async (): Promise<void> => {
-    await unrunnable.close();
-    await registration.close();
-  };
+  return (): Promise<void> => unrunnable.close();
 }
 
 function executorOf(
@@ -169,6 +165,13 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     modelsDir: options.env.modelsDir,
     everyMs: options.recheckMs,
   });
+  const registration = new Registration({
+    register: jobs.workers,
+    workerId,
+    availability,
+    heartbeatMs: options.heartbeatMs,
+    logger,
+  });
   const endBrokerless = options.hasBroker ? undefined : brokerless(options, jobs, availability);
 
   const engine = new Engine({
@@ -209,6 +212,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       stopListening();
       await announcer.close();
       await endBrokerless?.();
+      await registration.close();
       await engine.stop(options.drainMs);
       leases.close();
       await pool.close();

@@ -2,7 +2,7 @@ import { eventually } from '@cl-server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type TestPlatform, testPlatform } from './support/platform.js';
 
-const MODEL_TASKS = ['clip_embedding', 'clip_text_embedding', 'dino_embedding', 'face_detection', 'face_embedding'];
+const MODEL_TASKS = ['clip_embedding', 'clip_text_embedding', 'dino_embedding', 'face_embedding'];
 
 describe('a worker without models', () => {
   let platform: TestPlatform;
@@ -12,9 +12,14 @@ describe('a worker without models', () => {
   afterAll(() => platform.close());
 
   const started = async (LOG_LEVEL: string) => {
-    const env = { WORKER_SUPPORTED_TASKS: ['hash', ...MODEL_TASKS].join(','), MODELS_DOWNLOAD: 'never', LOG_LEVEL };
+    const env = {
+      WORKER_SUPPORTED_TASKS: ['hash', 'face_detection', ...MODEL_TASKS].join(','),
+      MODELS_DOWNLOAD: 'never',
+      LOG_LEVEL,
+    };
     const worker = platform.start({ env });
-    expect((await worker.ready).tasks).toEqual(['hash']);
+    // The face detector comes with the package.
+    expect((await worker.ready).tasks).toEqual(['face_detection', 'hash']);
     const output = await eventually(() => /"msg":"ready".*\n/.test(worker.output()) && worker.output());
     const lines = output.split('\n').filter(Boolean);
     return lines.map((line) => JSON.parse(line) as { level: string; msg: string; tasks?: string[]; reason?: string });

@@ -159,7 +159,7 @@ describe.runIf(hasMedia() && hasModels())('model tasks', () => {
     const models = new ModelStore({ dir: modelsDir });
     await models.useKnown('clip_image');
     await models.useKnown('clip_text');
-    await platform.jobs.workers.announce('another', ['clip_embedding']);
+    await platform.jobs.workers.announce('another', { capabilities: ['clip_embedding'], unavailable: {} });
     const [waiting = ''] = await clipJobs(1);
     const params = { text: 'a red car', normalize: true, output_path: 'output/text.npy' };
     // Whoever failed the second of these has looked at the waiting one at least once.

@@ -62,19 +62,31 @@ describe.runIf(canRun)('models of the insight worker', () => {
     await broker?.stop();
   });
 
-  it('a model that is missing is named, and what needs it is done once a worker has it', async () => {
+  it('what lacks its model waits and holds nothing up, says so, makes no job, and is done once a worker has the model', async () => {
     for (const id of ids) {
       const state = await platform.settled(id);
-      expect(state.overall_status).toBe('failed');
-      expect(state.error_message).toContain('dinov2_vits14.onnx');
-      expect(state.inference_status).toMatchObject({ clip_embedding: 'completed', dino_embedding: 'failed' });
+      expect(state).toMatchObject({ overall_status: 'completed', error_message: null });
+      expect(state.notice).toBe(
+        'dino_embedding waits for its model: an admin fetches missing models with "cl-server models pull"',
+      );
+      expect(state.inference_status).toMatchObject({
+        clip_embedding: 'completed',
+        dino_embedding: 'waiting_for_model',
+      });
+      expect([...state.active_jobs, ...state.job_history].map(({ task_type }) => task_type)).not.toContain(
+        'dino_embedding',
+      );
+      const similar = await platform.store.get<SimilarEntities>(`/intelligence/entities/${id}/similar?by=dino`);
+      expect(similar.json).toMatchObject({ results: [], notice: expect.stringContaining('Nothing was looked for') });
+      const compared = await platform.store.get<SimilarEntities>(`/intelligence/entities/${id}/similar?by=clip`);
+      expect(compared.json.notice).toBeNull();
     }
     installStandIns(platform.modelsDir, ['clip_image', 'dino_image', 'face_embedding']);
     for (const id of ids)
-      await eventually(async () => (await platform.intelligence(id))?.overall_status === 'completed', {
+      await eventually(async () => (await platform.intelligence(id))?.inference_status.dino_embedding === 'completed', {
         within: 40_000,
         every: 100,
-        what: 'the completed entity',
+        what: 'the vector of the new model',
       });
   });
 
@@ -146,7 +158,7 @@ describe.runIf(isBuilt && hasMedia())('models of the insight worker without a br
 
   it('a model that comes late is noticed in seconds', async () => {
     const { json } = await platform.store.upload(fs.readFileSync(mediaFile('cat.png')), 'cat.png', { label: 'cat' });
-    expect((await platform.settled(json.id)).error_message).toContain('dinov2_vits14.onnx');
+    expect((await platform.settled(json.id)).notice).toContain('dino_embedding waits for its model');
     installStandIns(platform.modelsDir, ['clip_image', 'dino_image', 'face_embedding']);
     await eventually(
       async () => (await platform.intelligence(json.id))?.inference_status.dino_embedding === 'completed',
@@ -157,9 +169,8 @@ describe.runIf(isBuilt && hasMedia())('models of the insight worker without a br
   it('tells how far it is, and that it is gone', async () => {
     const status = async (): Promise<InsightStatus> =>
       (await platform.store.call<InsightStatus>('GET', '/m_insight/status', { token: ADMIN })).json;
-    // The detector is missing still.
     await eventually(async () => (await status()).status === 'idle');
-    expect(await status()).toMatchObject({ pending: 0, running: 0, failed: 1 });
+    expect(await status()).toMatchObject({ pending: 0, running: 0, failed: 0, waiting: 0 });
     await platform.kill('insight');
     await eventually(async () => (await status()).status === 'offline', { within: 15_000 });
   });

@@ -1,5 +1,6 @@
 /** Turns of the insight worker on rows alone: what it queues at once, and when new vectors take over. */
 import type { CreationRequest } from '@cl-server/job-routes';
+import type { RegisteredWorker } from '@cl-server/jobs';
 import { type Database, migrate, openDatabase, silentLogger } from '@cl-server/runtime';
 import { discoverTasks, type TaskRegistry } from '@cl-server/task-kit';
 import { backends, type TestDatabase } from '@cl-server/testing';
@@ -10,6 +11,9 @@ import { type StoreTables, storeMigrations } from '../src/index.js';
 import type { Announcer } from '../src/insight/announce.js';
 import { Dispatcher } from '../src/insight/dispatch.js';
 import type { Harvester } from '../src/insight/harvest.js';
+import { park } from '../src/insight/park.js';
+import { refreshKnown } from '../src/insight/refresh-status.js';
+import { runnableBy } from '../src/insight/runnable.js';
 import { InsightWorker } from '../src/insight/worker.js';
 import { putVector } from '../src/vectors/vector-store.js';
 
@@ -53,9 +57,56 @@ describe.each(backends())('turns of the insight worker on $name', (backend) => {
       );
   };
 
+  it('make no job that nobody can run: what lacks its model waits, and is pending again once a worker has it', async () => {
+    await seed(3, 'pending');
+    const statuses = async () => {
+      const rows = await database.kysely
+        .selectFrom('inferences')
+        .select(['task_type', 'status', 'error_code'])
+        .distinct()
+        .orderBy('task_type')
+        .execute();
+      return rows.map(({ task_type, status, error_code }) => [task_type, status, error_code].filter(Boolean).join(' '));
+    };
+    const overall = async () =>
+      (await database.kysely.selectFrom('insights').select('status').distinct().execute()).map(({ status }) => status);
+    const worker = (capabilities: string[], unavailable: RegisteredWorker['unavailable'] = {}): RegisteredWorker => ({
+      worker_id: 'w',
+      capabilities,
+      unavailable,
+    });
+    const lacking = worker(['hash', 'face_detection'], {
+      clip_embedding: { code: 'model_missing', reason: 'no file' },
+      dino_embedding: { code: 'tool_missing', reason: 'no program' },
+    });
+    const parked = await park(database.kysely, write, runnableBy([lacking]));
+    expect([...new Set(parked)].sort()).toEqual([1, 2, 3]);
+    expect(await statuses()).toEqual([
+      'clip_embedding waiting',
+      'dino_embedding failed tool_missing',
+      'face_detection pending',
+      'hash pending',
+    ]);
+    expect(await park(database.kysely, write, runnableBy([lacking]))).toEqual([]);
+    await database.kysely
+      .updateTable('inferences')
+      .set({ status: 'completed' })
+      .where('task_type', '<>', 'clip_embedding')
+      .execute();
+    await write(null, async ({ db, now }) => {
+      for (const id of [1, 2, 3]) await refreshKnown(db, id, now);
+    });
+    expect(await overall()).toEqual(['completed']);
+    // A second worker has the model: the first one's lack does not matter any more.
+    await park(database.kysely, write, runnableBy([lacking, worker(['clip_embedding'])]));
+    expect((await statuses())[0]).toBe('clip_embedding pending');
+    expect(await overall()).toEqual(['processing']);
+  });
+
   it('queue no more than may wait or run at once, behind what users ask for', async () => {
     await seed(5, 'pending');
     const made: CreationRequest[] = [];
+    const able = new Set(['hash', 'face_detection', 'clip_embedding', 'dino_embedding']);
     const dispatcher = new Dispatcher({
       db: database.kysely,
       write,
@@ -65,15 +116,15 @@ describe.each(backends())('turns of the insight worker on $name', (backend) => {
       logger: silentLogger(),
       maxRunning: 8,
     });
-    await dispatcher.dispatch(10);
+    await dispatcher.dispatch(10, able);
     expect(made).toHaveLength(8);
-    expect(await dispatcher.dispatch(10)).toEqual([]);
+    expect(await dispatcher.dispatch(10, able)).toEqual([]);
     await database.kysely
       .updateTable('inferences')
       .set({ status: 'completed' })
       .where('job_id', 'in', ['job-1', 'job-2'])
       .execute();
-    await dispatcher.dispatch(10);
+    await dispatcher.dispatch(10, able);
     expect(made).toHaveLength(10);
     expect(Math.max(...made.map(({ priority }) => priority ?? 5))).toBeLessThan(5);
     expect(new Set(made.map(({ idempotencyKey }) => idempotencyKey)).size).toBe(10);

@@ -50,14 +50,14 @@ const BY = ['clip', 'dino', 'phash'] as const;
 const BY_TEXT = 'likeness of what is shown (clip), of how it looks (dino), of the very picture (phash)';
 
 /** The whole page for programs; the results for people. */
-async function print<T extends { readonly results: readonly unknown[] }, R>(
+async function print<T extends { readonly results: readonly unknown[]; readonly notice?: string | null }, R>(
   { out }: Context,
   page: T,
   results: readonly R[],
   view: View<R>,
 ): Promise<void> {
   if (out.format === 'json') await out.one(page);
-  else await out.many(results, view);
+  else await out.many(results, { ...view, whenEmpty: async () => page.notice });
 }
 
 async function search(context: Context, words: string[], options: LikeOptions): Promise<void> {
@@ -170,9 +170,17 @@ function registerEntity(program: Command, world: World): void {
 
 function registerFaces(program: Command, world: World): void {
   const leaf = leafMaker(group(program, 'faces', 'Faces in pictures'), world);
-  leaf('list <entity-id>', 'Faces of an entity').does<[string], object>(async (context, id) =>
-    context.out.many<Face>(await (await storeOf(context)).intelligence.faces(idOf(id), context.call), FACE),
-  );
+  leaf('list <entity-id>', 'Faces of an entity').does<[string], object>(async (context, id) => {
+    const { intelligence } = await storeOf(context);
+    await context.out.many<Face>(await intelligence.faces(idOf(id), context.call), {
+      ...FACE,
+      whenEmpty: async () => {
+        const state = await intelligence.get(idOf(id), context.call);
+        if (state?.inference_status.face_detection === 'completed') return 'No face was found';
+        return state?.notice ?? 'Faces were not looked for yet; "cl-client entity status" says how far it is';
+      },
+    });
+  });
   addLikeness(leaf('similar <face-id>', 'Faces like this one')).alias('matches').does(similarFaces);
   leaf('download-embedding <face-id>', 'Download the vector as .npy')
     .option('-o, --output <path>', 'where to')

@@ -6,6 +6,17 @@ import { FACE, PERSON, timeText } from '../views.js';
 
 const personsOf = async (context: Context) => (await context.platform()).store.persons;
 
+/** Faces that are not found or not compared are no persons, and that is another answer than "nobody". */
+async function whyNobody(context: Context): Promise<string | undefined> {
+  const tasks = await (await context.platform()).compute.jobs.tasks(context.call);
+  const lacking = tasks.filter(
+    ({ task_type, available }) => ['face_detection', 'face_embedding'].includes(task_type) && available === false,
+  );
+  if (lacking.length === 0) return undefined;
+  const reasons = lacking.map(({ task_type, reason }) => `${task_type}: ${reason ?? 'no worker runs it'}`);
+  return `Nobody was looked for (${reasons.join('; ')})`;
+}
+
 async function rename(context: Context, id: string, name: string): Promise<void> {
   await context.out.one(await (await personsOf(context)).rename(idOf(id), name, context.call), PERSON.id);
 }
@@ -13,7 +24,10 @@ async function rename(context: Context, id: string, name: string): Promise<void>
 export function register(program: Command, world: World): void {
   const leaf = leafMaker(group(program, 'persons', 'People whose faces were seen'), world);
   leaf('list', 'Everyone').does<[], object>(async (context) =>
-    context.out.many(await (await personsOf(context)).list(context.call), PERSON),
+    context.out.many(await (await personsOf(context)).list(context.call), {
+      ...PERSON,
+      whenEmpty: () => whyNobody(context),
+    }),
   );
   leaf('get <id>', 'One person').does<[string], object>(async (context, id) =>
     context.out.one(await (await personsOf(context)).get(idOf(id), context.call), PERSON.id),

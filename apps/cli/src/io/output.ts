@@ -11,6 +11,8 @@ export interface Column<T> {
 export interface View<T> {
   readonly columns: readonly Column<T>[];
   readonly id: (item: T) => unknown;
+  /** What a person is told where there is nothing to show; default "Nothing found". */
+  readonly whenEmpty?: () => Promise<string | null | undefined>;
 }
 
 const cell = (value: unknown): string => {
@@ -95,7 +97,7 @@ export class Output {
     const all: T[] = [];
     for await (const item of items) all.push(item);
     if (this.format === 'json') this.#json(all);
-    else if (all.length === 0) this.note('Nothing found');
+    else if (all.length === 0) this.note(printable((await view.whenEmpty?.()) ?? 'Nothing found'));
     else await this.#table(all, view);
   }
 

@@ -85,7 +85,8 @@ describe('models', () => {
   it('lists each with its licence and what it serves', async () => {
     const { code, stdout } = await run(['models']);
     expect(code).toBe(0);
-    expect(stdout).toMatch(/yunet\S* +│ missing │ face_detection +│ .*MIT/);
+    expect(stdout).toMatch(/yunet\S* +│ present │ face_detection +│ .*MIT/);
+    expect(stdout).toMatch(/dinov2\S* +│ missing │ dino_image +│ .*Apache-2\.0/);
   });
 
   it('refuses a model and a role that there are not', async () => {

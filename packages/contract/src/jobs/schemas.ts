@@ -43,6 +43,9 @@ export const jobEvent = z.object({
 });
 export type JobEvent = z.infer<typeof jobEvent>;
 
+/** Tasks that a worker cannot run, with what keeps it from them; as workers write it into the job database. */
+export const workerLacks = z.record(z.string(), z.object({ code: z.string(), reason: z.string() }));
+
 export const unavailableCode = z.enum([...LACKS, 'task_failed']);
 export type UnavailableCode = z.infer<typeof unavailableCode>;
 

@@ -47,6 +47,7 @@ export const entityJob = z.object({
 });
 export type EntityJob = z.infer<typeof entityJob>;
 
+/** Words: pending, processing, completed, failed, not_applicable, waiting_for_model. */
 export const inferenceStatus = z.object({
   hash: z.string(),
   media_thumbnail: z.string().describe('Of a video: its preview'),
@@ -69,6 +70,7 @@ export const intelligence = z.object({
   inference_status: inferenceStatus,
   last_updated: milliseconds,
   error_message: z.string().nullable(),
+  notice: z.string().nullable().optional().describe('What to do where something waits for a model'),
 });
 export type Intelligence = z.infer<typeof intelligence>;
 
@@ -82,6 +84,7 @@ export const insightStatus = z.object({
   pending: z.int().optional().describe('Inferences still to be done'),
   running: z.int().optional().describe('Inferences whose jobs are queued or running'),
   failed: z.int().optional().describe('Inferences that failed and wait to be retried'),
+  waiting: z.int().optional().describe('Inferences that wait for a model; they count as neither pending nor failed'),
   rate: z.number().optional().describe('Inferences a minute, lately'),
   seconds_left: z.int().nullable().optional().describe('At that rate; null where none can be told'),
 });

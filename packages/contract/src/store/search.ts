@@ -22,6 +22,13 @@ const {
   ...filters
 } = entityQuery.shape;
 
+/** Nothing found and nothing looked for are different answers. */
+const notice = z
+  .string()
+  .nullable()
+  .optional()
+  .describe('Why nothing was looked for, and what to do; null or absent if it was');
+
 const paging = {
   limit: field.int({ ge: 1, le: 100 }).default(20),
   score_threshold: field.float({ ge: 0, le: 1 }).optional().describe('Only results at least this alike'),
@@ -35,6 +42,7 @@ export const searchResults = z.object({
   results: z.array(searchResult),
   next_cursor: z.string().nullable(),
   model_id: z.string().nullable().describe('The model whose vectors were compared; null where none has been made yet'),
+  notice,
 });
 export type SearchResults = z.infer<typeof searchResults>;
 
@@ -54,6 +62,7 @@ export const similarFaces = z.object({
   results: z.array(similarFace),
   next_cursor: z.string().nullable(),
   model_id: z.string().nullable(),
+  notice,
 });
 export type SimilarFaces = z.infer<typeof similarFaces>;
 

@@ -1,4 +1,4 @@
-/** Without a broker: tells in the database, at every change and beat, what this worker can run. */
+/** Tells in the database, at every change and beat, what this worker can run and what keeps it from the rest. */
 import type { WorkerRegister } from '@cl-server/jobs';
 import type { Logger } from '@cl-server/runtime';
 import type { Availability } from './availability.js';
@@ -6,7 +6,7 @@ import type { Availability } from './availability.js';
 export interface RegistrationOptions {
   readonly register: WorkerRegister;
   readonly workerId: string;
-  readonly availability: Pick<Availability, 'ready' | 'onChange'>;
+  readonly availability: Pick<Availability, 'ready' | 'unavailable' | 'onChange'>;
   readonly heartbeatMs: number;
   readonly logger: Logger;
 }
@@ -32,7 +32,14 @@ export class Registration {
   }
 
   #announce(): void {
-    this.#write(({ register, workerId, availability }) => register.announce(workerId, availability.ready));
+    this.#write(({ register, workerId, availability }) =>
+      register.announce(workerId, {
+        capabilities: availability.ready,
+        unavailable: Object.fromEntries(
+          [...availability.unavailable].map(([task, { code, reason }]) => [task, { code, reason }]),
+        ),
+      }),
+    );
   }
 
   #write(work: (options: RegistrationOptions) => Promise<void>): void {

@@ -21,7 +21,7 @@ export interface InferencesTable {
   task_type: string;
   /** Empty; a face's id; a frame's number. */
   subject: string;
-  status: 'pending' | 'processing' | 'completed' | 'failed';
+  status: 'pending' | 'waiting' | 'processing' | 'completed' | 'failed';
   /** Model that it is to be made with, as `modelStamp` writes it; empty where a task has none. */
   model: string;
   job_id: string | null;

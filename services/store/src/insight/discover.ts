@@ -76,7 +76,7 @@ function planFor(entity: Candidate, known: Known, models: WantedModels): Plan | 
 async function apply(
   db: Transaction<StoreTables>,
   { entity, anew, missing, outdated }: Plan,
-  models: WantedModels,
+  { models, withoutModel = NONE }: Pick<DiscoverOptions, 'models' | 'withoutModel'>,
   now: number,
 ): Promise<string[]> {
   const freed = anew ? await forgetEntity(db, entity.id) : [];
@@ -87,7 +87,7 @@ async function apply(
         missing.map((wanted) => ({
           ...wanted,
           entity_id: entity.id,
-          status: 'pending' as const,
+          status: withoutModel.has(wanted.task_type) ? ('waiting' as const) : ('pending' as const),
           model: models.of(wanted.task_type),
           tries: 0,
           not_before: now,
@@ -98,7 +98,7 @@ async function apply(
     await db
       .updateTable('inferences')
       .set({
-        status: 'pending',
+        status: withoutModel.has(row.task_type) ? 'waiting' : 'pending',
         model: models.of(row.task_type),
         not_before: now,
         tries: 0,
@@ -117,13 +117,18 @@ export interface DiscoverOptions {
   readonly db: Kysely<StoreTables>;
   readonly write: RunWrite;
   readonly models: WantedModels;
+  /** Tasks whose model is missing: what is wanted of them waits. */
+  readonly withoutModel?: ReadonlySet<string>;
 }
+
+const NONE: ReadonlySet<string> = new Set();
 
 /** Entities changed in one transaction: its length stays under 50 ms. */
 const AT_ONCE = 50;
 
-async function settle({ db, write, models }: DiscoverOptions, entities: readonly Candidate[]): Promise<Discovery> {
+async function settle(options: DiscoverOptions, entities: readonly Candidate[]): Promise<Discovery> {
   if (entities.length === 0) return NOTHING;
+  const { db, write, models } = options;
   const known = await knownOf(
     db,
     entities.map(({ id }) => id),
@@ -140,7 +145,7 @@ async function settle({ db, write, models }: DiscoverOptions, entities: readonly
       for (const entity of current) {
         const planned = planFor(entity, fresh, models);
         if (!planned) continue;
-        freedFiles.push(...(await apply(trx, planned, models, now)));
+        freedFiles.push(...(await apply(trx, planned, options, now)));
         changed.push(entity.id);
       }
     });

@@ -36,7 +36,10 @@ type Pending = Pick<InferenceRow, 'entity_id' | 'task_type' | 'subject' | 'model
   readonly entity_version: number;
 };
 
-async function pendingRows(db: Kysely<StoreTables>, now: number, limit: number): Promise<Pending[]> {
+async function pendingRows(
+  db: Kysely<StoreTables>,
+  { now, tasks, limit }: { readonly now: number; readonly tasks: readonly string[]; readonly limit: number },
+): Promise<Pending[]> {
   return (
     db
       .selectFrom('inferences')
@@ -54,6 +57,7 @@ async function pendingRows(db: Kysely<StoreTables>, now: number, limit: number):
       ])
       .where('inferences.status', '=', literal('pending'))
       .where('inferences.not_before', '<=', now)
+      .where('inferences.task_type', 'in', [...tasks])
       // The plus keeps SQLite from beginning with all entities that are not deleted.
       .where(sql<number>`+entities.is_deleted`, '=', 0)
       // Another content is being made known: this one's inferences are about to go.
@@ -112,12 +116,17 @@ export class Dispatcher {
     this.#options = options;
   }
 
-  /** Queues what there is room for. @returns entities whose inferences changed */
-  async dispatch(now: number): Promise<number[]> {
+  /**
+   * Queues what there is room for.
+   * @param able tasks that a live worker can run; for the others no job is made
+   * @returns entities whose inferences changed
+   */
+  async dispatch(now: number, able: ReadonlySet<string>): Promise<number[]> {
     const { db, maxRunning } = this.#options;
+    if (able.size === 0) return [];
     const room = maxRunning - (await runningCount(db));
     if (room <= 0) return [];
-    const rows = await pendingRows(db, now, room);
+    const rows = await pendingRows(db, { now, tasks: [...able], limit: room });
     for (const row of rows) await this.#queue(row);
     return [...new Set(rows.map(({ entity_id }) => entity_id))];
   }

@@ -46,7 +46,8 @@ async function listen(
   await broadcaster.subscribe(`${topics.workers}/+`, (_topic, payload) => {
     if (payload.length === 0) return;
     try {
-      worker.announced(workerCapability.parse(JSON.parse(payload.toString('utf8'))).capabilities);
+      workerCapability.parse(JSON.parse(payload.toString('utf8')));
+      worker.announced();
     } catch {
       // Not a worker's word; brokers of others may carry anything.
     }

@@ -7,11 +7,13 @@ export interface Backlog {
   readonly pending: number;
   readonly running: number;
   readonly failed: number;
+  /** For a model. */
+  readonly waiting: number;
 }
 
 /** Each status by itself, so that its partial index is counted and not the table. */
 export async function readBacklog(db: Kysely<StoreTables>): Promise<Backlog> {
-  const count = async (status: 'pending' | 'processing' | 'failed'): Promise<number> => {
+  const count = async (status: 'pending' | 'processing' | 'failed' | 'waiting'): Promise<number> => {
     const row = await db
       .selectFrom('inferences')
       .select((eb) => eb.fn.countAll<number>().as('count'))
@@ -19,7 +21,12 @@ export async function readBacklog(db: Kysely<StoreTables>): Promise<Backlog> {
       .executeTakeFirstOrThrow();
     return Number(row.count);
   };
-  return { pending: await count('pending'), running: await count('processing'), failed: await count('failed') };
+  return {
+    pending: await count('pending'),
+    running: await count('processing'),
+    failed: await count('failed'),
+    waiting: await count('waiting'),
+  };
 }
 
 const WINDOW = 60_000;

@@ -6,7 +6,7 @@ import type { FaceRow, InferenceRow } from '../database/insight-tables.js';
 import type { StoreTables } from '../database/tables.js';
 import type { RunWrite } from '../database/transaction.js';
 import { refreshKnown } from './refresh-status.js';
-import { faceView, intelligenceView, jobsView } from './view.js';
+import { faceView, intelligenceView, jobsView, notLookedFor } from './view.js';
 
 export class InsightReader {
   constructor(private readonly db: Kysely<StoreTables>) {}
@@ -23,6 +23,12 @@ export class InsightReader {
 
   async jobs(entityId: number): Promise<EntityJob[]> {
     return jobsView(await this.#inferences(entityId));
+  }
+
+  /** Why a search by the results of a task has nothing to compare with. @param subject of one face */
+  async notice(entityId: number, task: string, subject?: string): Promise<string> {
+    const rows = await this.#inferences(entityId);
+    return notLookedFor(subject === undefined ? rows : rows.filter((row) => row.subject === subject), task);
   }
 
   async faces(entityId: number): Promise<Face[]> {

@@ -37,6 +37,7 @@ function failed(db: Kysely<StoreTables> | Transaction<StoreTables>, filter: Revi
 
 /** @returns entities that are to be worked on again */
 export async function revive(db: Kysely<StoreTables>, write: RunWrite, filter: ReviveFilter): Promise<number[]> {
+  if (filter.nowPossible?.length === 0) return [];
   // Most turns find none; those take no write lock.
   if (!(await failed(db, filter).executeTakeFirst())) return [];
   return write(null, async ({ db: trx, now }) => {

@@ -2,7 +2,9 @@
  * The state of an inference, and of an entity as the sum of its inferences.
  *
  * ```
- *            job queued            job completed, result stored
+ *  waiting (for a model)
+ *    ^ │ a worker has the model
+ *    │ v       job queued            job completed, result stored
  * pending ─────────────> processing ─────────────> completed
  *    ^                        │                        │
  *    │ its time has come,     │ job failed             │ its model is another now,
@@ -12,7 +14,8 @@
  *    └────────────────────────┴────────────────────────┘
  * ```
  *
- * An entity is `completed` when all its inferences are, `failed` when all have ended and one of them failed.
+ * An entity is `completed` when all its inferences are, `failed` when all have ended and one of them failed. Those that wait
+ * for a model do not count: whoever waits for the end of an entity waits for what can be done.
  */
 import { sql } from 'kysely';
 import type { InferenceRow, InsightRow } from '../database/insight-tables.js';
@@ -22,6 +25,7 @@ export const literal = (status: InferenceRow['status']) => sql.lit(status);
 
 export function overallStatus(inferences: readonly Pick<InferenceRow, 'status'>[]): InsightRow['status'] {
   const states = new Set(inferences.map(({ status }) => status));
+  states.delete('waiting');
   if (states.size === 0 || (states.size === 1 && states.has('completed'))) return 'completed';
   if (states.has('processing')) return 'processing';
   if (states.has('pending')) return states.size === 1 ? 'queued' : 'processing';

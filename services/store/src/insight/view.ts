@@ -4,14 +4,33 @@ import type { FaceRow, InferenceRow, InsightRow } from '../database/insight-tabl
 
 /** What of an entity's kind is never made says so, instead of waiting for ever. */
 const NOT_APPLICABLE = 'not_applicable';
+/** A word of its own, so that nobody waits for it. */
+const WAITING = 'waiting_for_model';
+
+const word = (status: InferenceRow['status']): string => (status === 'waiting' ? WAITING : status);
 
 const statusOf = (rows: readonly InferenceRow[], task: string): string => {
   const states = rows.filter(({ task_type }) => task_type === task).map(({ status }) => status);
   if (states.length === 0) return NOT_APPLICABLE;
-  for (const status of ['processing', 'pending', 'failed'] as const)
-    if (states.includes(status)) return status === 'pending' && states.includes('completed') ? 'processing' : status;
+  for (const status of ['processing', 'pending', 'failed', 'waiting'] as const)
+    if (states.includes(status))
+      return status === 'pending' && states.includes('completed') ? 'processing' : word(status);
   return 'completed';
 };
+
+/** Why an entity, or a face of it, cannot be compared with others by the results of a task. */
+export function notLookedFor(rows: readonly InferenceRow[], task: string): string {
+  switch (statusOf(rows, task)) {
+    case NOT_APPLICABLE:
+      return `Nothing was looked for: ${task} is not made for this kind of entity`;
+    case WAITING:
+      return `Nothing was looked for: ${waitingNotice(rows.filter(({ task_type }) => task_type === task))}`;
+    case 'failed':
+      return `Nothing was looked for: ${task} failed for this entity; see its insight for the reason`;
+    default:
+      return `Nothing was looked for: ${task} of this entity is not done yet; ask again later`;
+  }
+}
 
 /** One word for each face, in the order of the faces; null before they are known. */
 const faceStates = (rows: readonly InferenceRow[]): string[] | null =>
@@ -19,7 +38,7 @@ const faceStates = (rows: readonly InferenceRow[]): string[] | null =>
     ? rows
         .filter(({ task_type }) => task_type === 'face_embedding')
         .sort((a, b) => Number(a.subject) - Number(b.subject))
-        .map(({ status }) => status)
+        .map(({ status }) => word(status))
     : null;
 
 export const faceView = (row: FaceRow): Face => ({
@@ -35,6 +54,7 @@ export const faceView = (row: FaceRow): Face => ({
 
 const WIRE_STATUS: Readonly<Record<InferenceRow['status'], string>> = {
   pending: 'queued',
+  waiting: 'queued',
   processing: 'processing',
   completed: 'completed',
   failed: 'failed',
@@ -50,7 +70,17 @@ export const jobView = (row: InferenceRow): EntityJob => ({
   error_message: row.error_message,
 });
 
-const hasJob = (row: InferenceRow): boolean => row.job_id !== null;
+const hasJob = (row: InferenceRow): boolean => row.job_id !== null && row.status !== 'waiting';
+
+/** One line that says what to do, if something waits for a model. */
+export function waitingNotice(rows: readonly Pick<InferenceRow, 'status' | 'task_type'>[]): string | null {
+  const tasks = [
+    ...new Set(rows.filter(({ status }) => status === 'waiting').map(({ task_type }) => task_type)),
+  ].sort();
+  if (tasks.length === 0) return null;
+  const waits = tasks.length === 1 ? 'waits for its model' : 'wait for their models';
+  return `${tasks.join(', ')} ${waits}: an admin fetches missing models with "cl-server models pull"`;
+}
 const byStart = (a: EntityJob, b: EntityJob): number => a.started_at - b.started_at;
 
 /** The running ones, then the ended ones. */
@@ -82,6 +112,7 @@ export function intelligenceView(insight: InsightRow, rows: readonly InferenceRo
     },
     last_updated: insight.updated_at,
     error_message: insight.error_message,
+    notice: waitingNotice(rows),
   };
 }
 

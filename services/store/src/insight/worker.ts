@@ -19,8 +19,10 @@ import { type Discovery, discoverChanges, discoverPage } from './discover.js';
 import type { Dispatcher } from './dispatch.js';
 import type { Harvester } from './harvest.js';
 import { dropLease, holdLease, INSIGHT_LEASE } from './lease.js';
+import { park } from './park.js';
 import { Rate, readBacklog } from './progress.js';
 import { revive } from './revive.js';
+import { NOTHING_RUNS, type Runnable, runnableBy } from './runnable.js';
 import { switchModels } from './switch-models.js';
 import type { WantedModels } from './wanted-models.js';
 
@@ -38,7 +40,7 @@ export interface InsightWorkerOptions {
   /** Why nothing can be done with the folders that this process was given; undefined if they are the right ones. */
   readonly folderMismatch: () => Promise<string | undefined>;
   readonly readModels: () => Promise<WantedModels>;
-  /** Workers that no broker tells of. */
+  /** Which workers live and what they can run; jobs are made for that alone. */
   readonly workers: Pick<WorkerRegister, 'live'>;
   readonly logger: Logger;
   readonly now: () => number;
@@ -50,15 +52,20 @@ export interface InsightWorkerOptions {
 
 const LEASE_LENGTH = 8_000;
 const HEARTBEAT = 5_000;
-/** Milliseconds between two looks at the register of workers, and after which one of them counts as gone. */
-const LOOK = 5_000;
+/** The lease is renewed and the state told beside the turns, however long one of them takes. */
+const BEAT = 2_500;
+/** Milliseconds between two looks at the register of workers that nothing asked for; without a beat for GONE, one counts as gone. */
+const LOOK = 1_000;
 const GONE = 30_000;
 
 export class InsightWorker {
   readonly #options: InsightWorkerOptions;
   readonly #holder = randomUUID();
   readonly #rate: Rate;
-  readonly #possible = new Set<string>();
+  #runnable: Runnable = NOTHING_RUNS;
+  #beating: NodeJS.Timeout | undefined;
+  /** Whether this process is the one that works, as of the last renewal. */
+  #holds = false;
   #mismatch: string | undefined;
   #stopping = false;
   #wake: (() => void) | undefined;
@@ -80,6 +87,7 @@ export class InsightWorker {
 
   start(): void {
     this.#loop ??= this.#run();
+    this.#beating ??= setInterval(() => void this.#beat(), BEAT);
   }
 
   /** Makes the next turn come at once. */
@@ -88,14 +96,15 @@ export class InsightWorker {
     this.#wake?.();
   }
 
-  /** Workers announced these tasks: what failed for want of a model or a tool is tried again. */
-  announced(tasks: readonly string[]): void {
-    for (const task of tasks) this.#possible.add(task);
+  /** A worker said something: what it can run is looked up in the register at the next turn. */
+  announced(): void {
+    this.#nextLook = 0;
     this.wake();
   }
 
   async stop(): Promise<void> {
     this.#stopping = true;
+    clearInterval(this.#beating);
     this.wake();
     await this.#loop;
     await dropLease(this.#options.db, INSIGHT_LEASE, this.#holder);
@@ -136,32 +145,49 @@ export class InsightWorker {
     return mismatch === undefined;
   }
 
-  #hasLease(): Promise<boolean> {
+  async #hasLease(): Promise<boolean> {
     const { db, now } = this.#options;
-    return holdLease(db, { name: INSIGHT_LEASE, holder: this.#holder, now: now(), length: LEASE_LENGTH });
+    this.#holds = await holdLease(db, {
+      name: INSIGHT_LEASE,
+      holder: this.#holder,
+      now: now(),
+      length: LEASE_LENGTH,
+    });
+    return this.#holds;
+  }
+
+  /** Beside the turns: one that decodes the frames of a film takes longer than a lease. */
+  async #beat(): Promise<void> {
+    if (!this.#holds || this.#stopping) return;
+    try {
+      if ((await this.#hasLease()) && this.#options.now() - this.#lastStatus >= HEARTBEAT) await this.#tell();
+    } catch (error) {
+      this.#options.logger.warn({ err: error }, 'the lease of the insight worker was not renewed; tried again');
+    }
   }
 
   /** One turn. @returns whether there is more to do right away */
   async turn(): Promise<boolean> {
     const { db, write, dispatcher, harvester, announcer, settle, readModels, now } = this.#options;
     const models = await readModels();
+    await this.#lookForWorkers();
     const changed: number[] = [];
     const more = await this.#discover(models, changed);
     const harvested = await harvester.harvest(models);
     this.#rate.add(harvested.length);
-    changed.push(...harvested, ...(await this.#revive()), ...(await dispatcher.dispatch(now())));
+    changed.push(...harvested, ...(await this.#retry()), ...(await dispatcher.dispatch(now(), this.#runnable.able)));
     await settle();
     // During a pass not every entity is known to want the new model yet.
     if (!this.#fullPass) await switchModels(db, write, models);
     await announcer.entities(changed);
     await announcer.clearOld();
-    if (changed.length > 0 || now() - this.#lastStatus >= HEARTBEAT) await this.#tell();
+    if (changed.length > 0) await this.#tell();
     return more;
   }
 
   async #discover(models: WantedModels, changed: number[]): Promise<boolean> {
     const { db, write, now, fullPassInterval = 15 * 60_000 } = this.#options;
-    const options = { db, write, models };
+    const options = { db, write, models, withoutModel: this.#runnable.withoutModel };
     const take = async ({ changed: ids, freedFiles }: Discovery): Promise<void> => {
       changed.push(...ids);
       for (const file of freedFiles) await fs.rm(this.#options.media.resolve(file), { force: true });
@@ -186,18 +212,20 @@ export class InsightWorker {
     return moved;
   }
 
-  async #revive(): Promise<number[]> {
-    const { db, write, workers, now } = this.#options;
-    if (now() >= this.#nextLook) {
-      this.#nextLook = now() + LOOK;
-      for (const { capabilities } of await workers.live(GONE))
-        for (const task of capabilities) this.#possible.add(task);
-    }
+  async #lookForWorkers(): Promise<void> {
+    const { workers, now } = this.#options;
+    if (now() < this.#nextLook) return;
+    this.#nextLook = now() + LOOK;
+    this.#runnable = runnableBy(await workers.live(GONE));
+  }
+
+  /** What waits or failed and can be done now. */
+  async #retry(): Promise<number[]> {
+    const { db, write, now } = this.#options;
+    const moved = await park(db, write, this.#runnable);
     const due = await revive(db, write, { dueBefore: now() });
-    if (this.#possible.size === 0) return due;
-    const tasks = [...this.#possible];
-    this.#possible.clear();
-    return [...due, ...(await revive(db, write, { nowPossible: tasks }))];
+    const possible = await revive(db, write, { nowPossible: [...this.#runnable.able] });
+    return [...moved, ...due, ...possible];
   }
 
   async #tell(word?: string): Promise<void> {

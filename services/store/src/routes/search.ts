@@ -87,11 +87,14 @@ export function serveSearch(app: App, options: SearchRoutes): void {
   app.handle(getSimilarEntities, async ({ params, query: { by, ...query } }) => {
     await reader.row(params.entity_id);
     const question = { ...questionOf(query), exceptEntity: params.entity_id };
+    const { entity_id: id } = params;
+    const own = by === 'phash' ? await insights.phashes(id) : await vectors.of(by, id);
     const page =
       by === 'phash'
-        ? await search.byPhash(await insights.phashes(params.entity_id), question)
-        : await search.byVectors(by, await vectors.of(by, params.entity_id), question);
-    return { query_entity_id: params.entity_id, ...page };
+        ? await search.byPhash(own as string[], question)
+        : await search.byVectors(by, own as Float32Array[], question);
+    const task = by === 'phash' ? 'hash' : `${by}_embedding`;
+    return { query_entity_id: id, ...page, notice: own.length > 0 ? null : await insights.notice(id, task) };
   });
 
   app.handle(getSimilarFaces, async ({ params, query }) => {
@@ -108,6 +111,7 @@ export function serveSearch(app: App, options: SearchRoutes): void {
       }),
       next_cursor: page.next_cursor,
       model_id: page.model_id,
+      notice: own.length > 0 ? null : await insights.notice(face.entity_id, 'face_embedding', String(face.id)),
     };
   });
 
