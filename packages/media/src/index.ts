@@ -2,6 +2,7 @@ export * from './errors.js';
 export * from './exif/fields.js';
 export * from './exif/reader.js';
 export * from './exif/recording.js';
+export { tagFacts } from './exif/tag-facts.js';
 export * from './hash/digests.js';
 export * from './hash/perceptual.js';
 export * from './hls/command.js';

@@ -3,10 +3,10 @@ import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { hasFfmpeg, hasMedia, makeVideo, mediaFile, tempDir, which } from '@cl-server/testing';
+import { exiftoolPath } from 'exiftool-vendored';
+import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { captureTime } from '../src/exif/capture-time.js';
 import { createExifReader, type ExifReader } from '../src/exif/reader.js';
-import { TagIndex } from '../src/exif/tags.js';
 import { readMediaMetadata } from '../src/metadata/media-metadata.js';
 
 const dir = tempDir('cl-metadata-');
@@ -21,50 +21,6 @@ afterAll(async () => {
 });
 const ffprobe = which('ffprobe');
 const read = (file: string) => readMediaMetadata(file, { exif, ffprobe });
-
-describe('capture time', () => {
-  it.each([
-    [{ 'EXIF:DateTimeOriginal': '2024:06:20 16:45:30' }, '2024-06-20T16:45:30', Date.UTC(2024, 5, 20, 16, 45, 30)],
-    [
-      {
-        'EXIF:DateTimeOriginal': '2024:06:20 16:45:30',
-        'EXIF:OffsetTimeOriginal': '-04:00',
-        'EXIF:SubSecTimeOriginal': 5,
-      },
-      '2024-06-20T16:45:30.5-04:00',
-      Date.UTC(2024, 5, 20, 20, 45, 30, 500),
-    ],
-    [
-      { 'EXIF:DateTimeOriginal': '0000:00:00 00:00:00', 'EXIF:CreateDate': '2001:02:03 04:05:06' },
-      '2001-02-03T04:05:06',
-      Date.UTC(2001, 1, 3, 4, 5, 6),
-    ],
-    [
-      { 'XMP:DateTimeOriginal': '2009:09:09 20:27:09.60-04:00' },
-      '2009-09-09T20:27:09.60-04:00',
-      Date.UTC(2009, 8, 10, 0, 27, 9, 600),
-    ],
-  ])('of %j', (tags, iso, milliseconds) => {
-    expect(captureTime(new TagIndex(tags))).toMatchObject({ iso, milliseconds });
-  });
-
-  it('of a video is UTC by QuickTime’s rule, unless it names its zone', () => {
-    const tags = { 'QuickTime:CreateDate': '2023:01:01 12:00:00' };
-    expect(captureTime(new TagIndex(tags), true)).toMatchObject({
-      iso: '2023-01-01T12:00:00+00:00',
-      milliseconds: 1672574400000,
-    });
-    const zoned = { ...tags, 'QuickTime:CreationDate': '2023:01:01 17:30:00+05:30' };
-    expect(captureTime(new TagIndex(zoned), true)).toMatchObject({
-      iso: '2023-01-01T17:30:00+05:30',
-      milliseconds: 1672574400000,
-    });
-  });
-
-  it('of nothing is nothing', () => {
-    expect(captureTime(new TagIndex({ 'EXIF:DateTimeOriginal': 'yesterday', 'EXIF:CreateDate': 7 }))).toBeNull();
-  });
-});
 
 describe('readMediaMetadata', () => {
   it.runIf(hasMedia())('knows size as shown, time, camera and place', async () => {
@@ -95,6 +51,69 @@ describe('readMediaMetadata', () => {
       create_date: 1672574400000,
       problems: [],
     });
+  });
+
+  const withTags = async (name: string, ...tags: string[]): Promise<string> => {
+    const copy = at(`tagged-${randomBytes(4).toString('hex')}${path.extname(name)}`);
+    fs.copyFileSync(at(name), copy);
+    execFileSync(which('perl') ?? '', [await exiftoolPath(), '-q', '-n', '-overwrite_original', ...tags, copy]);
+    return copy;
+  };
+
+  it('knows the time of a picture from XMP, IPTC, GPS and the texts of a PNG, as precise as it is', async () => {
+    const grey = sharp({ create: { width: 12, height: 8, channels: 3, background: '#888' } });
+    await grey.jpeg().toFile(at('g.jpg'));
+    await grey.png().toFile(at('g.png'));
+    const iptc = ['-IPTC:DateCreated=1985:07:14'];
+    const gps = ['-GPSDateStamp=2018:06:07', '-GPSTimeStamp=08:09:10'];
+    const cases = [
+      ['g.jpg', ['-XMP-photoshop:DateCreated=2023:04:05 12:34:56'], '2023-04-05T12:34:56', null],
+      ['g.png', ['-XMP-photoshop:DateCreated=2023:04:05 12:34:56+02:00'], '2023-04-05T12:34:56+02:00', 120],
+      ['g.jpg', ['-XMP-xmp:CreateDate=1962:03'], '1962-03', null],
+      ['g.jpg', iptc, '1985-07-14', null],
+      ['g.jpg', [...iptc, '-IPTC:TimeCreated=08:09:10-05:00'], '1985-07-14T08:09:10-05:00', -300],
+      ['g.jpg', gps, '2018-06-07T08:09:10+00:00', 0],
+      ['g.jpg', [...gps, '-DateTimeOriginal=2018:06:07 10:09:10'], '2018-06-07T10:09:10', null],
+      ['g.png', ['-PNG:CreationTime=2023:04:05 12:34:56'], '2023-04-05T12:34:56', null],
+      [
+        'g.png',
+        ['-EXIF:DateTimeOriginal=1969:07:20 20:17:40', '-OffsetTimeOriginal=+25:00'],
+        '1969-07-20T20:17:40',
+        null,
+      ],
+    ] as const;
+    for (const [name, tags, captured_at, create_date_offset] of cases) {
+      const found = await read(await withTags(name, ...tags));
+      expect([tags, found]).toMatchObject([tags, { captured_at, create_date_offset }]);
+      const utc = Date.parse(/T/.test(captured_at) && create_date_offset === null ? `${captured_at}Z` : captured_at);
+      expect(found.create_date).toBe(utc);
+    }
+  });
+
+  it.runIf(hasFfmpeg())('gives a local time of a recording no zone, and no time that was guessed', async () => {
+    const film = (name: string, ...options: string[]): string => {
+      const source = ['-f', 'lavfi', '-i', 'testsrc=size=32x32:rate=5', '-t', '0.4'];
+      execFileSync('ffmpeg', ['-v', 'error', '-y', ...source, ...options, at(name)]);
+      return name;
+    };
+    const utc = ['-metadata', 'creation_time=2022-08-31T00:32:06Z'];
+    const early = await withTags(film('early.mp4'), '-QuickTime:CreateDate=1950:01:02 03:04:05');
+    expect(await read(early)).toMatchObject({ create_date: null, captured_at: null });
+    const cases = [
+      [film('utc.mp4', ...utc), [], '2022-08-31T00:32:06+00:00', 0],
+      ['utc.mp4', ['-XMP-exif:DateTimeOriginal=2025:03:29 20:14:32'], '2025-03-29T20:14:32', null],
+      ['utc.mp4', ['-Keys:CreationDate=2022:08:30 20:32:06-04:00'], '2022-08-30T20:32:06-04:00', -240],
+      ['utc.mp4', ['-UserData:ContentCreateDate=2021:01:02 03:04:05+01:00'], '2021-01-02T03:04:05+01:00', 60],
+      ['utc.mp4', ['-ItemList:ContentCreateDate=2016'], '2022-08-31T00:32:06+00:00', 0],
+      [film('zero.mp4'), ['-XMP-exif:DateTimeOriginal=2016:03:25 11:46:00'], '2016-03-25T11:46:00', null],
+      ['zero.mp4', ['-ItemList:ContentCreateDate=2016'], '2016', null],
+      [film('day.avi', '-metadata', 'date=2019-05-06'), undefined, '2019-05-06', null],
+      [film('utc.mkv', ...utc), undefined, '2022-08-31T00:32:06+00:00', 0],
+    ] as const;
+    for (const [name, tags, captured_at, create_date_offset] of cases) {
+      const file = tags === undefined ? at(name) : await withTags(name, ...tags);
+      expect([name, tags, await read(file)]).toMatchObject([name, tags, { captured_at, create_date_offset }]);
+    }
   });
 
   it('a broken file gives what can be read and says what cannot', async () => {

@@ -129,6 +129,24 @@ describe('exif', () => {
     expect(run.files).toEqual(['output/exif_metadata.json']);
   });
 
+  it('tells the size of the picture, not one that EXIF kept from before', async () => {
+    const stale = await photo(
+      'stale.jpg',
+      ...['-IFD0:ImageWidth=4000', '-IFD0:ImageHeight=3000', '-ExifImageWidth=4000', '-ExifImageHeight=3000'],
+    );
+    using run = await runTask(task, { file: stale, env });
+    expect(run.output).toMatchObject({ image_width: 80, image_height: 60 });
+  });
+
+  it('tells no day and no place that does not exist', async () => {
+    const day = await photo('day.jpg', '-DateTimeOriginal=2023:02:30 10:00:00', '-CreateDate=2023:02:28 10:00:00');
+    using withoutDay = await runTask(task, { file: day, env });
+    expect(withoutDay.output).toMatchObject({ date_time_original: null, captured_at: '2023-02-28T10:00:00' });
+    const zero = ['-GPSLatitude=0', '-GPSLatitudeRef=N', '-GPSLongitude=0', '-GPSLongitudeRef=E'];
+    using withoutPlace = await runTask(task, { file: await photo('zero.jpg', ...zero), env });
+    expect(withoutPlace.output).toMatchObject({ gps_latitude: null, gps_longitude: null });
+  });
+
   /** Options of exiftool that contain a colon or digits, or may; and words that only look like them. */
   const OPTIONS =
     'g,G,g:,G:,g0:1,G1:2,g0:1:2:5:6:7,G4,g3,groupNames:,groupNames0:1,groupHeadings1:2,progress,progress:x,progress100,' +

@@ -4,6 +4,7 @@ import { count, group, idOf, integer, leafMaker } from '../command.js';
 import type { Context, World } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import { confirmed } from '../io/prompt.js';
+import { moment } from '../moment.js';
 import { ENTITY, timeText } from '../views.js';
 import { registerFormer } from './insight.js';
 import { registerStoreFiles } from './store-files.js';
@@ -30,13 +31,6 @@ interface ListOptions {
   readonly from?: string;
   readonly to?: string;
   readonly version?: number;
-}
-
-function moment(name: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const ms = /^\d{11,}$/.test(text) ? Number(text) : Date.parse(text);
-  if (Number.isNaN(ms)) throw new CliError(`--${name} should be a date, e.g. 2026-01-31`, EXIT.usage);
-  return ms;
 }
 
 const filtersOf = (options: ListOptions) => ({
@@ -75,7 +69,7 @@ const addFilters = (leaf: ReturnType<ReturnType<typeof leafMaker>>) =>
     .option('--height <px>', 'exactly this height', integer)
     .option('--min-size <bytes>', 'at least so large', integer)
     .option('--max-size <bytes>', 'at most so large', integer)
-    .option('--from <date>', 'added then or later')
+    .option('--from <date>', 'added then or later, e.g. 2026-01-31 or "2026-01-31 17:05", in this time zone')
     .option('--to <date>', 'added then or earlier')
     .option('--version <n>', 'each as it was in this version', integer);
 

@@ -10,6 +10,17 @@ export function localTime(ms: number): string {
   return `${day} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
 }
 
+/**
+ * The time at which a picture was taken, as its file says it: on the clock of the place where it was taken, whatever the
+ * time zone of this machine is.
+ */
+function captureText(ms: number, offset: unknown): string {
+  const minutes = typeof offset === 'number' ? offset : 0;
+  const shown = new Date(ms + minutes * 60_000).toISOString().replace('T', ' ').slice(0, -5);
+  const [sign, away] = minutes < 0 ? ['-', -minutes] : ['+', minutes];
+  return typeof offset === 'number' ? `${shown} ${sign}${two(Math.floor(away / 60))}:${two(away % 60)}` : shown;
+}
+
 type Fields = Readonly<Record<string, unknown>>;
 
 export const isFields = (value: unknown): value is Fields =>
@@ -28,7 +39,8 @@ const plain = (value: unknown): string =>
     : printable(String(value));
 
 /** A value that fits into a line: anything but fields, and lists of them. */
-function inLine(key: string, value: unknown): string | undefined {
+function inLine(key: string, value: unknown, beside: Fields): string | undefined {
+  if (key === 'create_date' && typeof value === 'number') return captureText(value, beside['create_date_offset']);
   if (isTime(key, value)) return localTime(value);
   if (typeof value !== 'object') return plain(value);
   if (!Array.isArray(value) || value.some((item) => typeof item === 'object')) return undefined;
@@ -44,7 +56,7 @@ const short = (fields: Fields): string =>
   present(fields)
     .map(
       ([key, value]) =>
-        `${printable(key)}=${inLine(key, value) ?? (isFields(value) ? `(${short(value)})` : printable(JSON.stringify(value)))}`,
+        `${printable(key)}=${inLine(key, value, fields) ?? (isFields(value) ? `(${short(value)})` : printable(JSON.stringify(value)))}`,
     )
     .join('  ');
 
@@ -54,7 +66,7 @@ export function fieldLines(fields: Fields, emphasis: (text: string) => string, i
   const width = Math.max(0, ...entries.map(([key]) => key.length));
   return entries.flatMap(([key, value]) => {
     const name = printable(key);
-    const line = inLine(key, value);
+    const line = inLine(key, value, fields);
     if (line !== undefined) return [`${indent}${emphasis(name.padEnd(width))}  ${line}`];
     const within = `${indent}  `;
     if (isFields(value)) return [`${indent}${emphasis(name)}`, ...fieldLines(value, emphasis, within)];

@@ -69,7 +69,9 @@ const output = z.object({
   gps_longitude: number.describe('Degrees, west is negative'),
   gps_altitude: number.describe('Metres, below the sea is negative'),
   exposure_time_seconds: number,
-  captured_at: text.describe('ISO 8601, with sub-seconds and offset when the file has them'),
+  captured_at: text.describe(
+    'ISO 8601, as precise as the file: from a year to sub-seconds, with an offset where the file has one',
+  ),
   lens: text,
   flash: text,
   flash_fired: z.boolean().nullable(),

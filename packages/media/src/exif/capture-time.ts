@@ -1,69 +1,111 @@
+/** When a picture or a recording was taken: the one table of the tags that tell it, for every reader of metadata. */
 import type { TagIndex } from './tags.js';
-
-const STAMP = /^(\d{4})[:-](\d{2})[:-](\d{2})[ T](\d{2}):(\d{2})(?::(\d{2}))?(?:\.(\d+))?\s*(Z|[+-]\d{2}:?\d{2})?$/;
+import { type FileTime, offsetOf, parseTime } from './time-text.js';
 
 export interface CaptureTime {
-  /** ISO 8601; with an offset where the file has one. */
+  /** ISO 8601, as precise as the file: `1985`, `1985-07`, `1985-07-14`, or a whole time; with its offset where known. */
   readonly iso: string;
-  /** Milliseconds since 1970; a time without an offset is taken as UTC. */
+  /** Milliseconds since 1970 at its begin; a time without an offset is taken as UTC. */
   readonly milliseconds: number;
-  readonly hasOffset: boolean;
+  /** Minutes east of UTC; null where the file does not tell. */
+  readonly offset: number | null;
 }
 
-interface Stamp {
-  readonly local: string;
-  readonly fraction: string;
-  readonly offset: string | null;
+interface Source {
+  readonly date: string;
+  /** Where the time of day stands, if not beside the date. */
+  readonly time?: string;
+  /** Where the offset stands, best first. */
+  readonly offsets?: readonly string[];
+  readonly fraction?: string;
+  /** By the rules of its container this time is UTC. */
+  readonly isUtc?: boolean;
+  /** A date without a time is passed over here: something more precise may follow. */
+  readonly isWhole?: boolean;
 }
 
-function parse(text: string | null): Stamp | null {
-  const match = text === null ? null : STAMP.exec(text.trim());
-  if (!match) return null;
-  const [, year, month, day, hour, minute, second = '00', fraction = '', zone] = match;
-  // 0000:00:00 is how cameras write "not set".
-  if (Number(year) === 0 || Number(month) === 0 || Number(day) === 0) return null;
-  return { local: `${year}-${month}-${day}T${hour}:${minute}:${second}`, fraction, offset: offsetOf(zone ?? null) };
-}
-
-function offsetOf(text: string | null): string | null {
-  if (text === null) return null;
-  if (text === 'Z') return '+00:00';
-  const match = /^([+-])(\d{2}):?(\d{2})$/.exec(text.trim());
-  return match ? `${match[1]}${match[2]}:${match[3]}` : null;
-}
-
-function assemble({ local, fraction, offset }: Stamp): CaptureTime | null {
-  const digits = fraction === '' ? '' : `.${fraction.slice(0, 9)}`;
-  const milliseconds = Date.parse(
-    `${local}${fraction === '' ? '' : `.${fraction.slice(0, 3).padEnd(3, '0')}`}${offset ?? 'Z'}`,
-  );
-  if (!Number.isFinite(milliseconds)) return null;
-  return { iso: `${local}${digits}${offset ?? ''}`, milliseconds, hasOffset: offset !== null };
-}
-
-/** Tags of the moment of capture, best first, each with the tags of its offset and its sub-seconds. */
-const SOURCES: readonly (readonly [date: string, offset: string, fraction: string, utc?: boolean])[] = [
-  ['DateTimeOriginal', 'OffsetTimeOriginal', 'SubSecTimeOriginal'],
-  ['CreationDate', 'OffsetTime', 'SubSecTime'],
-  ['CreateDate', 'OffsetTimeDigitized', 'SubSecTimeDigitized'],
-  ['DateTimeCreated', 'OffsetTime', 'SubSecTime'],
-  ['MediaCreateDate', 'OffsetTime', 'SubSecTime', true],
-  ['DateTime', 'OffsetTime', 'SubSecTime'],
-  ['ModifyDate', 'OffsetTime', 'SubSecTime'],
+/** Best first. Times of capture come before those of files, and times with their place before those without. */
+const SOURCES: readonly Source[] = [
+  {
+    date: 'EXIF:DateTimeOriginal',
+    offsets: ['OffsetTimeOriginal', 'OffsetTime', 'OffsetTimeDigitized'],
+    fraction: 'SubSecTimeOriginal',
+  },
+  // Apple's: the local time with its offset, where the container itself has only UTC.
+  { date: 'QuickTime:CreationDate' },
+  { date: 'QuickTime:DateTimeOriginal' },
+  { date: 'XMP:DateTimeOriginal', offsets: ['XMP:OffsetTimeOriginal'] },
+  { date: 'EXIF:CreateDate', offsets: ['OffsetTimeDigitized', 'OffsetTime'], fraction: 'SubSecTimeDigitized' },
+  { date: 'XMP:DateCreated' },
+  { date: 'IPTC:DateCreated', time: 'IPTC:TimeCreated' },
+  { date: 'XMP:DateTimeDigitized' },
+  { date: 'XMP:CreateDate' },
+  { date: 'IPTC:DigitalCreationDate', time: 'IPTC:DigitalCreationTime' },
+  // Texts of PNG, in the spellings that programs use.
+  { date: 'PNG:DateTimeOriginal' },
+  { date: 'PNG:ExifDateTimeOriginal' },
+  { date: 'PNG:CreationTime' },
+  { date: 'PNG:Creation_time' },
+  { date: 'PNG:PhotoshopDateCreated' },
+  { date: 'PNG:XmpCreateDate' },
+  { date: 'PNG:CreateDate' },
+  { date: 'QuickTime:ContentCreateDate', isWhole: true },
+  { date: 'QuickTime:CreateDate', isUtc: true },
+  { date: 'QuickTime:MediaCreateDate', isUtc: true },
+  { date: 'QuickTime:TrackCreateDate', isUtc: true },
+  { date: 'QuickTime:ContentCreateDate' },
+  { date: 'Matroska:DateTimeOriginal', isUtc: true },
+  { date: 'RIFF:DateTimeOriginal' },
+  { date: 'RIFF:DateCreated' },
+  // What other groups have: notes of the camera, containers that are rare.
+  { date: 'DateTimeOriginal' },
+  { date: 'CreationDate' },
+  { date: 'Composite:GPSDateTime', isUtc: true },
+  { date: 'EXIF:GPSDateStamp', time: 'EXIF:GPSTimeStamp', isUtc: true },
+  { date: 'XMP:GPSDateTime', isUtc: true },
+  { date: 'EXIF:ModifyDate', offsets: ['OffsetTime', 'OffsetTimeOriginal'], fraction: 'SubSecTime' },
+  { date: 'DateTime' },
+  { date: 'XMP:ModifyDate' },
+  { date: 'QuickTime:ModifyDate', isUtc: true },
+  { date: 'CreateDate' },
+  { date: 'ModifyDate' },
 ];
 
-/**
- * When the picture was taken.
- * @param isVideo QuickTime dates are UTC by their standard
- */
-export function captureTime(tags: TagIndex, isVideo = false): CaptureTime | null {
-  for (const [date, offset, fraction, utc = false] of SOURCES) {
-    const stamp = parse(tags.text(date));
-    if (!stamp) continue;
-    const subseconds = stamp.fraction || (tags.text(fraction) ?? '').replace(/\D.*$/, '');
-    const zone = stamp.offset ?? offsetOf(tags.text(offset) ?? tags.text('OffsetTime'));
-    const time = assemble({ ...stamp, fraction: subseconds, offset: zone ?? (utc || isVideo ? '+00:00' : null) });
-    if (time) return time;
+const two = (value: number): string => String(value).padStart(2, '0');
+
+function offsetText(offset: number): string {
+  const minutes = Math.abs(offset);
+  return `${offset < 0 ? '-' : '+'}${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`;
+}
+
+function assemble({ year, month, day, time, fraction, offset }: FileTime): CaptureTime {
+  const parts = [String(year).padStart(4, '0'), ...[month, day].filter((part) => part !== undefined).map(two)];
+  const [hours = 0, minutes = 0, seconds = 0] = (time ?? '').split(':').map(Number);
+  const at = new Date(0);
+  at.setUTCFullYear(year, (month ?? 1) - 1, day ?? 1);
+  at.setUTCHours(hours, minutes - (offset ?? 0), seconds, Number((fraction ?? '').slice(0, 3).padEnd(3, '0')));
+  const digits = fraction === undefined || fraction === '' ? '' : `.${fraction.slice(0, 9)}`;
+  const clock = time === undefined ? '' : `T${time}${digits}${offset === undefined ? '' : offsetText(offset)}`;
+  return { iso: parts.join('-') + clock, milliseconds: at.getTime(), offset: offset ?? null };
+}
+
+function read(tags: TagIndex, { date, time, offsets = [], fraction, isUtc, isWhole }: Source): FileTime | undefined {
+  const day = tags.text(date);
+  if (day === null) return undefined;
+  const hour = time === undefined ? null : tags.text(time);
+  const found = parseTime(hour === null ? day : `${day} ${hour}`);
+  if (!found) return undefined;
+  if (found.time === undefined) return isWhole ? undefined : found;
+  const subseconds = fraction === undefined ? '' : (tags.text(fraction) ?? '').replace(/\D.*$/, '');
+  const zones = offsets.map((name) => offsetOf(tags.text(name)));
+  const offset = found.offset ?? zones.find((zone) => zone !== undefined) ?? (isUtc ? 0 : undefined);
+  return { ...found, fraction: found.fraction ?? subseconds, ...(offset !== undefined && { offset }) };
+}
+
+export function captureTime(tags: TagIndex): CaptureTime | null {
+  for (const source of SOURCES) {
+    const found = read(tags, source);
+    if (found) return assemble(found);
   }
   return null;
 }

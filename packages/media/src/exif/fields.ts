@@ -1,7 +1,8 @@
 import type { exifTask, TaskOutput } from '@cl-server/contract';
-import { captureTime } from './capture-time.js';
 import type { RawTags } from './reader.js';
+import { tagFacts } from './tag-facts.js';
 import { TagIndex } from './tags.js';
+import { parseTime } from './time-text.js';
 
 /** The typed part of the exif task's output. */
 export type ExifFields = Omit<TaskOutput<typeof exifTask>, 'raw_metadata'>;
@@ -37,11 +38,17 @@ function flashText(bits: number | null): string | null {
   return `${bits & 1 ? 'Fired' : 'Did not fire'}${mode ? `, ${mode}` : ''}${redEye}`;
 }
 
-const within = (value: number | null, limit: number): number | null =>
-  value !== null && Math.abs(value) <= limit ? value : null;
+const isTime = (text: string): boolean => parseTime(text) !== undefined;
 
-/** 0000:00:00, or nothing but spaces, is how cameras write a date while their clock was never set. */
-const isSet = (date: string): boolean => /[1-9]/.test(date.slice(0, 10));
+/** Of the picture itself: what EXIF says of its size stays as it was when a program makes the picture smaller. */
+function sizeOf(tags: TagIndex): readonly [width: number | null, height: number | null] {
+  const [width, height] = (tags.text('Composite:ImageSize') ?? '').split(/[ x]/).map(Number);
+  if (width && height) return [width, height];
+  return [
+    tags.integer('File:ImageWidth', 'ImageWidth', 'ExifImageWidth', 'SourceImageWidth'),
+    tags.integer('File:ImageHeight', 'ImageHeight', 'ExifImageHeight', 'SourceImageHeight'),
+  ];
+}
 
 /** Some containers number their codecs, and some numbers look like a character: neither is a name. */
 const isCodec = (name: string): boolean => !/^[\d.]+$|\p{Cc}/u.test(name);
@@ -67,26 +74,28 @@ export function exifFields(raw: RawTags): ExifFields {
   const flash = tags.integer('Flash');
   const balance = tags.number('WhiteBalance');
   const mime = tags.text('MIMEType');
+  const { captured, place, altitude, make, model, lens } = tagFacts(raw);
+  const [image_width, image_height] = sizeOf(tags);
   const isVideo = mime?.startsWith('video/') ?? false;
   return {
-    make: tags.text('Make', 'AndroidManufacturer'),
-    model: tags.text('Model', 'AndroidModel', 'CameraModelName'),
+    make,
+    model,
     software: tags.text('Software'),
-    date_time_original: tags.textThat(isSet, 'DateTimeOriginal'),
-    create_date: tags.textThat(isSet, 'CreateDate'),
-    image_width: tags.integer('ImageWidth', 'ExifImageWidth', 'SourceImageWidth'),
-    image_height: tags.integer('ImageHeight', 'ExifImageHeight', 'SourceImageHeight'),
+    date_time_original: tags.textThat(isTime, 'DateTimeOriginal'),
+    create_date: tags.textThat(isTime, 'CreateDate'),
+    image_width,
+    image_height,
     orientation: tags.integer('Orientation'),
     iso: tags.integer('ISO', 'RecommendedExposureIndex'),
     f_number: tags.number('FNumber'),
     exposure_time: exposureText(exposure),
     exposure_time_seconds: exposure,
     focal_length: tags.number('FocalLength'),
-    gps_latitude: within(tags.number('GPSLatitude'), 90),
-    gps_longitude: within(tags.number('GPSLongitude'), 180),
-    gps_altitude: tags.number('GPSAltitude'),
-    captured_at: captureTime(tags, isVideo)?.iso ?? null,
-    lens: tags.text('LensModel', 'Lens'),
+    gps_latitude: place?.latitude ?? null,
+    gps_longitude: place?.longitude ?? null,
+    gps_altitude: altitude,
+    captured_at: captured?.iso ?? null,
+    lens,
     flash: flashText(flash),
     flash_fired: flash === null ? null : (flash & 1) === 1,
     white_balance: balance === null ? tags.text('WhiteBalance') : (WHITE_BALANCE[balance] ?? String(balance)),

@@ -7,12 +7,21 @@ const rank = (group: string): number => {
   return at < 0 ? TRUST.length : at;
 };
 
-/** Looks tags up by their bare names, whatever group they stand in. */
+/**
+ * ExifTool takes a QuickTime time before 1970 for one that was counted from 1970, as some cameras wrote them: nobody can
+ * tell which it is, so it is no time at all.
+ */
+const GUESSED = /incorrect time zero/i;
+const QUICKTIME_TIME = /^QuickTime:(Track|Media)?(Create|Modify)Date$/;
+
+/** Looks tags up by `Group:Name`, or by their bare names, whatever group they stand in. */
 export class TagIndex {
   private readonly byName = new Map<string, { group: string; value: unknown }[]>();
 
   constructor(raw: RawTags) {
+    const isGuessed = GUESSED.test(String(raw['ExifTool:Warning'] ?? ''));
     for (const [key, value] of Object.entries(raw)) {
+      if (isGuessed && QUICKTIME_TIME.test(key)) continue;
       const at = key.lastIndexOf(':');
       const name = key.slice(at + 1);
       const entries = this.byName.get(name) ?? [];
@@ -24,11 +33,16 @@ export class TagIndex {
 
   /** The first of these tags that `accept` makes something of. */
   private find<T>(names: readonly string[], accept: (value: unknown) => T | null): T | null {
-    for (const name of names)
-      for (const { value } of this.byName.get(name) ?? []) {
+    for (const asked of names) {
+      const at = asked.lastIndexOf(':');
+      const group = asked.slice(0, Math.max(0, at));
+      for (const { value, group: of } of this.byName.get(asked.slice(at + 1)) ?? []) {
+        // Tags that a client asked for have no group.
+        if (group !== '' && of !== '' && of !== group) continue;
         const accepted = accept(value);
         if (accepted !== null) return accepted;
       }
+    }
     return null;
   }
 

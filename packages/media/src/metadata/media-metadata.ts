@@ -1,8 +1,6 @@
 import { MediaError } from '../errors.js';
-import { captureTime } from '../exif/capture-time.js';
-import { exifFields } from '../exif/fields.js';
 import type { ExifReader, RawTags } from '../exif/reader.js';
-import { TagIndex } from '../exif/tags.js';
+import { tagFacts } from '../exif/tag-facts.js';
 import { type ImageHeader, imageHeader } from '../image/header.js';
 import type { MediaKind, MediaType } from '../sniff/kinds.js';
 import { sniffFile } from '../sniff/sniff.js';
@@ -22,7 +20,9 @@ export interface MediaMetadata {
   readonly duration: number | null;
   /** When it was taken, milliseconds since 1970; a time without a zone is taken as UTC. */
   readonly create_date: number | null;
-  /** The same as ISO 8601, with its offset where the file has one. */
+  /** Minutes east of UTC where it was taken; null where the file does not tell. */
+  readonly create_date_offset: number | null;
+  /** The same as ISO 8601, as precise as the file, with its offset where the file has one. */
   readonly captured_at: string | null;
   readonly camera: { readonly make: string | null; readonly model: string | null; readonly lens: string | null } | null;
   /** Degrees, south and west negative; metres. */
@@ -99,23 +99,21 @@ export async function readMediaMetadata(file: string, options: MetadataOptions =
     exif && kind.mime !== 'application/x-empty' ? reading.part(() => exif.read(file)) : undefined,
   ]);
   const tags = raw ?? {};
-  const fields = exifFields(tags);
-  const time = captureTime(new TagIndex(tags), kind.type === 'video');
+  const { captured, place, altitude, make, model, lens } = tagFacts(tags);
   const error = tags['ExifTool:Error'];
   if (typeof error === 'string' && kind.type !== 'file' && kind.type !== 'text')
     reading.problems.push(`Metadata: ${error}`);
-  const { gps_latitude: latitude, gps_longitude: longitude } = fields;
   return {
     mime_type: kind.mime,
     type: kind.type,
     extension: kind.extension,
     ...dimensions(header, film),
     duration: film ? film.duration || null : null,
-    create_date: time?.milliseconds ?? null,
-    captured_at: time?.iso ?? null,
-    camera:
-      fields.make || fields.model || fields.lens ? { make: fields.make, model: fields.model, lens: fields.lens } : null,
-    gps: latitude !== null && longitude !== null ? { latitude, longitude, altitude: fields.gps_altitude } : null,
+    create_date: captured?.milliseconds ?? null,
+    create_date_offset: captured?.offset ?? null,
+    captured_at: captured?.iso ?? null,
+    camera: make || model || lens ? { make, model, lens } : null,
+    gps: place && { ...place, altitude },
     rest: compact(tags),
     problems: reading.problems,
   };

@@ -1,6 +1,6 @@
 /**
  * Reads the full metadata of each new content, behind the uploads: one file at a time, so that it never competes with
- * them. What is found is kept with the content; facts that the upload's quick look had missed are filled in.
+ * them. What is found is kept with the content; facts that the upload's quick look missed or got wrong are corrected.
  *
  * ```
  * pending --read--> complete
@@ -26,10 +26,22 @@ export interface TagReaderOptions {
 
 const BATCH = 50;
 
-/** Facts that were unknown; what an upload answered is not taken back. */
-function newlyKnown(row: FileRow, found: ReadFacts): Partial<ReadFacts> {
+/** What only tags tell: where the full reading finds none of it, the quick look was wrong. */
+const FROM_TAGS = ['create_date', 'create_date_offset', 'camera', 'latitude', 'longitude'] as const;
+/** Facts that only make sense together. */
+const TOGETHER = [
+  ['create_date', 'create_date_offset'],
+  ['latitude', 'longitude'],
+  ['width', 'height'],
+] as const;
+
+/** What the full reading knows better than the quick look did. A reading with a problem takes nothing back. */
+function corrections(row: FileRow, found: ReadFacts): Partial<ReadFacts> {
+  const keys = new Set(Object.entries(found).flatMap(([key, value]) => (value === null ? [] : [key])));
+  for (const [first, second] of TOGETHER) if (keys.has(first)) keys.add(second);
+  if (found.metadata_error === null) for (const key of FROM_TAGS) keys.add(key);
   return Object.fromEntries(
-    Object.entries(found).filter(([key, value]) => value !== null && row[key as keyof ReadFacts] === null),
+    Object.entries(found).filter(([key, value]) => keys.has(key) && row[key as keyof ReadFacts] !== value),
   );
 }
 
@@ -91,7 +103,7 @@ export class TagReader {
     const { reading, folder, logger } = this.#options;
     try {
       const { facts, tags } = await reading.tags(folder.resolve(row.path));
-      await this.#save(row, 'complete', newlyKnown(row, facts), tags);
+      await this.#save(row, 'complete', corrections(row, facts), tags);
     } catch (error) {
       if (this.#closed) return; // the next start reads it
       logger.warn({ err: error, sha256: row.sha256 }, `metadata was not read: ${messageOf(error)}`);
@@ -99,15 +111,15 @@ export class TagReader {
     }
   }
 
-  async #save(row: FileRow, status: FileRow['tags_status'], known: Partial<ReadFacts>, tags: string | null) {
+  async #save(row: FileRow, status: FileRow['tags_status'], better: Partial<ReadFacts>, tags: string | null) {
     await this.#options.write(null, async ({ db }) => {
       await db
         .updateTable('files')
-        .set({ ...known, tags_status: status, tags })
+        .set({ ...better, tags_status: status, tags })
         .where('sha256', '=', row.sha256)
         .execute();
-      if (Object.keys(known).length > 0)
-        await db.updateTable('entities').set(known).where('sha256', '=', row.sha256).execute();
+      if (Object.keys(better).length > 0)
+        await db.updateTable('entities').set(better).where('sha256', '=', row.sha256).execute();
     });
   }
 }

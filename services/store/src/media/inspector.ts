@@ -1,13 +1,13 @@
 /** What a file's own bytes say of it. Runs in the process that opens files. */
 import {
   type ExifReader,
-  exifFields,
   imageHeader,
   MediaError,
   type MediaKind,
   type RawTags,
   readMediaMetadata,
   sniffFile,
+  tagFacts,
 } from '@cl-server/media';
 import exifr from 'exifr';
 import { NOTHING_READ, type ReadFacts } from '../database/facts.js';
@@ -37,13 +37,6 @@ export const nothingOf = ({ mime, type, extension }: MediaKind): ReadFacts => ({
   extension,
 });
 
-/** Minutes east of UTC that an ISO time ends with; null where it has none. */
-export function offsetOf(iso: string | null): number | null {
-  const match = /([+-])(\d{2}):(\d{2})$/.exec(iso ?? '');
-  if (!match) return null;
-  return (match[1] === '-' ? -1 : 1) * (Number(match[2]) * 60 + Number(match[3]));
-}
-
 /** `Canon EOS 40D`, not `Canon Canon EOS 40D`. */
 export function cameraName(make: string | null, model: string | null): string | null {
   if (!make || !model) return model ?? make;
@@ -51,9 +44,16 @@ export function cameraName(make: string | null, model: string | null): string | 
   return model.toLowerCase().startsWith(brand.toLowerCase()) ? model : `${make} ${model}`;
 }
 
-const asUtc = (iso: string): number => Date.parse(/(Z|[+-]\d{2}:\d{2})$/.test(iso) ? iso : `${iso}Z`);
+/** Degrees as EXIF has them: up to three numbers, of which those behind the first may be missing. */
+function degrees(value: unknown): number | undefined {
+  const [whole = Number.NaN, ...parts] = [value].flat().map(Number);
+  const [minutes = 0, seconds = 0] = parts.map((part) => (Number.isFinite(part) ? part : 0));
+  return Number.isFinite(whole) ? whole + minutes / 60 + seconds / 3600 : undefined;
+}
 
-const finiteOrNull = (value: number): number | null => (Number.isFinite(value) ? value : null);
+/** `8:9:10`, from three numbers. */
+const clock = (value: unknown): string | undefined =>
+  Array.isArray(value) ? value.map((part) => String(Math.floor(Number(part))).padStart(2, '0')).join(':') : undefined;
 
 /** The Exif block of an image's header, by exiftool's names, so that one set of rules reads both. */
 async function exifBlock(exif: Buffer | undefined): Promise<RawTags> {
@@ -63,29 +63,29 @@ async function exifBlock(exif: Buffer | undefined): Promise<RawTags> {
     .parse(tiff, { translateValues: false, reviveValues: false, sanitize: true, ifd1: false, gps: true })
     .catch(() => undefined);
   if (typeof parsed !== 'object' || parsed === null) return {};
-  const { latitude, longitude, ...tags } = parsed as Record<string, unknown>;
-  const plain = Object.entries(tags).filter(([name, value]) => !name.startsWith('GPS') && typeof value !== 'object');
-  return {
-    ...Object.fromEntries(plain.map(([name, value]) => [`EXIF:${name}`, value])),
-    ...(typeof latitude === 'number' &&
-      typeof longitude === 'number' && { 'Composite:GPSLatitude': latitude, 'Composite:GPSLongitude': longitude }),
+  const { GPSLatitude, GPSLongitude, GPSTimeStamp, ...others } = parsed as Record<string, unknown>;
+  const tags = {
+    ...Object.fromEntries(Object.entries(others).filter(([, value]) => typeof value !== 'object')),
+    GPSLatitude: degrees(GPSLatitude),
+    GPSLongitude: degrees(GPSLongitude),
+    GPSTimeStamp: clock(GPSTimeStamp),
   };
+  return Object.fromEntries(Object.entries(tags).map(([name, value]) => [`EXIF:${name}`, value]));
 }
+
+const factsOf = ({ captured, place, make, model }: ReturnType<typeof tagFacts>) => ({
+  create_date: captured?.milliseconds ?? null,
+  create_date_offset: captured?.offset ?? null,
+  camera: cameraName(make, model),
+  latitude: place?.latitude ?? null,
+  longitude: place?.longitude ?? null,
+});
 
 async function imageFacts(file: string, kind: MediaKind): Promise<ReadFacts> {
   try {
     const header = await imageHeader(file, { kind, maxPixels: Number.MAX_SAFE_INTEGER });
-    const fields = exifFields(await exifBlock(header.metadata.exif));
-    return {
-      ...nothingOf(kind),
-      width: header.width,
-      height: header.height,
-      create_date: fields.captured_at === null ? null : finiteOrNull(asUtc(fields.captured_at)),
-      create_date_offset: offsetOf(fields.captured_at),
-      camera: cameraName(fields.make, fields.model),
-      latitude: fields.gps_latitude,
-      longitude: fields.gps_latitude === null ? null : fields.gps_longitude,
-    };
+    const facts = factsOf(tagFacts(await exifBlock(header.metadata.exif)));
+    return { ...nothingOf(kind), width: header.width, height: header.height, ...facts };
   } catch (error) {
     if (!(error instanceof MediaError)) throw error;
     return { ...nothingOf(kind), metadata_error: error.message };
@@ -95,10 +95,9 @@ async function imageFacts(file: string, kind: MediaKind): Promise<ReadFacts> {
 export function createInspector({ exif, ffprobe }: InspectorOptions): MediaInspector {
   const everything = async (file: string): Promise<ReadTags> => {
     const read = await readMediaMetadata(file, { exif, ffprobe, maxPixels: Number.MAX_SAFE_INTEGER });
-    const { mime_type, type, extension, width, height, duration, create_date } = read;
+    const { mime_type, type, extension, width, height, duration, create_date, create_date_offset } = read;
     const facts: ReadFacts = {
-      ...{ mime_type, type, extension, width, height, duration, create_date },
-      create_date_offset: offsetOf(read.captured_at),
+      ...{ mime_type, type, extension, width, height, duration, create_date, create_date_offset },
       camera: cameraName(read.camera?.make ?? null, read.camera?.model ?? null),
       latitude: read.gps?.latitude ?? null,
       longitude: read.gps?.longitude ?? null,
