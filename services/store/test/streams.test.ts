@@ -54,6 +54,7 @@ describe.runIf(hasFfmpeg()).each(backends())('streams on $name', (backend) => {
 
   beforeAll(async () => {
     store = await startStore(backend, {
+      readAuth: false, // strangers may read
       tasks: streamTasks,
       now: () => Date.now() + ahead,
       broadcaster,

@@ -17,6 +17,9 @@ export interface StreamRoutesOptions {
   readonly rights: Rights;
 }
 
+/** A playlist can change its file between the look and the reading so many times at most. */
+const LOOKS = 3;
+
 const TYPES: Readonly<Record<string, string>> = {
   '.m3u8': 'application/vnd.apple.mpegurl',
   '.ts': 'video/mp2t',
@@ -62,12 +65,19 @@ export function serveStreams(app: App, { reader, streams, signer, route, rights 
       });
       const left = new AbortController();
       reply.raw.once('close', () => left.abort());
-      const { file, ...more } = await streams.playlist(row, {
-        preferred: rights.mayWrite(user) || rights.mayCompute(user),
-        gone: query.wait ? left.signal : undefined,
-      });
-      if (file === undefined) return new Answer(202, { detail: 'hls_generating', ...more });
-      return send(request, reply, file, HLS_FILES.master, 'Stream manifest not found on disk');
+      for (let tries = 1; ; tries++) {
+        const { file, ...more } = await streams.playlist(row, {
+          preferred: rights.mayWrite(user) || rights.mayCompute(user),
+          gone: query.wait ? left.signal : undefined,
+        });
+        if (file === undefined) return new Answer(202, { detail: 'hls_generating', ...more });
+        try {
+          return await send(request, reply, file, HLS_FILES.master, 'Stream manifest not found on disk');
+        } catch (error) {
+          // The playlist of a stream that grows is replaced when the stream is whole: the next look finds the other one.
+          if ((error as { status?: number }).status !== 404 || tries === LOOKS) throw error;
+        }
+      }
     },
     route,
   );

@@ -28,21 +28,42 @@ const LARGE_SHARE = 0.1;
 
 export class Audit {
   readonly #options: AuditOptions;
+  readonly #running = new Map<boolean, Promise<AuditReport>>();
+
   constructor(options: AuditOptions) {
     this.#options = options;
   }
 
-  /** @param verify read every file and compare its digest */
-  async run(verify: boolean): Promise<AuditReport> {
+  /**
+   * The kinds are looked for side by side, since most of their time is waiting: for disks, the database, the broker.
+   * Who asks while an audit of the same kind runs gets its report.
+   * @param verify read every file and compare its digest
+   */
+  run(verify: boolean): Promise<AuditReport> {
+    const running = this.#running.get(verify);
+    if (running) return running;
+    const audit = this.#run(verify).finally(() => this.#running.delete(verify));
+    this.#running.set(verify, audit);
+    return audit;
+  }
+
+  async #run(verify: boolean): Promise<AuditReport> {
     const { db, folder, files, faces, vectors, statuses, now } = this.#options;
-    const paths: string[] = [];
-    for (const kind of files) paths.push(...(await take(kind.find(), MAX_ITEMS - paths.length)));
-    const { missing, damaged } = await findFileFaults(db, folder, verify, MAX_ITEMS);
+    const [paths, { missing, damaged }, orphaned_faces, orphaned_vectors, orphaned_mqtt] = await Promise.all([
+      Promise.all(files.map((kind) => take(kind.find(), MAX_ITEMS))),
+      findFileFaults(db, folder, verify, MAX_ITEMS),
+      take(faces.find(), MAX_ITEMS),
+      take(vectors.find(), MAX_ITEMS),
+      take(statuses.find(), MAX_ITEMS),
+    ]);
     const report = {
-      orphaned_files: paths.map((path) => ({ file_path: path, absolute_path: path })),
-      orphaned_faces: await take(faces.find(), MAX_ITEMS),
-      orphaned_vectors: await take(vectors.find(), MAX_ITEMS),
-      orphaned_mqtt: await take(statuses.find(), MAX_ITEMS),
+      orphaned_files: paths
+        .flat()
+        .slice(0, MAX_ITEMS)
+        .map((path) => ({ file_path: path, absolute_path: path })),
+      orphaned_faces,
+      orphaned_vectors,
+      orphaned_mqtt,
       missing_files: [...missing],
       damaged_files: [...damaged],
     };

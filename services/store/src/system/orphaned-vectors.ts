@@ -21,14 +21,16 @@ export class OrphanedVectors implements Orphans<OrphanedVector> {
   ) {}
 
   async *find(): AsyncGenerator<OrphanedVector> {
-    const [range] = await this.reads.all<{ low: number | null; high: number | null }>(
-      sql`select min(id) as low, max(id) as high from vectors`,
-    );
-    if (range?.low == null || range.high == null) return;
-    for (let from = range.low; from <= range.high; from += GROUP)
+    // By rows and not by ids, which grow with each vector that is made again.
+    for (let after = 0; ; ) {
+      const [group] = await this.reads.all<{ last: number | null }>(sql`
+        select max(id) as last from (select id from vectors where id > ${after} order by id limit ${GROUP}) as g`);
+      if (group?.last == null) return;
       yield* await this.reads.all<OrphanedVector>(sql`
         select v.id as vector_id, v.kind || '_embeddings' as collection_name from vectors v
-        where v.id >= ${from} and v.id < ${from + GROUP} and ${isOrphan}`);
+        where v.id > ${after} and v.id <= ${group.last} and ${isOrphan}`);
+      after = group.last;
+    }
   }
 
   remove({ vector_id }: OrphanedVector): Promise<boolean> {
