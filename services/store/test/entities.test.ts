@@ -37,7 +37,7 @@ describe.each(backends())('entities on $name', (backend) => {
     ],
     [
       { is_collection: 'false', media_file: { name: 'a', bytes: Buffer.alloc(0) } },
-      'Media file is required when is_collection is False',
+      'The media file is empty: it has no bytes',
     ],
   ])('refuses %j', async (form, detail) => {
     const { status, json } = await store.call<{ detail: string }>('POST', '/entities', { form });

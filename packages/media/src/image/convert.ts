@@ -6,6 +6,7 @@ import { type EncodedFormat, encodeAs, isOpaque } from './encode.js';
 import { type ImageHeader, imageHeader } from './header.js';
 import { keepMetadata } from './keep-metadata.js';
 import { type OpenOptions, withImage } from './open.js';
+import { type Size, scaleTo } from './size.js';
 
 export interface ConvertOptions extends OpenOptions, Pick<CopyOptions, 'exiftool' | 'scratch'> {
   readonly format: EncodedFormat | 'bmp';
@@ -65,9 +66,11 @@ const staysDeep = ({ metadata, unusual }: ImageHeader, format: string): boolean 
  */
 export async function convertImage(source: string, target: string, options: ConvertOptions): Promise<WrittenImage> {
   const { format, keepMetadata: keep = true, exiftool, scratch, signal } = options;
-  const header = await imageHeader(source, options);
+  const asked = { ...(options.width && { width: options.width }), ...(options.height && { height: options.height }) };
+  const scale = (picture: Size): number => scaleTo(picture, asked, 'inside');
+  const header = await imageHeader(source, { ...options, scale });
   const within = Math.max(options.width ?? 0, options.height ?? 0) || undefined;
-  const opened = { ...options, animated: canMove(format), within };
+  const opened = { ...options, scale, animated: canMove(format), within };
   const { result, damage } = await withImage(source, header, opened, (pixels) =>
     writeImage(pixels, header, target, options),
   );

@@ -1,5 +1,6 @@
 import { imageShape } from './header.js';
 import { type OpenOptions, withImage } from './open.js';
+import { type Size, scaleTo } from './size.js';
 
 export interface DecodeOptions extends OpenOptions {
   /** Size of the result; with one side given the other follows the aspect, with none the image keeps its size. */
@@ -38,7 +39,8 @@ export async function decodeImage(file: string, options: DecodeOptions = {}): Pr
     enlarge = fit !== 'inside',
     background = '#ffffff',
   } = options;
-  const shape = await imageShape(file, options);
+  const scale = (picture: Size): number => scaleTo(picture, { width, height }, fit === 'inside' ? 'inside' : 'outside');
+  const shape = await imageShape(file, { ...options, scale });
   const { result, damage } = await withImage(file, shape, { ...options, within: longer(width, height) }, (pixels) => {
     const sized =
       width === undefined && height === undefined

@@ -1,15 +1,19 @@
+import fs from 'node:fs/promises';
 import type { Metadata } from 'sharp';
 import { hdrOfPng, hdrOfProfile } from '../colour/hdr.js';
 import { hdrOfHeif } from '../colour/nclx.js';
-import { invalidMedia, safeReason, unsupportedMediaKind } from '../errors.js';
+import { invalidMedia, MediaError, safeReason, unsupportedMediaKind } from '../errors.js';
 import type { MediaKind } from '../sniff/kinds.js';
 import { readHead, sniffHead } from '../sniff/sniff.js';
 import { BMP_HEAD, readBmpHeader } from './bmp-decode.js';
 import { damageRemark, filledUp, promisedSize } from './damaged.js';
+import { FOREIGN } from './foreign.js';
 import { jpegShape } from './jpeg-header.js';
 import type { Unusual } from './ordinary.js';
 import { refuseTextBomb } from './png-texts.js';
+import { RAW_KINDS, rawPreview, withOrientation } from './raw-preview.js';
 import { sharp } from './sharp.js';
+import type { Size } from './size.js';
 
 /** Images over this are refused where the caller names no limit: 150 megapixels. */
 export const DEFAULT_MAX_PIXELS = 150_000_000;
@@ -29,6 +33,8 @@ const READABLE = new Set([
   'image/heif',
   'image/heic-sequence',
   'image/heif-sequence',
+  ...Object.keys(RAW_KINDS),
+  ...Object.keys(FOREIGN),
 ]);
 
 const PNG = new Set(['image/png', 'image/apng']);
@@ -46,12 +52,14 @@ export interface ImageShape {
   readonly isHevc: boolean;
   /** A Windows bitmap, which libvips does not read. */
   readonly isBitmap: boolean;
+  /** ffmpeg decodes it. */
+  readonly isForeign: boolean;
   /** Of pictures that libvips does not decode. */
   readonly profile?: Uint8Array | undefined;
   /** What is wrong with the file as far as its header tells; null where nothing is. */
   readonly damage: string | null;
-  /** The bytes to decode instead of a damaged file's own. */
-  readonly repaired?: Buffer | undefined;
+  /** The bytes to decode instead of the file's own: a repaired file, or the preview of a raw one. */
+  readonly bytes?: Buffer | undefined;
   /** Where the decoder's pixels are not yet those that are to be shown. */
   readonly unusual?: Unusual | undefined;
 }
@@ -67,6 +75,10 @@ export interface HeaderOptions {
   readonly kind?: MediaKind;
   /** The file's first bytes, if they were read. */
   readonly head?: Buffer;
+  /** How much smaller than the picture its result is, where that is known: a large JPEG is then shrunk while it loads. */
+  readonly scale?: ((picture: Size) => number) | undefined;
+  /** An exiftool to use instead of the packaged one, for raw files that hide their previews. */
+  readonly exiftool?: string | undefined;
 }
 
 function refuseOther(kind: MediaKind): void {
@@ -82,25 +94,65 @@ function refuseOther(kind: MediaKind): void {
 interface ReadMetadata {
   readonly metadata: BitmapMetadata;
   readonly damage: string | null;
-  readonly repaired?: Buffer | undefined;
+  readonly bytes?: Buffer | undefined;
 }
+
+/** Samples a pixel; sharp by itself refuses more than five. */
+export const MAX_CHANNELS = 16;
 
 /** Lenient: the header of a damaged picture may be whole. */
 const libraryMetadata = (input: string | Buffer): Promise<Metadata> =>
-  sharp(input, { limitInputPixels: false, failOn: 'none' }).metadata();
+  sharp(input, { limitInputPixels: false, limitInputChannels: MAX_CHANNELS, failOn: 'none' }).metadata();
 
 const CUT_OFF = 'the file ends before the picture does';
 
 /** What libvips reads of a header; of a file that is cut off, with the missing bytes filled up where it wants them all. */
-async function readMetadata(file: string, kind: MediaKind, head: Buffer): Promise<ReadMetadata> {
+async function readMetadata(
+  file: string,
+  kind: MediaKind,
+  head: Buffer,
+  { exiftool }: HeaderOptions,
+): Promise<ReadMetadata> {
+  const foreign = FOREIGN[kind.mime];
+  if (foreign) return foreignMetadata(foreign.size(head), foreign.name);
   try {
+    const bytes = await otherBytes(file, kind, head, exiftool);
+    if (bytes) return { metadata: await libraryMetadata(bytes), damage: null, bytes };
     const promised = await promisedSize(file, kind, head);
     if (promised === undefined) return { metadata: await libraryMetadata(file), damage: null };
     const repaired = kind.mime === 'image/webp' ? await filledUp(file, promised) : undefined;
-    return { metadata: await libraryMetadata(repaired ?? file), damage: damageRemark(CUT_OFF), repaired };
+    return { metadata: await libraryMetadata(repaired ?? file), damage: damageRemark(CUT_OFF), bytes: repaired };
   } catch (cause) {
+    if (cause instanceof MediaError) throw cause;
     throw invalidMedia(`The image cannot be read: ${safeReason((cause as Error).message, [file])}`, cause);
   }
+}
+
+function foreignMetadata(size: Size | undefined, name: string): ReadMetadata {
+  if (!size) throw invalidMedia(`The ${name} picture cannot be read: its header is damaged`);
+  return { metadata: { ...size, space: 'srgb', depth: 'uchar', channels: 4 }, damage: null };
+}
+
+/** Sequences are held in memory to be opened as the picture that they begin with. */
+const MAX_SEQUENCE = 200 * 1024 * 1024;
+
+/** A picture in a form that libvips knows, out of a file in one that it does not: a raw file, an AVIF sequence. */
+async function otherBytes(
+  file: string,
+  { mime }: MediaKind,
+  head: Buffer,
+  exiftool: string | undefined,
+): Promise<Buffer | undefined> {
+  if (RAW_KINDS[mime]) {
+    const { jpeg, orientation } = await rawPreview(file, mime, { exiftool });
+    return withOrientation(jpeg, orientation);
+  }
+  if (mime !== 'image/avif' || head.toString('latin1', 8, 12) !== 'avis') return undefined;
+  const { size } = await fs.stat(file);
+  if (size > MAX_SEQUENCE) throw invalidMedia(`The AVIF sequence is larger than ${MAX_SEQUENCE / 1024 / 1024} MB`);
+  const bytes = await fs.readFile(file);
+  bytes.write('avif', 8, 'latin1');
+  return bytes;
 }
 
 type BitmapMetadata = Partial<Metadata> & Pick<Metadata, 'width' | 'height'>;
@@ -111,10 +163,24 @@ function bitmapMetadata(head: Buffer): ReadMetadata {
   return { metadata: { width, height, hasAlpha, space: 'srgb', depth: 'uchar' }, damage: null };
 }
 
-function refuseLarge(width: number, height: number, maxPixels: number): void {
+/** Times the limit that a JPEG may have that is shrunk while it loads: it still costs time, though little memory. */
+const SHRUNK_JPEG = 8;
+
+/** Pixels that are decoded of a JPEG whose result is so much smaller: libjpeg computes a half, a quarter or an eighth. */
+function decodedOfJpeg(pixels: number, scale: number): number {
+  const factor = [8, 4, 2].find((divisor) => scale * divisor <= 1) ?? 1;
+  return pixels / factor ** 2;
+}
+
+interface Large extends Size {
+  readonly isPlainJpeg: boolean;
+}
+
+function refuseLarge({ width, height, isPlainJpeg }: Large, { maxPixels = DEFAULT_MAX_PIXELS, scale }: HeaderOptions) {
   const pixels = width * height;
   if (!(pixels > 0)) throw invalidMedia('The image has no size');
-  if (pixels > maxPixels)
+  const isShrunk = isPlainJpeg && scale !== undefined && pixels <= maxPixels * SHRUNK_JPEG;
+  if ((isShrunk ? decodedOfJpeg(pixels, scale({ width, height })) : pixels) > maxPixels)
     throw invalidMedia(
       `The image has ${width} × ${height} pixels; at most ${Math.floor(maxPixels / 1e6)} megapixels are accepted`,
     );
@@ -125,12 +191,12 @@ function refuseLarge(width: number, height: number, maxPixels: number): void {
  * @throws MediaError as `imageHeader`
  */
 export async function imageShape(file: string, options: HeaderOptions = {}): Promise<ImageShape> {
-  const { maxPixels = DEFAULT_MAX_PIXELS, head = await readHead(file) } = options;
+  const { head = await readHead(file) } = options;
   const { kind = await sniffHead(head, file) } = options;
   const shape = kind.mime === 'image/jpeg' ? jpegShape(head) : undefined;
   if (!shape) return imageHeader(file, { ...options, kind, head });
-  const { width, height, orientation } = shape;
-  refuseLarge(width, height, maxPixels);
+  const { width, height, orientation, isProgressive } = shape;
+  refuseLarge({ width, height, isPlainJpeg: !isProgressive }, options);
   const turned = orientation >= 5;
   return {
     kind,
@@ -140,6 +206,7 @@ export async function imageShape(file: string, options: HeaderOptions = {}): Pro
     frames: 1,
     isHevc: false,
     isBitmap: false,
+    isForeign: false,
     damage: null,
   };
 }
@@ -163,15 +230,15 @@ function unusualOf(kind: MediaKind, metadata: BitmapMetadata, head: Buffer): Unu
  * @throws MediaError `unsupported_media` for other files, `invalid_input` for damaged and for too large ones
  */
 export async function imageHeader(file: string, options: HeaderOptions = {}): Promise<ImageHeader> {
-  const { maxPixels = DEFAULT_MAX_PIXELS, head = await readHead(file) } = options;
+  const { head = await readHead(file) } = options;
   const { kind = await sniffHead(head, file) } = options;
   refuseOther(kind);
   if (PNG.has(kind.mime)) await refuseTextBomb(file);
-  const read = kind.mime === 'image/bmp' ? bitmapMetadata(head) : await readMetadata(file, kind, head);
-  const { metadata, damage, repaired } = read;
+  const read = kind.mime === 'image/bmp' ? bitmapMetadata(head) : await readMetadata(file, kind, head, options);
+  const { metadata, damage, bytes } = read;
   const { width, height, pages = 1, orientation = 1, hasAlpha = false, autoOrient }: BitmapMetadata = metadata;
   const frames = kind.mime === 'image/gif' || kind.mime === 'image/webp' ? pages : 1;
-  refuseLarge(width, height, maxPixels);
+  refuseLarge({ width, height, isPlainJpeg: kind.mime === 'image/jpeg' && !metadata.isProgressive }, options);
   const isHevc = metadata.format === 'heif' && metadata.compression === 'hevc';
   return {
     kind,
@@ -183,18 +250,27 @@ export async function imageHeader(file: string, options: HeaderOptions = {}): Pr
     isHevc,
     isBitmap: kind.mime === 'image/bmp',
     profile: metadata.icc,
+    isForeign: FOREIGN[kind.mime] !== undefined,
     damage,
-    repaired,
+    bytes,
     unusual: unusualOf(kind, metadata, head),
     metadata,
   };
 }
 
-/** @throws MediaError where an animation as a whole has more pixels than may be decoded */
-export function refuseLongAnimation({ width, height, frames }: ImageShape, maxPixels = DEFAULT_MAX_PIXELS): void {
-  if (frames > MAX_FRAMES || width * height * frames > maxPixels)
+/** Times the limit that all frames of an animation together may have where the result is smaller: they pass one by one. */
+const SHRUNK_ANIMATION = 16;
+
+/** @throws MediaError where an animation as a whole has more pixels than may be decoded, or written */
+export function refuseLongAnimation(
+  { width, height, frames }: ImageShape,
+  { maxPixels = DEFAULT_MAX_PIXELS, scale }: HeaderOptions,
+): void {
+  const pixels = width * height * frames;
+  const written = pixels * Math.min(1, scale?.({ width, height }) ?? 1) ** 2;
+  if (frames > MAX_FRAMES || written > maxPixels || pixels > maxPixels * SHRUNK_ANIMATION)
     throw invalidMedia(
       `The animation has ${frames} frames of ${width} × ${height} pixels; at most ${MAX_FRAMES} frames and ` +
-        `${Math.floor(maxPixels / 1e6)} megapixels in all are accepted`,
+        `${Math.floor(maxPixels / 1e6)} megapixels in all are accepted, so ask for a smaller result`,
     );
 }

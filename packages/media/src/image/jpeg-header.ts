@@ -5,6 +5,8 @@ export interface JpegShape {
   readonly height: number;
   /** EXIF orientation, 1 to 8. */
   readonly orientation: number;
+  /** Its decoder holds the whole picture's coefficients in memory. */
+  readonly isProgressive: boolean;
 }
 
 const START_OF_IMAGE = 0xffd8;
@@ -54,7 +56,9 @@ export function jpegShape(head: Buffer): JpegShape | undefined {
     if (head[at] !== 0xff || marker < 0xc0 || marker > 0xfe || length < 2 || end > head.length) return undefined;
     if (isFrame(marker)) {
       const [height, width] = [head.readUInt16BE(at + 5), head.readUInt16BE(at + 7)];
-      return width > 0 && height > 0 ? { width, height, orientation: orientation ?? 1 } : undefined;
+      return width > 0 && height > 0
+        ? { width, height, orientation: orientation ?? 1, isProgressive: marker === 0xc2 }
+        : undefined;
     }
     if (marker === EXIF_SEGMENT && head.toString('latin1', at + 4, at + 10) === EXIF_MARK) {
       const found = orientationOf(head.subarray(at + 10, end));

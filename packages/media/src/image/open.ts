@@ -3,7 +3,14 @@ import type { Sharp, SharpOptions } from 'sharp';
 import { invalidMedia, MediaError, safeReason } from '../errors.js';
 import { decodeBmp } from './bmp-decode.js';
 import { damageRemark, hasPixels, isHarmless, repairedBytes } from './damaged.js';
-import { DEFAULT_MAX_PIXELS, type HeaderOptions, type ImageShape, refuseLongAnimation } from './header.js';
+import { decodeForeign } from './foreign.js';
+import {
+  DEFAULT_MAX_PIXELS,
+  type HeaderOptions,
+  type ImageShape,
+  MAX_CHANNELS,
+  refuseLongAnimation,
+} from './header.js';
 import { decodeHeic, type RawPixels } from './heic.js';
 import { ordinary } from './ordinary.js';
 import { withProfile } from './profiled.js';
@@ -15,6 +22,8 @@ export interface OpenOptions extends HeaderOptions {
   /** Milliseconds for the decoding and what follows it. Default 120 s. */
   readonly timeout?: number;
   readonly signal?: AbortSignal | undefined;
+  /** For formats that it alone decodes; absent where it is not installed. */
+  readonly ffmpeg?: string | undefined;
   /** Longer side of what is made of the picture, where that is known. */
   readonly within?: number | undefined;
 }
@@ -36,7 +45,8 @@ async function readBitmap(file: string): Promise<RawPixels> {
 }
 
 /** Whether libvips does not read the format, so that it is given pixels and nothing else. */
-export const isDecodedHere = ({ isHevc, isBitmap }: ImageShape): boolean => isBitmap || (isHevc && !hasNativeHeic());
+export const isDecodedHere = ({ isHevc, isBitmap, isForeign }: ImageShape): boolean =>
+  isBitmap || isForeign || (isHevc && !hasNativeHeic());
 
 /** Pixels that were decoded elsewhere, in the colours of their profile. */
 export function fromPixels(decoded: RawPixels, profile: Uint8Array | undefined, limitInputPixels: number): Sharp {
@@ -54,10 +64,14 @@ type Work<T> = (image: Sharp) => Promise<T>;
 async function fromDecoded<T>(
   file: string,
   shape: ImageShape,
-  { timeout = 120_000, maxPixels = DEFAULT_MAX_PIXELS, signal, within }: OpenOptions,
+  { timeout = 120_000, maxPixels = DEFAULT_MAX_PIXELS, signal, within, ffmpeg }: OpenOptions,
   work: Work<T>,
 ): Promise<Shown<T>> {
-  const decoded = await (shape.isBitmap ? readBitmap(file) : decodeHeic(file, signal));
+  const decoded = await (shape.isForeign
+    ? decodeForeign(file, shape.kind.mime, shape, { ffmpeg, timeout, signal })
+    : shape.isBitmap
+      ? readBitmap(file)
+      : decodeHeic(file, signal));
   const { unusual } = shape;
   // libheif gives 8 bits of whatever was stored, and tone mapping says what they mean: the profile no more.
   const profile = unusual?.hdr ? undefined : shape.profile;
@@ -84,13 +98,15 @@ export async function withImage<T>(
   const { animated = false, timeout = 120_000, maxPixels = DEFAULT_MAX_PIXELS, signal } = options;
   if (signal?.aborted) throw new MediaError('cancelled', 'The work was cancelled');
   const moving = animated && shape.frames > 1;
-  if (moving) refuseLongAnimation(shape, maxPixels);
+  if (moving) refuseLongAnimation(shape, options);
+  // The header was checked against the limit. An animation's frames lie one below the other in one tall image.
+  const pixels = shape.width * shape.height * (moving ? shape.frames : 1);
   const { unusual } = shape;
   const attempt = async (input: string | Buffer, failOn: SharpOptions['failOn']): Promise<T> => {
     const image = sharp(input, {
       failOn,
-      // The header was checked against the limit; an animation's frames lie one below the other in one tall image.
-      limitInputPixels: maxPixels,
+      limitInputPixels: Math.max(maxPixels, pixels),
+      limitInputChannels: MAX_CHANNELS,
       sequentialRead: !needsRandomAccess(shape),
       ...(moving && { animated: true }),
       ...(unusual?.hdr && { ignoreIcc: true }),
@@ -103,7 +119,7 @@ export async function withImage<T>(
   };
   try {
     if (isDecodedHere(shape)) return await fromDecoded(file, shape, options, work);
-    const input = shape.repaired ?? file;
+    const input = shape.bytes ?? file;
     try {
       const strictness = shape.kind.mime === 'image/jpeg' ? 'warning' : 'error';
       return { result: await attempt(input, strictness), damage: shape.damage };

@@ -10,6 +10,13 @@ export interface SizeRequest {
   readonly keepAspect: boolean;
 }
 
+/** The larger of the two factors by which a picture's sides change; 1 where nothing is asked. */
+export function scaleTo({ width, height }: Size, asked: Partial<Size>, fit: 'inside' | 'outside'): number {
+  const factors = [asked.width && asked.width / width, asked.height && asked.height / height].filter((f) => f);
+  const known = factors.map(Number);
+  return known.length === 0 ? 1 : fit === 'inside' ? Math.min(...known) : Math.max(...known);
+}
+
 /** Side of the box where nothing is asked for. */
 export const DEFAULT_BOX = 256;
 

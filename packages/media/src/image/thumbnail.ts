@@ -2,7 +2,7 @@ import type { Sharp } from 'sharp';
 import { type EncodedFormat, encodeAs } from './encode.js';
 import { imageShape } from './header.js';
 import { type OpenOptions, withImage } from './open.js';
-import { type Size, type SizeRequest, thumbnailSize } from './size.js';
+import { type Size, type SizeRequest, scaleTo, thumbnailSize } from './size.js';
 
 export interface PictureOptions {
   readonly format: EncodedFormat;
@@ -41,7 +41,8 @@ export async function imageThumbnail(
   target: string,
   options: ImageThumbnailOptions,
 ): Promise<WrittenThumbnail> {
-  const shape = await imageShape(source, options);
+  const scale = (picture: Size): number => scaleTo(picture, thumbnailSize(picture, options), 'outside');
+  const shape = await imageShape(source, { ...options, scale });
   const size = thumbnailSize(shape, options);
   const opened = { ...options, within: Math.max(size.width, size.height) };
   const { result, damage } = await withImage(source, shape, opened, (pixels) =>

@@ -2,6 +2,8 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import { type FileTypeResult, fileTypeFromBuffer, fileTypeFromFile } from 'file-type';
 import { kindOf, type MediaKind } from './kinds.js';
+import { isQuickTime, MAX_MOOV, trackHandlers } from './quicktime.js';
+import { rawOfTiff } from './raw.js';
 import { isUrl, sniffText } from './text.js';
 
 /** So much of a file is looked at: enough for nearly every header. */
@@ -51,13 +53,50 @@ async function binaryType(head: Buffer, file: string | undefined): Promise<FileT
   return fileTypeFromFile(file).catch(() => undefined);
 }
 
+/** An MP4 that holds sound only is a song, whatever its brand says; the handlers of its tracks are in its `moov` box. */
+async function isSoundOnly(file: string): Promise<boolean> {
+  const handle = await fs.open(file, 'r');
+  try {
+    const { size } = await handle.stat();
+    const head = Buffer.alloc(16);
+    for (let at = 0, boxes = 0; at + 8 <= size && boxes < 1000; boxes++) {
+      await handle.read(head, 0, 16, at);
+      const short = head.readUInt32BE(0);
+      const length = short === 1 ? Number(head.readBigUInt64BE(8)) : short === 0 ? size - at : short;
+      if (length < 8) return false;
+      if (head.toString('latin1', 4, 8) === 'moov') {
+        const moov = Buffer.alloc(Math.min(length, size - at, MAX_MOOV));
+        await handle.read(moov, 0, moov.length, at);
+        const handlers = trackHandlers(moov);
+        return handlers.includes('soun') && !handlers.includes('vide');
+      }
+      at += length;
+    }
+    return false;
+  } finally {
+    await handle.close();
+  }
+}
+
+const MOVIES: readonly string[] = ['video/mp4', 'video/quicktime', 'video/3gpp', 'video/3gpp2', 'video/x-m4v'];
+
+/** What the detector found, made more precise where it goes by the first bytes alone. */
+async function refined(found: FileTypeResult, head: Buffer, file: string | undefined): Promise<MediaKind> {
+  if (found.mime === 'image/tiff') return kindOf(rawOfTiff(head) ?? found.mime, found.ext);
+  const kind = kindOf(found.mime, found.ext);
+  if (file === undefined || !MOVIES.includes(kind.mime) || !(await isSoundOnly(file))) return kind;
+  return kindOf('audio/mp4');
+}
+
 /** What a file is whose first bytes were read; without a file, what content is that begins with these bytes. */
 export async function sniffHead(head: Buffer, file?: string): Promise<MediaKind> {
   if (head.length === 0) return { mime: 'application/x-empty', extension: 'bin', type: 'file' };
   const binary = await binaryType(head, file);
   // A two-letter mark alone also begins many texts.
   if (binary && binary.mime !== 'application/xml' && !(binary.mime === 'image/bmp' && !isBmp(head)))
-    return kindOf(binary.mime, binary.ext);
+    return refined(binary, head, file);
+  if (!binary && isQuickTime(head, file === undefined ? head.length : (await fs.stat(file)).size))
+    return refined({ mime: 'video/quicktime', ext: 'mov' }, head, file);
   const text = sniffText(head);
   if (text === undefined) return kindOf(binary?.mime === 'application/xml' ? 'text/xml' : 'application/octet-stream');
   const kind = kindOf(text);

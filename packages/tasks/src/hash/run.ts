@@ -17,7 +17,7 @@ import {
 } from '@cl-server/media';
 import type { TaskContext, TaskModule } from '@cl-server/task-kit';
 import type { z } from 'zod';
-import { onMedia } from '../media-error.js';
+import { onMedia, pictureOptions } from '../media-error.js';
 
 type Contract = typeof hashTask;
 type Params = z.output<Contract['form']>;
@@ -69,7 +69,7 @@ async function perceptual(file: string, kind: MediaKind, context: TaskContext<Pa
   const { env, signal } = context;
   try {
     if (kind.type === 'image') {
-      const { damage, ...hashes } = await imageHashes(file, { kind, maxPixels: env.maxImagePixels, signal });
+      const { damage, ...hashes } = await imageHashes(file, { kind, signal, ...pictureOptions(env) });
       return { ...none(null), ...hashes, picture_error: damage };
     }
     return kind.type === 'video' ? await ofVideo(file, context) : none(null);

@@ -2,7 +2,7 @@ import type { imageConversionTask } from '@cl-server/contract';
 import { convertImage, MIME_OF_FORMAT } from '@cl-server/media';
 import type { TaskModule } from '@cl-server/task-kit';
 import type { z } from 'zod';
-import { onMedia } from '../media-error.js';
+import { onMedia, pictureOptions } from '../media-error.js';
 
 type Contract = typeof imageConversionTask;
 
@@ -14,14 +14,12 @@ export const imageConversion = (): TaskModule<z.output<Contract['form']>, z.inpu
     const format = asked === 'jpeg' ? 'jpg' : asked;
     const target = await files.output(output_path);
     progress(5);
-    const { maxImagePixels: maxPixels, tools } = env;
     const { metadataError, damage, ...written } = await onMedia(
       convertImage(files.input, target, {
         ...options,
         format,
         keepMetadata,
-        maxPixels,
-        exiftool: tools.exiftool,
+        ...pictureOptions(env),
         scratch: () => context.scratch, // most need none, and it is made when it is asked for
         signal,
       }),

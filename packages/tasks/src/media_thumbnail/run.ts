@@ -18,7 +18,7 @@ import {
 } from '@cl-server/media';
 import type { TaskContext, TaskModule } from '@cl-server/task-kit';
 import type { z } from 'zod';
-import { onMedia } from '../media-error.js';
+import { onMedia, pictureOptions } from '../media-error.js';
 
 type Contract = typeof mediaThumbnailTask;
 type Params = z.output<Contract['form']>;
@@ -31,7 +31,7 @@ const settings = ({ params, env, signal }: TaskContext<Params>) => ({
   format: params.format,
   quality: params.quality,
   background: params.background,
-  maxPixels: env.maxImagePixels,
+  ...pictureOptions(env),
   threads: env.threads,
   signal,
 });

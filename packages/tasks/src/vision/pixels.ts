@@ -13,7 +13,7 @@ import {
 import { invalidInput, type TaskContext } from '@cl-server/task-kit';
 import type { Pyramid, PyramidLevel } from '../faces/detector.js';
 import type { Pixels } from '../faces/yunet.js';
-import { onMedia } from '../media-error.js';
+import { onMedia, pictureOptions } from '../media-error.js';
 
 /** A side shorter than this shows nothing that a model could know. */
 const SHORTEST_SIDE = 8;
@@ -28,7 +28,7 @@ type PictureContext = Pick<TaskContext<unknown>, 'files' | 'env' | 'signal'>;
 
 async function decode({ files, env, signal }: PictureContext, options: DecodeOptions): Promise<DecodedImage> {
   if (files.input === undefined) throw invalidInput('The job has no picture');
-  const known = { head: readHeadSync(files.input), maxPixels: env.maxImagePixels, signal };
+  const known = { head: readHeadSync(files.input), signal, ...pictureOptions(env) };
   const image = await onMedia(decodeImage(files.input, { ...options, ...known }));
   refuseSlivers(image.original);
   return image;
@@ -110,8 +110,9 @@ export async function openPyramid({ files, env, signal }: PictureContext): Promi
   if (files.input === undefined) throw invalidInput('The job has no picture');
   const file = files.input;
   const head = readHeadSync(file);
-  const known = { head, kind: await sniffHead(head, file), maxPixels: env.maxImagePixels, signal };
-  const shape = await onMedia(imageShape(file, known));
+  const known = { head, kind: await sniffHead(head, file), signal, ...pictureOptions(env) };
+  const scale = ({ width, height }: { width: number; height: number }): number => BASE_SIDE / Math.max(width, height);
+  const shape = await onMedia(imageShape(file, { ...known, scale }));
   refuseSlivers(shape);
   const { width, height } = shape;
   const longSide = Math.max(width, height);

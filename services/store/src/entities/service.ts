@@ -45,6 +45,11 @@ export interface Created {
 
 const python = (value: boolean): string => (value ? 'True' : 'False');
 
+const EMPTY = 'The media file is empty: it has no bytes';
+
+/** A form in which no file was chosen sends a part without a name; one with a name was meant. */
+const isEmptyFile = (received: Received | undefined): boolean => received?.size === 0 && received.filename !== '';
+
 export class EntityService {
   readonly #options: EntityServiceOptions;
   /** Entities that are being removed for good. */
@@ -68,6 +73,7 @@ export class EntityService {
   async create(user: User, fields: EntityFields, received: Received | undefined): Promise<Created> {
     if (fields.is_collection && received)
       throw unprocessable('Media file should not be provided when is_collection is True');
+    if (isEmptyFile(received)) throw unprocessable(EMPTY);
     if (!fields.is_collection && (!received || received.size === 0))
       throw unprocessable('Media file is required when is_collection is False');
     if (!received)
@@ -116,6 +122,7 @@ export class EntityService {
           'is_collection is immutable after entity creation.',
       );
     if (wasCollection && received) throw badRequest('Media file should not be provided when is_collection is True');
+    if (isEmptyFile(received)) throw badRequest(EMPTY);
     const { label = null, description = null, parent_id = null } = fields;
     const change = { label, description, parent_id };
     if (!received || received.size === 0) return this.#options.write(user, (tx) => this.#replace(tx, id, change));

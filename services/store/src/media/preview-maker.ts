@@ -35,8 +35,9 @@ export async function makePreview(
   return null;
 }
 
-async function ofImage(file: string, target: string, { maxPixels }: MediaSettings): Promise<string | null> {
-  const options: ImageThumbnailOptions = { ...PREVIEW, maxPixels };
+async function ofImage(file: string, target: string, settings: MediaSettings): Promise<string | null> {
+  const { maxPixels, ffmpeg, exiftool } = settings;
+  const options: ImageThumbnailOptions = { ...PREVIEW, maxPixels, ffmpeg, exiftool };
   return (await imageThumbnail(file, target, options)).damage;
 }
 

@@ -1,0 +1,40 @@
+/** ISO base media files by their boxes, where their first one does not say what they are. */
+
+/** Atoms that QuickTime files begin with before there was `ftyp`, or beside it. */
+const ATOMS = new Set(['moov', 'mdat', 'free', 'skip', 'wide', 'pnot', 'PICT', 'junk', 'uuid', 'udta']);
+const LOOKED_AT = 16;
+
+/** Whether the bytes are a chain of QuickTime atoms, one of which holds the movie or its data. @param size of the file */
+export function isQuickTime(head: Buffer, size: number): boolean {
+  let isMovie = false;
+  let at = 0;
+  for (let atoms = 0; atoms < LOOKED_AT && at + 8 <= head.length; atoms++) {
+    const type = head.toString('latin1', at + 4, at + 8);
+    const short = head.readUInt32BE(at);
+    const wide = short === 1 && at + 16 <= head.length;
+    const length = wide ? Number(head.readBigUInt64BE(at + 8)) : short === 0 ? size - at : short;
+    if (!ATOMS.has(type) || length < 8) return false;
+    isMovie ||= type === 'moov' || type === 'mdat';
+    at += length;
+  }
+  // Texts and random bytes do not end where the file does.
+  return isMovie && at <= size + 8;
+}
+
+/** Handlers of the tracks of a `moov` box: `vide`, `soun`, … */
+export function trackHandlers(moov: Buffer): readonly string[] {
+  const found: string[] = [];
+  for (
+    let at = moov.indexOf('hdlr', 0, 'latin1');
+    at >= 0 && found.length < 100;
+    at = moov.indexOf('hdlr', at + 4, 'latin1')
+  ) {
+    // Four bytes of version and flags, and the component type, come before it.
+    const inMedia = moov.toString('latin1', at + 8, at + 12);
+    if (inMedia === 'mhlr' || inMedia === '\0\0\0\0') found.push(moov.toString('latin1', at + 12, at + 16));
+  }
+  return found;
+}
+
+/** A movie's description is small, but may lie at the end of the file. */
+export const MAX_MOOV = 16 * 1024 * 1024;
