@@ -90,6 +90,7 @@ export async function startStore(sources: ConfigSources): Promise<RunningProgram
     jobStorageDir: folders.jobs,
     broadcaster,
     verifier: tokens.verifier,
+    revocations: tokens.revocations,
     tasks: await discoverTasks({ pluginsDir: folders.plugins }),
     logger,
     maxImagePixels: settings.maxImagePixels,

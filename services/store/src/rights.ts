@@ -2,6 +2,7 @@
 import { PERMISSIONS, type TokenClaims } from '@cl-server/contract';
 
 export interface Rights {
+  mayRead(user: TokenClaims | null): boolean;
   mayWrite(user: TokenClaims | null): boolean;
   mayCompute(user: TokenClaims | null): boolean;
 }
@@ -11,6 +12,7 @@ export function rightsOf(trustsAll: boolean): Rights {
   const has = (user: TokenClaims | null, permission: string): boolean =>
     trustsAll || user?.is_admin === true || user?.permissions.includes(permission) === true;
   return {
+    mayRead: (user) => has(user, PERMISSIONS.storeRead),
     mayWrite: (user) => has(user, PERMISSIONS.storeWrite),
     mayCompute: (user) => has(user, PERMISSIONS.compute),
   };

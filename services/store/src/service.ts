@@ -13,7 +13,9 @@ import {
   databaseAnswers,
   folderIsUsable,
   type Logger,
+  noRevocations,
   type Openness,
+  type RevocationSource,
 } from '@cl-server/runtime';
 import { openReads } from './database/reads.js';
 import type { StoreTables } from './database/tables.js';
@@ -69,6 +71,8 @@ export interface StoreOptions extends JobServiceOptions {
   };
   /** The services' own credential: signed URLs are made with it. */
   readonly credential: string;
+  /** Which tokens died, and with them the URLs that their holders signed; default: none. */
+  readonly revocations?: RevocationSource;
   /** What users, and all together, may keep. */
   readonly limits?: Limits;
   /** How long files that no row refers to are kept after they were cleared away, milliseconds; default 30 days. */
@@ -200,10 +204,15 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   const userOf: UserOf = (claims) => (noAuth ? null : (claims?.id ?? null));
   serveEntities(app, { entities, reader, lister, userOf });
   const rights = rightsOf(noAuth);
-  const signer = new UrlSigner(options.credential, now);
-  const route = { authorize: signer.guard(authorize) };
-  serveMedia(app, { reader, folder, previews, signer, route, rights });
-  serveStreams(app, { reader, streams, signer, route, rights });
+  const signer = new UrlSigner({
+    secret: options.credential,
+    revocations: options.revocations ?? noRevocations,
+    mayRead: (user) => rights.mayRead(user),
+    isInTrash: (id) => reader.isInTrash(id),
+    now,
+  });
+  serveMedia(app, { reader, folder, previews, signer, rights });
+  serveStreams(app, { reader, streams, signer, rights });
   const reading = new ReadingAnnouncer({
     broadcaster,
     isOpen: async () => noAuth || !(await readAuth.isOn()),

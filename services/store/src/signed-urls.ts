@@ -1,15 +1,51 @@
 /**
- * Signed URLs: `?expires=…&signature=…` opens the bytes of one entity to whoever has it, for a while, so that a browser's
- * `<img>` and `<video>` need no token.
+ * Signed URLs: `?expires=…&signer=…&signature=…` opens one kind of bytes of one entity to whoever has it, so that a browser's
+ * `<img>` and `<video>` need no token. It is worth what its signer's token is worth: it ends when the token's generation is
+ * revoked (a new password, deactivation, a right taken away), at its expiry, and while the entity is in the trash. What a
+ * guest has signed opens nothing by itself; guests read without a signature while they may.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import type { SignedUrls } from '@cl-server/contract';
-import type { AuthorizableRequest, Authorize } from '@cl-server/runtime';
+import type { SignedUrls, TokenClaims } from '@cl-server/contract';
+import {
+  type AuthorizableRequest,
+  type Authorize,
+  HttpError,
+  notFound,
+  type RevocationSource,
+} from '@cl-server/runtime';
+
+export type Purpose = 'media' | 'preview' | 'stream';
 
 interface RoutedRequest extends AuthorizableRequest {
   readonly params?: unknown;
   readonly query?: unknown;
 }
+
+export interface UrlSignerOptions {
+  /** The services' own credential; the key is derived from it, so that one tells nothing of the other. */
+  readonly secret: string;
+  readonly revocations: RevocationSource;
+  /** Whether a user may read as long as nothing is taken away. */
+  readonly mayRead: (user: TokenClaims) => boolean;
+  readonly isInTrash: (entityId: number) => Promise<boolean>;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+interface Signed {
+  readonly purpose: Purpose;
+  readonly entityId: string;
+  readonly expires: string;
+  /** `{user id}.{token generation}`, or `GUEST`. */
+  readonly signer: string;
+}
+
+const GUEST = '-';
+const PATHS: Readonly<Record<Purpose, string>> = {
+  media: 'media',
+  preview: 'preview',
+  stream: 'stream/adaptive.m3u8',
+};
 
 const textOf = (from: unknown, key: string): string | undefined => {
   const value = typeof from === 'object' && from !== null ? (from as Record<string, unknown>)[key] : undefined;
@@ -18,54 +54,68 @@ const textOf = (from: unknown, key: string): string | undefined => {
 
 export class UrlSigner {
   readonly #key: Buffer;
+  readonly #options: UrlSignerOptions;
+
+  constructor(options: UrlSignerOptions) {
+    this.#options = options;
+    this.#key = createHmac('sha256', options.secret).update('cl-server store signed urls v2').digest();
+  }
+
+  #query(signed: Signed): string {
+    const { purpose, entityId, expires, signer } = signed;
+    const text = [purpose, entityId, expires, signer].join('\n');
+    const signature = createHmac('sha256', this.#key).update(text).digest('base64url');
+    return new URLSearchParams({ expires, signer, signature }).toString();
+  }
 
   /**
-   * @param secret the services' own credential; the key is derived from it, so that one tells nothing of the other
-   * @param now milliseconds
+   * @param user who signs; null for a guest
+   * @param seconds from now
    */
-  constructor(
-    secret: string,
-    private readonly now: () => number,
-  ) {
-    this.#key = createHmac('sha256', secret).update('cl-server store signed urls v1').digest();
-  }
-
-  #signature(entityId: string, expires: string): string {
-    return createHmac('sha256', this.#key).update(`${entityId}\n${expires}`).digest('base64url');
-  }
-
-  /** @param seconds from now */
-  sign(entityId: number, seconds: number): SignedUrls {
-    const expires = this.now() + seconds * 1000;
-    const query = this.query(entityId, expires);
-    const path = (name: string): string => `/entities/${entityId}/${name}?${query}`;
-    return {
-      expires_at: expires,
-      media: path('media'),
-      preview: path('preview'),
-      stream: path('stream/adaptive.m3u8'),
+  sign(entityId: number, user: TokenClaims | null, seconds: number): SignedUrls {
+    const expires = this.#options.now() + seconds * 1000;
+    const signer = user && this.#options.mayRead(user) ? `${user.id}.${user.ver}` : GUEST;
+    const path = (purpose: Purpose): string => {
+      const query = this.#query({ purpose, entityId: String(entityId), expires: String(expires), signer });
+      return `/entities/${entityId}/${PATHS[purpose]}?${query}`;
     };
+    return { expires_at: expires, media: path('media'), preview: path('preview'), stream: path('stream') };
   }
 
-  query(entityId: number, expires: number): string {
-    return `expires=${expires}&signature=${this.#signature(String(entityId), String(expires))}`;
-  }
-
-  /** The signature's part of a request's query, where it opens the entity that the path names. */
-  valid({ params, query }: RoutedRequest): string | undefined {
+  /** A request's signature with what belongs to it, as a query, where its signer made it for this and has the right still. */
+  valid({ params, query }: RoutedRequest, purpose: Purpose): string | undefined {
     const entityId = textOf(params, 'entity_id');
     const expires = textOf(query, 'expires');
+    const signer = textOf(query, 'signer');
     const signature = textOf(query, 'signature');
-    if (entityId === undefined || expires === undefined || signature === undefined) return undefined;
-    if (!/^\d{1,16}$/.test(expires) || Number(expires) <= this.now()) return undefined;
-    const expected = Buffer.from(this.#signature(entityId, expires));
-    const given = Buffer.from(signature);
-    if (given.length !== expected.length || !timingSafeEqual(given, expected)) return undefined;
-    return `expires=${expires}&signature=${signature}`;
+    if (entityId === undefined || expires === undefined || signer === undefined || signature === undefined)
+      return undefined;
+    if (!/^\d{1,16}$/.test(expires) || Number(expires) <= this.#options.now()) return undefined;
+    // The entity as it is now was signed, not the files that it had before.
+    if (textOf(query, 'version') !== undefined) return undefined;
+    const expected = this.#query({ purpose, entityId, expires, signer });
+    const given = Buffer.from(new URLSearchParams({ expires, signer, signature }).toString());
+    if (given.length !== expected.length || !timingSafeEqual(given, Buffer.from(expected))) return undefined;
+    return this.#isAlive(signer) ? expected : undefined;
   }
 
-  /** The service's guard, that also takes a signature. */
-  guard(authorize: Authorize): Authorize {
-    return async (guard, request) => (this.valid(request) !== undefined ? null : authorize(guard, request));
+  #isAlive(signer: string): boolean {
+    const [, userId, generation] = /^(.+)\.(\d{1,15})$/s.exec(signer) ?? [];
+    return userId !== undefined && Number(generation) >= this.#options.revocations.minVersion(userId);
+  }
+
+  /** The service's guard, that also takes a signature made for one purpose. */
+  guard(authorize: Authorize, purpose: Purpose): Authorize {
+    const { revocations, isInTrash } = this.#options;
+    return async (guard, request: RoutedRequest) => {
+      if (textOf(request.query, 'signature') === undefined) return authorize(guard, request);
+      if (!(await revocations.isKnown()))
+        throw new HttpError(503, 'The auth service has not answered yet: try again shortly', {
+          headers: { 'retry-after': '2' },
+        });
+      if (this.valid(request, purpose) === undefined) return authorize(guard, request);
+      if (await isInTrash(Number(textOf(request.params, 'entity_id')))) throw notFound('Entity not found');
+      return null;
+    };
   }
 }

@@ -1,5 +1,5 @@
 import type { SignedUrls, StorageUse, StorePreferences } from '@cl-server/contract';
-import { type Logger, migrate, openDatabase, silentLogger } from '@cl-server/runtime';
+import { type Logger, migrate, noRevocations, openDatabase, silentLogger } from '@cl-server/runtime';
 import { backends } from '@cl-server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type StoreTables, storeMigrations } from '../src/index.js';
@@ -12,9 +12,16 @@ const [backend] = backends();
 describe('who may do what', () => {
   let store: TestStore;
   let now = Date.now();
+  const minVersions = new Map<string, number>();
+  let known = true;
   beforeAll(async () => {
     if (!backend) throw new Error('no database');
-    store = await startStore(backend, { now: () => now });
+    const revocations = {
+      ...noRevocations,
+      minVersion: (id: string) => minVersions.get(id) ?? 0,
+      isKnown: () => known,
+    };
+    store = await startStore(backend, { now: () => now, revocations });
   });
   afterAll(() => store.stop());
 
@@ -111,9 +118,44 @@ describe('who may do what', () => {
     expect((await open(urls.media.replace(/expires=\d+/, `expires=${urls.expires_at + 1}`))).status).toBe(401);
     expect((await open(`${urls.media.slice(0, -1)}${urls.media.endsWith('A') ? 'B' : 'A'}`)).status).toBe(401);
     expect((await open(urls.media.replace('/media', ''))).status).toBe(401);
+    // Neither another kind of bytes, nor another signer, nor the files of earlier versions.
+    expect((await open(urls.media.replace('/media', '/preview'))).status).toBe(401);
+    expect((await open(urls.preview.replace('/preview', '/media'))).status).toBe(401);
+    expect((await open(urls.media.replace('/media', '/stream/adaptive.m3u8'))).status).toBe(401);
+    expect((await open(urls.media.replace('signer=8.0', 'signer=1.0'))).status).toBe(401);
+    expect((await open(`${urls.media}&version=1`)).status).toBe(401);
+    expect((await open(`${urls.media}&signature=x`)).status).toBe(401);
     now += 61_000;
     expect((await open(urls.media)).status).toBe(401);
     expect((await store.call('POST', `/entities/${media.id}/signed-urls`, { token: null })).status).toBe(401);
+  });
+
+  it('closes a signed URL with the trash, and with its signer’s rights', async () => {
+    const folder = await store.collection('to be trashed');
+    const media = await store.media({ parent_id: String(folder.id) });
+    const sign = async (token: string | null) =>
+      (await store.call<SignedUrls>('POST', `/entities/${media.id}/signed-urls`, { token })).json.media;
+    const open = async (target: string) => (await store.get(target, { token: null })).status;
+    const [byReader, byAdmin] = [await sign(READER), await sign(ADMIN)];
+    expect([await open(byReader), await open(byAdmin)]).toEqual([200, 200]);
+    for (const id of [media.id, folder.id]) {
+      await store.patch(id, { is_deleted: 'true' });
+      expect([await open(byReader), await open(byAdmin)]).toEqual([404, 404]);
+      await store.patch(id, { is_deleted: 'false' });
+      expect(await open(byReader)).toBe(200);
+    }
+    minVersions.set('8', 1);
+    expect([await open(byReader), await open(byAdmin)]).toEqual([401, 200]);
+    minVersions.delete('8');
+    known = false;
+    expect(await open(byAdmin)).toBe(503);
+    known = true;
+    // What guests sign, or users without the right, is worth as much as a guest.
+    await guestMode(true);
+    const byGuests = [await sign(null), await sign(NOBODY)];
+    for (const target of byGuests) expect(await open(target)).toBe(200);
+    await guestMode(false);
+    for (const target of byGuests) expect(await open(target)).toBe(401);
   });
 
   it('empties the trash by age', async () => {

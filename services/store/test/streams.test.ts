@@ -113,6 +113,9 @@ describe.runIf(hasFfmpeg()).each(backends())('streams on $name', (backend) => {
       const { json } = await store.upload(videoBytes(), 'v.mp4');
       return store.get<Told>(`/entities/${json.id}/stream/adaptive.m3u8`, { token });
     };
+    const guestMode = (on: boolean) =>
+      store.call('PUT', '/admin/pref/guest-mode', { token: ADMIN, form: { guest_mode: String(on) } });
+    await guestMode(true);
     const priorities: number[] = [];
     for (const token of [null, READER, WRITER, ADMIN]) {
       expect((await askAs(token)).status).toBe(202);
@@ -127,6 +130,7 @@ describe.runIf(hasFfmpeg()).each(backends())('streams on $name', (backend) => {
     expect((await askAs(WRITER)).status).toBe(202);
     expect((await worker.take()).priority).toBe(8);
     for (let n = 0; n < 20; n++) await (await worker.take()).complete();
+    await guestMode(false);
   });
 
   it('are made by one job, however many ask, and play when the first segments are there', async () => {
@@ -155,7 +159,6 @@ describe.runIf(hasFfmpeg()).each(backends())('streams on $name', (backend) => {
 
   it('play with a signed URL alone, through all playlists', async () => {
     await make();
-    await store.call('PUT', '/admin/pref/guest-mode', { token: ADMIN, form: { guest_mode: 'false' } });
     const { json: urls } = await store.call<SignedUrls>('POST', `/entities/${id}/signed-urls`, { token: READER });
     const follow = async (target: string): Promise<string> => {
       const { status, text: body } = await store.get(target, { token: null });

@@ -67,6 +67,13 @@ export class EntityReader {
     return row;
   }
 
+  /** Whether it is deleted, itself or by a collection above; what is not there is not in the trash. */
+  async isInTrash(id: number): Promise<boolean> {
+    const row = await this.#hot.row(id);
+    if (!row) return false;
+    return row.is_deleted === 1 || (row.parent_id !== null && (await this.#hot.deletedAbove(row.parent_id)));
+  }
+
   async view(row: EntityRow): Promise<Entity> {
     return entityView(row, {
       children_count: row.children_live,

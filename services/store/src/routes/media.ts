@@ -1,6 +1,6 @@
 /** The bytes of media. */
 import { getMedia, getPreview, signUrls } from '@cl-server/contract';
-import { type App, badRequest, notFound, type RouteOptions, sendFile } from '@cl-server/runtime';
+import { type App, badRequest, notFound, sendFile } from '@cl-server/runtime';
 import type { EntityReader } from '../entities/reader.js';
 import type { MediaFolder } from '../files/media-folder.js';
 import type { Previews } from '../files/previews.js';
@@ -12,8 +12,6 @@ export interface MediaRoutesOptions {
   readonly folder: MediaFolder;
   readonly previews: Previews;
   readonly signer: UrlSigner;
-  /** How these routes are guarded: as reads, or by a signed URL. */
-  readonly route: RouteOptions;
   readonly rights: Rights;
 }
 
@@ -23,7 +21,7 @@ const SHOWN = /^(image\/(?!svg)[\w.+-]+|video\/[\w.+-]+|audio\/[\w.+-]+|applicat
 /** Seconds that a signed URL lives where nobody says. */
 const DEFAULT_LIFETIME = 900;
 
-export function serveMedia(app: App, { reader, folder, previews, signer, route, rights }: MediaRoutesOptions): void {
+export function serveMedia(app: App, { reader, folder, previews, signer, rights }: MediaRoutesOptions): void {
   app.handle(
     getMedia,
     async ({ params, query, request, reply }) => {
@@ -43,7 +41,7 @@ export function serveMedia(app: App, { reader, folder, previews, signer, route, 
           : error;
       });
     },
-    route,
+    { authorize: signer.guard(app.authorize, 'media') },
   );
 
   app.handle(
@@ -60,11 +58,11 @@ export function serveMedia(app: App, { reader, folder, previews, signer, route, 
         disposition: 'inline',
       });
     },
-    route,
+    { authorize: signer.guard(app.authorize, 'preview') },
   );
 
-  app.handle(signUrls, async ({ params, form }) => {
+  app.handle(signUrls, async ({ params, form, user }) => {
     const { id } = await reader.row(params.entity_id);
-    return signer.sign(id, form?.expires_in ?? DEFAULT_LIFETIME);
+    return signer.sign(id, user, form?.expires_in ?? DEFAULT_LIFETIME);
   });
 }

@@ -1,7 +1,7 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { deleteStream, getStreamFile, getStreamManifest, HLS_FILES } from '@cl-server/contract';
-import { Answer, type App, badRequest, notFound, type RouteOptions, sendFile } from '@cl-server/runtime';
+import { Answer, type App, badRequest, notFound, sendFile } from '@cl-server/runtime';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { EntityReader } from '../entities/reader.js';
 import type { Streams } from '../files/streams.js';
@@ -13,7 +13,6 @@ export interface StreamRoutesOptions {
   readonly reader: EntityReader;
   readonly streams: Streams;
   readonly signer: UrlSigner;
-  readonly route: RouteOptions;
   readonly rights: Rights;
 }
 
@@ -38,11 +37,13 @@ export const withQuery = (playlist: string, query: string): string =>
     })
     .join('\n');
 
-export function serveStreams(app: App, { reader, streams, signer, route, rights }: StreamRoutesOptions): void {
+export function serveStreams(app: App, { reader, streams, signer, rights }: StreamRoutesOptions): void {
+  /** Guarded as reads, or by a signed URL. */
+  const route = { authorize: signer.guard(app.authorize, 'stream') };
   const read = async (request: FastifyRequest, reply: FastifyReply, file: string, name: string) => {
     const extension = path.extname(name);
     const contentType = TYPES[extension] ?? 'application/octet-stream';
-    const query = extension === '.m3u8' ? signer.valid(request) : undefined;
+    const query = extension === '.m3u8' ? signer.valid(request, 'stream') : undefined;
     if (query === undefined) return sendFile(request, reply, { path: file, contentType, name, disposition: 'inline' });
     const playlist = await fs.readFile(file, 'utf8');
     return reply.type(contentType).header('cache-control', 'private, no-cache').send(withQuery(playlist, query));
