@@ -141,7 +141,13 @@ import os from 'node:os';
     write('package.json', { type: 'module' });
     write('node_modules/typescript-7/package.json', { type: 'module' });
     write('node_modules/typescript-7/bin/tsc', compiler);
-    for (const file of ['tsconfig.json', 'tsconfig.base.json', 'packages/a/tsconfig.json', 'packages/a/package.json'])
+    for (const file of [
+      'package-lock.json',
+      'tsconfig.json',
+      'tsconfig.base.json',
+      'packages/a/tsconfig.json',
+      'packages/a/package.json',
+    ])
       write(file, '{}');
     for (const floor of ['services', 'apps']) fs.mkdirSync(path.join(root.path, floor));
     write('packages/a/src/index.ts', 'export {};');

@@ -25,7 +25,12 @@ function* sources(root, room) {
 /** One hash for path, size and time of every source: reading contents would take most of a second. */
 export function sourceStamp(root) {
   const hash = createHash('sha256');
-  const files = ['tsconfig.json', 'tsconfig.base.json', ...rooms(root).flatMap((room) => [...sources(root, room)])];
+  const files = [
+    'package-lock.json',
+    'tsconfig.json',
+    'tsconfig.base.json',
+    ...rooms(root).flatMap((room) => [...sources(root, room)]),
+  ];
   for (const file of files.sort()) {
     const { size, mtimeMs } = fs.statSync(path.join(root, file));
     hash.update(`${file}\0${size}\0${mtimeMs}\n`);
