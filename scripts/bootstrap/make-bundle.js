@@ -183,8 +183,12 @@ export async function makeBundle(root, folder) {
   write(`${CHUNKS}/package.json`, { type: 'module' });
   write(`node_modules/${PLACE}/package.json`, { name: PLACE, type: 'module', exports: './index.js' });
   write(`node_modules/${PLACE}/index.js`, fs.readFileSync(path.join(import.meta.dirname, 'bundle-place.js'), 'utf8'));
-  for (const [, { name, version, type, exports, clServer }] of rooms)
+  for (const [room, { name, version, type, exports, clServer }] of rooms) {
     write(`node_modules/${name}/package.json`, { name, version, type, exports, clServer });
+    const included = path.join(root, room, 'included'); // files that a package reads, such as a model
+    if (fs.existsSync(included))
+      fs.cpSync(included, path.join(folder, 'node_modules', name, 'included'), { recursive: true });
+  }
 }
 
 // As a program: in a process of its own, since the bundler takes 0.4 GB that nobody needs afterwards.

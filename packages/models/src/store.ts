@@ -5,20 +5,20 @@
  * $MODELS_DIR/<id>/<file>     what `pull` writes
  * $MODELS_DIR/**\/<file>       what a person put there by hand, if its hash is right
  * $MODELS_DIR/models.json     what `use` chose instead of the defaults
- * bundled/<file>              what comes with this package, if the folder above has none
+ * included/<file>             what comes with this package, if the folder above has none
  * ```
  */
 import fs from 'node:fs';
 import fsp from 'node:fs/promises';
 import path from 'node:path';
 import { MODEL_ROLES, type ModelManifest, type ModelRole } from '@cl-server/contract';
-import { bundledFile } from './bundled.js';
 import { CATALOGUE, defaultManifest, manifestById } from './catalogue.js';
 import { Choices } from './choices.js';
 import { assertOwnName, contentOf } from './content.js';
 import { DownloadFailed, type DownloadOptions, download } from './download.js';
 import { findByName, portable } from './find.js';
 import { completeManifest } from './given-manifest.js';
+import { includedFile } from './included.js';
 import { ModelMissing } from './missing.js';
 import { selfTest, type TestedModel } from './self-test.js';
 import { ModelSession } from './session.js';
@@ -58,7 +58,7 @@ export interface ModelRow {
   readonly state: ModelState;
   readonly path: string | undefined;
   /** Whether that file comes with the package. */
-  readonly bundled: boolean;
+  readonly included: boolean;
 }
 
 const GONE = 'the file that "models use" chose is gone';
@@ -119,7 +119,7 @@ export class ModelStore {
     const first = chosen === undefined ? [] : [chosen];
     const names = new Set([file, ...first.map((known) => path.basename(known))]);
     const usual = [path.join(this.#dir, id, file), path.join(this.#dir, file)];
-    return new Set([...first, ...usual, ...(await findByName(this.#dir, names)), bundledFile(file)]);
+    return new Set([...first, ...usual, ...(await findByName(this.#dir, names)), includedFile(file)]);
   }
 
   /** Path of the file that serves a role, verified. @throws ModelMissing */
@@ -182,7 +182,7 @@ export class ModelStore {
     options.signal?.throwIfAborted();
     const present = await this.locate(manifest, undefined, options.signal);
     // Whoever pulls a model that comes with the package wants a file of their own.
-    if (present !== undefined && present !== bundledFile(manifest.file)) return present;
+    if (present !== undefined && present !== includedFile(manifest.file)) return present;
     const target = this.target(manifest);
     const mirrored = this.#mirror === undefined ? [] : [`${this.#mirror}/${manifest.id}/${manifest.file}`];
     try {
@@ -219,7 +219,7 @@ export class ModelStore {
         serves: serving?.roles ?? [],
         state: file !== undefined ? 'present' : fs.existsSync(due) ? 'damaged' : 'missing',
         path: file,
-        bundled: file !== undefined && file === bundledFile(manifest.file),
+        included: file !== undefined && file === includedFile(manifest.file),
       });
     }
     return rows;

@@ -7,7 +7,7 @@ type Pulled = { readonly id: string; readonly path: string } | { readonly id: st
 
 async function pullOne(
   { store, args, print, interrupted, terminal }: ModelsInput,
-  { manifest, path: present, bundled }: ModelRow,
+  { manifest, path: present, included }: ModelRow,
 ): Promise<Pulled> {
   const { id } = manifest;
   const say = args.json ? () => undefined : print;
@@ -17,7 +17,7 @@ async function pullOne(
     const onWait = (): void => say(`${id}: another process is fetching it, which is waited for\n`);
     // A file of the user's own may lie outside of MODELS_DIR.
     const path =
-      (bundled && args.words.includes(id) ? undefined : present) ??
+      (included && args.words.includes(id) ? undefined : present) ??
       (await store.pull(manifest, { onProgress: bar.show, onWait, signal: interrupted }));
     bar.clear();
     say(`${id}: verified, ${path}\n`);
