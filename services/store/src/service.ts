@@ -23,6 +23,7 @@ import { writeTransactions } from './database/transaction.js';
 import type { Limits } from './database/usage.js';
 import { EntityReader } from './entities/reader.js';
 import { EntityService } from './entities/service.js';
+import { Eraser } from './erase/eraser.js';
 import { StoreEvents } from './events.js';
 import { Contents } from './files/contents.js';
 import { noteDamage } from './files/damage.js';
@@ -50,8 +51,10 @@ import { Audit } from './system/audit.js';
 import { OrphanedDerived } from './system/orphaned-derived.js';
 import { OrphanedFaces } from './system/orphaned-faces.js';
 import { OrphanedFiles } from './system/orphaned-files.js';
+import { OrphanedJobs } from './system/orphaned-jobs.js';
 import { OrphanedStatuses } from './system/orphaned-statuses.js';
 import { OrphanedVectors } from './system/orphaned-vectors.js';
+import { Sweeper } from './system/sweeper.js';
 import { ResumableUploads } from './uploads/resumable.js';
 import { openNeighbourSearch } from './vectors/open-index.js';
 
@@ -161,6 +164,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   await contents.recover();
   void setAside.sweep();
   const tagReader = new TagReader({ db, write, reading: mediaReading, folder, logger });
+  const eraser = new Eraser({ db, jobs, folder, previews, streams, broadcaster, port: () => events.port, logger, now });
   const entities = new EntityService({
     db,
     write,
@@ -169,6 +173,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
     limits,
     onContents: () => {
       void contents.removePending();
+      eraser.wake();
       tagReader.wake();
     },
   });
@@ -219,6 +224,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
     logger,
   });
   serveAdmin(app, { readAuth, userOf, logger, onChange: () => reading.tell() });
+  const orphanedJobs = new OrphanedJobs(db, jobs, now);
   const audit = new Audit({
     db,
     folder,
@@ -226,6 +232,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
     files: [new OrphanedFiles(db, contents), new OrphanedDerived(db, folder, write)],
     faces: new OrphanedFaces(db, folder, write),
     vectors: new OrphanedVectors(reads, write),
+    jobs: orphanedJobs,
     statuses: new OrphanedStatuses(db, broadcaster, () => events.port),
     now,
   });
@@ -269,6 +276,8 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
     },
   );
 
+  const sweeper = new Sweeper({ orphans: orphanedJobs, logger });
+
   return {
     app,
     events,
@@ -276,6 +285,8 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
       const url = await app.listen(address);
       events.listensOn(Number(new URL(url).port));
       reading.start(events.port);
+      eraser.start();
+      sweeper.start();
       await insight.listensOn(events.port);
       return url;
     },
@@ -285,6 +296,8 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
       uploads.close();
       setAside.close();
       await sweeping;
+      await sweeper.close();
+      await eraser.close();
       await mediaReading.close();
       await tagReader.close();
       await contents.close();

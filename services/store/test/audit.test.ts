@@ -71,7 +71,13 @@ describe.each(backends())('the audit on $name', (backend) => {
       preview('ab'.repeat(32)),
     ];
     expect((await audit()).orphaned_files.map((file) => file.file_path).sort()).toEqual([...going].sort());
-    expect(await clear()).toEqual({ files_deleted: 3, faces_deleted: 0, vectors_deleted: 0, mqtt_cleared: 0 });
+    expect(await clear()).toEqual({
+      files_deleted: 3,
+      faces_deleted: 0,
+      vectors_deleted: 0,
+      jobs_deleted: 0,
+      mqtt_cleared: 0,
+    });
     expect([staying.map(exists), going.map(exists)]).toEqual([staying.map(() => true), going.map(() => false)]);
     expect((await audit()).orphaned_files).toEqual([]);
   });

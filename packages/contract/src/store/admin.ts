@@ -37,6 +37,9 @@ export const auditReport = z.object({
   orphaned_mqtt: z
     .array(z.object({ entity_id: z.int(), topic: z.string() }))
     .describe('Retained messages on the state of entities that are gone'),
+  orphaned_jobs: z
+    .array(z.object({ job_id: z.string() }))
+    .describe('Jobs of the insight worker that nothing refers to; they hold copies of media'),
   missing_files: z
     .array(z.object({ file_path: z.string(), sha256: z.string(), entity_ids: z.array(z.int()) }))
     .describe('Files that a row refers to and that are not there'),
@@ -52,6 +55,7 @@ export const cleanupReport = z.object({
   files_deleted: z.int(),
   faces_deleted: z.int().describe('Lost pictures of faces that were struck off; they are cut out anew'),
   vectors_deleted: z.int(),
+  jobs_deleted: z.int(),
   mqtt_cleared: z.int(),
 });
 export type CleanupReport = z.infer<typeof cleanupReport>;

@@ -112,11 +112,22 @@ export interface ServiceConfigTable {
   updated_by: string | null;
 }
 
+/** What is still to go of something that was deleted. */
+export interface ErasuresTable {
+  /** A job; what was made about an entity; what was made from a content. */
+  kind: 'job' | 'entity' | 'content';
+  /** Its id, or its SHA-256. */
+  target: string;
+  noted_at: number;
+}
+export type ErasureRow = Selectable<ErasuresTable>;
+
 export interface StoreTables extends InsightTables {
   files: FilesTable;
   entities: EntitiesTable;
   entity_versions: VersionsTable;
   pending_removals: PendingRemovalsTable;
+  erasures: ErasuresTable;
   store_counters: CountersTable;
   usage: UsageTable;
   service_config: ServiceConfigTable;

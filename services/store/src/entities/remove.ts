@@ -7,6 +7,7 @@
 import { badRequest, notFound } from '@cl-server/runtime';
 import type { WriteTransaction } from '../database/transaction.js';
 import { countUse } from '../database/usage.js';
+import { noteEntities, noteErasures } from '../erase/note.js';
 import { recount } from './counts.js';
 
 export interface RemovedSlice {
@@ -89,6 +90,7 @@ async function dropRows(tx: WriteTransaction, ids: readonly number[]): Promise<n
     .where('entity_id', 'in', ids)
     .where('sha256', 'is not', null)
     .execute();
+  await noteEntities(tx.db, ids, tx.now);
   await tx.db.deleteFrom('entity_versions').where('entity_id', 'in', ids).execute();
   await tx.db.deleteFrom('entities').where('id', 'in', ids).execute();
   return freeContents(
@@ -141,6 +143,12 @@ async function freeContents(tx: WriteTransaction, digests: readonly string[]): P
       .values(freed.map(({ path, sha256 }) => ({ path, sha256, created_at: tx.now })))
       .onConflict((conflict) => conflict.column('path').doNothing())
       .execute();
+    await noteErasures(
+      tx.db,
+      'content',
+      freed.map(({ sha256 }) => sha256),
+      tx.now,
+    );
     bytes += freed.reduce((sum, { file_size }) => sum + file_size, 0);
   }
   await tx.count('bytes', -bytes);

@@ -5,6 +5,7 @@ import type { Kysely } from 'kysely';
 import type { EntityRow, StoreTables } from '../database/tables.js';
 import type { RunWrite, WriteTransaction } from '../database/transaction.js';
 import { assertWithinLimits, type Limits } from '../database/usage.js';
+import { noteJobsOf } from '../erase/note.js';
 import type { EntityChange, StoreEvents } from '../events.js';
 import type { Contents, Received, StoredContent } from '../files/contents.js';
 import { assertParent } from './hierarchy.js';
@@ -136,6 +137,7 @@ export class EntityService {
       const after = await this.#replace(tx, id, { ...change, sha256: row.sha256, file_name: name, file: row });
       if ((after.file_size ?? 0) > (before.file_size ?? 0))
         await assertWithinLimits(tx, after.added_by, this.#options.limits);
+      if (after.sha256 !== before.sha256) await noteJobsOf(tx.db, [id], tx.now);
       this.#newContent(tx, after);
       return after;
     });
@@ -186,7 +188,10 @@ export class EntityService {
         row,
         row.is_deleted === before.is_deleted ? 'updated' : row.is_deleted ? 'deleted' : 'restored',
       );
-      if (row.sha256 !== before.sha256) this.#newContent(tx, row);
+      if (row.sha256 !== before.sha256) {
+        await noteJobsOf(tx.db, [id], tx.now);
+        this.#newContent(tx, row);
+      }
       return row;
     });
   }

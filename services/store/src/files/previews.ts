@@ -49,7 +49,8 @@ export class Previews {
 
   /** The content is gone, so its preview goes. */
   async remove(sha256: string): Promise<void> {
-    await fs.rm(previewFile(this.#options.folder, sha256), { force: true });
+    // One that is being made is waited for.
+    await this.#byContent.run(sha256, () => fs.rm(previewFile(this.#options.folder, sha256), { force: true }));
   }
 
   async #make(sha256: string, source: string, type: string | null, target: string): Promise<void> {

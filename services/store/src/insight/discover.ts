@@ -79,7 +79,7 @@ async function apply(
   { models, withoutModel = NONE }: Pick<DiscoverOptions, 'models' | 'withoutModel'>,
   now: number,
 ): Promise<string[]> {
-  const freed = anew ? await forgetEntity(db, entity.id) : [];
+  const freed = anew ? await forgetEntity(db, entity.id, now) : [];
   if (missing.length > 0)
     await db
       .insertInto('inferences')

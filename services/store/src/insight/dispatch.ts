@@ -10,6 +10,7 @@ import { type Kysely, sql } from 'kysely';
 import type { InferenceRow } from '../database/insight-tables.js';
 import type { StoreTables } from '../database/tables.js';
 import type { RunWrite } from '../database/transaction.js';
+import { noteErasures } from '../erase/note.js';
 import { PREVIEW } from '../files/preview-file.js';
 import type { InferenceInput, InputSource } from './inputs.js';
 import { refreshKnown } from './refresh-status.js';
@@ -140,9 +141,10 @@ export class Dispatcher {
       ({ job_id: jobId } = await creation.create(requestOf(row, task, await inputs.of(row))));
     } catch (error) {
       logger.warn({ err: error, entity: row.entity_id, task: row.task_type }, 'an inference could not be queued');
-      return this.#settle(row, async (now) => failure(error, row.tries, now));
+      await this.#settle(row, async (now) => failure(error, row.tries, now));
+      return;
     }
-    await this.#settle(row, async (now) => ({
+    const isNoted = await this.#settle(row, async (now) => ({
       status: 'processing',
       job_id: jobId,
       tries: row.tries + 1,
@@ -152,19 +154,31 @@ export class Dispatcher {
       error_code: null,
       error_message: null,
     }));
+    // The entity was deleted, or given another file, while its job was made.
+    if (!isNoted) await this.#options.write(null, ({ db, now }) => noteErasures(db, 'job', [jobId], now));
   }
 
-  async #settle(row: Pending, values: (now: number) => Promise<Partial<InferenceRow>>): Promise<void> {
-    await this.#options.write(null, async ({ db, now }) => {
-      await db
+  /** @returns whether the inference was still there and about the same content */
+  async #settle(row: Pending, values: (now: number) => Promise<Partial<InferenceRow>>): Promise<boolean> {
+    return this.#options.write(null, async ({ db, now }) => {
+      const { numUpdatedRows } = await db
         .updateTable('inferences')
         .set(await values(now))
         .where('entity_id', '=', row.entity_id)
         .where('task_type', '=', row.task_type)
         .where('subject', '=', row.subject)
         .where('status', '=', 'pending')
-        .execute();
+        .where(({ exists, selectFrom }) =>
+          exists(
+            selectFrom('insights')
+              .select('insights.entity_id')
+              .where('insights.entity_id', '=', row.entity_id)
+              .where('insights.sha256', '=', row.sha256),
+          ),
+        )
+        .executeTakeFirst();
       await refreshKnown(db, row.entity_id, now);
+      return numUpdatedRows > 0n;
     });
   }
 }

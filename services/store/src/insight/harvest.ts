@@ -79,7 +79,7 @@ export class Harvester {
         return await this.#fail(row, 'task_failed', text, job);
       }
       const freed = await this.#options.write(null, async ({ db, now }) => {
-        if (!(await stillRunning(db, row))) return [];
+        if (!(await stillRunning(db, row))) return collected.files ?? [];
         const files = await collected.store(db, now);
         const remark = job.task_output?.['picture_error'];
         if (typeof remark === 'string') await noteDamage(db, row.sha256, remark);

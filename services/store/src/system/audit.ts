@@ -15,6 +15,7 @@ export interface AuditOptions {
   readonly files: readonly Orphans<string>[];
   readonly faces: Orphans<AuditReport['orphaned_faces'][number]>;
   readonly vectors: Orphans<AuditReport['orphaned_vectors'][number]>;
+  readonly jobs: Orphans<AuditReport['orphaned_jobs'][number]>;
   readonly statuses: Orphans<AuditReport['orphaned_mqtt'][number]>;
   /** Milliseconds. */
   readonly now: () => number;
@@ -48,12 +49,13 @@ export class Audit {
   }
 
   async #run(verify: boolean): Promise<AuditReport> {
-    const { db, folder, files, faces, vectors, statuses, now } = this.#options;
-    const [paths, { missing, damaged }, orphaned_faces, orphaned_vectors, orphaned_mqtt] = await Promise.all([
+    const { db, folder, files, faces, vectors, jobs, statuses, now } = this.#options;
+    const [paths, { missing, damaged }, orphaned_faces, orphaned_vectors, orphaned_jobs, orphaned_mqtt] = await Promise.all([
       Promise.all(files.map((kind) => take(kind.find(), MAX_ITEMS))),
       findFileFaults(db, folder, verify, MAX_ITEMS),
       take(faces.find(), MAX_ITEMS),
       take(vectors.find(), MAX_ITEMS),
+      take(jobs.find(), MAX_ITEMS),
       take(statuses.find(), MAX_ITEMS),
     ]);
     const report = {
@@ -63,6 +65,7 @@ export class Audit {
         .map((path) => ({ file_path: path, absolute_path: path })),
       orphaned_faces,
       orphaned_vectors,
+      orphaned_jobs,
       orphaned_mqtt,
       missing_files: [...missing],
       damaged_files: [...damaged],
@@ -78,7 +81,7 @@ export class Audit {
    * @throws HttpError 409 where the folder belongs to another database, or many files would go unconfirmed
    */
   async clear(confirmed: boolean): Promise<CleanupReport> {
-    const { identity, files, faces, vectors, statuses } = this.#options;
+    const { identity, files, faces, vectors, jobs, statuses } = this.#options;
     const mismatch = await identity.mismatch();
     if (mismatch !== undefined) throw conflict(`Nothing was removed: ${mismatch}`, { code: 'storage_mismatch' });
     if (!confirmed) await this.#refuseMany();
@@ -88,6 +91,7 @@ export class Audit {
       files_deleted: removed,
       faces_deleted: await removeAll(faces),
       vectors_deleted: await removeAll(vectors),
+      jobs_deleted: await removeAll(jobs),
       mqtt_cleared: await removeAll(statuses),
     };
   }

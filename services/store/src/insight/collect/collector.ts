@@ -18,6 +18,8 @@ export interface Collected {
   readonly model: string;
   /** Writes the rows. Must give the same however often it runs. @returns files to remove after the commit */
   store(db: Transaction<StoreTables>, now: number): Promise<readonly string[]>;
+  /** Files that were made for the rows, to remove where these are not written. */
+  readonly files?: readonly string[];
 }
 
 export type Collect = (

@@ -123,6 +123,7 @@ export const collectFaces: Collect = async (job, { entity_id, sha256 }, context)
   const found = await saveCrops(output.faces, job, entity_id, context);
   return {
     model: modelStamp(output),
+    files: found.flatMap(({ file }) => (file === '' ? [] : [file])),
     store: (db, now) => storeFaces(db, { id: entity_id, sha256 }, found, context.models.of('face_embedding'), now),
   };
 };

@@ -1,0 +1,140 @@
+/**
+ * Removes what was noted for erasure: jobs with their folders, crops, retained messages, previews and streams.
+ *
+ * ```
+ *        noted with the deletion          removed; settled
+ * (none) ----------------------> noted --------------------> (none)
+ *                                  |  ^
+ *                                  +--+ removed, but noted a moment ago; or it could not be removed
+ * ```
+ *
+ * Each removal may be repeated. A note stays for a while after the first removal and is carried out again then: another
+ * process may have read the entity before it was deleted, and written something about it afterwards.
+ */
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import { TOPICS } from '@cl-server/contract';
+import type { JobEngine } from '@cl-server/jobs';
+import type { Broadcaster, Logger } from '@cl-server/runtime';
+import type { Kysely } from 'kysely';
+import type { ErasureRow, StoreTables } from '../database/tables.js';
+import type { MediaFolder } from '../files/media-folder.js';
+
+export interface EraserOptions {
+  readonly db: Kysely<StoreTables>;
+  readonly jobs: Pick<JobEngine, 'repository' | 'storage'>;
+  readonly folder: Pick<MediaFolder, 'derived'>;
+  readonly previews: { remove(sha256: string): Promise<void> };
+  readonly streams: { remove(sha256: string): Promise<void> };
+  readonly broadcaster: Pick<Broadcaster, 'clearRetained'>;
+  /** Of the store; part of its topics. */
+  readonly port: () => number;
+  readonly logger: Logger;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+/** Milliseconds in which others may still write about what was deleted: a result is taken in less. */
+const SETTLES = 10_000;
+/** Milliseconds between two passes that nothing asked for. */
+const EVERY = 5_000;
+const PAGE = 200;
+
+export class Eraser {
+  readonly #options: EraserOptions;
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> | undefined;
+  #again = false;
+  #isClosed = false;
+
+  constructor(options: EraserOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => this.wake(), EVERY);
+    this.#timer.unref();
+    this.wake();
+  }
+
+  /** There may be something to remove. */
+  wake(): void {
+    if (this.#isClosed) return;
+    this.#again = true;
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined;
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearInterval(this.#timer);
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    while (this.#again && !this.#isClosed) {
+      this.#again = false;
+      await this.#pass().catch((error: unknown) => {
+        this.#options.logger.error({ err: error }, 'what is to be erased could not be looked up; tried again soon');
+      });
+    }
+  }
+
+  async #pass(): Promise<void> {
+    let after: Pick<ErasureRow, 'kind' | 'target'> | undefined;
+    for (;;) {
+      const page = await this.#page(after);
+      for (const row of page) {
+        if (this.#isClosed) return;
+        await this.#erase(row).catch((error: unknown) => {
+          const { kind, target } = row;
+          this.#options.logger.error({ err: error, kind, target }, 'something is still to be erased; tried again soon');
+        });
+      }
+      after = page.at(-1);
+      if (!after) return;
+    }
+  }
+
+  #page(after: Pick<ErasureRow, 'kind' | 'target'> | undefined): Promise<ErasureRow[]> {
+    const query = this.#options.db.selectFrom('erasures').selectAll().orderBy('kind').orderBy('target').limit(PAGE);
+    if (!after) return query.execute();
+    return query
+      .where((eb) =>
+        eb.or([eb('kind', '>', after.kind), eb.and([eb('kind', '=', after.kind), eb('target', '>', after.target)])]),
+      )
+      .execute();
+  }
+
+  async #erase(row: ErasureRow): Promise<void> {
+    const { db, now } = this.#options;
+    await this.#remove(row);
+    if (row.noted_at > now() - SETTLES) return;
+    await db
+      .deleteFrom('erasures')
+      .where('kind', '=', row.kind)
+      .where('target', '=', row.target)
+      .where('noted_at', '=', row.noted_at)
+      .execute();
+  }
+
+  async #remove({ kind, target }: ErasureRow): Promise<void> {
+    const { db, jobs, folder, previews, streams, broadcaster, port } = this.#options;
+    switch (kind) {
+      case 'job':
+        await jobs.repository.deleteJob(target);
+        await jobs.storage.remove(target); // a folder that was made before its row
+        return;
+      case 'entity':
+        await fs.rm(path.join(folder.derived, 'faces', String(Number(target))), { recursive: true, force: true });
+        await broadcaster.clearRetained(TOPICS.entityStatus(port(), target));
+        return;
+      case 'content': {
+        // It may have been uploaded again since.
+        const known = await db.selectFrom('files').select('sha256').where('sha256', '=', target).executeTakeFirst();
+        if (!known) await Promise.all([previews.remove(target), streams.remove(target)]);
+      }
+    }
+  }
+}
