@@ -50,14 +50,15 @@ export class Audit {
 
   async #run(verify: boolean): Promise<AuditReport> {
     const { db, folder, files, faces, vectors, jobs, statuses, now } = this.#options;
-    const [paths, { missing, damaged }, orphaned_faces, orphaned_vectors, orphaned_jobs, orphaned_mqtt] = await Promise.all([
-      Promise.all(files.map((kind) => take(kind.find(), MAX_ITEMS))),
-      findFileFaults(db, folder, verify, MAX_ITEMS),
-      take(faces.find(), MAX_ITEMS),
-      take(vectors.find(), MAX_ITEMS),
-      take(jobs.find(), MAX_ITEMS),
-      take(statuses.find(), MAX_ITEMS),
-    ]);
+    const [paths, { missing, damaged }, orphaned_faces, orphaned_vectors, orphaned_jobs, orphaned_mqtt] =
+      await Promise.all([
+        Promise.all(files.map((kind) => take(kind.find(), MAX_ITEMS))),
+        findFileFaults(db, folder, verify, MAX_ITEMS),
+        take(faces.find(), MAX_ITEMS),
+        take(vectors.find(), MAX_ITEMS),
+        take(jobs.find(), MAX_ITEMS),
+        take(statuses.find(), MAX_ITEMS),
+      ]);
     const report = {
       orphaned_files: paths
         .flat()
