@@ -134,14 +134,22 @@ export class Programs {
     return json.access_token as string;
   }
 
+  /** Ends a service as a crash does. */
+  async kill(service: Service): Promise<void> {
+    const child = this.#children.get(service);
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  }
+
+  /** Ends a service and starts it on the same data, at another port. */
+  async restart(service: Service): Promise<void> {
+    await this.kill(service);
+    await this.#run(service);
+  }
+
   async stop(): Promise<void> {
-    await Promise.all(
-      [...this.#children.values()].map(async (child) => {
-        if (child.exitCode !== null || child.signalCode !== null) return;
-        child.kill('SIGKILL');
-        await once(child, 'exit');
-      }),
-    );
+    await Promise.all([...this.#children.keys()].map((service) => this.kill(service)));
     this.#dir.remove();
   }
 }

@@ -40,7 +40,7 @@ export interface RevocationPollOptions {
 }
 
 /** Streams end within 5 s of a revocation: this, and the second in which they look (see `watch-route.ts`). */
-const POLL_INTERVAL = 2_000;
+const POLL_INTERVAL = 3_000;
 /** Until the feed has been read once. */
 const FIRST_RETRY = 250;
 const FETCH_TIMEOUT = 5_000;
