@@ -25,6 +25,11 @@ export interface TaskEnvironment {
   /** Further settings by name, e.g. `EXECUTION_PROVIDER`. */
   readonly settings: Readonly<Record<string, string>>;
   readonly logger: TaskLogger;
+  /**
+   * Finds something out about the machine once per worker, however many task processes it starts: the value is JSON and
+   * known to the others by its name. What failed is tried again by the next who asks.
+   */
+  readonly once: <T>(name: string, find: () => Promise<T>) => Promise<T>;
 }
 
 /** The job's files. Relative paths only; what is written lies apart until the job is committed. */

@@ -56,6 +56,7 @@ export const testEnvironment = (overrides: Partial<TaskEnvironment> = {}): TaskE
   threads: 1,
   settings: {},
   logger: quiet,
+  once: (_name, find) => find(),
   ...overrides,
 });
 

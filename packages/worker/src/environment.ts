@@ -2,6 +2,7 @@
 import os from 'node:os';
 import { type Folders, findProgram } from '@cl-server/runtime';
 import { type TaskEnvironment, TOOLS, type Tool } from '@cl-server/task-kit';
+import type { RunnerEnvironment } from './runners/protocol.js';
 import type { WorkerSettings } from './settings.js';
 
 /** The programs that were named, or else are on the path. */
@@ -21,7 +22,7 @@ export function taskEnvironment(
   settings: WorkerSettings,
   folders: Folders,
   searchPath: string | undefined,
-): Omit<TaskEnvironment, 'logger'> {
+): RunnerEnvironment {
   const { ffmpegPath: ffmpeg, ffprobePath: ffprobe, exiftoolPath: exiftool } = settings;
   return {
     tools: findTools({ ffmpeg, ffprobe, exiftool }, searchPath),

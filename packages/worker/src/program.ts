@@ -108,6 +108,8 @@ export async function startProgram({ argv, env }: ConfigSources): Promise<Runnin
     environment: env,
     concurrency: settings.concurrency,
     runnerMemory: settings.runnerMemory,
+    runnerIdleMs: settings.runnerIdleSeconds * 1000,
+    modelIdleMs: settings.modelIdleSeconds * 1000,
     leaseMs: settings.leaseSeconds * 1000,
     pollMs: settings.pollInterval * 1000,
     graceMs: settings.graceSeconds * 1000,

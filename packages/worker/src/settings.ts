@@ -95,6 +95,18 @@ export const workerSettings = {
     default: 1_024_000_000 as number,
     help: 'Memory that the code of one general task process may use',
   },
+  runnerIdleSeconds: {
+    env: 'WORKER_RUNNER_IDLE_SECONDS',
+    parse: asNumber(0.1, 86_400),
+    default: 30 as number,
+    help: 'Seconds without a job after which task processes end; the next job starts one again',
+  },
+  modelIdleSeconds: {
+    env: 'WORKER_MODEL_IDLE_SECONDS',
+    parse: asNumber(0.1, 86_400),
+    default: 300 as number,
+    help: 'The same for task processes that hold models, which take seconds to load again',
+  },
   logLevel: { ...logLevelSetting, short: 'l' },
   debug: debugSetting,
   computeUrl: {

@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { type JobEngine, type JobTables, openJobs } from '@cl-server/jobs';
 import { type Broadcaster, clockSkew, type Database, type Logger, type MetricsRegistry } from '@cl-server/runtime';
-import type { LoadedPlugin, TaskEnvironment } from '@cl-server/task-kit';
+import type { LoadedPlugin } from '@cl-server/task-kit';
 import { Announcer } from './engine/announcer.js';
 import { Availability } from './engine/availability.js';
 import { Bell } from './engine/bell.js';
@@ -21,6 +21,7 @@ import { Unrunnable } from './engine/unrunnable.js';
 import { Verdicts } from './engine/verdicts.js';
 import { jobMetrics, slotMetrics } from './metrics.js';
 import { RunnerPool } from './runners/pool.js';
+import type { RunnerEnvironment } from './runners/protocol.js';
 
 export interface WorkerOptions {
   readonly workerId: string;
@@ -37,11 +38,14 @@ export interface WorkerOptions {
   readonly eventsTopic: string;
   readonly jobStatusTopic: boolean;
   readonly topicPrefix: string;
-  readonly env: Omit<TaskEnvironment, 'logger'>;
+  readonly env: RunnerEnvironment;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly concurrency: number;
   /** Bytes of JavaScript heap of a general runner. */
   readonly runnerMemory: number;
+  /** Milliseconds without a job after which task processes end; longer for those that may hold models. */
+  readonly runnerIdleMs: number;
+  readonly modelIdleMs: number;
   readonly leaseMs: number;
   readonly pollMs: number;
   readonly graceMs: number;
@@ -119,6 +123,8 @@ function poolOf(options: WorkerOptions, availability: Availability): RunnerPool 
     environment,
     limit: concurrency + INTERACTIVE,
     memory: Math.ceil(runnerMemory / MEGABYTE),
+    idleMs: options.runnerIdleMs,
+    sharedIdleMs: options.modelIdleMs,
     logger,
     onTaskState: (task, state) => {
       if (!availability.set(task, state) || state.state !== 'unavailable') return;
@@ -161,7 +167,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   });
   const recheck = new Recheck({
     availability,
-    retry: (task) => pool.retrySetup(task),
+    retry: (task, changed) => pool.retrySetup(task, changed),
     modelsDir: options.env.modelsDir,
     everyMs: options.recheckMs,
   });

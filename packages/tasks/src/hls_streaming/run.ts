@@ -93,7 +93,8 @@ export function hlsStreaming(): TaskModule<Params, z.input<Contract['output']>> 
   let encoder: Encoder | undefined;
   return {
     setup: async (env) => {
-      encoder ??= await findEncoder(toolsOf(env).ffmpeg);
+      const { ffmpeg } = toolsOf(env);
+      encoder ??= await env.once(`H.264 encoder of ${ffmpeg}`, () => findEncoder(ffmpeg));
     },
     run: async (context) => {
       if (!encoder) throw new Error('setup has not run');

@@ -4,7 +4,6 @@
  */
 import os from 'node:os';
 import type { ToRunner } from '../runners/protocol.js';
-import { tell } from './channel.js';
 import { holdLifeline } from './lifeline.js';
 import { JobRuns } from './run.js';
 import { RunnerTasks } from './tasks.js';
@@ -30,10 +29,9 @@ async function stop(): Promise<never> {
 async function handle(message: ToRunner): Promise<void> {
   switch (message.type) {
     case 'start':
-      tasks = new RunnerTasks(message.tasks, message.env);
+      tasks = new RunnerTasks(message.tasks, message.env, message.known);
       runs = new JobRuns(tasks);
-      await tasks.setUpAll(message.sequential);
-      return tell({ type: 'started' });
+      return tasks.setUpAll(message.setUp, message.sequential);
     case 'run':
       return runs?.run(message);
     case 'abort':

@@ -79,6 +79,7 @@ export class JobRuns {
 
   async #runAtOnce(task: string, jobs: readonly JobInput[]): Promise<void> {
     const began = performance.now();
+    await this.#tasks.ensure(task);
     const module = this.#tasks.get(task);
     if (typeof module === 'string') {
       for (const { job_id } of jobs) tell({ type: 'result', job_id, result: { ok: null, reason: module } });
@@ -89,11 +90,12 @@ export class JobRuns {
       jobs.length > 1 && module.runBatch
         ? await this.#batch(task, () => module.runBatch?.(contexts) ?? Promise.resolve([]), contexts)
         : await Promise.all(contexts.map((context) => this.#single(task, () => module.run(context), context)));
+    const rss = process.memoryUsage.rss();
     for (const [index, { job_id }] of jobs.entries()) {
       this.#aborts.delete(job_id);
       const result =
         results[index] ?? failureOf(new Error('the batch gave no result for this job'), contexts[index] as never);
-      tell({ type: 'result', job_id, result, ms: performance.now() - began });
+      tell({ type: 'result', job_id, result, ms: performance.now() - began, rss });
     }
   }
 

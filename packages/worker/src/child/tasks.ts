@@ -1,7 +1,8 @@
 /** The tasks of one runner: loaded and set up, or out of use with a reason. */
 import { type UnavailableCode, unavailableCode } from '@cl-server/contract';
 import { loadDefinition, type TaskEnvironment, type TaskModule } from '@cl-server/task-kit';
-import type { RunnableTask } from '../runners/protocol.js';
+import type { z } from 'zod';
+import type { RunnableTask, RunnerEnvironment } from '../runners/protocol.js';
 import { channelLogger, tell } from './channel.js';
 
 type Module = TaskModule<Record<string, unknown>, unknown>;
@@ -9,6 +10,10 @@ type Module = TaskModule<Record<string, unknown>, unknown>;
 interface Entry {
   readonly task: RunnableTask;
   module?: Module;
+  /** Its set-up, while that lasts. */
+  pending?: Promise<void> | undefined;
+  /** Whether a set-up was ever tried. */
+  tried: boolean;
   ready: boolean;
   reason: string;
 }
@@ -22,24 +27,58 @@ export function unavailability(error: unknown): { code: UnavailableCode; reason:
   return { code: 'task_failed', reason: `its set-up failed: ${text.split('\n')[0]}` };
 }
 
+/** What one runner has found out is known to those that are started after it; a failure is not kept. */
+function onceByChannel(known: Readonly<Record<string, unknown>>): TaskEnvironment['once'] {
+  const found = new Map<string, Promise<unknown>>(
+    Object.entries(known).map(([name, value]) => [name, Promise.resolve(value)]),
+  );
+  return <T>(name: string, find: () => Promise<T>): Promise<T> => {
+    const before = found.get(name);
+    if (before) return before as Promise<T>;
+    const finding = find();
+    found.set(name, finding);
+    void finding.then(
+      (value) => tell({ type: 'learned', name, value: value as z.core.util.JSONType }),
+      () => found.delete(name),
+    );
+    return finding;
+  };
+}
+
 export class RunnerTasks {
   readonly #entries: ReadonlyMap<string, Entry>;
   readonly env: TaskEnvironment;
 
-  constructor(tasks: readonly RunnableTask[], env: Omit<TaskEnvironment, 'logger'>) {
-    this.#entries = new Map(tasks.map((task) => [task.task, { task, ready: false, reason: 'not set up yet' }]));
-    this.env = { ...env, logger: channelLogger() };
+  constructor(tasks: readonly RunnableTask[], env: RunnerEnvironment, known: Readonly<Record<string, unknown>>) {
+    this.#entries = new Map(
+      tasks.map((task) => [task.task, { task, tried: false, ready: false, reason: 'not set up yet' }]),
+    );
+    this.env = { ...env, logger: channelLogger(), once: onceByChannel(known) };
   }
 
-  async setUpAll(sequential: boolean): Promise<void> {
-    const names = [...this.#entries.keys()];
+  async setUpAll(names: readonly string[], sequential: boolean): Promise<void> {
     if (sequential) for (const name of names) await this.setUp(name);
     else await Promise.all(names.map((name) => this.setUp(name)));
   }
 
+  /** Sets a task up unless that was tried before, or waits for the set-up that is under way. */
+  async ensure(name: string): Promise<void> {
+    const entry = this.#entries.get(name);
+    if (entry?.pending || entry?.tried === false) await this.setUp(name);
+  }
+
   async setUp(name: string): Promise<void> {
     const entry = this.#entries.get(name);
-    if (!entry || entry.ready) return;
+    if (!entry) return;
+    if (entry.ready) return tell({ type: 'ready', task: name });
+    entry.pending ??= this.#setUp(name, entry).finally(() => {
+      entry.pending = undefined;
+    });
+    await entry.pending;
+  }
+
+  async #setUp(name: string, entry: Entry): Promise<void> {
+    entry.tried = true;
     tell({ type: 'setting_up', task: name });
     try {
       entry.module ??= (await (await loadDefinition(entry.task.file)).load()) as Module;

@@ -7,7 +7,8 @@ import type { Availability } from './availability.js';
 
 export interface RecheckOptions {
   readonly availability: Availability;
-  readonly retry: (task: string) => void;
+  /** @param changed whether something changed, so that it may succeed now */
+  readonly retry: (task: string, changed: boolean) => void;
   readonly modelsDir: string;
   /** Milliseconds between two tries where nothing changed. */
   readonly everyMs: number;
@@ -40,6 +41,6 @@ export class Recheck {
     const hasChanged = before !== undefined && before !== this.#seen;
     if (!hasChanged && performance.now() - this.#triedAt < everyMs) return;
     this.#triedAt = performance.now();
-    for (const task of availability.unavailable.keys()) retry(task);
+    for (const task of availability.unavailable.keys()) retry(task, hasChanged);
   }
 }

@@ -1,12 +1,25 @@
 /**
  * The runners of one worker. Tasks that name a `process` share one runner for each word; the others run in general ones,
- * one job at a time in each, so that a crash has one suspect. One idle general runner more than needed is kept warm.
+ * one job at a time in each, so that a crash has one suspect.
+ *
+ * ```
+ *              +------- next job -------+
+ *              v                        |
+ * started --> lent --given back--> idle (kept) --worker idle for a while--> stopped
+ *    |         |  \--given back too large--> stopped
+ *    |         +--crash, or kill()--> gone
+ *    +--no job wants it: idle
+ * ```
+ *
+ * The first runner of each kind is started with the worker, to learn which tasks can run; all later ones when a job needs
+ * one. While jobs come they are kept, so that none is started again and again; when none has come for a while, all end,
+ * because an idle one holds 90 MB.
  */
 
 import type { Logger } from '@cl-server/runtime';
-import type { TaskEnvironment } from '@cl-server/task-kit';
-import type { RunnableTask } from './protocol.js';
+import type { RunnableTask, RunnerEnvironment } from './protocol.js';
 import { Runner, type TaskState } from './runner.js';
+import { TaskStates } from './task-states.js';
 
 /** A task and the word for the process that it shares, if any. */
 export interface PooledTask extends RunnableTask {
@@ -15,13 +28,17 @@ export interface PooledTask extends RunnableTask {
 
 export interface PoolOptions {
   readonly tasks: readonly PooledTask[];
-  readonly env: Omit<TaskEnvironment, 'logger'>;
+  readonly env: RunnerEnvironment;
   /** Environment variables of the runners; secrets are left out. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Most general runners. */
   readonly limit: number;
   /** Megabytes of heap for a general runner. */
   readonly memory: number;
+  /** Milliseconds without a job after which general runners end. One that can run nothing ends at once. */
+  readonly idleMs: number;
+  /** The same for shared ones: they may hold models that take seconds to load. */
+  readonly sharedIdleMs: number;
   readonly logger: Logger;
   readonly onTaskState: (task: string, state: TaskState) => void;
 }
@@ -33,11 +50,13 @@ export interface Loan {
   release(): void;
 }
 
-/** General runners that stay when all is quiet; more come with the work and go after a while. */
-const WARM = 2;
-const RETIRE_AFTER = 60_000;
 const RESPAWN_MIN = 500;
 const RESPAWN_MAX = 30_000;
+/** Tries of unavailable tasks that need a process of their own come less and less often, up to this. */
+const PROBE_MIN = 60_000;
+const PROBE_MAX = 600_000;
+/** A general runner that holds more when its job is done is ended: libraries do not give back what large files took. */
+const KEEP_BELOW = 200_000_000;
 
 /**
  * For runners that hold models: glibc keeps large blocks that were freed, so a model of 350 MB would stay in memory after
@@ -46,75 +65,137 @@ const RESPAWN_MAX = 30_000;
  */
 const GIVE_MEMORY_BACK = { MALLOC_MMAP_THRESHOLD_: '1048576', MALLOC_TRIM_THRESHOLD_: '1048576' };
 
-/** Tasks of one kind of runner. */
+/** Tasks of one kind of runner, and its runners that live. */
 interface Group {
   readonly word: string | undefined;
   readonly tasks: readonly PooledTask[];
-  /** Tasks whose set-up crashed the process: left out when it starts anew, for as long as this worker lives. */
+  /** Tasks whose set-up crashed the process: left out when it starts again, for as long as this worker lives. */
   readonly banned: Set<string>;
+  /** Each with the number of runs that it is lent for. */
+  readonly runners: Map<Runner, number>;
   sequential: boolean;
   respawnDelay: number;
+  /** When a process may be started only to try unavailable tasks again, and how long to wait after that. */
+  probeAt: number;
+  probeDelay: number;
+  lastUsed: number;
 }
+
+const newGroup = (word: string | undefined, tasks: readonly PooledTask[]): Group => ({
+  word,
+  tasks,
+  banned: new Set(),
+  runners: new Map(),
+  sequential: false,
+  respawnDelay: RESPAWN_MIN,
+  probeAt: performance.now() + PROBE_MIN,
+  probeDelay: PROBE_MIN,
+  lastUsed: performance.now(),
+});
 
 export class RunnerPool {
   readonly #options: PoolOptions;
-  readonly #general: Group;
-  readonly #shared = new Map<string, { readonly group: Group; readonly runner: Runner }>();
+  readonly #groups: ReadonlyMap<string | undefined, Group>;
+  readonly #states: TaskStates;
   readonly #all = new Set<Runner>();
-  readonly #idle: { readonly runner: Runner; readonly since: number }[] = [];
+  readonly #known: Record<string, unknown> = {};
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #retire: NodeJS.Timeout;
-  #generalCount = 0;
   #closed = false;
 
   constructor(options: PoolOptions) {
     this.#options = options;
-    const group = (word: string | undefined): Group => ({
-      word,
-      tasks: options.tasks.filter((task) => task.process === word),
-      banned: new Set(),
-      sequential: false,
-      respawnDelay: RESPAWN_MIN,
-    });
-    this.#general = group(undefined);
-    for (const word of new Set(options.tasks.flatMap((task) => task.process ?? []))) this.#spawnShared(group(word));
-    if (this.#general.tasks.length > 0)
-      for (let count = Math.min(WARM, options.limit); count > 0; count--) this.#spawnSpare();
-    this.#retire = setInterval(() => this.#retireIdle(), RETIRE_AFTER / 2);
+    this.#states = new TaskStates(options.onTaskState);
+    const words = new Set(options.tasks.map(({ process }) => process));
+    this.#groups = new Map(
+      [...words].map((word) => [
+        word,
+        newGroup(
+          word,
+          options.tasks.filter(({ process }) => process === word),
+        ),
+      ]),
+    );
+    for (const group of this.#groups.values())
+      this.#spawn(
+        group,
+        group.tasks.map(({ task }) => task),
+      );
+    const idle = Math.min(options.idleMs, options.sharedIdleMs);
+    this.#retire = setInterval(() => this.#retireIdle(), Math.max(100, Math.min(idle / 4, 5_000)));
   }
 
   /**
-   * Lends a runner for a task.
+   * Lends a runner for a task, set up.
    * @param isolated whether it must run alone in a process of its own, because it may have crashed one before
    * @returns undefined where its process is gone and does not come back at once
    */
   async acquire(task: string, isolated: boolean): Promise<Loan | undefined> {
     const pooled = this.#options.tasks.find((candidate) => candidate.task === task);
-    if (pooled?.process !== undefined) return isolated ? this.#private(pooled) : this.#lendShared(pooled.process);
-    const runner = this.#takeIdle() ?? this.#spawnGeneral();
-    if (this.#idle.length === 0) this.#spawnSpare();
-    await runner.started;
-    return { runner, release: () => this.#giveBack(runner) };
+    const group = this.#groups.get(pooled?.process);
+    if (!pooled || !group) return undefined;
+    if (isolated && group.word !== undefined) return this.#private(pooled);
+    const dying = group.word === undefined ? [] : [...group.runners.keys()].filter(({ alive }) => !alive);
+    await Promise.all(dying.map(({ exited }) => exited)); // two processes would hold the same models
+    const runner = this.#choose(group, task) ?? this.#spawn(group, [task]);
+    group.runners.set(runner, (group.runners.get(runner) ?? 0) + 1);
+    await runner.settled(task);
+    const release = (): void => this.#giveBack(group, runner);
+    if (runner.alive) return { runner, release };
+    release();
+    return undefined;
   }
 
-  async #lendShared(word: string): Promise<Loan | undefined> {
-    const before = this.#shared.get(word)?.runner;
-    if (before?.alive === false) await before.exited; // killed a moment ago: another is started at its exit
-    const runner = this.#shared.get(word)?.runner;
-    await runner?.started;
-    return runner?.alive ? { runner, release: () => undefined } : undefined;
+  /** One that lives and is free: rather one that has the task ready than one that never tried. */
+  #choose(group: Group, task: string): Runner | undefined {
+    const living = [...group.runners].filter(([{ alive }]) => alive);
+    if (group.word !== undefined) return living[0]?.[0];
+    const idle = living.flatMap(([runner, loans]) => (loans === 0 ? [runner] : []));
+    const inState = (wanted: TaskState['state'] | undefined): Runner | undefined =>
+      idle.find((runner) => runner.state(task)?.state === wanted);
+    const chosen = inState('ready') ?? inState(undefined) ?? inState('starting');
+    return chosen ?? (living.length >= this.#options.limit ? idle[0] : undefined);
+  }
+
+  #giveBack(group: Group, runner: Runner): void {
+    group.lastUsed = performance.now();
+    const loans = group.runners.get(runner);
+    if (loans === undefined) return; // it has ended meanwhile
+    group.runners.set(runner, loans - 1);
+    if (group.word !== undefined || runner.rss <= KEEP_BELOW || !runner.alive) return;
+    this.#options.logger.debug({ runner: runner.pid, rss: runner.rss }, 'a task process has grown large and is ended');
+    void runner.stop();
   }
 
   async #private(task: PooledTask): Promise<Loan> {
-    const group = { word: task.process, tasks: [task], banned: new Set<string>(), sequential: false, respawnDelay: 0 };
-    const runner = this.#spawn(group, undefined);
-    await runner.started;
+    const group = newGroup(task.process, [task]);
+    const runner = this.#spawn(group, [task.task]);
+    await runner.settled(task.task);
     return { runner, release: () => void runner.stop() };
   }
 
-  /** Tries the set-up of an unavailable task again, wherever it runs. */
-  retrySetup(task: string): void {
-    for (const runner of this.#all) if (runner.state(task).state === 'unavailable') runner.retrySetup(task);
+  /**
+   * Tries the set-up of an unavailable task again, in each process that has failed at it; where no process lives, in one
+   * that is started for it, now and then.
+   * @param changed whether there is a reason to think that it may succeed now
+   */
+  retrySetup(task: string, changed: boolean): void {
+    const group = [...this.#groups.values()].find(({ tasks }) => tasks.some((candidate) => candidate.task === task));
+    if (!group || group.banned.has(task)) return;
+    const living = [...group.runners.keys()].filter(({ alive }) => alive);
+    const failed = living.filter((runner) => runner.state(task)?.state === 'unavailable');
+    for (const runner of failed) runner.retrySetup(task);
+    if (failed.length > 0) return;
+    const [first] = living;
+    if (first) {
+      if (first.state(task) === undefined) first.retrySetup(task);
+      return;
+    }
+    if (!changed && performance.now() < group.probeAt) return;
+    group.probeDelay = changed ? PROBE_MIN : Math.min(group.probeDelay * 2, PROBE_MAX);
+    group.probeAt = performance.now() + group.probeDelay;
+    group.lastUsed = performance.now();
+    this.#spawn(group, [task]);
   }
 
   async close(): Promise<void> {
@@ -130,22 +211,37 @@ export class RunnerPool {
     for (const runner of this.#all) runner.kill();
   }
 
-  #spawn(group: Group, memory: number | undefined): Runner {
-    const { env, environment, logger, onTaskState } = this.#options;
+  /** @param setUp tasks that are set up at once */
+  #spawn(group: Group, setUp: readonly string[]): Runner {
+    const { env, environment, logger, memory } = this.#options;
     const tasks = group.tasks.filter(({ task }) => !group.banned.has(task));
     const runner = new Runner({
-      start: { tasks: tasks.map(({ task, file }) => ({ task, file })), env, sequential: group.sequential },
+      start: {
+        tasks: tasks.map(({ task, file }) => ({ task, file })),
+        env,
+        setUp: setUp.filter((task) => !group.banned.has(task)),
+        known: this.#known,
+        sequential: group.sequential,
+      },
       environment: group.word === undefined ? environment : { ...GIVE_MEMORY_BACK, ...environment },
-      memory,
+      memory: group.word === undefined ? memory : undefined,
       logger,
-      onTaskState,
+      onTaskState: (task, state) => this.#states.set(runner, task, state),
+      onLearned: (name, value) => {
+        this.#known[name] = value;
+      },
     });
     this.#all.add(runner);
+    group.runners.set(runner, 0);
     void runner.exited.then(({ intended, reason }) => {
       this.#all.delete(runner);
+      group.runners.delete(runner);
+      this.#states.forget(runner);
       if (intended) return;
       logger.warn({ runner: runner.pid, process: group.word, reason }, 'a runner ended unexpectedly');
       this.#blame(group, runner, reason);
+      const open = setUp.filter((task) => !group.banned.has(task) && runner.state(task)?.state === 'starting');
+      if (open.length > 0) this.#later(group, () => this.#spawn(group, open));
     });
     return runner;
   }
@@ -181,49 +277,19 @@ export class RunnerPool {
     this.#timers.add(timer);
   }
 
-  #spawnShared(group: Group): void {
-    const runner = this.#spawn(group, undefined);
-    this.#shared.set(group.word ?? '', { group, runner });
-    void runner.exited.then(() => {
-      if (this.#closed) return;
-      for (const { task } of group.tasks)
-        if (!group.banned.has(task)) this.#options.onTaskState(task, { state: 'starting' });
-      if (runner.settingUp.size > 0) this.#later(group, () => this.#spawnShared(group));
-      else this.#spawnShared(group);
-    });
-  }
-
-  #spawnGeneral(): Runner {
-    this.#generalCount++;
-    const runner = this.#spawn(this.#general, this.#options.memory);
-    void runner.exited.then(({ intended }) => {
-      this.#generalCount--;
-      const index = this.#idle.findIndex((idle) => idle.runner === runner);
-      if (index >= 0) this.#idle.splice(index, 1);
-      if (!intended || this.#generalCount < WARM) this.#later(this.#general, () => this.#spawnSpare());
-    });
-    return runner;
-  }
-
-  #spawnSpare(): void {
-    if (this.#closed || this.#generalCount >= this.#options.limit) return;
-    this.#idle.push({ runner: this.#spawnGeneral(), since: performance.now() });
-  }
-
-  #takeIdle(): Runner | undefined {
-    return this.#idle.shift()?.runner;
-  }
-
-  #giveBack(runner: Runner): void {
-    if (runner.alive) this.#idle.unshift({ runner, since: performance.now() });
-  }
-
   #retireIdle(): void {
     const now = performance.now();
-    for (const idle of [...this.#idle])
-      if (this.#idle.length > WARM && now - idle.since > RETIRE_AFTER) {
-        this.#idle.splice(this.#idle.indexOf(idle), 1);
-        void idle.runner.stop();
-      }
+    for (const group of this.#groups.values()) {
+      const runners = [...group.runners];
+      const atWork = runners.some(
+        ([runner, loans]) => loans > 0 || group.tasks.some(({ task }) => runner.state(task)?.state === 'starting'),
+      );
+      if (atWork) continue;
+      const useful = runners.some(([runner]) => group.tasks.some(({ task }) => runner.state(task)?.state === 'ready'));
+      const { idleMs, sharedIdleMs } = this.#options;
+      const limit = group.word === undefined ? idleMs : sharedIdleMs;
+      if (useful && now - group.lastUsed < limit) continue;
+      for (const [runner] of runners) if (runner.alive) void runner.stop();
+    }
   }
 }

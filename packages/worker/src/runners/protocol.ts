@@ -23,11 +23,18 @@ export interface JobInput {
   readonly scratch: string;
 }
 
+/** What a runner adds to it by itself: a logger, and what is found out once per worker. */
+export type RunnerEnvironment = Omit<TaskEnvironment, 'logger' | 'once'>;
+
 /** First message to a runner. */
 export interface StartMessage {
   readonly type: 'start';
   readonly tasks: readonly RunnableTask[];
-  readonly env: Omit<TaskEnvironment, 'logger'>;
+  readonly env: RunnerEnvironment;
+  /** Tasks that are set up at once; the others are when they are first run. */
+  readonly setUp: readonly string[];
+  /** What other runners of this worker have found out about the machine, by name. */
+  readonly known: Readonly<Record<string, unknown>>;
   /** One set-up after the other, each announced: after a crash during set-ups, to learn whose it was. */
   readonly sequential: boolean;
 }
@@ -66,11 +73,17 @@ export const fromRunner = z.discriminatedUnion('type', [
   z.object({ type: z.literal('setting_up'), task: z.string() }),
   z.object({ type: z.literal('ready'), task: z.string() }),
   z.object({ type: z.literal('unavailable'), task: z.string(), code: unavailableCode, reason: z.string() }),
-  /** Every set-up was tried. */
-  z.object({ type: z.literal('started') }),
+  /** What it found out for itself and for the runners after it. */
+  z.object({ type: z.literal('learned'), name: z.string().max(200), value: z.json() }),
   z.object({ type: z.literal('progress'), job_id: z.string(), percent: z.int().min(0).max(100) }),
-  /** `ms`: how long the job took. */
-  z.object({ type: z.literal('result'), job_id: z.string(), result: jobResult, ms: z.number().optional() }),
+  /** `ms`: how long the job took; `rss`: bytes of memory that the process holds after it. */
+  z.object({
+    type: z.literal('result'),
+    job_id: z.string(),
+    result: jobResult,
+    ms: z.number().optional(),
+    rss: z.number().optional(),
+  }),
   z.object({
     type: z.literal('log'),
     level: z.enum(['debug', 'info', 'warn', 'error']),

@@ -2,10 +2,12 @@
  * The engine's side of one runner, a child process that leads a process group of its own.
  *
  * ```
- * starting --started--> up --stop()--> stopping --exit--> gone
- *     |                  |                |
- *     +------ exit, or kill() ------------+--> gone: every job still in it is lost
+ * up --stop()--> stopping --exit--> gone
+ *  |                |
+ *  +-- exit, or kill() --> gone: every job still in it is lost
  * ```
+ *
+ * One task in it: untried --first job, or set-up asked for--> starting --> ready | unavailable --retrySetup()--> starting
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import path from 'node:path';
@@ -46,6 +48,7 @@ export interface RunnerOptions {
   readonly memory: number | undefined;
   readonly logger: Logger;
   readonly onTaskState: (task: string, state: TaskState) => void;
+  readonly onLearned: (name: string, value: unknown) => void;
 }
 
 export interface RunnerExit {
@@ -75,7 +78,6 @@ interface Running {
 }
 
 export class Runner {
-  readonly started: Promise<void>;
   readonly exited: Promise<RunnerExit>;
   readonly #child: ChildProcess;
   readonly #options: RunnerOptions;
@@ -83,17 +85,16 @@ export class Runner {
   readonly #states = new Map<string, TaskState>();
   /** Tasks whose set-up is under way: suspects if the process dies now. */
   readonly settingUp = new Set<string>();
-  #markStarted: () => void = () => undefined;
+  /** Those who wait until a set-up has ended. */
+  readonly #waiting = new Set<() => void>();
+  #rss = 0;
   #intended = false;
   #gone = false;
   #outOfMemory = false;
 
   constructor(options: RunnerOptions) {
     this.#options = options;
-    this.started = new Promise((resolve) => {
-      this.#markStarted = resolve;
-    });
-    for (const { task } of options.start.tasks) this.#states.set(task, { state: 'starting' });
+    for (const task of options.start.setUp) this.#states.set(task, { state: 'starting' });
     this.#child = fork(PROGRAM, [String(process.pid)], {
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -136,10 +137,21 @@ export class Runner {
     return !this.#gone && !this.#intended;
   }
 
-  state(task: string): TaskState {
-    return (
-      this.#states.get(task) ?? { state: 'unavailable', code: 'task_failed', reason: 'not a task of this process' }
-    );
+  /** Undefined where its set-up was never asked for. */
+  state(task: string): TaskState | undefined {
+    return this.#states.get(task);
+  }
+
+  /** Bytes that the process held after its last job. */
+  get rss(): number {
+    return this.#rss;
+  }
+
+  /** Resolves when the set-up of a task has ended, which is asked for if it never was, or when the process is gone. */
+  async settled(task: string): Promise<void> {
+    if (!this.#states.has(task)) this.retrySetup(task);
+    while (!this.#gone && this.#states.get(task)?.state === 'starting')
+      await new Promise<void>((resolve) => this.#waiting.add(resolve));
   }
 
   /** @returns for each job, in order, a promise of its end; none rejects */
@@ -166,7 +178,9 @@ export class Runner {
     this.#send({ type: 'return' });
   }
 
+  /** Sets a task up that never was, or could not be. */
   retrySetup(task: string): void {
+    if (!this.#states.has(task)) this.#states.set(task, { state: 'starting' });
     this.#send({ type: 'setup', task });
   }
 
@@ -216,13 +230,14 @@ export class Runner {
       case 'unavailable':
         this.#settleTask(message.task, { state: 'unavailable', code: message.code, reason: message.reason });
         break;
-      case 'started':
-        this.#markStarted();
+      case 'learned':
+        this.#options.onLearned(message.name, message.value);
         break;
       case 'progress':
         this.#running.get(message.job_id)?.onProgress(message.percent);
         break;
       case 'result':
+        this.#rss = message.rss ?? this.#rss;
         this.#settleJob(message.job_id, message.result, message.ms);
         break;
       case 'log':
@@ -245,6 +260,12 @@ export class Runner {
     this.settingUp.delete(task);
     this.#states.set(task, state);
     this.#options.onTaskState(task, state);
+    this.#wake();
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting) resolve();
+    this.#waiting.clear();
   }
 
   #onExit(code: number | null, signal: NodeJS.Signals | null, failure?: string): RunnerExit {
@@ -252,7 +273,7 @@ export class Runner {
     const byMemory = this.#outOfMemory || (code === 134 && signal === null);
     const ended = signal === 'SIGKILL' ? 'SIGKILL, perhaps for want of memory' : (signal ?? `exit code ${code}`);
     const exit = { reason: failure ?? (byMemory ? 'out of memory' : ended), intended: this.#intended };
-    this.#markStarted();
+    this.#wake();
     this.#loseAll(exit);
     return exit;
   }
