@@ -32,7 +32,7 @@ it('every program and thread that a bundled module starts by its relative path i
     ].map(([, to, from, folder, file]) => path.join(path.dirname(from ?? folder ?? ''), to ?? file ?? '')),
   );
   expect(started.map((file) => path.basename(file)).sort()).toEqual(
-    expect.arrayContaining(['main.js', 'reader.mjs', 'seal-worker.js', 'session-worker.js']),
+    expect.arrayContaining(['included', 'main.js', 'reader.mjs', 'seal-worker.js', 'session-worker.js']),
   );
   for (const file of started) expect(fs.existsSync(path.join(bundle, file)), file).toBe(true);
 });

@@ -24,16 +24,21 @@ export const ROOMS = [
 
 const MAKE = path.join(import.meta.dirname, 'make-bundle.js');
 
+export const readJson = (file) => JSON.parse(fs.readFileSync(file, 'utf8'));
+
 export const filesIn = (folder) =>
   fs.existsSync(folder)
     ? fs.readdirSync(folder, { withFileTypes: true }).flatMap((entry) => (entry.isFile() ? [entry.name] : []))
     : [];
 
+/** Of what a package publishes, the folders that hold no code. @param {readonly string[]} files of its manifest */
+export const dataFolders = (files) => files.filter((name) => !/^!|^(?:dist|bin|threads)$|\./.test(name));
+
 /** What a bundle is made of: sources, installed packages, and what makes it. */
 function bundleStamp(root) {
   const hash = createHash('sha256').update(sourceStamp(root));
   const files = ROOMS.flatMap((room) =>
-    ['bin', 'threads'].flatMap((folder) =>
+    ['bin', 'threads', ...dataFolders(readJson(path.join(root, room, 'package.json')).files)].flatMap((folder) =>
       filesIn(path.join(root, room, folder)).map((file) => `${room}/${folder}/${file}`),
     ),
   );

@@ -12,7 +12,7 @@ import { isBuiltin } from 'node:module';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { rolldown } from 'rolldown';
-import { filesIn, ROOMS } from './bundle.js';
+import { dataFolders, filesIn, ROOMS, readJson } from './bundle.js';
 
 /** Native code, packages that find files beside their own modules, and what hardly any process loads. */
 const EXTERNAL =
@@ -141,8 +141,6 @@ const english = {
 /** A file whose characters all fit into one byte takes half of the memory. */
 const oneByte = (code) =>
   code.replace(/[\u0100-\uffff]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
-
-const readJson = (file) => JSON.parse(fs.readFileSync(file, 'utf8'));
 
 /**
  * Makes a bundle.

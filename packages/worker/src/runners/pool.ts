@@ -287,7 +287,8 @@ export class RunnerPool {
       if (atWork) continue;
       const useful = runners.some(([runner]) => group.tasks.some(({ task }) => runner.state(task)?.state === 'ready'));
       const { idleMs, sharedIdleMs } = this.#options;
-      const limit = group.word === undefined ? idleMs : sharedIdleMs;
+      const hasRun = runners.some(([{ rss }]) => rss > 0); // else it only told what it can run
+      const limit = group.word === undefined || !hasRun ? idleMs : sharedIdleMs;
       if (useful && now - group.lastUsed < limit) continue;
       for (const [runner] of runners) if (runner.alive) void runner.stop();
     }
