@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { SETTING_NAMES } from '@cl-server/runtime';
+import { SECRET_NAMES, SETTING_NAMES } from '@cl-server/runtime';
 import { projectRoot } from '@cl-server/testing';
 import { expect, it } from 'vitest';
 
@@ -23,4 +23,15 @@ const sources = (folder: string): string[] =>
 
 it('every program knows the names of all settings, so that one config.yaml can hold them', () => {
   expect([...SETTING_NAMES].toSorted()).toEqual(definedNames());
+});
+
+it('every setting that is a secret is known as one, so that config.yaml may name its file', () => {
+  const secrets = new Set<string>();
+  for (const floor of ['packages', 'services', 'apps'])
+    for (const file of sources(path.join(projectRoot, floor)))
+      for (const [, name] of fs
+        .readFileSync(file, 'utf8')
+        .matchAll(/\benv: '([A-Z][A-Z0-9_]*)',(?:(?!\benv:)[^}])*\bsecret: true/g))
+        if (name) secrets.add(name);
+  expect([...secrets].toSorted()).toEqual([...SECRET_NAMES].toSorted());
 });

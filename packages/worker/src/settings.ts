@@ -156,6 +156,7 @@ export const workerSettings = {
   modelsMirror: {
     env: 'MODELS_MIRROR',
     parse: asUrl('http', 'https'),
+    secret: true,
     help: 'Where models are asked for first, as <mirror>/<id>/<file>',
   },
 } as const satisfies Settings;

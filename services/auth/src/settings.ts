@@ -31,6 +31,7 @@ export const AUTH_SETTINGS = {
   authDatabaseUrl: {
     env: 'AUTH_DATABASE_URL',
     parse: asDatabaseUrl,
+    secret: true,
     help: 'Database of users: sqlite:///path or postgres://…; user_auth.db in the data folder if absent',
   },
   ...databaseSettings,

@@ -29,7 +29,7 @@ export async function doctor({ settings, env, dataDir, print }: CommandInput): P
     dataFolderFinding(dataDir),
     diskFinding(dataDir),
     memoryFinding(),
-    ...(await databaseFindings(env)),
+    ...(await databaseFindings(env, dataDir)),
     await brokerFinding(settings),
     ...(await portFindings(settings)),
     ...processFindings(dataDir),

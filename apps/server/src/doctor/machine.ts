@@ -3,7 +3,16 @@ import fs from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import { databaseAnswers, messageOf, openDatabase, openDataDir } from '@cl-server/runtime';
+import {
+  asDatabaseUrl,
+  databaseAnswers,
+  databaseSettings,
+  jobDatabaseSettings,
+  loadConfig,
+  messageOf,
+  openDatabase,
+  openDataDir,
+} from '@cl-server/runtime';
 import { brokerKind, platformUrls } from '../platform/plan.js';
 import { checkPorts } from '../platform/ports.js';
 import { faultOf, readRunState } from '../platform/read-run-state.js';
@@ -118,16 +127,31 @@ export async function brokerFinding(settings: LauncherSettings): Promise<Finding
       );
 }
 
-const DATABASES = ['DATABASE_URL', 'AUTH_DATABASE_URL', 'STORE_DATABASE_URL', 'WORKER_DATABASE_URL'];
+const DATABASES = {
+  databaseUrl: databaseSettings.databaseUrl,
+  authDatabaseUrl: { env: 'AUTH_DATABASE_URL', parse: asDatabaseUrl, secret: true, help: 'Database of users' },
+  storeDatabaseUrl: jobDatabaseSettings.storeDatabaseUrl,
+  workerDatabaseUrl: jobDatabaseSettings.workerDatabaseUrl,
+} as const;
 
-/** PostgreSQL servers that the environment names; SQLite files need nothing. */
-export async function databaseFindings(env: Environment): Promise<Finding[]> {
-  const named = DATABASES.filter((name) => /^postgres/.test(env[name] ?? ''));
+/** PostgreSQL servers that the settings name; SQLite files need nothing. */
+export async function databaseFindings(env: Environment, dataDir: string): Promise<Finding[]> {
+  let urls: Partial<Record<keyof typeof DATABASES, string | undefined>>;
+  try {
+    const sources = { argv: [], env: { ...env, CL_SERVER_DIR: dataDir } };
+    urls = loadConfig({ program: 'doctor', description: '', settings: DATABASES, ...sources }).values;
+  } catch (error) {
+    return [missing('database', 'settings', messageOf(error).replaceAll('doctor: ', ''))];
+  }
+  const named = (Object.keys(DATABASES) as (keyof typeof DATABASES)[]).flatMap((key) => {
+    const url = urls[key];
+    return url?.startsWith('postgres') ? [[DATABASES[key].env, url] as const] : [];
+  });
   if (named.length === 0) return [ok('database', 'SQLite, in the data folder')];
   return Promise.all(
-    named.map(async (name) => {
-      const { host, pathname } = new URL(env[name] ?? '');
-      const database = openDatabase<unknown>(env[name] ?? '', { schema: 'jobs', poolSize: 1 });
+    named.map(async ([name, url]) => {
+      const { host, pathname } = new URL(url);
+      const database = openDatabase<unknown>(url, { schema: 'jobs', poolSize: 1 });
       try {
         await databaseAnswers(database);
         return ok(name, `${host}${pathname}`, 'answers');

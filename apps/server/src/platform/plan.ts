@@ -2,6 +2,7 @@
 
 import os from 'node:os';
 import path from 'node:path';
+import { shownUrl } from '@cl-server/runtime/program';
 import type { LauncherSettings } from '../settings.js';
 import type { ChildSpec } from '../supervisor/child.js';
 import { type ProgramName, programFile } from './programs.js';
@@ -33,22 +34,25 @@ export function reachableHost(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
 }
 
-/** URLs for those on this machine. */
+const outsideBroker = ({ mqttUrl, mqttBroker, mqttPort }: LauncherSettings): string =>
+  mqttUrl ?? `mqtt://${mqttBroker}:${mqttPort}`;
+
+/** URLs for those on this machine, as they may be shown: without passwords. */
 export function platformUrls(settings: LauncherSettings): PlatformUrls {
   const host = reachableHost(settings.host);
   const kind = brokerKind(settings);
-  const outside = settings.mqttUrl ?? `mqtt://${settings.mqttBroker}:${settings.mqttPort}`;
+  const outside = outsideBroker(settings);
   return {
     auth: `http://${host}:${settings.authPort}`,
     store: `http://${host}:${settings.storePort}`,
     compute: `http://${host}:${settings.computePort}`,
-    mqtt: kind === 'none' ? null : kind === 'outside' ? outside : `mqtt://${host}:${settings.mqttPort}`,
+    mqtt: kind === 'none' ? null : kind === 'outside' ? shownUrl(outside) : `mqtt://${host}:${settings.mqttPort}`,
     mqtt_ws: kind === 'embedded' && settings.mqttWsPort !== 0 ? `ws://${host}:${settings.mqttWsPort}` : null,
   };
 }
 
 /** Given only to those who need them, never by inheritance. */
-const SECRETS = ['ADMIN_PASSWORD', 'MQTT_USERNAME', 'MQTT_PASSWORD', 'MQTT_PASSWORD_FILE'];
+const SECRETS = ['ADMIN_PASSWORD', 'ADMIN_PASSWORD_FILE', 'MQTT_USERNAME', 'MQTT_PASSWORD', 'MQTT_PASSWORD_FILE'];
 /** Of the launcher alone, or decided here anew. */
 const NOT_INHERITED = [
   ...SECRETS,
@@ -56,6 +60,7 @@ const NOT_INHERITED = [
   'WORKERS',
   'NO_MIGRATE',
   'MQTT_URL',
+  'MQTT_URL_FILE',
   'MQTT_BROKER',
   'MQTT_SOCKET',
   'PORT',
@@ -82,7 +87,7 @@ function brokerEnvironment(
 ): Environment {
   const kind = brokerKind(settings);
   if (kind === 'none') return { BROADCAST_TYPE: 'none' };
-  const url = { BROADCAST_TYPE: 'mqtt', MQTT_URL: urls.mqtt ?? '' };
+  const url = { BROADCAST_TYPE: 'mqtt', MQTT_URL: kind === 'outside' ? outsideBroker(settings) : (urls.mqtt ?? '') };
   if (kind === 'embedded')
     return {
       ...url,

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { eventually, tempDir } from '@cl-server/testing';
 import mqtt from 'mqtt';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { socketsToOutside } from './sockets.js';
 import {
   endPlatform,
   HELD_TASK,
@@ -26,10 +27,19 @@ const completed = (platform: TestPlatform, token: string, id: string) =>
 
 describe('a running platform', () => {
   let platform: TestPlatform;
+  const outside = new Set<string>();
+  let watching: NodeJS.Timeout | undefined;
   beforeAll(async () => {
     platform = await startTestPlatform({ held: HELD_TASK });
+    if (process.platform === 'linux')
+      watching = setInterval(() => {
+        for (const socket of socketsToOutside(platform.launcher.group().keys())) outside.add(socket);
+      }, 250);
   });
-  afterAll(() => endPlatform(platform));
+  afterAll(() => {
+    clearInterval(watching);
+    return endPlatform(platform);
+  });
 
   it('says that it is ready once, when every service is', async () => {
     expect(platform.launcher.readyLines).toHaveLength(1);
@@ -122,6 +132,29 @@ describe('a running platform', () => {
     });
     fs.writeFileSync(goOn, '');
     expect((await completed(platform, token, id)).task_output).toEqual({ done: true });
+  });
+
+  it.runIf(process.platform === 'linux')('has spoken with nobody outside, and tells its children not to', () => {
+    expect([...outside]).toEqual([]);
+    for (const pid of platform.launcher.group().keys()) {
+      if (pid === platform.launcher.pid) continue;
+      expect(fs.readFileSync(`/proc/${pid}/environ`, 'utf8')).toContain('ORT_DISABLE_TELEMETRY=1');
+    }
+  });
+
+  it('keeps everything that it writes closed to others, whatever the umask was', () => {
+    const { path: root } = platform.dir;
+    const names = fs
+      .readdirSync(root, { recursive: true, encoding: 'utf8' })
+      .filter((name) => !/^(plugins|go-on)/.test(name)); // the test's own
+    expect(names).toEqual(
+      expect.arrayContaining(['store.db', 'user_auth.db', 'media', 'compute', 'run_logs/store.log']),
+    );
+    const open = names.filter((name) => {
+      const { mode } = fs.lstatSync(path.join(root, name), { throwIfNoEntry: false }) ?? { mode: 0 };
+      return (mode & 0o007) !== 0;
+    });
+    expect(open).toEqual([]);
   });
 
   it('refuses a second launcher its data folder, and goes on', async () => {

@@ -21,11 +21,13 @@ export class Launcher {
   stderr = '';
 
   constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+    const umask = process.umask(0); // the platform must not depend on what it was started with
     this.#process = spawn(process.execPath, [program, ...args], {
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...env },
     });
+    process.umask(umask);
     this.#process.stdout?.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
     this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
     this.ended = new Promise((resolve) =>

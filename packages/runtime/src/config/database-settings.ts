@@ -5,6 +5,7 @@ export const databaseSettings = {
   databaseUrl: {
     env: 'DATABASE_URL',
     parse: asDatabaseUrl,
+    secret: true,
     help: 'One database for everything: sqlite:///path or postgres://…',
   },
 } as const;

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { messageOf, StartupError } from '../errors.js';
 import { load } from '../lazy.js';
-import { SETTING_NAMES } from './names.js';
+import { SECRET_NAMES, SETTING_NAMES } from './names.js';
 import type { Setting, Settings, Values } from './setting.js';
 
 export interface ConfigSources {
@@ -124,8 +124,7 @@ function readYaml(folder: string | undefined): { values: Map<string, string>; fa
   return { values, faults: [] };
 }
 
-function readSecretFile(name: string, env: ConfigSources['env'], faults: string[]): string | undefined {
-  const file = env[`${name}_FILE`];
+function readSecretFile(name: string, file: string | undefined, faults: string[]): string | undefined {
   if (file === undefined || file === '') return undefined;
   try {
     return fs.readFileSync(file, 'utf8').replace(/\r?\n$/, '');
@@ -156,7 +155,8 @@ export function loadConfig<const S extends Settings>(options: LoadOptions<S>): L
   const faults = [...flags.faults, ...yaml.faults];
   const known = new Set([...Object.values(settings).map((setting) => setting.env), ...SETTING_NAMES]);
   for (const key of yaml.values.keys())
-    if (!known.has(key)) faults.push(`config.yaml: unknown key ${key.toLowerCase()}`);
+    if (!known.has(key) && !SECRET_NAMES.includes(key.replace(/_FILE$/, '')))
+      faults.push(`config.yaml: unknown key ${key.toLowerCase()}`);
 
   const values: Record<string, unknown> = {};
   for (const [key, setting] of Object.entries(settings)) {
@@ -164,8 +164,15 @@ export function loadConfig<const S extends Settings>(options: LoadOptions<S>): L
     const candidates: [string, string | undefined][] = [
       [`--${setting.flag}`, flags.given.get(key)],
       [setting.env, fromEnv === '' ? undefined : fromEnv],
-      [`${setting.env}_FILE`, setting.secret ? readSecretFile(setting.env, env, faults) : undefined],
+      [
+        `${setting.env}_FILE`,
+        setting.secret ? readSecretFile(setting.env, env[`${setting.env}_FILE`], faults) : undefined,
+      ],
       [`config.yaml: ${setting.env.toLowerCase()}`, yaml.values.get(setting.env)],
+      [
+        `config.yaml: ${setting.env.toLowerCase()}_file`,
+        setting.secret ? readSecretFile(setting.env, yaml.values.get(`${setting.env}_FILE`), faults) : undefined,
+      ],
     ];
     const [source, text] = candidates.find(([, value]) => value !== undefined) ?? [];
     if (text === undefined) {

@@ -13,6 +13,7 @@ export const mqttSettings = {
     env: 'MQTT_URL',
     flag: 'mqtt-url',
     parse: asUrl('mqtt', 'mqtts', 'ws', 'wss', 'tcp'),
+    secret: true,
     help: 'Broker, as mqtt://host:port',
   },
   mqttBroker: {

@@ -81,3 +81,15 @@ export const SETTING_NAMES: readonly string[] = [
   'WORKER_RUNNER_MEMORY',
   'WORKER_SUPPORTED_TASKS',
 ];
+
+/** Settings that are secrets, or URLs that may hold a password: each can be read from the file that `<NAME>_FILE` names. */
+export const SECRET_NAMES: readonly string[] = [
+  'ADMIN_PASSWORD',
+  'AUTH_DATABASE_URL',
+  'DATABASE_URL',
+  'MODELS_MIRROR',
+  'MQTT_PASSWORD',
+  'MQTT_URL',
+  'STORE_DATABASE_URL',
+  'WORKER_DATABASE_URL',
+];

@@ -14,7 +14,7 @@ export interface Setting<T> {
   readonly parse: (text: string) => T;
   readonly default?: T;
   readonly required?: boolean;
-  /** Secrets accept `<ENV>_FILE` and are never printed. */
+  /** Secrets, URLs that may hold a password among them, accept `<ENV>_FILE` and are never printed. */
   readonly secret?: boolean;
   readonly help: string;
 }
@@ -96,6 +96,16 @@ export const asUrl =
     );
     return text.replace(/\/+$/, '');
   };
+
+/** A URL as it may be shown: without name and password, and without a query, which may hold them too. */
+export function shownUrl(text: string): string {
+  if (!URL.canParse(text)) return '(not a URL)';
+  const url = new URL(text);
+  url.username = '';
+  url.password = '';
+  url.search = '';
+  return url.href.replace(/\/$/, '');
+}
 
 export const asDatabaseUrl = asUrl('sqlite', 'postgres', 'postgresql');
 

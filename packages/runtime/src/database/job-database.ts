@@ -14,11 +14,13 @@ export const jobDatabaseSettings = {
   workerDatabaseUrl: {
     env: 'WORKER_DATABASE_URL',
     parse: asDatabaseUrl,
+    secret: true,
     help: 'Database of the jobs, if another than the store’s: sqlite:///path or postgres://…',
   },
   storeDatabaseUrl: {
     env: 'STORE_DATABASE_URL',
     parse: asDatabaseUrl,
+    secret: true,
     help: 'Database of store and jobs; beats DATABASE_URL',
   },
   ...databaseSettings,

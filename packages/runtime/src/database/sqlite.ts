@@ -1,3 +1,4 @@
+import fs from 'node:fs';
 import BetterSqlite3 from 'better-sqlite3';
 import {
   CompiledQuery,
@@ -65,6 +66,18 @@ function checkVersion(database: BetterSqlite3.Database): void {
   }
 }
 
+/** A database of an earlier release was readable for everyone on the machine; new ones are not, by the umask. */
+function closeToOthers(file: string): void {
+  for (const part of [file, `${file}-wal`, `${file}-shm`]) {
+    try {
+      const { mode } = fs.statSync(part);
+      if (mode & 0o007) fs.chmodSync(part, mode & 0o770);
+    } catch {
+      // Not there, or another user's: then it is for them to say who reads it.
+    }
+  }
+}
+
 export function openSqlite<Tables>(
   file: string,
   options: DatabaseOptions & { readonly readonly?: boolean },
@@ -81,6 +94,7 @@ export function openSqlite<Tables>(
   try {
     checkVersion(database);
     if (!options.readonly) database.pragma('journal_mode = WAL');
+    if (!options.readonly) closeToOthers(file);
     database.pragma(`synchronous = ${options.synchronous ?? 'full'}`);
     database.pragma('foreign_keys = ON');
     database.pragma('temp_store = MEMORY');

@@ -14,6 +14,7 @@
  */
 import { printable } from '@cl-server/contract/printable';
 import { messageOf, StartupError } from '../errors.js';
+import { hardenProcess } from './harden.js';
 
 /** What a supervised process tells its supervisor, and the other way round. */
 export interface ReadyMessage {
@@ -80,6 +81,7 @@ function explain(name: string, error: unknown): number {
 
 /** Runs a program to its end; sets the exit code and ends the process. */
 export async function runProgram(options: ProgramOptions): Promise<void> {
+  hardenProcess();
   const { name, drainDeadline = 30_000 } = options;
   const interrupted = new AbortController();
   let starting: Promise<RunningProgram | undefined> | undefined;

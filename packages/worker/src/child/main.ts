@@ -3,6 +3,7 @@
  * and answers what came of it.
  */
 import os from 'node:os';
+import { hardenProcess } from '@cl-server/runtime/program';
 import type { ToRunner } from '../runners/protocol.js';
 import { holdLifeline } from './lifeline.js';
 import { JobRuns } from './run.js';
@@ -12,6 +13,7 @@ import { RunnerTasks } from './tasks.js';
 const NICE = 5;
 const TEARDOWN_WITHIN = 3_000;
 
+hardenProcess();
 holdLifeline(Number(process.argv[2]));
 process.title = 'task-runner';
 os.setPriority(NICE);

@@ -25,7 +25,7 @@ import {
 
 const PROGRAM = path.join(import.meta.dirname, '../child/main.js');
 /** Not for the eyes of plugins. */
-const SECRET = /PASSWORD|SECRET|TOKEN|CREDENTIAL|DATABASE_URL|PRIVATE_KEY|NODE_CHANNEL/;
+const SECRET = /PASSWORD|MQTT_|MODELS_MIRROR|SECRET|TOKEN|CREDENTIAL|DATABASE_URL|PRIVATE_KEY|NODE_CHANNEL/;
 /** After `stop`, for tear-downs; then the group is killed. */
 const STOP_WITHIN = 4_000;
 /** Milliseconds for what a dead runner has said and nobody has read yet. */
