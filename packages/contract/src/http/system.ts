@@ -49,7 +49,11 @@ export const metrics = endpoint({
   guard: 'public',
   tag: 'system',
   summary: 'Metrics in the Prometheus text format',
-  responses: { 200: { description: 'Metrics', content: 'text/plain' } },
+  responses: {
+    200: { description: 'Metrics', content: 'text/plain' },
+    401: { description: 'From another machine without a token, unless `METRICS_ACCESS` is `open`' },
+    403: { description: 'From another machine with a token that is no admin’s' },
+  },
 });
 
 export const systemEndpoints = [livez, readyz, metrics] as const;

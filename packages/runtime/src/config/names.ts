@@ -36,6 +36,7 @@ export const SETTING_NAMES: readonly string[] = [
   'MAX_QUEUED_JOBS',
   'MAX_UPLOAD_BYTES',
   'MEDIA_STORAGE_DIR',
+  'METRICS_ACCESS',
   'MIGRATE',
   'MODELS_DIR',
   'MODELS_DOWNLOAD',

@@ -1,7 +1,7 @@
 /** Settings of programs that answer HTTP. */
 import { PORTS } from '@cl-server/contract/constants';
 import { asHostNames } from '../http/allowed-hosts.js';
-import { asBool, asList, asNonEmpty, asPort, asUrl } from './setting.js';
+import { asBool, asChoice, asList, asNonEmpty, asPort, asUrl } from './setting.js';
 
 export const hostSetting = {
   env: 'HOST',
@@ -62,11 +62,19 @@ export const trustProxySetting = {
   help: 'Addresses of reverse proxies whose X-Forwarded-For is believed, comma-separated',
 } as const;
 
+export const metricsAccessSetting = {
+  env: 'METRICS_ACCESS',
+  parse: asChoice(['local', 'open'] as const),
+  default: 'local' as 'local' | 'open',
+  help: 'Who may read /metrics: local for this machine and admins, open for everybody',
+} as const;
+
 /** What every HTTP service is told about the programs that call it. */
 export const httpSettings = {
   corsOrigins: corsSetting,
   allowedHosts: allowedHostsSetting,
   trustProxy: trustProxySetting,
+  metricsAccess: metricsAccessSetting,
 } as const;
 
 export const serviceUrlSettings = {

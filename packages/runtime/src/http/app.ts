@@ -4,14 +4,12 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
-import { type AnyEndpoint, type ApiInfo, CODE_OF_STATUS, type Readiness, systemEndpoints } from '@cl-server/contract';
+import { type AnyEndpoint, type ApiInfo, CODE_OF_STATUS, systemEndpoints } from '@cl-server/contract';
 import { fastifyCors } from '@fastify/cors';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify as newFastify } from 'fastify';
-import { isDatabaseAway } from '../database/away.js';
-import { HttpError, messageOf } from '../errors.js';
 import type { Logger } from '../logging/logger.js';
-import { storageFault } from '../storage-fault.js';
 import type { Authorize } from '../tokens/guard.js';
+import { answerError } from './answer-error.js';
 import { BodyBudget } from './body-budget.js';
 import { guardCallers } from './callers.js';
 import { Connections } from './connections.js';
@@ -21,8 +19,11 @@ import type { HttpOptions } from './http-options.js';
 import { sweepRegularly } from './incoming-sweep.js';
 import { type HttpMetrics, httpMetrics, type MetricsRegistry } from './metrics.js';
 import { RouteMethods } from './path.js';
+import { refuseUnderPressure } from './pressure.js';
 import { prepareBodies } from './read-body.js';
+import { secureAnswers } from './security-headers.js';
 import { watchBodies } from './slow-bodies.js';
+import { serveSystem } from './system.js';
 import { refuseUnparsed } from './unparsed.js';
 import type { UploadOptions } from './upload.js';
 
@@ -86,8 +87,10 @@ export function createApp(options: AppOptions): App {
   fastify.addHook('onRoute', (route) => methods.add(route.url, route.method));
   prepareBodies(fastify, new BodyBudget(options.bodyBudget));
   watchBodies(fastify, options.slowBodies);
+  secureAnswers(fastify);
   guardCallers(fastify, options);
   observe(fastify, logger, httpMetrics(metrics));
+  refuseUnderPressure(fastify, options.pressure);
   fastify.setErrorHandler((error, request, reply) => answerError(error, request, reply, logger));
   fastify.addHook('onRequest', (request, reply, done) => {
     if (request.method === 'OPTIONS') allow(methods, request, reply);
@@ -144,7 +147,7 @@ export function createApp(options: AppOptions): App {
     listen: ({ host, port }) => fastify.listen({ host, port }),
     close: () => closeAll(fastify, connections),
   };
-  serveSystem(app, options, metrics);
+  serveSystem(app, options);
   return app;
 }
 
@@ -170,19 +173,16 @@ const requestId = (given: string | string[] | undefined): string =>
 
 const READYZ = systemEndpoints[1].path;
 
+/** Status in logs and metrics of a request whose client left before the end of its answer. */
+const CLIENT_LEFT = 499;
+
 function observe(fastify: FastifyInstance, logger: Logger, metrics: HttpMetrics): void {
-  fastify.addHook('onRequest', (request, reply, done) => {
-    reply.header('x-request-id', request.id);
-    reply.header('x-content-type-options', 'nosniff');
-    done();
-  });
-  fastify.addHook('onResponse', (request, reply, done) => {
-    done();
+  const ended = (request: FastifyRequest, reply: FastifyReply, status: number): void => {
     const route = request.routeOptions.url ?? 'none';
-    metrics.observe(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
-    // Whoever waits for a start asks many times.
+    metrics.observe(request.method, route, status, reply.elapsedTime / 1000);
+    // Whoever waits for a start asks many times, and each seek of a player ends a download.
     const reads = request.method === 'GET' || request.method === 'HEAD';
-    const quiet = reads && (reply.statusCode < 400 || route === READYZ);
+    const quiet = reads && (status < 400 || status === CLIENT_LEFT || route === READYZ);
     const level = quiet ? 'debug' : 'info';
     if (!logger.isLevelEnabled(level)) return;
     logger[level](
@@ -190,47 +190,26 @@ function observe(fastify: FastifyInstance, logger: Logger, metrics: HttpMetrics)
         reqId: request.id,
         method: request.method,
         path: request.url.split('?', 1)[0],
-        status: reply.statusCode,
+        status,
         ms: Math.round(reply.elapsedTime * 10) / 10,
         user: request.claims?.id,
+        address: request.ip,
       },
       'request',
     );
+  };
+  fastify.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-request-id', request.id);
+    // Fastify tells of answers that were sent, not of those that were not.
+    reply.raw.once('close', () => {
+      if (!reply.raw.writableFinished) ended(request, reply, CLIENT_LEFT);
+    });
+    done();
   });
-}
-
-function toRefusal(error: unknown): HttpError | undefined {
-  if (error instanceof HttpError) return error;
-  const { statusCode, code } = error as { statusCode?: number; code?: string };
-  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE')
-    return new HttpError(415, 'This Content-Type is not read here: send a form or JSON');
-  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new HttpError(413, 'The body is too large');
-  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
-    return new HttpError(statusCode, messageOf(error), { cause: error });
-  return undefined;
-}
-
-const RETRY_AFTER_SECONDS = '5';
-
-function databaseAway(error: unknown): HttpError | undefined {
-  if (!isDatabaseAway(error)) return undefined;
-  return new HttpError(503, 'The database does not answer now. Nothing was changed; try again in a few seconds', {
-    headers: { 'retry-after': RETRY_AFTER_SECONDS },
-    cause: error,
+  fastify.addHook('onResponse', (request, reply, done) => {
+    done();
+    ended(request, reply, reply.statusCode);
   });
-}
-
-function answerError(thrown: unknown, request: FastifyRequest, reply: FastifyReply, logger: Logger): FastifyReply {
-  const error = storageFault(thrown);
-  const refusal = toRefusal(error) ?? databaseAway(error);
-  if (!refusal || refusal.status >= 500)
-    logger.error({ err: error, reqId: request.id, method: request.method, path: request.url }, 'request failed');
-  const { status, detail, code, headers, extra } = refusal ?? new HttpError(500, 'Internal Server Error');
-  return reply
-    .code(status)
-    .headers({ ...headers })
-    .type('application/json')
-    .send({ detail, code, ...extra, request_id: request.id });
 }
 
 /** @returns whether the path is known */
@@ -249,50 +228,4 @@ function answerNotFound(methods: RouteMethods, request: FastifyRequest, reply: F
     code: CODE_OF_STATUS[status],
     request_id: request.id,
   });
-}
-
-/** Readiness is asked by load balancers that give up soon, so a check that hangs counts as failed after this time. */
-const CHECK_TIMEOUT_MS = 1_500;
-
-async function inTime<T>(check: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const tooLate = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${CHECK_TIMEOUT_MS} ms`)), CHECK_TIMEOUT_MS);
-  });
-  try {
-    return await Promise.race([check, tooLate]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-async function runChecks(checks: Readonly<Record<string, ReadinessCheck>>): Promise<Readiness['checks']> {
-  const results: Readiness['checks'] = {};
-  await Promise.all(
-    Object.entries(checks).map(async ([name, check]) => {
-      results[name] = await inTime(Promise.resolve().then(check)).then(
-        (ok) => ({ ok }),
-        (error: unknown) => ({ ok: false, message: messageOf(error) }),
-      );
-    }),
-  );
-  return results;
-}
-
-function serveSystem(
-  app: App,
-  { checks = {}, optionalChecks = {} }: Pick<AppOptions, 'checks' | 'optionalChecks'>,
-  metrics: MetricsRegistry,
-): void {
-  const [livez, readyz, metricsEndpoint] = systemEndpoints;
-  app.handle(livez, () => ({ status: 'alive' as const }));
-  app.handle(readyz, async ({ reply }) => {
-    const [needed, optional] = await Promise.all([runChecks(checks), runChecks(optionalChecks)]);
-    const results: Readiness['checks'] = { ...needed };
-    for (const [name, result] of Object.entries(optional)) results[name] = { ...result, optional: true };
-    const ready = Object.values(needed).every(({ ok }) => ok);
-    reply.code(ready ? 200 : 503);
-    return reply.send({ status: ready ? 'ready' : 'not_ready', checks: results } satisfies Readiness);
-  });
-  app.handle(metricsEndpoint, async ({ reply }) => reply.type(metrics.contentType).send(await metrics.metrics()));
 }

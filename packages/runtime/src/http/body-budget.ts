@@ -17,8 +17,8 @@ const exhausted = (): HttpError =>
 /** What one request holds. */
 export interface BodyLease {
   /** @throws HttpError 503 */
-  add(bytes: number): void;
-  release(): void;
+  readonly add: (bytes: number) => void;
+  readonly release: () => void;
 }
 
 export class BodyBudget {
@@ -38,8 +38,11 @@ export class BodyBudget {
   /** @param caller who sends the body: a user, or the address of a stranger */
   lease(caller: string): BodyLease {
     let held = 0;
+    let released = false;
     return {
       add: (bytes) => {
+        // What still arrives for a client that has left holds nothing.
+        if (released) return;
         const own = this.#byCaller.get(caller) ?? 0;
         if (this.#used + bytes > this.#total || own + bytes > this.#total / 2) throw exhausted();
         held += bytes;
@@ -52,6 +55,7 @@ export class BodyBudget {
         else this.#byCaller.delete(caller);
         this.#used -= held;
         held = 0;
+        released = true;
       },
     };
   }

@@ -14,6 +14,9 @@ export interface ConnectionLimits {
   readonly perAddress?: number;
 }
 
+/** Requests that one connection may have under way, sent one after the other without waiting for answers. */
+const MAX_PIPELINED = 10;
+
 export class Connections {
   readonly #total: number;
   readonly #perAddress: number;
@@ -81,5 +84,6 @@ export class Connections {
     // Set again, so that it stands behind those that are idle for longer.
     this.#open.delete(socket);
     this.#open.set(socket, requests + by);
+    if (requests + by > MAX_PIPELINED) socket.destroy();
   }
 }

@@ -156,7 +156,8 @@ function prepare(
   success: number,
   check: (status: number, body: unknown) => void,
 ) {
-  if (result === reply || reply.sent) return reply;
+  // A client that left in the middle of an answer leaves a reply that was begun and never counts as sent.
+  if (result === reply || reply.sent || reply.raw.headersSent || reply.raw.destroyed) return reply;
   const answer = result instanceof Answer ? result : undefined;
   const status = answer ? answer.status : success;
   const body = answer ? answer.body : result;

@@ -60,12 +60,11 @@ const asForm = (text: string): Record<string, string> => Object.fromEntries(new 
  */
 export function prepareBodies(fastify: FastifyInstance, budget: BodyBudget): void {
   fastify.decorateRequest('bodyLease', null);
-  fastify.addHook('preParsing', (request, _reply, _payload, done) => {
-    request.bodyLease = budget.lease(request.claims?.id ?? request.ip);
-    done();
-  });
-  fastify.addHook('onResponse', (request, _reply, done) => {
-    request.bodyLease?.release();
+  fastify.addHook('preParsing', (request, reply, _payload, done) => {
+    const lease = budget.lease(request.claims?.id ?? request.ip);
+    request.bodyLease = lease;
+    // A client that leaves ends its answer without a word to `onResponse`; an injected one never closes.
+    reply.raw.once('finish', lease.release).once('close', lease.release);
     done();
   });
   fastify.removeAllContentTypeParsers();

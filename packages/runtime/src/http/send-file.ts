@@ -147,6 +147,8 @@ export async function sendOpenFile(
         headers: { 'content-range': `bytes */${size}` },
       });
     const { start, end } = wanted ?? { start: 0, end: size - 1 };
+    // A page may show a picture, a film or a document in a frame, as it may show them without one.
+    reply.removeHeader('x-frame-options');
     reply
       .code(wanted ? 206 : 200)
       .type(options.contentType)

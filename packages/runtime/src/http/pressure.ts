@@ -1,0 +1,47 @@
+/**
+ * Refuses new requests while the process is out of breath, so that those under way can end: its heap is nearly full, or
+ * its event loop is late again and again. `/livez` is always answered, since to be under pressure is to live.
+ *
+ * One look is no proof: garbage fills a heap before it is collected, and a single pause of a busy machine is over when it
+ * is seen. So the pressure must show in several looks in a row.
+ */
+import { getHeapStatistics } from 'node:v8';
+import { livez } from '@cl-server/contract';
+import type { FastifyInstance } from 'fastify';
+import { HttpError } from '../errors.js';
+
+export interface PressureLimits {
+  /** Share of the heap's limit. */
+  readonly maxHeapShare?: number;
+  /** Milliseconds by which the event loop may be late. */
+  readonly maxDelay?: number;
+  /** Looks in a row that must show pressure. */
+  readonly looks?: number;
+  /** Milliseconds between two looks. */
+  readonly every?: number;
+}
+
+const ALIVE = new Set<string | undefined>([livez.path, ...(livez.aliases ?? [])]);
+
+export function refuseUnderPressure(fastify: FastifyInstance, limits: PressureLimits = {}): void {
+  const { maxHeapShare = 0.9, maxDelay = 1_000, looks = 3, every = 500 } = limits;
+  const maxHeap = maxHeapShare * getHeapStatistics().heap_size_limit;
+  let inARow = 0;
+  let expected = performance.now() + every;
+  const timer = setInterval(() => {
+    const now = performance.now();
+    const isLate = now - expected > maxDelay;
+    expected = now + every;
+    inARow = isLate || process.memoryUsage().heapUsed > maxHeap ? inARow + 1 : 0;
+  }, every).unref();
+  fastify.addHook('onClose', async () => clearInterval(timer));
+  fastify.addHook('onRequest', (request, _reply, done) => {
+    if (inARow < looks || ALIVE.has(request.routeOptions.url)) return done();
+    done(
+      new HttpError(503, 'The server is overloaded. Try again in a few seconds', {
+        code: 'overloaded',
+        headers: { 'retry-after': '5' },
+      }),
+    );
+  });
+}
