@@ -1,7 +1,11 @@
 import { spawn } from 'node:child_process';
 
+/** 128 and the number of SIGTERM, as shells say it. */
+const ENDED_BY_SIGTERM = 143;
+
 /**
- * Runs a program to its end, its output collected.
+ * Runs a program to its end, its output collected. Told to end, this process ends the program first: an npm that goes on
+ * alone would disturb the next one in the same folder.
  * @param {string} program
  * @param {readonly string[]} args
  * @param {import('node:child_process').SpawnOptions} [options]
@@ -15,8 +19,16 @@ export function run(program, args, options = {}) {
       stream?.setEncoding('utf8').on('data', (text) => {
         output += text;
       });
+    const end = () => {
+      child.kill('SIGTERM');
+      child.once('close', () => process.exit(ENDED_BY_SIGTERM));
+    };
+    process.once('SIGTERM', end);
     child.on('error', reject);
-    child.on('close', (code) => resolve({ code: code ?? 1, output }));
+    child.on('close', (code) => {
+      process.off('SIGTERM', end);
+      resolve({ code: code ?? 1, output });
+    });
   });
 }
 
