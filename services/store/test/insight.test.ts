@@ -49,6 +49,11 @@ describe.runIf(canRun).each(backends())('insight on $name', (backend) => {
     for (const name of [...FACES, 'cat.png', 'coffee.png']) await add(name);
     // The same photo, smaller and compressed harder: a near duplicate.
     await add('coffee_small.jpg', await sharp(mediaFile('coffee.png')).resize(300).jpeg({ quality: 60 }).toBuffer());
+    // Pictures without structure have near pHashes and are no duplicates.
+    for (const background of ['teal', 'maroon', 'black']) {
+      const plain = sharp({ create: { width: 90, height: 60, channels: 3, background } });
+      await add(`${background}.png`, await plain.png().toBuffer());
+    }
     for (const id of ids.values()) await platform.settled(id);
   });
   afterAll(() => platform?.stop());

@@ -27,6 +27,7 @@ interface Given {
   readonly quality?: number;
   readonly person?: number | null;
   readonly decided?: boolean;
+  readonly confidence?: number;
 }
 
 describe.each(backends())('persons on $name', (backend) => {
@@ -44,7 +45,14 @@ describe.each(backends())('persons on $name', (backend) => {
     await place.drop();
   });
 
-  const face = async ({ photo, degrees, quality = 0.9, person = null, decided = false }: Given): Promise<number> => {
+  const face = async ({
+    photo,
+    degrees,
+    quality = 0.9,
+    confidence = 1,
+    person = null,
+    decided = false,
+  }: Given): Promise<number> => {
     const db = database.kysely;
     const dates = { added_date: 1, updated_date: 1 };
     await db
@@ -58,7 +66,7 @@ describe.each(backends())('persons on $name', (backend) => {
         entity_id: photo,
         sha256: 'x',
         bbox: '{}',
-        confidence: 1,
+        confidence,
         landmarks: '{}',
         quality,
         file_path: '',
@@ -86,6 +94,17 @@ describe.each(backends())('persons on $name', (backend) => {
   };
   const persons = async (): Promise<number> =>
     (await database.kysely.selectFrom('persons').select('id').execute()).length;
+
+  it('lets a doubtful face begin no person, and take no part in one', async () => {
+    const [sure, doubtful] = [
+      await face({ photo: 1, degrees: 0 }),
+      await face({ photo: 2, degrees: 5, confidence: 0.78 }),
+    ];
+    const alone = await face({ photo: 3, degrees: 120, confidence: 0.79 });
+    const of = await settle();
+    expect([of.get(sure) !== null, of.get(doubtful), of.get(alone)]).toEqual([true, null, null]);
+    expect(await persons()).toBe(1);
+  });
 
   it('puts faces that are alike together, and others apart', async () => {
     const [one, same, other] = [

@@ -14,6 +14,7 @@ export const face = z.object({
     .object({ x1: z.number(), y1: z.number(), x2: z.number(), y2: z.number() })
     .describe('Parts of width and height, 0 to 1'),
   confidence: z.number(),
+  doubtful: z.boolean().describe('May be no face: it is listed, but begins no person'),
   landmarks: z.object({
     right_eye: point,
     left_eye: point,

@@ -1,7 +1,7 @@
 /** The wire side of the tasks that turn a picture, a text or a face into a vector. */
 import { z } from 'zod';
 import { field } from '../http/field.js';
-import { faceBox, faceLandmarks, faceQuality } from './face.js';
+import { doubtful, FACE_LISTED, faceBox, faceLandmarks, faceQuality } from './face.js';
 import { pictureError, taskContract } from './task.js';
 
 /** Which model made a result; vectors of different models, or of different preprocessing, never compare. */
@@ -68,6 +68,7 @@ export const embeddedFace = z.object({
   /** Its vector, as `.npy`. */
   embedding_path: z.string(),
   quality_score: z.number().min(0).max(1),
+  doubtful,
 });
 
 export const faceEmbeddingTask = taskContract({
@@ -78,7 +79,7 @@ export const faceEmbeddingTask = taskContract({
     normalize,
     /** False: the picture is an aligned crop. True: find, align and embed every face of it. */
     detect: field.bool().default(false),
-    confidence_threshold: field.float({ ge: 0, le: 1 }).default(0.7),
+    confidence_threshold: field.float({ ge: 0, le: 1 }).default(FACE_LISTED),
     nms_threshold: field.float({ ge: 0, le: 1 }).default(0.4),
     min_face_size: field.int({ ge: 8, le: 10_000 }).default(20),
   }),

@@ -33,6 +33,17 @@ export const faceQuality = z.object({
 });
 export type FaceQuality = z.infer<typeof faceQuality>;
 
+/**
+ * Confidence from which a face is listed, and from which it is certain. Measured: see the decision on doubtful faces.
+ */
+export const FACE_LISTED = 0.75;
+export const FACE_CERTAIN = 0.8;
+
+export const doubtful = z
+  .boolean()
+  .default(false)
+  .describe(`Confidence below ${FACE_CERTAIN}: it is listed, but begins no person`);
+
 export const detectedFace = z.object({
   bbox: faceBox,
   confidence: unit,
@@ -40,6 +51,7 @@ export const detectedFace = z.object({
   /** Aligned 112×112 crop, relative to the job: `faces/face_<i>.png`. Empty where the face could not be aligned. */
   file_path: z.string(),
   quality: faceQuality,
+  doubtful,
 });
 export type DetectedFace = z.infer<typeof detectedFace>;
 
@@ -48,7 +60,7 @@ export const faceDetectionTask = taskContract({
   summary: 'Faces of a picture: boxes, landmarks, quality and aligned crops',
   file: 'required',
   form: z.object({
-    confidence_threshold: field.float({ ge: 0, le: 1 }).default(0.7),
+    confidence_threshold: field.float({ ge: 0, le: 1 }).default(FACE_LISTED),
     nms_threshold: field.float({ ge: 0, le: 1 }).default(0.4),
     /** Shorter side in pixels below which a face is left out. */
     min_face_size: field.int({ ge: 8, le: 10_000 }).default(20),

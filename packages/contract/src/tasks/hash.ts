@@ -21,6 +21,17 @@ const output = z.object({
   phash: hash64.describe('64-bit DCT hash; compare with the Hamming distance'),
   pdq: hex(64).nullable().describe('256-bit PDQ hash'),
   pdq_quality: z.int().min(0).max(100).nullable().describe('Below 50 the picture is too flat for PDQ to mean much'),
+  flat_share: z
+    .number()
+    .min(0)
+    .max(1)
+    .nullable()
+    .default(null)
+    .describe('How much of the picture has one tone: high for documents and plain surfaces'),
+  layout: hex(384)
+    .nullable()
+    .default(null)
+    .describe('Mean colours of 8 × 8 cells, row by row: brightness, blue and red difference, two digits each'),
   frames: z
     .array(
       z.object({ time: z.number().describe('Seconds'), ahash: hex(16), dhash: hex(16), phash: hex(16), pdq: hex(64) }),

@@ -1,6 +1,7 @@
 import { type DecodeOptions, decodeImage } from '../image/decode.js';
 import { greyOf } from './grey.js';
 import { averageHash, differenceHash, perceptualHash } from './hash64.js';
+import { colourLayout, flatShare } from './layout.js';
 import { pdqHash } from './pdq.js';
 
 export interface PerceptualHashes {
@@ -9,6 +10,10 @@ export interface PerceptualHashes {
   readonly phash: string;
   readonly pdq: string;
   readonly pdq_quality: number;
+  /** Share of the picture in its most frequent tone, 0 to 1. */
+  readonly flat_share: number;
+  /** Mean colours of 8 × 8 cells. */
+  readonly layout: string;
 }
 
 /** Side of the square from which all hashes are made. */
@@ -24,6 +29,8 @@ export function hashesOf(rgb: Uint8Array): PerceptualHashes {
     phash: perceptualHash(grey),
     pdq: hash,
     pdq_quality: quality,
+    flat_share: flatShare(grey),
+    layout: colourLayout(rgb, HASH_SIDE),
   };
 }
 

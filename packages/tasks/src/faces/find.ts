@@ -5,7 +5,7 @@ import type { TaskFiles } from '@cl-server/task-kit';
 import type { LoadedModel } from '../vision/load-model.js';
 import { CROP } from './align.js';
 import { alignedCrop } from './crop.js';
-import { detectFaces, type Pyramid } from './detector.js';
+import { detectFaces, isCertain, type Pyramid } from './detector.js';
 import { quality } from './quality.js';
 import type { RawFace } from './yunet.js';
 
@@ -14,6 +14,7 @@ export interface FoundFace {
   readonly confidence: number;
   readonly landmarks: FaceLandmarks;
   readonly quality: FaceQuality;
+  readonly doubtful: boolean;
   /** RGB, 112×112; undefined where the face could not be aligned. */
   readonly crop: Uint8Array | undefined;
 }
@@ -51,8 +52,7 @@ export async function findFaces(
   onPass?: (done: number, of: number) => void,
 ): Promise<FoundFace[]> {
   const raw = await detectFaces(
-    detector.session,
-    detector.input,
+    { session: detector.session, inputName: detector.input },
     picture,
     {
       confidence: params.confidence_threshold,
@@ -69,6 +69,7 @@ export async function findFaces(
       confidence: clamp01(face.score),
       landmarks: landmarksOf(face, picture),
       quality: quality(face, crop),
+      doubtful: !isCertain(face.score),
       crop,
     });
   }

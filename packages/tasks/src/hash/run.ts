@@ -24,7 +24,16 @@ type Params = z.output<Contract['form']>;
 type Output = z.output<Contract['output']>;
 type Perceptual = Pick<
   Output,
-  'ahash' | 'dhash' | 'phash' | 'pdq' | 'pdq_quality' | 'frames' | 'perceptual_error' | 'picture_error'
+  | 'ahash'
+  | 'dhash'
+  | 'phash'
+  | 'pdq'
+  | 'pdq_quality'
+  | 'flat_share'
+  | 'layout'
+  | 'frames'
+  | 'perceptual_error'
+  | 'picture_error'
 >;
 
 /** Frames of a video, spread evenly over its whole length. */
@@ -38,6 +47,8 @@ const none = (reason: string | null): Perceptual => ({
   phash: null,
   pdq: null,
   pdq_quality: null,
+  flat_share: null,
+  layout: null,
   frames: [],
   perceptual_error: reason,
   picture_error: null,

@@ -148,6 +148,44 @@ describe.runIf(hasMedia() && hasModels())('face_detection', () => {
     expect(run.output).toMatchObject({ num_faces: 1, picture_error: expect.stringMatching(/^The picture is damaged/) });
   });
 
+  it.each([90, 270])(
+    'finds faces of photos that lie on their side by %i degrees, where they lie in the file',
+    async (turn) => {
+      for (const name of ['face_obama_1.jpg', 'face_astronaut.png']) {
+        using upright = await detect(mediaFile(name));
+        const content = await sharp(mediaFile(name)).rotate(turn).jpeg({ quality: 95 }).toBuffer();
+        using run = await detect({ name: 'turned.jpg', content });
+        expect(run.output.num_faces, name).toBe(1);
+        const [before, found] = [upright.output.faces[0], run.output.faces[0]];
+        if (!before || !found) throw new Error('unreachable');
+        expect(found.doubtful).toBe(false);
+        const back = ([x, y]: readonly [number, number]): [number, number] => (turn === 90 ? [y, 1 - x] : [1 - y, x]);
+        for (const point of ['right_eye', 'left_eye', 'nose_tip', 'mouth_right', 'mouth_left'] as const) {
+          const [x, y] = back(found.landmarks[point]);
+          expect(Math.abs(x - before.landmarks[point][0]), point).toBeLessThan(0.03);
+          expect(Math.abs(y - before.landmarks[point][1]), point).toBeLessThan(0.03);
+        }
+        const { x1, x2, y1, y2 } = found.bbox;
+        expect(found.landmarks.nose_tip[0] > x1 && found.landmarks.nose_tip[0] < x2).toBe(true);
+        expect(found.landmarks.nose_tip[1] > y1 && found.landmarks.nose_tip[1] < y2).toBe(true);
+      }
+    },
+  );
+
+  it.each([90, 270])('finds none in pictures without faces that lie on their side by %i degrees', async (turn) => {
+    for (const name of ['cat.png', 'coffee.png', 'rocket.jpg', 'orientation_1.jpg']) {
+      const content = await sharp(mediaFile(name)).rotate(turn).jpeg().toBuffer();
+      using run = await detect({ name: 'turned.jpg', content });
+      expect(run.output.num_faces, name).toBe(0);
+    }
+  });
+
+  it('marks faces that are doubtful', async () => {
+    using run = await detect(mediaFile('coffee.png'), { confidence_threshold: 0.5 });
+    expect(run.output.faces.length).toBeGreaterThan(0);
+    for (const face of run.output.faces) expect(face.doubtful).toBe(true);
+  });
+
   it('obeys its thresholds and the smallest size', async () => {
     using strict = await detect(mediaFile('face_obama_1.jpg'), { confidence_threshold: 0.999 });
     expect(strict.output.num_faces).toBe(0);

@@ -122,6 +122,14 @@ export interface PerceptualHashesTable {
   frame: number;
   /** 16 hexadecimal digits. */
   phash: string;
+  /** 64 hexadecimal digits. Of a picture; null for frames, and for what was hashed before it was kept. */
+  pdq: string | null;
+  /** 0 to 100. */
+  pdq_quality: number | null;
+  /** 0 to 1. */
+  flat_share: number | null;
+  /** Mean colours of 8 × 8 cells, 384 hexadecimal digits. */
+  layout: string | null;
   /** 1: its near duplicates are known. */
   is_paired: Generated<number>;
 }

@@ -1,5 +1,13 @@
 /** What is known of an entity, as clients see it. */
-import type { EntityJob, EntityStatusEvent, Face, FaceBox, FaceLandmarks, Intelligence } from '@cl-server/contract';
+import {
+  type EntityJob,
+  type EntityStatusEvent,
+  FACE_CERTAIN,
+  type Face,
+  type FaceBox,
+  type FaceLandmarks,
+  type Intelligence,
+} from '@cl-server/contract';
 import type { FaceRow, InferenceRow, InsightRow } from '../database/insight-tables.js';
 
 /** What of an entity's kind is never made says so, instead of waiting for ever. */
@@ -47,6 +55,7 @@ export const faceView = (row: FaceRow): Face => ({
   known_person_id: row.person_id,
   bbox: JSON.parse(row.bbox) as FaceBox,
   confidence: row.confidence,
+  doubtful: row.confidence < FACE_CERTAIN,
   landmarks: JSON.parse(row.landmarks) as FaceLandmarks,
   file_path: row.file_path,
   created_at: row.created_at,

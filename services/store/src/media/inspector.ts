@@ -85,7 +85,8 @@ async function imageFacts(file: string, kind: MediaKind): Promise<ReadFacts> {
   try {
     const header = await imageHeader(file, { kind, maxPixels: Number.MAX_SAFE_INTEGER });
     const facts = factsOf(tagFacts(await exifBlock(header.metadata.exif)));
-    return { ...nothingOf(kind), width: header.width, height: header.height, ...facts };
+    const { width, height, damage } = header;
+    return { ...nothingOf(kind), width, height, ...facts, metadata_error: damage };
   } catch (error) {
     if (!(error instanceof MediaError)) throw error;
     return { ...nothingOf(kind), metadata_error: error.message };

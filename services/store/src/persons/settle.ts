@@ -1,4 +1,5 @@
 /** Gives persons to the faces that have a vector and nobody yet. */
+import { FACE_CERTAIN } from '@cl-server/contract';
 import { type Kysely, sql, type Transaction } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
 import type { RunWrite } from '../database/transaction.js';
@@ -28,23 +29,27 @@ interface Face {
 
 /** Undecided faces without a person that can be told apart, the best first: good faces should begin the persons. */
 async function openFaces(db: Kysely<StoreTables>, model: string): Promise<Face[]> {
-  return db
-    .selectFrom('faces')
-    .innerJoin('vectors', (join) =>
-      join
-        .onRef('vectors.subject', '=', 'faces.id')
-        .onRef('vectors.entity_id', '=', 'faces.entity_id')
-        .on('vectors.kind', '=', 'face')
-        .on('vectors.model', '=', model),
-    )
-    .select(['faces.id', 'faces.entity_id', 'faces.quality', 'vectors.data'])
-    .where('faces.person_id', 'is', null)
-    .where('faces.is_decided', '=', sql.lit(0))
-    .where('faces.quality', '>=', LEAST_QUALITY)
-    .orderBy('faces.quality', 'desc')
-    .orderBy('faces.id')
-    .limit(AT_ONCE)
-    .execute();
+  return (
+    db
+      .selectFrom('faces')
+      .innerJoin('vectors', (join) =>
+        join
+          .onRef('vectors.subject', '=', 'faces.id')
+          .onRef('vectors.entity_id', '=', 'faces.entity_id')
+          .on('vectors.kind', '=', 'face')
+          .on('vectors.model', '=', model),
+      )
+      .select(['faces.id', 'faces.entity_id', 'faces.quality', 'vectors.data'])
+      .where('faces.person_id', 'is', null)
+      .where('faces.is_decided', '=', sql.lit(0))
+      .where('faces.quality', '>=', LEAST_QUALITY)
+      // A doubtful face may be a face in a painting, or none at all.
+      .where('faces.confidence', '>=', FACE_CERTAIN)
+      .orderBy('faces.quality', 'desc')
+      .orderBy('faces.id')
+      .limit(AT_ONCE)
+      .execute()
+  );
 }
 
 type Trx = Transaction<StoreTables>;
