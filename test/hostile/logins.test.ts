@@ -6,10 +6,15 @@ import { observe } from './support/process.js';
 import { RawClient } from './support/raw-client.js';
 
 let programs: Programs;
+/** Milliseconds of a login while nothing else happens here: a busy machine makes everything slower alike. */
+let quiet = 0;
 beforeAll(async () => {
   programs = await Programs.start();
   await programs.login('admin', ADMIN_PASSWORD);
+  quiet = (await adminLogsIn()).ms;
 });
+const longestLogin = () => Math.max(10_000, 10 * quiet);
+const longestSilence = () => Math.max(1_000, 4 * quiet);
 afterAll(() => programs.stop());
 
 const auth = () => ({ url: programs.url('auth'), pid: programs.pid('auth') });
@@ -55,26 +60,26 @@ it('501 logins whose clients leave keep nobody out, and nobody works for them af
     for (const client of flood) client.leave();
     const { status, ms } = await adminLogsIn();
     expect(status).toBe(200);
-    expect(ms).toBeLessThan(10_000);
+    expect(ms).toBeLessThan(longestLogin());
   });
-  expect(silence).toBeLessThan(1_000);
+  expect(silence).toBeLessThan(longestSilence());
   expect(memory).toBeLessThan(250);
-}, 60_000);
+}, 120_000);
 
 it('501 logins whose clients stay keep no known user out; each is answered, or told when to come back', async () => {
   const { silence } = await observe(auth(), async () => {
     const flood = await Promise.all(Array.from({ length: 501 }, (_, i) => begin(`nobody ${i}`)));
     const { status, ms } = await adminLogsIn();
     expect(status).toBe(200);
-    expect(ms).toBeLessThan(10_000);
+    expect(ms).toBeLessThan(longestLogin());
     for (const client of flood) await client.closed(30_000);
     const statuses = flood.map((client) => client.status);
     expect(statuses.filter((s) => ![401, 429, 503].includes(s))).toEqual([]);
     for (const { answer, status: refused } of flood)
       if (refused !== 401) expect(answer).toMatch(/\r\nretry-after: \d+\r\n/i);
   });
-  expect(silence).toBeLessThan(1_000);
-}, 60_000);
+  expect(silence).toBeLessThan(longestSilence());
+}, 120_000);
 
 it('guesses at one account from twenty addresses are refused after ten, and the owner logs in all the while', async () => {
   const statuses: (number | undefined)[] = [];
@@ -90,4 +95,4 @@ it('guesses at one account from twenty addresses are refused after ten, and the 
   for (let i = 0; i < 11; i++) await loginFrom('127.0.0.1', 'admin', `guess number ${i}`);
   expect((await adminLogsIn()).status).toBe(200);
   expect(programs.allAlive).toBe(true);
-}, 60_000);
+}, 120_000);

@@ -34,7 +34,7 @@ const MAX_NAME_LENGTH = 150;
 const RECORDED_LOCK = 60_000;
 
 /** A name as typed, of a bounded length, without characters that steer a terminal or break a line. */
-export const printable = (name: string): string =>
+export const boundedName = (name: string): string =>
   name
     .slice(0, MAX_NAME_LENGTH)
     .replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`);
@@ -59,7 +59,7 @@ export class FailedLogins {
   async record(failure: FailedLogin): Promise<void> {
     const { logger, audit } = this.#options;
     const { address, target, blockedMs, network } = failure;
-    const username = printable(failure.username);
+    const username = boundedName(failure.username);
     // The address comes first: a filter that stops there cannot be led astray by a name.
     logger.warn({ address, username, blockedMs }, 'login failed');
     const actor = { id: null, name: null, address };
