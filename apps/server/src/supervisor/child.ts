@@ -73,6 +73,13 @@ export interface ChildEvents {
 
 export type ReadyInfo = ReadyMessage['info'];
 
+/**
+ * What keeps a process small that mostly waits: a young generation of 2 MB instead of 16 (V8 lets it grow at a start, and
+ * idle brings nothing back), two arenas of glibc instead of eight for each core, and leave to collect once after the start.
+ */
+const SMALL = ['--expose-gc', '--max-semi-space-size=2'] as const;
+const SMALL_ENV = { MALLOC_ARENA_MAX: '2' } as const;
+
 export class Child {
   readonly #spec: ChildSpec;
   readonly #events: ChildEvents;
@@ -161,8 +168,8 @@ export class Child {
   #run(): void {
     const { script, args = [], env } = this.#spec;
     const started = fork(script, [...args], {
-      env: { ...env },
-      execArgv: [],
+      env: { ...SMALL_ENV, ...env },
+      execArgv: [...SMALL],
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     this.#process = started;
