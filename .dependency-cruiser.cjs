@@ -37,7 +37,7 @@ module.exports = {
         pathNot: [
           '^$1/',
           '^packages/runtime/(src|dist)/(program|file-lock|gathering|broadcaster/index|tokens/index)\\.(ts|js|d\\.ts)$',
-          '/(src|dist)/(index|testing|constants|version|files/media-type|tasks/hamming)\\.(ts|js|d\\.ts)$',
+          '/(src|dist)/(index|testing|constants|printable|version|files/media-type|tasks/hamming)\\.(ts|js|d\\.ts)$',
         ],
       },
     },

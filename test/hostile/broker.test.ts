@@ -9,7 +9,6 @@ import { serviceCredential } from '@cl-server/runtime';
 import { type Broadcaster, connectBroadcaster } from '@cl-server/runtime/broadcaster';
 import { silentLogger } from '@cl-server/runtime/program';
 import { freePort, projectRoot, tempDir } from '@cl-server/testing';
-import mqtt from 'mqtt';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { descriptorsOf, memoryOf } from './support/process.js';
 
@@ -89,10 +88,13 @@ async function costOf(attack: (busy: () => boolean) => Promise<unknown>, seconds
   const comes = (async () => {
     await pause(seconds * 500);
     const start = performance.now();
-    const client = await mqtt.connectAsync(`mqtt://127.0.0.1:${port}`, { protocolVersion: 4, connectTimeout: 20_000 });
-    await client.subscribeAsync('inference/events');
-    await client.endAsync(true);
-    return performance.now() - start;
+    const url = `mqtt://127.0.0.1:${port}`;
+    const stranger = await connectBroadcaster({ url, logger: silentLogger(), wait: 20_000 });
+    await stranger.subscribe('inference/events', () => undefined);
+    expect(stranger.connected).toBe(true);
+    const took = performance.now() - start;
+    await stranger.close();
+    return took;
   })();
   const [newcomer] = await Promise.all([comes, talk, attack(busy)]);
   await stop();
