@@ -63,7 +63,10 @@ export interface Rates {
   readonly busy: Rate;
 }
 
-/** A unit is about a microsecond of the broker's time; see `unitsOf`. So all of these together take a third of it. */
+/**
+ * A unit stands for roughly a microsecond of the broker's time; see `unitsOf`. The two shared rates leave most of each
+ * second to the services, whatever strangers send; test/hostile/broker.test.ts measures what they notice of it.
+ */
 export const RATES: Rates = {
   stranger: { perSecond: 16_384, burst: 65_536 },
   user: { perSecond: 65_536, burst: 524_288 },

@@ -18,7 +18,7 @@ const SUBSCRIBE = 8;
 const UNSUBSCRIBE = 10;
 const PINGREQ = 12;
 
-/** What a packet costs, in units of about a microsecond; a filter of 20 bytes 160 with its share of the packet. */
+/** What a packet costs, in units of roughly a microsecond; a filter of 20 bytes 160 with its share of the packet. */
 function unitsOf(type: number, length: number): number {
   if (type === CONNECT) return 512 + length;
   if (type === SUBSCRIBE || type === UNSUBSCRIBE) return 64 + 8 * length;
