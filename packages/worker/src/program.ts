@@ -23,6 +23,8 @@ import { discoverTasks, type LoadedPlugin } from '@cl-server/task-kit';
 import { chosenTasks } from './chosen-tasks.js';
 import { taskEnvironment } from './environment.js';
 import { serveMetrics, workerMetrics } from './metrics.js';
+import { findConfinement, UNCONFINED } from './runners/confine.js';
+import { RUNNER_PROGRAM } from './runners/runner.js';
 import { type WorkerSettings, workerSettings } from './settings.js';
 import { startWorker } from './worker.js';
 import { workerId } from './worker-id.js';
@@ -93,12 +95,23 @@ export async function startProgram({ argv, env }: ConfigSources): Promise<Runnin
     wait: 0, // jobs are found in the database; a broker that hangs must not keep them waiting
   });
   const metrics = workerMetrics();
+  const scratchDir = path.join(dataDir, 'scratch');
+  const confinement =
+    settings.taskConfinement === 'off'
+      ? UNCONFINED
+      : await findConfinement({
+          dataDir,
+          folders: [folders.jobs, folders.media, folders.streams, folders.models, folders.plugins, scratchDir],
+          files: [RUNNER_PROGRAM, ...plugins.map(({ file }) => file)],
+          network: settings.taskConfinement === 'files',
+          logger,
+        });
   const worker = await startWorker({
     workerId: id,
     plugins,
     database,
     storageDir: folders.jobs,
-    scratchDir: path.join(dataDir, 'scratch'),
+    scratchDir,
     broadcaster,
     hasBroker: brokerUrl(settings) !== undefined,
     eventsTopic: settings.mqttTopic,
@@ -106,6 +119,7 @@ export async function startProgram({ argv, env }: ConfigSources): Promise<Runnin
     topicPrefix: settings.capabilityTopicPrefix,
     env: taskEnvironment(settings, folders, env['PATH']),
     environment: env,
+    confinement,
     concurrency: settings.concurrency,
     runnerMemory: settings.runnerMemory,
     runnerIdleMs: settings.runnerIdleSeconds * 1000,

@@ -147,6 +147,12 @@ export const workerSettings = {
     default: Math.min(8, CORES),
     help: 'Threads of one model; the launcher shares the cores among its workers',
   },
+  taskConfinement: {
+    env: 'TASK_CONFINEMENT',
+    parse: asChoice(['auto', 'files', 'off'] as const),
+    default: 'auto' as 'auto' | 'files' | 'off',
+    help: 'auto: where the system can, tasks see their folders alone and no network; files: they may use the network',
+  },
   modelsDownload: {
     env: 'MODELS_DOWNLOAD',
     parse: asChoice(['auto', 'never'] as const),

@@ -20,6 +20,7 @@ import { Slots } from './engine/slots.js';
 import { Unrunnable } from './engine/unrunnable.js';
 import { Verdicts } from './engine/verdicts.js';
 import { jobMetrics, slotMetrics } from './metrics.js';
+import type { Confinement } from './runners/confine.js';
 import { RunnerPool } from './runners/pool.js';
 import type { RunnerEnvironment } from './runners/protocol.js';
 
@@ -40,6 +41,7 @@ export interface WorkerOptions {
   readonly topicPrefix: string;
   readonly env: RunnerEnvironment;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly confinement: Confinement;
   readonly concurrency: number;
   /** Bytes of JavaScript heap of a general runner. */
   readonly runnerMemory: number;
@@ -107,7 +109,7 @@ function executorOf(
 }
 
 function poolOf(options: WorkerOptions, availability: Availability): RunnerPool {
-  const { plugins, env, environment, concurrency, runnerMemory, logger } = options;
+  const { plugins, env, environment, concurrency, runnerMemory, confinement, logger } = options;
   const runnable = plugins.filter(({ task, definition }) => {
     const missing = definition.requirements?.tools?.find(
       (tool) => tool !== 'exiftool' && env.tools[tool] === undefined,
@@ -118,13 +120,19 @@ function poolOf(options: WorkerOptions, availability: Availability): RunnerPool 
     return false;
   });
   return new RunnerPool({
-    tasks: runnable.map(({ task, file, definition }) => ({ task, file, process: definition.process })),
+    tasks: runnable.map(({ task, file, source, definition }) => ({
+      task,
+      file,
+      process: definition.process,
+      isBuiltin: source === 'builtin',
+    })),
     env,
     environment,
     limit: concurrency + INTERACTIVE,
     memory: Math.ceil(runnerMemory / MEGABYTE),
     idleMs: options.runnerIdleMs,
     sharedIdleMs: options.modelIdleMs,
+    confinement,
     logger,
     onTaskState: (task, state) => {
       if (!availability.set(task, state) || state.state !== 'unavailable') return;

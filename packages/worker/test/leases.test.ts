@@ -28,7 +28,7 @@ describe('the lease of a running job', () => {
   it('ends with a killed worker: another one does the job, and nothing of the dead one goes on', async () => {
     const first = platform.start();
     await first.ready;
-    const note = path.join(platform.dataDir, 'tool.pid');
+    const note = path.join(platform.dataDir, 'streams', 'tool.pid');
     const tooled = await platform.add('probe', { action: 'tool', note });
     const tool = Number(await eventually(() => fs.existsSync(note) && fs.readFileSync(note, 'utf8')));
     const blocked = await platform.add('probe', { action: 'block', ms: 3_000 }, { priority: 10 });

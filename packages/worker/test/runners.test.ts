@@ -63,7 +63,7 @@ describe('tasks in their own processes', () => {
   });
 
   it('are stopped by a cancel, and the tools they started with them', async () => {
-    const note = path.join(platform.dataDir, 'tool.pid');
+    const note = path.join(platform.dataDir, 'streams', 'tool.pid');
     const id = await platform.add('probe', { action: 'tool', note });
     const tool = Number(await eventually(() => fs.existsSync(note) && fs.readFileSync(note, 'utf8')));
     expect(isAlive(tool)).toBe(true);
@@ -170,7 +170,7 @@ describe('tasks in their own processes', () => {
       error_message: 'fragile.onnx is missing: put it into MODELS_DIR',
       attempt: 0,
     });
-    fs.mkdirSync(path.join(platform.dataDir, 'models'));
+    fs.mkdirSync(path.join(platform.dataDir, 'models'), { recursive: true });
     fs.writeFileSync(path.join(platform.dataDir, 'models', 'fragile.onnx'), 'x');
     await eventually(async () => {
       const again = await platform.add('fragile');

@@ -40,6 +40,7 @@ export const SETTING_NAMES: readonly string[] = [
   'MIGRATE',
   'MODELS_DIR',
   'MODELS_DOWNLOAD',
+  'TASK_CONFINEMENT',
   'MODELS_MIRROR',
   'MODEL_THREADS',
   'MQTT_BROKER',

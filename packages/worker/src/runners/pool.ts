@@ -17,6 +17,7 @@
  */
 
 import type { Logger } from '@cl-server/runtime';
+import type { Confinement } from './confine.js';
 import type { RunnableTask, RunnerEnvironment } from './protocol.js';
 import { Runner, type TaskState } from './runner.js';
 import { TaskStates } from './task-states.js';
@@ -24,6 +25,8 @@ import { TaskStates } from './task-states.js';
 /** A task and the word for the process that it shares, if any. */
 export interface PooledTask extends RunnableTask {
   readonly process: string | undefined;
+  /** Comes with the platform. */
+  readonly isBuiltin: boolean;
 }
 
 export interface PoolOptions {
@@ -39,6 +42,7 @@ export interface PoolOptions {
   readonly idleMs: number;
   /** The same for shared ones: they may hold models that take seconds to load. */
   readonly sharedIdleMs: number;
+  readonly confinement: Confinement;
   readonly logger: Logger;
   readonly onTaskState: (task: string, state: TaskState) => void;
 }
@@ -92,6 +96,10 @@ const newGroup = (word: string | undefined, tasks: readonly PooledTask[]): Group
   probeDelay: PROBE_MIN,
   lastUsed: performance.now(),
 });
+
+/** Models are fetched by the tasks of the platform that need them, which share a process. */
+const fetchesModels = ({ word, tasks }: Group, env: PoolOptions['env']): boolean =>
+  word !== undefined && tasks.every(({ isBuiltin }) => isBuiltin) && env.settings['MODELS_DOWNLOAD'] !== 'never';
 
 export class RunnerPool {
   readonly #options: PoolOptions;
@@ -213,7 +221,7 @@ export class RunnerPool {
 
   /** @param setUp tasks that are set up at once */
   #spawn(group: Group, setUp: readonly string[]): Runner {
-    const { env, environment, logger, memory } = this.#options;
+    const { env, environment, confinement, logger, memory } = this.#options;
     const tasks = group.tasks.filter(({ task }) => !group.banned.has(task));
     const runner = new Runner({
       start: {
@@ -225,6 +233,8 @@ export class RunnerPool {
       },
       environment: group.word === undefined ? environment : { ...GIVE_MEMORY_BACK, ...environment },
       memory: group.word === undefined ? memory : undefined,
+      confinement,
+      network: fetchesModels(group, env),
       logger,
       onTaskState: (task, state) => this.#states.set(runner, task, state),
       onLearned: (name, value) => {

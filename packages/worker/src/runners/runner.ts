@@ -14,6 +14,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import type { UnavailableCode } from '@cl-server/contract';
 import type { Logger } from '@cl-server/runtime';
+import type { Confinement } from './confine.js';
 import {
   type FromRunner,
   fromRunner,
@@ -23,7 +24,7 @@ import {
   type ToRunner,
 } from './protocol.js';
 
-const PROGRAM = path.join(import.meta.dirname, '../child/main.js');
+export const RUNNER_PROGRAM = path.join(import.meta.dirname, '../child/main.js');
 /** Not for the eyes of plugins. */
 const SECRET = /PASSWORD|MQTT_|MODELS_MIRROR|SECRET|TOKEN|CREDENTIAL|DATABASE_URL|PRIVATE_KEY|NODE_CHANNEL/;
 /** After `stop`, for tear-downs; then the group is killed. */
@@ -46,6 +47,9 @@ export interface RunnerOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Megabytes of JavaScript heap; undefined for Node's own limit. */
   readonly memory: number | undefined;
+  readonly confinement: Confinement;
+  /** Whether its tasks need the network. */
+  readonly network: boolean;
   readonly logger: Logger;
   readonly onTaskState: (task: string, state: TaskState) => void;
   readonly onLearned: (name: string, value: unknown) => void;
@@ -95,11 +99,15 @@ export class Runner {
   constructor(options: RunnerOptions) {
     this.#options = options;
     for (const task of options.start.setUp) this.#states.set(task, { state: 'starting' });
-    this.#child = fork(PROGRAM, [String(process.pid)], {
+    const { memory, confinement, network } = options;
+    const heap = memory === undefined ? [] : [`--max-old-space-size=${memory}`];
+    const { execPath, execArgv } = confinement.command(heap, network);
+    this.#child = fork(RUNNER_PROGRAM, [String(process.pid)], {
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: Object.fromEntries(Object.entries(options.environment).filter(([name]) => !SECRET.test(name))),
-      execArgv: options.memory === undefined ? [] : [`--max-old-space-size=${options.memory}`],
+      execPath,
+      execArgv: [...execArgv],
     });
     this.exited = new Promise((resolve) => {
       this.#child.on('exit', (code, signal) => {
