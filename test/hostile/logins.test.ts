@@ -14,7 +14,7 @@ beforeAll(async () => {
   quiet = (await adminLogsIn()).ms;
 });
 const longestLogin = () => Math.max(10_000, 10 * quiet);
-const longestSilence = () => Math.max(1_000, 4 * quiet);
+const longestSilence = () => Math.max(1_000, 10 * quiet);
 afterAll(() => programs.stop());
 
 const auth = () => ({ url: programs.url('auth'), pid: programs.pid('auth') });
