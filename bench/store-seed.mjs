@@ -34,6 +34,8 @@ const statements = (rows, sqlite) => {
       ${only('1000 + i % 3000')}, ${only('1000 + i % 2000')}, ${only('100000 + i * 37 % 9000000')},
       ${only(text('i', 32))}, ${only(text('i', 64))}, ${only(`${text('i', 32)} || '/photo.jpg'`)}, ${only("'photo.jpg'")}
       from ${numbers}`,
+    // The texts are ASCII: lower case is all that the service would make of them.
+    `insert into entity_search (id, text) select id, lower(label) || '\n' || coalesce(lower(file_name), '') from entities`,
     ...states,
     `update entities set children_total = ${Math.floor(rows / COLLECTIONS)}, children_live = ${Math.floor((rows / COLLECTIONS) * 0.95)}
       where is_collection = 1`,

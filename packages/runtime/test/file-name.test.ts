@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { safeFileName } from '../src/http/file-name.js';
+import { safeFileName, shownFileName } from '../src/http/file-name.js';
 
 describe('the name of an upload', () => {
   it.each([
@@ -17,6 +17,12 @@ describe('the name of an upload', () => {
     ['evil\u202Egpj.exe', 'evil_gpj.exe'],
     ['CON.txt', '_CON.txt'],
     ['a:b|c?.jpg', 'a_b_c_.jpg'],
+    ['Oma "Hilde" & Opa\u2019s.jpg', 'Oma _Hilde_ & Opa\u2019s.jpg'],
+    ['\u{1F468}\u200D\u{1F469}\u200D\u{1F467}.jpg', '\u{1F468}\u200D\u{1F469}\u200D\u{1F467}.jpg'],
+    ['\u{1F44D}\u{1F3FD}\u200D\u2642\uFE0F.jpg', '\u{1F44D}\u{1F3FD}\u200D\u2642\uFE0F.jpg'],
+    ['\u0645\u06CC\u200C\u062E\u0648\u0627\u0647\u0645.png', '\u0645\u06CC\u200C\u062E\u0648\u0627\u0647\u0645.png'],
+    ['\u200D.jpg', '_.jpg'],
+    ['a\u200D\u200Db\u200C.jpg', 'a__b_.jpg'],
   ])('%j becomes %j', (given, kept) => {
     expect(safeFileName(given)).toBe(kept);
   });
@@ -32,6 +38,11 @@ describe('the name of an upload', () => {
       }),
       { numRuns: 2000 },
     );
+  });
+
+  it('is shown with its quotation marks, and otherwise as safe', () => {
+    expect(shownFileName('../Oma "Hilde".jpg')).toBe('Oma "Hilde".jpg');
+    expect(shownFileName('"<b>\u202E"')).toBe('"_b__"');
   });
 
   it('keeps the extension of a long name', () => {

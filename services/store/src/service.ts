@@ -35,6 +35,7 @@ import { MAX_QUEUED_STREAMS, Streams } from './files/streams.js';
 import { TagReader } from './files/tag-reader.js';
 import { createInsightApi } from './insight/api.js';
 import { EntityLister } from './listing/lister.js';
+import { SearchTexts } from './listing/search-texts.js';
 import { MediaProcesses } from './media/reading.js';
 import { ReadAuth } from './preferences.js';
 import { ReadingAnnouncer } from './reading-announcer.js';
@@ -270,6 +271,8 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   await uploads.recover();
   serveUploads(app, { uploads, authorize, userOf });
   tagReader.wake();
+  const searchTexts = new SearchTexts({ db, write, logger });
+  searchTexts.start();
   const sweeping = (mismatch === undefined ? removeOrphanedStreams(db, streams) : Promise.resolve(0)).catch(
     (error: unknown) => {
       logger.error({ err: error }, 'streams of contents that are gone remain; the next start removes them');
@@ -299,6 +302,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
       await sweeper.close();
       await eraser.close();
       await mediaReading.close();
+      await searchTexts.close();
       await tagReader.close();
       await contents.close();
       await workers.close();

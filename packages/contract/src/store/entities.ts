@@ -3,12 +3,12 @@ import { z } from 'zod';
 import { endpoint } from '../http/endpoint.js';
 import { field } from '../http/field.js';
 import { entity, entityList, entityMetadata, entityQuery, entityVersion, versionDiff } from './entity.js';
-import { emptyIsFalse, emptyIsNull, entityParams, MAX_DESCRIPTION, MAX_LABEL } from './fields.js';
+import { composedText, emptyIsFalse, emptyIsNull, entityParams, MAX_DESCRIPTION, MAX_LABEL } from './fields.js';
 
 const one = { description: 'The entity', schema: entity };
 const missing = { description: 'No such entity' };
-const label = field.text({ max: MAX_LABEL });
-const description = field.text({ max: MAX_DESCRIPTION });
+const label = composedText({ max: MAX_LABEL });
+const description = composedText({ max: MAX_DESCRIPTION });
 
 /** A label and a description of the longest, three bytes to a character, and what a form needs around them. */
 const MAX_ENTITY_FORM = 3 * (MAX_LABEL + MAX_DESCRIPTION) + 14_000;
@@ -45,7 +45,7 @@ export const lookupEntity = endpoint({
   query: z.object({
     md5: field.filter(128),
     sha256: field.filter(128),
-    label: field.filter(MAX_LABEL),
+    label: field.filter(MAX_LABEL).transform((value) => value?.normalize('NFC')),
   }),
   responses: {
     200: one,
@@ -95,7 +95,7 @@ export const replaceEntity = endpoint({
   params: entityParams,
   form: z.object({
     is_collection: field.bool(),
-    label: field.text({ max: MAX_LABEL, min: 1 }),
+    label: composedText({ max: MAX_LABEL, min: 1 }),
     description: description.optional(),
     parent_id: field.int().optional(),
   }),

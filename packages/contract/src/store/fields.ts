@@ -25,3 +25,10 @@ export const MAX_DESCRIPTION = 20_000;
 export const entityParams = z.object({ entity_id: field.int() });
 
 export const milliseconds = z.int().describe('Milliseconds since 1970, UTC');
+
+/** Text that people read, in Unicode's composed form: keyboards and systems differ in how they send one and the same letter. */
+export const composedText = (limits: { readonly max: number; readonly min?: number }) =>
+  field
+    .text(limits)
+    .transform((value) => value.normalize('NFC'))
+    .meta({ type: 'string', maxLength: limits.max, ...(limits.min !== undefined && { minLength: limits.min }) });

@@ -239,7 +239,7 @@ export const renameKnownPerson = endpoint({
   tag: 'intelligence',
   summary: 'Give a person a name',
   params: personParams,
-  json: z.object({ name: z.string().min(1).max(255) }),
+  json: z.object({ name: z.string().normalize('NFC').min(1).max(255) }),
   responses: { 200: { description: 'The person', schema: knownPerson }, 404: noPerson },
 });
 

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { endpoint } from '../http/endpoint.js';
 import { field } from '../http/field.js';
 import { entity, signedUrls } from './entity.js';
-import { entityParams, MAX_DESCRIPTION, MAX_LABEL } from './fields.js';
+import { composedText, entityParams, MAX_DESCRIPTION, MAX_LABEL } from './fields.js';
 
 const bytes = (content: string) => ({
   200: { description: 'The bytes', content },
@@ -113,8 +113,8 @@ export const UPLOADS_PATH = '/uploads';
 /** `Upload-Metadata` of a resumable upload, each value in Base64. */
 export const uploadMetadata = z.object({
   filename: field.text({ max: 4_000 }).optional(),
-  label: field.text({ max: MAX_LABEL }).optional(),
-  description: field.text({ max: MAX_DESCRIPTION }).optional(),
+  label: composedText({ max: MAX_LABEL }).optional(),
+  description: composedText({ max: MAX_DESCRIPTION }).optional(),
   parent_id: field.int().optional(),
 });
 export type UploadMetadata = z.infer<typeof uploadMetadata>;

@@ -56,7 +56,10 @@ export const splitKnownPerson = endpoint({
   tag: 'persons',
   summary: 'Say that some of a person’s faces are somebody else: they become a new person',
   params: personParams,
-  json: z.object({ face_ids: z.array(z.int()).min(1).max(10_000), name: z.string().min(1).max(255).optional() }),
+  json: z.object({
+    face_ids: z.array(z.int()).min(1).max(10_000),
+    name: z.string().normalize('NFC').min(1).max(255).optional(),
+  }),
   maxBody: 262_144,
   responses: {
     201: { description: 'The new person', schema: knownPerson },

@@ -11,6 +11,9 @@ export interface Place {
 /** Degrees; receivers that found nothing write 0, 0, which is in the open sea. */
 const NOWHERE = 1e-5;
 
+/** To a millimetre: readers differ in the digits behind, which mean nothing. */
+const rounded = (degrees: number): number => Math.round(degrees * 1e8) / 1e8;
+
 /**
  * The sign of a coordinate may stand in the value or in its reference: `S`, `s` or `South`. ExifTool's composite has it
  * already; without a reference the value counts as it is.
@@ -29,5 +32,5 @@ export function placeOf(tags: TagIndex): Place | null {
   if (latitude === null || longitude === null) return null;
   if (Math.abs(latitude) > 90 || Math.abs(longitude) > 180) return null;
   if (Math.abs(latitude) < NOWHERE && Math.abs(longitude) < NOWHERE) return null;
-  return { latitude, longitude };
+  return { latitude: rounded(latitude), longitude: rounded(longitude) };
 }

@@ -4,6 +4,9 @@
 const MAX_BYTES = 200;
 /** Devices on Windows, where someone may one day unpack what we stored. */
 const DEVICES = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
+/** Where letters of Persian and parts of an emoji are joined or kept apart; anywhere else it would only hide something. */
+const JOINER =
+  /(?<=[\p{L}\p{M}\p{Extended_Pictographic}\p{Emoji_Modifier}])[\u200c\u200d](?=[\p{L}\p{Extended_Pictographic}])/gu;
 /** Control, format (invisible and direction-changing) and unassigned characters, and what shells and Windows take apart. */
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}<>:"|?*\\/]/gu;
 
@@ -18,14 +21,26 @@ function cut(text: string, bytes: number): string {
   return kept;
 }
 
+/** Replaces what is dangerous; `kept` matches what is not, where it stands. */
+function withoutDanger(text: string, kept: RegExp): string {
+  const spared = text.match(kept) ?? [];
+  const parts = text.split(kept).map((part) => part.replace(UNSAFE, '_'));
+  return parts.map((part, at) => part + (spared[at] ?? '')).join('');
+}
+
 /**
  * A client's file name as one safe path segment: folders cut off, dangerous characters replaced, length bounded, the
  * extension kept. Never empty, never hidden, never `.` or `..`.
  */
-export function safeFileName(name: string, fallback = 'file'): string {
+export const safeFileName = (name: string, fallback = 'file'): string => cleaned(name, fallback, JOINER);
+
+/** The same to be shown: with its quotation marks, which file systems of some machines do not take. */
+export const shownFileName = (name: string, fallback = 'file'): string =>
+  cleaned(name, fallback, new RegExp(`${JOINER.source}|"`, 'gu'));
+
+function cleaned(name: string, fallback: string, kept: RegExp): string {
   const base = Buffer.from(name).toString().normalize('NFC').split(/[/\\]/).at(-1) ?? '';
-  const clean = base
-    .replace(UNSAFE, '_')
+  const clean = withoutDanger(base, kept)
     .replace(/^[.\s-]+/, '')
     .replace(/[.\s]+$/, '');
   const named = clean === '' ? fallback : DEVICES.test(clean) ? `_${clean}` : clean;

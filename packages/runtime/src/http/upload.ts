@@ -251,9 +251,13 @@ class Reception {
     await pipeline(stream, hashing, sink, { signal: this.#failed.signal });
     if (stream.truncated) throw fileTooLarge(maxBytes);
     const digests = { md5: md5.digest('hex'), sha256: sha256.digest('hex') };
-    this.files.push({ field, filename, claimedType, path: file, size, ...digests });
+    this.files.push({ field, filename: unescaped(filename), claimedType, path: file, size, ...digests });
   }
 }
+
+/** Browsers write the three characters that would end or break the name so, and no others. */
+const ESCAPED: Readonly<Record<string, string>> = { '%22': '"', '%0D': '\r', '%0A': '\n' };
+const unescaped = (name: string): string => name.replace(/%(22|0D|0A)/g, (code) => ESCAPED[code] ?? code);
 
 /**
  * Reads a multipart body.

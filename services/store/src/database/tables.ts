@@ -98,6 +98,12 @@ export interface CountersTable {
   value: number;
 }
 
+/** What search reads of each entity: folded, so that only what people take for different differs. */
+export interface SearchTable {
+  id: number;
+  text: string;
+}
+
 /** What each user's entities take; `''` is nobody. */
 export interface UsageTable {
   user_id: string;
@@ -126,6 +132,7 @@ export interface StoreTables extends InsightTables {
   files: FilesTable;
   entities: EntitiesTable;
   entity_versions: VersionsTable;
+  entity_search: SearchTable;
   pending_removals: PendingRemovalsTable;
   erasures: ErasuresTable;
   store_counters: CountersTable;

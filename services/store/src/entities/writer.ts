@@ -3,6 +3,7 @@ import { conflict, type HttpError, notFound, unprocessable } from '@cl-server/ru
 import { factsOf, NO_FACTS } from '../database/facts.js';
 import type { EntityRow, EntityState, FileRow, VersionOperation } from '../database/tables.js';
 import type { WriteTransaction } from '../database/transaction.js';
+import { saveSearchText } from '../listing/search-texts.js';
 import { recount } from './counts.js';
 import { assertParent, type Refuse } from './hierarchy.js';
 import { appendVersion, stateOf } from './versions.js';
@@ -61,6 +62,7 @@ export async function insertEntity(tx: WriteTransaction, entity: NewEntity): Pro
     })
     .returningAll()
     .executeTakeFirstOrThrow();
+  await saveSearchText(tx, [row]);
   await recount(tx, undefined, row);
   await appendVersion(tx, row, undefined, row, 'create');
   return row;
@@ -107,6 +109,7 @@ export async function changeEntity(
     .where('id', '=', before.id)
     .returningAll()
     .executeTakeFirstOrThrow();
+  if (row.label !== before.label || row.file_name !== before.file_name) await saveSearchText(tx, [row]);
   await recount(tx, before, row);
   await appendVersion(tx, row, before, row, operation);
   return row;

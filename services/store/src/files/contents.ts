@@ -1,5 +1,5 @@
 /** Contents: what uploads bring, kept once each, and freed when no version of any entity refers to it. */
-import { type FolderIdentity, type Logger, type ReceivedFile, safeFileName } from '@cl-server/runtime';
+import { type FolderIdentity, type Logger, type ReceivedFile, safeFileName, shownFileName } from '@cl-server/runtime';
 import type { Kysely } from 'kysely';
 import { factsOf } from '../database/facts.js';
 import type { ContentFacts, FileRow, StoreTables } from '../database/tables.js';
@@ -63,10 +63,14 @@ export class Contents {
       md5: received.md5,
       file_size: received.size,
     };
-    const name = safeFileName(received.filename, `file.${facts.extension}`);
+    const fallback = `file.${facts.extension}`;
+    const names = {
+      path: safeFileName(received.filename, fallback),
+      shown: shownFileName(received.filename, fallback),
+    };
     return this.#lock.run(received.md5, async () => {
       for (let tries = 0; ; tries++) {
-        const kept = await this.#keepOnce(actor, received, facts, name, change);
+        const kept = await this.#keepOnce(actor, received, facts, names, change);
         if (kept !== FREED) return kept;
         // A content can only be freed once in between: nobody else adds it while the lock is held.
         if (tries > 0) throw new Error('a content was freed twice while it was being kept');
@@ -78,11 +82,11 @@ export class Contents {
     actor: string | null,
     received: Received,
     facts: ContentFacts,
-    name: string,
+    names: { readonly path: string; readonly shown: string },
     change: (tx: WriteTransaction, content: StoredContent) => Promise<T>,
   ): Promise<T | typeof FREED> {
     const { db, write, folder } = this.#options;
-    const target = await placeFor(db, received, name);
+    const target = await placeFor(db, received, names.path);
     const placement = target === undefined ? undefined : await folder.place(received.path, received.md5, target);
     let isKept = false;
     try {
@@ -90,7 +94,7 @@ export class Contents {
         const known = await findContent(tx.db, received.sha256);
         if (!known && !placement) return FREED;
         const row = known ?? (await insertContent(tx, received.sha256, facts, placement?.path ?? ''));
-        const changed = await change(tx, { row, name });
+        const changed = await change(tx, { row, name: names.shown });
         isKept = !(await dropUnused(tx, row)) && row.path === placement?.path;
         return changed;
       }).catch((error: unknown) => {

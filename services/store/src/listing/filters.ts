@@ -2,6 +2,7 @@
 import type { EntityQuery } from '@cl-server/contract';
 import type { SqlDialect } from '@cl-server/runtime';
 import { type RawBuilder, sql } from 'kysely';
+import { fold } from './fold.js';
 
 /** Where the rows of a list come from; `e` is always `entities`. */
 export const ENTITIES = sql`entities e`;
@@ -14,16 +15,15 @@ export interface Condition {
   readonly plain: RawBuilder<unknown>;
   /** What to read from where this condition drives. */
   readonly from: RawBuilder<unknown>;
+  /** The same where it is the only condition, if then the entities need not be looked at. */
+  readonly alone?: RawBuilder<unknown>;
   /** True where the index gives the matches in the order of ids; otherwise they must be sorted. */
   readonly ordered: boolean;
-  /** True where no index answers it: each entity is looked at, newest first. */
+  /** True where no index answers it: the text of each entity is looked at, newest first. */
   readonly walked: boolean;
 }
 
 const likePattern = (text: string): string => `%${text.replace(/[\\%_]/g, '\\$&')}%`;
-
-/** Of these SQLite's `like` knows upper and lower case; of others only the full-text index does. */
-const ASCII = /^[\x20-\x7e]+$/;
 
 /** Letters that make a trigram; shorter texts are in no index. */
 const TRIGRAM = 3;
@@ -50,21 +50,28 @@ export function conditionsOf(query: EntityQuery, dialect: SqlDialect): Condition
     return { ...condition(range, 'file_size'), ordered: false };
   };
 
-  const label = (text: string | undefined): Condition | undefined => {
-    if (text === undefined) return undefined;
-    if (!sqlite) return condition((column) => sql`${column} ilike ${likePattern(text)}`, 'label');
-    if ([...text].length < TRIGRAM) {
-      const like = condition((column) => sql`${column} like ${likePattern(text)} escape '\\'`, 'label');
-      return { ...like, walked: true };
-    }
-    const match = sql`entity_labels match ${`"${text.replaceAll('"', '""')}"`}`;
+  const search = (asked: string | undefined): Condition | undefined => {
+    const text = fold(asked ?? '');
+    if (text === '') return undefined;
+    const has = (contains: RawBuilder<unknown>) =>
+      sql`exists (select 1 from entity_search s where s.id = e.id and ${contains})`;
+    if (!sqlite) return condition(() => has(sql`s.text like ${likePattern(text)}`), 'id');
+    const plain = has(sql`instr(s.text, ${text}) > 0`);
+    if ([...text].length < TRIGRAM)
+      return {
+        indexed: sql`instr(f.text, ${text}) > 0`,
+        plain,
+        from: sql`entity_search f cross join entities e on e.id = f.rowid`,
+        alone: sql`entity_search f`,
+        ordered: true,
+        walked: true,
+      };
     return {
-      indexed: match,
-      plain: ASCII.test(text)
-        ? sql`+e.label like ${likePattern(text)} escape '\\'`
-        : sql`+e.id in (select rowid from entity_labels where ${match})`,
+      indexed: sql`entity_texts match ${`"${text.replaceAll('"', '""')}"`}`,
+      plain,
       // The full-text index gives its rows by id; `cross join` keeps it the outer loop.
-      from: sql`entity_labels f cross join entities e on e.id = f.rowid`,
+      from: sql`entity_texts f cross join entities e on e.id = f.rowid`,
+      alone: sql`entity_texts f`,
       ordered: true,
       walked: false,
     };
@@ -74,7 +81,7 @@ export function conditionsOf(query: EntityQuery, dialect: SqlDialect): Condition
     equal('sha256', query.sha256?.toLowerCase()),
     equal('md5', query.md5?.toLowerCase()),
     parent(query.parent_id),
-    label(query.search_query),
+    search(query.search_query),
     equal('width', query.width),
     equal('height', query.height),
     equal('mime_type', query.mime_type),

@@ -45,7 +45,7 @@ export class EntityLister {
     const rows = await this.reads.all<EntityRow>(sql`
       select * from entities where id in (
         select id from (
-          select e.id from ${plan.from} where ${plan.where}${bound}
+          select ${plan.id} as id from ${plan.from} where ${plan.where}${bound}
           order by ${plan.order} limit ${page_size + 1} offset ${skip}
         ) p
       ) order by id desc`);

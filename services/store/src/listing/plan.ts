@@ -19,6 +19,8 @@ export interface Span {
 }
 
 export interface Plan {
+  /** The id of a match. */
+  readonly id: RawBuilder<unknown>;
   readonly from: RawBuilder<unknown>;
   readonly where: RawBuilder<unknown>;
   /** Column that gives the order, newest first. */
@@ -38,7 +40,7 @@ const and = (parts: readonly RawBuilder<unknown>[]): RawBuilder<unknown> =>
 
 async function matches(reads: Reads, condition: Condition): Promise<number> {
   const [row] = await reads.all<{ n: number }>(sql`
-    select count(*) as n from (select 1 from ${condition.from} where ${condition.indexed} limit ${EXACT_LIMIT + 1}) m`);
+    select count(*) as n from (select 1 from ${condition.alone ?? condition.from} where ${condition.indexed} limit ${EXACT_LIMIT + 1}) m`);
   return row?.n ?? 0;
 }
 
@@ -89,7 +91,8 @@ export async function planList(reads: Reads, query: EntityQuery, dialect: SqlDia
     : conditions.map((condition) => condition.indexed);
   const parts = dated ? [...checks, sql`${id} between ${span.from} and ${span.to}`] : checks;
   return {
-    from: driver?.from ?? ENTITIES,
+    id,
+    from: (conditions.length === 1 ? driver?.alone : undefined) ?? driver?.from ?? ENTITIES,
     where: and(parts),
     // Without a condition the index of dates is walked: it has the same order and is a tenth of the table. A cursor is an
     // id, and begins in the order of ids at once.

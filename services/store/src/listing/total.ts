@@ -40,7 +40,7 @@ export async function totalOf(reads: Reads, query: EntityQuery, plan: Plan): Pro
   if (plan.wideRange) return { items: await fromSample(reads, plan), isEstimate: true };
   const [row] = await reads.all<{ n: number; lowest: number | null }>(sql`
     select count(*) as n, min(id) as lowest from (
-      select e.id from ${plan.from} where ${plan.where} order by ${plan.order} limit ${EXACT_LIMIT + 1}
+      select ${plan.id} as id from ${plan.from} where ${plan.where} order by ${plan.order} limit ${EXACT_LIMIT + 1}
     ) m`);
   const n = row?.n ?? 0;
   if (n <= EXACT_LIMIT || row?.lowest == null) return { items: n, isEstimate: false };
