@@ -79,6 +79,8 @@ export const EXPECTED_GUARDS: Readonly<Record<Service, Readonly<Record<string, G
     'DELETE /entities/{entity_id}/stream': 'write',
     'POST /entities/{entity_id}/signed-urls': 'read',
     'POST /uploads': 'write',
+    /** Another method by X-HTTP-Method-Override, for clients behind proxies that know GET and POST alone. */
+    'POST /uploads/{upload_id}': 'write',
     'HEAD /uploads/{upload_id}': 'write',
     'PATCH /uploads/{upload_id}': 'write',
     'DELETE /uploads/{upload_id}': 'write',
