@@ -92,7 +92,10 @@ describe.each(backends())('texts of entities from before on $name', (backend) =>
   it('are filled in from where an earlier process ended, and only once', async () => {
     const place = await backend.create();
     const database = openDatabase<StoreTables>(place.url, { schema: 'store', synchronous: 'normal' });
-    await migrate(database, { ...storeMigrations, migrations: storeMigrations.migrations.filter(({ name }) => !name.endsWith('_search')) });
+    await migrate(database, {
+      ...storeMigrations,
+      migrations: storeMigrations.migrations.filter(({ name }) => !name.endsWith('_search')),
+    });
     const db = database.kysely;
     const numbers =
       database.dialect === 'sqlite'
