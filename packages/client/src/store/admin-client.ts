@@ -50,7 +50,7 @@ export class StoreAdminClient {
   /**
    * Removes what no row refers to; files that were uploaded are set aside for 30 days first.
    *
-   * @param options.confirm needed where more than 20 files, and more than a tenth of all, would go
+   * Setting aside more than 20 files, and more than a tenth of all, needs `confirm`.
    * @throws ConflictError where that is so, or where the media folder belongs to another database
    *
    * @example
