@@ -14,7 +14,7 @@ import {
 } from './protocol.js';
 
 const { pid } = process;
-process.title = 'store-media';
+process.title = 'media-runner';
 
 /** With the tools that run for it. */
 process.on('disconnect', () => {

@@ -20,7 +20,7 @@ import {
   type ToMediaProcess,
 } from './protocol.js';
 
-const PROGRAM = fileURLToPath(new URL('../../bin/store-media.js', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../../bin/media-runner.js', import.meta.url));
 /** A picture of 150 megapixels with 16 bits a channel takes 1.2 GB. Kept by the kernel where it can. */
 const MEMORY = 2 * 1024 ** 3;
 /** Megabytes of JavaScript: what a file's metadata may become in memory. */
