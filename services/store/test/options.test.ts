@@ -19,7 +19,9 @@ async function run(bin: string, dataDir: string, flags: readonly string[]) {
   });
   let out = '';
   for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', (text) => (out += text));
-  child.once('message', () => child.send({ type: 'drain' }));
+  child.on('message', (message: { type?: string }) => {
+    if (message.type === 'ready') child.send({ type: 'drain' });
+  });
   const code = await new Promise((resolve) => child.once('close', resolve));
   const lines = out.split('\n').filter((line) => line.startsWith('{'));
   return { code, out, log: lines.map((line) => JSON.parse(line) as Line) };

@@ -98,7 +98,9 @@ export class InsightPlatform {
     });
     this.#children.set(program, child);
     await new Promise<void>((resolve, reject) => {
-      child.once('message', () => resolve());
+      child.on('message', (message: { type?: string }) => {
+        if (message.type === 'ready') resolve();
+      });
       child.once('exit', (code) => reject(new Error(`${program} ended with ${code}`)));
     });
   }

@@ -37,7 +37,9 @@ export class ComputeWorker {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     await new Promise<void>((resolve, reject) => {
-      child.once('message', () => resolve());
+      child.on('message', (message: { type?: string }) => {
+        if (message.type === 'ready') resolve();
+      });
       child.once('exit', (code) => reject(new Error(`the worker ended with ${code}`)));
     });
     return new ComputeWorker(child);
