@@ -8,6 +8,7 @@ import os from 'node:os';
 import path from 'node:path';
 import readline from 'node:readline';
 import { median } from './lib/measure.mjs';
+import { processesOf } from './lib/processes.mjs';
 
 const ROUNDS = 3;
 /** Times bare Node, until it is ready. */
@@ -26,33 +27,6 @@ const freePort = () =>
       server.close(() => resolve(port));
     });
   });
-
-/** Every process below one, itself included, with its resident memory and the CPU time that it has used. */
-function processesOf(top) {
-  const all = fs.readdirSync('/proc').flatMap((name) => {
-    try {
-      const text = /^\d+$/.test(name) ? fs.readFileSync(`/proc/${name}/stat`, 'utf8') : '';
-      const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-      if (fields.length < 22) return [];
-      const ticks = [11, 12, 13, 14].reduce((sum, index) => sum + Number(fields[index]), 0);
-      const what = fs.readFileSync(`/proc/${name}/cmdline`, 'utf8').replace(/\0+/g, ' ').trim();
-      return [
-        {
-          pid: Number(name),
-          parent: Number(fields[1]),
-          cpu: ticks / 100,
-          rss: (Number(fields[21]) * 4096) / 1e6,
-          what,
-        },
-      ];
-    } catch {
-      return []; // it has ended meanwhile
-    }
-  });
-  const found = all.filter(({ pid }) => pid === top);
-  for (const { pid } of found) found.push(...all.filter(({ parent }) => parent === pid));
-  return found;
-}
 
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
 

@@ -32,7 +32,7 @@ export const filesIn = (folder) =>
     : [];
 
 /** Of what a package publishes, the folders that hold no code. @param {readonly string[]} files of its manifest */
-export const dataFolders = (files) => files.filter((name) => !/^!|^(?:dist|bin|threads)$|\./.test(name));
+const dataFolders = (files) => files.filter((name) => !/^!|^(?:dist|bin|threads)$|\./.test(name));
 
 /** What a bundle is made of: sources, installed packages, and what makes it. */
 function bundleStamp(root) {

@@ -80,6 +80,7 @@ export const COMMANDS = {
   test: { needs: 'all', run: program(VITEST, 'run') },
   faults: { needs: 'all', run: faults },
   bench: { needs: 'all', run: program('bench/run.mjs') },
+  soak: { needs: 'all', run: program('bench/soak.mjs') },
   check: { needs: 'all', run: check },
   format: { needs: 'all', run: program(BIOME, 'check', '--write', '.') },
   /** Makes everything that is missing. */

@@ -12,7 +12,7 @@ import { isBuiltin } from 'node:module';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { rolldown } from 'rolldown';
-import { dataFolders, filesIn, ROOMS, readJson } from './bundle.js';
+import { filesIn, ROOMS, readJson } from './bundle.js';
 
 /** Native code, packages that find files beside their own modules, and what hardly any process loads. */
 const EXTERNAL =
