@@ -1,0 +1,110 @@
+/** HDR stills are shown in the brightness that they mean, whatever says that they are HDR. */
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { crc32 } from 'node:zlib';
+import { hasFfmpeg, tempDir } from '@cl-server/testing';
+import sharp from 'sharp';
+import { afterAll, describe, expect, it } from 'vitest';
+import { hdrOfPng } from '../src/colour/hdr.js';
+import { boxesOf, hdrOfHeif } from '../src/colour/nclx.js';
+import { toneMap } from '../src/colour/tone-map.js';
+import { convertImage } from '../src/image/convert.js';
+import { decodeImage } from '../src/image/decode.js';
+
+const dir = tempDir('cl-hdr-');
+afterAll(() => dir.remove());
+const at = (name: string): string => path.join(dir.path, name);
+
+/** PQ code of 203 nit, HLG code of the same on a display of 1,000 nit (ITU-R BT.2408). */
+const WHITE = { pq: 0.5807, hlg: 0.75 } as const;
+const NUMBERS = { pq: 16, hlg: 18 } as const;
+
+/** A 16-bit PNG of one grey, with a cICP chunk behind its header. */
+async function pngOf(code: number, transfer: number): Promise<Buffer> {
+  const data = Buffer.alloc(40 * 30 * 6);
+  for (let i = 0; i < data.length; i += 2) data.writeUInt16LE(Math.round(code * 65_535), i);
+  const pixels = new Uint16Array(data.buffer, data.byteOffset, data.length / 2);
+  const png = await sharp(pixels, { raw: { width: 40, height: 30, channels: 3 } })
+    .toColourspace('rgb16')
+    .png()
+    .toBuffer();
+  const body = Buffer.concat([Buffer.from('cICP'), Buffer.from([9, transfer, 0, 1])]);
+  const chunk = Buffer.alloc(16);
+  chunk.writeUInt32BE(4, 0);
+  body.copy(chunk, 4);
+  chunk.writeUInt32BE(crc32(body), 12);
+  return Buffer.concat([png.subarray(0, 33), chunk, png.subarray(33)]);
+}
+
+describe('an HDR picture', () => {
+  it.each(['pq', 'hlg'] as const)('shows the white of paper as light: PNG with cICP, %s', async (transfer) => {
+    fs.writeFileSync(at('a.png'), await pngOf(WHITE[transfer], NUMBERS[transfer]));
+    const { data } = await decodeImage(at('a.png'), { width: 8, height: 6 });
+    expect(Math.abs((data[0] ?? 0) - 232)).toBeLessThanOrEqual(2);
+    const made = await convertImage(at('a.png'), at('a.jpg'), { format: 'jpg', quality: 95 });
+    expect(made).toMatchObject({ width: 40, height: 30 });
+    const { dominant } = await sharp(at('a.jpg')).stats();
+    expect(dominant.r).toBeGreaterThan(225);
+  });
+
+  it.runIf(hasFfmpeg())('is known by the nclx colours of an AVIF', async () => {
+    const grey = 'scale=out_color_matrix=bt2020:out_range=pc,format=yuv420p10le';
+    const tags = 'setparams=color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc:range=pc';
+    const av1 = ['-frames:v', '1', '-still-picture', '1', '-c:v', 'libaom-av1', '-cpu-used', '8'];
+    execFileSync('ffmpeg', [
+      '-v',
+      'error',
+      '-y',
+      '-f',
+      'lavfi',
+      '-i',
+      'color=c=0x949494:s=64x48',
+      '-vf',
+      `${grey},${tags}`,
+      ...av1,
+      at('a.avif'),
+    ]);
+    expect(hdrOfHeif(fs.readFileSync(at('a.avif')))).toEqual({ transfer: 'pq', primaries: 'bt2020' });
+    expect((await decodeImage(at('a.avif'))).data[0]).toBeGreaterThan(225);
+  });
+
+  it('is not one where its transfer is that of sRGB, or its boxes and chunks lead nowhere', async () => {
+    const png = await pngOf(0.5, 13);
+    expect(hdrOfPng(png)).toBeUndefined();
+    for (let length = 0; length < 60; length++) expect(() => hdrOfPng(png.subarray(0, length))).not.toThrow();
+    const loop = Buffer.from('0000000077696465', 'hex');
+    expect(boxesOf(loop)).toHaveLength(1);
+    for (const bytes of ['', '00000001', '0000000174657374', 'ffffffff6d657461'])
+      expect(hdrOfHeif(Buffer.from(bytes, 'hex'))).toBeUndefined();
+  });
+});
+
+describe('tone mapping', () => {
+  const shown = (transfer: 'pq' | 'hlg', ...codes: number[]): number[] => {
+    const data = Uint16Array.from(codes.map((code) => Math.round(code * 65_535)));
+    return [...toneMap({ data, channels: 3, top: 65_535 }, { transfer, primaries: 'bt2020' })];
+  };
+
+  it.each(['pq', 'hlg'] as const)('keeps the order of greys, from black to white: %s', (transfer) => {
+    const greys = Array.from({ length: 101 }, (_, i) => shown(transfer, i / 100, i / 100, i / 100));
+    for (const [i, [r = 0, g = 0, b = 0]] of greys.entries()) {
+      expect(Math.max(r, g, b) - Math.min(r, g, b)).toBeLessThanOrEqual(1);
+      if (i > 0) expect(r).toBeGreaterThanOrEqual(greys[i - 1]?.[0] ?? 0);
+    }
+    expect([greys[0]?.[0], greys[100]?.[0]]).toEqual([0, 255]);
+  });
+
+  it('keeps hues: red stays red, however bright', () => {
+    for (const code of [0.4, 0.6, 0.8, 1]) {
+      const [r = 0, g = 0, b = 0] = shown('pq', code, 0.2, 0.2);
+      expect(r).toBeGreaterThan(80);
+      expect(Math.max(g, b)).toBeLessThan(r / 3);
+    }
+  });
+
+  it('keeps transparency', () => {
+    const data = Uint16Array.from([0, 0, 0, 32_768]);
+    expect(toneMap({ data, channels: 4, top: 65_535 }, { transfer: 'pq', primaries: 'p3' })[3]).toBe(128);
+  });
+});
