@@ -6,7 +6,7 @@ import type { AuditReport, CleanupReport, EntityMetadata } from '@cl-server/cont
 import { backends, eventually, hasMedia, mediaFile } from '@cl-server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startStore, type TestStore } from './support/store.js';
-import { ADMIN, WRITER } from './support/tokens.js';
+import { ADMIN, READER, WRITER } from './support/tokens.js';
 
 /** Names that file systems, shells and browsers stumble over. */
 const HOSTILE = [
@@ -366,6 +366,20 @@ describe.each(backends())('uploads on $name', (backend) => {
         expect((await store.get(`${at}${part}?version=9`)).status).toBe(404);
     },
   );
+
+  it.runIf(hasMedia())('makes a preview again for those who may write, and ignores the wish of others', async () => {
+    const { json } = await store.upload(fs.readFileSync(mediaFile('face_obama_1.jpg')));
+    const { sha256 } = json as { sha256: string };
+    const file = path.join(store.mediaDir, '.derived/previews', sha256.slice(0, 2), `${sha256}.png`);
+    const made = async (token: string) => {
+      const { status } = await store.get(`/entities/${json.id}/preview?force=true`, { token });
+      return [status, fs.statSync(file).ino];
+    };
+    const [, first] = await made(WRITER);
+    expect(await made(READER)).toEqual([200, first]);
+    const [status, later] = await made(WRITER);
+    expect([status, later === first]).toEqual([200, false]);
+  });
 
   it.runIf(hasMedia())('shows previews as PNG, once made, and 404 where there is no picture', async () => {
     const { json: photo } = await store.upload(fs.readFileSync(mediaFile('face_obama_1.jpg')));
