@@ -1,5 +1,5 @@
 // A soak: npm run test:soak -- [--minutes 10] [--node /path/to/node] [--gc] [--seed 1] [--entities 60] [--pause 250] [--json file].
-// Drives a platform of its own with a seeded mix of uploads, lists, searches, downloads, jobs and deletes, the number of
+// Drives a platform of its own with a seeded mix of uploads, lists, searches, downloads, previews, jobs and deletes, the number of
 // entities held constant, and samples each process (memory, descriptors, threads) and the rows of each table. After a
 // warm-up of a fifth of the time a line is fitted to each figure and shown per hour. Ends with 1 where a process of the
 // platform ended by itself, where a job was lost, or where an answer was a 500. With --gc every process collects its
@@ -159,6 +159,7 @@ function stepsOf(cl, entities) {
     search: () => firstOf(cl.store.entities.list({ search_query: oneOf(['beach', 'mount', 'str', '山']) }), 20),
     get: () => cl.store.entities.get(oneOf(entities)),
     download: () => cl.store.media.download(oneOf(entities), path.join(folder, 'download.jpg'), { force: true }),
+    preview: () => cl.store.media.preview(oneOf(entities)),
     exif: job((file) => cl.compute.exif.extract(file)),
     hash: job((file) => cl.compute.hash.compute(file)),
     thumbnail: job((file) => cl.compute.mediaThumbnail.generate(file, { width: 128 })),
