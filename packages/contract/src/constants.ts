@@ -87,6 +87,7 @@ export const CODE_OF_STATUS: Readonly<Record<number, string>> = {
   411: 'length_required',
   412: 'precondition_failed',
   413: 'too_large',
+  414: 'uri_too_long',
   415: 'unsupported_media_type',
   416: 'range_not_satisfiable',
   421: 'misdirected',

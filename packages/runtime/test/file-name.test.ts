@@ -3,6 +3,14 @@ import { describe, expect, it } from 'vitest';
 import { safeFileName, shownFileName } from '../src/http/file-name.js';
 
 describe('the name of an upload', () => {
+  it('takes no time, however long it is', () => {
+    for (const unit of [' ', '.', '. ', '-', '/', '\u200b', 'a.', '\ud800', '%20']) {
+      const start = performance.now();
+      const name = safeFileName(`x${unit.repeat(1_000_000)}y.jpg`);
+      expect([unit, name.endsWith('.jpg'), performance.now() - start < 200]).toEqual([unit, true, true]);
+    }
+  });
+
   it.each([
     ['photo.jpg', 'photo.jpg'],
     ['Ferien in Köln 1.jpg', 'Ferien in Köln 1.jpg'],

@@ -11,7 +11,8 @@ export interface ApiInfo {
 
 type Json = Record<string, unknown>;
 
-const schemaOf = (schema: z.ZodType, io: 'input' | 'output'): Json => {
+/** A schema as JSON Schema, of what is sent or of what is answered. */
+export const jsonSchemaOf = (schema: z.ZodType, io: 'input' | 'output'): Json => {
   const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any' }) as Json;
   return rest;
 };
@@ -25,7 +26,7 @@ function parameters(endpoint: AnyEndpoint): Json[] {
     ['query', endpoint.query],
   ] as const) {
     if (!schema) continue;
-    const { properties = {}, required = [] } = schemaOf(schema, 'input') as {
+    const { properties = {}, required = [] } = jsonSchemaOf(schema, 'input') as {
       properties?: Record<string, Json>;
       required?: string[];
     };
@@ -47,10 +48,10 @@ function requestBody(endpoint: AnyEndpoint): Json | undefined {
   if (endpoint.json)
     return {
       required: true,
-      content: { 'application/json': { schema: schemaOf(endpoint.json, 'input') } },
+      content: { 'application/json': { schema: jsonSchemaOf(endpoint.json, 'input') } },
     };
   if (!endpoint.form && !endpoint.files) return undefined;
-  const base = endpoint.form ? schemaOf(endpoint.form, 'input') : { type: 'object' };
+  const base = endpoint.form ? jsonSchemaOf(endpoint.form, 'input') : { type: 'object' };
   const content: Json = {};
   const files = Object.entries(endpoint.files ?? {});
   if (!files.some(([, file]) => file.required)) content['application/x-www-form-urlencoded'] = { schema: base };
@@ -76,21 +77,37 @@ function response(spec: ResponseSpec): Json {
   if (spec.schema)
     return {
       description: spec.description,
-      content: { 'application/json': { schema: schemaOf(spec.schema, 'output') } },
+      content: { 'application/json': { schema: jsonSchemaOf(spec.schema, 'output') } },
     };
   if (spec.content) return { description: spec.description, content: { [spec.content]: {} } };
   return { description: spec.description };
 }
 
+/** Refusals that every request may meet, whatever it asks for. */
+const COMMON_ERRORS = {
+  400: 'The request cannot be read, or does not fit together',
+  421: 'The `Host` is not a name of this server',
+  503: 'Overloaded, or something that is needed is away; `Retry-After` says when to come back',
+} as const;
+
 /** The refusals that an endpoint's guard and inputs imply, so that no table has to repeat them. */
-function impliedErrors(endpoint: AnyEndpoint): Record<number, string> {
-  const errors: Record<number, string> = {};
+export function impliedErrors(endpoint: AnyEndpoint): Record<number, string> {
+  const errors: Record<number, string> = { ...COMMON_ERRORS };
   if (endpoint.guard !== 'public') {
     errors[401] = 'No token, or a token that is not accepted';
     if (endpoint.guard !== 'user') errors[403] = 'The user lacks the right';
   }
+  if (endpoint.method !== 'GET') {
+    errors[403] ??= 'The request comes from a web page of another origin';
+    errors[415] = 'The `Content-Type` of the body is not read here';
+  }
   if (endpoint.params || endpoint.query || endpoint.form || endpoint.json || endpoint.files)
     errors[422] = 'A field is missing or wrong; `detail` lists each';
+  if (endpoint.form || endpoint.json || endpoint.files) {
+    errors[408] = 'The body arrives too slowly';
+    errors[413] = 'The body, or its file, is too large';
+  }
+  if (endpoint.method !== 'GET') errors[507] = 'The server has no space left';
   return errors;
 }
 
@@ -129,7 +146,7 @@ export function openApiDocument(info: ApiInfo, endpoints: readonly AnyEndpoint[]
     info,
     paths,
     components: {
-      schemas: { Error: schemaOf(errorBody, 'output') },
+      schemas: { Error: jsonSchemaOf(errorBody, 'output') },
       securitySchemes: {
         OAuth2PasswordBearer: {
           type: 'oauth2',

@@ -176,6 +176,7 @@ export const dropUpload = endpoint({
   responses: {
     204: { description: 'Gone' },
     404: { description: 'No such upload' },
+    412: { description: 'Another version of the protocol' },
   },
 });
 

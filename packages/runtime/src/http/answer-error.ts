@@ -13,7 +13,7 @@ function toRefusal(error: unknown): HttpError | undefined {
   const { statusCode, code } = error as { statusCode?: number; code?: string };
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE')
     return new HttpError(415, 'This Content-Type is not read here: send a form or JSON');
-  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new HttpError(413, 'The body is too large');
+  if (statusCode === 414) return new HttpError(414, 'A part of the path is longer than anything here');
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
     return new HttpError(statusCode, messageOf(error), { cause: error });
   return undefined;

@@ -10,6 +10,19 @@ const JOINER =
 /** Control, format (invisible and direction-changing) and unassigned characters, and what shells and Windows take apart. */
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}<>:"|?*\\/]/gu;
 
+/** Characters that are looked at; of a longer name the begin, and the end with its extension. */
+const MAX_READ = 2_000;
+
+const bounded = (name: string): string =>
+  name.length <= MAX_READ ? name : name.slice(0, MAX_READ / 2) + name.slice(-MAX_READ / 2);
+
+/** Without dots and spaces at the end. An expression for it would begin at each of them, and take quadratic time. */
+function withoutTail(text: string): string {
+  let end = text.length;
+  while (end > 0 && (text[end - 1] === '.' || text.slice(end - 1, end).trim() === '')) end--;
+  return text.slice(0, end);
+}
+
 function cut(text: string, bytes: number): string {
   let kept = '';
   let used = 0;
@@ -39,10 +52,8 @@ export const shownFileName = (name: string, fallback = 'file'): string =>
   cleaned(name, fallback, new RegExp(`${JOINER.source}|"`, 'gu'));
 
 function cleaned(name: string, fallback: string, kept: RegExp): string {
-  const base = Buffer.from(name).toString().normalize('NFC').split(/[/\\]/).at(-1) ?? '';
-  const clean = withoutDanger(base, kept)
-    .replace(/^[.\s-]+/, '')
-    .replace(/[.\s]+$/, '');
+  const base = Buffer.from(bounded(name)).toString().normalize('NFC').split(/[/\\]/).at(-1) ?? '';
+  const clean = withoutTail(withoutDanger(base, kept).replace(/^[.\s-]+/, ''));
   const named = clean === '' ? fallback : DEVICES.test(clean) ? `_${clean}` : clean;
   if (Buffer.byteLength(named) <= MAX_BYTES) return named;
   const extension = /\.[\p{L}\p{N}]{1,16}$/u.exec(named)?.[0] ?? '';
