@@ -53,7 +53,8 @@ describe.each(backends())('search in labels and names on $name', (backend) => {
   it.each([
     ['ägy', ['Ägypten']],
     ['ÄG', ['Ägypten']],
-    ['ä', ['Ägypten', 'Café', 'Café b', '100 % "gut" a_b']],
+    ['ä', ['Ägypten']],
+    ['cafe', ['Café', 'Café b']],
     ['ёл', ['ЁЛКА']],
     ['елка', ['ЁЛКА']],
     ['café', ['Café', 'Café b']],
@@ -115,7 +116,7 @@ describe.each(backends())('texts of entities from before on $name', (backend) =>
     await texts().fill();
     expect(await count()).toBe(1_200);
     expect(await db.selectFrom('entity_search').selectAll().where('id', '=', 7).execute()).toEqual([
-      { id: 7, text: 'alter 7\n' },
+      { id: 7, text: 'alter 7\n\nälter 7\n' },
     ]);
     await db.deleteFrom('entity_search').where('id', '=', 7).execute();
     await texts().fill();

@@ -2,7 +2,7 @@
 import type { EntityQuery } from '@cl-server/contract';
 import type { SqlDialect } from '@cl-server/runtime';
 import { type RawBuilder, sql } from 'kysely';
-import { fold } from './fold.js';
+import { foldQuery } from './fold.js';
 
 /** Where the rows of a list come from; `e` is always `entities`. */
 export const ENTITIES = sql`entities e`;
@@ -51,7 +51,7 @@ export function conditionsOf(query: EntityQuery, dialect: SqlDialect): Condition
   };
 
   const search = (asked: string | undefined): Condition | undefined => {
-    const text = fold(asked ?? '');
+    const text = foldQuery(asked ?? '');
     if (text === '') return undefined;
     const has = (contains: RawBuilder<unknown>) =>
       sql`exists (select 1 from entity_search s where s.id = e.id and ${contains})`;

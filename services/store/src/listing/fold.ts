@@ -3,14 +3,14 @@
  * half width. What differs only so is the same to somebody who searches.
  */
 
-/**
- * Accents of Latin, Greek, Cyrillic, Hebrew and Arabic. Marks of other scripts are vowels or other consonants, and stay.
- * Behind them what joins, separates or directs and is not seen, and what only makes Arabic words longer.
- */
-const MARKS =
-  '0300-036f 0483-0487 1ab0-1aff 1dc0-1dff 20d0-20ff fe00-fe0f fe20-fe2f ' +
-  '0591-05bd 05bf 05c1 05c2 05c4 05c5 05c7 0610-061a 0640 064b-065f 0670';
-const UNSEEN = new RegExp(`[${MARKS.replace(/\w{4}/g, '\\u$&').replaceAll(' ', '')}\\p{Cf}]`, 'gu');
+/** Accents of Latin, Greek, Cyrillic, Hebrew and Arabic. Marks of other scripts are vowels or other consonants, and stay. */
+const ACCENTS =
+  '0300-036f 0483-0487 1ab0-1aff 1dc0-1dff 20d0-20ff fe20-fe2f ' +
+  '0591-05bd 05bf 05c1 05c2 05c4 05c5 05c7 0610-061a 064b-065f 0670';
+/** What joins, separates or directs and is not seen, and what only makes Arabic words longer. */
+const UNSEEN = '\\p{Cf}\\ufe00-\\ufe0f\\u0640';
+const WITHOUT_ACCENTS = new RegExp(`[${ACCENTS.replace(/\w{4}/g, '\\u$&').replaceAll(' ', '')}${UNSEEN}]`, 'gu');
+const WITH_ACCENTS = new RegExp(`[${UNSEEN}]`, 'gu');
 
 /** Letters that Unicode takes for letters of their own and people for others with a stroke, and two ways of quoting. */
 const ALIKE: Readonly<Record<string, string>> = {
@@ -31,16 +31,16 @@ const ALIKE: Readonly<Record<string, string>> = {
 };
 const ALIKE_LETTERS = new RegExp(`[${Object.keys(ALIKE).join('')}]`, 'gu');
 
-export function fold(text: string): string {
+function folded(text: string, dropped: RegExp): string {
   return (
     text
       .normalize('NFKD')
-      .replace(UNSEEN, '')
+      .replace(dropped, '')
       // By way of the upper case, where ß and SS are one.
       .toUpperCase()
       .toLowerCase()
       .normalize('NFKD')
-      .replace(UNSEEN, '')
+      .replace(dropped, '')
       .replace(ALIKE_LETTERS, (letter) => ALIKE[letter] ?? letter)
       .normalize('NFC')
       .replace(/\s+/gu, ' ')
@@ -48,6 +48,18 @@ export function fold(text: string): string {
   );
 }
 
-/** What is searched of an entity: its label, and the name its file came with. A search never crosses the line between. */
-export const searchText = ({ label, file_name }: { label: string | null; file_name: string | null }): string =>
-  [label ?? '', file_name ?? ''].map(fold).join('\n');
+export const fold = (text: string): string => folded(text, WITHOUT_ACCENTS);
+
+/** What is asked: who writes accents means them, and who writes none finds letters with and without. */
+export const foldQuery = (text: string): string => folded(text, WITH_ACCENTS);
+
+/**
+ * What is searched of an entity: its label, and the name its file came with, without accents and, where they have some,
+ * with them. A search never crosses the line between.
+ */
+export function searchText({ label, file_name }: { label: string | null; file_name: string | null }): string {
+  const texts = [label ?? '', file_name ?? ''];
+  const plain = texts.map(fold).join('\n');
+  const accented = texts.map(foldQuery).join('\n');
+  return accented === plain ? plain : `${plain}\n${accented}`;
+}
