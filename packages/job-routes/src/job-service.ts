@@ -21,6 +21,8 @@ export interface JobServiceOptions {
   readonly noAuth?: boolean;
   /** Jobs that one user may have waiting. */
   readonly maxQueued?: number;
+  /** Milliseconds for which ended jobs are kept; 0 or absent: for ever. */
+  readonly retentionMs?: number;
   readonly eventsTopic?: string;
   readonly workersTopic: string;
   /** Milliseconds without a beat after which a worker counts as gone. */
@@ -53,8 +55,8 @@ const isJobEndpoint = new Set<unknown>(jobEndpoints);
 /** To be closed in the service's own order: its workers, and at the end its jobs. */
 export async function openJobService(options: JobServiceOptions, place: JobPlace): Promise<JobService> {
   const { broadcaster, logger, tasks, mediaDir, streamsDir, maxQueued, now = Date.now } = options;
-  const { eventsTopic, jobStatusTopic, noAuth = false } = options;
-  const jobs = openJobs({ ...place, broadcaster, logger, eventsTopic, jobStatusTopic, now });
+  const { eventsTopic, jobStatusTopic, retentionMs, noAuth = false } = options;
+  const jobs = openJobs({ ...place, broadcaster, logger, eventsTopic, jobStatusTopic, retentionMs, now });
   const mismatch = await jobs.identity.mismatch();
   if (mismatch !== undefined) logger.error({ reason: mismatch }, 'no job is taken, and no job file is removed');
   const workers = await new LiveWorkers({

@@ -45,6 +45,10 @@ export interface JobEngineOptions {
   readonly upkeepMs?: number;
   /** Age in milliseconds from which a folder without a job is removed; default one hour. */
   readonly orphanMs?: number;
+  /** Age in milliseconds, since its end, from which the reconciler removes a job; default 0: never. */
+  readonly retentionMs?: number;
+  /** Jobs that are removed for their age in one full pass of the reconciler; default 2,000. */
+  readonly retentionBatch?: number;
   /** Random part of a fencing token; default from the system. */
   readonly random?: () => string;
   /** Whether this process may say that folder and database belong together; false for a worker. Default true. */
@@ -69,6 +73,7 @@ const DEFAULT_RETRY_DELAY_MS = 1_000;
 const MAX_RETRY_DELAY_MS = 300_000;
 const UPKEEP_MS = 500;
 const ORPHAN_MS = 3_600_000;
+const RETENTION_BATCH = 2_000;
 
 /** Puts the engine together. Opens nothing itself but the storage's folder. */
 export function openJobs(options: JobEngineOptions): JobEngine {
@@ -123,6 +128,8 @@ export function openJobs(options: JobEngineOptions): JobEngine {
     status,
     identity,
     leaseMs,
+    retentionMs: options.retentionMs ?? 0,
+    retentionBatch: options.retentionBatch ?? RETENTION_BATCH,
     logger,
     now,
     orphanMs: options.orphanMs ?? ORPHAN_MS,

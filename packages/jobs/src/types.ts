@@ -199,8 +199,11 @@ export interface JobRepository {
   list(filter: ListFilter): Promise<JobPage>;
   counts(createdBy?: string): Promise<Readonly<Record<JobStatus, number>>>;
   stats(): Promise<Stats>;
-  /** Removes jobs, rows and files, that ended before the moment. Counts jobs and freed bytes. */
-  cleanup(endedBefore: number): Promise<{ readonly deleted_count: number; readonly freed_space: number }>;
+  /** Removes jobs, rows and files, that ended before the moment, at most so many. Counts jobs and freed bytes. */
+  cleanup(
+    endedBefore: number,
+    most?: number,
+  ): Promise<{ readonly deleted_count: number; readonly freed_space: number }>;
   /** Fails queued jobs of a task for good, e.g. where every worker reports its model missing. @returns how many */
   failQueued(taskType: string, code: JobErrorCode, message: string): Promise<number>;
 }
@@ -296,6 +299,8 @@ export interface ReconcileReport {
   readonly failed_worker_lost: number;
   /** Queued jobs whose input folder is gone: failed for good. */
   readonly jobs_without_files: number;
+  /** Jobs that ended longer ago than ended jobs are kept. */
+  readonly ended_jobs_removed: number;
   readonly directories_removed: number;
   readonly attempts_removed: number;
   readonly uploads_removed: number;

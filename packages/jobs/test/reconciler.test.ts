@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { backends } from '@cl-server/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { newJobId } from '../src/index.js';
 import { RecordingBroadcaster, startEngine, type TestEngine } from './support/engine.js';
 
 const HOUR = 3_600_000;
@@ -68,6 +69,41 @@ describe.each(backends())('the reconciler on $name', (backend) => {
     expect(await engine.reconciler.quick()).toMatchObject({ statuses_cleared: 1 });
     expect(await engine.reconciler.quick()).toMatchObject({ statuses_cleared: 0 });
     expect(broker.on(`job/status/${id}`).at(-1)).toBe('');
+  });
+
+  it('removes jobs that ended longer ago than they are kept, with files and retained status, a bounded number in each pass', async () => {
+    const keeping = engine.another({ retentionMs: 24 * HOUR, retentionBatch: 3 });
+    const old = await engine.add();
+    await engine.storage.save(old, 'input/a', Buffer.from('x'));
+    await engine.repository.complete([{ ...(await take()), output: null }]);
+    const cancelled = await engine.add();
+    await engine.repository.cancel(cancelled);
+    const waiting = await engine.add();
+    engine.clock.advance(12 * HOUR);
+    const young = await engine.add({ priority: 9 });
+    await engine.repository.complete([{ ...(await take()), output: null }]);
+    await engine.events.flush();
+
+    engine.clock.advance(12 * HOUR);
+    expect(await keeping.reconciler.full(), 'a job of exactly that age is kept').toMatchObject({
+      ended_jobs_removed: 0,
+    });
+    engine.clock.advance(1);
+    expect(await engine.reconciler.full(), 'without the setting').toMatchObject({ ended_jobs_removed: 0 });
+    expect(await keeping.reconciler.full()).toMatchObject({ ended_jobs_removed: 2 });
+    await keeping.events.flush();
+    const left = await engine.repository.getJobs([old, cancelled, waiting, young]);
+    expect([...left.keys()].sort()).toEqual([waiting, young].sort());
+    expect(fs.existsSync(folderOf(old))).toBe(false);
+    expect(broker.on(`job/status/${old}`).at(-1)).toBe('');
+
+    await engine.repository.addJobs(
+      Array.from({ length: 4 }, () => ({ job_id: newJobId(), task_type: 'many', params: {} })),
+    );
+    await engine.repository.failQueued('many', 'model_missing', 'no model');
+    engine.clock.advance(24 * HOUR + 1);
+    const passes = [await keeping.reconciler.full(), await keeping.reconciler.full(), await keeping.reconciler.full()];
+    expect(passes.map(({ ended_jobs_removed }) => ended_jobs_removed)).toEqual([3, 2, 0]);
   });
 
   it('can run in several processes at once: each lease expires once', async () => {

@@ -22,6 +22,7 @@ import { createComputeService } from './service.js';
 import { computeSettings } from './settings.js';
 
 const PROGRAM = 'compute-server';
+const DAY_MS = 86_400_000;
 
 async function findTasks(pluginsDir: string, logger: Logger): Promise<TaskRegistry> {
   const tasks = await discoverTasks({ pluginsDir });
@@ -53,6 +54,7 @@ export async function startCompute(sources: ConfigSources): Promise<RunningProgr
   const folders = foldersOf(settings, dataDir);
   const service = await createComputeService({
     ...jobServiceFromSettings(settings),
+    retentionMs: settings.jobRetentionDays * DAY_MS,
     database,
     storageDir: folders.jobs,
     mediaDir: folders.media,

@@ -1,5 +1,6 @@
 /** Settings of `compute-server`. */
 import {
+  asInt,
   dataDirSetting,
   debugSetting,
   folderSettings,
@@ -40,6 +41,13 @@ export const computeSettings = {
   ...keySettings,
   ...mqttSettings,
   ...jobServiceSettings,
+  jobRetentionDays: {
+    env: 'JOB_RETENTION_DAYS',
+    flag: 'job-retention-days',
+    parse: asInt(0, 36_500),
+    default: 0 as number,
+    help: 'Days after their end for which jobs and their files are kept; 0: for ever',
+  },
   ...uploadSettings,
   ...httpSettings,
 } as const satisfies Settings;

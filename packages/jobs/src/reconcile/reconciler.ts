@@ -18,6 +18,10 @@ export interface ReconcilerOptions extends FoldersOptions {
   readonly status: StatusTopic | undefined;
   readonly identity: FolderIdentity;
   readonly leaseMs: number;
+  /** Ended jobs older than this are removed; 0: kept for ever. */
+  readonly retentionMs: number;
+  /** Ended jobs that one pass removes at most, because no lease is looked at meanwhile. */
+  readonly retentionBatch: number;
   readonly logger: Logger;
 }
 
@@ -26,6 +30,7 @@ const NOTHING: ReconcileReport = {
   requeued: 0,
   failed_worker_lost: 0,
   jobs_without_files: 0,
+  ended_jobs_removed: 0,
   directories_removed: 0,
   attempts_removed: 0,
   uploads_removed: 0,
@@ -70,9 +75,17 @@ export class JobReconciler implements Reconciler {
     return {
       ...quick,
       jobs_without_files: await failWithoutFiles(this.#options),
+      ended_jobs_removed: await this.#retire(),
       ...(await tidyFolders(this.#options)),
       uploads_removed: await storage.sweep(now() - UPLOAD_MS),
     };
+  }
+
+  async #retire(): Promise<number> {
+    const { repository, retentionMs, retentionBatch, now } = this.#options;
+    if (retentionMs === 0) return 0;
+    const { deleted_count } = await repository.cleanup(now() - retentionMs, retentionBatch);
+    return deleted_count;
   }
 
   async run(

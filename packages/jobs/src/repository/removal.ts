@@ -55,11 +55,16 @@ export class Removal {
     return rows;
   }
 
-  async cleanup(endedBefore: number): Promise<{ deleted_count: number; freed_space: number }> {
+  /** @param most jobs to remove at most */
+  async cleanup(
+    endedBefore: number,
+    most = Number.POSITIVE_INFINITY,
+  ): Promise<{ deleted_count: number; freed_space: number }> {
     const { database, storage, now } = this.#options;
     let deleted_count = 0;
     let freed_space = 0;
-    for await (const jobIds of this.#ended(endedBefore)) {
+    for await (const ended of this.#ended(endedBefore)) {
+      const jobIds = ended.slice(0, most - deleted_count);
       // Looked at again under lock: a job may have been retried since.
       const removed = await this.#removeRows((query) =>
         query
@@ -72,6 +77,7 @@ export class Removal {
         freed_space += await storage.sizeOf(job_id);
         await storage.remove(job_id);
       }
+      if (deleted_count >= most) break;
     }
     await database.kysely
       .deleteFrom('job_crashes')
@@ -80,7 +86,7 @@ export class Removal {
     return { deleted_count, freed_space };
   }
 
-  /** Walks the table in windows, oldest first, so that no query holds the event loop. */
+  /** Walks the table in windows, oldest first, so that no query holds the event loop. Ends where all jobs are younger. */
   async *#ended(endedBefore: number): AsyncGenerator<string[]> {
     const { kysely } = this.#options.database;
     let after = 0;
@@ -99,6 +105,8 @@ export class Removal {
         .filter((row) => row.completed_at !== null && row.completed_at < endedBefore)
         .map(({ job_id }) => job_id);
       for (let from = 0; from < ids.length; from += BATCH) yield ids.slice(from, from + BATCH);
+      // Jobs are numbered as they are created. A single row is not trusted: the clock may have been wrong at that moment.
+      if (window.every((row) => row.created_at >= endedBefore)) return;
       await nextTurn();
     }
   }

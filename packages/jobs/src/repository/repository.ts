@@ -267,8 +267,11 @@ export class SqlJobRepository implements JobRepository {
     return this.#removal.remove(jobId);
   }
 
-  cleanup(endedBefore: number): Promise<{ readonly deleted_count: number; readonly freed_space: number }> {
-    return this.#removal.cleanup(endedBefore);
+  cleanup(
+    endedBefore: number,
+    most?: number,
+  ): Promise<{ readonly deleted_count: number; readonly freed_space: number }> {
+    return this.#removal.cleanup(endedBefore, most);
   }
 
   list(filter: ListFilter): Promise<JobPage> {
