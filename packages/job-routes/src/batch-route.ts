@@ -8,7 +8,7 @@ import {
   type JobCreated,
   type ValidationItem,
 } from '@cl-server/contract';
-import type { JobRepository, JobStorage } from '@cl-server/jobs';
+import type { FileSource, JobRecord, JobRepository, JobStorage } from '@cl-server/jobs';
 import { type App, HttpError, notFound, validatePart } from '@cl-server/runtime';
 import { formText } from '@cl-server/task-kit';
 import { type Caller, ownerOf, visibleJob } from './access.js';
@@ -55,8 +55,17 @@ async function inputOf(
   return {
     name: path.posix.basename(item.input.path),
     size: file.size,
-    source: { path: await storage.resolvePath(earlier, item.input.path) },
+    source: await sourceOf(storage, earlier, item.input.path),
   };
+}
+
+/** An input of an earlier job is shared with it. A result is copied: the task that wrote it chose its mode and its owner. */
+async function sourceOf(storage: JobStorage, earlier: JobRecord, relative: string): Promise<FileSource> {
+  const file = await storage.resolvePath(earlier, relative);
+  const inputs = path.join(await storage.resolvePath(earlier), 'input');
+  if (path.dirname(file) !== inputs) return { path: file };
+  const isItsInput = earlier.params['input_path'] === relative && earlier.input_sha256 !== null;
+  return { path: file, link: true, ...(isItsInput && { sha256: earlier.input_sha256 ?? undefined }) };
 }
 
 async function requestOf(options: BatchOptions, item: BatchItem, caller: Caller): Promise<CreationRequest> {

@@ -51,6 +51,13 @@ export interface CreationRequest {
 /** What a caller may set for one call. */
 export type CreationLimits = Partial<Pick<CreationOptions, 'maxQueued'>>;
 
+/** By the path of the original: inputs that were copied for one of the requests of a call, for the others to share. */
+type Copies = Map<string | undefined, FileSource>;
+
+/** The path of a file that is to be copied. */
+const copyOf = (source: FileSource): string | undefined =>
+  'path' in source && !source.move && !source.link && typeof source.path === 'string' ? source.path : undefined;
+
 interface Draft {
   readonly job: NewJob;
   discard(): Promise<unknown>;
@@ -111,8 +118,9 @@ export class JobCreation {
     await this.#options.identity.assertMatch();
     const drafts: (Draft | HttpError)[] = [];
     const kept = new Set<Draft>();
+    const copies: Copies = new Map();
     try {
-      for (const request of requests) drafts.push(await this.#draft(request).catch(asHttpError));
+      for (const request of requests) drafts.push(await this.#draft(request, copies).catch(asHttpError));
       const good = drafts.filter((draft): draft is Draft => !(draft instanceof HttpError));
       const jobs = good.map(({ job }) => job);
       const added = jobs.length > 0 ? await this.#options.repository.addJobs(jobs, { maxQueued }) : [];
@@ -129,7 +137,7 @@ export class JobCreation {
     }
   }
 
-  async #draft(request: CreationRequest): Promise<Draft> {
+  async #draft(request: CreationRequest, copies: Copies): Promise<Draft> {
     const { task, owner, idempotencyKey, priority, isPlatforms = false } = request;
     const { storage } = this.#options;
     const input = request.input && describe(request.input);
@@ -144,7 +152,13 @@ export class JobCreation {
       let hash: string | undefined;
       if (input && request.input) {
         await storage.createDirectory(job_id);
-        ({ hash } = await storage.save(job_id, input.path, request.input.source));
+        const { source } = request.input;
+        const original = copyOf(source);
+        hash = (await storage.save(job_id, input.path, copies.get(original) ?? source)).hash;
+        if (original !== undefined) {
+          const path = await storage.resolvePath({ job_id, committed_attempt: null }, input.path);
+          copies.set(original, { path, link: true, sha256: hash });
+        }
       }
       return {
         job: {

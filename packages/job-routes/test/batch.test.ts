@@ -1,3 +1,5 @@
+import fs from 'node:fs';
+import path from 'node:path';
 import { backends } from '@cl-server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { finishOne, startApi, type TestApi } from './support/api.js';
@@ -42,6 +44,36 @@ describe.each(backends())('a batch of jobs ($name)', (backend) => {
     expect(bytes.text).toBe('bytes of the photo');
     const face = await api.request('GET', `/jobs/${results[2].job.job_id}/files/input/face_0.png`, { user: 'ann' });
     expect(face.text).toBe('a face');
+  });
+
+  it('stores a file once for all of its jobs, and each job keeps it when the others are deleted', async () => {
+    const content = 'bytes that several jobs read';
+    const source = await api.upload({ name: 'shared.txt', content });
+    while ((await api.jobs.repository.getJob(source))?.status !== 'completed')
+      await finishOne(api.jobs, { 'output/result.txt': 'a result' });
+    const of = (file: string) => ({ task_type: 'copy', input: { job_id: source, path: file } });
+    const unwanted = { ...of('output/result.txt'), params: { times: -1 } };
+    const answer = await batch([
+      of('input/shared.txt'),
+      unwanted,
+      of('output/result.txt'),
+      of('input/shared.txt'),
+      of('output/result.txt'),
+    ]);
+    expect(answer.json.results.map(({ ok }: { ok: boolean }) => ok)).toEqual([true, false, true, true, true]);
+    const [a, , b, c, d] = answer.json.results.map(({ job }: { job?: { job_id: string } }) => job?.job_id);
+    const file = (id: string, name: string) => fs.statSync(path.join(api.folder, id, 'input', name));
+    const inodes = [source, a, c].map((id) => file(id, 'shared.txt').ino);
+    expect(new Set(inodes).size, 'an uploaded file').toBe(1);
+    expect(file(b, 'result.txt').ino, 'a result').toBe(file(d, 'result.txt').ino);
+    const result = path.join(api.folder, source, 'attempts', '1', 'output', 'result.txt');
+    expect(fs.statSync(result).nlink, 'the result itself is not shared').toBe(1);
+    const [first, second] = [await api.jobs.repository.getJob(source), await api.jobs.repository.getJob(c)];
+    expect(second?.input_sha256).toBe(first?.input_sha256);
+
+    for (const id of [source, a]) await api.request('DELETE', `/jobs/${id}`, { user: 'ann' });
+    const left = await api.request('GET', `/jobs/${c}/files/input/shared.txt`, { user: 'ann' });
+    expect(left.text).toBe(content);
   });
 
   it('is refused whole where its shape is wrong', async () => {

@@ -225,12 +225,15 @@ export interface SavedFile {
   readonly hash: string;
 }
 
-/** Bytes, a stream, or a file to copy; with `move` it is renamed into place (the source is gone afterwards),
- * and a `sha256` that is known already is not computed again. */
+/**
+ * Bytes, a stream, or a file to copy. With `move` the file is renamed into place (the source is gone afterwards). With
+ * `link` it becomes one read-only file under both names, where the file system has links: only for inputs of other jobs,
+ * because a task can write to its input. A `sha256` that is known already is not computed again for these two.
+ */
 export type FileSource =
   | Uint8Array
   | Readable
-  | { readonly path: string; readonly move?: boolean; readonly sha256?: string };
+  | { readonly path: string; readonly move?: boolean; readonly link?: boolean; readonly sha256?: string };
 
 export interface OpenFile extends AsyncDisposable {
   /** Close it, or `await using`. Reading goes on safely when the job is removed meanwhile. */
@@ -271,7 +274,7 @@ export interface JobStorage {
   open(job: FilesOf, relativePath: string): Promise<OpenFile>;
   /** Absolute path of a stored file or folder. Without a path: the job's folder. @throws HttpError 404, 403 */
   resolvePath(job: FilesOf, relativePath?: string): Promise<string>;
-  /** Bytes of all files of all jobs, and jobs that have some. */
+  /** Bytes of all files of all jobs, a file of several jobs counted once, and jobs that have some. */
   size(): Promise<{ readonly total_size: number; readonly job_count: number }>;
 }
 

@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { type TempDir, tempDir } from '@cl-server/testing';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { FilesOf } from '../src/index.js';
 import { LocalJobStorage } from '../src/storage/local.js';
 
@@ -42,6 +42,45 @@ describe('job files', () => {
     expect(await storage.save(JOB.job_id, 'input/d', { path: source, move: true })).toEqual(expected('d'));
     expect(fs.existsSync(source)).toBe(false);
     expect(await storage.size()).toEqual({ total_size: 4 * CONTENT.length, job_count: 1 });
+  });
+
+  it('are one read-only file for several jobs where an input is linked, and are copied where there are no links', async () => {
+    const first = path.join(storage.root, JOB.job_id, 'input', 'a');
+    await storage.save(JOB.job_id, 'input/a', CONTENT);
+    await storage.createDirectory('job-2');
+    const saved = { relative_path: 'input/b', size: CONTENT.length, hash: HASH };
+    expect(await storage.save('job-2', 'input/b', { path: first, link: true })).toEqual(saved);
+    const second = fs.statSync(path.join(storage.root, 'job-2', 'input', 'b'));
+    expect([second.ino, second.nlink, second.mode & 0o777]).toEqual([fs.statSync(first).ino, 2, 0o440]);
+    expect(await storage.size()).toEqual({ total_size: CONTENT.length, job_count: 2 });
+
+    expect(await storage.sizeOf(JOB.job_id), 'its removal frees nothing').toBe(0);
+    await storage.remove(JOB.job_id);
+    expect(await read({ job_id: 'job-2', committed_attempt: null }, 'input/b')).toBe(CONTENT.toString());
+    expect(await storage.sizeOf('job-2')).toBe(CONTENT.length);
+
+    const other = path.join(storage.root, 'job-2', 'input', 'b');
+    for (const code of ['EXDEV', 'EPERM', 'EMLINK']) {
+      vi.spyOn(fs.promises, 'link').mockRejectedValueOnce(Object.assign(new Error(code), { code }));
+      expect((await storage.save('job-3', `input/${code}`, { path: other, link: true })).hash).toBe(HASH);
+      expect(fs.statSync(path.join(storage.root, 'job-3', 'input', code)).nlink).toBe(1);
+    }
+  });
+
+  it('are never linked through a symbolic link, and results that are links are refused as before', async () => {
+    const secret = path.join(dir.path, 'secret');
+    fs.writeFileSync(secret, 'secret');
+    const planted = path.join(storage.root, JOB.job_id, 'input', 'planted');
+    fs.symlinkSync(secret, planted);
+    await storage.createDirectory('job-2');
+    await expect(storage.save('job-2', 'input/b', { path: planted, link: true })).rejects.toThrow();
+    expect(fs.readdirSync(path.join(storage.root, 'job-2', 'input'))).toEqual([]);
+    expect(fs.statSync(secret).mode & 0o777).not.toBe(0o440);
+
+    await storage.save(JOB.job_id, 'input/a', CONTENT);
+    const result = await storage.allocatePath(JOB.job_id, 1, 'output/a');
+    fs.linkSync(path.join(storage.root, JOB.job_id, 'input', 'a'), result);
+    await expect(storage.seal(JOB.job_id, 1)).rejects.toMatchObject({ status: 400, code: 'result_refused' });
   });
 
   it('leave nothing behind when the upload breaks off', async () => {

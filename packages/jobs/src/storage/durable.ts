@@ -59,14 +59,40 @@ export async function syncUpwards(folder: string, root: string): Promise<void> {
   }
 }
 
-/** Bytes of all files below; what vanishes meanwhile counts nothing. */
-export async function treeSize(folder: string): Promise<number> {
+/** Codes of a system call that makes a hard link, where there can be none. */
+const NO_LINK: ReadonlySet<unknown> = new Set(['EXDEV', 'EPERM', 'EMLINK', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP']);
+
+/**
+ * Gives a file a second name and makes it read-only, so that no task changes it for another job by accident.
+ * @returns undefined where the file system has no links, or has too many of this file
+ * @throws Error with the code `ELOOP` for a symbolic link
+ */
+export async function linkReadOnly(source: string, target: string, sha256?: string): Promise<Written | undefined> {
+  try {
+    await fsp.link(source, target);
+  } catch (error) {
+    if (NO_LINK.has((error as NodeJS.ErrnoException).code)) return undefined;
+    throw error;
+  }
+  try {
+    const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
+    await using handle = await fsp.open(target, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    await handle.chmod(0o440);
+    return sha256 === undefined ? await hashFile(target) : { size: (await handle.stat()).size, hash: sha256 };
+  } catch (error) {
+    await fsp.rm(target, { force: true });
+    throw error;
+  }
+}
+
+/** Bytes of all files below that count; what vanishes meanwhile counts nothing. */
+export async function treeSize(folder: string, counts: (file: fs.Stats) => boolean): Promise<number> {
   const entries = await fsp.readdir(folder, { withFileTypes: true, recursive: true }).catch(() => []);
   let size = 0;
   for (const entry of entries) {
     if (!entry.isFile()) continue;
     const stat = await fsp.lstat(path.join(entry.parentPath, entry.name)).catch(() => undefined);
-    size += stat?.size ?? 0;
+    if (stat && counts(stat)) size += stat.size;
   }
   return size;
 }

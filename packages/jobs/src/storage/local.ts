@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { badRequest, storageFault } from '@cl-server/runtime';
 import { isJobId } from '../id.js';
 import type { FileSource, FilesOf, JobStorage, OpenFile, SavedFile } from '../types.js';
-import { hashFile, sync, syncUpwards, treeSize, type Written, writeHashed } from './durable.js';
+import { hashFile, linkReadOnly, sync, syncUpwards, treeSize, type Written, writeHashed } from './durable.js';
 import { errorCode, fileMissing, isMissing, isWithin, JobPaths, segmentsOf, traversal } from './paths.js';
 import { type SealLimits, SealThread } from './seal-thread.js';
 
@@ -64,15 +64,20 @@ export class LocalJobStorage implements JobStorage {
     try {
       await fsp.mkdir(folder, { recursive: true, mode: 0o750 });
       if (!isWithin(await fsp.realpath(this.#paths.job(jobId)), await fsp.realpath(folder))) throw traversal();
-      const written = await this.#receive(source, unfinished);
-      await sync(unfinished);
-      await fsp.rename(unfinished, target);
+      const written = (await linked(source, target)) ?? (await this.#place(source, unfinished, target));
       await syncUpwards(folder, this.root);
       return { relative_path: segments.join('/'), ...written };
     } catch (error) {
       await fsp.rm(unfinished, { force: true });
       throw storageFault(error);
     }
+  }
+
+  async #place(source: FileSource, unfinished: string, target: string): Promise<Written> {
+    const written = await this.#receive(source, unfinished);
+    await sync(unfinished);
+    await fsp.rename(unfinished, target);
+    return written;
   }
 
   async #receive(source: FileSource, file: string): Promise<Written> {
@@ -144,16 +149,24 @@ export class LocalJobStorage implements JobStorage {
   async size(): Promise<{ total_size: number; job_count: number }> {
     let total_size = 0;
     let job_count = 0;
+    const shared = new Set<string>();
+    const isFirst = ({ nlink, dev, ino }: fs.Stats): boolean => {
+      const key = `${dev}:${ino}`;
+      if (nlink === 1) return true;
+      if (shared.has(key)) return false;
+      shared.add(key);
+      return true;
+    };
     for await (const jobId of this.jobFolders()) {
-      total_size += await this.sizeOf(jobId);
+      total_size += await treeSize(this.#paths.job(jobId), isFirst);
       job_count += 1;
     }
     return { total_size, job_count };
   }
 
-  /** Bytes of one job's files. */
+  /** Bytes that the removal of a job frees: not those of files that other jobs have too. */
   sizeOf(jobId: string): Promise<number> {
-    return treeSize(this.#paths.job(jobId));
+    return treeSize(this.#paths.job(jobId), ({ nlink }) => nlink === 1);
   }
 
   /** Every folder that could be a job's. */
@@ -201,4 +214,9 @@ export class LocalJobStorage implements JobStorage {
       }
     return removed;
   }
+}
+
+async function linked(source: FileSource, target: string): Promise<Written | undefined> {
+  if (source instanceof Uint8Array || source instanceof Readable || !source.link) return undefined;
+  return linkReadOnly(source.path, target, source.sha256);
 }
