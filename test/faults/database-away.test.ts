@@ -13,7 +13,7 @@ import {
   tcpLink,
 } from '@cl-server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startTestPlatform, type TestPlatform } from '../../apps/server/test/platform/support.js';
+import { endPlatform, startTestPlatform, type TestPlatform } from '../../apps/server/test/platform/support.js';
 
 const PROGRAMS = ['auth-server', 'store', 'compute-server', 'compute-worker', 'm-insight-worker', 'cl-broker'];
 const READY_WITHIN_MS = 2_500;
@@ -77,9 +77,7 @@ describe.runIf(hasPostgres())('a platform whose PostgreSQL goes away', () => {
   });
   afterAll(async () => {
     link.restore();
-    platform.launcher.interrupt();
-    await platform.launcher.ended;
-    platform.dir.remove();
+    await endPlatform(platform);
     await link.close();
     await server.drop();
   });

@@ -189,7 +189,7 @@ describe.runIf(built)('the platform', () => {
     /** Starts jobs in each way that cannot end before `happen` is over, and waits for all. */
     const through = async (clients: readonly ClServer[], happen: () => unknown): Promise<void> => {
       held += 1;
-      const until = path.join(platform.dir.path, `go-on-${held}`);
+      const until = path.join(platform.signals.path, `go-on-${held}`);
       const jobs = clients.flatMap(({ compute }) => [1, 2].map(() => compute.run('held', undefined, { until })));
       await Promise.all(jobs.map(({ created }) => created));
       await eventually(() => jobs.some(({ state }) => state === 'processing'), { what: 'a job under way' });

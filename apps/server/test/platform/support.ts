@@ -85,6 +85,8 @@ export function processesOf(group: number): Map<number, string> {
 export interface TestPlatform {
   readonly launcher: Launcher;
   readonly dir: TempDir;
+  /** Files for which held tasks wait; outside of the data folder, which a confined task does not see. */
+  readonly signals: TempDir;
   readonly urls: Readonly<Record<'auth' | 'store' | 'compute' | 'mqtt', string>>;
   token(): Promise<string>;
 }
@@ -100,6 +102,7 @@ export async function startTestPlatform(
   env: NodeJS.ProcessEnv = {},
 ): Promise<TestPlatform> {
   const dir = tempDir('cl-platform-');
+  const signals = tempDir('cl-signals-');
   fs.mkdirSync(path.join(dir.path, 'plugins'));
   for (const [name, source] of Object.entries(plugins))
     fs.writeFileSync(path.join(dir.path, 'plugins', `${name}.mjs`), source);
@@ -121,6 +124,7 @@ export async function startTestPlatform(
   return {
     launcher,
     dir,
+    signals,
     urls,
     token: async () => {
       const response = await fetch(`${urls.auth}/auth/token`, {
@@ -173,10 +177,11 @@ export async function startSecondAuth({ dir }: TestPlatform, tokenLifetime: numb
 }
 
 /** Ends what a test left running, however it failed. */
-export async function endPlatform({ launcher, dir }: TestPlatform): Promise<void> {
+export async function endPlatform({ launcher, dir, signals }: TestPlatform): Promise<void> {
   for (const pid of launcher.group().keys()) process.kill(pid, 'SIGKILL');
   await launcher.ended;
   dir.remove();
+  signals.remove();
 }
 
 export interface JobView {
