@@ -258,6 +258,15 @@ export async function imageHeader(file: string, options: HeaderOptions = {}): Pr
   };
 }
 
+/** The size that stands in the first bytes of a PNG, also of one that is refused for what else is in it. */
+export async function statedSize(file: string, kind: MediaKind): Promise<Size | undefined> {
+  if (!PNG.has(kind.mime)) return undefined;
+  const head = await readHead(file);
+  // Signature, length and type of the first chunk, then width and height (PNG specification, 11.2.1 IHDR).
+  if (head.length < 24 || head.toString('latin1', 12, 16) !== 'IHDR') return undefined;
+  return { width: head.readUInt32BE(16), height: head.readUInt32BE(20) };
+}
+
 /** Times the limit that all frames of an animation together may have where the result is smaller: they pass one by one. */
 const SHRUNK_ANIMATION = 16;
 

@@ -1,7 +1,7 @@
 import { MediaError } from '../errors.js';
 import type { ExifReader, RawTags } from '../exif/reader.js';
 import { tagFacts } from '../exif/tag-facts.js';
-import { type ImageHeader, imageHeader } from '../image/header.js';
+import { imageHeader, statedSize } from '../image/header.js';
 import type { MediaKind, MediaType } from '../sniff/kinds.js';
 import { sniffFile } from '../sniff/sniff.js';
 import { mediaInput } from '../video/input.js';
@@ -68,11 +68,6 @@ class Reading {
   }
 }
 
-const dimensions = (header: ImageHeader | undefined, film: ProbeResult | undefined) => {
-  const shown = header ?? film?.video;
-  return { width: shown?.width ?? null, height: shown?.height ?? null };
-};
-
 async function probeFile(file: string, options: MetadataOptions): Promise<ProbeResult> {
   const { ffprobe, signal } = options;
   if (ffprobe === undefined)
@@ -99,6 +94,7 @@ export async function readMediaMetadata(file: string, options: MetadataOptions =
     exif && kind.mime !== 'application/x-empty' ? reading.part(() => exif.read(file)) : undefined,
   ]);
   const tags = raw ?? {};
+  const shown = header ?? film?.video ?? (await statedSize(file, kind));
   const { captured, place, altitude, make, model, lens } = tagFacts(tags);
   const error = tags['ExifTool:Error'];
   if (typeof error === 'string' && kind.type !== 'file' && kind.type !== 'text')
@@ -107,7 +103,8 @@ export async function readMediaMetadata(file: string, options: MetadataOptions =
     mime_type: kind.mime,
     type: kind.type,
     extension: kind.extension,
-    ...dimensions(header, film),
+    width: shown?.width ?? null,
+    height: shown?.height ?? null,
     duration: film ? film.duration || null : null,
     create_date: captured?.milliseconds ?? null,
     create_date_offset: captured?.offset ?? null,
