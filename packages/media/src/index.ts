@@ -7,6 +7,7 @@ export * from './hash/digests.js';
 export * from './hash/perceptual.js';
 export * from './hls/command.js';
 export * from './hls/encoder.js';
+export * from './hls/hdr-copy.js';
 export * from './hls/ladder.js';
 export * from './hls/make.js';
 export * from './hls/playlist.js';

@@ -84,6 +84,45 @@ describe.runIf(isWorkerBuilt && hasFfmpeg())('streams that a worker makes', () =
     expect(fs.readdirSync(streamsDir)).toHaveLength(1);
   }, 120_000);
 
+  it('have the original of an HDR video beside the variants in SDR, which a player reaches by a signed address', async () => {
+    const video = path.join(dir.path, 'hdr.mp4');
+    const colours = 'colorprim=bt2020:transfer=arib-std-b67:colormatrix=bt2020nc';
+    await promisify(execFile)('ffmpeg', [
+      ...['-v', 'error', '-f', 'lavfi', '-i', 'testsrc2=size=320x180:rate=30:duration=5,format=yuv420p10le'],
+      ...['-c:v', 'libx265', '-preset', 'ultrafast', '-x265-params', `log-level=none:keyint=30:${colours}`],
+      ...['-color_primaries', 'bt2020', '-color_trc', 'arib-std-b67', '-tag:v', 'hvc1', video],
+    ]);
+    const stream = await uploadVideo('hdr.mp4', fs.readFileSync(video));
+    await playing(stream);
+    await eventually(async () => (await store.get(`${stream}/adaptive.m3u8`)).text.includes('AVERAGE-BANDWIDTH'), {
+      within: 60_000,
+      every: 100,
+    });
+    const { json: signed } = await store.call<SignedUrls>('POST', stream.replace(/stream$/, 'signed-urls'));
+    const master = await store.get(signed.stream);
+    expect(master.text).toMatch(/CODECS="hvc1\.2\.4\.[^"]+",VIDEO-RANGE=HLG\nadaptive-orig\.m3u8\?/);
+    expect(master.text.match(/VIDEO-RANGE=SDR/g)).toHaveLength(2);
+    const original = await store.get(
+      `${stream}/${linesOf(master.text).find((line) => line.startsWith('adaptive-orig'))}`,
+    );
+    const [, map = ''] = /#EXT-X-MAP:URI="(adaptive-orig-init\.mp4\?[^"]+)"/.exec(original.text) ?? [];
+    const [segment = ''] = linesOf(original.text);
+    for (const [uri, type, box] of [
+      [map, 'video/mp4', 'ftyp'],
+      [segment, 'video/iso.segment', 'styp'],
+    ]) {
+      const { status, headers, bytes } = await store.get(`${stream}/${uri}`);
+      expect([status, headers.get('content-type'), bytes.subarray(4, 8).toString()]).toEqual([200, type, box]);
+    }
+    const { stdout } = await promisify(execFile)(
+      'ffprobe',
+      ['-v', 'error', '-show_entries', 'stream=codec_name,color_transfer', '-of', 'csv=p=0', store.url + signed.stream],
+      { timeout: 20_000 },
+    );
+    expect(stdout.split('\n').filter((line) => line.startsWith('hevc,arib-std-b67')).length).toBeGreaterThan(0);
+    expect(stdout.split('\n').filter((line) => line.startsWith('h264,bt709')).length).toBeGreaterThan(0);
+  }, 120_000);
+
   it('say why a damaged video has none', async () => {
     const whole = fs.readFileSync(makeVideo(path.join(dir.path, 'w.mp4'), { seconds: 2, audio: false }));
     // The index at its end is lost.

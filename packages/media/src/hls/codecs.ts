@@ -1,4 +1,7 @@
+import fs from 'node:fs/promises';
+import path from 'node:path';
 import { run } from '../process/run.js';
+import { hevcCodec } from './hevc-codec.js';
 
 /** profile_idc and constraint flags of H.264 profiles, as RFC 6381 writes them. */
 const PROFILES: Readonly<Record<string, string>> = {
@@ -12,7 +15,7 @@ const PROFILES: Readonly<Record<string, string>> = {
  * The RFC 6381 codec list of an MPEG-TS segment, from what it holds; empty where that is unknown.
  * @param segment made by this server
  */
-export async function segmentCodecs(segment: string, ffprobe: string): Promise<string> {
+async function segmentCodecs(segment: string, ffprobe: string): Promise<string> {
   const args = [
     '-v',
     'error',
@@ -36,4 +39,19 @@ export async function segmentCodecs(segment: string, ffprobe: string): Promise<s
   });
   const known = names.filter((name) => name !== undefined);
   return known.length === streams.length ? [...new Set(known)].join(',') : '';
+}
+
+/**
+ * The RFC 6381 codec list of a rendition; empty where that is unknown.
+ * @param hasSound AAC-LC, as all sound is encoded here
+ * @throws Error where fragmented MP4 holds no HEVC
+ */
+export async function renditionCodecs(
+  folder: string,
+  { map, first }: { readonly map: string | undefined; readonly first: string | undefined },
+  { ffprobe, hasSound }: { readonly ffprobe: string; readonly hasSound: boolean },
+): Promise<string> {
+  if (map === undefined) return first === undefined ? '' : segmentCodecs(path.join(folder, first), ffprobe);
+  const video = hevcCodec(await fs.readFile(path.join(folder, map)));
+  return hasSound ? `${video},mp4a.40.2` : video;
 }

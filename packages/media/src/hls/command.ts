@@ -4,13 +4,18 @@ import { DEINTERLACE } from '../video/grab.js';
 import { inputArgs, type MediaInput } from '../video/input.js';
 import type { ProbeResult, VideoStream } from '../video/probe.js';
 import type { Encoder } from './encoder.js';
-import { AUDIO_KBPS, LATE, type Rendition } from './ladder.js';
+import { fmp4Names } from './folder.js';
+import { AUDIO_KBPS, FALLBACK_RATE, LATE, MAX_RATE, type Rendition } from './ladder.js';
 
 /** Seconds of a segment. */
 export const SEGMENT = 2;
-/** Above this a frame rate is that of a screen recording's clock, and no eye sees the difference. */
-const MAX_RATE = 60;
-const FALLBACK_RATE = 30;
+/**
+ * Seconds on the clock of renditions in both containers at which the film begins. Decoding begins before the first picture
+ * is shown, and ffmpeg moves an output whose times would be negative: each by its own amount, unless none is.
+ */
+const CLOCK = 10;
+/** ffmpeg's multiplexer for MPEG-TS adds so many seconds; the times of fragmented MP4 must be the same. */
+const TS_DELAY = 1.4;
 
 export interface HlsPlan {
   readonly input: MediaInput;
@@ -79,36 +84,69 @@ function videoArgs(rendition: Rendition, at: number, encoder: Encoder): string[]
 const perStream = (args: readonly string[], at: number): string[] =>
   args.map((arg) => (arg.startsWith('-') && !/^-\d/.test(arg) ? `${arg}:v:${at}` : arg));
 
-/** The one ffmpeg call that makes all renditions of a stream. */
-export function hlsArguments(plan: HlsPlan): string[] {
-  const { input, info, source, renditions, encoder, folder, threads, maxPixels } = plan;
-  const encoded = renditions.filter(({ copy }) => !copy);
+/** Renditions of one container, which ffmpeg writes as one output. */
+function output(renditions: readonly Rendition[], plan: HlsPlan, own: readonly string[]): string[] {
+  const { info, source, encoder, threads } = plan;
+  const encoded = encodedOf(plan);
   const [sound] = info.audio;
   const maps = renditions.flatMap((rendition) => [
     '-map',
     rendition.copy ? `0:${source.index}` : `[v${encoded.indexOf(rendition)}]`,
   ]);
-  const sounds = sound ? renditions.flatMap(() => ['-map', `0:${sound.index}`]) : [];
-  const streams = renditions.map(
-    ({ name }, i) => `v:${i},${sound ? `a:${i},` : ''}name:${name.slice(name.indexOf('-') + 1)}`,
-  );
   return [
-    ...ffmpegStart(maxPixels, threads),
-    ...(encoded.length > 0 ? encoder.device : []),
-    ...inputArgs(input),
-    ...(encoded.length > 0 ? ['-filter_complex', filters(encoded, source, encoder)] : []),
     ...maps,
-    ...sounds,
+    ...(sound ? renditions.flatMap(() => ['-map', `0:${sound.index}`]) : []),
     ...renditions.flatMap((rendition, i) => [
       ...videoArgs(rendition, i, encoder),
       ...(rendition.copy ? [] : perStream(encoder.args, i)),
     ]),
     ...(sound ? ['-c:a', 'aac', '-b:a', `${AUDIO_KBPS}k`, '-ac', '2', '-ar', '48000'] : []),
     ...['-sn', '-dn', '-map_metadata', '-1', '-map_chapters', '-1', '-max_muxing_queue_size', '4096'],
-    ...['-threads', String(threads), '-progress', 'pipe:1', '-stats_period', '0.5', '-nostats'],
+    ...['-threads', String(threads)],
     ...['-f', 'hls', '-hls_time', String(SEGMENT), '-hls_playlist_type', 'event'],
-    ...['-hls_flags', 'independent_segments+temp_file', '-hls_segment_type', 'mpegts'],
+    ...['-hls_flags', 'independent_segments+temp_file', ...own],
+  ];
+}
+
+function mpegTs(renditions: readonly Rendition[], plan: HlsPlan, clock: number): string[] {
+  const { folder, info } = plan;
+  const sound = info.audio.length > 0;
+  const streams = renditions.map(
+    ({ name }, i) => `v:${i},${sound ? `a:${i},` : ''}name:${name.slice(name.indexOf('-') + 1)}`,
+  );
+  return output(renditions, plan, [
+    ...['-hls_segment_type', 'mpegts', ...(clock > 0 ? ['-output_ts_offset', String(clock)] : [])],
     ...['-hls_segment_filename', path.join(folder, 'adaptive-%v-%03d.ts')],
     ...['-var_stream_map', streams.join(' '), path.join(folder, 'adaptive-%v.m3u8')],
+  ]);
+}
+
+/** Fragmented MP4 without edit lists, which players read in different ways: its fragments bear the times of the clock. */
+function fragmentedMp4(rendition: Rendition, plan: HlsPlan): string[] {
+  const { playlist, init, segments } = fmp4Names(rendition.name);
+  return output([rendition], plan, [
+    ...['-tag:v', 'hvc1', '-hls_segment_type', 'fmp4', '-output_ts_offset', String(CLOCK + TS_DELAY)],
+    ...['-hls_segment_options', 'avoid_negative_ts=disabled:movflags=+frag_discont:use_editlist=0'],
+    ...['-hls_fmp4_init_filename', init, '-hls_segment_filename', path.join(plan.folder, segments)],
+    path.join(plan.folder, playlist),
+  ]);
+}
+
+const encodedOf = ({ renditions }: HlsPlan): readonly Rendition[] => renditions.filter(({ copy }) => !copy);
+
+/** The one ffmpeg call that makes all renditions of a stream. */
+export function hlsArguments(plan: HlsPlan): string[] {
+  const { input, source, renditions, encoder, threads, maxPixels } = plan;
+  const encoded = encodedOf(plan);
+  const sdr = renditions.filter(({ range }) => range === 'SDR');
+  const hdr = renditions.filter(({ range }) => range !== 'SDR');
+  return [
+    ...ffmpegStart(maxPixels, threads),
+    ...(encoded.length > 0 ? encoder.device : []),
+    ...['-progress', 'pipe:1', '-stats_period', '0.5', '-nostats'],
+    ...inputArgs(input),
+    ...(encoded.length > 0 ? ['-filter_complex', filters(encoded, source, encoder)] : []),
+    ...mpegTs(sdr, plan, hdr.length > 0 ? CLOCK : 0),
+    ...hdr.flatMap((rendition) => fragmentedMp4(rendition, plan)),
   ];
 }

@@ -10,7 +10,7 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { HLS_FILES } from '@cl-server/contract';
-import { checkedSegments, clearStream, streamFiles } from './folder.js';
+import { checkedFiles, clearStream, streamFiles } from './folder.js';
 
 /** Within the folder, so that it goes with it; no player's request reaches below. */
 const ASIDE = '.earlier';
@@ -20,7 +20,7 @@ async function isWhole(folder: string): Promise<boolean> {
   try {
     const master = await fs.readFile(path.join(folder, HLS_FILES.master), 'utf8');
     const playlists = master.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
-    for (const playlist of playlists) await checkedSegments(folder, path.basename(playlist));
+    for (const playlist of playlists) await checkedFiles(folder, path.basename(playlist));
     return playlists.length > 0;
   } catch {
     return false;

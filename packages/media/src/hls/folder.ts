@@ -4,7 +4,14 @@ import path from 'node:path';
 import { HLS_FILES } from '@cl-server/contract';
 import { parseMediaPlaylist, type Segment } from './playlist.js';
 
-const OURS = /^adaptive(-[\w-]+)?\.(m3u8|ts)(\.tmp|\.[0-9a-f]{8}\.draft)?$/;
+const OURS = /^adaptive(-[\w-]+)?\.(m3u8|ts|m4s|mp4)(\.tmp|\.[0-9a-f]{8}\.draft)?$/;
+
+/** Files of a rendition in fragmented MP4; `segments` as ffmpeg counts them. */
+export const fmp4Names = (rendition: string) => ({
+  playlist: `${rendition}.m3u8`,
+  init: `${rendition}-init.mp4`,
+  segments: `${rendition}-%03d.m4s`,
+});
 
 /** Whole or not at all: readers see the old text or the new one. */
 export async function writeAtomically(file: string, text: string): Promise<void> {
@@ -31,19 +38,34 @@ export interface StoredSegment extends Segment {
   readonly size: number;
 }
 
+export interface StoredPlaylist {
+  readonly segments: readonly StoredSegment[];
+  /** The file that a player reads before any segment. */
+  readonly map: string | undefined;
+}
+
 /**
- * A finished rendition's segments, each proved to be there.
+ * A finished rendition's files, each proved to be there.
  * @throws Error saying what is missing
  */
-export async function checkedSegments(folder: string, playlist: string): Promise<readonly StoredSegment[]> {
-  const { segments, ended } = parseMediaPlaylist(await fs.readFile(path.join(folder, playlist), 'utf8'));
+export async function checkedFiles(folder: string, playlist: string): Promise<StoredPlaylist> {
+  const { segments, map, ended } = parseMediaPlaylist(await fs.readFile(path.join(folder, playlist), 'utf8'));
   if (!ended) throw new Error(`${playlist} is not finished`);
   if (segments.length === 0) throw new Error(`${playlist} has no segments`);
-  return Promise.all(
-    segments.map(async (segment) => {
-      const { size } = await fs.stat(path.join(folder, path.basename(segment.uri)));
-      if (size === 0) throw new Error(`segment ${segment.uri} is empty`);
-      return { ...segment, uri: path.basename(segment.uri), size };
-    }),
-  );
+  const sizeOf = async (uri: string): Promise<number> => {
+    const { size } = await fs.stat(path.join(folder, path.basename(uri)));
+    if (size === 0) throw new Error(`${uri} is empty`);
+    return size;
+  };
+  if (map !== undefined) await sizeOf(map);
+  return {
+    map: map && path.basename(map),
+    segments: await Promise.all(
+      segments.map(async (segment) => ({
+        ...segment,
+        uri: path.basename(segment.uri),
+        size: await sizeOf(segment.uri),
+      })),
+    ),
+  };
 }

@@ -6,6 +6,7 @@
  *   -> every rendition has a segment: `adaptive-live.m3u8`
  *   -> ffmpeg ends -> segments checked -> VOD playlists -> `adaptive.m3u8` -> the live master and the earlier stream go
  * a hardware encoder fails -> once more in software
+ * an original in HDR cannot be copied -> once more with an original in SDR
  * any failure else, abort or time-out -> everything removed, an earlier stream back
  * ```
  *
@@ -18,13 +19,13 @@ import { withLock } from '@cl-server/runtime/file-lock';
 import { toneMapCube } from '../colour/tone-map.js';
 import { invalidMedia, MediaError, safeReason } from '../errors.js';
 import { run } from '../process/run.js';
-import { segmentCodecs } from './codecs.js';
+import { renditionCodecs } from './codecs.js';
 import { CUBE_FILE, type HlsPlan, hlsArguments } from './command.js';
 import { bringBack, dropAside, setAside } from './earlier.js';
 import { type Encoder, SOFTWARE } from './encoder.js';
-import { checkedSegments, clearStream, type StoredSegment, writeAtomically } from './folder.js';
-import { AUDIO_KBPS, type Rendition } from './ladder.js';
-import { masterPlaylist, type StreamEntry, vodPlaylist } from './playlist.js';
+import { checkedFiles, clearStream, type StoredSegment, writeAtomically } from './folder.js';
+import { AUDIO_KBPS, type Rendition, withoutHdr } from './ladder.js';
+import { masterPlaylist, parseMediaPlaylist, type StreamEntry, vodPlaylist } from './playlist.js';
 
 export interface MakeOptions {
   readonly ffmpeg: string;
@@ -57,14 +58,31 @@ const seconds = (parts: readonly StoredSegment[]): number => parts.reduce((sum, 
 const peak = (parts: readonly StoredSegment[]): number =>
   Math.max(bits(parts) / seconds(parts), ...parts.filter((p) => p.duration >= 0.5).map((p) => bits([p]) / p.duration));
 
+/** Seconds by which the lengths of renditions may differ: the time of a picture or two, and of a block of sound. */
+const APART = 0.5;
+
 const exists = (file: string): Promise<boolean> =>
   fs.access(file).then(
     () => true,
     () => false,
   );
 
+const hasHdr = ({ renditions }: HlsPlan): boolean => renditions.some(({ range }) => range !== 'SDR');
+
+/** What a rendition that has begun holds. Told at once where a player has to choose between codecs. */
+async function codecsBegun({ folder, info }: HlsPlan, rendition: Rendition, ffprobe: string): Promise<string> {
+  const { map, segments } = parseMediaPlaylist(await fs.readFile(path.join(folder, playlistOf(rendition)), 'utf8'));
+  const [first] = segments.map(({ uri }) => path.basename(uri));
+  return renditionCodecs(
+    folder,
+    { map: map && path.basename(map), first },
+    { ffprobe, hasSound: info.audio.length > 0 },
+  );
+}
+
 /** Writes the live master once every rendition has begun; then, and only then, is there progress to tell. */
-function liveReporter({ folder, renditions, info }: HlsPlan, onProgress: (percent: number) => void) {
+function liveReporter(plan: HlsPlan, { ffprobe, onProgress }: MakeOptions) {
+  const { folder, renditions, info } = plan;
   let live = false;
   let busy: Promise<void> = Promise.resolve();
   const look = async (percent: number): Promise<void> => {
@@ -72,10 +90,13 @@ function liveReporter({ folder, renditions, info }: HlsPlan, onProgress: (percen
       const begun = await Promise.all(renditions.map((rendition) => exists(path.join(folder, playlistOf(rendition)))));
       if (begun.includes(false)) return;
       const sound = info.audio.length > 0 ? AUDIO_KBPS : 0;
-      const entries = renditions.map((rendition): StreamEntry => {
-        const bandwidth = Math.round((rendition.kbps + sound) * 1100);
-        return { ...rendition, playlist: playlistOf(rendition), bandwidth, codecs: '' };
-      });
+      const entries = await Promise.all(
+        renditions.map(async (rendition): Promise<StreamEntry> => {
+          const bandwidth = Math.round((rendition.kbps + sound) * 1100);
+          const codecs = hasHdr(plan) ? await codecsBegun(plan, rendition, ffprobe) : '';
+          return { ...rendition, playlist: playlistOf(rendition), bandwidth, codecs };
+        }),
+      );
       await writeAtomically(path.join(folder, HLS_FILES.live), masterPlaylist(entries));
       live = true;
     }
@@ -94,21 +115,25 @@ function liveReporter({ folder, renditions, info }: HlsPlan, onProgress: (percen
 }
 
 async function publish(plan: HlsPlan, { ffprobe }: MakeOptions): Promise<readonly MadeRendition[]> {
-  const { folder, renditions } = plan;
+  const { folder, renditions, info } = plan;
   const finished = await Promise.all(
     renditions.map(async (rendition) => {
       const playlist = playlistOf(rendition);
-      const segments = await checkedSegments(folder, playlist);
+      const { segments, map } = await checkedFiles(folder, playlist);
       if (seconds(segments) <= 0) throw invalidMedia('The video has no length that could be played');
-      const [first] = segments;
-      const codecs = first ? await segmentCodecs(path.join(folder, first.uri), ffprobe) : '';
-      await writeAtomically(path.join(folder, playlist), vodPlaylist(segments));
+      const inside = { map, first: segments[0]?.uri };
+      const codecs = await renditionCodecs(folder, inside, { ffprobe, hasSound: info.audio.length > 0 });
+      await writeAtomically(path.join(folder, playlist), vodPlaylist({ segments, map }));
       const bandwidth = Math.ceil(peak(segments));
       const averageBandwidth = Math.ceil(bits(segments) / seconds(segments));
       const entry: StreamEntry = { ...rendition, playlist, bandwidth, averageBandwidth, codecs };
-      return { entry, made: { ...rendition, playlist, bandwidth, segments: segments.length } };
+      const made = { ...rendition, playlist, bandwidth, segments: segments.length };
+      return { entry, made, length: seconds(segments) };
     }),
   );
+  const lengths = finished.map(({ length }) => length);
+  if (hasHdr(plan) && Math.max(...lengths) - Math.min(...lengths) > APART)
+    throw new Error('the original in HDR has another length than the other renditions');
   const master = masterPlaylist(finished.map(({ entry }) => entry));
   await writeAtomically(path.join(folder, HLS_FILES.master), master);
   await fs.rm(path.join(folder, HLS_FILES.live), { force: true });
@@ -117,8 +142,8 @@ async function publish(plan: HlsPlan, { ffprobe }: MakeOptions): Promise<readonl
 
 async function encode(plan: HlsPlan, making: MakeOptions): Promise<readonly MadeRendition[]> {
   const { folder, input } = plan;
-  const { ffmpeg, signal, timeout, onProgress } = making;
-  const live = liveReporter(plan, onProgress);
+  const { ffmpeg, signal, timeout } = making;
+  const live = liveReporter(plan, making);
   try {
     const { hdr } = plan.source;
     if (hdr) await fs.writeFile(path.join(plan.scratch, CUBE_FILE), toneMapCube(hdr));
@@ -137,22 +162,33 @@ async function encode(plan: HlsPlan, making: MakeOptions): Promise<readonly Made
   }
 }
 
-/** Hardware refuses sizes that its trial did not have, runs out of sessions or memory, and goes away. */
-const mayBeHardware = (error: unknown, { encoder }: HlsPlan): boolean =>
-  encoder.name !== SOFTWARE.name &&
-  error instanceof MediaError &&
-  (error.code === 'invalid_input' || error.code === 'task_failed');
+/**
+ * What is tried after a failure. Hardware refuses sizes that its trial did not have, runs out of sessions or memory, and
+ * goes away. A stored stream may lack what a copy needs, or have another length than its pictures.
+ */
+function fallback(plan: HlsPlan, error: unknown): HlsPlan | undefined {
+  if (!(error instanceof MediaError && (error.code === 'invalid_input' || error.code === 'task_failed')))
+    return undefined;
+  if (plan.encoder.name !== SOFTWARE.name) return { ...plan, encoder: SOFTWARE };
+  return hasHdr(plan) ? { ...plan, renditions: withoutHdr(plan.renditions) } : undefined;
+}
+
+async function makeOrFallBack(plan: HlsPlan, options: MakeOptions): Promise<MadeStream> {
+  try {
+    return { encoder: plan.encoder, renditions: await encode(plan, options) };
+  } catch (error) {
+    const other = fallback(plan, error);
+    if (!other) throw error;
+    await clearStream(plan.folder);
+    return makeOrFallBack(other, options);
+  }
+}
 
 async function makeInto(plan: HlsPlan, options: MakeOptions): Promise<MadeStream> {
   const { folder } = plan;
   await setAside(folder);
   try {
-    const made = async (by: HlsPlan) => ({ encoder: by.encoder, renditions: await encode(by, options) });
-    const stream = await made(plan).catch(async (error: unknown) => {
-      if (!mayBeHardware(error, plan)) throw error;
-      await clearStream(folder);
-      return made({ ...plan, encoder: SOFTWARE });
-    });
+    const stream = await makeOrFallBack(plan, options);
     await dropAside(folder);
     return stream;
   } catch (error) {

@@ -1,4 +1,5 @@
-/** HLS playlists (RFC 8216), as far as they are written here. */
+/** HLS playlists (RFC 8216; VIDEO-RANGE: RFC 8216bis), as far as they are written here. */
+import type { VideoRange } from './ladder.js';
 
 export interface Segment {
   readonly uri: string;
@@ -8,6 +9,8 @@ export interface Segment {
 
 export interface MediaPlaylist {
   readonly segments: readonly Segment[];
+  /** Address of what a player reads before any segment: the beginning of fragmented MP4. */
+  readonly map?: string | undefined;
   /** Nothing will be added: `#EXT-X-ENDLIST` is there. */
   readonly ended: boolean;
 }
@@ -26,19 +29,24 @@ export function parseMediaPlaylist(text: string): MediaPlaylist {
       duration = undefined;
     }
   }
-  return { segments, ended: lines.includes('#EXT-X-ENDLIST') };
+  const map = lines.map((line) => /^#EXT-X-MAP:(?:.*,)?URI="([^"]+)"/.exec(line)?.[1]).find((uri) => uri !== undefined);
+  return { segments, map, ended: lines.includes('#EXT-X-ENDLIST') };
 }
 
+/** For MPEG-TS and for fragmented MP4. */
+const VERSION = { ts: 6, fmp4: 7 } as const;
+
 /** A playlist of a stream that is whole. */
-export function vodPlaylist(segments: readonly Segment[]): string {
+export function vodPlaylist({ segments, map }: Pick<MediaPlaylist, 'segments' | 'map'>): string {
   const target = Math.max(1, ...segments.map(({ duration }) => Math.round(duration)));
   return [
     '#EXTM3U',
-    '#EXT-X-VERSION:6',
+    `#EXT-X-VERSION:${map === undefined ? VERSION.ts : VERSION.fmp4}`,
     `#EXT-X-TARGETDURATION:${target}`,
     '#EXT-X-MEDIA-SEQUENCE:0',
     '#EXT-X-PLAYLIST-TYPE:VOD',
     '#EXT-X-INDEPENDENT-SEGMENTS',
+    ...(map === undefined ? [] : [`#EXT-X-MAP:URI="${map}"`]),
     ...segments.flatMap(({ uri, duration }) => [`#EXTINF:${duration.toFixed(6)},`, uri]),
     '#EXT-X-ENDLIST',
     '',
@@ -54,20 +62,26 @@ export interface StreamEntry {
   readonly averageBandwidth?: number;
   /** RFC 6381; empty where unknown. */
   readonly codecs: string;
+  /** Frames per second; 0 where unknown. */
+  readonly frameRate: number;
+  readonly range: VideoRange;
 }
 
-/** A master playlist, the best rendition first. */
+/** A master playlist, the best rendition first. Ranges and frame rates are listed where one of the renditions is HDR. */
 export function masterPlaylist(entries: readonly StreamEntry[]): string {
   const sorted = [...entries].sort((a, b) => b.bandwidth - a.bandwidth);
+  const hasHdr = entries.some(({ range }) => range !== 'SDR');
   return [
     '#EXTM3U',
-    '#EXT-X-VERSION:6',
+    `#EXT-X-VERSION:${hasHdr ? VERSION.fmp4 : VERSION.ts}`,
     '#EXT-X-INDEPENDENT-SEGMENTS',
-    ...sorted.flatMap(({ playlist, width, height, bandwidth, averageBandwidth, codecs }) => [
+    ...sorted.flatMap(({ playlist, width, height, bandwidth, averageBandwidth, codecs, frameRate, range }) => [
       `#EXT-X-STREAM-INF:BANDWIDTH=${bandwidth}` +
         (averageBandwidth ? `,AVERAGE-BANDWIDTH=${averageBandwidth}` : '') +
         `,RESOLUTION=${width}x${height}` +
-        (codecs ? `,CODECS="${codecs}"` : ''),
+        (hasHdr && frameRate > 0 ? `,FRAME-RATE=${frameRate.toFixed(3)}` : '') +
+        (codecs ? `,CODECS="${codecs}"` : '') +
+        (hasHdr ? `,VIDEO-RANGE=${range}` : ''),
       playlist,
     ]),
     '',

@@ -9,6 +9,7 @@ import {
   type MadeStream,
   makeHls,
   mediaInput,
+  originalRange,
   pictureTrack,
   probe,
   unsupportedMediaKind,
@@ -59,7 +60,9 @@ async function planFor(context: Context, source: string, folder: string, encoder
   const info = await probe(input, { ffprobe, signal });
   if (!info.video) throw unsupportedMediaKind('The file does not contain a video stream');
   const track = pictureTrack(info, env.maxImagePixels);
-  const renditions = ladder(info, track, params.variants, params.include_original);
+  const { variants, include_original: includeOriginal } = params;
+  const range = includeOriginal ? await originalRange(input, track, { ffprobe, signal }) : 'SDR';
+  const renditions = ladder(info, track, variants, includeOriginal, range);
   const { threads, maxImagePixels: maxPixels } = env;
   const { scratch } = context;
   return { input, info, source: track, renditions, encoder, folder, threads, maxPixels, scratch };
