@@ -12,7 +12,7 @@ import {
   type NewJob,
   newJobId,
 } from '@cl-server/jobs';
-import { conflict, type FolderIdentity, HttpError, invalidField, safeFileName } from '@cl-server/runtime';
+import { conflict, type FolderIdentity, HttpError, invalidField, overBudget, safeFileName } from '@cl-server/runtime';
 import { type AnyTask, DEFAULT_TIMEOUT, type InputFile, storedParams } from '@cl-server/task-kit';
 import { refuseAbsolutePaths } from './privileges.js';
 
@@ -26,6 +26,8 @@ export interface CreationOptions {
   readonly streamsDir: string;
   /** Jobs that one user, or all guests together, may have waiting. */
   readonly maxQueued: number;
+  /** Bytes that one user, or all guests together, may keep over entities, jobs and uploads; 0 or absent: no limit. */
+  readonly userBytes?: number | undefined;
 }
 
 export interface CreationInput {
@@ -89,6 +91,7 @@ export const tooManyQueued = (queued: number): HttpError =>
 
 function outcome(result: AddResult): JobCreated | HttpError {
   if (result.outcome === 'limited') return tooManyQueued(result.queued);
+  if (result.outcome === 'over_budget') return overBudget(result.used, result.allowed);
   if (result.outcome === 'conflict')
     return conflict('This Idempotency-Key was used for another request: choose a new one', { code: 'idempotency_key' });
   const { job_id, status, task_type } = result.job;
@@ -123,7 +126,10 @@ export class JobCreation {
       for (const request of requests) drafts.push(await this.#draft(request, copies).catch(asHttpError));
       const good = drafts.filter((draft): draft is Draft => !(draft instanceof HttpError));
       const jobs = good.map(({ job }) => job);
-      const added = jobs.length > 0 ? await this.#options.repository.addJobs(jobs, { maxQueued }) : [];
+      const added =
+        jobs.length > 0
+          ? await this.#options.repository.addJobs(jobs, { maxQueued, maxBytes: this.#options.userBytes ?? 0 })
+          : [];
       const results = new Map(good.map((draft, index) => [draft, added[index]]));
       for (const [draft, result] of results) if (result?.outcome === 'created') kept.add(draft);
       return drafts.map((draft) => {
@@ -150,11 +156,12 @@ export class JobCreation {
     const discard = () => (input ? storage.remove(job_id) : Promise.resolve());
     try {
       let hash: string | undefined;
+      let size = 0;
       if (input && request.input) {
         await storage.createDirectory(job_id);
         const { source } = request.input;
         const original = copyOf(source);
-        hash = (await storage.save(job_id, input.path, copies.get(original) ?? source)).hash;
+        ({ hash, size } = await storage.save(job_id, input.path, copies.get(original) ?? source));
         if (original !== undefined) {
           const path = await storage.resolvePath({ job_id, committed_attempt: null }, input.path);
           copies.set(original, { path, link: true, sha256: hash });
@@ -169,6 +176,7 @@ export class JobCreation {
           timeout_ms: (task.timeout ?? DEFAULT_TIMEOUT) * 1000,
           ...(priority !== undefined && { priority }),
           ...(hash !== undefined && { input_sha256: hash }),
+          input_bytes: size,
           ...(idempotencyKey !== undefined && {
             idempotency_key: idempotencyKey,
             fingerprint: fingerprint([task.type, params, priority ?? null, hash ?? null]),

@@ -29,6 +29,7 @@ type FromSettings = Pick<
   | 'maxUploadBytes'
   | 'noAuth'
   | 'maxQueued'
+  | 'userBytes'
   | 'eventsTopic'
   | 'workersTopic'
   | 'workerMaxAge'
@@ -41,6 +42,7 @@ export const jobServiceFromSettings = (settings: JobServiceValues): FromSettings
   maxUploadBytes: settings.maxUploadBytes,
   noAuth: settings.noAuth,
   maxQueued: settings.maxQueuedJobs,
+  userBytes: settings.userQuota,
   eventsTopic: settings.mqttTopic,
   workersTopic: settings.capabilityTopicPrefix,
   workerMaxAge: (settings.capabilityCacheTimeout ?? MISSED_BEATS * settings.mqttHeartbeatInterval) * 1000,

@@ -21,6 +21,8 @@ export interface JobServiceOptions {
   readonly noAuth?: boolean;
   /** Jobs that one user may have waiting. */
   readonly maxQueued?: number;
+  /** Bytes that one user, or all guests together, may keep over entities, jobs and uploads; 0 or absent: no limit. */
+  readonly userBytes?: number | undefined;
   /** Milliseconds for which ended jobs are kept; 0 or absent: for ever. */
   readonly retentionMs?: number;
   readonly eventsTopic?: string;
@@ -67,7 +69,17 @@ export async function openJobService(options: JobServiceOptions, place: JobPlace
     now,
   }).start();
   const availability = (task: string) => workers.availability(task);
-  const api = createJobApi({ jobs, tasks, logger, noAuth, mediaDir, streamsDir, maxQueued, availability });
+  const api = createJobApi({
+    jobs,
+    tasks,
+    logger,
+    noAuth,
+    mediaDir,
+    streamsDir,
+    maxQueued,
+    availability,
+    userBytes: options.userBytes,
+  });
   return {
     jobs,
     guestMode: new GuestMode({ preferences: jobs.preferences, now }),

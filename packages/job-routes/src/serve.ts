@@ -21,6 +21,8 @@ export interface JobApiOptions {
   readonly streamsDir: string;
   /** Jobs that one user, or all guests together, may have waiting; default 10,000. */
   readonly maxQueued?: number;
+  /** Bytes that one user, or all guests together, may keep; 0 or absent: no limit. */
+  readonly userBytes?: number | undefined;
   /** Event streams that one user, or all guests together, may have open; default 50. */
   readonly maxStreams?: number;
   /** Default: nobody knows. */
@@ -41,7 +43,15 @@ export function createJobApi(options: JobApiOptions): JobApi {
   const { jobs, tasks, logger, mediaDir, streamsDir, maxQueued = 10_000, noAuth: trustsAll = false } = options;
   const { repository, storage, events, identity } = jobs;
   const routes = taskRoutes(tasks, logger);
-  const creation = new JobCreation({ repository, storage, identity, mediaDir, streamsDir, maxQueued });
+  const creation = new JobCreation({
+    repository,
+    storage,
+    identity,
+    mediaDir,
+    streamsDir,
+    maxQueued,
+    userBytes: options.userBytes,
+  });
   return {
     endpoints: jobApiEndpoints(routes),
     serve(app) {

@@ -40,27 +40,28 @@ function checked(folder) {
   } finally {
     open.closeSync();
   }
-  return files;
+  return { files, bytes };
 }
 
 /** A folder's whole content, and the folders above it up to the root. */
 function seal(folder) {
-  for (const file of checked(folder)) sync(file);
+  const { files, bytes } = checked(folder);
+  for (const file of files) sync(file);
   for (let at = folder; at !== root && at !== path.dirname(at); at = path.dirname(at)) sync(at);
+  return bytes;
 }
 
-/** @returns what went wrong, if anything did */
-function faultOf(work) {
+/** @returns what the work returned, or what went wrong */
+function outcomeOf(work) {
   try {
-    work();
-    return null;
+    return work();
   } catch ({ code, message }) {
     return { code, message };
   }
 }
 
 parentPort.on('message', (folders) => {
-  const faults = folders.map((folder) => faultOf(() => seal(folder)));
-  const rootFault = faultOf(() => sync(root));
-  parentPort.postMessage(faults.map((fault) => fault ?? rootFault));
+  const outcomes = folders.map((folder) => outcomeOf(() => seal(folder)));
+  const rootFault = outcomeOf(() => sync(root));
+  parentPort.postMessage(outcomes.map((outcome) => (typeof outcome === 'number' ? (rootFault ?? outcome) : outcome)));
 });

@@ -7,6 +7,7 @@ import { watchJob } from './events/watch.js';
 import { SqlPreferences } from './preferences.js';
 import { JobReconciler } from './reconcile/reconciler.js';
 import { SqlJobRepository } from './repository/repository.js';
+import { SqlUsage } from './repository/usage.js';
 import { jobFolderIdentity } from './storage/identity.js';
 import { LocalJobStorage } from './storage/local.js';
 import type { JobTables } from './tables.js';
@@ -19,6 +20,7 @@ import type {
   Reconciler,
   WorkerRegister,
 } from './types.js';
+import type { Usage } from './usage.js';
 import { SqlWorkerRegister } from './worker-register.js';
 
 export interface JobEngineOptions {
@@ -62,6 +64,7 @@ export interface JobEngine {
   readonly reconciler: Reconciler;
   readonly preferences: Preferences;
   readonly workers: WorkerRegister;
+  readonly usage: Usage;
   /** Whether the storage's folder belongs to the database. */
   readonly identity: FolderIdentity;
   /** Publishes and stores what is still in hand. The database and the broadcaster stay open: they are the caller's. */
@@ -119,7 +122,9 @@ export function openJobs(options: JobEngineOptions): JobEngine {
     relay: async () => (relay ? relay.run() : 0),
     flush: () => publisher.flush(),
   };
+  const usage = new SqlUsage({ database, storage, now });
   const reconciler = new JobReconciler({
+    usage,
     kysely,
     repository,
     storage,
@@ -141,6 +146,7 @@ export function openJobs(options: JobEngineOptions): JobEngine {
     reconciler,
     preferences: new SqlPreferences(kysely, now),
     workers: new SqlWorkerRegister(kysely, now),
+    usage,
     identity,
     close: () => publisher.close(),
   };

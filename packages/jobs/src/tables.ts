@@ -34,6 +34,10 @@ export interface JobsTable {
   idempotency_key: string | null;
   fingerprint: string | null;
   input_sha256: string | null;
+  /** Null: made before sums were kept, and not measured yet. */
+  input_bytes: number | null;
+  /** Null: none. */
+  result_bytes: number | null;
 }
 export type JobRow = Selectable<JobsTable>;
 
@@ -56,6 +60,24 @@ export interface CrashesTable {
   last_at: number;
 }
 
+/** What each user keeps; `''` stands for guests. The sums of jobs are maintained by triggers. */
+export interface UsageTable {
+  user_id: string;
+  input_bytes: Generated<number>;
+  result_bytes: Generated<number>;
+  /** As the store told last. */
+  entity_bytes: Generated<number>;
+}
+export type UsageRow = Selectable<UsageTable>;
+
+/** Bytes on their way, such as an unfinished upload. */
+export interface UsageClaimsTable {
+  id: string;
+  user_id: string;
+  bytes: number;
+  expires_at: number;
+}
+
 export interface ServiceConfigTable {
   key: string;
   value: string;
@@ -76,6 +98,8 @@ export interface JobTables {
   jobs: JobsTable;
   job_outbox: OutboxTable;
   job_crashes: CrashesTable;
+  job_usage: UsageTable;
+  usage_claims: UsageClaimsTable;
   service_config: ServiceConfigTable;
   workers: WorkersTable;
 }

@@ -26,9 +26,19 @@ export interface NewJob {
   readonly fingerprint?: string;
   /** SHA-256 of the input: a file on which a task crashed twice is quarantined, whichever job brings it. */
   readonly input_sha256?: string;
+  /** Size of its input files; default 0. */
+  readonly input_bytes?: number;
+}
+
+/** A user's budget, and what of it is used. */
+export interface OverBudget {
+  readonly used: number;
+  readonly allowed: number;
 }
 
 export interface AddOptions {
+  /** Bytes that the creator may keep in all, these inputs included; checked in the same transaction. 0: no limit. */
+  readonly maxBytes?: number;
   /** Queued jobs that the creator may have at once, this one included; checked in the same transaction. */
   readonly maxQueued?: number;
 }
@@ -40,6 +50,8 @@ export type AddResult =
   | { readonly outcome: 'existing'; readonly job: JobRecord }
   /** The idempotency key was used for another request. */
   | { readonly outcome: 'conflict'; readonly job: JobRecord }
+  /** With its input, the creator would keep more than `maxBytes`. */
+  | ({ readonly outcome: 'over_budget' } & OverBudget)
   /** The creator has `maxQueued` jobs waiting. */
   | { readonly outcome: 'limited'; readonly queued: number };
 
@@ -97,6 +109,8 @@ export interface RenewAnswer extends Fence {
 export interface Completion extends Fence {
   /** `task_output`; null is SQL NULL. */
   readonly output: Readonly<Record<string, unknown>> | null;
+  /** Size of the sealed results; default 0. */
+  readonly result_bytes?: number;
 }
 
 export interface Failure extends Fence {
@@ -265,9 +279,10 @@ export interface JobStorage {
   allocatePath(jobId: string, attempt: number, relativePath: string): Promise<string>;
   /**
    * Makes an attempt's files durable; before `complete`.
+   * @returns their size
    * @throws HttpError 400 `result_refused` for links, special files, and too many or too large ones
    */
-  seal(jobId: string, attempt: number): Promise<void>;
+  seal(jobId: string, attempt: number): Promise<number>;
   /** Removes an attempt's folder, e.g. after a failure. */
   removeAttempt(jobId: string, attempt: number): Promise<void>;
   /** @throws HttpError 404 missing, 403 leads out, 400 not a file */
@@ -302,6 +317,8 @@ export interface ReconcileReport {
   readonly failed_worker_lost: number;
   /** Queued jobs whose input folder is gone: failed for good. */
   readonly jobs_without_files: number;
+  /** Jobs of an earlier release whose files were counted for their users. */
+  readonly jobs_measured: number;
   /** Jobs that ended longer ago than ended jobs are kept. */
   readonly ended_jobs_removed: number;
   readonly directories_removed: number;

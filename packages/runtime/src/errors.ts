@@ -38,6 +38,17 @@ export const badRequest = (detail: string, options?: RefusalOptions): HttpError 
 export const forbidden = (detail: string, options?: RefusalOptions): HttpError => new HttpError(403, detail, options);
 export const notFound = (detail: string, options?: RefusalOptions): HttpError => new HttpError(404, detail, options);
 export const conflict = (detail: string, options?: RefusalOptions): HttpError => new HttpError(409, detail, options);
+
+const megabytes = (bytes: number): string => `${(bytes / 1_000_000).toFixed(1)} MB`;
+
+/** @param used without the file that was refused */
+export const overBudget = (used: number, allowed: number): HttpError =>
+  new HttpError(
+    413,
+    `Your share of the storage is ${megabytes(allowed)}, of which ${megabytes(used)} are used, and this file would exceed it: remove entities, jobs or unfinished uploads first`,
+    { code: 'quota_exceeded', extra: { used, allowed } },
+  );
+
 export const unprocessable = (detail: string, options?: RefusalOptions): HttpError =>
   new HttpError(422, detail, options);
 

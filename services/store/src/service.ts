@@ -17,6 +17,7 @@ import {
   type Openness,
   type RevocationSource,
 } from '@cl-server/runtime';
+import { Budget } from './database/budget.js';
 import { openReads } from './database/reads.js';
 import type { StoreTables } from './database/tables.js';
 import { writeTransactions } from './database/transaction.js';
@@ -114,7 +115,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   const { database, broadcaster, logger, tools, noAuth = false, now = Date.now, limits = NO_LIMITS } = options;
   const metrics = createMetrics('store');
   const folder = new MediaFolder(path.resolve(options.mediaDir));
-  const write = writeTransactions(database, now);
+  const write = writeTransactions(database, now, (users) => budget.changed(users));
   const reads = openReads(database);
   const events = new StoreEvents(broadcaster, now);
   const mediaReading = new MediaProcesses({ ...tools, maxPixels: options.maxImagePixels, logger });
@@ -125,10 +126,12 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   });
   const db = database.kysely;
   const jobService = await openJobService(
-    { ...options, mediaDir: folder.root },
+    { ...options, mediaDir: folder.root, userBytes: limits.userBytes },
     { database: options.jobDatabase, storageDir: options.jobStorageDir },
   );
   const { jobs, guestMode, workers } = jobService;
+  const { jobDatabase } = options;
+  const budget = new Budget({ usage: jobs.usage, database, jobDatabase, limit: limits.userBytes, logger, now });
   const streams = new Streams({
     folder,
     streamsDir: options.streamsDir,
@@ -172,6 +175,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
     contents,
     events,
     limits,
+    budget,
     onContents: () => {
       void contents.removePending();
       eraser.wake();
@@ -237,7 +241,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
     statuses: new OrphanedStatuses(db, broadcaster, () => events.port),
     now,
   });
-  serveSystem(app, { db, audit, entities, folder, limits, userOf, now });
+  serveSystem(app, { db, audit, entities, folder, limits, usage: jobs.usage, userOf, now });
   const insight = createInsightApi({
     index: await openNeighbourSearch(database, logger),
     database,
@@ -264,10 +268,12 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
     directory: path.join(folder.root, '.uploads'),
     maxBytes: options.maxUploadBytes,
     entities,
+    budget,
     view: async (id) => reader.view(await reader.row(id)),
     logger,
     now,
   });
+  await budget.start();
   await uploads.recover();
   serveUploads(app, { uploads, authorize, userOf });
   tagReader.wake();
@@ -307,6 +313,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
       await contents.close();
       await workers.close();
       await insight.close();
+      await budget.close();
       await jobs.close();
       await reads.close();
     },

@@ -53,13 +53,6 @@ export const storeSettings = {
   ...mqttSettings,
   ...jobServiceSettings,
   ...uploadSettings,
-  userQuota: {
-    env: 'USER_QUOTA_BYTES',
-    flag: 'user-quota',
-    parse: asBytes,
-    default: 0 as number,
-    help: 'What the entities of one user may take, e.g. 50GB; 0: no limit',
-  },
   storageLimit: {
     env: 'STORAGE_LIMIT_BYTES',
     flag: 'storage-limit',

@@ -70,8 +70,22 @@ export const storageUse = z.object({
   deleted_entities: z.int(),
   free_bytes: z.int().nullable().describe('Space left where the media folder is'),
   users: z
-    .array(z.object({ user_id: z.string().nullable(), entities: z.int(), bytes: z.int(), quota: z.int().nullable() }))
-    .describe('By who added the entities'),
+    .array(
+      z.object({
+        user_id: z
+          .string()
+          .nullable()
+          .describe('Null: guests; m-insight and store are the jobs of the platform itself'),
+        entities: z.int(),
+        bytes: z.int().describe('Of the entities that the user added'),
+        job_input_bytes: z.int().describe('Files that the jobs of the user work on'),
+        job_result_bytes: z.int().describe('Results of the jobs of the user'),
+        upload_bytes: z.int().describe('Unfinished uploads, at the size that they will have'),
+        total_bytes: z.int().describe('What counts against the quota'),
+        quota: z.int().nullable().describe('Null: no limit'),
+      }),
+    )
+    .describe('What each user keeps'),
 });
 export type StorageUse = z.infer<typeof storageUse>;
 

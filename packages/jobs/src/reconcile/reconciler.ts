@@ -17,6 +17,7 @@ export interface ReconcilerOptions extends FoldersOptions {
   readonly relay: Relay | undefined;
   readonly status: StatusTopic | undefined;
   readonly identity: FolderIdentity;
+  readonly usage: { measure(): Promise<number> };
   readonly leaseMs: number;
   /** Ended jobs older than this are removed; 0: kept for ever. */
   readonly retentionMs: number;
@@ -30,6 +31,7 @@ const NOTHING: ReconcileReport = {
   requeued: 0,
   failed_worker_lost: 0,
   jobs_without_files: 0,
+  jobs_measured: 0,
   ended_jobs_removed: 0,
   directories_removed: 0,
   attempts_removed: 0,
@@ -76,6 +78,7 @@ export class JobReconciler implements Reconciler {
       ...quick,
       jobs_without_files: await failWithoutFiles(this.#options),
       ended_jobs_removed: await this.#retire(),
+      jobs_measured: await this.#options.usage.measure(),
       ...(await tidyFolders(this.#options)),
       uploads_removed: await storage.sweep(now() - UPLOAD_MS),
     };

@@ -3,7 +3,7 @@
  * is Kysely, once for both (see the other files of this folder).
  */
 import type { JobRow } from '../tables.js';
-import type { Fence } from '../types.js';
+import type { Fence, OverBudget } from '../types.js';
 
 /** A row to insert; what is not here starts at its default. */
 export type InsertRow = Pick<
@@ -23,6 +23,7 @@ export type InsertRow = Pick<
   | 'idempotency_key'
   | 'fingerprint'
   | 'input_sha256'
+  | 'input_bytes'
   | 'shown'
 >;
 
@@ -30,11 +31,14 @@ export interface InsertItem {
   readonly row: InsertRow;
   /** Queued jobs that `created_by` may have, this one included. */
   readonly maxQueued: number | undefined;
+  /** Bytes that `created_by` may keep, this input included; undefined: no limit. */
+  readonly maxBytes: number | undefined;
 }
 
 export type InsertOutcome =
   | { readonly outcome: 'created'; readonly outboxSeq: number | null }
   | { readonly outcome: 'existing'; readonly row: JobRow }
+  | ({ readonly outcome: 'over_budget' } & OverBudget)
   | { readonly outcome: 'limited'; readonly queued: number };
 
 export interface ClaimArguments {
@@ -58,6 +62,7 @@ export interface ClaimedRow {
 
 export interface CompleteItem extends Fence {
   readonly output: string | null;
+  readonly result_bytes: number;
 }
 
 export type CompletedRow = Pick<JobRow, 'job_id' | 'task_type' | 'created_at' | 'started_at'> & {

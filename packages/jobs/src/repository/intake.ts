@@ -30,18 +30,20 @@ export class Intake {
     this.#inserts = new Coalescer((items) => options.hot.insert(items));
   }
 
-  async add(jobs: readonly NewJob[], { maxQueued }: AddOptions = {}): Promise<readonly AddResult[]> {
+  async add(jobs: readonly NewJob[], { maxQueued, maxBytes }: AddOptions = {}): Promise<readonly AddResult[]> {
     const { kysely, committed } = this.#options;
     const barred = await quarantined(
       kysely,
       jobs.flatMap(({ input_sha256 }) => input_sha256 ?? []),
     );
     const rows = jobs.map((job) => this.#row(job, barred));
-    const outcomes = await this.#inserts.submit(rows.map((row) => ({ row, maxQueued })));
+    const outcomes = await this.#inserts.submit(
+      rows.map((row) => ({ row, maxQueued, maxBytes: maxBytes || undefined })),
+    );
     const announcements: Committed[] = [];
     const results = outcomes.map((outcome, index): AddResult => {
       const row = rows[index] as InsertRow;
-      if (outcome.outcome === 'limited') return outcome;
+      if (outcome.outcome === 'limited' || outcome.outcome === 'over_budget') return outcome;
       if (outcome.outcome === 'existing')
         return {
           outcome: outcome.row.fingerprint === row.fingerprint ? 'existing' : 'conflict',
@@ -81,6 +83,7 @@ export class Intake {
       idempotency_key: job.idempotency_key ?? null,
       fingerprint: job.fingerprint ?? null,
       input_sha256: job.input_sha256 ?? null,
+      input_bytes: job.input_bytes ?? 0,
       shown: this.#options.shows ? 1 : 0,
     };
   }
@@ -91,6 +94,7 @@ const inserted = (row: InsertRow): JobRow => ({
   ...row,
   seq: 0,
   output: null,
+  result_bytes: null,
   progress: 0,
   updated_at: row.created_at,
   started_at: null,

@@ -20,6 +20,7 @@ const COLUMNS: readonly (readonly [keyof InsertRow, 'text' | 'int' | 'bigint'])[
   ['fingerprint', 'text'],
   ['input_sha256', 'text'],
   ['shown', 'int'],
+  ['input_bytes', 'bigint'],
 ];
 const NAMES = COLUMNS.map(([name]) => name).join(', ');
 
@@ -80,10 +81,26 @@ async function existing(db: Queryable, items: readonly InsertItem[]): Promise<Ou
 const NOBODY = '';
 
 const isLimited = ({ row, maxQueued }: InsertItem): boolean => maxQueued !== undefined && row.status === 'queued';
+const isBudgeted = ({ row, maxBytes }: InsertItem): boolean => maxBytes !== undefined && (row.input_bytes ?? 0) > 0;
+
+/** What a creator keeps. Writing the row locks it against every other service until the commit. */
+async function usedBy(db: Queryable, creator: string, now: number): Promise<number> {
+  const { rows } = await db.query<{ used: number }>(
+    `insert into job_usage (user_id) values ($1) on conflict (user_id) do update set user_id = excluded.user_id
+     returning input_bytes + result_bytes + entity_bytes as used`,
+    [creator],
+  );
+  const claims = await db.query<{ bytes: number }>(
+    `select coalesce(sum(bytes), 0)::bigint as bytes from usage_claims where user_id = $1 and expires_at > $2`,
+    [creator, now],
+  );
+  return Number(rows[0]?.used ?? 0) + Number(claims.rows[0]?.bytes ?? 0);
+}
 
 /** Drops what is over its creator's limit. The lock lets one process at a time count and insert for a creator. */
 async function withinLimits(db: Queryable, items: readonly InsertItem[], outcomes: Outcomes): Promise<InsertItem[]> {
   const queued = new Map<string, number>();
+  const used = new Map<string, number>();
   const creators = new Set(items.filter(isLimited).map(({ row }) => row.created_by ?? NOBODY));
   for (const creator of [...creators].sort()) {
     await db.query(`select pg_advisory_xact_lock(hashtext('jobs:' || $1))`, [creator]);
@@ -95,17 +112,26 @@ async function withinLimits(db: Queryable, items: readonly InsertItem[], outcome
     );
     queued.set(creator, rows[0]?.queued ?? 0);
   }
+  const budgeted = items.filter(isBudgeted);
+  for (const creator of [...new Set(budgeted.map(({ row }) => row.created_by ?? NOBODY))].sort())
+    used.set(creator, await usedBy(db, creator, budgeted[0]?.row.created_at ?? 0));
   for (const [item, outcome] of await existing(db, items)) outcomes.set(item, outcome);
   return items.filter((item) => {
     if (outcomes.has(item)) return false;
     const creator = item.row.created_by ?? NOBODY;
     const count = queued.get(creator);
-    if (count === undefined) return true;
-    if (isLimited(item) && item.maxQueued !== undefined && count >= item.maxQueued) {
+    if (count !== undefined && isLimited(item) && item.maxQueued !== undefined && count >= item.maxQueued) {
       outcomes.set(item, { outcome: 'limited', queued: count });
       return false;
     }
-    queued.set(creator, count + 1);
+    const bytes = used.get(creator);
+    const more = item.row.input_bytes ?? 0;
+    if (bytes !== undefined && isBudgeted(item) && item.maxBytes !== undefined && bytes + more > item.maxBytes) {
+      outcomes.set(item, { outcome: 'over_budget', used: bytes, allowed: item.maxBytes });
+      return false;
+    }
+    if (count !== undefined) queued.set(creator, count + 1);
+    if (bytes !== undefined) used.set(creator, bytes + more);
     return true;
   });
 }
@@ -136,7 +162,7 @@ export async function insertBatch(
   items: readonly InsertItem[],
   announces: boolean,
 ): Promise<readonly InsertOutcome[]> {
-  const outcomes = items.some(isLimited)
+  const outcomes = items.some((item) => isLimited(item) || isBudgeted(item))
     ? await insertLimited(pool, items, announces)
     : await insertRows(pool, items, announces);
   return items.map((item) => {

@@ -71,9 +71,9 @@ const HELD = `jobs.job_id = report.job_id and jobs.status = 'processing' and job
 const completeSql = (announces: boolean): string => `
   with done as (
     update jobs set status = 'completed', progress = 100, output = report.output, error_code = null,
-      error_message = null, committed_attempt = attempt, completed_at = $4, updated_at = $4, shown = $5,
+      error_message = null, committed_attempt = attempt, completed_at = $4, updated_at = $4, shown = $5, result_bytes = report.result_bytes,
       token = null, worker_id = null, lease_until = null, cancel_requested = 0
-    from unnest($1::text[], $2::text[], $3::text[]) as report (job_id, token, output) where ${HELD}
+    from unnest($1::text[], $2::text[], $3::text[], $6::bigint[]) as report (job_id, token, output, result_bytes) where ${HELD}
     returning jobs.job_id, report.token, task_type, created_at, started_at
   )${
     announces
@@ -169,6 +169,7 @@ export class PostgresHotPaths implements HotPaths {
         items.map(({ output }) => output),
         now,
         shown,
+        items.map(({ result_bytes }) => result_bytes),
       ],
     );
     return new Map(rows.map(({ outbox_seq, ...row }) => [fenceKey(row), { ...row, outboxSeq: outbox_seq }]));

@@ -187,9 +187,10 @@ export class SqlJobRepository implements JobRepository {
 
   async complete(completions: readonly Completion[]): Promise<readonly boolean[]> {
     const rows = await this.#completions.submit(
-      completions.map(({ job_id, token, output }) => ({
+      completions.map(({ job_id, token, output, result_bytes = 0 }) => ({
         job_id,
         token,
+        result_bytes,
         output: output === null ? null : JSON.stringify(output),
       })),
     );

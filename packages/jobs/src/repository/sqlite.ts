@@ -35,9 +35,9 @@ const prepare = (db: BetterSqlite3.Database) => ({
     .pluck(),
   insert: db.prepare<[InsertRow]>(
     `insert into jobs (job_id, task_type, status, priority, params, error_code, error_message, created_at, updated_at,
-       completed_at, created_by, max_retries, timeout_ms, idempotency_key, fingerprint, input_sha256, shown)
+       completed_at, created_by, max_retries, timeout_ms, idempotency_key, fingerprint, input_sha256, shown, input_bytes)
      values (:job_id, :task_type, :status, :priority, :params, :error_code, :error_message, :created_at, :created_at,
-       :completed_at, :created_by, :max_retries, :timeout_ms, :idempotency_key, :fingerprint, :input_sha256, :shown)`,
+       :completed_at, :created_by, :max_retries, :timeout_ms, :idempotency_key, :fingerprint, :input_sha256, :shown, :input_bytes)`,
   ),
   announce: db.prepare<[string, string, number, number]>(
     'insert into job_outbox (job_id, event, progress, created_at) values (?, ?, ?, ?)',
@@ -56,9 +56,18 @@ const prepare = (db: BetterSqlite3.Database) => ({
     `update jobs set status = 'processing', attempt = attempt + 1, token = ?, worker_id = ?, lease_until = ?,
        started_at = ?, updated_at = ? where seq = ?`,
   ),
-  complete: db.prepare<[string | null, number, number, number, string, string], Omit<CompletedRow, 'outboxSeq'>>(
+  used: db
+    .prepare<[{ user: string; now: number }], number>(
+      `select coalesce((select input_bytes + result_bytes + entity_bytes from job_usage where user_id = :user), 0)
+         + coalesce((select sum(bytes) from usage_claims where user_id = :user and expires_at > :now), 0)`,
+    )
+    .pluck(),
+  complete: db.prepare<
+    [string | null, number, number, number, number, string, string],
+    Omit<CompletedRow, 'outboxSeq'>
+  >(
     `update jobs set status = 'completed', progress = 100, output = ?, error_code = null, error_message = null,
-       committed_attempt = attempt, completed_at = ?, updated_at = ?, shown = ?,
+       committed_attempt = attempt, completed_at = ?, updated_at = ?, shown = ?, result_bytes = ?,
        token = null, worker_id = null, lease_until = null, cancel_requested = 0
      where job_id = ? and status = 'processing' and token = ?
      returning job_id, task_type, created_at, started_at`,
@@ -110,7 +119,7 @@ export class SqliteHotPaths implements HotPaths {
     return this.#write(() => items.map((item) => this.#insertOne(item)));
   }
 
-  #insertOne({ row, maxQueued }: InsertItem): InsertOutcome {
+  #insertOne({ row, maxQueued, maxBytes }: InsertItem): InsertOutcome {
     if (row.idempotency_key !== null) {
       const existing = this.#sql.byKey.get(row.created_by ?? '', row.idempotency_key);
       if (existing) return { outcome: 'existing', row: existing };
@@ -119,6 +128,10 @@ export class SqliteHotPaths implements HotPaths {
       const { queuedOf, queuedOfNobody } = this.#sql;
       const queued = (row.created_by === null ? queuedOfNobody.get() : queuedOf.get(row.created_by)) ?? 0;
       if (queued >= maxQueued) return { outcome: 'limited', queued };
+    }
+    if (maxBytes !== undefined && row.input_bytes) {
+      const used = this.#sql.used.get({ user: row.created_by ?? '', now: row.created_at }) ?? 0;
+      if (used + row.input_bytes > maxBytes) return { outcome: 'over_budget', used, allowed: maxBytes };
     }
     this.#sql.insert.run(row);
     return { outcome: 'created', outboxSeq: this.#announce(row.job_id, row.status, 0, row.created_at) };
@@ -167,8 +180,8 @@ export class SqliteHotPaths implements HotPaths {
     return this.#write(() => {
       const done = new Map<string, CompletedRow>();
       for (const item of items) {
-        const { job_id, token, output } = item;
-        const row = this.#sql.complete.get(output, now, now, shown, job_id, token);
+        const { job_id, token, output, result_bytes } = item;
+        const row = this.#sql.complete.get(output, now, now, shown, result_bytes, job_id, token);
         if (row) done.set(fenceKey(item), { ...row, outboxSeq: this.#announce(job_id, 'completed', 100, now) });
       }
       return done;

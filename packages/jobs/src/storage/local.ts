@@ -105,14 +105,15 @@ export class LocalJobStorage implements JobStorage {
     return file;
   }
 
-  async seal(jobId: string, attempt: number): Promise<void> {
+  async seal(jobId: string, attempt: number): Promise<number> {
     const folder = this.#paths.attempt(jobId, attempt);
     try {
-      if (!fs.statSync(folder, { throwIfNoEntry: false })) return; // most tasks without files end here, quickly
-      await this.#sealing.seal(folder);
+      if (!fs.statSync(folder, { throwIfNoEntry: false })) return 0; // most tasks without files end here, quickly
+      return await this.#sealing.seal(folder);
     } catch (error) {
       if (errorCode(error) === 'RESULT_REFUSED') throw badRequest((error as Error).message, { code: 'result_refused' });
       if (!isMissing(error)) throw storageFault(error);
+      return 0;
     }
   }
 
@@ -167,6 +168,14 @@ export class LocalJobStorage implements JobStorage {
   /** Bytes that the removal of a job frees: not those of files that other jobs have too. */
   sizeOf(jobId: string): Promise<number> {
     return treeSize(this.#paths.job(jobId), ({ nlink }) => nlink === 1);
+  }
+
+  inputSize(jobId: string): Promise<number> {
+    return treeSize(path.join(this.#paths.job(jobId), 'input'), () => true);
+  }
+
+  attemptSize(jobId: string, attempt: number): Promise<number> {
+    return treeSize(this.#paths.attempt(jobId, attempt), () => true);
   }
 
   /** Every folder that could be a job's. */

@@ -12,12 +12,13 @@ export interface SealLimits {
   readonly maxBytes: number;
 }
 
-/** What went wrong with a folder, if anything did. */
-type Fault = { readonly code?: string; readonly message: string } | null;
+type Fault = { readonly code?: string; readonly message: string };
+/** What became of a folder: how many bytes are in it, or what is wrong with it. */
+type Answer = number | Fault;
 
 /** Waits, in a thread of its own, until folders are on the disk with all that is in them and leads to them. */
 export class SealThread {
-  readonly #gathering = new Gathering<string, Fault>((folders) => this.#ask(folders), MOST_AT_ONCE);
+  readonly #gathering = new Gathering<string, Answer>((folders) => this.#ask(folders), MOST_AT_ONCE);
   #worker: Worker | undefined;
 
   /**
@@ -29,21 +30,25 @@ export class SealThread {
     private readonly limits: SealLimits,
   ) {}
 
-  /** @throws Error with the code of the system call that failed, or `RESULT_REFUSED` for what is no result */
-  async seal(folder: string): Promise<void> {
-    const fault = await this.#gathering.ask(folder);
-    if (fault) throw Object.assign(new Error(fault.message), { code: fault.code });
+  /**
+   * @returns bytes of the files
+   * @throws Error with the code of the system call that failed, or `RESULT_REFUSED` for what is no result
+   */
+  async seal(folder: string): Promise<number> {
+    const answer = await this.#gathering.ask(folder);
+    if (typeof answer === 'number') return answer;
+    throw Object.assign(new Error(answer.message), { code: answer.code });
   }
 
-  async #ask(folders: readonly string[]): Promise<readonly Fault[]> {
+  async #ask(folders: readonly string[]): Promise<readonly Answer[]> {
     this.#worker ??= new Worker(PROGRAM, { workerData: { root: this.root, ...this.limits } });
     const worker = this.#worker;
     worker.ref();
     try {
       const answered = once(worker, 'message');
       worker.postMessage(folders);
-      const [faults] = (await answered) as [readonly Fault[]];
-      return faults;
+      const [answers] = (await answered) as [readonly Answer[]];
+      return answers;
     } catch (error) {
       this.#worker = undefined; // it died; the next request starts another
       throw error;

@@ -1,5 +1,5 @@
 /** Settings of services that take jobs. */
-import { asInt, asNumber } from './setting.js';
+import { asBytes, asInt, asNumber } from './setting.js';
 
 export const jobServiceSettings = {
   maxQueuedJobs: {
@@ -8,6 +8,13 @@ export const jobServiceSettings = {
     parse: asInt(1, 100_000_000),
     default: 10_000 as number,
     help: 'Jobs that one user may have waiting',
+  },
+  userQuota: {
+    env: 'USER_QUOTA_BYTES',
+    flag: 'user-quota',
+    parse: asBytes,
+    default: 0 as number,
+    help: 'What one user may keep over entities, files of jobs and unfinished uploads, e.g. 50GB; 0: no limit',
   },
   capabilityCacheTimeout: {
     env: 'CAPABILITY_CACHE_TIMEOUT',

@@ -70,15 +70,17 @@ export class Verdicts {
       const message = `The task's output is not what it promised: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`;
       return this.#fail(attempt, { code: 'task_failed', message });
     }
+    let result_bytes: number;
     try {
-      await storage.seal(job.job_id, number);
+      result_bytes = await storage.seal(job.job_id, number);
     } catch (error) {
       if ((error as { code?: unknown }).code === 'result_refused')
         return this.#fail(attempt, { code: 'task_failed', message: messageOf(error) });
       logger.error({ err: error, job_id: job.job_id }, 'results could not be stored');
       return this.#fail(attempt, { code: 'task_failed', message: 'The results could not be stored', retryable: true });
     }
-    const accepted = await reports.complete({ ...attempt.fence, output: checked.data as Record<string, unknown> });
+    const result = checked.data as Record<string, unknown>;
+    const accepted = await reports.complete({ ...attempt.fence, output: result, result_bytes });
     if (!accepted) await this.#discard(attempt, 'its result came too late');
   }
 

@@ -18,6 +18,8 @@ export interface WriteTransaction {
   transactionId(): Promise<number>;
   /** Adds to a maintained counter. */
   count(name: Counter, by: number): Promise<void>;
+  /** What this user's entities take has changed. */
+  countedUse(user: string | null): void;
   /** Runs once the transaction is committed, in order; failures are the caller's to handle. */
   afterCommit(work: () => void): void;
 }
@@ -38,9 +40,14 @@ async function add(db: Transaction<StoreTables>, name: CountersTable['name'], by
   return row.value;
 }
 
-export function writeTransactions(database: Database<StoreTables>, now: () => number): RunWrite {
+export function writeTransactions(
+  database: Database<StoreTables>,
+  now: () => number,
+  onUse: (users: ReadonlySet<string | null>) => Promise<void> = async () => undefined,
+): RunWrite {
   return async (actor, work) => {
     const committed: (() => void)[] = [];
+    const users = new Set<string | null>();
     const result = await database.kysely.transaction().execute(async (db) => {
       if (database.dialect === 'postgres') await sql`select pg_advisory_xact_lock(hashtext(${LOCK}))`.execute(db);
       let id: number | undefined;
@@ -55,10 +62,12 @@ export function writeTransactions(database: Database<StoreTables>, now: () => nu
         count: async (name, by) => {
           if (by !== 0) await add(db, name, by);
         },
+        countedUse: (user) => void users.add(user),
         afterCommit: (after) => committed.push(after),
       });
     });
     for (const after of committed) after();
+    if (users.size > 0) await onUse(users);
     return result;
   };
 }

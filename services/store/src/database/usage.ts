@@ -1,10 +1,11 @@
 /** How much each user keeps: exact, because it is counted in the transactions that change it. */
 import { HttpError } from '@cl-server/runtime';
-import { sql } from 'kysely';
+import { type Kysely, sql } from 'kysely';
+import type { StoreTables } from './tables.js';
 import type { WriteTransaction } from './transaction.js';
 
 export interface Limits {
-  /** Bytes that one user's entities may have; 0 is no limit. */
+  /** Bytes that one user may keep over entities, jobs and uploads; 0 is no limit. */
   readonly userBytes: number;
   /** Bytes of all different contents; 0 is no limit. */
   readonly totalBytes: number;
@@ -15,12 +16,13 @@ const NOBODY = '';
 
 /** @param bytes and @param entities are differences */
 export async function countUse(
-  { db }: WriteTransaction,
+  { db, countedUse }: WriteTransaction,
   user: string | null,
   entities: number,
   bytes: number,
 ): Promise<void> {
   if (entities === 0 && bytes === 0) return;
+  if (bytes !== 0) countedUse(user);
   await db
     .insertInto('usage')
     .values({ user_id: user ?? NOBODY, entities, bytes })
@@ -37,24 +39,21 @@ export const userOfUsage = (userId: string): string | null => (userId === NOBODY
 
 const megabytes = (bytes: number): string => `${(bytes / 1_000_000).toFixed(1)} MB`;
 
+/** What a user's entities take. */
+export async function userBytes(db: Kysely<StoreTables>, user: string | null): Promise<number> {
+  const row = await db
+    .selectFrom('usage')
+    .select('bytes')
+    .where('user_id', '=', user ?? NOBODY)
+    .executeTakeFirst();
+  return row?.bytes ?? 0;
+}
+
 /**
- * Looks at the limits after the change, in its transaction: parallel uploads cannot pass them together.
- * @throws HttpError 413 for the user's share, 507 for the whole
+ * Looks at the limit of the whole after the change, in its transaction: parallel uploads cannot pass it together.
+ * @throws HttpError 507
  */
-export async function assertWithinLimits({ db }: WriteTransaction, user: string | null, limits: Limits): Promise<void> {
-  if (limits.userBytes > 0) {
-    const row = await db
-      .selectFrom('usage')
-      .select('bytes')
-      .where('user_id', '=', user ?? NOBODY)
-      .executeTakeFirst();
-    if (row && row.bytes > limits.userBytes)
-      throw new HttpError(
-        413,
-        `Your share of the storage is ${megabytes(limits.userBytes)}, and this file would exceed it: remove something first`,
-        { code: 'quota_exceeded' },
-      );
-  }
+export async function assertWithinLimits({ db }: WriteTransaction, limits: Limits): Promise<void> {
   if (limits.totalBytes > 0) {
     const row = await db.selectFrom('store_counters').select('value').where('name', '=', 'bytes').executeTakeFirst();
     if (row && row.value > limits.totalBytes)

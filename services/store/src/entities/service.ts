@@ -2,6 +2,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { badRequest, conflict, type HttpError, notFound, unprocessable } from '@cl-server/runtime';
 import type { Kysely } from 'kysely';
+import type { Budget } from '../database/budget.js';
 import type { EntityRow, StoreTables } from '../database/tables.js';
 import type { RunWrite, WriteTransaction } from '../database/transaction.js';
 import { assertWithinLimits, type Limits } from '../database/usage.js';
@@ -33,6 +34,7 @@ export interface EntityServiceOptions {
   readonly write: RunWrite;
   readonly contents: Contents;
   readonly events: StoreEvents;
+  readonly budget: Pick<Budget, 'hold'>;
   readonly limits: Limits;
   /** Told after a commit that freed contents, or added one. */
   readonly onContents: () => void;
@@ -70,8 +72,11 @@ export class EntityService {
     });
   }
 
-  /** @throws HttpError 422 with the reason, 413, 507 */
-  async create(user: User, fields: EntityFields, received: Received | undefined): Promise<Created> {
+  /**
+   * @param claim of the upload that brought the file
+   * @throws HttpError 422 with the reason, 413, 507
+   */
+  async create(user: User, fields: EntityFields, received: Received | undefined, claim?: string): Promise<Created> {
     if (fields.is_collection && received)
       throw unprocessable('Media file should not be provided when is_collection is True');
     if (isEmptyFile(received)) throw unprocessable(EMPTY);
@@ -81,11 +86,16 @@ export class EntityService {
       return this.#options.write(user, async (tx) => ({ row: await this.#insert(tx, fields, undefined), isNew: true }));
     const existing = await this.#live(received.sha256);
     if (existing) return { row: existing, isNew: false };
+    const add = () => this.#add(user, fields, received);
+    return this.#options.budget.hold(user, received.size, add, claim);
+  }
+
+  #add(user: User, fields: EntityFields, received: Received): Promise<Created> {
     return this.#options.contents.keep(user, received, async (tx, content) => {
       const twin = await findLiveBySha256(tx, received.sha256);
       if (twin) return { row: twin, isNew: false };
       const row = await this.#insert(tx, fields, content);
-      await assertWithinLimits(tx, row.added_by, this.#options.limits);
+      await assertWithinLimits(tx, this.#options.limits);
       this.#newContent(tx, row);
       return { row, isNew: true };
     });
@@ -127,6 +137,12 @@ export class EntityService {
     const { label = null, description = null, parent_id = null } = fields;
     const change = { label, description, parent_id };
     if (!received || received.size === 0) return this.#options.write(user, (tx) => this.#replace(tx, id, change));
+    const keep = () => this.#keep(user, before, change, received);
+    return this.#options.budget.hold(before.added_by, Math.max(0, received.size - (before.file_size ?? 0)), keep);
+  }
+
+  #keep(user: User, before: EntityRow, change: Change, received: Received): Promise<EntityRow> {
+    const { id } = before;
     return this.#options.contents.keep(user, received, async (tx, { row, name }) => {
       const twin = await findLiveBySha256(tx, received.sha256);
       if (twin && twin.id !== id)
@@ -135,8 +151,7 @@ export class EntityService {
           { extra: { entity_id: twin.id } },
         );
       const after = await this.#replace(tx, id, { ...change, sha256: row.sha256, file_name: name, file: row });
-      if ((after.file_size ?? 0) > (before.file_size ?? 0))
-        await assertWithinLimits(tx, after.added_by, this.#options.limits);
+      if ((after.file_size ?? 0) > (before.file_size ?? 0)) await assertWithinLimits(tx, this.#options.limits);
       if (after.sha256 !== before.sha256) await noteJobsOf(tx.db, [id], tx.now);
       this.#newContent(tx, after);
       return after;

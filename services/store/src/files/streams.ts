@@ -73,7 +73,7 @@ const STATUS = {
 export const MAX_QUEUED_STREAMS = 200;
 
 /** Owner of the jobs that the store itself creates. */
-const OWNER = 'store';
+export const STREAM_OWNER = 'store';
 /**
  * A player waits, but a search that a person waits for goes first. Who merely may read goes after the jobs of users, and
  * has fewer streams waiting, so that strangers neither delay users nor use up the places.
@@ -185,7 +185,7 @@ export class Streams {
     const { creation, logger } = this.#options;
     try {
       const priority = PRIORITY[rank];
-      const rest = { priority, input: undefined, owner: OWNER, idempotencyKey: undefined, isPlatforms: true };
+      const rest = { priority, input: undefined, owner: STREAM_OWNER, idempotencyKey: undefined, isPlatforms: true };
       return await creation.create({ ...request, ...rest }, { maxQueued: MAX_QUEUED[rank] });
     } catch (cause) {
       if (!(cause instanceof HttpError)) throw cause;

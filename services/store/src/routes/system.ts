@@ -1,11 +1,20 @@
 import fs from 'node:fs/promises';
-import { auditStore, clearOrphans, getStorageUse, purgeTrash as purgeTrashEndpoint } from '@cl-server/contract';
+import {
+  auditStore,
+  clearOrphans,
+  getStorageUse,
+  purgeTrash as purgeTrashEndpoint,
+  type StorageUse,
+} from '@cl-server/contract';
+import type { Usage, UserUsage } from '@cl-server/jobs';
 import type { App } from '@cl-server/runtime';
 import type { Kysely } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
 import { type Limits, userOfUsage } from '../database/usage.js';
 import type { EntityService } from '../entities/service.js';
 import type { MediaFolder } from '../files/media-folder.js';
+import { STREAM_OWNER } from '../files/streams.js';
+import { INSIGHT_OWNER } from '../insight/dispatch.js';
 import type { Audit } from '../system/audit.js';
 import { purgeTrash } from '../system/trash.js';
 import type { UserOf } from './entities.js';
@@ -16,6 +25,7 @@ export interface SystemRoutesOptions {
   readonly entities: EntityService;
   readonly folder: MediaFolder;
   readonly limits: Limits;
+  readonly usage: Pick<Usage, 'list'>;
   readonly userOf: UserOf;
   /** Milliseconds. */
   readonly now: () => number;
@@ -24,7 +34,7 @@ export interface SystemRoutesOptions {
 const DAY = 86_400_000;
 
 export function serveSystem(app: App, options: SystemRoutesOptions): void {
-  const { db, audit, entities, folder, limits, userOf, now } = options;
+  const { db, audit, entities, folder, limits, usage, userOf, now } = options;
   app.handle(auditStore, ({ query }) => audit.run(query.verify));
 
   app.handle(clearOrphans, ({ query }) => audit.clear(query.confirm));
@@ -34,7 +44,7 @@ export function serveSystem(app: App, options: SystemRoutesOptions): void {
   );
 
   app.handle(getStorageUse, async () => {
-    const [counters, users, files, disk] = await Promise.all([
+    const [counters, users, files, disk, jobs] = await Promise.all([
       db.selectFrom('store_counters').selectAll().execute(),
       db.selectFrom('usage').selectAll().where('entities', '>', 0).orderBy('bytes', 'desc').limit(1_000).execute(),
       db
@@ -42,6 +52,7 @@ export function serveSystem(app: App, options: SystemRoutesOptions): void {
         .select(({ fn }) => fn.countAll<number>().as('n'))
         .executeTakeFirstOrThrow(),
       fs.statfs(folder.root).catch(() => undefined),
+      usage.list(),
     ]);
     const value = (name: string): number => counters.find((counter) => counter.name === name)?.value ?? 0;
     return {
@@ -50,12 +61,33 @@ export function serveSystem(app: App, options: SystemRoutesOptions): void {
       entities: value('entities'),
       deleted_entities: value('entities') - value('entities_live'),
       free_bytes: disk ? disk.bavail * disk.bsize : null,
-      users: users.map((row) => ({
-        user_id: userOfUsage(row.user_id),
-        entities: row.entities,
-        bytes: row.bytes,
-        quota: limits.userBytes > 0 ? limits.userBytes : null,
-      })),
+      users: partsOf(
+        users.map(({ user_id, entities, bytes }) => ({ user_id: userOfUsage(user_id), entities, bytes })),
+        jobs,
+        limits.userBytes > 0 ? limits.userBytes : null,
+      ),
     };
+  });
+}
+
+/** Owners of the platform's own jobs, which no budget holds for. */
+const PLATFORM: readonly unknown[] = [INSIGHT_OWNER, STREAM_OWNER];
+
+type OfUser = StorageUse['users'][number];
+
+function partsOf(
+  entities: readonly Pick<OfUser, 'user_id' | 'entities' | 'bytes'>[],
+  jobs: readonly UserUsage[],
+  quota: number | null,
+): OfUser[] {
+  const users = new Map(entities.map((row) => [row.user_id, row]));
+  const others = new Map(jobs.map((row) => [row.user, row]));
+  return [...new Set([...users.keys(), ...others.keys()])].flatMap((user_id) => {
+    const { input_bytes = 0, result_bytes = 0, upload_bytes = 0 } = others.get(user_id) ?? {};
+    const { entities = 0, bytes = 0 } = users.get(user_id) ?? {};
+    const total_bytes = bytes + input_bytes + result_bytes + upload_bytes;
+    if (entities === 0 && total_bytes === 0) return [];
+    const parts = { job_input_bytes: input_bytes, job_result_bytes: result_bytes, upload_bytes, total_bytes };
+    return [{ user_id, entities, bytes, ...parts, quota: PLATFORM.includes(user_id) ? null : quota }];
   });
 }

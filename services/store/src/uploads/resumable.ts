@@ -17,9 +17,10 @@ import { pipeline } from 'node:stream/promises';
 import { type Entity, UPLOADS_PATH, type UploadMetadata, uploadMetadata } from '@cl-server/contract';
 import { HttpError, type Logger, messageOf, notFound, storageFault, unprocessable } from '@cl-server/runtime';
 import { ERRORS, Server, type Upload } from '@tus/server';
+import type { Budget } from '../database/budget.js';
 import type { EntityService, User } from '../entities/service.js';
 import { KeyedLock } from '../files/keyed-lock.js';
-import { OWNER, UploadFiles } from './upload-files.js';
+import { OWNER, UploadFiles, type UploadRecord } from './upload-files.js';
 import { UploadLocks } from './upload-locks.js';
 
 export interface ResumableOptions {
@@ -27,6 +28,7 @@ export interface ResumableOptions {
   readonly directory: string;
   readonly maxBytes: number;
   readonly entities: EntityService;
+  readonly budget: Pick<Budget, 'claim' | 'release'>;
   readonly view: (id: number) => Promise<Entity>;
   readonly logger: Logger;
   readonly now: () => number;
@@ -68,6 +70,9 @@ const DRAIN = 1_000;
 
 const NOBODY = '';
 const BYTES = 'application/offset+octet-stream';
+
+/** Name of the claim on the owner's budget. */
+const claimOf = (id: string): string => `upload:${id}`;
 
 const noSuchUpload = (): HttpError => notFound('There is no such upload, or it has expired: begin a new one');
 
@@ -147,7 +152,13 @@ export class ResumableUploads {
   constructor(options: ResumableOptions) {
     this.#options = options;
     const { directory, now } = options;
-    this.#files = new UploadFiles({ directory, expires: EXPIRES, remembers: DAY, now });
+    this.#files = new UploadFiles({
+      directory,
+      expires: EXPIRES,
+      remembers: DAY,
+      now,
+      onRemoved: (id) => options.budget.release(claimOf(id)),
+    });
     this.#server = new Server({
       path: UPLOADS_PATH,
       datastore: this.#files,
@@ -159,6 +170,7 @@ export class ResumableUploads {
         const call = this.#calls.get(request);
         const user = call?.user ?? null;
         await this.#assertWanted(user, upload);
+        await options.budget.claim(claimOf(upload.id), user, upload.size ?? 0, EXPIRES);
         if (call) call.created = upload.id;
         return { metadata: { ...upload.metadata, [OWNER]: user ?? NOBODY } };
       },
@@ -191,12 +203,22 @@ export class ResumableUploads {
     const record = await this.#files.record(id);
     const user = this.#calls.get(request)?.user ?? null;
     if (!record || (record.owner ?? null) !== user) throw noSuchUpload();
+    if (request.method === 'PATCH' && record.entity_id === undefined)
+      await this.#options.budget.claim(claimOf(id), user, await this.#wantedBytes(request, record), EXPIRES);
     if (request.method !== 'DELETE') return;
     for (const call of this.#calls.values())
       if (call.id === id && call.method === 'PATCH') {
         call.isTerminated = true;
         call.bytes.destroy(new Error('the upload is being deleted'));
       }
+  }
+
+  /** What an upload will have, as far as its client has told it. */
+  async #wantedBytes(request: Request, { id, size }: UploadRecord): Promise<number> {
+    if (size !== undefined) return size;
+    const number = (name: string): number => Number(request.headers.get(name) ?? 0) || 0;
+    const arrived = await this.#files.arrived(id);
+    return Math.max(number('upload-length'), arrived + number('content-length'));
   }
 
   /** Under the upload's turn. @throws HttpError as the making of the entity does; a refused upload is gone */
@@ -210,7 +232,7 @@ export class ResumableUploads {
       const { filename = '', label, description, parent_id } = fieldsOf(record.metadata);
       const received = { filename, path, ...(await digestsOf(path)) };
       const fields = { is_collection: false, label, description, parent_id };
-      const { row, isNew } = await entities.create(record.owner ?? null, fields, received);
+      const { row, isNew } = await entities.create(record.owner ?? null, fields, received, claimOf(id));
       await this.#files.finish(id, received.size, row.id);
       return { entity: await view(row.id), isNew };
     } catch (error) {
@@ -222,10 +244,12 @@ export class ResumableUploads {
 
   /** Finishes uploads that were whole when an earlier process ended, and drops those that have expired. */
   async recover(): Promise<void> {
-    const { logger } = this.#options;
+    const { logger, budget } = this.#options;
     for (const id of await this.#files.ids()) {
-      const { entity_id } = (await this.#files.record(id)) ?? {};
+      const { entity_id, owner = null, size } = (await this.#files.record(id)) ?? {};
       if (entity_id !== undefined) continue;
+      // Those that were begun before they were counted are not refused for it.
+      await budget.claim(claimOf(id), owner, size ?? (await this.#files.arrived(id)), EXPIRES, true);
       const upload = await this.#files.getUpload(id).catch(() => undefined);
       if (!upload) await this.#files.remove(id);
       else if (upload.size !== undefined && upload.offset === upload.size)

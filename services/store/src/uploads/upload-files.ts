@@ -16,6 +16,8 @@ export interface UploadFilesOptions {
   readonly expires: number;
   /** How long a finished upload is remembered, milliseconds. */
   readonly remembers: number;
+  /** Told of each upload that is given up. */
+  readonly onRemoved: (id: string) => Promise<void>;
   readonly now: () => number;
 }
 
@@ -104,6 +106,12 @@ export class UploadFiles extends DataStore {
     return offset + sink.bytesWritten;
   }
 
+  /** Bytes that are there. */
+  async arrived(id: string): Promise<number> {
+    const stat = await fsp.stat(this.pathOf(id)).catch(() => undefined);
+    return stat?.size ?? 0;
+  }
+
   override async getUpload(id: string): Promise<Upload> {
     const record = await this.record(id);
     if (!record) throw ERRORS.FILE_NOT_FOUND;
@@ -132,6 +140,7 @@ export class UploadFiles extends DataStore {
 
   override async remove(id: string): Promise<void> {
     for (const name of [id, `${id}.json`, `${id}.json.new`]) await fsp.rm(this.pathOf(name), { force: true });
+    await this.#options.onRemoved(id);
   }
 
   override async deleteExpired(): Promise<number> {

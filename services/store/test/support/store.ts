@@ -98,7 +98,10 @@ export class StoreClient {
   remove = (id: number): Promise<Reply> => this.call('DELETE', `/entities/${id}`);
 }
 
-export type TestStoreOptions = Partial<Omit<StoreOptions, 'database' | 'jobDatabase'>>;
+export type TestStoreOptions = Partial<Omit<StoreOptions, 'database' | 'jobDatabase'>> & {
+  /** Where the job tables are, if not where the store's are. */
+  readonly jobDatabaseUrl?: string;
+};
 
 interface Running {
   readonly url: string;
@@ -143,14 +146,17 @@ export class TestStore extends StoreClient {
   }
 }
 
-export async function startStore(backend: Backend, options: TestStoreOptions = {}): Promise<TestStore> {
+export async function startStore(
+  backend: Backend,
+  { jobDatabaseUrl, ...options }: TestStoreOptions = {},
+): Promise<TestStore> {
   const { url: databaseUrl, drop } = await backend.create();
   const dir = tempDir('cl-store-');
   const mediaDir = path.join(dir.path, 'media');
 
   const run = async (): Promise<Running> => {
     const database = openDatabase<StoreTables>(databaseUrl, { schema: 'store', synchronous: 'normal' });
-    const jobDatabase = openDatabase<JobTables>(databaseUrl, { schema: 'jobs', share: database });
+    const jobDatabase = openDatabase<JobTables>(jobDatabaseUrl ?? databaseUrl, { schema: 'jobs', share: database });
     await migrate(jobDatabase, jobMigrations);
     await migrate(database, storeMigrations);
     const service = await createStoreService({
