@@ -78,6 +78,7 @@ export class ModelStore {
 
   constructor({ dir, mirror }: ModelStoreOptions) {
     this.#dir = path.resolve(dir);
+    // eslint-disable-next-line regexp/no-super-linear-move -- an address of the operator, some characters long
     this.#mirror = mirror?.replace(/\/+$/, '');
     this.#hashes = new VerifiedHashes(dir);
     this.#choices = new Choices(dir);

@@ -109,6 +109,7 @@ export class Output {
       chars: PLAIN,
     });
     for (const item of items) table.push(columns.map(({ value }) => shortCell(value(item))));
+    // eslint-disable-next-line regexp/no-super-linear-move -- the table is as wide as a terminal
     this.#raw(`${table.toString().replace(/ +$/gm, '')}\n`);
   }
 

@@ -27,6 +27,7 @@ export function toolFindings(env: Environment): Promise<Finding[]> {
       try {
         const args = tool.name === 'perl' ? ['-e', 'printf "%vd", $^V'] : ['-hide_banner', '-version'];
         const { stdout } = await execute(file, args, { timeout: LIMIT });
+        // eslint-disable-next-line regexp/no-super-linear-move -- the first lines of a program of this machine
         return ok(tool.name, file, /\d+(\.\d+)+[\w.+~-]*/.exec(stdout)?.[0] ?? 'unknown');
       } catch (error) {
         return missing(tool.name, file, `it does not run: ${messageOf(error).split('\n')[0]}`);

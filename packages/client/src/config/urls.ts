@@ -33,6 +33,7 @@ function checked(name: string, value: string, schemes: readonly string[]): strin
   const url = URL.canParse(value) ? new URL(value) : undefined;
   if (!url || !schemes.includes(url.protocol))
     throw new ConfigError(`The ${name} URL should begin with ${schemes.map((s) => `${s}//`).join(' or ')}: ${value}`);
+  // eslint-disable-next-line regexp/no-super-linear-move -- an address of the operator, some characters long
   return value.replace(/\/+$/, '');
 }
 

@@ -85,6 +85,7 @@ export class HttpClient {
   readonly #policy: RetryPolicy;
 
   constructor(options: HttpClientOptions) {
+    // eslint-disable-next-line regexp/no-super-linear-move -- an address of the operator, some characters long
     this.baseUrl = options.baseUrl.replace(/\/+$/, '');
     this.auth = options.auth ?? new NoAuthProvider();
     this.#options = options;

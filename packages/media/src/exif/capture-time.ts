@@ -96,7 +96,7 @@ function read(tags: TagIndex, { date, time, offsets = [], fraction, isUtc, isWho
   const found = parseTime(hour === null ? day : `${day} ${hour}`);
   if (!found) return undefined;
   if (found.time === undefined) return isWhole ? undefined : found;
-  const subseconds = fraction === undefined ? '' : (tags.text(fraction) ?? '').replace(/\D.*$/, '');
+  const subseconds = fraction === undefined ? '' : (/^\d*/.exec(tags.text(fraction) ?? '')?.[0] ?? '');
   const zones = offsets.map((name) => offsetOf(tags.text(name)));
   const offset = found.offset ?? zones.find((zone) => zone !== undefined) ?? (isUtc ? 0 : undefined);
   return { ...found, fraction: found.fraction ?? subseconds, ...(offset !== undefined && { offset }) };

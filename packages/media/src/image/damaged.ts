@@ -32,6 +32,7 @@ export function damageRemark(reason: string, paths: readonly string[] = []): str
     .replace(/\b(?:source|the file|\S+): bad seek to \d+(; )?/g, '')
     .replace(/(; )?vips2\w+: unable to write to target.*$/, '')
     .replace(/^Vips(\w+): |^vips(png): /, '')
+    // eslint-disable-next-line regexp/no-super-linear-move -- safeReason has cut the text
     .replace(/(; )+$/, '');
   return `The picture is damaged and is shown as far as it can be read${short ? ` (${short})` : ''}`;
 }

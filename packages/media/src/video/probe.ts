@@ -88,7 +88,7 @@ const finite = (text: string | undefined): number => {
 };
 
 /** Rows of a display matrix as ffprobe prints them: `00000000:  65536  0  0`. */
-const MATRIX_ROW = /^\s*[0-9a-f]{8}:\s+(-?\d+)\s+(-?\d+)\s+-?\d+\s*$/gm;
+const MATRIX_ROW = /^[ \t]*[0-9a-f]{8}:[ \t]+(-?\d+)[ \t]+(-?\d+)[ \t]+-?\d+[ \t]*$/gm;
 
 /** A matrix that turns and mirrors has a negative determinant. */
 function mirrors(matrix: string | undefined): boolean {

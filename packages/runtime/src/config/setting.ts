@@ -94,6 +94,7 @@ export const asUrl =
       url !== undefined && protocols.includes(url.protocol.slice(0, -1)),
       `a URL beginning ${protocols.map((p) => `${p}://`).join(' or ')}`,
     );
+    // eslint-disable-next-line regexp/no-super-linear-move -- an address of the operator, some characters long
     return text.replace(/\/+$/, '');
   };
 
@@ -111,7 +112,7 @@ export const asDatabaseUrl = asUrl('sqlite', 'postgres', 'postgresql');
 
 /** Bytes, with the usual suffixes: `500MB`, `2GiB`, `1000000`. */
 export const asBytes = (text: string): number => {
-  const match = /^\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*$/i.exec(text);
+  const match = /^(\d+(?:\.\d+)?)([kmgt]?)(i?)b?$/i.exec(text.replace(/\s/g, ''));
   expect(match !== null, 'a size such as 500MB, 2GiB or a number of bytes');
   const [, digits = '0', unit = '', binary = ''] = match ?? [];
   const step = binary ? 1024 : 1000;

@@ -48,7 +48,7 @@ export interface ByteRange {
  * @returns the range; `unsatisfiable`; or undefined where the whole file is to be sent (no range, several, nonsense)
  */
 export function parseRange(header: string | undefined, size: number): ByteRange | 'unsatisfiable' | undefined {
-  const match = /^\s*bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*$/i.exec(header ?? '');
+  const match = /^bytes=(\d*)-(\d*)$/i.exec((header ?? '').replace(/\s/g, ''));
   if (!match) return undefined;
   const [, first = '', last = ''] = match;
   if (first === '' && last === '') return undefined;

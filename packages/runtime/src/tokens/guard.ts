@@ -71,8 +71,8 @@ const PERMISSION_OF: Partial<Record<Guard, string>> = {
 export function bearerOf(request: AuthorizableRequest): string | undefined {
   const header = request.headers.authorization;
   if (typeof header !== 'string') return undefined;
-  const match = /^bearer(?:\s+(.*))?$/i.exec(header.trim());
-  return match ? (match[1] ?? '') : undefined;
+  const given = header.trim();
+  return /^bearer(?=\s|$)/i.test(given) ? given.slice('bearer'.length).trimStart() : undefined;
 }
 
 export function createAuthorizer(options: AuthorizerOptions): Authorize {

@@ -27,9 +27,13 @@ function failureOf(error: unknown, context: TaskContext<unknown>): JobResult {
   return { ok: false, code: 'task_failed', message: `The task failed: ${shown(error)}`, retryable: true };
 }
 
+/** Characters of a message that are looked at. */
+const MAX_MESSAGE = 2_000;
+
 /** The first line of an unforeseen message, its paths cut to their last part: clients see it. The log has it whole. */
 const shown = (error: unknown): string =>
-  (asError(error).message.split('\n')[0] || 'it gave no reason')
+  (asError(error).message.slice(0, MAX_MESSAGE).split('\n')[0] || 'it gave no reason')
+    // eslint-disable-next-line regexp/no-super-linear-move -- the message is cut before
     .replace(/(?:[A-Za-z]:)?(?:[\\/][^\s:'"`\\/]+)+[\\/]([^\s:'"`\\/]+)/g, '$1')
     .slice(0, 300);
 
