@@ -61,7 +61,7 @@ describe.skipIf(!hasMosquitto())('what a worker announces', () => {
   it('comes anew when a task becomes available, after a broker restart, and is taken back when the worker dies', async () => {
     const worker = platform.start({ env: { WORKER_RECHECK_SECONDS: '0.2' } });
     await worker.ready;
-    fs.mkdirSync(path.join(platform.dataDir, 'models'));
+    fs.mkdirSync(path.join(platform.dataDir, 'models'), { recursive: true });
     fs.writeFileSync(path.join(platform.dataDir, 'models', 'fragile.onnx'), 'x');
     await eventually(() => last()?.capabilities.includes('fragile'));
     heard.length = 0;

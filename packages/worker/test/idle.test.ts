@@ -76,7 +76,7 @@ describe('a worker’s task processes', () => {
     const both = await Promise.all([run('looker', { ms: 700 }), run('looker', { ms: 700 })]);
     expect(new Set(both.map(({ pid }) => pid)).size).toBe(2);
     expect(both.map(({ seen }) => seen)).toEqual([42, 42]);
-    expect(fs.readFileSync(path.join(platform.dataDir, 'looks'), 'utf8')).toBe('x');
+    expect(fs.readFileSync(path.join(platform.dataDir, 'models', 'looks'), 'utf8')).toBe('x');
   });
 
   it('are not kept when they have grown large', async () => {

@@ -13,7 +13,7 @@ import { type JobRecord, newJobId } from '@cl-server/jobs';
 import { eventually, hasFfmpeg, makeVideo, mutate, tempDir } from '@cl-server/testing';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { childrenOf, type TestPlatform, testPlatform, type WorkerProcess } from './support/platform.js';
+import { type TestPlatform, testPlatform, type WorkerProcess } from './support/platform.js';
 
 const IMAGES = 2000;
 const VIDEOS = 200;
@@ -42,7 +42,6 @@ describe.runIf(hasFfmpeg())('damaged files', () => {
   const dir = tempDir('cl-mutated-');
   let platform: TestPlatform;
   let worker: WorkerProcess;
-  let runners: readonly number[];
 
   beforeAll(async () => {
     platform = await testPlatform({ plugins: [] });
@@ -52,7 +51,6 @@ describe.runIf(hasFfmpeg())('damaged files', () => {
       env: { WORKER_SUPPORTED_TASKS: [...new Set(tasks)].join(','), WORKER_LEASE_SECONDS: '10' },
     });
     await worker.ready;
-    runners = childrenOf(worker.pid);
   });
   afterAll(async () => {
     await platform.close();
@@ -97,8 +95,8 @@ describe.runIf(hasFfmpeg())('damaged files', () => {
     const failed = jobs.filter(({ status }) => status === 'failed').length;
     expect(failed).toBeGreaterThan(jobs.length / 10);
     expect(failed).toBeLessThan(jobs.length);
+    // Task processes end by themselves when they have nothing to do, or have grown; none may be ended by a file.
     expect(worker.output()).not.toContain('a runner ended unexpectedly');
-    expect(childrenOf(worker.pid)).toEqual(expect.arrayContaining([...runners]));
   }
 
   it('images are decoded or refused for a reason, and the worker’s processes live on', {

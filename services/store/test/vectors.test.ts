@@ -71,10 +71,11 @@ async function openPglite(): Promise<Opened> {
       }),
     },
   });
-  const database = {
+  const database: Database<StoreTables> = {
     dialect: 'postgres',
     kysely,
     schema: 'public',
+    patient: () => ({ ...database, close: async () => undefined }),
     close: () => kysely.destroy(),
   } as unknown as Database<StoreTables>;
   await migrate(database, storeMigrations);

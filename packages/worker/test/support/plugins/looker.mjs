@@ -18,7 +18,7 @@ export default ({ defineTask, field, z }) =>
       return {
         setup: async ({ once, modelsDir }) => {
           seen = await once('what there is to see', async () => {
-            fs.appendFileSync(path.join(modelsDir, '../looks'), 'x');
+            fs.appendFileSync(path.join(modelsDir, 'looks'), 'x');
             return 42;
           });
         },
