@@ -2,17 +2,19 @@
  * Moves inferences between `pending` and `waiting` as models come and go, and those whose program is missing to `failed`:
  * no job is made that nobody can run.
  */
-import type { Kysely, Transaction } from 'kysely';
+import type { Kysely } from 'kysely';
+import type { InferenceRow } from '../database/insight-tables.js';
 import type { StoreTables } from '../database/tables.js';
 import type { RunWrite } from '../database/transaction.js';
-import { refreshKnown } from './refresh-status.js';
+import { changeSlice, type Db } from './change-slice.js';
 import type { Runnable } from './runnable.js';
 import { literal } from './status.js';
 
 /** Rows changed in one transaction. */
 const AT_ONCE = 200;
+/** Long, since it is tried again at once when a worker has the program. */
+const TOOL_RETRY_MS = 10 * 60_000;
 
-type Db = Kysely<StoreTables> | Transaction<StoreTables>;
 type Move = {
   readonly from: 'pending' | 'waiting' | 'failed';
   readonly tasks: readonly string[];
@@ -34,30 +36,12 @@ function rowsOf(db: Db, { from, tasks, codes }: Move) {
   return query;
 }
 
-async function move(
+const move = async (
   db: Kysely<StoreTables>,
   write: RunWrite,
   which: Move,
-  values: (task: string, now: number) => object,
-): Promise<number[]> {
-  if (which.tasks.length === 0) return [];
-  // Most turns find none; those take no write lock.
-  if (!(await rowsOf(db, which).executeTakeFirst())) return [];
-  return write(null, async ({ db: trx, now }) => {
-    const rows = await rowsOf(trx, which).execute();
-    for (const row of rows)
-      await trx
-        .updateTable('inferences')
-        .set(values(row.task_type, now))
-        .where('entity_id', '=', row.entity_id)
-        .where('task_type', '=', row.task_type)
-        .where('subject', '=', row.subject)
-        .execute();
-    const entities = [...new Set(rows.map(({ entity_id }) => entity_id))];
-    for (const id of entities) await refreshKnown(trx, id, now);
-    return entities;
-  });
-}
+  values: (task: string, now: number) => Partial<InferenceRow>,
+): Promise<number[]> => (which.tasks.length === 0 ? [] : changeSlice(db, write, (on) => rowsOf(on, which), values));
 
 /** One slice of each move. @returns entities whose inferences changed */
 export async function park(
@@ -65,7 +49,7 @@ export async function park(
   write: RunWrite,
   { able, withoutModel, withoutTool }: Runnable,
 ): Promise<number[]> {
-  const waiting = { status: 'waiting', error_code: null, error_message: null };
+  const waiting = { status: 'waiting' as const, error_code: null, error_message: null };
   const lacking = [...withoutModel];
   return [
     ...(await move(db, write, { from: 'pending', tasks: lacking }, () => waiting)),
@@ -84,6 +68,3 @@ export async function park(
     }))),
   ];
 }
-
-/** Long, since it is tried again at once when a worker has the program. */
-const TOOL_RETRY_MS = 10 * 60_000;

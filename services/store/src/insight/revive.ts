@@ -1,9 +1,9 @@
 /** Gives failed inferences another try: when their time has come, when a worker can do the task again, when asked. */
 import { LACKS } from '@cl-server/contract';
-import type { Kysely, Transaction } from 'kysely';
+import type { Kysely } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
 import type { RunWrite } from '../database/transaction.js';
-import { refreshKnown } from './refresh-status.js';
+import { changeSlice, type Db } from './change-slice.js';
 import { literal } from './status.js';
 
 export interface ReviveFilter {
@@ -18,7 +18,7 @@ export interface ReviveFilter {
 /** Rows changed in one transaction. */
 const AT_ONCE = 200;
 
-function failed(db: Kysely<StoreTables> | Transaction<StoreTables>, filter: ReviveFilter) {
+function failed(db: Db, filter: ReviveFilter) {
   let query = db
     .selectFrom('inferences')
     .select(['entity_id', 'task_type', 'subject'])
@@ -38,20 +38,10 @@ function failed(db: Kysely<StoreTables> | Transaction<StoreTables>, filter: Revi
 /** @returns entities that are to be worked on again */
 export async function revive(db: Kysely<StoreTables>, write: RunWrite, filter: ReviveFilter): Promise<number[]> {
   if (filter.nowPossible?.length === 0) return [];
-  // Most turns find none; those take no write lock.
-  if (!(await failed(db, filter).executeTakeFirst())) return [];
-  return write(null, async ({ db: trx, now }) => {
-    const rows = await failed(trx, filter).execute();
-    for (const row of rows)
-      await trx
-        .updateTable('inferences')
-        .set({ status: 'pending', not_before: now, ...(filter.entityId !== undefined && { tries: 0 }) })
-        .where('entity_id', '=', row.entity_id)
-        .where('task_type', '=', row.task_type)
-        .where('subject', '=', row.subject)
-        .execute();
-    const entities = [...new Set(rows.map(({ entity_id }) => entity_id))];
-    for (const id of entities) await refreshKnown(trx, id, now);
-    return entities;
-  });
+  return changeSlice(
+    db,
+    write,
+    (on) => failed(on, filter),
+    (_task, now) => ({ status: 'pending', not_before: now, ...(filter.entityId !== undefined && { tries: 0 }) }),
+  );
 }

@@ -1,0 +1,39 @@
+import type { Kysely, Transaction } from 'kysely';
+import type { InferenceRow } from '../database/insight-tables.js';
+import type { StoreTables } from '../database/tables.js';
+import type { RunWrite } from '../database/transaction.js';
+import { refreshKnown } from './refresh-status.js';
+
+export type Db = Kysely<StoreTables> | Transaction<StoreTables>;
+export type InferenceKey = Pick<InferenceRow, 'entity_id' | 'task_type' | 'subject'>;
+
+/** A query of inferences; bounded by itself, since all that it finds is changed in one transaction. */
+export type FindSlice = (db: Db) => {
+  execute(): Promise<InferenceKey[]>;
+  executeTakeFirst(): Promise<InferenceKey | undefined>;
+};
+
+/** Changes the inferences that are found now, and the states of their entities. @returns these entities */
+export async function changeSlice(
+  db: Kysely<StoreTables>,
+  write: RunWrite,
+  find: FindSlice,
+  values: (task: string, now: number) => Partial<InferenceRow>,
+): Promise<number[]> {
+  // Most turns find none; those take no write lock.
+  if (!(await find(db).executeTakeFirst())) return [];
+  return write(null, async ({ db: trx, now }) => {
+    const rows = await find(trx).execute();
+    for (const row of rows)
+      await trx
+        .updateTable('inferences')
+        .set(values(row.task_type, now))
+        .where('entity_id', '=', row.entity_id)
+        .where('task_type', '=', row.task_type)
+        .where('subject', '=', row.subject)
+        .execute();
+    const entities = [...new Set(rows.map(({ entity_id }) => entity_id))];
+    for (const id of entities) await refreshKnown(trx, id, now);
+    return entities;
+  });
+}
