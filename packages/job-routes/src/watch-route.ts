@@ -20,27 +20,40 @@ const MAX_LIFE = 3_600_000;
 /** Milliseconds between two looks at the right: with the poll of revocations, a stream outlives it by less than 5 s. */
 const LOOK_INTERVAL = 1_000;
 const RECONNECT_AFTER = 2_000;
+/** A reader has so long to take what was written before the end; a connection that takes nothing would stay for ever. */
+const LAST_READ_MS = 1_000;
 
 /** Tells one state of a job from another; a client gives the last one back when it reconnects. */
 const stateId = (job: JobRecord): string => `${job.updated_at ?? job.created_at}-${job.status}-${job.progress}`;
 
 const message = (job: JobRecord): string => `id: ${stateId(job)}\ndata: ${JSON.stringify(jobView(job))}\n\n`;
 
-/** Resolves when the reader has room again, or is gone. */
-const roomIn = (stream: PassThrough): Promise<void> =>
+/** Resolves when the reader has room again, is gone, or the signal aborts. */
+const roomIn = (stream: PassThrough, signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
     const done = (): void => {
       stream.off('drain', done);
       stream.off('close', done);
+      signal.removeEventListener('abort', done);
       resolve();
     };
     stream.on('drain', done);
     stream.on('close', done);
+    signal.addEventListener('abort', done);
+    if (signal.aborted) done();
   });
+
+/** Ends a stream; a reader that takes nothing is cut off. */
+function endSoon(stream: PassThrough): void {
+  stream.end();
+  const cut = setTimeout(() => stream.destroy(), LAST_READ_MS);
+  stream.once('close', () => clearTimeout(cut));
+}
 
 export class JobStreams {
   readonly #options: WatchOptions;
   readonly #open = new Map<AbortController, string | null>();
+  #isClosed = false;
 
   constructor(options: WatchOptions) {
     this.#options = options;
@@ -60,6 +73,8 @@ export class JobStreams {
     const stream = new PassThrough();
     const abort = new AbortController();
     this.#open.set(abort, owner);
+    // A request that was under way when the server began to close would keep it open for an hour.
+    if (this.#isClosed) abort.abort();
     const life = Math.min(MAX_LIFE, caller ? caller.exp * 1000 - Date.now() : MAX_LIFE);
     const deadline = setTimeout(() => abort.abort(), Math.max(0, life));
     const keepAlive = setInterval(() => stream.write(': still here\n\n'), this.#options.keepAliveMs);
@@ -75,7 +90,7 @@ export class JobStreams {
       clearInterval(keepAlive);
       clearInterval(look);
       this.#open.delete(abort);
-      stream.end();
+      endSoon(stream);
     });
     return stream;
   }
@@ -86,7 +101,7 @@ export class JobStreams {
       let last: JobRecord | undefined;
       for await (const job of this.#options.events.watch(jobId, { signal })) {
         last = job;
-        if (!stream.write(message(job))) await roomIn(stream);
+        if (!stream.write(message(job))) await roomIn(stream, signal);
       }
       if (!signal.aborted && !(last && isTerminal(last.status))) stream.write('event: deleted\ndata: {}\n\n');
     } catch (error) {
@@ -94,8 +109,9 @@ export class JobStreams {
     }
   }
 
-  /** Ends all streams, so that the server can close. */
+  /** Ends all streams, and those that are still to be opened, so that the server can close. */
   close(): void {
+    this.#isClosed = true;
     for (const abort of this.#open.keys()) abort.abort();
   }
 }

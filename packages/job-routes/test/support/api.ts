@@ -143,7 +143,7 @@ export async function startApi(
   const dir = tempDir('cl-job-routes-');
   const database = openDatabase<JobTables>(created.url, { schema: 'jobs', synchronous: 'normal' });
   await migrate(database, jobMigrations);
-  const logger = silentLogger();
+  const { logger = silentLogger() } = options;
   const jobs = openJobs({ database, storageDir: path.join(dir.path, 'compute'), broadcaster: noBroadcaster, logger });
   const api = createJobApi({
     jobs,
