@@ -8,8 +8,8 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import sharp from 'sharp';
 import {
+  EncoderFinder,
   fileDigests,
-  findEncoder,
   hlsArguments,
   ladder,
   makeHls,
@@ -114,7 +114,7 @@ const benches = {
       info,
       source: info.video,
       renditions: ladder(info, info.video, variants, true),
-      encoder: await findEncoder(ffmpeg),
+      encoder: await new EncoderFinder({ remember: (_, find) => find(), onUnanswered: () => undefined }).find(ffmpeg),
       folder: at('hls'),
       threads: LANES,
       maxPixels: 1e9,

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { hasFfmpeg, tempDir, which } from '@cl-server/testing';
 import { afterAll, describe, expect, it } from 'vitest';
 import { hlsArguments } from '../src/hls/command.js';
-import { findEncoder } from '../src/hls/encoder.js';
+import { type Encoder, EncoderFinder } from '../src/hls/encoder.js';
 import { ladder } from '../src/hls/ladder.js';
 import { kindOf } from '../src/sniff/kinds.js';
 import type { MediaInput } from '../src/video/input.js';
@@ -22,6 +22,18 @@ function machineWith(...present: string[]): string {
   fs.writeFileSync(file, script, { mode: 0o755 });
   return file;
 }
+
+/** What a worker does: values are kept, failures are not. */
+function memory() {
+  const kept = new Map<string, unknown>();
+  return async <T>(name: string, find: () => Promise<T>): Promise<T> => {
+    if (!kept.has(name)) kept.set(name, await find());
+    return kept.get(name) as T;
+  };
+}
+
+const findEncoder = (ffmpeg: string): Promise<Encoder> =>
+  new EncoderFinder({ remember: memory(), onUnanswered: () => undefined }).find(ffmpeg);
 
 describe('the encoder of streams', () => {
   it.each(['h264_nvenc', 'h264_videotoolbox', 'h264_qsv', 'h264_vaapi'])(
@@ -56,6 +68,38 @@ describe('the encoder of streams', () => {
 
   it('is software where hardware is listed and does not work', async () => {
     expect(await findEncoder(machineWith())).toMatchObject({ name: 'libx264' });
+  });
+
+  it('is tried again where its trial had no answer, by the next process at once and by the same one ten minutes later', async () => {
+    const ffmpeg = path.join(dir.path, 'ffmpeg-asleep');
+    const names = ['h264_nvenc', 'h264_qsv'].map((name) => `echo " V....D ${name} an encoder"`).join('\n');
+    // NVENC gives no answer while the file "asleep" is there; Quick Sync has no device.
+    const script = `#!/bin/sh
+case " $* " in
+*" -encoders "*) ${names}
+exit 0 ;;
+*" h264_nvenc "*) echo nvenc >> "$0.tries"; [ -e "$0.asleep" ] && exec sleep 30; exit 0 ;;
+esac
+echo qsv >> "$0.tries"; exit 1
+`;
+    fs.writeFileSync(ffmpeg, script, { mode: 0o755 });
+    fs.writeFileSync(`${ffmpeg}.asleep`, '');
+    const said: (readonly string[])[] = [];
+    let time = 0;
+    const remember = memory();
+    const newProcess = () =>
+      new EncoderFinder({ remember, trialMs: 500, now: () => time, onUnanswered: (names) => said.push(names) });
+    const [first, second] = [newProcess(), newProcess()];
+    expect((await first.find(ffmpeg)).name).toBe('libx264');
+    expect((await second.find(ffmpeg)).name).toBe('libx264');
+    expect(said).toEqual([['h264_nvenc'], ['h264_nvenc']]);
+    fs.rmSync(`${ffmpeg}.asleep`);
+    time = 599_999;
+    expect((await first.find(ffmpeg)).name, 'not before').toBe('libx264');
+    time = 600_000;
+    expect((await first.find(ffmpeg)).name).toBe('h264_nvenc');
+    expect((await newProcess().find(ffmpeg)).name).toBe('h264_nvenc');
+    expect(fs.readFileSync(`${ffmpeg}.tries`, 'utf8')).toBe('nvenc\nqsv\nnvenc\nnvenc\n');
   });
 
   it.runIf(hasFfmpeg())('is found on this machine', async () => {

@@ -29,19 +29,72 @@ const hardware: readonly Encoder[] = [
   },
 ];
 
-/** A build lists encoders whose hardware is not there; only a trial tells. */
-async function works(ffmpeg: string, { name, args, takes, device }: Encoder): Promise<boolean> {
+/**
+ * A build lists encoders whose hardware is not there; only a trial tells.
+ * @throws MediaError `timeout` where the device gives no answer: it may be busy, or waking up
+ */
+async function works(ffmpeg: string, { name, args, takes, device }: Encoder, timeout: number): Promise<boolean> {
   const trial = ['-v', 'error', '-nostdin', ...device, '-f', 'lavfi', '-i', 'color=size=320x240:rate=25:duration=0.2'];
   const encode = ['-vf', takes, '-c:v', name, ...args, '-profile:v', 'high', '-f', 'null', '-'];
-  const { code } = await run(ffmpeg, [...trial, ...encode], { timeout: 10_000 }).catch(() => ({ code: 1 }));
+  const { code } = await run(ffmpeg, [...trial, ...encode], { timeout });
   return code === 0;
 }
 
-/** The fastest H.264 encoder that works on this machine. */
-export async function findEncoder(ffmpeg: string): Promise<Encoder> {
-  const { stdout } = await run(ffmpeg, ['-v', 'error', '-hide_banner', '-encoders'], { timeout: 10_000 });
-  const listed = stdout.toString('utf8');
-  for (const encoder of hardware)
-    if (listed.includes(` ${encoder.name} `) && (await works(ffmpeg, encoder))) return encoder;
-  return SOFTWARE;
+const TRIAL_MS = 10_000;
+const TRY_AGAIN_MS = 600_000;
+
+interface EncoderFinderOptions {
+  /** Keeps what `find` gave under a name; what it threw is not kept. */
+  readonly remember: <T>(name: string, find: () => Promise<T>) => Promise<T>;
+  /** Called with the names of encoders whose trial had no answer. */
+  readonly onUnanswered: (names: readonly string[], used: Encoder) => void;
+  /** Milliseconds for one trial. */
+  readonly trialMs?: number;
+  /** Milliseconds, of a clock that nobody sets. */
+  readonly now?: () => number;
+}
+
+/**
+ * Finds the fastest H.264 encoder that works on this machine. A verdict stands for the life of whoever remembers it; an
+ * encoder whose trial had no answer is tried again by the next process, and by this one ten minutes later.
+ */
+export class EncoderFinder {
+  readonly #options: Required<EncoderFinderOptions>;
+  #found: Encoder | undefined;
+  #dueAt = Number.POSITIVE_INFINITY;
+
+  constructor(options: EncoderFinderOptions) {
+    this.#options = { trialMs: TRIAL_MS, now: () => performance.now(), ...options };
+  }
+
+  async find(ffmpeg: string): Promise<Encoder> {
+    const { now, onUnanswered } = this.#options;
+    if (this.#found && now() < this.#dueAt) return this.#found;
+    const unanswered: string[] = [];
+    const found = await this.#try(ffmpeg, unanswered);
+    this.#found = found;
+    this.#dueAt = unanswered.length > 0 ? now() + TRY_AGAIN_MS : Number.POSITIVE_INFINITY;
+    if (unanswered.length > 0) onUnanswered(unanswered, found);
+    return found;
+  }
+
+  async #try(ffmpeg: string, unanswered: string[]): Promise<Encoder> {
+    const { remember, trialMs } = this.#options;
+    const listed = await remember(`H.264 encoders of ${ffmpeg}`, () => this.#listed(ffmpeg));
+    for (const encoder of hardware.filter(({ name }) => listed.includes(name))) {
+      try {
+        if (await remember(`trial of ${encoder.name} by ${ffmpeg}`, () => works(ffmpeg, encoder, trialMs)))
+          return encoder;
+      } catch {
+        unanswered.push(encoder.name);
+      }
+    }
+    return SOFTWARE;
+  }
+
+  async #listed(ffmpeg: string): Promise<string[]> {
+    const { stdout } = await run(ffmpeg, ['-v', 'error', '-hide_banner', '-encoders'], { timeout: TRIAL_MS });
+    const text = stdout.toString('utf8');
+    return hardware.map(({ name }) => name).filter((name) => text.includes(` ${name} `));
+  }
 }

@@ -2,7 +2,7 @@ import path from 'node:path';
 import { HLS_FILES, type hlsStreamingTask } from '@cl-server/contract';
 import {
   type Encoder,
-  findEncoder,
+  EncoderFinder,
   type HlsPlan,
   ladder,
   type MadeRendition,
@@ -93,14 +93,19 @@ function outputOf({ params }: Context, plan: HlsPlan, { encoder, renditions }: M
 }
 
 export function hlsStreaming(): TaskModule<Params, z.input<Contract['output']>> {
-  let encoder: Encoder | undefined;
+  let encoders: EncoderFinder | undefined;
   return {
     setup: async (env) => {
-      const { ffmpeg } = toolsOf(env);
-      encoder ??= await env.once(`H.264 encoder of ${ffmpeg}`, () => findEncoder(ffmpeg));
+      encoders ??= new EncoderFinder({
+        remember: env.once,
+        onUnanswered: (names, { name }) =>
+          env.logger.warn({ encoders: names, used: name }, 'hardware encoders give no answer; tried again later'),
+      });
+      await encoders.find(toolsOf(env).ffmpeg);
     },
     run: async (context) => {
-      if (!encoder) throw new Error('setup has not run');
+      if (!encoders) throw new Error('setup has not run');
+      const encoder = await encoders.find(toolsOf(context.env).ffmpeg);
       const { source, folder, prefix } = await places(context);
       const plan = await onMedia(planFor(context, source, folder, encoder));
       const made = await onMedia(
