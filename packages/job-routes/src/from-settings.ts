@@ -1,4 +1,5 @@
 import {
+  hasOwnBroker,
   type hostSetting,
   httpOptions,
   type httpSettings,
@@ -34,6 +35,7 @@ type FromSettings = Pick<
   | 'workersTopic'
   | 'workerMaxAge'
   | 'jobStatusTopic'
+  | 'ownsBroker'
   | 'http'
 >;
 
@@ -47,5 +49,6 @@ export const jobServiceFromSettings = (settings: JobServiceValues): FromSettings
   workersTopic: settings.capabilityTopicPrefix,
   workerMaxAge: (settings.capabilityCacheTimeout ?? MISSED_BEATS * settings.mqttHeartbeatInterval) * 1000,
   jobStatusTopic: jobStatusWanted(settings),
+  ownsBroker: hasOwnBroker(settings),
   http: httpOptions(settings),
 });

@@ -30,6 +30,8 @@ export interface JobServiceOptions {
   /** Milliseconds without a beat after which a worker counts as gone. */
   readonly workerMaxAge: number;
   readonly jobStatusTopic?: boolean;
+  /** Whether the broker is this platform's alone. */
+  readonly ownsBroker?: boolean;
   /** Who may call over HTTP, and how. */
   readonly http?: HttpOptions;
   /** Further things that the service needs, by name. */
@@ -57,8 +59,8 @@ const isJobEndpoint = new Set<unknown>(jobEndpoints);
 /** To be closed in the service's own order: its workers, and at the end its jobs. */
 export async function openJobService(options: JobServiceOptions, place: JobPlace): Promise<JobService> {
   const { broadcaster, logger, tasks, mediaDir, streamsDir, maxQueued, now = Date.now } = options;
-  const { eventsTopic, jobStatusTopic, retentionMs, noAuth = false } = options;
-  const jobs = openJobs({ ...place, broadcaster, logger, eventsTopic, jobStatusTopic, retentionMs, now });
+  const { eventsTopic, jobStatusTopic, ownsBroker, retentionMs, noAuth = false } = options;
+  const jobs = openJobs({ ...place, broadcaster, logger, eventsTopic, jobStatusTopic, ownsBroker, retentionMs, now });
   const mismatch = await jobs.identity.mismatch();
   if (mismatch !== undefined) logger.error({ reason: mismatch }, 'no job is taken, and no job file is removed');
   const workers = await new LiveWorkers({

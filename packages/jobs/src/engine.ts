@@ -34,6 +34,8 @@ export interface JobEngineOptions {
   readonly eventsTopic?: string;
   /** Whether `job/status/{id}` is published (`MQTT_JOB_STATUS`); the same in every process. Default false. */
   readonly jobStatusTopic?: boolean;
+  /** Whether the broker is this platform's alone, so that statuses of unknown jobs on it may be cleared. Default false. */
+  readonly ownsBroker?: boolean;
   /** Length of a lease in milliseconds; default 20,000. */
   readonly leaseMs?: number;
   /** Delay before the first retry in milliseconds, doubled with each; default 1,000, at most 5 minutes. */
@@ -131,6 +133,7 @@ export function openJobs(options: JobEngineOptions): JobEngine {
     broadcaster,
     relay,
     status,
+    ownsBroker: options.ownsBroker ?? false,
     identity,
     leaseMs,
     retentionMs: options.retentionMs ?? 0,

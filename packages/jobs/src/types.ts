@@ -326,6 +326,7 @@ export interface ReconcileReport {
   readonly uploads_removed: number;
   readonly events_relayed: number;
   readonly statuses_cleared: number;
+  readonly statuses_corrected: number;
 }
 
 export interface Reconciler {

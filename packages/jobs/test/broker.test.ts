@@ -2,7 +2,7 @@
 import { type JobEvent, jobEvent } from '@cl-server/contract';
 import { type Broadcaster, connectBroadcaster, silentLogger } from '@cl-server/runtime';
 import { backends, eventually, hasMosquitto, startMosquitto, type TestBroker } from '@cl-server/testing';
-import { afterAll, beforeAll, describe, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startEngine, type TestEngine } from './support/engine.js';
 
 const [sqlite] = backends();
@@ -50,5 +50,49 @@ describe.skipIf(!hasMosquitto())('with a broker', () => {
       await engine.events.flush();
       return (await engine.repository.stats()).outbox === 0;
     });
+  });
+
+  it('statuses that a dead process left retained are corrected, or cleared where their job is gone', async () => {
+    const topic = (id: string) => `job/status/${id}`;
+    const retained = async (ids: readonly string[]) => {
+      const found = new Map<string, string>();
+      const reader = await connectBroadcaster({ url: broker.url, logger: silentLogger() });
+      await reader.subscribe('job/status/+', (name, payload) => {
+        found.set(name.slice(topic('').length), JSON.parse(payload.toString()).status);
+      });
+      await eventually(() => found.has('marker'));
+      await reader.close();
+      return ids.map((id) => found.get(id));
+    };
+    const stale = (id: string) => ours.publish(topic(id), { job_id: id, status: 'processing' }, { retain: true });
+    const [longAgo, justNow, waiting] = [await engine.add(), await engine.add(), await engine.add()];
+    const complete = async () => {
+      const worker = engine.another();
+      const [claim] = await worker.repository.claim({ workerId: 'w', types: { noop: 1 }, limit: 1 });
+      if (!claim) throw new Error('no job waits');
+      await worker.repository.complete([{ job_id: claim.job.job_id, token: claim.token, output: null }]);
+      await worker.close();
+      return claim.job.job_id;
+    };
+    const done = [await complete()];
+    await engine.events.flush();
+    engine.clock.advance(3_600_001);
+    done.push(await complete());
+    expect(done).toEqual([longAgo, justNow]);
+    await engine.reconciler.quick();
+    const gone = 'deleted-while-a-worker-published';
+    // What a worker publishes that read the job before, and dies then.
+    for (const id of [longAgo, justNow, gone]) await stale(id);
+    const last = [longAgo, justNow, gone, waiting];
+    await ours.publish(topic('marker'), { status: 'processing' }, { retain: true });
+
+    await engine.reconciler.full();
+    await eventually(async () => (await retained([justNow]))[0] === 'completed');
+    expect(await retained(last), 'on a broker of many').toEqual([undefined, 'completed', 'processing', 'queued']);
+    const owner = engine.another({ ownsBroker: true });
+    expect(await owner.reconciler.full()).toMatchObject({ statuses_corrected: 2 });
+    await ours.publish(topic('marker'), { status: 'processing' }, { retain: true });
+    expect(await retained(last)).toEqual([undefined, 'completed', undefined, 'queued']);
+    expect(await owner.reconciler.full(), 'the marker alone').toMatchObject({ statuses_corrected: 1 });
   });
 });

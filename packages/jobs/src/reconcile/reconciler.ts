@@ -4,6 +4,7 @@ import type { Relay } from '../events/relay.js';
 import type { StatusTopic } from '../events/status-topic.js';
 import type { ReconcileReport, Reconciler } from '../types.js';
 import { type FoldersOptions, failWithoutFiles, tidyFolders } from './folders.js';
+import { correctStaleStatuses } from './stale-statuses.js';
 import { clearOldStatuses } from './statuses.js';
 
 /** Unfinished uploads and removals: the longest upload takes less. */
@@ -16,6 +17,8 @@ export interface ReconcilerOptions extends FoldersOptions {
   /** Absent where there is no broker. */
   readonly relay: Relay | undefined;
   readonly status: StatusTopic | undefined;
+  /** Whether the broker is this platform's alone. */
+  readonly ownsBroker: boolean;
   readonly identity: FolderIdentity;
   readonly usage: { measure(): Promise<number> };
   readonly leaseMs: number;
@@ -38,6 +41,7 @@ const NOTHING: ReconcileReport = {
   uploads_removed: 0,
   events_relayed: 0,
   statuses_cleared: 0,
+  statuses_corrected: 0,
 };
 
 /**
@@ -81,7 +85,14 @@ export class JobReconciler implements Reconciler {
       jobs_measured: await this.#options.usage.measure(),
       ...(await tidyFolders(this.#options)),
       uploads_removed: await storage.sweep(now() - UPLOAD_MS),
+      statuses_corrected: await this.#correctStatuses(),
     };
+  }
+
+  async #correctStatuses(): Promise<number> {
+    const { status, broadcaster, repository } = this.#options;
+    if (!status || !broadcaster.connected) return 0;
+    return correctStaleStatuses({ ...this.#options, status, read: (jobIds) => repository.getJobs(jobIds) });
   }
 
   async #retire(): Promise<number> {

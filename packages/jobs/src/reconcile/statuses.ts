@@ -3,7 +3,7 @@ import type { StatusTopic } from '../events/status-topic.js';
 import type { JobTables } from '../tables.js';
 
 /** A job's last state stays on its topic so long. */
-const SHOWN_MS = 3_600_000;
+export const SHOWN_MS = 3_600_000;
 const BATCH = 200;
 
 /** Takes retained statuses of jobs that ended long ago off the broker. @returns how many */

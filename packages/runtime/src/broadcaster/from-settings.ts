@@ -15,6 +15,11 @@ export function brokerUrl(
   return settings.mqttUrl ?? `mqtt://${settings.mqttBroker ?? '127.0.0.1'}:${settings.mqttPort}`;
 }
 
+/** Whether the broker is the one that comes with the platform, and so serves nobody else. */
+export const hasOwnBroker = (
+  settings: Pick<Values<typeof mqttSettings>, 'broadcastType' | 'mqttUrl' | 'mqttBroker' | 'mqttPort'>,
+): boolean => brokerUrl(settings) !== undefined && settings.mqttUrl === undefined && settings.mqttBroker === undefined;
+
 /**
  * Whether whole jobs are published on `job/status/{id}`. Unless somebody says: with the platform's own broker, for only
  * there they reach their owners alone. Every process that changes jobs must come to the same answer.
@@ -26,7 +31,7 @@ export function jobStatusWanted(
   >,
 ): boolean {
   if (settings.mqttJobStatus !== 'auto') return settings.mqttJobStatus === 'on';
-  return brokerUrl(settings) !== undefined && settings.mqttUrl === undefined && settings.mqttBroker === undefined;
+  return hasOwnBroker(settings);
 }
 
 /** The broadcaster that a program's settings ask for; the services' own credential where no user is named. */
