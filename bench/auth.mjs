@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { RemoteKeys, silentLogger, TokenVerifier } from '@cl-server/runtime';
+import { RemoteKeys, silentLogger, TokenVerifier } from '@cl-server/service-kit';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { forkServer, load, median, ratios } from './lib/measure.mjs';
 

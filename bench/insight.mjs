@@ -6,7 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { dot, ModelStore, normalized } from '@cl-server/models';
-import { migrate, openDatabase, sqliteUrl } from '@cl-server/runtime';
+import { migrate, openDatabase, sqliteUrl } from '@cl-server/service-kit';
 import { storeMigrations } from '@cl-server/store';
 import { PGlite } from '@electric-sql/pglite';
 import { vector as vectorExtension } from '@electric-sql/pglite/vector';

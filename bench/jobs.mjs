@@ -6,7 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { jobMigrations, newJobId, openJobs } from '@cl-server/jobs';
-import { migrate, noBroadcaster, openDatabase, silentLogger } from '@cl-server/runtime';
+import { migrate, noBroadcaster, openDatabase, silentLogger } from '@cl-server/service-kit';
 import pg from 'pg';
 import { startPostgres } from '../testing/dist/index.js';
 import { graphileWorker, pgBoss, plainjob } from './jobs-peers.mjs';

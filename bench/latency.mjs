@@ -10,7 +10,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { connectBroadcaster, silentLogger } from '@cl-server/runtime';
+import { connectBroadcaster, silentLogger } from '@cl-server/service-kit';
 import { freePort } from '../testing/dist/index.js';
 import { median } from './lib/measure.mjs';
 

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { exiftoolPath } from 'exiftool-vendored';
 import sharp from 'sharp';
 import { jobMigrations, newJobId, openJobs } from '../packages/jobs/dist/index.js';
-import { migrate, noBroadcaster, openDatabase, silentLogger } from '../packages/runtime/dist/index.js';
+import { migrate, noBroadcaster, openDatabase, silentLogger } from '../packages/service-kit/dist/index.js';
 
 /** More than one slot takes at once of any task, so that every slot gets some. */
 const WARM_UP = 150;

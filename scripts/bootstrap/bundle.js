@@ -13,7 +13,7 @@ export const ROOMS = [
   'packages/jobs',
   'packages/media',
   'packages/models',
-  'packages/runtime',
+  'packages/service-kit',
   'packages/task-kit',
   'packages/tasks',
   'packages/worker',

@@ -29,7 +29,7 @@ const HTTP =
   'fastify|@fastify|find-my-way|avvio|ajv|fast-(?:json|uri|querystring|decode)[^/]*|secure-json-parse|rfdc|ret|safe-regex2|semver|toad-cache|abstract-logging|ipaddr\\.js|set-cookie-parser|cookie';
 const FILES = 'exifr|file-type|strtok3|token-types|@tokenizer|@borewit|ieee754|uint8array-extras';
 const inPackages = (names) => `/node_modules/(?:${names})/`;
-const inRuntime = (names) => `/packages/runtime/src/(?:${names})`;
+const inRuntime = (names) => `/packages/service-kit/src/(?:${names})`;
 
 /** Few large chunks instead of one for each combination of programs: each file costs a start about a millisecond. */
 const GROUPS = [

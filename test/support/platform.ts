@@ -24,7 +24,7 @@ import {
   silentLogger,
   sqliteUrl,
   TokenVerifier,
-} from '@cl-server/runtime';
+} from '@cl-server/service-kit';
 import { createStoreService, type StoreTables, storeMigrations } from '@cl-server/store';
 import { defineTask, TaskRegistry } from '@cl-server/task-kit';
 import { type TempDir, tempDir } from '@cl-server/testing';

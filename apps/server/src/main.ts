@@ -1,6 +1,6 @@
 /** The command `cl-server`: reads the settings, then runs one sub-command. */
 import path from 'node:path';
-import { loadConfig, type RunningProgram, StartupError } from '@cl-server/runtime/program';
+import { loadConfig, type RunningProgram, StartupError } from '@cl-server/service-kit/program';
 import type { CommandInput } from './commands/command.js';
 import { defaultDataDir } from './data-folder.js';
 import type { Environment } from './platform/tools.js';

@@ -15,7 +15,7 @@ import {
   selfMigrateSettings,
   toolSettings,
   type Values,
-} from '@cl-server/runtime/program';
+} from '@cl-server/service-kit/program';
 
 export const mqttWsPortSetting = {
   env: 'MQTT_WS_PORT',

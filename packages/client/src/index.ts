@@ -6,6 +6,7 @@
 export type * from '@cl-server/contract';
 export { JOB_STATUSES, PERMISSIONS, PORTS, PRIORITY, TOPICS } from '@cl-server/contract/constants';
 export { distance } from '@cl-server/contract/hamming';
+export { topicMatches } from '@cl-server/kit/topics';
 export * from './auth/auth-client.js';
 export * from './auth/provider.js';
 export * from './auth/session.js';

@@ -1,7 +1,7 @@
 /** Whose jobs a caller may see: their own; an admin all; a stranger who was let in those that belong to nobody. */
 import type { TokenClaims } from '@cl-server/contract';
 import type { JobRecord, JobRepository } from '@cl-server/jobs';
-import { type HttpError, notFound } from '@cl-server/runtime';
+import { type HttpError, notFound } from '@cl-server/service-kit';
 
 export type Caller = TokenClaims | null;
 

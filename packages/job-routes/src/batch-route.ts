@@ -9,7 +9,7 @@ import {
   type ValidationItem,
 } from '@cl-server/contract';
 import type { FileSource, JobRecord, JobRepository, JobStorage } from '@cl-server/jobs';
-import { type App, HttpError, notFound, validatePart } from '@cl-server/runtime';
+import { type App, HttpError, notFound, validatePart } from '@cl-server/service-kit';
 import { formText } from '@cl-server/task-kit';
 import { type Caller, ownerOf, visibleJob } from './access.js';
 import type { CreationInput, CreationRequest, JobCreation } from './creation.js';

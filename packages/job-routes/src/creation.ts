@@ -12,7 +12,14 @@ import {
   type NewJob,
   newJobId,
 } from '@cl-server/jobs';
-import { conflict, type FolderIdentity, HttpError, invalidField, overBudget, safeFileName } from '@cl-server/runtime';
+import {
+  conflict,
+  type FolderIdentity,
+  HttpError,
+  invalidField,
+  overBudget,
+  safeFileName,
+} from '@cl-server/service-kit';
 import { type AnyTask, DEFAULT_TIMEOUT, type InputFile, storedParams } from '@cl-server/task-kit';
 import { refuseAbsolutePaths } from './privileges.js';
 

@@ -1,6 +1,8 @@
 /** The endpoint table with one entry for each task of this installation. */
+
 import { type AnyEndpoint, jobEndpoints, openApiDocument, taskEndpoint } from '@cl-server/contract';
-import { type Logger, messageOf } from '@cl-server/runtime';
+import { messageOf } from '@cl-server/kit';
+import type { Logger } from '@cl-server/service-kit';
 import type { AnyTask, TaskRegistry } from '@cl-server/task-kit';
 
 export type Tasks = Pick<TaskRegistry, 'get' | 'plugin' | 'definitions'>;

@@ -1,7 +1,7 @@
 /** `GET /jobs/{id}/files/…`: the job's input and its committed results, and nothing else of the server. */
 import { getJobFile } from '@cl-server/contract';
 import type { JobRepository, JobStorage } from '@cl-server/jobs';
-import { type App, sendOpenFile } from '@cl-server/runtime';
+import { type App, sendOpenFile } from '@cl-server/service-kit';
 import mime from 'mime';
 import { visibleJob } from './access.js';
 

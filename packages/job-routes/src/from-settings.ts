@@ -9,7 +9,7 @@ import {
   type noAuthSetting,
   type uploadSettings,
   type Values,
-} from '@cl-server/runtime';
+} from '@cl-server/service-kit';
 import type { JobServiceOptions } from './job-service.js';
 
 /** A worker that missed so many beats is gone. */

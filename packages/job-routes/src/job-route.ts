@@ -1,7 +1,7 @@
 /** One job and lists of jobs: read, cancel, retry, delete. */
 import { cancelJob, deleteJob, getJob, type JobList, listJobs, retryJob } from '@cl-server/contract';
 import { type JobRepository, jobView } from '@cl-server/jobs';
-import { type App, conflict } from '@cl-server/runtime';
+import { type App, conflict } from '@cl-server/service-kit';
 import { jobNotFound, maySee, ownerOf, visibleJob } from './access.js';
 import { tooManyQueued } from './creation.js';
 import { refuseAbsolutePaths } from './privileges.js';

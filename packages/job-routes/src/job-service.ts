@@ -1,7 +1,7 @@
 /** What every service that takes jobs is made of: the engine, who may, who runs them, and the job endpoints. */
 import { type AnyEndpoint, jobEndpoints } from '@cl-server/contract';
 import { type JobEngine, type JobEngineOptions, openJobs } from '@cl-server/jobs';
-import type { Broadcaster, HttpOptions, Logger, ReadinessCheck, TokenVerifier } from '@cl-server/runtime';
+import type { Broadcaster, HttpOptions, Logger, ReadinessCheck, TokenVerifier } from '@cl-server/service-kit';
 import type { Tasks } from './endpoints.js';
 import { GuestMode } from './guest-mode.js';
 import { LiveWorkers } from './live-workers.js';

@@ -3,7 +3,7 @@
  * beats is gone, whether or not the broker said so.
  */
 import { type Capabilities, isLack, type Lack, type WorkerCapability, workerCapability } from '@cl-server/contract';
-import type { Broadcaster, Logger } from '@cl-server/runtime';
+import type { Broadcaster, Logger } from '@cl-server/service-kit';
 import type { Availability } from './task-route.js';
 
 export interface LiveWorkersOptions {

@@ -1,6 +1,6 @@
 /** What a client may not ask of a job unless it has a right of its own: precedence over others, and paths of the server. */
 import { PERMISSIONS, PRIORITY } from '@cl-server/contract';
-import { forbidden } from '@cl-server/runtime';
+import { forbidden } from '@cl-server/service-kit';
 import type { Caller } from './access.js';
 
 /**

@@ -1,6 +1,6 @@
 import type { AnyEndpoint } from '@cl-server/contract';
 import type { JobEngine } from '@cl-server/jobs';
-import type { App, Logger } from '@cl-server/runtime';
+import type { App, Logger } from '@cl-server/service-kit';
 import { serveBatch } from './batch-route.js';
 import { serveCreation } from './create-routes.js';
 import { JobCreation } from './creation.js';

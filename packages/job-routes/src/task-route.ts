@@ -1,6 +1,6 @@
 /** `GET /tasks`: what this installation can do. */
 import { listTasks, type TaskInfo } from '@cl-server/contract';
-import type { App } from '@cl-server/runtime';
+import type { App } from '@cl-server/service-kit';
 import { type AnyTask, DEFAULT_TIMEOUT, taskSchemas } from '@cl-server/task-kit';
 import type { TaskRoute, Tasks } from './endpoints.js';
 

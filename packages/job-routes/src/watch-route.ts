@@ -2,7 +2,7 @@
 import { PassThrough } from 'node:stream';
 import { isTerminal, watchJob } from '@cl-server/contract';
 import { type JobEvents, type JobRecord, type JobRepository, jobView } from '@cl-server/jobs';
-import { Answer, type App, HttpError, type Logger } from '@cl-server/runtime';
+import { Answer, type App, HttpError, type Logger } from '@cl-server/service-kit';
 import { type Caller, ownerOf, visibleJob } from './access.js';
 
 export interface WatchOptions {

@@ -1,5 +1,5 @@
 import { type JobTables, jobMigrations, openJobs } from '@cl-server/jobs';
-import { migrate, noBroadcaster, openDatabase, silentLogger } from '@cl-server/runtime';
+import { migrate, noBroadcaster, openDatabase, silentLogger } from '@cl-server/service-kit';
 import { backends, tempDir } from '@cl-server/testing';
 import { describe, expect, it } from 'vitest';
 import { GuestMode } from '../src/index.js';

@@ -2,7 +2,7 @@
 import net from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { JobEvents, JobRecord, JobRepository } from '@cl-server/jobs';
-import { createLogger, silentLogger } from '@cl-server/runtime';
+import { createLogger, silentLogger } from '@cl-server/service-kit';
 import { backends } from '@cl-server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { JobStreams } from '../src/watch-route.js';

@@ -1,4 +1,4 @@
-import { type Broadcaster, type MessageListener, noBroadcaster, silentLogger } from '@cl-server/runtime';
+import { type Broadcaster, type MessageListener, noBroadcaster, silentLogger } from '@cl-server/service-kit';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { LiveWorkers } from '../src/index.js';
 

@@ -1,5 +1,11 @@
 import { TOPICS } from '@cl-server/contract';
-import { type Broadcaster, type Database, type FolderIdentity, type Logger, noBroadcaster } from '@cl-server/runtime';
+import {
+  type Broadcaster,
+  type Database,
+  type FolderIdentity,
+  type Logger,
+  noBroadcaster,
+} from '@cl-server/service-kit';
 import { Outbox } from './events/outbox.js';
 import { Publisher } from './events/publisher.js';
 import { Relay } from './events/relay.js';

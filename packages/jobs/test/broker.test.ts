@@ -1,6 +1,6 @@
 /** With a real broker that is restarted, its memory lost. */
 import { type JobEvent, jobEvent } from '@cl-server/contract';
-import { type Broadcaster, connectBroadcaster, silentLogger } from '@cl-server/runtime';
+import { type Broadcaster, connectBroadcaster, silentLogger } from '@cl-server/service-kit';
 import { backends, eventually, hasMosquitto, startMosquitto, type TestBroker } from '@cl-server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startEngine, type TestEngine } from './support/engine.js';

@@ -1,5 +1,5 @@
 import { type Job, jobEvent } from '@cl-server/contract';
-import { noBroadcaster, silentLogger } from '@cl-server/runtime';
+import { noBroadcaster, silentLogger } from '@cl-server/service-kit';
 import { backends } from '@cl-server/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { StatusTopic } from '../src/events/status-topic.js';

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import fs from 'node:fs/promises';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { migrate, noBroadcaster, openDatabase, silentLogger } from '@cl-server/runtime';
+import { migrate, noBroadcaster, openDatabase, silentLogger } from '@cl-server/service-kit';
 import { backends, eventually, type TempDir, type TestDatabase, tempDir } from '@cl-server/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type JobEngine, type JobTables, jobMigrations, newJobId, openJobs } from '../src/index.js';

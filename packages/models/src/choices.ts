@@ -1,8 +1,10 @@
 /** `$MODELS_DIR/models.json`: what `use` chose instead of the defaults. */
+
 import { randomBytes } from 'node:crypto';
 import fsp from 'node:fs/promises';
 import path from 'node:path';
 import { type ModelChoices, type ModelContent, type ModelRole, modelChoices } from '@cl-server/contract';
+import { errorCode } from '@cl-server/kit';
 import { contentOf, withContent } from './content.js';
 import { unwritable } from './unwritable.js';
 import { sha256File } from './verify.js';
@@ -21,7 +23,7 @@ export class Choices {
     try {
       return modelChoices.parse(JSON.parse(await fsp.readFile(this.#file, 'utf8')));
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
+      const code = errorCode(error);
       if (code === 'ENOENT' || code === 'ENOTDIR') return { version: 1, roles: {}, used: [] };
       if (code !== undefined)
         throw new Error(`models.json in MODELS_DIR cannot be read (${code}): let the user that runs this read it`, {

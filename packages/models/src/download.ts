@@ -8,9 +8,10 @@
  *   +--no answer, no progress, other bytes--> the next source; after the last one DownloadFailed
  * ```
  */
+
 import fsp from 'node:fs/promises';
 import type { ModelManifest } from '@cl-server/contract';
-import { withLock } from '@cl-server/runtime/file-lock';
+import { withLock } from '@cl-server/kit';
 import type { Dispatcher } from 'undici';
 import { dropPart, fetchPart } from './fetch-part.js';
 import { unwritable } from './unwritable.js';

@@ -1,3 +1,5 @@
+import { errorCode } from '@cl-server/kit';
+
 /** What a person does about a folder of models that cannot be written. */
 const CURES: Readonly<Record<string, string>> = {
   EACCES: 'let the user that runs this write there, or name another folder',
@@ -11,7 +13,7 @@ const CURES: Readonly<Record<string, string>> = {
 
 /** A sentence without paths, where an error of the file system is one of these. */
 export function unwritable(error: unknown): string | undefined {
-  const { code = '' } = error as NodeJS.ErrnoException;
+  const code = errorCode(error) ?? '';
   const cure = CURES[code];
   return cure === undefined ? undefined : `MODELS_DIR cannot be written (${code}): ${cure}`;
 }

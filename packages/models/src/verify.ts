@@ -1,16 +1,11 @@
 /** Whether a file is the model it is named for. A hash of 350 MB takes a second, so what was verified is remembered. */
-import { createHash } from 'node:crypto';
-import fs from 'node:fs';
 import fsp from 'node:fs/promises';
 import path from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import type { ModelManifest } from '@cl-server/contract';
+import { digestFile } from '@cl-server/kit';
 
-export async function sha256File(file: string, signal?: AbortSignal): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(fs.createReadStream(file, { highWaterMark: 1 << 20 }), hash, { signal });
-  return hash.digest('hex');
-}
+export const sha256File = async (file: string, signal?: AbortSignal): Promise<string> =>
+  (await digestFile(file, ['sha256'], signal)).sha256;
 
 interface Verified {
   readonly size: number;

@@ -1,4 +1,4 @@
-import { StartupError } from '@cl-server/runtime';
+import { StartupError } from '@cl-server/service-kit';
 import type { LoadedPlugin, TaskRegistry } from '@cl-server/task-kit';
 
 /**

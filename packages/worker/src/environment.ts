@@ -1,6 +1,8 @@
 /** What tasks are told of the machine. */
+
 import os from 'node:os';
-import { type Folders, findProgram } from '@cl-server/runtime';
+import { findProgram } from '@cl-server/kit';
+import type { Folders } from '@cl-server/service-kit';
 import { type TaskEnvironment, TOOLS, type Tool } from '@cl-server/task-kit';
 import type { RunnerEnvironment } from './runners/protocol.js';
 import type { WorkerSettings } from './settings.js';

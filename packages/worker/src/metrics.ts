@@ -1,7 +1,7 @@
 /** This worker's own numbers for Prometheus; the compute service has those of the queue. */
 import http from 'node:http';
 import type { JobMetrics } from '@cl-server/jobs';
-import { AllowedHosts, Counter, createMetrics, Gauge, Histogram, type MetricsRegistry } from '@cl-server/runtime';
+import { AllowedHosts, Counter, createMetrics, Gauge, Histogram, type MetricsRegistry } from '@cl-server/service-kit';
 import type { Slots } from './engine/slots.js';
 
 /** Seconds, from a thumbnail to a film. */

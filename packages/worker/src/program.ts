@@ -18,7 +18,7 @@ import {
   openDataDir,
   prepareTables,
   type RunningProgram,
-} from '@cl-server/runtime';
+} from '@cl-server/service-kit';
 import { discoverTasks, type LoadedPlugin } from '@cl-server/task-kit';
 import { chosenTasks } from './chosen-tasks.js';
 import { taskEnvironment } from './environment.js';

@@ -21,7 +21,7 @@ import {
   toolSettings,
   uploadSettings,
   type Values,
-} from '@cl-server/runtime';
+} from '@cl-server/service-kit';
 
 const CORES = os.availableParallelism();
 /**

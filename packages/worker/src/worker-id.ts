@@ -1,5 +1,5 @@
 import os from 'node:os';
-import { StartupError } from '@cl-server/runtime';
+import { StartupError } from '@cl-server/service-kit';
 
 const VALID = /^[\w.-]{1,100}$/;
 

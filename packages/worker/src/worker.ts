@@ -1,11 +1,12 @@
 /** One worker, put together: runners, leases, claims, announcements. */
+
 import path from 'node:path';
 import { type JobEngine, type JobTables, openJobs } from '@cl-server/jobs';
-import { type Broadcaster, clockSkew, type Database, type Logger, type MetricsRegistry } from '@cl-server/runtime';
+import { WakeSignal } from '@cl-server/kit';
+import { type Broadcaster, clockSkew, type Database, type Logger, type MetricsRegistry } from '@cl-server/service-kit';
 import type { LoadedPlugin } from '@cl-server/task-kit';
 import { Announcer } from './engine/announcer.js';
 import { Availability } from './engine/availability.js';
-import { Bell } from './engine/bell.js';
 import { Engine } from './engine/engine.js';
 import { Executor } from './engine/executor.js';
 import { Leases } from './engine/leases.js';
@@ -164,14 +165,14 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     new Map(plugins.map(({ task, definition }) => [task, { concurrency: definition.concurrency }])),
   );
   slotMetrics(metrics, slots);
-  const bell = new Bell();
+  const wakeSignal = new WakeSignal();
   const leases = new Leases({ repository: jobs.repository, leaseMs, logger });
   const pool = poolOf(options, availability);
   const pace = new Pace();
   const executor = executorOf(options, jobs, pool, leases, scratch, pace);
-  availability.onChange(() => bell.ring());
+  availability.onChange(() => wakeSignal.set());
   const stopListening = jobs.events.subscribe(({ event_type }) => {
-    if (event_type === 'queued') bell.ring();
+    if (event_type === 'queued') wakeSignal.set();
   });
   const recheck = new Recheck({
     availability,
@@ -203,7 +204,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     }),
     pace,
     definition: (task) => plugins.find((plugin) => plugin.task === task)?.definition,
-    bell,
+    wakeSignal,
     leaseMs,
     pollMs,
     logger,

@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type WorkerCapability, workerCapability } from '@cl-server/contract';
-import { type Broadcaster, connectBroadcaster, silentLogger } from '@cl-server/runtime';
+import { type Broadcaster, connectBroadcaster, silentLogger } from '@cl-server/service-kit';
 import { eventually, hasMosquitto, startMosquitto, type TestBroker } from '@cl-server/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type TestPlatform, testPlatform } from './support/platform.js';

@@ -1,7 +1,7 @@
 /** A worker that would harm jobs does not touch them. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { silentLogger } from '@cl-server/runtime';
+import { silentLogger } from '@cl-server/service-kit';
 import { eventually } from '@cl-server/testing';
 import { describe, expect, it } from 'vitest';
 import { Permission } from '../src/engine/permission.js';

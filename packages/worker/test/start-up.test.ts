@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { openDatabase } from '@cl-server/runtime';
+import { openDatabase } from '@cl-server/service-kit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type TestPlatform, testPlatform, type WorkerFlags } from './support/platform.js';
 

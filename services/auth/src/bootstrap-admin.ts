@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { MIN_PASSWORD_LENGTH, passwordFault } from '@cl-server/contract';
-import { HttpError, type Logger, StartupError } from '@cl-server/runtime';
+import { HttpError, type Logger, StartupError } from '@cl-server/service-kit';
 import { THE_SERVICE } from './audit/audit-log.js';
 import { isCommonPassword } from './login/common-passwords.js';
 import type { UserAdministration } from './users/user-administration.js';

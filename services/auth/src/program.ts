@@ -2,19 +2,19 @@
 
 import type { AddressInfo } from 'node:net';
 import os from 'node:os';
+import { messageOf } from '@cl-server/kit';
 import {
   configFolder,
   createLogger,
   httpOptions,
   isLoopback,
   loadConfig,
-  messageOf,
   openDatabase,
   openDataDir,
   type RunningProgram,
   StartupError,
   type Values,
-} from '@cl-server/runtime';
+} from '@cl-server/service-kit';
 import { AuditLog } from './audit/audit-log.js';
 import type { AdminLogin } from './bootstrap-admin.js';
 import { migrateAuth } from './database/migrations/index.js';

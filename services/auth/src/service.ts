@@ -18,7 +18,7 @@ import {
   serviceCredential,
   sqliteFile,
   TokenVerifier,
-} from '@cl-server/runtime';
+} from '@cl-server/service-kit';
 import { AuditLog } from './audit/audit-log.js';
 import { serveAudit } from './audit/routes.js';
 import { type AdminLogin, bootstrapAdmin } from './bootstrap-admin.js';

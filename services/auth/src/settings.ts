@@ -16,7 +16,7 @@ import {
   reloadSetting,
   selfMigrateSettings,
   sqliteUrl,
-} from '@cl-server/runtime';
+} from '@cl-server/service-kit';
 
 const asRetention = (text: string): number => (text.trim() === '0' ? 0 : asInt(30, 36_500)(text));
 

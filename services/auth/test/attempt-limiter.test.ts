@@ -1,4 +1,4 @@
-import type { HttpError } from '@cl-server/runtime';
+import type { HttpError } from '@cl-server/service-kit';
 import { describe, expect, it } from 'vitest';
 import { AttemptLimiter } from '../src/login/attempt-limiter.js';
 

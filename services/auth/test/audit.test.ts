@@ -1,4 +1,4 @@
-import { openDatabase } from '@cl-server/runtime';
+import { openDatabase } from '@cl-server/service-kit';
 import { backends } from '@cl-server/testing';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

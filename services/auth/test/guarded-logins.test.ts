@@ -1,4 +1,4 @@
-import { createLogger, openDatabase, silentLogger } from '@cl-server/runtime';
+import { createLogger, openDatabase, silentLogger } from '@cl-server/service-kit';
 import { backends } from '@cl-server/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { AuditLog } from '../src/audit/audit-log.js';

@@ -1,6 +1,6 @@
 /** A real auth service for a test: real database, real keys, cheap password hashes, a clock that the test may move. */
 import type { User } from '@cl-server/contract';
-import { serviceCredential, silentLogger } from '@cl-server/runtime';
+import { serviceCredential, silentLogger } from '@cl-server/service-kit';
 import { type Backend, type TempDir, type TestDatabase, tempDir } from '@cl-server/testing';
 import { type AuthService, type AuthServiceOptions, createAuthService } from '../src/index.js';
 

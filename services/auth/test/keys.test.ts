@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
-import { RemoteKeys, StartupError, silentLogger, TokenVerifier } from '@cl-server/runtime';
+import { RemoteKeys, StartupError, silentLogger, TokenVerifier } from '@cl-server/service-kit';
 import { backends, eventually, type TempDir, tempDir } from '@cl-server/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { keyPaths, loadKeys, rotateKeys } from '../src/keys/key-files.js';

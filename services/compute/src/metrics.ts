@@ -1,7 +1,7 @@
 /** Numbers on jobs for Prometheus. Depths are asked of the database at each scrape; ends of jobs come by event. */
 import { isTerminal, type JobEvent } from '@cl-server/contract';
 import type { JobEvents, JobMetrics, JobRecord, JobRepository, QueueStats, Stats } from '@cl-server/jobs';
-import { Counter, Gauge, Histogram, type Logger, type MetricsRegistry } from '@cl-server/runtime';
+import { Counter, Gauge, Histogram, type Logger, type MetricsRegistry } from '@cl-server/service-kit';
 
 /** Seconds, from a thumbnail to a film. */
 const BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800];

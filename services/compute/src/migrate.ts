@@ -8,7 +8,7 @@ import {
   migrate,
   openDatabase,
   openDataDir,
-} from '@cl-server/runtime';
+} from '@cl-server/service-kit';
 import { migrateSettings } from './settings.js';
 
 /** Prints what it did. */

@@ -16,7 +16,7 @@ import {
   type RunningProgram,
   verifierFromSettings,
   warnOfOpenDoors,
-} from '@cl-server/runtime';
+} from '@cl-server/service-kit';
 import { discoverTasks, type TaskRegistry } from '@cl-server/task-kit';
 import { createComputeService } from './service.js';
 import { computeSettings } from './settings.js';

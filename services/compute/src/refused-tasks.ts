@@ -4,7 +4,7 @@
  */
 import type { LiveWorkers } from '@cl-server/job-routes';
 import type { JobEvents, JobRepository } from '@cl-server/jobs';
-import type { Logger } from '@cl-server/runtime';
+import type { Logger } from '@cl-server/service-kit';
 
 export interface RefusedTasksOptions {
   readonly workers: LiveWorkers;

@@ -11,7 +11,7 @@ import {
   type Database,
   databaseAnswers,
   folderIsUsable,
-} from '@cl-server/runtime';
+} from '@cl-server/service-kit';
 import { countEndedJobs, engineMetrics, queueMetrics } from './metrics.js';
 import { RefusedTasks } from './refused-tasks.js';
 import { serveAdmin } from './routes/admin.js';

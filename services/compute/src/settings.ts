@@ -18,7 +18,7 @@ import {
   type Settings,
   serviceUrlSettings,
   uploadSettings,
-} from '@cl-server/runtime';
+} from '@cl-server/service-kit';
 
 /** What `compute-migrate` needs. */
 export const migrateSettings = {

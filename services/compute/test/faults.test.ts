@@ -9,7 +9,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type JobTables, jobMigrations, openJobs } from '@cl-server/jobs';
-import { migrate, noBroadcaster, openDatabase, silentLogger } from '@cl-server/runtime';
+import { migrate, noBroadcaster, openDatabase, silentLogger } from '@cl-server/service-kit';
 import { eventually, freePort, projectRoot, tempDir } from '@cl-server/testing';
 import { expect, it } from 'vitest';
 

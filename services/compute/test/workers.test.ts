@@ -1,5 +1,5 @@
 /** Workers as they are heard of through a real broker. */
-import { connectBroadcaster, silentLogger } from '@cl-server/runtime';
+import { connectBroadcaster, silentLogger } from '@cl-server/service-kit';
 import { type Backend, backends, eventually, hasMosquitto, startMosquitto, type TestBroker } from '@cl-server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ANN, startService, type TestService } from './support/service.js';

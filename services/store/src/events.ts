@@ -1,6 +1,6 @@
 /** Tells the world what changed, once it is committed. */
 import { type EntityEvent, type ItemEvent, TOPICS } from '@cl-server/contract';
-import type { Broadcaster } from '@cl-server/runtime';
+import type { Broadcaster } from '@cl-server/service-kit';
 import type { EntityRow } from './database/tables.js';
 
 export type EntityChange = EntityEvent['change'];

@@ -1,7 +1,9 @@
 /** `store`: from settings to a running service. */
+
 import path from 'node:path';
 import { jobServiceFromSettings } from '@cl-server/job-routes';
 import { jobFolderIdentity } from '@cl-server/jobs';
+import { findProgram, takeLock } from '@cl-server/kit';
 import {
   agreeOnJobDatabase,
   broadcasterFromSettings,
@@ -9,7 +11,6 @@ import {
   configOrHelp,
   createLogger,
   type Folders,
-  findProgram,
   foldersOf,
   jobDatabaseUrl,
   type Logger,
@@ -19,8 +20,7 @@ import {
   serviceCredential,
   verifierFromSettings,
   warnOfOpenDoors,
-} from '@cl-server/runtime';
-import { takeLock } from '@cl-server/runtime/file-lock';
+} from '@cl-server/service-kit';
 import { discoverTasks } from '@cl-server/task-kit';
 import { openStoreDatabases, type StoreDatabases } from './database/open.js';
 import { mediaFolderIdentity } from './files/identity.js';

@@ -1,6 +1,6 @@
 /** Tells the broker whether reading is open to everyone, so that strangers may listen to what they may read. */
 import { type StoreReading, TOPICS } from '@cl-server/contract';
-import type { Broadcaster, Logger } from '@cl-server/runtime';
+import type { Broadcaster, Logger } from '@cl-server/service-kit';
 
 export interface ReadingAnnouncerOptions {
   readonly broadcaster: Broadcaster;

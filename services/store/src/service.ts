@@ -16,7 +16,7 @@ import {
   noRevocations,
   type Openness,
   type RevocationSource,
-} from '@cl-server/runtime';
+} from '@cl-server/service-kit';
 import { Budget } from './database/budget.js';
 import { openReads } from './database/reads.js';
 import type { StoreTables } from './database/tables.js';

@@ -22,7 +22,7 @@ import {
   toolSettings,
   uploadSettings,
   type Values,
-} from '@cl-server/runtime';
+} from '@cl-server/service-kit';
 
 export const storeSettings = {
   dataDir: dataDirSetting,

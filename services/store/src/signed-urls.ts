@@ -12,7 +12,7 @@ import {
   HttpError,
   notFound,
   type RevocationSource,
-} from '@cl-server/runtime';
+} from '@cl-server/service-kit';
 
 export type Purpose = 'media' | 'preview' | 'stream';
 

@@ -1,5 +1,5 @@
 import type { SignedUrls, StorageUse, StorePreferences } from '@cl-server/contract';
-import { type Logger, migrate, noRevocations, openDatabase, silentLogger } from '@cl-server/runtime';
+import { type Logger, migrate, noRevocations, openDatabase, silentLogger } from '@cl-server/service-kit';
 import { backends } from '@cl-server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type StoreTables, storeMigrations } from '../src/index.js';

@@ -1,6 +1,6 @@
 /** What is retained of an entity's state, and for how long. */
 import { TOPICS } from '@cl-server/contract';
-import type { Broadcaster } from '@cl-server/runtime';
+import type { Broadcaster } from '@cl-server/service-kit';
 import { describe, expect, it } from 'vitest';
 import { Announcer } from '../src/insight/announce.js';
 

@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { AuditReport, CleanupReport } from '@cl-server/contract';
-import { type Database, openDatabase } from '@cl-server/runtime';
+import { type Database, openDatabase } from '@cl-server/service-kit';
 import { backends } from '@cl-server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StoreTables } from '../src/index.js';

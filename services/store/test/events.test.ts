@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { AuditReport, CleanupReport, EntityEvent, ItemEvent, StoreReading } from '@cl-server/contract';
 import { TOPICS } from '@cl-server/contract';
-import { type Broadcaster, connectBroadcaster, silentLogger } from '@cl-server/runtime';
+import { type Broadcaster, connectBroadcaster, silentLogger } from '@cl-server/service-kit';
 import { backends, eventually, hasMosquitto, startMosquitto, type TestBroker } from '@cl-server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startStore, type TestStore } from './support/store.js';

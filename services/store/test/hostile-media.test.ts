@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { crc32, deflateSync } from 'node:zlib';
 import { sharp } from '@cl-server/media';
-import { silentLogger } from '@cl-server/runtime';
+import { silentLogger } from '@cl-server/service-kit';
 import { eventually, tempDir } from '@cl-server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MediaProcesses } from '../src/media/reading.js';

@@ -12,7 +12,7 @@ import {
 } from '@cl-server/contract';
 import { sharp } from '@cl-server/media';
 import { ModelStore } from '@cl-server/models';
-import { connectBroadcaster, silentLogger } from '@cl-server/runtime';
+import { connectBroadcaster, silentLogger } from '@cl-server/service-kit';
 import {
   backends,
   eventually,

@@ -1,7 +1,7 @@
 /** Turns of the insight worker on rows alone: what it queues at once, and when new vectors take over. */
 import type { CreationRequest } from '@cl-server/job-routes';
 import type { RegisteredWorker } from '@cl-server/jobs';
-import { type Database, migrate, openDatabase, silentLogger } from '@cl-server/runtime';
+import { type Database, migrate, openDatabase, silentLogger } from '@cl-server/service-kit';
 import { discoverTasks, type TaskRegistry } from '@cl-server/task-kit';
 import { backends, type TestDatabase } from '@cl-server/testing';
 import { sql } from 'kysely';

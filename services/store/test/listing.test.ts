@@ -1,7 +1,7 @@
 import type { EntityQuery } from '@cl-server/contract';
 import { entityQuery } from '@cl-server/contract';
 import { type JobTables, jobMigrations } from '@cl-server/jobs';
-import { type Database, migrate, openDatabase } from '@cl-server/runtime';
+import { type Database, migrate, openDatabase } from '@cl-server/service-kit';
 import { backends, type TestDatabase } from '@cl-server/testing';
 import { type RawBuilder, sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

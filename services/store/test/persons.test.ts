@@ -1,5 +1,5 @@
 /** Who is taken for whom, on faces at chosen angles: the likeness of two is the cosine of the angle between them. */
-import { type Database, migrate, openDatabase } from '@cl-server/runtime';
+import { type Database, migrate, openDatabase } from '@cl-server/service-kit';
 import { backends, type TestDatabase } from '@cl-server/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { writeTransactions } from '../src/database/transaction.js';

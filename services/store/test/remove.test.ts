@@ -1,6 +1,6 @@
 /** Large collections go for good in slices, and what people did meanwhile holds. */
 import { jobMigrations } from '@cl-server/jobs';
-import { type Database, migrate, openDatabase } from '@cl-server/runtime';
+import { type Database, migrate, openDatabase } from '@cl-server/service-kit';
 import { backends, type TestDatabase } from '@cl-server/testing';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import type { SignedUrls } from '@cl-server/contract';
-import { type Broadcaster, noBroadcaster } from '@cl-server/runtime';
+import { type Broadcaster, noBroadcaster } from '@cl-server/service-kit';
 import { backends, eventually, hasFfmpeg, makeVideo, tempDir } from '@cl-server/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startStore, type TestStore } from './support/store.js';

@@ -1,6 +1,6 @@
 /** Nearest vectors, the same whichever way they are searched: codes in memory on both databases, and pgvector. */
 import { dot, normalized } from '@cl-server/models';
-import { type Database, migrate, openDatabase } from '@cl-server/runtime';
+import { type Database, migrate, openDatabase } from '@cl-server/service-kit';
 import { backends, type TestDatabase } from '@cl-server/testing';
 import { PGlite } from '@electric-sql/pglite';
 import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm';

@@ -1,4 +1,4 @@
-import { runProgram } from '@cl-server/runtime/program';
+import { runProgram } from '@cl-server/service-kit/program';
 import { brokerProgram } from '../broker/program.js';
 
 await runProgram({

@@ -1,4 +1,4 @@
-import { runProgram } from '@cl-server/runtime/program';
+import { runProgram } from '@cl-server/service-kit/program';
 import { main } from '../main.js';
 
 await runProgram({

@@ -14,8 +14,9 @@
  *
  * Rights are asked for at each message. Those that a token gave end with the token, in the middle of a connection too.
  */
+
 import { storeReading, TOPICS } from '@cl-server/contract';
-import { topicMatches } from '@cl-server/runtime/broadcaster';
+import { topicMatches } from '@cl-server/kit';
 
 export type Identity =
   | { readonly kind: 'service' }

@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type http from 'node:http';
 import type net from 'node:net';
 import type { Duplex } from 'node:stream';
-import { AllowedHosts, type Logger } from '@cl-server/runtime/program';
+import { AllowedHosts, type Logger } from '@cl-server/service-kit/program';
 import {
   Aedes,
   type AedesPublishPacket,

@@ -1,6 +1,6 @@
 import { PERMISSIONS, SERVICE_MQTT_USER } from '@cl-server/contract/constants';
-import { sameSecret } from '@cl-server/runtime/program';
-import { type RevocationSource, TokenError, type TokenVerifier } from '@cl-server/runtime/tokens';
+import { sameSecret } from '@cl-server/service-kit/program';
+import { type RevocationSource, TokenError, type TokenVerifier } from '@cl-server/service-kit/tokens';
 import type { Identity } from './access.js';
 
 /** A connection that is refused, with the return code of CONNACK (MQTT 3.1.1 §3.2.2.3). */

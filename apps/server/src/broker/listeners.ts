@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type AllowedHosts, StartupError } from '@cl-server/runtime/program';
+import { type AllowedHosts, StartupError } from '@cl-server/service-kit/program';
 import { createWebSocketStream, WebSocketServer } from 'ws';
 import { Budget } from './budget.js';
 import type { Connection } from './connections.js';

@@ -15,8 +15,8 @@ import {
   type Settings,
   serviceCredential,
   serviceUrlSettings,
-} from '@cl-server/runtime/program';
-import { verifierFromSettings } from '@cl-server/runtime/tokens';
+} from '@cl-server/service-kit/program';
+import { verifierFromSettings } from '@cl-server/service-kit/tokens';
 import { mqttWsPortSetting } from '../settings.js';
 import { Access } from './access.js';
 import { startBroker } from './broker.js';

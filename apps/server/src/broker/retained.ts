@@ -6,8 +6,9 @@
  * could stop the broker for minutes. Here a full topic name is one look, and a wildcard looks only at the messages that
  * share its first level.
  */
+
 import { Readable } from 'node:stream';
-import { topicMatches } from '@cl-server/runtime/broadcaster';
+import { topicMatches } from '@cl-server/kit';
 import type { AedesPublishPacket } from 'aedes';
 
 interface Client {

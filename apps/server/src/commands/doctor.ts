@@ -1,4 +1,4 @@
-import { StartupError } from '@cl-server/runtime/program';
+import { StartupError } from '@cl-server/service-kit/program';
 import {
   brokerFinding,
   databaseFindings,

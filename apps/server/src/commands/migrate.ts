@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { openDataDir, StartupError } from '@cl-server/runtime/program';
+import { openDataDir, StartupError } from '@cl-server/service-kit/program';
 import { planPlatform } from '../platform/plan.js';
 import { type ProgramName, programFile } from '../platform/programs.js';
 import type { CommandInput } from './command.js';

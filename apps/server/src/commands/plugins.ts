@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { StartupError } from '@cl-server/runtime/program';
+import { StartupError } from '@cl-server/service-kit/program';
 import { discoverTasks } from '@cl-server/task-kit';
 import type { CommandInput } from './command.js';
 import { table } from './table.js';

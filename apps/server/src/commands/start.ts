@@ -1,4 +1,4 @@
-import type { RunningProgram } from '@cl-server/runtime/program';
+import type { RunningProgram } from '@cl-server/service-kit/program';
 import pc from 'picocolors';
 import { type Platform, startPlatform } from '../platform/platform.js';
 import type { CommandInput } from './command.js';

@@ -1,6 +1,7 @@
 import net from 'node:net';
 import { type Readiness, readiness } from '@cl-server/contract';
-import { messageOf, StartupError } from '@cl-server/runtime/program';
+import { messageOf } from '@cl-server/kit';
+import { StartupError } from '@cl-server/service-kit/program';
 import { platformUrls } from '../platform/plan.js';
 import { faultOf, readRunState } from '../platform/read-run-state.js';
 import type { CommandInput } from './command.js';

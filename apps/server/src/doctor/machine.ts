@@ -1,18 +1,19 @@
 /** The data folder, the disk, memory, ports and the outside services that the settings name. */
+
 import fs from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import { messageOf } from '@cl-server/kit';
 import {
   asDatabaseUrl,
   databaseAnswers,
   databaseSettings,
   jobDatabaseSettings,
   loadConfig,
-  messageOf,
   openDatabase,
   openDataDir,
-} from '@cl-server/runtime';
+} from '@cl-server/service-kit';
 import { brokerKind, platformUrls } from '../platform/plan.js';
 import { checkPorts } from '../platform/ports.js';
 import { faultOf, readRunState } from '../platform/read-run-state.js';

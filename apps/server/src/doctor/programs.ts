@@ -1,9 +1,10 @@
 /** Node, the tools of the system, and packages with native code. */
+
 import { execFile } from 'node:child_process';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { messageOf } from '@cl-server/runtime/program';
+import { messageOf } from '@cl-server/kit';
 import { type Environment, findTool, howToGet, TOOLS } from '../platform/tools.js';
 import { type Finding, missing, ok } from './requirement.js';
 

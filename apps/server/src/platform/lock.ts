@@ -2,11 +2,13 @@
  * One launcher per data folder. `cl-server.lock` holds the process id of the one that runs and the moment at which that
  * process began: an id alone may by now be another's. A launcher that was killed leaves its lock behind; the next takes it.
  */
+
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
-import { StartupError } from '@cl-server/runtime/program';
+import { alreadyExists } from '@cl-server/kit';
+import { StartupError } from '@cl-server/service-kit/program';
 
 const FILE = 'cl-server.lock';
 
@@ -63,7 +65,7 @@ export function lockDataDir(dataDir: string): () => void {
           if (read(file) === mine) fs.rmSync(file, { force: true });
         };
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+        if (!alreadyExists(error)) throw error;
       }
       const found = read(file);
       if (found === undefined) continue; // its owner has just given it back

@@ -2,7 +2,7 @@
 
 import os from 'node:os';
 import path from 'node:path';
-import { shownUrl } from '@cl-server/runtime/program';
+import { shownUrl } from '@cl-server/service-kit/program';
 import type { LauncherSettings } from '../settings.js';
 import type { ChildSpec } from '../supervisor/child.js';
 import { type ProgramName, programFile } from './programs.js';

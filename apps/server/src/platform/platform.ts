@@ -1,6 +1,8 @@
 /** The whole platform as one thing that starts and stops. */
+
 import path from 'node:path';
-import { type Logger, messageOf, openDataDir, StartupError, serviceCredential } from '@cl-server/runtime/program';
+import { messageOf } from '@cl-server/kit';
+import { type Logger, openDataDir, StartupError, serviceCredential } from '@cl-server/service-kit/program';
 import type { LauncherSettings } from '../settings.js';
 import type { ReadyInfo, Timing } from '../supervisor/child.js';
 import { Output } from '../supervisor/output.js';

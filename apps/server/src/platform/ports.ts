@@ -1,5 +1,6 @@
 import net from 'node:net';
-import { StartupError } from '@cl-server/runtime/program';
+import { errorCode } from '@cl-server/kit';
+import { StartupError } from '@cl-server/service-kit/program';
 
 export interface PortWish {
   /** What it is for, in messages. */
@@ -52,7 +53,7 @@ export async function checkPorts(host: string, wishes: readonly PortWish[]): Pro
       held.push(server);
       ports.push(portOf(server));
     } catch (error) {
-      faults.add(fault(wish, host, (error as NodeJS.ErrnoException).code));
+      faults.add(fault(wish, host, errorCode(error)));
       ports.push(wish.port);
     }
   }

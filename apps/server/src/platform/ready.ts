@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Get, get, type Logger, messageOf } from '@cl-server/runtime/program';
+import { messageOf } from '@cl-server/kit';
+import { type Get, get, type Logger } from '@cl-server/service-kit/program';
 
 export interface ReadyOptions {
   readonly logger: Logger;

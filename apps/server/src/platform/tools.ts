@@ -1,4 +1,5 @@
-import { findProgram, StartupError } from '@cl-server/runtime/program';
+import { findProgram } from '@cl-server/kit';
+import { StartupError } from '@cl-server/service-kit/program';
 
 export interface Tool {
   readonly name: string;

@@ -24,7 +24,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import type { ChildReport, ChildState } from '@cl-server/contract';
-import type { DrainMessage, Logger, PingMessage, ReadyMessage } from '@cl-server/runtime/program';
+import type { DrainMessage, Logger, PingMessage, ReadyMessage } from '@cl-server/service-kit/program';
 import { processorTime } from './processor-time.js';
 
 export interface ChildSpec {

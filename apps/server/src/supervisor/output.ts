@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import readline from 'node:readline';
 import type { Readable } from 'node:stream';
-import { createLogger, type Logger } from '@cl-server/runtime/program';
+import { createLogger, type Logger } from '@cl-server/service-kit/program';
 import pc from 'picocolors';
 import { LogFile } from './log-file.js';
 import { type LogRecord, parseLine, readableLine } from './readable-line.js';

@@ -4,7 +4,7 @@
  */
 import type { Readable } from 'node:stream';
 import type { ChildReport } from '@cl-server/contract';
-import type { Logger } from '@cl-server/runtime/program';
+import type { Logger } from '@cl-server/service-kit/program';
 import { Child, type ChildSpec, type ReadyInfo, type Timing } from './child.js';
 import type { Output } from './output.js';
 

@@ -2,7 +2,7 @@ import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import net from 'node:net';
 import path from 'node:path';
 import { SERVICE_MQTT_USER, TOKEN_ISSUER } from '@cl-server/contract';
-import { AllowedHosts, type KeySource, noRevocations, silentLogger, TokenVerifier } from '@cl-server/runtime';
+import { AllowedHosts, type KeySource, noRevocations, silentLogger, TokenVerifier } from '@cl-server/service-kit';
 import { tempDir } from '@cl-server/testing';
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
 import { Access } from '../../src/broker/access.js';

@@ -4,7 +4,7 @@ import http from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import path from 'node:path';
 import { manifestById } from '@cl-server/models';
-import { StartupError } from '@cl-server/runtime';
+import { StartupError } from '@cl-server/service-kit';
 import { eventually, hasModels, makeStandIn, modelFile, type TempDir, tempDir } from '@cl-server/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { models } from '../../src/commands/models/models.js';

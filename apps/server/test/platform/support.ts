@@ -2,7 +2,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { createAuthService } from '@cl-server/auth';
-import { silentLogger, sqliteUrl } from '@cl-server/runtime';
+import { silentLogger, sqliteUrl } from '@cl-server/service-kit';
 import { eventually, freePort, projectRoot, type TempDir, tempDir } from '@cl-server/testing';
 
 const program = path.join(projectRoot, 'apps/server/bin/cl-server.js');

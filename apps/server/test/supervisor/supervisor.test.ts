@@ -3,7 +3,7 @@ import path from 'node:path';
 import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { ChildReport } from '@cl-server/contract';
-import { silentLogger } from '@cl-server/runtime';
+import { silentLogger } from '@cl-server/service-kit';
 import { eventually, type TempDir, tempDir } from '@cl-server/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Child, type ChildSpec, DEFAULT_TIMING, type Timing } from '../../src/supervisor/child.js';

@@ -1,3 +1,4 @@
+import { topicMatches } from '@cl-server/kit/topics';
 import type { MqttClient } from 'mqtt';
 import { mqttSchemes } from '#platform';
 import { ConfigError, NetworkError } from '../errors.js';
@@ -18,24 +19,6 @@ export interface MqttConnectionOptions {
 
 /** Called with each message under a filter; `retained` is true for one that was there before the subscription. */
 export type MqttListener = (topic: string, payload: string, retained: boolean) => void;
-
-/**
- * Whether a topic falls under a filter with `+` and `#`.
- *
- * @example
- * ```ts
- * const isWorker = sdk.topicMatches('inference/workers/+', 'inference/workers/w1');
- * ```
- */
-export function topicMatches(filter: string, topic: string): boolean {
-  const wanted = filter.split('/');
-  const given = topic.split('/');
-  for (const [i, part] of wanted.entries()) {
-    if (part === '#') return true;
-    if (given[i] === undefined || (part !== '+' && part !== given[i])) return false;
-  }
-  return wanted.length === given.length;
-}
 
 /**
  * One connection to the broker, made when first needed, shared by all subscriptions, kept alive across losses by the

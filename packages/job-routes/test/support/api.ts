@@ -12,7 +12,7 @@ import {
   openDatabase,
   silentLogger,
   unauthenticated,
-} from '@cl-server/runtime';
+} from '@cl-server/service-kit';
 import { type AnyTask, defineTask, TaskRefusal, TaskRegistry } from '@cl-server/task-kit';
 import { type Backend, tempDir } from '@cl-server/testing';
 import { z } from 'zod';

@@ -1,5 +1,5 @@
 import { isTerminal, type JobEvent, jobEvent } from '@cl-server/contract';
-import type { Broadcaster, Logger } from '@cl-server/runtime';
+import type { Broadcaster, Logger } from '@cl-server/service-kit';
 import type { JobEventListener, JobRecord } from '../types.js';
 import type { CommitListener, Committed } from './committed.js';
 import type { Outbox } from './outbox.js';

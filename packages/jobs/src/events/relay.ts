@@ -1,5 +1,5 @@
 import { isTerminal } from '@cl-server/contract';
-import type { Broadcaster } from '@cl-server/runtime';
+import type { Broadcaster } from '@cl-server/service-kit';
 import type { OutboxRow } from '../tables.js';
 import type { JobRecord } from '../types.js';
 import type { Outbox } from './outbox.js';

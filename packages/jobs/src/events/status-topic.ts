@@ -1,5 +1,5 @@
 import { type Job, TOPICS } from '@cl-server/contract';
-import type { Broadcaster, Logger } from '@cl-server/runtime';
+import type { Broadcaster, Logger } from '@cl-server/service-kit';
 import { jobView } from '../record.js';
 import type { JobRecord } from '../types.js';
 

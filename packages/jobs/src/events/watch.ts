@@ -1,4 +1,5 @@
 import { isTerminal } from '@cl-server/contract';
+import { WakeSignal } from '@cl-server/kit';
 import type { JobEventListener, JobRecord } from '../types.js';
 
 /** Without any event, a watched job is looked at this often. */
@@ -18,11 +19,11 @@ export async function* watchJob(
   signal: AbortSignal,
   { read, subscribe }: WatchSources,
 ): AsyncGenerator<JobRecord, void, void> {
-  const bell = new Bell();
+  const signalled = new WakeSignal();
   const unsubscribe = subscribe((event) => {
-    if (event.job_id === jobId) bell.ring();
+    if (event.job_id === jobId) signalled.set();
   });
-  const stop = (): void => bell.ring();
+  const stop = (): void => signalled.set();
   signal.addEventListener('abort', stop);
   try {
     let seen: string | undefined;
@@ -33,34 +34,10 @@ export async function* watchJob(
       if (state !== seen) yield job;
       seen = state;
       if (isTerminal(job.status)) return;
-      await bell.rung(LOOK_MS);
+      await signalled.wait(LOOK_MS);
     }
   } finally {
     signal.removeEventListener('abort', stop);
     unsubscribe();
-  }
-}
-
-/** Remembers one ring, so that none is lost between two waits. */
-class Bell {
-  #rung = false;
-  #wake: (() => void) | undefined;
-
-  ring(): void {
-    this.#rung = true;
-    this.#wake?.();
-  }
-
-  async rung(within: number): Promise<void> {
-    if (!this.#rung) {
-      let timer: NodeJS.Timeout | undefined;
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-        timer = setTimeout(resolve, within);
-      });
-      clearTimeout(timer);
-    }
-    this.#rung = false;
-    this.#wake = undefined;
   }
 }

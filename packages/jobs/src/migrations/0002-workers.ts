@@ -1,4 +1,4 @@
-import type { Migration } from '@cl-server/runtime';
+import type { Migration } from '@cl-server/service-kit';
 
 /** What workers can run, where no broker tells it; a few rows, so no index. */
 export const jobs0002: Migration = {

@@ -1,4 +1,4 @@
-import type { Migration } from '@cl-server/runtime';
+import type { Migration } from '@cl-server/service-kit';
 import { sql } from 'kysely';
 
 /** Guests share one limit of waiting jobs; without an index each of their jobs would be counted through the whole queue. */

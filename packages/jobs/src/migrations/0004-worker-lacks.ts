@@ -1,4 +1,4 @@
-import type { Migration } from '@cl-server/runtime';
+import type { Migration } from '@cl-server/service-kit';
 
 /** Why a worker cannot run some of its tasks, beside what it can. */
 export const jobs0004: Migration = {

@@ -1,4 +1,4 @@
-import type { MigrationSet } from '@cl-server/runtime';
+import type { MigrationSet } from '@cl-server/service-kit';
 import { jobs0001 } from './0001-jobs.js';
 import { jobs0002 } from './0002-workers.js';
 import { jobs0003 } from './0003-guests.js';

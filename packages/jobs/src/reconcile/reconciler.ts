@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Broadcaster, FolderIdentity, Logger } from '@cl-server/runtime';
+import type { Broadcaster, FolderIdentity, Logger } from '@cl-server/service-kit';
 import type { Relay } from '../events/relay.js';
 import type { StatusTopic } from '../events/status-topic.js';
 import type { ReconcileReport, Reconciler } from '../types.js';

@@ -4,7 +4,7 @@
  * no later change corrects. The broker is asked for all that it retains, and each is compared with the database.
  */
 import { TOPICS } from '@cl-server/contract';
-import type { Broadcaster } from '@cl-server/runtime';
+import type { Broadcaster } from '@cl-server/service-kit';
 import type { StatusTopic } from '../events/status-topic.js';
 import type { JobRecord } from '../types.js';
 import { SHOWN_MS } from './statuses.js';

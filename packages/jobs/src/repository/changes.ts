@@ -2,7 +2,7 @@
  * The rarer changes (failing, cancelling, retrying, expiring): rows are read under lock, the state machine decides, the
  * patch and its outbox entry are written in the same transaction.
  */
-import type { Database } from '@cl-server/runtime';
+import type { Database } from '@cl-server/service-kit';
 import type { Kysely, SelectQueryBuilder, Transaction } from 'kysely';
 import type { Committed } from '../events/committed.js';
 import type { JobPatch } from '../machine.js';

@@ -1,14 +1,16 @@
 import { PRIORITY } from '@cl-server/contract';
+import { Batcher } from '@cl-server/kit';
 import type { Kysely } from 'kysely';
 import type { Committed } from '../events/committed.js';
 import { isJobId } from '../id.js';
 import { recordOf } from '../record.js';
 import type { JobRow, JobTables } from '../tables.js';
 import type { AddOptions, AddResult, NewJob } from '../types.js';
-import { Coalescer } from './coalescer.js';
 import { QUARANTINE, quarantined, quarantineKey } from './crashes.js';
 import type { HotPaths, InsertItem, InsertOutcome, InsertRow } from './hot-paths.js';
 
+/** Jobs of one transaction; bounds its time. */
+const MAX_BATCH_SIZE = 500;
 const DEFAULT_MAX_RETRIES = 3;
 const DEFAULT_TIMEOUT_MS = 600_000;
 
@@ -23,11 +25,11 @@ export interface IntakeOptions {
 /** New jobs: checked, stored, announced. */
 export class Intake {
   readonly #options: IntakeOptions;
-  readonly #inserts: Coalescer<InsertItem, InsertOutcome>;
+  readonly #inserts: Batcher<InsertItem, InsertOutcome>;
 
   constructor(options: IntakeOptions) {
     this.#options = options;
-    this.#inserts = new Coalescer((items) => options.hot.insert(items));
+    this.#inserts = new Batcher((items) => options.hot.insert(items), { maxItems: MAX_BATCH_SIZE });
   }
 
   async add(jobs: readonly NewJob[], { maxQueued, maxBytes }: AddOptions = {}): Promise<readonly AddResult[]> {
@@ -37,7 +39,7 @@ export class Intake {
       jobs.flatMap(({ input_sha256 }) => input_sha256 ?? []),
     );
     const rows = jobs.map((job) => this.#row(job, barred));
-    const outcomes = await this.#inserts.submit(
+    const outcomes = await this.#inserts.addAll(
       rows.map((row) => ({ row, maxQueued, maxBytes: maxBytes || undefined })),
     );
     const announcements: Committed[] = [];

@@ -1,5 +1,5 @@
 /** What time does to jobs: leases that run out, delays that are over. */
-import type { Database } from '@cl-server/runtime';
+import type { Database } from '@cl-server/service-kit';
 import { type RetryPolicy, transition } from '../machine.js';
 import type { JobTables } from '../tables.js';
 import type { JobMetrics } from '../types.js';

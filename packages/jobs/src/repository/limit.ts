@@ -1,4 +1,4 @@
-import type { SqlDialect } from '@cl-server/runtime';
+import type { SqlDialect } from '@cl-server/service-kit';
 import { sql } from 'kysely';
 import type { Tx } from './changes.js';
 

@@ -1,6 +1,8 @@
 /** Lists of jobs, newest first, by any mix of filters, without ever holding the event loop for long. */
+
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { badRequest, type Database } from '@cl-server/runtime';
+import { cursorCodec } from '@cl-server/kit';
+import { type Database, positionOf } from '@cl-server/service-kit';
 import { type Expression, type ExpressionBuilder, type SqlBool, sql } from 'kysely';
 import { recordOf } from '../record.js';
 import type { JobRow, JobTables } from '../tables.js';
@@ -13,14 +15,7 @@ const MAX_TOTAL = 10_000;
 const COUNT_TIME = 500;
 const DEFAULT_LIMIT = 50;
 
-const encodeCursor = (seq: number): string => Buffer.from(`j${seq}`).toString('base64url');
-
-function decodeCursor(cursor: string): number {
-  const match = /^j(\d{1,15})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'));
-  if (!match)
-    throw badRequest('The cursor is not one that this list gave out: begin without it', { code: 'bad_cursor' });
-  return Number(match[1]);
-}
+const cursors = cursorCodec('j');
 
 const likePattern = (text: string): string => `%${text.replace(/[\\%_]/g, '\\$&')}%`;
 
@@ -74,7 +69,7 @@ export class JobLists {
 
   async list(filter: ListFilter): Promise<JobPage> {
     const limit = filter.limit ?? DEFAULT_LIMIT;
-    const top = filter.cursor === undefined ? undefined : decodeCursor(filter.cursor) - 1;
+    const top = filter.cursor === undefined ? undefined : positionOf(cursors, filter.cursor) - 1;
     const rows: JobRow[] = [];
     for await (const [from, to] of this.#windows(top)) {
       const found = await this.#database.kysely
@@ -92,7 +87,7 @@ export class JobLists {
     const last = rows.length > limit ? rows[limit - 1] : undefined;
     return {
       items: rows.slice(0, limit).map(recordOf),
-      next_cursor: last ? encodeCursor(last.seq) : null,
+      next_cursor: last ? cursors.encode(last.seq) : null,
       ...(await this.#total(filter)),
     };
   }

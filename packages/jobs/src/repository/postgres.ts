@@ -2,7 +2,7 @@
  * Hot paths on PostgreSQL: one statement and one round trip for each batch. Rows are taken with `for update skip locked`;
  * sub-selects as arrays keep the planner from joining against the whole table while it has no statistics.
  */
-import type { PostgresDatabase } from '@cl-server/runtime';
+import type { PostgresDatabase } from '@cl-server/service-kit';
 import type pg from 'pg';
 import { MAX_RUNNING_PROGRESS } from '../machine.js';
 import type { JobRow, JobTables } from '../tables.js';

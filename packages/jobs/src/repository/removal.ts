@@ -1,7 +1,7 @@
 /** Jobs that go: by their owner's wish, or because they ended long ago. Rows first, then files. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { TERMINAL_STATUSES } from '@cl-server/contract';
-import type { Database } from '@cl-server/runtime';
+import type { Database } from '@cl-server/service-kit';
 import type { Committed } from '../events/committed.js';
 import type { LocalJobStorage } from '../storage/local.js';
 import type { JobRow, JobTables } from '../tables.js';

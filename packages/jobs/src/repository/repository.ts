@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { JobErrorCode, JobStatus } from '@cl-server/contract';
-import type { Database } from '@cl-server/runtime';
+import { Batcher } from '@cl-server/kit';
+import type { Database } from '@cl-server/service-kit';
 import type { Committed } from '../events/committed.js';
 import { type RetryPolicy, transition } from '../machine.js';
 import { recordOf } from '../record.js';
@@ -28,7 +29,6 @@ import type {
   Stats,
 } from '../types.js';
 import { Changes } from './changes.js';
-import { Coalescer } from './coalescer.js';
 import { forgetCrashes } from './crashes.js';
 import { Failing } from './failing.js';
 import { type ClaimedRow, type CompletedRow, type CompleteItem, fenceKey, type HotPaths } from './hot-paths.js';
@@ -60,6 +60,9 @@ export interface RepositoryOptions {
 }
 
 /** Jobs in the database; see `JobRepository`. */
+/** Completions of one transaction; bounds its time. */
+const MAX_COMPLETIONS = 500;
+
 export class SqlJobRepository implements JobRepository {
   readonly leases: Leases;
   readonly #options: RepositoryOptions;
@@ -69,7 +72,7 @@ export class SqlJobRepository implements JobRepository {
   readonly #lists: JobLists;
   readonly #removal: Removal;
   readonly #failing: Failing;
-  readonly #completions: Coalescer<CompleteItem, CompletedRow | undefined>;
+  readonly #completions: Batcher<CompleteItem, CompletedRow | undefined>;
   #lastUpkeep = Number.NEGATIVE_INFINITY;
 
   constructor(options: RepositoryOptions) {
@@ -85,10 +88,13 @@ export class SqlJobRepository implements JobRepository {
     this.#removal = new Removal({ database, changes: this.#changes, storage, shows, now, committed });
     this.#failing = new Failing({ ...options, changes: this.#changes });
     this.leases = new Leases({ ...options, changes: this.#changes });
-    this.#completions = new Coalescer(async (items) => {
-      const done = await this.#hot.complete(items, now(), shows ? 1 : 0);
-      return items.map((item) => done.get(fenceKey(item)));
-    });
+    this.#completions = new Batcher(
+      async (items) => {
+        const done = await this.#hot.complete(items, now(), shows ? 1 : 0);
+        return items.map((item) => done.get(fenceKey(item)));
+      },
+      { maxItems: MAX_COMPLETIONS },
+    );
   }
 
   async addJob(job: NewJob, options?: AddOptions): Promise<AddResult> {
@@ -186,7 +192,7 @@ export class SqlJobRepository implements JobRepository {
   }
 
   async complete(completions: readonly Completion[]): Promise<readonly boolean[]> {
-    const rows = await this.#completions.submit(
+    const rows = await this.#completions.addAll(
       completions.map(({ job_id, token, output, result_bytes = 0 }) => ({
         job_id,
         token,

@@ -2,7 +2,7 @@
  * Hot paths on SQLite: prepared statements on the bare handle, each batch one immediate transaction without an await in
  * it, so that no other process ever waits for this one's event loop.
  */
-import type { SqliteDatabase } from '@cl-server/runtime';
+import type { SqliteDatabase } from '@cl-server/service-kit';
 import type BetterSqlite3 from 'better-sqlite3';
 import { MAX_RUNNING_PROGRESS } from '../machine.js';
 import type { JobRow, JobTables } from '../tables.js';

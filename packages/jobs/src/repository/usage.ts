@@ -3,7 +3,7 @@
  * another database), and claims: bytes that are on their way and will become one of the others, such as unfinished uploads.
  * A user's row is locked while it is compared with a limit, so that services together cannot pass it.
  */
-import type { Database } from '@cl-server/runtime';
+import type { Database } from '@cl-server/service-kit';
 import type { JobTables, UsageRow } from '../tables.js';
 import type { ClaimedSpace, Usage, UsageClaim, UserUsage } from '../usage.js';
 import type { Tx } from './changes.js';

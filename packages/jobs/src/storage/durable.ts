@@ -1,10 +1,10 @@
 /** Writing so that it is still there after a power cut. */
-import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import fsp from 'node:fs/promises';
 import path from 'node:path';
-import { Readable, Transform } from 'node:stream';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { DigestStream, digestFile, errorCode } from '@cl-server/kit';
 
 const CHUNK = 1 << 20;
 
@@ -14,49 +14,17 @@ export interface Written {
   readonly hash: string;
 }
 
-/** Waits until a file's bytes, or a folder's entries, are on the disk. */
-export async function sync(file: string): Promise<void> {
-  const handle = await fsp.open(file, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-/** Writes a new file, hashing on the way; memory stays constant. */
+/** Writes a new file and digests it on the way. Memory use does not depend on the size. */
 export async function writeHashed(source: Readable | Uint8Array, file: string): Promise<Written> {
-  const sha256 = createHash('sha256');
-  let size = 0;
-  const hashing = new Transform({
-    transform(chunk: Buffer | string, encoding, done) {
-      const bytes = typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk;
-      size += bytes.length;
-      sha256.update(bytes);
-      done(null, bytes);
-    },
-  });
+  const digesting = new DigestStream(['sha256']);
   const input = source instanceof Uint8Array ? Readable.from([source], { objectMode: false }) : source;
-  await pipeline(input, hashing, fs.createWriteStream(file, { flags: 'wx', mode: 0o640, highWaterMark: CHUNK }));
-  return { size, hash: sha256.digest('hex') };
+  await pipeline(input, digesting, fs.createWriteStream(file, { flags: 'wx', mode: 0o640, highWaterMark: CHUNK }));
+  return { size: digesting.size, hash: digesting.digests().sha256 };
 }
 
 export async function hashFile(file: string): Promise<Written> {
-  const sha256 = createHash('sha256');
-  let size = 0;
-  for await (const chunk of fs.createReadStream(file, { highWaterMark: CHUNK }) as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    sha256.update(chunk);
-  }
-  return { size, hash: sha256.digest('hex') };
-}
-
-/** Syncs the entries of a folder and of those above it, `root` included. */
-export async function syncUpwards(folder: string, root: string): Promise<void> {
-  for (let at = folder; ; at = path.dirname(at)) {
-    await sync(at);
-    if (at === root || at === path.dirname(at)) return;
-  }
+  const { size, sha256 } = await digestFile(file, ['sha256']);
+  return { size, hash: sha256 };
 }
 
 /** Codes of a system call that makes a hard link, where there can be none. */
@@ -71,7 +39,7 @@ export async function linkReadOnly(source: string, target: string, sha256?: stri
   try {
     await fsp.link(source, target);
   } catch (error) {
-    if (NO_LINK.has((error as NodeJS.ErrnoException).code)) return undefined;
+    if (NO_LINK.has(errorCode(error))) return undefined;
     throw error;
   }
   try {

@@ -1,5 +1,5 @@
 /** Whether the folder of job files is the one that the job tables speak of. */
-import { type Database, FolderIdentity, identityRow } from '@cl-server/runtime';
+import { type Database, FolderIdentity, identityRow } from '@cl-server/service-kit';
 import type { JobTables } from '../tables.js';
 
 const KEY = 'jobs.folder_identity';

@@ -3,11 +3,12 @@ import fs from 'node:fs';
 import fsp from 'node:fs/promises';
 import path from 'node:path';
 import { Readable } from 'node:stream';
-import { badRequest, storageFault } from '@cl-server/runtime';
+import { errorCode, isMissing, isWithin, sync, syncUpwards } from '@cl-server/kit';
+import { badRequest, storageFault } from '@cl-server/service-kit';
 import { isJobId } from '../id.js';
 import type { FileSource, FilesOf, JobStorage, OpenFile, SavedFile } from '../types.js';
-import { hashFile, linkReadOnly, sync, syncUpwards, treeSize, type Written, writeHashed } from './durable.js';
-import { errorCode, fileMissing, isMissing, isWithin, JobPaths, segmentsOf, traversal } from './paths.js';
+import { hashFile, linkReadOnly, treeSize, type Written, writeHashed } from './durable.js';
+import { fileMissing, JobPaths, segmentsOf, traversal } from './paths.js';
 import { type SealLimits, SealThread } from './seal-thread.js';
 
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;

@@ -1,6 +1,7 @@
 import fsp from 'node:fs/promises';
 import path from 'node:path';
-import { forbidden, type HttpError, notFound } from '@cl-server/runtime';
+import { errorCode, isMissing, isWithin } from '@cl-server/kit';
+import { forbidden, type HttpError, notFound } from '@cl-server/service-kit';
 import { isJobId } from '../id.js';
 import type { FilesOf } from '../types.js';
 
@@ -8,10 +9,6 @@ export const traversal = (): HttpError =>
   forbidden('Access denied: path traversal detected', { code: 'path_traversal' });
 export const fileMissing = (relative: string): HttpError => notFound(`File not found: ${relative}`);
 export const folderMissing = (jobId: string): HttpError => notFound(`Job directory not found for job ${jobId}`);
-
-export const errorCode = (error: unknown): string | undefined => (error as NodeJS.ErrnoException | undefined)?.code;
-export const isMissing = (error: unknown): boolean =>
-  ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG'].includes(errorCode(error) ?? '');
 
 /**
  * A relative path's segments.
@@ -64,6 +61,3 @@ export class JobPaths {
     return found;
   }
 }
-
-export const isWithin = (folder: string, file: string): boolean =>
-  file === folder || file.startsWith(folder.endsWith(path.sep) ? folder : folder + path.sep);

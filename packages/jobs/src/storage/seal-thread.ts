@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { Gathering } from '@cl-server/runtime';
+import { Batcher } from '@cl-server/kit';
 
 const PROGRAM = new URL('../../bin/seal-worker.js', import.meta.url);
-const MOST_AT_ONCE = 50;
+const MAX_BATCH_SIZE = 50;
 
 /** What the results of one attempt may be. */
 export interface SealLimits {
@@ -18,7 +18,10 @@ type Answer = number | Fault;
 
 /** Waits, in a thread of its own, until folders are on the disk with all that is in them and leads to them. */
 export class SealThread {
-  readonly #gathering = new Gathering<string, Answer>((folders) => this.#ask(folders), MOST_AT_ONCE);
+  readonly #batcher = new Batcher<string, Answer>((folders) => this.#ask(folders), {
+    maxItems: MAX_BATCH_SIZE,
+    collectFor: 'turn',
+  });
   #worker: Worker | undefined;
 
   /**
@@ -35,7 +38,7 @@ export class SealThread {
    * @throws Error with the code of the system call that failed, or `RESULT_REFUSED` for what is no result
    */
   async seal(folder: string): Promise<number> {
-    const answer = await this.#gathering.ask(folder);
+    const answer = await this.#batcher.add(folder);
     if (typeof answer === 'number') return answer;
     throw Object.assign(new Error(answer.message), { code: answer.code });
   }

@@ -1,5 +1,5 @@
 /** An engine on a fresh database and folder, with a clock and a broker that the test holds. */
-import { type Broadcaster, migrate, noBroadcaster, openDatabase, silentLogger } from '@cl-server/runtime';
+import { type Broadcaster, migrate, noBroadcaster, openDatabase, silentLogger } from '@cl-server/service-kit';
 import { type Backend, tempDir } from '@cl-server/testing';
 import type { NewJob } from '../../src/index.js';
 import {

@@ -5,7 +5,7 @@ import fs from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { openJobs } from '@cl-server/jobs';
-import { noBroadcaster, openDatabase, silentLogger } from '@cl-server/runtime';
+import { noBroadcaster, openDatabase, silentLogger } from '@cl-server/service-kit';
 
 const [url, storageDir, leaseMs, mode] = process.argv.slice(2);
 const database = openDatabase(url, { schema: 'jobs', synchronous: 'normal' });

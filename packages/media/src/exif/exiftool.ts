@@ -2,9 +2,10 @@
  * One long-lived exiftool (perl) process that reads metadata for everyone, started at first use, started anew when it
  * dies, when a file took too long and after every few hundred commands. Files that wait go into one command together.
  */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import path from 'node:path';
-import { Gathering } from '@cl-server/runtime/gathering';
+import { Batcher } from '@cl-server/kit';
 import { ExifTool, ExifToolTask } from 'exiftool-vendored';
 import { MediaError } from '../errors.js';
 import { refuseTextBomb } from '../image/png-texts.js';
@@ -112,13 +113,16 @@ export function openExifTool(options: ExifReaderOptions): ExifReader {
   };
 
   /** What was read in company; undefined for a file that has to be read alone, since it or another broke the call. */
-  const inCompany = new Gathering<string, RawTags | undefined>(async (files) => {
-    const [only, more] = files;
-    if (only !== undefined && more === undefined) return [await alone(only, EVERYTHING)];
-    const read = await exiftool.enqueueTask(() => new ReadTags(files, EVERYTHING)).catch(() => []);
-    const byFile = new Map(read.map((tags) => [tags['SourceFile'], tags]));
-    return files.map((file) => byFile.get(file));
-  }, TOGETHER);
+  const inCompany = new Batcher<string, RawTags | undefined>(
+    async (files) => {
+      const [only, more] = files;
+      if (only !== undefined && more === undefined) return [await alone(only, EVERYTHING)];
+      const read = await exiftool.enqueueTask(() => new ReadTags(files, EVERYTHING)).catch(() => []);
+      const byFile = new Map(read.map((tags) => [tags['SourceFile'], tags]));
+      return files.map((file) => byFile.get(file));
+    },
+    { maxItems: TOGETHER, collectFor: 'turn' },
+  );
 
   return {
     version: ready,
@@ -138,7 +142,7 @@ export function openExifTool(options: ExifReaderOptions): ExifReader {
         const read =
           tags.length > 0
             ? await alone(file, ['-n', '-json', ...tags.map(tagArgument)])
-            : ((await inCompany.ask(file)) ?? (await alone(file, EVERYTHING)));
+            : ((await inCompany.add(file)) ?? (await alone(file, EVERYTHING)));
         return withoutServerFacts(read, file);
       } catch (error) {
         throw explain(error);

@@ -1,5 +1,5 @@
+import { Semaphore } from '@cl-server/kit';
 import { MediaError } from '../errors.js';
-import { Gate } from '../process/gate.js';
 import { mediaInput } from '../video/input.js';
 import { type ProbeResult, probe } from '../video/probe.js';
 import type { ExifFields } from './fields.js';
@@ -32,7 +32,7 @@ const merged = (fields: ExifFields, { duration, video, audio }: ProbeResult): Ex
 });
 
 export function recordingFields({ ffprobe, atOnce }: RecordingOptions): RecordingFields {
-  const gate = new Gate(atOnce);
+  const gate = new Semaphore({ width: atOnce });
   return async (file, fields, signal) => {
     // What exiftool knows as an image is not opened a second time.
     if (ffprobe === undefined || fields.mime_type?.startsWith('image/')) return fields;

@@ -12,10 +12,11 @@
  *
  * So `adaptive.m3u8` is there exactly when the stream is whole.
  */
+
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { HLS_FILES } from '@cl-server/contract';
-import { withLock } from '@cl-server/runtime/file-lock';
+import { exists, withLock } from '@cl-server/kit';
 import { toneMapCube } from '../colour/tone-map.js';
 import { invalidMedia, MediaError, safeReason } from '../errors.js';
 import { run } from '../process/run.js';
@@ -60,12 +61,6 @@ const peak = (parts: readonly StoredSegment[]): number =>
 
 /** Seconds by which the lengths of renditions may differ: the time of a picture or two, and of a block of sound. */
 const APART = 0.5;
-
-const exists = (file: string): Promise<boolean> =>
-  fs.access(file).then(
-    () => true,
-    () => false,
-  );
 
 const hasHdr = ({ renditions }: HlsPlan): boolean => renditions.some(({ range }) => range !== 'SDR');
 

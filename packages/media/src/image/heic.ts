@@ -1,7 +1,7 @@
 import fs from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
+import { Semaphore } from '@cl-server/kit';
 import { invalidMedia, MediaError, safeReason } from '../errors.js';
-import { Gate } from '../process/gate.js';
 
 /** Uncompressed pixels, RGBA, rows from the top. */
 export interface RawPixels {
@@ -18,7 +18,7 @@ type Answer = { width: number; height: number; data: ArrayBuffer } | { error: st
 const MAX_FILE = 200 * 1024 * 1024;
 const TIMEOUT = 60_000;
 // One at a time: a 12-megapixel photo takes about 240 MB.
-const gate = new Gate(1);
+const gate = new Semaphore({ width: 1 });
 
 function ask(buffer: ArrayBuffer, signal: AbortSignal | undefined): Promise<Answer> {
   const worker = new Worker(new URL('../../bin/heic-worker.js', import.meta.url), {

@@ -1,4 +1,5 @@
 import fs from 'node:fs/promises';
+import { messageOf } from '@cl-server/kit';
 import type { Sharp, SharpOptions } from 'sharp';
 import { invalidMedia, MediaError, safeReason } from '../errors.js';
 import { decodeBmp } from './bmp-decode.js';
@@ -158,7 +159,6 @@ async function lenient<T>(
   }
 }
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 const TOO_LARGE = /too large for the \w+ format/i;
 
 /** Whether a pipeline failed for what the picture is, and not for time, place or what is to be written. */

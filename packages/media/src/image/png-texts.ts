@@ -2,8 +2,10 @@
  * A PNG's compressed texts, measured before anybody reads them: libvips and ExifTool inflate each one whole, and 400 KB of
  * them can hold 400 MB (libvips took 20 s and 3 GB for it).
  */
+
 import fs from 'node:fs/promises';
 import { inflateSync } from 'node:zlib';
+import { errorCode } from '@cl-server/kit';
 import { invalidMedia } from '../errors.js';
 
 /** PNG, MNG and JNG: chunks after eight bytes. */
@@ -34,7 +36,7 @@ function inflatedSize(deflated: Buffer, allowed: number): number {
   try {
     return inflateSync(deflated, { maxOutputLength: Math.max(1, allowed) }).length;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooMuch();
+    if (errorCode(error) === 'ERR_BUFFER_TOO_LARGE') throw tooMuch();
     return 0; // damaged: its readers leave it out as well
   }
 }

@@ -3,7 +3,7 @@
  * and answers what came of it.
  */
 import os from 'node:os';
-import { hardenProcess } from '@cl-server/runtime/program';
+import { hardenProcess } from '@cl-server/service-kit/program';
 import type { ToRunner } from '../runners/protocol.js';
 import { holdLifeline } from './lifeline.js';
 import { JobRuns } from './run.js';

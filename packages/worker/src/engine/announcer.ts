@@ -3,7 +3,7 @@
  * cleared when the worker stops, and by the broker itself (last will) when it dies.
  */
 import { TOPICS, type WorkerCapability } from '@cl-server/contract';
-import type { Broadcaster } from '@cl-server/runtime';
+import type { Broadcaster } from '@cl-server/service-kit';
 import type { Availability } from './availability.js';
 import type { Slots } from './slots.js';
 

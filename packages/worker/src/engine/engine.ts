@@ -1,10 +1,11 @@
 /** The loop that claims jobs: only what can start, at once when one is queued, and now and then in any case. */
+
 import { PRIORITY } from '@cl-server/contract';
 import type { Claim, JobRepository } from '@cl-server/jobs';
-import type { Logger } from '@cl-server/runtime';
+import type { WakeSignal } from '@cl-server/kit';
+import type { Logger } from '@cl-server/service-kit';
 import type { AnyTask } from '@cl-server/task-kit';
 import type { Availability } from './availability.js';
-import type { Bell } from './bell.js';
 import type { Executor, Unit } from './executor.js';
 import type { Pace } from './pace.js';
 import type { Permission } from './permission.js';
@@ -20,7 +21,7 @@ export interface EngineParts {
   readonly pace: Pace;
   readonly definition: (task: string) => AnyTask | undefined;
   /** Rung when a job is queued, a slot is free or a task becomes available. */
-  readonly bell: Bell;
+  readonly wakeSignal: WakeSignal;
   readonly leaseMs: number;
   readonly pollMs: number;
   readonly logger: Logger;
@@ -50,7 +51,7 @@ export class Engine {
    */
   async stop(deadlineMs: number): Promise<void> {
     this.#stopping = true;
-    this.#parts.bell.ring();
+    this.#parts.wakeSignal.set();
     await this.#loop;
     const late = setTimeout(() => this.#parts.executor.drain(), deadlineMs);
     await Promise.all(this.#running);
@@ -58,13 +59,13 @@ export class Engine {
   }
 
   async #run(): Promise<void> {
-    const { bell, pollMs, logger } = this.#parts;
+    const { wakeSignal, pollMs, logger } = this.#parts;
     while (!this.#stopping) {
       try {
-        if (!(await this.#claim())) await bell.wait(pollMs);
+        if (!(await this.#claim())) await wakeSignal.wait(pollMs);
       } catch (error) {
         logger.error({ err: error }, 'jobs could not be claimed; trying again');
-        await bell.wait(pollMs);
+        await wakeSignal.wait(pollMs);
       }
     }
   }
@@ -123,10 +124,10 @@ export class Engine {
   }
 
   #begin(work: Unit): void {
-    const { slots, executor, bell } = this.#parts;
+    const { slots, executor, wakeSignal } = this.#parts;
     const release = slots.take(work.task);
     const leave = (): void => {
-      if (release()) bell.ring();
+      if (release()) wakeSignal.set();
     };
     // The next unit begins while this one's results are written, unless the disk has fallen behind by as many already.
     const onFree = (): void => {

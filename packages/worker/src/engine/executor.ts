@@ -1,7 +1,7 @@
 /** Takes claimed jobs through their runner: folders, limits of time, and at the end the verdict. */
 import path from 'node:path';
 import type { Claim, JobStorage } from '@cl-server/jobs';
-import type { Logger } from '@cl-server/runtime';
+import type { Logger } from '@cl-server/service-kit';
 import type { RunnerPool } from '../runners/pool.js';
 import type { JobInput } from '../runners/protocol.js';
 import { NEVER_BEGAN, type RunEnd, type Runner } from '../runners/runner.js';

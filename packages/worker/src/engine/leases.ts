@@ -3,7 +3,7 @@
  * that blocks its own process does not lose its lease.
  */
 import type { Fence, JobRepository, LeaseState } from '@cl-server/jobs';
-import type { Logger } from '@cl-server/runtime';
+import type { Logger } from '@cl-server/service-kit';
 
 /** A renewal may fail three times before the lease is over. */
 const RENEWALS_PER_LEASE = 4;

@@ -1,5 +1,5 @@
 /** Without models a platform runs, only some of its tasks do not: one line says so. The reasons are in `GET /tasks`. */
-import type { Logger } from '@cl-server/runtime';
+import type { Logger } from '@cl-server/service-kit';
 import type { Availability } from './availability.js';
 
 /**

@@ -6,7 +6,7 @@
  *  unknown --look--> allowed <--look--> refused (logged at each change)
  * ```
  */
-import type { Logger } from '@cl-server/runtime';
+import type { Logger } from '@cl-server/service-kit';
 
 export interface PermissionOptions {
   /** Why the worker's folder is not that of the services; undefined if it is. */

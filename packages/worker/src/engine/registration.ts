@@ -1,6 +1,6 @@
 /** Tells in the database, at every change and beat, what this worker can run and what keeps it from the rest. */
 import type { WorkerRegister } from '@cl-server/jobs';
-import type { Logger } from '@cl-server/runtime';
+import type { Logger } from '@cl-server/service-kit';
 import type { Availability } from './availability.js';
 
 export interface RegistrationOptions {

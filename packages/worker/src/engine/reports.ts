@@ -2,11 +2,13 @@
  * What became of jobs, on its way to the database: whatever ends while a write is under way goes with the next one, and
  * a database that does not answer is asked again for as long as anybody could want the answer.
  */
+
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Completion, Failure, JobRepository, ProgressReport } from '@cl-server/jobs';
-import { Gathering, type Logger } from '@cl-server/runtime';
+import { Batcher } from '@cl-server/kit';
+import type { Logger } from '@cl-server/service-kit';
 
-const MOST_AT_ONCE = 50;
+const BATCHING = { maxItems: 50, collectFor: 'turn' } as const;
 const RETRY_EVERY = 500;
 const PROGRESS_EVERY = 200;
 
@@ -21,30 +23,27 @@ export interface ReportsOptions {
 
 export class Reports {
   readonly #options: ReportsOptions;
-  readonly #completions: Gathering<Completion, boolean>;
-  readonly #failures: Gathering<Failure, boolean>;
+  readonly #completions: Batcher<Completion, boolean>;
+  readonly #failures: Batcher<Failure, boolean>;
   readonly #progress = new Map<string, ProgressReport>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: ReportsOptions) {
     this.#options = options;
     const { repository } = options;
-    this.#completions = new Gathering(
-      (items) => this.#write(items, repository.complete.bind(repository)),
-      MOST_AT_ONCE,
-    );
+    this.#completions = new Batcher((items) => this.#write(items, repository.complete.bind(repository)), BATCHING);
     const fail = async (items: readonly Failure[]) => (await repository.fail(items)).map(Boolean);
-    this.#failures = new Gathering((items) => this.#write(items, fail), MOST_AT_ONCE);
+    this.#failures = new Batcher((items) => this.#write(items, fail), BATCHING);
   }
 
   complete(completion: Completion): Promise<boolean> {
     this.#progress.delete(completion.token);
-    return this.#completions.ask(completion);
+    return this.#completions.add(completion);
   }
 
   fail(failure: Failure): Promise<boolean> {
     this.#progress.delete(failure.token);
-    return this.#failures.ask(failure);
+    return this.#failures.add(failure);
   }
 
   /** Only the newest of each job is written, a few times a second. */

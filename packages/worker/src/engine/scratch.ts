@@ -3,18 +3,10 @@ import fs from 'node:fs';
 import fsp from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { isProcessAlive } from '@cl-server/kit';
 
 const host = os.hostname().replace(/[^\w-]/g, '_');
 const OWNER = /^(?<host>[\w-]+)\.(?<pid>\d+)$/;
-
-function alive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
 
 export class Scratch {
   readonly #home: string;
@@ -26,7 +18,7 @@ export class Scratch {
     for (const name of fs.readdirSync(root)) {
       const owner = OWNER.exec(name)?.groups;
       const pid = Number(owner?.['pid']);
-      if (owner?.['host'] === host && (pid === process.pid || !alive(pid)))
+      if (owner?.['host'] === host && (pid === process.pid || !isProcessAlive(pid)))
         fs.rmSync(path.join(root, name), { recursive: true, force: true });
     }
     this.#home = path.join(root, `${host}.${process.pid}`);

@@ -5,7 +5,7 @@
  */
 import { isLack } from '@cl-server/contract';
 import type { JobRepository, WorkerRegister } from '@cl-server/jobs';
-import type { Logger } from '@cl-server/runtime';
+import type { Logger } from '@cl-server/service-kit';
 import type { Availability } from './availability.js';
 
 export interface UnrunnableOptions {

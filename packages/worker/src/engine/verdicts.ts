@@ -1,7 +1,9 @@
 /** From the end of a task's run to what the job's row says, and which files stay. */
+
 import type { JobErrorCode } from '@cl-server/contract';
 import type { JobRepository, JobStorage } from '@cl-server/jobs';
-import { type Logger, messageOf } from '@cl-server/runtime';
+import { messageOf } from '@cl-server/kit';
+import type { Logger } from '@cl-server/service-kit';
 import type { AnyTask } from '@cl-server/task-kit';
 import type { RunEnd } from '../runners/runner.js';
 import type { Attempt } from './attempt.js';

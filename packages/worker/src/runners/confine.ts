@@ -10,7 +10,7 @@ import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import type { Logger } from '@cl-server/runtime';
+import type { Logger } from '@cl-server/service-kit';
 
 const run = promisify(execFile);
 

@@ -16,7 +16,7 @@
  * because an idle one holds 90 MB.
  */
 
-import type { Logger } from '@cl-server/runtime';
+import type { Logger } from '@cl-server/service-kit';
 import type { Confinement } from './confine.js';
 import type { RunnableTask, RunnerEnvironment } from './protocol.js';
 import { Runner, type TaskState } from './runner.js';

@@ -9,11 +9,13 @@
  *
  * One task in it: untried --first job, or set-up asked for--> starting --> ready | unavailable --retrySetup()--> starting
  */
+
 import { type ChildProcess, fork } from 'node:child_process';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import type { UnavailableCode } from '@cl-server/contract';
-import type { Logger } from '@cl-server/runtime';
+import { errorCode } from '@cl-server/kit';
+import type { Logger } from '@cl-server/service-kit';
 import type { Confinement } from './confine.js';
 import {
   type FromRunner,
@@ -212,7 +214,7 @@ export class Runner {
     try {
       process.kill(-pid, 'SIGKILL');
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+      if (errorCode(error) !== 'ESRCH') throw error;
     }
   }
 

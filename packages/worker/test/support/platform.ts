@@ -14,7 +14,7 @@ import {
   noBroadcaster,
   openDatabase,
   silentLogger,
-} from '@cl-server/runtime';
+} from '@cl-server/service-kit';
 import { eventually, tempDir } from '@cl-server/testing';
 
 const here = path.dirname(fileURLToPath(import.meta.url));

@@ -1,19 +1,23 @@
 import { listAudit } from '@cl-server/contract';
-import { type App, invalidField } from '@cl-server/runtime';
+import { cursorCodec } from '@cl-server/kit';
+import { type App, invalidField } from '@cl-server/service-kit';
 import type { AuditLog } from './audit-log.js';
 
-/** A cursor is the id of the last entry shown. */
-function idOf(cursor: string | undefined): number | undefined {
+const cursors = cursorCodec('a');
+
+/** The id of the last entry that was shown. */
+function shownLast(cursor: string | undefined): number | undefined {
   if (cursor === undefined) return undefined;
-  const id = Number(cursor);
-  if (!/^\d+$/.test(cursor) || !Number.isSafeInteger(id))
-    throw invalidField('query', 'cursor', 'Value error, take the cursor from next_cursor of the page before', cursor);
+  const id = cursors.decode(cursor);
+  if (id === undefined)
+    throw invalidField('query', 'cursor', 'Value error, invalid cursor: omit it to start from the first page', cursor);
   return id;
 }
 
 export function serveAudit(app: App, audit: AuditLog): void {
   app.handle(listAudit, async ({ query: { cursor, ...filter } }) => {
-    const { items, total, more } = await audit.page({ ...filter, before: idOf(cursor) });
-    return { items, next_cursor: more ? String(items.at(-1)?.id) : null, total };
+    const { items, total, more } = await audit.page({ ...filter, before: shownLast(cursor) });
+    const last = items.at(-1);
+    return { items, next_cursor: more && last ? cursors.encode(last.id) : null, total };
   });
 }

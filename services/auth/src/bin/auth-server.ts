@@ -1,5 +1,5 @@
 import process from 'node:process';
-import { runProgram } from '@cl-server/runtime';
+import { runProgram } from '@cl-server/service-kit';
 import { authServer } from '../program.js';
 
 await runProgram({

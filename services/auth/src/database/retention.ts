@@ -1,5 +1,5 @@
 /** Removes what has had its time: old audit entries, and revocations of tokens that have all expired. */
-import type { Logger } from '@cl-server/runtime';
+import type { Logger } from '@cl-server/service-kit';
 import { MAX_TOKEN_MINUTES } from '../settings.js';
 import type { AuthDatabase } from './tables.js';
 

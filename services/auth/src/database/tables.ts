@@ -1,5 +1,5 @@
 /** Rows of the auth database. Times are milliseconds, booleans 0 or 1, lists JSON. */
-import type { Database } from '@cl-server/runtime';
+import type { Database } from '@cl-server/service-kit';
 import type { Generated, Selectable } from 'kysely';
 
 export interface UserTable {

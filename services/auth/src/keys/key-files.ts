@@ -10,10 +10,11 @@
  * A rotation writes them in the order retired, private, public: cut short anywhere, the next start finds either the old
  * pair whole, or a private key whose predecessor in `public_key.pem` is known as retired, and finishes.
  */
+
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { messageOf, StartupError } from '@cl-server/runtime';
-import { createFile, readIfThere, replaceFile } from './durable-file.js';
+import { createFile, messageOf, readIfExists, replaceFile } from '@cl-server/kit';
+import { StartupError } from '@cl-server/service-kit';
 import {
   generatePrivatePem,
   type PublicKeyForms,
@@ -66,9 +67,9 @@ async function parsed<T>(file: string, pem: string, parse: (pem: string) => Prom
 
 /** The pair's private half, made if there is no pair yet. */
 async function readOrCreatePrivate({ privateKey, publicKey }: KeyPaths): Promise<SigningKey> {
-  let pem = await readIfThere(privateKey);
+  let pem = await readIfExists(privateKey);
   if (pem === undefined) {
-    if ((await readIfThere(publicKey)) !== undefined)
+    if ((await readIfExists(publicKey)) !== undefined)
       throw new StartupError(`the key file ${privateKey} is missing, though ${publicKey} is there. ${ANEW}`);
     await fs.mkdir(path.dirname(privateKey), { recursive: true, mode: 0o700 });
     await createFile(privateKey, await generatePrivatePem(), PRIVATE_MODE);
@@ -87,7 +88,7 @@ async function readRetired(folder: string): Promise<RetiredKey[]> {
     const retiredAt = RETIRED_NAME.exec(name)?.[1];
     if (retiredAt === undefined) continue;
     const file = path.join(folder, name);
-    const pem = await readIfThere(file);
+    const pem = await readIfExists(file);
     if (pem === undefined) continue;
     keys.push({ ...(await parsed(file, pem, parsePublicKey)), file, retiredAt: Number(retiredAt) });
   }
@@ -96,7 +97,7 @@ async function readRetired(folder: string): Promise<RetiredKey[]> {
 
 /** Writes the public half where it is missing or a rotation was cut short; refuses where it is another's. */
 async function settlePublic(file: string, { signing, retired }: StoredKeys): Promise<void> {
-  const pem = await readIfThere(file);
+  const pem = await readIfExists(file);
   if (pem !== undefined) {
     const { kid } = await parsed(file, pem, parsePublicKey);
     if (kid === signing.kid) return;

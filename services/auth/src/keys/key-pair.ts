@@ -1,6 +1,6 @@
 import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
-import { importVerificationKey, keyId, type VerificationKey } from '@cl-server/runtime';
+import { importVerificationKey, keyId, type VerificationKey } from '@cl-server/service-kit';
 import { exportJWK } from 'jose';
 
 /** A public key, in each form that somebody asks for. */

@@ -1,5 +1,5 @@
 import { getKeySet, getPublicKey } from '@cl-server/contract';
-import type { App } from '@cl-server/runtime';
+import type { App } from '@cl-server/service-kit';
 import type { SigningKeys } from './signing-keys.js';
 
 export function serveKeys(app: App, keys: SigningKeys): void {

@@ -4,7 +4,7 @@
  */
 import fs from 'node:fs/promises';
 import type { KeySet, PublicKey } from '@cl-server/contract';
-import type { KeySource, Logger, VerificationKey } from '@cl-server/runtime';
+import type { KeySource, Logger, VerificationKey } from '@cl-server/service-kit';
 import { type KeyPaths, keyFilesState, loadKeys, type RetiredKey, type StoredKeys } from './key-files.js';
 import type { PublicKeyForms, SigningKey } from './key-pair.js';
 

@@ -1,6 +1,6 @@
 /** The passwords that guessers try first are refused where a password is set: the commonest 3,000 that are long enough. */
 import { MIN_PASSWORD_LENGTH } from '@cl-server/contract';
-import { invalidField } from '@cl-server/runtime';
+import { invalidField } from '@cl-server/service-kit';
 
 const REFUSED = 3_000;
 

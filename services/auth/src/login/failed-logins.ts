@@ -3,7 +3,7 @@
  * bound). The audit table must not grow with a flood: one row per account and address in ten minutes, and about one row a
  * minute beyond the first hundred; all further failures are counted in a summary row.
  */
-import type { Logger } from '@cl-server/runtime';
+import type { Logger } from '@cl-server/service-kit';
 import type { AuditLog } from '../audit/audit-log.js';
 import { Allowance } from './allowance.js';
 

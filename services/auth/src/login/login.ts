@@ -1,5 +1,5 @@
 /** Checks passwords. Unknown name, wrong password and inactive user look the same from outside, in text and in time. */
-import { HttpError, type Logger } from '@cl-server/runtime';
+import { HttpError, type Logger } from '@cl-server/service-kit';
 import type { UserRow } from '../database/tables.js';
 import type { UserAdministration } from '../users/user-administration.js';
 import type { UserRepository } from '../users/user-repository.js';

@@ -1,4 +1,4 @@
-import { HttpError } from '@cl-server/runtime';
+import { HttpError } from '@cl-server/service-kit';
 
 /** 429 to whoever has failed too often. */
 export function refusedFor(ms: number): HttpError {

@@ -1,5 +1,5 @@
 import { changePassword, login, refreshToken } from '@cl-server/contract';
-import { type App, type Authorize, badRequest, bearerOf, unauthenticated } from '@cl-server/runtime';
+import { type App, type Authorize, badRequest, bearerOf, unauthenticated } from '@cl-server/service-kit';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Callers } from '../tokens/callers.js';
 import type { TokenIssuer } from '../tokens/token-issuer.js';

@@ -7,7 +7,7 @@
  * - Known users (see `known-networks.ts`) come before strangers; every fourth turn is a stranger's all the same.
  * - Within a lane, sources take turns, so that a flood from one address delays that address alone.
  */
-import { HttpError } from '@cl-server/runtime';
+import { HttpError } from '@cl-server/service-kit';
 
 export interface Turn {
   /** `known`: a user with a valid token, or with a recent success from this address. */

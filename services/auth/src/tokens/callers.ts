@@ -1,5 +1,5 @@
 import type { TokenClaims } from '@cl-server/contract';
-import { AUTH_TEXTS, unauthenticated } from '@cl-server/runtime';
+import { AUTH_TEXTS, unauthenticated } from '@cl-server/service-kit';
 import type { UserRow } from '../database/tables.js';
 import { permissionsOf } from '../users/user.js';
 import type { UserRepository } from '../users/user-repository.js';

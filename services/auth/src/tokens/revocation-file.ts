@@ -1,6 +1,7 @@
 /** The whole feed as a file in the data folder, for services that start or go on while this one is away. */
-import { revocationFile } from '@cl-server/runtime';
-import { replaceFile } from '../keys/durable-file.js';
+
+import { replaceFile } from '@cl-server/kit';
+import { revocationFile } from '@cl-server/service-kit';
 import type { RevocationFeed } from './revocations.js';
 
 /** Its owner writes it, its group reads it: services may run as other users of one group. */

@@ -1,5 +1,5 @@
 import { listRevocations, type RevocationFeed as Page } from '@cl-server/contract';
-import type { App } from '@cl-server/runtime';
+import type { App } from '@cl-server/service-kit';
 import type { AuthDatabase } from '../database/tables.js';
 
 /** What the other services are told of tokens that died before they expired. */

@@ -8,7 +8,7 @@ import {
   type TokenClaims,
   updateUser,
 } from '@cl-server/contract';
-import { type App, notFound } from '@cl-server/runtime';
+import { type App, notFound } from '@cl-server/service-kit';
 import type { FastifyRequest } from 'fastify';
 import type { Actor } from '../audit/audit-log.js';
 import { refuseCommonPassword } from '../login/common-passwords.js';

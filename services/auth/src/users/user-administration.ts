@@ -7,7 +7,7 @@
  * | password, deactivation, deletion, demotion, a permission taken away | die |
  * | activation, promotion, a permission given | live; a refresh brings the new rights |
  */
-import { badRequest, conflict, notFound } from '@cl-server/runtime';
+import { badRequest, conflict, notFound } from '@cl-server/service-kit';
 import type { Transaction } from 'kysely';
 import type { Actor, AuditLog } from '../audit/audit-log.js';
 import type { AuthDatabase, AuthTables, UserRow } from '../database/tables.js';

@@ -2,7 +2,7 @@
 import { cleanupJobs, getGuestMode, getPreferences, getStorageSize, setGuestMode } from '@cl-server/contract';
 import type { GuestMode } from '@cl-server/job-routes';
 import type { JobEngine } from '@cl-server/jobs';
-import type { App, Logger } from '@cl-server/runtime';
+import type { App, Logger } from '@cl-server/service-kit';
 
 export interface AdminOptions {
   readonly jobs: Pick<JobEngine, 'repository' | 'storage'>;

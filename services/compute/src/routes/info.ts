@@ -1,7 +1,7 @@
 /** That the service is there, and which workers are. */
 import { COMPUTE_API, getCapabilities, getComputeRoot, listWorkers } from '@cl-server/contract';
 import type { GuestMode, LiveWorkers } from '@cl-server/job-routes';
-import type { App } from '@cl-server/runtime';
+import type { App } from '@cl-server/service-kit';
 
 export interface InfoOptions {
   readonly guestMode: GuestMode;

@@ -13,7 +13,7 @@ import {
   openDatabase,
   silentLogger,
   TokenVerifier,
-} from '@cl-server/runtime';
+} from '@cl-server/service-kit';
 import { defineTask, TaskRegistry } from '@cl-server/task-kit';
 import { type Backend, tempDir } from '@cl-server/testing';
 import { z } from 'zod';

@@ -1,4 +1,4 @@
-import { runProgram } from '@cl-server/runtime';
+import { runProgram } from '@cl-server/service-kit';
 import { startInsightWorker } from '../insight/program.js';
 
 process.title = 'm-insight-worker';

@@ -1,4 +1,4 @@
-import { runProgram } from '@cl-server/runtime';
+import { runProgram } from '@cl-server/service-kit';
 import { startStore } from '../program.js';
 
 process.title = 'store';

@@ -13,7 +13,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { JobTables, Usage } from '@cl-server/jobs';
-import { type Database, type Logger, overBudget } from '@cl-server/runtime';
+import { type Database, type Logger, overBudget } from '@cl-server/service-kit';
 import type { Kysely } from 'kysely';
 import type { StoreTables } from './tables.js';
 import { userBytes, userOfUsage } from './usage.js';

@@ -10,7 +10,7 @@ import {
   prepareTables,
   sqliteUrl,
   type Values,
-} from '@cl-server/runtime';
+} from '@cl-server/service-kit';
 import { storeMigrations } from './migrations/index.js';
 import type { StoreTables } from './tables.js';
 

@@ -3,7 +3,7 @@
  * its own, so that no request waits for another's search; on PostgreSQL in the pool.
  */
 import { Worker } from 'node:worker_threads';
-import type { Database, SqliteDatabase } from '@cl-server/runtime';
+import type { Database, SqliteDatabase } from '@cl-server/service-kit';
 import type { RawBuilder } from 'kysely';
 import type { StoreTables } from './tables.js';
 

@@ -4,7 +4,7 @@
  * On SQLite nothing in a transaction waits for anything but the database, so the lock is never held across the event
  * loop.
  */
-import type { Database } from '@cl-server/runtime';
+import type { Database } from '@cl-server/service-kit';
 import { sql, type Transaction } from 'kysely';
 import type { CountersTable, StoreTables } from './tables.js';
 

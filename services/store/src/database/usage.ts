@@ -1,5 +1,5 @@
 /** How much each user keeps: exact, because it is counted in the transactions that change it. */
-import { HttpError } from '@cl-server/runtime';
+import { HttpError } from '@cl-server/service-kit';
 import { type Kysely, sql } from 'kysely';
 import type { StoreTables } from './tables.js';
 import type { WriteTransaction } from './transaction.js';

@@ -1,6 +1,6 @@
 /** Single entities. The plain read is the hottest query of the store: a prepared statement on each database. */
 import type { Entity, EntityMetadata, EntityVersion } from '@cl-server/contract';
-import { badRequest, conflict, type Database, type HttpError, notFound } from '@cl-server/runtime';
+import { badRequest, conflict, type Database, type HttpError, notFound } from '@cl-server/service-kit';
 import { type Kysely, sql } from 'kysely';
 import type { Reads } from '../database/reads.js';
 import type { EntityRow, FileRow, StoreTables, VersionRow } from '../database/tables.js';

@@ -4,7 +4,7 @@
  * A large collection goes in slices, what lies deepest first, so that no transaction takes long. In between nothing is
  * half there: each slice is whole, and what remains lies in a collection that was deleted before.
  */
-import { badRequest, notFound } from '@cl-server/runtime';
+import { badRequest, notFound } from '@cl-server/service-kit';
 import type { WriteTransaction } from '../database/transaction.js';
 import { countUse } from '../database/usage.js';
 import { noteEntities, noteErasures } from '../erase/note.js';

@@ -1,6 +1,6 @@
 /** What clients can do with entities: the rules of each request around the plain changes of `writer.ts`. */
 import { setImmediate } from 'node:timers/promises';
-import { badRequest, conflict, type HttpError, notFound, unprocessable } from '@cl-server/runtime';
+import { badRequest, conflict, type HttpError, notFound, unprocessable } from '@cl-server/service-kit';
 import type { Kysely } from 'kysely';
 import type { Budget } from '../database/budget.js';
 import type { EntityRow, StoreTables } from '../database/tables.js';

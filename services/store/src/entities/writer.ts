@@ -1,5 +1,5 @@
 /** Changes of entities. Each method runs inside one write transaction and leaves a version behind. */
-import { conflict, type HttpError, notFound, unprocessable } from '@cl-server/runtime';
+import { conflict, type HttpError, notFound, unprocessable } from '@cl-server/service-kit';
 import { factsOf, NO_FACTS } from '../database/facts.js';
 import type { EntityRow, EntityState, FileRow, VersionOperation } from '../database/tables.js';
 import type { WriteTransaction } from '../database/transaction.js';

@@ -15,7 +15,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { TOPICS } from '@cl-server/contract';
 import type { JobEngine } from '@cl-server/jobs';
-import type { Broadcaster, Logger } from '@cl-server/runtime';
+import type { Broadcaster, Logger } from '@cl-server/service-kit';
 import type { Kysely } from 'kysely';
 import type { ErasureRow, StoreTables } from '../database/tables.js';
 import type { MediaFolder } from '../files/media-folder.js';

@@ -1,11 +1,17 @@
 /** Contents: what uploads bring, kept once each, and freed when no version of any entity refers to it. */
-import { type FolderIdentity, type Logger, type ReceivedFile, safeFileName, shownFileName } from '@cl-server/runtime';
+import { KeyedLock } from '@cl-server/kit';
+import {
+  type FolderIdentity,
+  type Logger,
+  type ReceivedFile,
+  safeFileName,
+  shownFileName,
+} from '@cl-server/service-kit';
 import type { Kysely } from 'kysely';
 import { factsOf } from '../database/facts.js';
 import type { ContentFacts, FileRow, StoreTables } from '../database/tables.js';
 import type { RunWrite, WriteTransaction } from '../database/transaction.js';
 import type { MediaReading } from '../media/reading.js';
-import { KeyedLock } from './keyed-lock.js';
 import { MediaFolder } from './media-folder.js';
 import type { SetAside } from './set-aside.js';
 

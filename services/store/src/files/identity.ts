@@ -1,5 +1,5 @@
 /** Whether the media folder is the one that the store's tables speak of. */
-import { type Database, FolderIdentity, identityRow } from '@cl-server/runtime';
+import { type Database, FolderIdentity, identityRow } from '@cl-server/service-kit';
 import type { StoreTables } from '../database/tables.js';
 
 const KEY = 'store.folder_identity';

@@ -9,10 +9,12 @@
  * The `.placing` name is kept until the row is committed: what a crash leaves behind is then found by its name alone,
  * without looking through the whole folder.
  */
+
 import { randomUUID } from 'node:crypto';
 import fsSync, { constants } from 'node:fs';
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import { errorCode, isMissing } from '@cl-server/kit';
 
 export interface Placement {
   /** Relative to the media folder. */
@@ -99,7 +101,7 @@ export class MediaFolder {
     try {
       await fs.link(from, to);
     } catch (error) {
-      if (!NO_LINKS.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
+      if (!NO_LINKS.has(errorCode(error) ?? '')) throw error;
       await fs.copyFile(from, to, constants.COPYFILE_EXCL);
       await syncFile(to);
     }
@@ -120,7 +122,7 @@ export class MediaFolder {
     try {
       fsSync.rmdirSync(path.dirname(file));
     } catch (error) {
-      if (!KEEPS_FOLDER.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
+      if (!KEEPS_FOLDER.has(errorCode(error) ?? '')) throw error;
     }
   }
 
@@ -145,7 +147,7 @@ async function namesIn(folder: string): Promise<string[]> {
   try {
     return await fs.readdir(folder);
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
+    if (isMissing(error)) return [];
     throw error;
   }
 }

@@ -1,12 +1,13 @@
 /** Small upright PNGs of images and videos, made when first asked for and kept beside the media. */
+
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import { exists, KeyedLock } from '@cl-server/kit';
 import { MediaError } from '@cl-server/media';
-import { notFound, unprocessable } from '@cl-server/runtime';
+import { notFound, unprocessable } from '@cl-server/service-kit';
 import type { EntityRow } from '../database/tables.js';
 import type { MediaReading } from '../media/reading.js';
-import { KeyedLock } from './keyed-lock.js';
 import type { MediaFolder } from './media-folder.js';
 import { previewFile } from './preview-file.js';
 
@@ -71,9 +72,3 @@ export class Previews {
     }
   }
 }
-
-const exists = (file: string): Promise<boolean> =>
-  fs.access(file).then(
-    () => true,
-    () => false,
-  );

@@ -5,7 +5,7 @@
 import fsSync from 'node:fs';
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import type { Logger } from '@cl-server/runtime';
+import type { Logger } from '@cl-server/service-kit';
 
 export interface SetAsideOptions {
   /** The media folder, absolute. */

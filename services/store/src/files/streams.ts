@@ -14,19 +14,20 @@
  *
  * The state is the content's note, its files and its job; nothing is kept in memory, so that a restart changes nothing.
  */
+
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { HLS_FILES, hlsStreamingTask } from '@cl-server/contract';
 import type { AskAvailability, CreationRequest, JobCreation } from '@cl-server/job-routes';
 import type { JobEngine, JobRecord } from '@cl-server/jobs';
-import { HttpError, type Logger, notFound } from '@cl-server/runtime';
+import { exists, KeyedLock } from '@cl-server/kit';
+import { HttpError, type Logger, notFound } from '@cl-server/service-kit';
 import { parseParams, type TaskRegistry } from '@cl-server/task-kit';
 import type { EntityRow } from '../database/tables.js';
 import { hlsFailed, retryDelay } from '../streams/failure.js';
 import { type StreamNote, StreamNotes } from '../streams/note.js';
 import { SharedWait } from '../streams/shared-wait.js';
-import { KeyedLock } from './keyed-lock.js';
 import type { MediaFolder } from './media-folder.js';
 
 export interface StreamsOptions {
@@ -260,9 +261,3 @@ export class Streams {
     this.#waiting.close();
   }
 }
-
-const exists = (file: string): Promise<boolean> =>
-  fs.access(file).then(
-    () => true,
-    () => false,
-  );

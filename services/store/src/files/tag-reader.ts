@@ -8,7 +8,8 @@
  *    +--cannot be read--> failed
  * ```
  */
-import { type Logger, messageOf } from '@cl-server/runtime';
+import { messageOf } from '@cl-server/kit';
+import type { Logger } from '@cl-server/service-kit';
 import type { Kysely } from 'kysely';
 import type { ReadFacts } from '../database/facts.js';
 import type { FileRow, StoreTables } from '../database/tables.js';

@@ -1,6 +1,6 @@
 /** Tells how far the work is: per entity (retained until a minute after its end) and as a whole. */
 import { entityStatusEvent, type InsightStatus, TOPICS } from '@cl-server/contract';
-import type { Broadcaster } from '@cl-server/runtime';
+import type { Broadcaster } from '@cl-server/service-kit';
 import type { Kysely } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
 import { statusEvent } from './view.js';

@@ -3,7 +3,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { JobCreation } from '@cl-server/job-routes';
 import type { JobEngine } from '@cl-server/jobs';
-import type { App, Broadcaster, Database } from '@cl-server/runtime';
+import type { App, Broadcaster, Database } from '@cl-server/service-kit';
 import type { AnyTask } from '@cl-server/task-kit';
 import type { Reads } from '../database/reads.js';
 import type { StoreTables } from '../database/tables.js';

@@ -2,9 +2,11 @@
  * Turns pending inferences into jobs, at most so many at once: an import of a million photos must not fill the queue that
  * a user's own jobs wait in. The jobs have a low priority as well.
  */
+
 import { createHash } from 'node:crypto';
 import type { CreationRequest, JobCreation } from '@cl-server/job-routes';
-import { HttpError, type Logger, messageOf } from '@cl-server/runtime';
+import { messageOf } from '@cl-server/kit';
+import { HttpError, type Logger } from '@cl-server/service-kit';
 import { type AnyTask, parseParams } from '@cl-server/task-kit';
 import { type Kysely, sql } from 'kysely';
 import type { InferenceRow } from '../database/insight-tables.js';

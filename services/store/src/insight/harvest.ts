@@ -2,7 +2,7 @@
 import fs from 'node:fs/promises';
 import { isTerminal } from '@cl-server/contract';
 import type { JobEngine, JobRecord } from '@cl-server/jobs';
-import type { Logger } from '@cl-server/runtime';
+import type { Logger } from '@cl-server/service-kit';
 import type { Kysely } from 'kysely';
 import type { InferenceRow } from '../database/insight-tables.js';
 import type { StoreTables } from '../database/tables.js';

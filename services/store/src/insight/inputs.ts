@@ -3,7 +3,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import type { CreationRequest } from '@cl-server/job-routes';
 import { evenTimes, mediaInput, pictureTrack, probe as probeFile, sharp, videoFrame } from '@cl-server/media';
-import { notFound } from '@cl-server/runtime';
+import { notFound } from '@cl-server/service-kit';
 import type { Kysely } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
 import type { MediaFolder } from '../files/media-folder.js';

@@ -3,7 +3,7 @@
  * carries its words, its lease and the rows tell the same, but for the pace.
  */
 import { type InsightStatus, insightStatus, TOPICS } from '@cl-server/contract';
-import type { Broadcaster } from '@cl-server/runtime';
+import type { Broadcaster } from '@cl-server/service-kit';
 import type { Kysely } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
 import { INSIGHT_LEASE, leaseEnd } from './lease.js';

@@ -1,7 +1,9 @@
 /** `m-insight-worker`: from settings to a running worker. */
+
 import { TOPICS, workerCapability } from '@cl-server/contract';
 import { JobCreation } from '@cl-server/job-routes';
 import { openJobs } from '@cl-server/jobs';
+import { findProgram } from '@cl-server/kit';
 import { ModelStore } from '@cl-server/models';
 import {
   type Broadcaster,
@@ -9,12 +11,11 @@ import {
   type ConfigSources,
   configOrHelp,
   createLogger,
-  findProgram,
   foldersOf,
   jobStatusWanted,
   openDataDir,
   type RunningProgram,
-} from '@cl-server/runtime';
+} from '@cl-server/service-kit';
 import { discoverTasks } from '@cl-server/task-kit';
 import { openStoreDatabases } from '../database/open.js';
 import { writeTransactions } from '../database/transaction.js';

@@ -1,6 +1,6 @@
 /** Reads what is known of entities and faces. */
 import type { EntityJob, Face, Intelligence } from '@cl-server/contract';
-import { notFound } from '@cl-server/runtime';
+import { notFound } from '@cl-server/service-kit';
 import type { Kysely } from 'kysely';
 import type { FaceRow, InferenceRow } from '../database/insight-tables.js';
 import type { StoreTables } from '../database/tables.js';

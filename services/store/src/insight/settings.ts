@@ -16,7 +16,7 @@ import {
   noAuthSetting,
   type Settings,
   toolSettings,
-} from '@cl-server/runtime';
+} from '@cl-server/service-kit';
 
 export const insightSettings = {
   dataDir: dataDirSetting,

@@ -1,6 +1,6 @@
 /** The filters of a list, each as a condition that one index can answer. */
 import type { EntityQuery } from '@cl-server/contract';
-import type { SqlDialect } from '@cl-server/runtime';
+import type { SqlDialect } from '@cl-server/service-kit';
 import { type RawBuilder, sql } from 'kysely';
 import { foldQuery } from './fold.js';
 

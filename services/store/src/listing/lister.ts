@@ -1,6 +1,8 @@
 /** Pages of entities. */
+
 import type { Entity, EntityList, EntityQuery, Pagination } from '@cl-server/contract';
-import { badRequest, type SqlDialect } from '@cl-server/runtime';
+import { cursorCodec } from '@cl-server/kit';
+import { positionOf, type SqlDialect } from '@cl-server/service-kit';
 import { sql } from 'kysely';
 import type { Reads } from '../database/reads.js';
 import type { EntityRow, FileRow, VersionRow } from '../database/tables.js';
@@ -8,13 +10,7 @@ import { atVersion, entityView } from '../entities/view.js';
 import { type Plan, planList } from './plan.js';
 import { type Total, totalOf } from './total.js';
 
-const encodeCursor = (id: number): string => Buffer.from(`e${id}`).toString('base64url');
-
-function decodeCursor(cursor: string): number {
-  const match = /^e(\d{1,16})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'));
-  if (!match) throw badRequest('The cursor is none that this list gave out: begin without one');
-  return Number(match[1]);
-}
+const cursors = cursorCodec('e');
 
 interface Page {
   readonly rows: readonly EntityRow[];
@@ -28,7 +24,7 @@ export class EntityLister {
   ) {}
 
   async list(query: EntityQuery): Promise<EntityList> {
-    const after = query.cursor === undefined ? undefined : decodeCursor(query.cursor);
+    const after = query.cursor === undefined ? undefined : positionOf(cursors, query.cursor);
     const plan = await planList(this.reads, query, this.dialect);
     if (!plan) return { items: [], pagination: pagination(query, { items: 0, isEstimate: false }, NOTHING) };
     const page = await this.#page(query, plan, after);
@@ -111,6 +107,6 @@ function pagination({ page, page_size, cursor }: EntityQuery, total: Total, { ro
     has_next: hasMore,
     has_prev: cursor !== undefined || page > 1,
     total_is_estimate: total.isEstimate,
-    next_cursor: hasMore && last ? encodeCursor(last.id) : null,
+    next_cursor: hasMore && last ? cursors.encode(last.id) : null,
   };
 }

@@ -4,7 +4,7 @@
  * index without statistics would be chosen blindly.
  */
 import type { EntityQuery } from '@cl-server/contract';
-import type { SqlDialect } from '@cl-server/runtime';
+import type { SqlDialect } from '@cl-server/service-kit';
 import { type RawBuilder, sql } from 'kysely';
 import type { Reads } from '../database/reads.js';
 import { type Condition, conditionsOf, ENTITIES } from './filters.js';

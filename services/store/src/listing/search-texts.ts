@@ -4,7 +4,7 @@
  * earlier process ended.
  */
 import { setImmediate } from 'node:timers/promises';
-import type { Logger } from '@cl-server/runtime';
+import type { Logger } from '@cl-server/service-kit';
 import type { Kysely } from 'kysely';
 import type { EntityRow, StoreTables } from '../database/tables.js';
 import type { RunWrite, WriteTransaction } from '../database/transaction.js';

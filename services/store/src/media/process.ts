@@ -11,7 +11,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { limitedCommand, MediaError, type MediaErrorCode } from '@cl-server/media';
-import type { Logger } from '@cl-server/runtime';
+import type { Logger } from '@cl-server/service-kit';
 import {
   type FromMediaProcess,
   fromMediaProcess,

@@ -4,7 +4,7 @@
  * waits for, then the metadata that is read behind everything.
  */
 import { MediaError } from '@cl-server/media';
-import { HttpError, type Logger } from '@cl-server/runtime';
+import { HttpError, type Logger } from '@cl-server/service-kit';
 import { NOTHING_READ, type ReadFacts } from '../database/facts.js';
 import type { MediaInspector } from './inspector.js';
 import type { PreviewRequest } from './preview-maker.js';

@@ -3,7 +3,7 @@
  * back; decided faces and persons are out of the clustering's reach.
  */
 import type { KnownPerson, PersonDecision } from '@cl-server/contract';
-import { conflict, invalidField, notFound } from '@cl-server/runtime';
+import { conflict, invalidField, notFound } from '@cl-server/service-kit';
 import type { Kysely, Transaction } from 'kysely';
 import type { FaceRow, PersonDecisionRow, PersonRow } from '../database/insight-tables.js';
 import type { StoreTables } from '../database/tables.js';

@@ -1,5 +1,5 @@
 import { getStorePreferences, getStoreRoot, STORE_API, setStoreGuestMode } from '@cl-server/contract';
-import type { App, Logger } from '@cl-server/runtime';
+import type { App, Logger } from '@cl-server/service-kit';
 import type { ReadAuth } from '../preferences.js';
 import type { UserOf } from './entities.js';
 

@@ -12,7 +12,7 @@ import {
   restoreVersion,
   type TokenClaims,
 } from '@cl-server/contract';
-import { Answer, type App, badRequest, type ReceivedFile } from '@cl-server/runtime';
+import { Answer, type App, badRequest, type ReceivedFile } from '@cl-server/service-kit';
 import type { EntityReader } from '../entities/reader.js';
 import type { EntityService, User } from '../entities/service.js';
 import { differences } from '../entities/versions.js';

@@ -13,7 +13,7 @@ import {
   retryIntelligence,
 } from '@cl-server/contract';
 import { encodeNpy } from '@cl-server/models';
-import { Answer, type App } from '@cl-server/runtime';
+import { Answer, type App } from '@cl-server/service-kit';
 import type { Kysely } from 'kysely';
 import type { VectorKind } from '../database/insight-tables.js';
 import type { StoreTables } from '../database/tables.js';

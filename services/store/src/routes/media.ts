@@ -1,6 +1,6 @@
 /** The bytes of media. */
 import { getMedia, getPreview, signUrls } from '@cl-server/contract';
-import { type App, badRequest, notFound, sendFile } from '@cl-server/runtime';
+import { type App, badRequest, notFound, sendFile } from '@cl-server/service-kit';
 import type { EntityReader } from '../entities/reader.js';
 import type { MediaFolder } from '../files/media-folder.js';
 import type { Previews } from '../files/previews.js';

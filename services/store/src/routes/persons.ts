@@ -10,11 +10,14 @@ import {
   splitKnownPerson,
   undoPersonDecision,
 } from '@cl-server/contract';
-import { type App, badRequest } from '@cl-server/runtime';
+import { cursorCodec } from '@cl-server/kit';
+import { type App, positionOf } from '@cl-server/service-kit';
 import type { InsightReader } from '../insight/reader.js';
 import { faceView } from '../insight/view.js';
 import { decisionView, type People } from '../persons/people.js';
 import type { UserOf } from './entities.js';
+
+const decisionCursors = cursorCodec('p');
 
 export interface PersonRoutes {
   readonly people: People;
@@ -41,14 +44,13 @@ export function servePersons(app: App, { people, insights, userOf }: PersonRoute
     faceView(await people.move(params.face_id, json.person_id, userOf(user))),
   );
   app.handle(listPersonDecisions, async ({ query }) => {
-    const before = query.cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(query.cursor);
-    if (!Number.isSafeInteger(before))
-      throw badRequest('This cursor was not given out by this list', { code: 'bad_cursor' });
+    const before = positionOf(decisionCursors, query.cursor) ?? Number.MAX_SAFE_INTEGER;
     const rows = await people.decisions(before, query.limit + 1);
     const page = rows.slice(0, query.limit);
+    const last = page.at(-1);
     return {
       items: page.map(decisionView),
-      next_cursor: rows.length > query.limit ? String(page.at(-1)?.id) : null,
+      next_cursor: rows.length > query.limit && last ? decisionCursors.encode(last.id) : null,
       total: await people.decisionCount(),
     };
   });

@@ -7,8 +7,9 @@ import {
   searchByText,
 } from '@cl-server/contract';
 import type { JobEngine } from '@cl-server/jobs';
+import { cursorCodec } from '@cl-server/kit';
 import { decodeNpy, normalized } from '@cl-server/models';
-import { type App, badRequest, HttpError, type ReceivedFile } from '@cl-server/runtime';
+import { type App, badRequest, HttpError, positionOf, type ReceivedFile } from '@cl-server/service-kit';
 import type { EntityReader } from '../entities/reader.js';
 import { readResult } from '../insight/collect/collector.js';
 import type { InsightReader } from '../insight/reader.js';
@@ -17,6 +18,8 @@ import type { Duplicates } from '../search/duplicates.js';
 import type { InteractiveJobs } from '../search/interactive.js';
 import type { Question, Search } from '../search/search.js';
 import type { VectorStore } from '../vectors/vector-store.js';
+
+const duplicateCursors = cursorCodec('d');
 
 export interface SearchRoutes {
   readonly search: Search;
@@ -116,10 +119,8 @@ export function serveSearch(app: App, options: SearchRoutes): void {
   });
 
   app.handle(listDuplicates, async ({ query }) => {
-    const after = query.cursor === undefined ? 0 : Number(query.cursor);
-    if (!Number.isSafeInteger(after))
-      throw badRequest('This cursor was not given out by this list', { code: 'bad_cursor' });
+    const after = positionOf(duplicateCursors, query.cursor) ?? 0;
     const { items, next, total } = await duplicates.list(query.distance, after, query.limit);
-    return { items, next_cursor: next === null ? null : String(next), total };
+    return { items, next_cursor: next === null ? null : duplicateCursors.encode(next), total };
   });
 }

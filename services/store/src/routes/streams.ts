@@ -1,7 +1,7 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { deleteStream, getStreamFile, getStreamManifest, HLS_FILES } from '@cl-server/contract';
-import { Answer, type App, badRequest, notFound, sendFile } from '@cl-server/runtime';
+import { Answer, type App, badRequest, notFound, sendFile } from '@cl-server/service-kit';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { EntityReader } from '../entities/reader.js';
 import type { Streams } from '../files/streams.js';

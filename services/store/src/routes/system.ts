@@ -7,7 +7,7 @@ import {
   type StorageUse,
 } from '@cl-server/contract';
 import type { Usage, UserUsage } from '@cl-server/jobs';
-import type { App } from '@cl-server/runtime';
+import type { App } from '@cl-server/service-kit';
 import type { Kysely } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
 import { type Limits, userOfUsage } from '../database/usage.js';

@@ -1,6 +1,6 @@
 /** Resumable uploads: what the protocol says beside the table of endpoints, and where an upload is found. */
 import { appendUpload, createUpload, dropUpload, UPLOADS_PATH } from '@cl-server/contract';
-import { type App, type Authorize, HttpError, notFound } from '@cl-server/runtime';
+import { type App, type Authorize, HttpError, notFound } from '@cl-server/service-kit';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ResumableUploads, UploadRequest } from '../uploads/resumable.js';
 import type { UserOf } from './entities.js';

@@ -5,7 +5,7 @@
 import { isTerminal, PRIORITY } from '@cl-server/contract';
 import type { CreationRequest, JobCreation } from '@cl-server/job-routes';
 import type { JobEngine, JobRecord } from '@cl-server/jobs';
-import { HttpError } from '@cl-server/runtime';
+import { HttpError } from '@cl-server/service-kit';
 import { type AnyTask, parseParams } from '@cl-server/task-kit';
 import { INSIGHT_OWNER } from '../insight/dispatch.js';
 

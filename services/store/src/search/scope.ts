@@ -1,6 +1,6 @@
 /** Which entities a search is about: those that the filters of the entity list let through, and that are not deleted. */
 import type { EntityQuery } from '@cl-server/contract';
-import type { SqlDialect } from '@cl-server/runtime';
+import type { SqlDialect } from '@cl-server/service-kit';
 import { sql } from 'kysely';
 import type { Reads } from '../database/reads.js';
 import { conditionsOf, ENTITIES } from '../listing/filters.js';

@@ -1,6 +1,8 @@
 /** Search by likeness: the same way whether the question is a text, a picture, an entity or a face. */
+
 import type { Entity, SearchResult, SimilarityKind } from '@cl-server/contract';
-import { badRequest } from '@cl-server/runtime';
+import { cursorCodec } from '@cl-server/kit';
+import { positionOf } from '@cl-server/service-kit';
 import type { Kysely } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
 import type { EntityReader } from '../entities/reader.js';
@@ -36,14 +38,7 @@ interface Hit {
 /** Results beyond this are no answer to anybody. */
 const MAX_DEPTH = 5_000;
 
-const encodeCursor = (offset: number): string => Buffer.from(`o${offset}`).toString('base64url');
-
-function offsetOf(cursor: string | undefined): number {
-  if (cursor === undefined) return 0;
-  const match = /^o(\d{1,6})$/.exec(Buffer.from(cursor, 'base64url').toString());
-  if (!match) throw badRequest('This cursor was not given out by this list', { code: 'bad_cursor' });
-  return Number(match[1]);
-}
+const cursors = cursorCodec('o');
 
 const clamp01 = (value: number): number => Math.min(1, Math.max(0, value));
 
@@ -108,7 +103,7 @@ export class Search {
   }
 
   async #plan({ paging, filters }: Question): Promise<{ wanted: number; allowed: ReadonlySet<number> | undefined }> {
-    const offset = offsetOf(paging.cursor);
+    const offset = positionOf(cursors, paging.cursor) ?? 0;
     // Some are dropped afterwards: deleted ones, several frames of one video, the one that asks.
     const wanted = Math.min(MAX_DEPTH, (offset + paging.limit + 1) * 2 + 32);
     return { wanted, allowed: await this.#options.scope.allowed(filters) };
@@ -128,7 +123,7 @@ export class Search {
     model: string | null,
     identity: (hit: Hit) => string,
   ): Promise<Page<Hit & { entity: Entity }>> {
-    const offset = offsetOf(paging.cursor);
+    const offset = positionOf(cursors, paging.cursor) ?? 0;
     const threshold = paging.score_threshold ?? 0;
     const seen = new Set<string>();
     const unique = hits.filter((hit) => {
@@ -146,7 +141,7 @@ export class Search {
     const more = live.length > offset + paging.limit && offset + paging.limit < MAX_DEPTH;
     return {
       results,
-      next_cursor: more ? encodeCursor(offset + paging.limit) : null,
+      next_cursor: more ? cursors.encode(offset + paging.limit) : null,
       model_id: model === null ? null : (model.split('@', 1)[0] ?? null),
     };
   }

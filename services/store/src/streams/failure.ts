@@ -1,5 +1,5 @@
 /** How a client hears that there is no stream. */
-import { HttpError } from '@cl-server/runtime';
+import { HttpError } from '@cl-server/service-kit';
 
 const FIRST_DELAY = 2_000;
 const MAX_DELAY = 300_000;

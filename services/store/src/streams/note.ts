@@ -1,7 +1,9 @@
 /** What is remembered of a content's stream beside its files: which folder is the current one, and whose job fills it. */
+
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import { isMissing } from '@cl-server/kit';
 import { z } from 'zod';
 
 const streamNote = z.object({
@@ -38,7 +40,7 @@ export class StreamNotes {
       return streamNote.parse(JSON.parse(text));
     } catch (error) {
       const isUnreadable = error instanceof SyntaxError || error instanceof z.ZodError;
-      if (isUnreadable || (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      if (isUnreadable || isMissing(error)) return undefined;
       throw error;
     }
   }
@@ -62,7 +64,7 @@ export class StreamNotes {
     try {
       return (await fs.readdir(this.root)).filter((name) => CONTENT.test(name));
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+      if (isMissing(error)) return [];
       throw error;
     }
   }

@@ -1,6 +1,6 @@
 /** Compares database, media folder and broker while all are in use. */
 import type { AuditReport, CleanupReport } from '@cl-server/contract';
-import { conflict, type FolderIdentity } from '@cl-server/runtime';
+import { conflict, type FolderIdentity } from '@cl-server/service-kit';
 import type { Kysely } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
 import type { MediaFolder } from '../files/media-folder.js';

@@ -1,9 +1,7 @@
 /** Contents whose file is not there, or is not what was uploaded. */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import fs from 'node:fs/promises';
-import { pipeline } from 'node:stream/promises';
+
 import type { AuditReport } from '@cl-server/contract';
+import { digestFile, exists } from '@cl-server/kit';
 import type { Kysely } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
 import type { MediaFolder } from '../files/media-folder.js';
@@ -21,16 +19,6 @@ const GROUP = 500;
 const AT_ONCE = 64;
 /** Entities named for each missing file. */
 const MAX_ENTITIES = 100;
-
-async function sha256Of(file: string): Promise<string | null> {
-  const hash = createHash('sha256');
-  try {
-    await pipeline(createReadStream(file, { highWaterMark: 1 << 20 }), hash);
-  } catch {
-    return null;
-  }
-  return hash.digest('hex');
-}
 
 async function* contents(db: Kysely<StoreTables>): AsyncGenerator<{ sha256: string; path: string }> {
   for (let after = ''; ; ) {
@@ -63,12 +51,7 @@ async function entitiesOf(db: Kysely<StoreTables>, sha256: string): Promise<numb
 /** Looks for many files at once: one after the other costs a turn of a busy event loop each. */
 async function* withPresence(folder: MediaFolder, rows: AsyncIterable<{ sha256: string; path: string }>) {
   for await (const group of inGroups(rows, AT_ONCE)) {
-    const found = group.map(({ path }) =>
-      fs.access(folder.resolve(path)).then(
-        () => true,
-        () => false,
-      ),
-    );
+    const found = group.map(({ path }) => exists(folder.resolve(path)));
     for (const [index, row] of group.entries()) yield { ...row, isThere: await (found[index] as Promise<boolean>) };
   }
 }
@@ -88,7 +71,13 @@ export async function findFileFaults(
   for await (const { sha256, path, isThere } of withPresence(folder, contents(db))) {
     if (missing.length + damaged.length >= limit) break;
     const file = folder.resolve(path);
-    const actual = isThere && verify ? await sha256Of(file) : sha256;
+    const actual =
+      isThere && verify
+        ? await digestFile(file, ['sha256']).then(
+            (found) => found.sha256,
+            () => null,
+          )
+        : sha256;
     if (isThere && actual === sha256) continue;
     const entity_ids = await entitiesOf(db, sha256);
     if (entity_ids.length === 0) continue;

@@ -1,6 +1,6 @@
 /** Retained messages on the state of entities that are gone. Ids are never used again, so none of them can come back. */
 import { type AuditReport, TOPICS } from '@cl-server/contract';
-import type { Broadcaster } from '@cl-server/runtime';
+import type { Broadcaster } from '@cl-server/service-kit';
 import type { Kysely } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
 import type { Orphans } from './orphans.js';

@@ -1,5 +1,5 @@
 /** Removes one kind of orphans by the clock: what crashes left behind goes without an admin asking for it. */
-import type { Logger } from '@cl-server/runtime';
+import type { Logger } from '@cl-server/service-kit';
 import { type Orphans, removeAll } from './orphans.js';
 
 export interface SweeperOptions<T> {

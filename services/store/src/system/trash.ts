@@ -1,6 +1,6 @@
 /** Empties the trash: what was deleted long ago goes for good. */
 import type { PurgeReport } from '@cl-server/contract';
-import { HttpError } from '@cl-server/runtime';
+import { HttpError } from '@cl-server/service-kit';
 import type { Kysely } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
 import type { EntityService, User } from '../entities/service.js';

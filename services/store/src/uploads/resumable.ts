@@ -8,18 +8,16 @@
  *                                               +--process died: finished at the next start
  * ```
  */
-import { createHash } from 'node:crypto';
-import fs from 'node:fs';
+
 import fsp from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
-import { PassThrough, Readable, Writable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { PassThrough, Readable } from 'node:stream';
 import { type Entity, UPLOADS_PATH, type UploadMetadata, uploadMetadata } from '@cl-server/contract';
-import { HttpError, type Logger, messageOf, notFound, storageFault, unprocessable } from '@cl-server/runtime';
+import { digestFile, KeyedLock, messageOf } from '@cl-server/kit';
+import { HttpError, type Logger, notFound, storageFault, unprocessable } from '@cl-server/service-kit';
 import { ERRORS, Server, type Upload } from '@tus/server';
 import type { Budget } from '../database/budget.js';
 import type { EntityService, User } from '../entities/service.js';
-import { KeyedLock } from '../files/keyed-lock.js';
 import { OWNER, UploadFiles, type UploadRecord } from './upload-files.js';
 import { UploadLocks } from './upload-locks.js';
 
@@ -108,22 +106,6 @@ function fieldsOf(metadata: Upload['metadata']): UploadMetadata {
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   throw unprocessable(`Upload-Metadata: ${issue?.path.join('.')}: ${issue?.message}`);
-}
-
-async function digestsOf(file: string): Promise<{ md5: string; sha256: string; size: number }> {
-  const md5 = createHash('md5');
-  const sha256 = createHash('sha256');
-  let size = 0;
-  const sink = new Writable({
-    write(chunk: Buffer, _encoding, done) {
-      size += chunk.length;
-      md5.update(chunk);
-      sha256.update(chunk);
-      done();
-    },
-  });
-  await pipeline(fs.createReadStream(file, { highWaterMark: 1 << 20 }), sink);
-  return { md5: md5.digest('hex'), sha256: sha256.digest('hex'), size };
 }
 
 /** The request as the protocol's code reads it. */
@@ -230,7 +212,7 @@ export class ResumableUploads {
     const path = this.#files.pathOf(id);
     try {
       const { filename = '', label, description, parent_id } = fieldsOf(record.metadata);
-      const received = { filename, path, ...(await digestsOf(path)) };
+      const received = { filename, path, ...(await digestFile(path, ['md5', 'sha256'])) };
       const fields = { is_collection: false, label, description, parent_id };
       const { row, isNew } = await entities.create(record.owner ?? null, fields, received, claimOf(id));
       await this.#files.finish(id, received.size, row.id);

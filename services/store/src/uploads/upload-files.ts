@@ -2,11 +2,13 @@
  * The files of resumable uploads: `{id}` has the bytes, `{id}.json` says what they will become. A finished upload leaves
  * its record for a while, so that a client whose last answer was lost learns that nothing is left to send.
  */
+
 import fs from 'node:fs';
 import fsp from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { isMissing } from '@cl-server/kit';
 import { DataStore, ERRORS, Upload } from '@tus/server';
 
 export interface UploadFilesOptions {
@@ -36,8 +38,6 @@ export interface UploadRecord {
 
 /** Names the owner among the metadata while an upload is created; it never reaches the record or the client. */
 export const OWNER = 'owner_id';
-
-const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT';
 
 export class UploadFiles extends DataStore {
   readonly #options: UploadFilesOptions;

@@ -1,5 +1,5 @@
 /** The search that a database can give. */
-import type { Database, Logger } from '@cl-server/runtime';
+import type { Database, Logger } from '@cl-server/service-kit';
 import type { StoreTables } from '../database/tables.js';
 import type { NeighbourSearch } from './neighbour-search.js';
 import { PgvectorIndex, preparePgvector, type SqlRunner } from './pgvector.js';

@@ -1,5 +1,5 @@
 /** Vectors in the database: written in the transactions of those who make them, read by search. */
-import { type Database, notFound } from '@cl-server/runtime';
+import { type Database, notFound } from '@cl-server/service-kit';
 import type { Kysely, Transaction } from 'kysely';
 import type { VectorKind } from '../database/insight-tables.js';
 import type { StoreTables } from '../database/tables.js';

@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { Entity, EntityList, EntityVersion } from '@cl-server/contract';
 import { type JobTables, jobMigrations } from '@cl-server/jobs';
-import { migrate, noBroadcaster, openDatabase, silentLogger } from '@cl-server/runtime';
+import { migrate, noBroadcaster, openDatabase, silentLogger } from '@cl-server/service-kit';
 import { TaskRegistry } from '@cl-server/task-kit';
 import { type Backend, tempDir, which } from '@cl-server/testing';
 import { createStoreService, type StoreOptions, type StoreTables, storeMigrations } from '../../src/index.js';

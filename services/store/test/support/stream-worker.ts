@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { type JobTables, openJobs } from '@cl-server/jobs';
-import { noBroadcaster, openDatabase, silentLogger } from '@cl-server/runtime';
+import { noBroadcaster, openDatabase, silentLogger } from '@cl-server/service-kit';
 import { defineTask, TaskRegistry } from '@cl-server/task-kit';
 import { tempDir } from '@cl-server/testing';
 import { z } from 'zod';

@@ -1,6 +1,6 @@
 /** Tokens of a key made for the test, as the auth service would sign them. */
 import { generateKeyPairSync, sign } from 'node:crypto';
-import { type KeySource, TokenVerifier } from '@cl-server/runtime';
+import { type KeySource, TokenVerifier } from '@cl-server/service-kit';
 
 export interface TokenOptions {
   readonly permissions?: readonly string[];

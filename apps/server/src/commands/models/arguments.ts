@@ -1,7 +1,9 @@
 /** What stands after `cl-server models`. */
+
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { asUrl, dataDirSetting, loadConfig, messageOf, modelsDirSetting, StartupError } from '@cl-server/runtime';
+import { messageOf } from '@cl-server/kit';
+import { asUrl, dataDirSetting, loadConfig, modelsDirSetting, StartupError } from '@cl-server/service-kit';
 import { defaultDataDir } from '../../data-folder.js';
 import type { Environment } from '../../platform/tools.js';
 

@@ -1,6 +1,6 @@
 import { MODEL_ROLES, type ModelRole } from '@cl-server/contract';
 import type { ModelRow, ModelStore } from '@cl-server/models';
-import { StartupError } from '@cl-server/runtime';
+import { StartupError } from '@cl-server/service-kit';
 import type { ModelsArguments } from './arguments.js';
 
 /** What each sub-command of `models` is given. */

@@ -1,6 +1,7 @@
 /** The command `cl-server models`. */
+import { messageOf } from '@cl-server/kit';
 import { ModelMissing, ModelStore } from '@cl-server/models';
-import { messageOf, StartupError } from '@cl-server/runtime';
+import { StartupError } from '@cl-server/service-kit';
 import type { Environment } from '../../platform/tools.js';
 import { readArguments, USAGE, wrongUsage } from './arguments.js';
 import type { ModelsInput } from './command.js';

@@ -1,5 +1,5 @@
 import { ModelMissing, type ModelRow } from '@cl-server/models';
-import { StartupError } from '@cl-server/runtime';
+import { StartupError } from '@cl-server/service-kit';
 import { inUse, jsonText, type ModelsInput, megabytes, rowsOf } from './command.js';
 import { progressBar } from './progress-bar.js';
 

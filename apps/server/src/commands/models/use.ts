@@ -1,7 +1,8 @@
 import fs from 'node:fs';
 import type { ModelManifest, ModelRole } from '@cl-server/contract';
+import { errorCode, messageOf } from '@cl-server/kit';
 import { manifestById } from '@cl-server/models';
-import { messageOf, StartupError } from '@cl-server/runtime';
+import { StartupError } from '@cl-server/service-kit';
 import { parse } from 'yaml';
 import { wrongUsage } from './arguments.js';
 import { jsonText, type ModelsInput, roleOf } from './command.js';
@@ -12,7 +13,7 @@ function readManifest(file: string): Record<string, unknown> {
   try {
     read = parse(fs.readFileSync(file, 'utf8'));
   } catch (error) {
-    const { code = '' } = error as NodeJS.ErrnoException;
+    const code = errorCode(error) ?? '';
     if (code === 'EISDIR') throw new StartupError(`${file} is a folder: name the manifest in it`);
     const why = code === 'ENOENT' ? 'is it there?' : messageOf(error).split('\n')[0];
     throw new StartupError(`${file} cannot be read: ${why}`);

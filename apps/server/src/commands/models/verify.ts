@@ -1,4 +1,4 @@
-import { StartupError } from '@cl-server/runtime';
+import { StartupError } from '@cl-server/service-kit';
 import { table } from '../table.js';
 import { inUse, jsonText, type ModelsInput, rowsOf } from './command.js';
 

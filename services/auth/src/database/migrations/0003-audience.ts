@@ -1,4 +1,4 @@
-import type { Migration } from '@cl-server/runtime';
+import type { Migration } from '@cl-server/service-kit';
 
 /**
  * Changes no table: the time at which it is applied is the time from which on every token names its audience. Tokens from

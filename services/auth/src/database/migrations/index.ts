@@ -1,4 +1,4 @@
-import { type MigrationSet, migrate, openDatabase } from '@cl-server/runtime';
+import { type MigrationSet, migrate, openDatabase } from '@cl-server/service-kit';
 import { users } from './0001-users.js';
 import { guarded } from './0002-guarded.js';
 import { audience } from './0003-audience.js';

@@ -1,4 +1,4 @@
-import type { Migration } from '@cl-server/runtime';
+import type { Migration } from '@cl-server/service-kit';
 import { type CreateTableBuilder, sql } from 'kysely';
 
 const withFacts = <T extends string, C extends string>(table: CreateTableBuilder<T, C>) =>

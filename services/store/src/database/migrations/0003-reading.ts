@@ -1,4 +1,4 @@
-import type { Migration } from '@cl-server/runtime';
+import type { Migration } from '@cl-server/service-kit';
 
 /**
  * Reading needs a login since this migration. A database that was made before keeps what it had: reading is open until the

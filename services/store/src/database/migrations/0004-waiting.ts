@@ -1,4 +1,4 @@
-import type { Migration } from '@cl-server/runtime';
+import type { Migration } from '@cl-server/service-kit';
 import { sql } from 'kysely';
 
 /** Inferences that wait for a model: with none installed there is one of them for each photo and task. */

@@ -1,4 +1,4 @@
-import type { Migration } from '@cl-server/runtime';
+import type { Migration } from '@cl-server/service-kit';
 import { sql } from 'kysely';
 
 /**

@@ -1,4 +1,4 @@
-import type { MigrationSet } from '@cl-server/runtime';
+import type { MigrationSet } from '@cl-server/service-kit';
 import { store0001 } from './0001-store.js';
 import { store0002 } from './0002-insight.js';
 import { store0003 } from './0003-reading.js';

@@ -1,0 +1,11 @@
+export * from './allowed-hosts.js';
+export * from './app.js';
+export { positionOf } from './cursors.js';
+export * from './file-name.js';
+export { Answer, type Context, type Handler, type RouteOptions } from './handler.js';
+export * from './http-options.js';
+export * from './metrics.js';
+export * from './readiness-checks.js';
+export * from './send-file.js';
+export type { ReceivedFile, UploadOptions } from './upload.js';
+export { validatePart } from './validate.js';

@@ -1,0 +1,13 @@
+import { errorCode } from '@cl-server/kit';
+import { HttpError } from './errors.js';
+
+/** What file systems, SQLite and PostgreSQL say of a full disk. */
+const FULL = new Set(['ENOSPC', 'EDQUOT', 'SQLITE_FULL', '53100']);
+
+/** Turns storage faults into words for the client; a full disk is not a bug. */
+export function storageFault(error: unknown): unknown {
+  const code = errorCode(error);
+  if (code !== undefined && FULL.has(code))
+    return new HttpError(507, 'The server has no space left for this file', { cause: error });
+  return error;
+}
