@@ -1,11 +1,12 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { hasMedia, mediaFile, tempDir } from '@cl-server/testing';
+import { hasFfmpeg, hasMedia, mediaFile, tempDir, which } from '@cl-server/testing';
 import sharp, { type Sharp } from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { convertImage } from '../src/image/convert.js';
 import { decodeImage } from '../src/image/decode.js';
 import { imageThumbnail } from '../src/image/thumbnail.js';
+import { sniffFile } from '../src/sniff/sniff.js';
 
 const dir = tempDir('cl-damaged-');
 afterAll(() => dir.remove());
@@ -71,6 +72,52 @@ describe('a damaged picture', () => {
         expect(difference(shown.data, intact.data, rows), `${part}`).toBeLessThan(coarse ? 30 : 2);
       }
     });
+
+  it.runIf(hasFfmpeg())('is shown as far as it goes, with a remark, and upright: AVIF', async () => {
+    const ffmpeg = which('ffmpeg');
+    const write = async (name: string, image: Sharp): Promise<Buffer> => {
+      const bytes = await image.avif({ quality: 90, effort: 2 }).toBuffer();
+      fs.writeFileSync(at(name), bytes);
+      return bytes;
+    };
+    const whole = await write('whole.avif', picture());
+    const intact = await decodeImage(at('whole.avif'), { ffmpeg });
+    expect(intact.damage).toBeNull();
+    for (const part of [0.5, 0.75, 0.97]) {
+      fs.writeFileSync(at('cut.avif'), whole.subarray(0, Math.floor(whole.length * part)));
+      const shown = await decodeImage(at('cut.avif'), { ffmpeg });
+      expect(shown, `${part}`).toMatchObject({ width: WIDTH, height: HEIGHT });
+      expect(shown.damage, `${part}`).toMatch(/^The picture is damaged and is shown as far as it can be read/);
+      // A block of 64 rows is decoded at a time, and what lies beside the first missing byte is guessed.
+      expect(difference(shown.data, intact.data, part === 0.5 ? 20 : 64), `${part}`).toBeLessThan(4);
+    }
+    await expect(decodeImage(at('cut.avif'), {}), 'without ffmpeg').rejects.toThrow(/cannot be decoded/);
+
+    // `irot` says how often the picture is turned to the left; here it takes the place of the property of its depth.
+    const turned = Buffer.from(whole.subarray(0, Math.floor(whole.length * 0.75)));
+    const pixi = turned.indexOf('pixi');
+    turned.write('irot', pixi, 'latin1');
+    turned[pixi + 4] = 1;
+    fs.writeFileSync(at('turned.avif'), turned);
+    const shown = await decodeImage(at('turned.avif'), { ffmpeg });
+    expect(shown).toMatchObject({
+      width: HEIGHT,
+      height: WIDTH,
+      damage: expect.stringMatching(/^The picture is damaged/),
+    });
+    // The first column from the bottom up is the first row from the left.
+    const row = (x: number): Uint8Array => intact.data.subarray(x * 3, x * 3 + 3);
+    const column = (x: number): Uint8Array => shown.data.subarray((WIDTH - 1 - x) * HEIGHT * 3).subarray(0, 3);
+    for (const x of [0, 50, 150])
+      expect([...column(x)].map((v, c) => Math.abs(v - (row(x)[c] ?? 0))).every((d) => d < 30)).toBe(true);
+  });
+
+  it('is refused with the reason where nothing says where its pixels are: a TIFF without its directory', async () => {
+    const whole = await picture().tiff({ compression: 'lzw' }).toBuffer();
+    fs.writeFileSync(at('cut.tiff'), whole.subarray(0, whole.length / 2));
+    expect(await sniffFile(at('cut.tiff'))).toMatchObject({ mime: 'image/tiff', type: 'image' });
+    await expect(decodeImage(at('cut.tiff'))).rejects.toThrow('The TIFF is cut off: its directory');
+  });
 
   it('is shown by thumbnails and conversions as well, which say what is wrong', async () => {
     fs.writeFileSync(at('half.jpg'), bytesOf('jpeg.jpg').subarray(0, bytesOf('jpeg.jpg').length / 2));

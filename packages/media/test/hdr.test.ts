@@ -3,14 +3,15 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { crc32 } from 'node:zlib';
-import { hasFfmpeg, tempDir } from '@cl-server/testing';
+import { hasFfmpeg, tempDir, which } from '@cl-server/testing';
 import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
 import { hdrOfPng } from '../src/colour/hdr.js';
-import { boxesOf, hdrOfHeif } from '../src/colour/nclx.js';
+import { hdrOfHeif } from '../src/colour/nclx.js';
 import { toneMap } from '../src/colour/tone-map.js';
 import { convertImage } from '../src/image/convert.js';
 import { decodeImage } from '../src/image/decode.js';
+import { boxesOf } from '../src/image/heif.js';
 
 const dir = tempDir('cl-hdr-');
 afterAll(() => dir.remove());
@@ -67,6 +68,20 @@ describe('an HDR picture', () => {
     ]);
     expect(hdrOfHeif(fs.readFileSync(at('a.avif')))).toEqual({ transfer: 'pq', primaries: 'bt2020' });
     expect((await decodeImage(at('a.avif'))).data[0]).toBeGreaterThan(225);
+
+    // One that is cut off is decoded by another decoder, to other bits: it is as bright.
+    const noise = `testsrc2=s=256x256,noise=alls=20:all_seed=1,${grey},${tags}`;
+    execFileSync('ffmpeg', ['-v', 'error', '-y', '-f', 'lavfi', '-i', noise, ...av1, at('b.avif')]);
+    const whole = fs.readFileSync(at('b.avif'));
+    fs.writeFileSync(at('cut.avif'), whole.subarray(0, Math.floor(whole.length * 0.8)));
+    const [intact, shown] = [
+      await decodeImage(at('b.avif')),
+      await decodeImage(at('cut.avif'), { ffmpeg: which('ffmpeg') }),
+    ];
+    expect(shown.damage).toMatch(/damaged/);
+    const mean = ({ data }: { readonly data: Uint8Array }) =>
+      data.subarray(0, 256 * 3 * 32).reduce((sum, v) => sum + v, 0) / (256 * 3 * 32);
+    expect(Math.abs(mean(shown) - mean(intact)), `${mean(shown)} ${mean(intact)}`).toBeLessThan(4);
   });
 
   it('is not one where its transfer is that of sRGB, or its boxes and chunks lead nowhere', async () => {

@@ -5,7 +5,7 @@
  * ```
  * strict --whole--> shown
  *   +--fails--> lenient --some pixels--> shown, with a remark
- *                  +--fails--> from repaired bytes (JPEG, PNG) --some pixels--> shown, with a remark
+ *                  +--fails--> from repaired bytes (JPEG, PNG, AVIF) --some pixels--> shown, with a remark
  *                  |              +--fails--> the strict decoder's error
  *                  +--one colour only--> the strict decoder's error: no pixel of it could be read
  * ```
@@ -13,6 +13,7 @@
 import fs from 'node:fs/promises';
 import { safeReason } from '../errors.js';
 import type { MediaKind } from '../sniff/kinds.js';
+import { type RepairOptions, readableAvif } from './avif-repair.js';
 import { completeJpeg } from './jpeg-repair.js';
 import { rebuildPng } from './png-repair.js';
 import { sharp } from './sharp.js';
@@ -90,18 +91,25 @@ export async function filledUp(file: string, promised: number): Promise<Buffer |
   return Buffer.concat([bytes], promised);
 }
 
-const REPAIRS: Readonly<Record<string, (file: Buffer) => Buffer | undefined | Promise<Buffer | undefined>>> = {
+type Repair = (file: Buffer, options: RepairOptions) => Buffer | undefined | Promise<Buffer | undefined>;
+
+const REPAIRS: Readonly<Record<string, Repair>> = {
   'image/jpeg': completeJpeg,
   'image/png': rebuildPng,
   'image/apng': rebuildPng,
+  'image/avif': readableAvif,
 };
 
 /** Bytes from which a decoder may show more than from the file; undefined where nothing is known to help. */
-export async function repairedBytes(file: string, kind: MediaKind): Promise<Buffer | undefined> {
+export async function repairedBytes(
+  file: string,
+  kind: MediaKind,
+  options: RepairOptions,
+): Promise<Buffer | undefined> {
   const repair = REPAIRS[kind.mime];
   if (!repair) return undefined;
   const { size } = await fs.stat(file);
-  return size > MAX_REPAIR ? undefined : repair(await fs.readFile(file));
+  return size > MAX_REPAIR ? undefined : repair(await fs.readFile(file), options);
 }
 
 /** Samples of a picture, along each side, that are compared. */

@@ -4,6 +4,7 @@ import { hdrOfPng, hdrOfProfile } from '../colour/hdr.js';
 import { hdrOfHeif } from '../colour/nclx.js';
 import { invalidMedia, MediaError, safeReason, unsupportedMediaKind } from '../errors.js';
 import type { MediaKind } from '../sniff/kinds.js';
+import { directoryOfTiff } from '../sniff/raw.js';
 import { readHead, sniffHead } from '../sniff/sniff.js';
 import { BMP_HEAD, readBmpHeader } from './bmp-decode.js';
 import { damageRemark, filledUp, promisedSize } from './damaged.js';
@@ -124,6 +125,8 @@ async function readMetadata(
     return { metadata: await libraryMetadata(repaired ?? file), damage: damageRemark(CUT_OFF), bytes: repaired };
   } catch (cause) {
     if (cause instanceof MediaError) throw cause;
+    if (kind.mime === 'image/tiff' && (directoryOfTiff(head) ?? 0) >= (await fs.stat(file)).size)
+      throw invalidMedia('The TIFF is cut off: its directory, which says where its pixels are, is missing', cause);
     throw invalidMedia(`The image cannot be read: ${safeReason((cause as Error).message, [file])}`, cause);
   }
 }

@@ -2,6 +2,7 @@ import fs from 'node:fs/promises';
 import { messageOf } from '@cl-server/kit';
 import type { Sharp, SharpOptions } from 'sharp';
 import { invalidMedia, MediaError, safeReason } from '../errors.js';
+import type { RepairOptions } from './avif-repair.js';
 import { decodeBmp } from './bmp-decode.js';
 import { damageRemark, hasPixels, isHarmless, repairedBytes } from './damaged.js';
 import { decodeForeign } from './foreign.js';
@@ -13,7 +14,7 @@ import {
   refuseLongAnimation,
 } from './header.js';
 import { decodeHeic, type RawPixels } from './heic.js';
-import { ordinary } from './ordinary.js';
+import { ordinary, type Unusual } from './ordinary.js';
 import { withProfile } from './profiled.js';
 import { hasNativeHeic, sharp } from './sharp.js';
 
@@ -59,6 +60,9 @@ export function fromPixels(decoded: RawPixels, profile: Uint8Array | undefined, 
 /** Turning a picture by a quarter reads its rows out of order. */
 const needsRandomAccess = ({ orientation }: ImageShape): boolean => orientation > 1;
 
+/** What remains unusual of a picture whose pixels another decoder gave. */
+const inEightBits = (unusual: Unusual): Unusual => ({ ...unusual, bits: 8, isScientific: false, extraSamples: 0 });
+
 /** What of an open picture becomes of its input. */
 type Work<T> = (image: Sharp) => Promise<T>;
 
@@ -77,8 +81,9 @@ async function fromDecoded<T>(
   // libheif gives 8 bits of whatever was stored, and tone mapping says what they mean: the profile no more.
   const profile = unusual?.hdr ? undefined : shape.profile;
   const opened = fromPixels(decoded, profile, maxPixels).timeout({ seconds: Math.ceil(timeout / 1000) });
-  const eight = unusual && { ...unusual, bits: 8, isScientific: false, extraSamples: 0 };
-  const image = eight ? await ordinary(opened, eight, { within, limitInputPixels: maxPixels }) : opened;
+  const image = unusual
+    ? await ordinary(opened, inEightBits(unusual), { within, limitInputPixels: maxPixels })
+    : opened;
   const damage = decoded.damage ? damageRemark(decoded.damage) : shape.damage;
   return { result: await work(image), damage };
 }
@@ -102,8 +107,11 @@ export async function withImage<T>(
   if (moving) refuseLongAnimation(shape, options);
   // The header was checked against the limit. An animation's frames lie one below the other in one tall image.
   const pixels = shape.width * shape.height * (moving ? shape.frames : 1);
-  const { unusual } = shape;
-  const attempt = async (input: string | Buffer, failOn: SharpOptions['failOn']): Promise<T> => {
+  const attempt = async (
+    input: string | Buffer,
+    failOn: SharpOptions['failOn'],
+    unusual = shape.unusual,
+  ): Promise<T> => {
     const image = sharp(input, {
       failOn,
       limitInputPixels: Math.max(maxPixels, pixels),
@@ -126,7 +134,11 @@ export async function withImage<T>(
       return { result: await attempt(input, strictness), damage: shape.damage };
     } catch (error) {
       if (!mayBeDamage(error)) throw error;
-      return await lenient(file, shape, input, error, (from) => attempt(from, 'none'));
+      const repairs = { ffmpeg: options.ffmpeg, timeout, signal, size: shape };
+      return await lenient(file, shape, { input, fault: error, repairs }, (from) => {
+        const isDecoded = Buffer.isBuffer(from) && from !== input && shape.kind.mime === 'image/avif';
+        return attempt(from, 'none', isDecoded && shape.unusual ? inEightBits(shape.unusual) : shape.unusual);
+      });
     }
   } catch (error) {
     throw explained(error, file);
@@ -134,11 +146,17 @@ export async function withImage<T>(
 }
 
 /** @param fault what the strict decoder said */
+interface Failed {
+  readonly input: string | Buffer;
+  /** What the strict decoder said. */
+  readonly fault: unknown;
+  readonly repairs: RepairOptions;
+}
+
 async function lenient<T>(
   file: string,
   shape: ImageShape,
-  input: string | Buffer,
-  fault: unknown,
+  { input, fault, repairs }: Failed,
   attempt: (input: string | Buffer) => Promise<T>,
 ): Promise<Shown<T>> {
   const message = messageOf(fault);
@@ -151,7 +169,7 @@ async function lenient<T>(
   try {
     return await show(input);
   } catch (error) {
-    const repaired = error === fault ? undefined : await repairedBytes(file, shape.kind);
+    const repaired = error === fault ? undefined : await repairedBytes(file, shape.kind, repairs);
     if (!repaired) throw fault;
     return await show(repaired).catch((): never => {
       throw fault;

@@ -61,3 +61,11 @@ export function rawOfTiff(head: Buffer): string | undefined {
   const hasSensor = main.isSensor || main.below.some((at) => directoryAt(head, at)?.isSensor);
   return hasSensor || (main.isReduced && main.below.length > 0) ? mime : undefined;
 }
+
+/** Where a TIFF says that its first directory lies; undefined where the bytes begin no TIFF. */
+export function directoryOfTiff(head: Buffer): number | undefined {
+  if (head.length < 8) return undefined;
+  const mark = head.toString('latin1', 0, 4);
+  const offset = mark === 'II*\0' ? head.readUInt32LE(4) : mark === 'MM\0*' ? head.readUInt32BE(4) : 0;
+  return offset >= 8 ? offset : undefined;
+}

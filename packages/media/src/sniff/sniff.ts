@@ -3,7 +3,7 @@ import fs from 'node:fs/promises';
 import { type FileTypeResult, fileTypeFromBuffer, fileTypeFromFile } from 'file-type';
 import { kindOf, type MediaKind } from './kinds.js';
 import { isQuickTime, MAX_MOOV, trackHandlers } from './quicktime.js';
-import { rawOfTiff } from './raw.js';
+import { directoryOfTiff, rawOfTiff } from './raw.js';
 import { isUrl, sniffText } from './text.js';
 
 /** So much of a file is looked at: enough for nearly every header. */
@@ -97,6 +97,8 @@ export async function sniffHead(head: Buffer, file?: string): Promise<MediaKind>
     return refined(binary, head, file);
   if (!binary && isQuickTime(head, file === undefined ? head.length : (await fs.stat(file)).size))
     return refined({ mime: 'video/quicktime', ext: 'mov' }, head, file);
+  // The detector wants the directory too, which a file that was cut off may lack.
+  if (!binary && directoryOfTiff(head) !== undefined) return kindOf('image/tiff');
   const text = sniffText(head);
   if (text === undefined) return kindOf(binary?.mime === 'application/xml' ? 'text/xml' : 'application/octet-stream');
   const kind = kindOf(text);
