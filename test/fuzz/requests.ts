@@ -206,7 +206,8 @@ export class RequestMaker {
   make(endpoint: AnyEndpoint): FuzzRequest {
     const path = this.#pick([endpoint.path, ...(endpoint.aliases ?? [])]).replace(
       /\{(\w+)\*?\}/g,
-      (_all, name: string) => encode(this.#value(name, { type: 'integer', minimum: 900_000 })),
+      // An empty parameter would make the path that of another endpoint, such as the list.
+      (_all, name: string) => encode(this.#value(name, { type: 'integer', minimum: 900_000 })) || '%20',
     );
     const query = this.#fields(endpoint.query)
       // An answer that waits tells nothing more than one that does not.

@@ -5,4 +5,4 @@ export { jobView } from './record.js';
 export { jobFolderIdentity } from './storage/identity.js';
 export type { JobTables } from './tables.js';
 export type * from './types.js';
-export type * from './usage.js';
+export * from './usage.js';

@@ -9,6 +9,9 @@ export interface UsageClaim {
   readonly bytes: number;
   readonly expiresAt: number;
 }
+/** Begins the names of claims for streams; all others are of unfinished uploads and of files that become entities. */
+export const STREAM_CLAIMS = 'stream:';
+
 export type ClaimedSpace = { readonly ok: true } | { readonly ok: false; readonly used: number };
 
 export interface UserUsage {
@@ -17,9 +20,10 @@ export interface UserUsage {
   readonly input_bytes: number;
   readonly result_bytes: number;
   readonly upload_bytes: number;
+  readonly stream_bytes: number;
 }
 
-/** What users keep over jobs, entities and uploads. */
+/** What users keep over jobs, entities, uploads and streams. */
 export interface Usage {
   /** Takes bytes that are about to arrive into the user's sum; a claim of the same id is replaced. Of 0 bytes it always holds. */
   claim(claim: UsageClaim, maxBytes: number): Promise<ClaimedSpace>;
@@ -33,5 +37,7 @@ export interface Usage {
     claim?: string,
   ): Promise<void>;
   release(claim: string): Promise<void>;
+  /** Names of claims that begin with `prefix`. */
+  claims(prefix: string): Promise<readonly string[]>;
   list(): Promise<readonly UserUsage[]>;
 }

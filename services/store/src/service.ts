@@ -48,7 +48,9 @@ import { serveStreams } from './routes/streams.js';
 import { serveSystem } from './routes/system.js';
 import { serveUploads } from './routes/uploads.js';
 import { UrlSigner } from './signed-urls.js';
+import { StreamMeter } from './streams/meter.js';
 import { removeOrphanedStreams } from './streams/sweep.js';
+import { StreamUsage } from './streams/usage.js';
 import { Audit } from './system/audit.js';
 import { OrphanedDerived } from './system/orphaned-derived.js';
 import { OrphanedFaces } from './system/orphaned-faces.js';
@@ -82,6 +84,8 @@ export interface StoreOptions extends JobServiceOptions {
   readonly limits?: Limits;
   /** How long files that no row refers to are kept after they were cleared away, milliseconds; default 30 days. */
   readonly orphanGraceMs?: number;
+  /** Milliseconds between two looks at how much streams that are being made take; default 5 seconds. */
+  readonly countStreamsEvery?: number;
   /** Whether reading needs the right, until an admin decides; absent: yes, unless the database is used to the opposite. */
   readonly readAuth?: boolean | undefined;
 }
@@ -146,6 +150,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
     }),
     tasks: options.tasks,
     availability: (task) => workers.availability(task),
+    usage: new StreamUsage({ db, budget, usage: jobs.usage }),
     logger,
     now,
   });
@@ -285,6 +290,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
     },
   );
 
+  const streamMeter = new StreamMeter({ streams, logger, every: options.countStreamsEvery });
   const sweeper = new Sweeper({ orphans: orphanedJobs, logger });
 
   return {
@@ -296,6 +302,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
       reading.start(events.port);
       eraser.start();
       sweeper.start();
+      streamMeter.start();
       await insight.listensOn(events.port);
       return url;
     },
@@ -306,6 +313,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
       setAside.close();
       await sweeping;
       await sweeper.close();
+      await streamMeter.close();
       await eraser.close();
       await mediaReading.close();
       await searchTexts.close();

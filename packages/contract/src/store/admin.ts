@@ -81,6 +81,7 @@ export const storageUse = z.object({
         job_input_bytes: z.int().describe('Files that the jobs of the user work on'),
         job_result_bytes: z.int().describe('Results of the jobs of the user'),
         upload_bytes: z.int().describe('Unfinished uploads, at the size that they will have'),
+        stream_bytes: z.int().describe('HLS streams of the videos that the user added'),
         total_bytes: z.int().describe('What counts against the quota'),
         quota: z.int().nullable().describe('Null: no limit'),
       }),

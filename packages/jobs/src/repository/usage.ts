@@ -1,11 +1,12 @@
 /**
  * What each user keeps: inputs and results of jobs (summed by triggers), entities (told by the store, which may have
- * another database), and claims: bytes that are on their way and will become one of the others, such as unfinished uploads.
+ * another database), and claims: bytes that are on their way and will become one of the others, such as unfinished uploads, and those of streams.
  * A user's row is locked while it is compared with a limit, so that services together cannot pass it.
  */
 import type { Database } from '@cl-server/service-kit';
+import { sql } from 'kysely';
 import type { JobTables, UsageRow } from '../tables.js';
-import type { ClaimedSpace, Usage, UsageClaim, UserUsage } from '../usage.js';
+import { type ClaimedSpace, STREAM_CLAIMS, type Usage, type UsageClaim, type UserUsage } from '../usage.js';
 import type { Tx } from './changes.js';
 import { retryDeadlocks } from './postgres-retry.js';
 
@@ -22,6 +23,8 @@ export interface UsageOptions {
   };
   readonly now: () => number;
 }
+
+const ofStreams = sql<number>`case when id like ${sql.lit(`${STREAM_CLAIMS}%`)} then 1 else 0 end`;
 
 const sumOf = (row: UsageRow): number => row.input_bytes + row.result_bytes + row.entity_bytes;
 
@@ -41,7 +44,9 @@ export class SqlUsage implements Usage {
       await tx
         .insertInto('usage_claims')
         .values(claim)
-        .onConflict((conflict) => conflict.column('id').doUpdateSet({ bytes, expires_at: expiresAt }))
+        .onConflict((conflict) =>
+          conflict.column('id').doUpdateSet({ user_id: row.user_id, bytes, expires_at: expiresAt }),
+        )
         .execute();
       return { ok: true };
     });
@@ -61,24 +66,31 @@ export class SqlUsage implements Usage {
     await this.#options.database.kysely.deleteFrom('usage_claims').where('id', '=', claim).execute();
   }
 
+  async claims(prefix: string): Promise<readonly string[]> {
+    const query = this.#options.database.kysely.selectFrom('usage_claims').select('id');
+    return (await query.where('id', 'like', `${prefix}%`).execute()).map(({ id }) => id);
+  }
+
   async list(): Promise<readonly UserUsage[]> {
     const { database, now } = this.#options;
     const [rows, claims] = await Promise.all([
       database.kysely.selectFrom('job_usage').selectAll().limit(LISTED).execute(),
       database.kysely
         .selectFrom('usage_claims')
-        .select((eb) => ['user_id', eb.fn.sum<number>('bytes').as('bytes')])
+        .select((eb) => ['user_id', ofStreams.as('of_streams'), eb.fn.sum<number>('bytes').as('bytes')])
         .where('expires_at', '>', now())
-        .groupBy('user_id')
-        .limit(LISTED)
+        .groupBy(['user_id', ofStreams])
+        .limit(2 * LISTED)
         .execute(),
     ]);
-    const claimed = new Map(claims.map(({ user_id, bytes }) => [user_id, Number(bytes)]));
+    const claimed = (user: string, streams: number): number =>
+      Number(claims.find(({ user_id, of_streams }) => user_id === user && of_streams === streams)?.bytes ?? 0);
     return rows.map(({ user_id, input_bytes, result_bytes }) => ({
       user: user_id === NOBODY ? null : user_id,
       input_bytes,
       result_bytes,
-      upload_bytes: claimed.get(user_id) ?? 0,
+      upload_bytes: claimed(user_id, 0),
+      stream_bytes: claimed(user_id, 1),
     }));
   }
 

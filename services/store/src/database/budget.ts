@@ -1,5 +1,5 @@
 /**
- * One budget per user over entities, jobs and uploads. The sums are compared in the job database, which store and compute
+ * One budget per user over entities, jobs, uploads and streams. The sums are compared in the job database, which store and compute
  * share. Entities may lie in another database, and no transaction spans both, so what is about to become an entity is
  * claimed first:
  *
@@ -84,6 +84,11 @@ export class Budget {
     const most = mayExceed ? Number.POSITIVE_INFINITY : limit;
     const answer = await usage.claim({ id, user, bytes, expiresAt: now() + forMs }, most);
     if (!answer.ok) throw overBudget(answer.used, limit);
+  }
+
+  /** Whether there is a limit at all. */
+  get isLimited(): boolean {
+    return this.#options.limit > 0;
   }
 
   async release(id: string): Promise<void> {

@@ -28,7 +28,9 @@ import type { EntityRow } from '../database/tables.js';
 import { hlsFailed, retryDelay } from '../streams/failure.js';
 import { type StreamNote, StreamNotes } from '../streams/note.js';
 import { SharedWait } from '../streams/shared-wait.js';
+import type { StreamUsage } from '../streams/usage.js';
 import type { MediaFolder } from './media-folder.js';
+import { filesBelow } from './walk.js';
 
 export interface StreamsOptions {
   readonly folder: MediaFolder;
@@ -39,6 +41,7 @@ export interface StreamsOptions {
   readonly tasks: Pick<TaskRegistry, 'get'>;
   /** Whether a worker can make streams now. */
   readonly availability: AskAvailability;
+  readonly usage: StreamUsage;
   readonly logger: Logger;
   /** Milliseconds. */
   readonly now: () => number;
@@ -84,6 +87,8 @@ const MAX_QUEUED = { preferred: MAX_QUEUED_STREAMS, ordinary: 20 } as const;
 /** Longest wait for the first segments, milliseconds. */
 const MAX_WAIT = 30_000;
 const NO_REASON = 'The job failed';
+const OVER_BUDGET =
+  'The user who added the video has no room for its stream within the quota: remove entities, jobs, uploads or other streams first';
 const NAME = /^[\w-][\w.-]*\.(m3u8|ts|m4s|mp4|vtt)$/;
 
 export class Streams {
@@ -91,6 +96,8 @@ export class Streams {
   readonly #notes: StreamNotes;
   readonly #lock = new KeyedLock();
   readonly #waiting = new SharedWait<Playlist>();
+  /** Contents whose stream is being made, as far as this process knows. */
+  readonly #growing = new Set<string>();
 
   constructor(options: StreamsOptions) {
     this.#options = options;
@@ -172,6 +179,8 @@ export class Streams {
     });
     if (!params.success) throw hlsFailed('The task hls_streaming of this server takes other parameters');
     await this.#notes.remove(sha256);
+    if (!(await this.#options.usage.count(sha256, { bytes: 0, grows: true }))) throw hlsFailed(OVER_BUDGET);
+    if (this.#options.usage.isLimited) this.#growing.add(sha256);
     const { job_id } = await this.#create({ task, params: params.data }, preferred ? 'preferred' : 'ordinary');
     const note: StreamNote = { generation, job_id, failures, failed: null };
     await this.#notes.write(sha256, note);
@@ -205,6 +214,7 @@ export class Streams {
     await this.#options.jobs.repository.deleteJob(note.job_id);
     // A crashed worker cleans up nothing.
     await fs.rm(this.#notes.generationFolder(sha256, note), { recursive: true, force: true, maxRetries: 5 });
+    await this.#options.usage.release(sha256);
     return hlsFailed(reason, { retryIn });
   }
 
@@ -248,6 +258,35 @@ export class Streams {
       const note = await this.#notes.read(sha256);
       if (note) await this.#options.jobs.repository.deleteJob(note.job_id);
       await this.#notes.remove(sha256);
+      await this.#options.usage.release(sha256);
+    });
+  }
+
+  /** Counts streams that are being made, and ends those for which their user has no room left. */
+  async countGrowing(): Promise<void> {
+    for (const sha256 of [...this.#growing]) await this.#count(sha256);
+  }
+
+  /** Counts every stream. Corrects what a process that died, or others who removed files, left wrong. */
+  async countAll(): Promise<void> {
+    const { usage } = this.#options;
+    if (!usage.isLimited) return;
+    for (const sha256 of new Set([...(await this.contents()), ...(await usage.counted())])) await this.#count(sha256);
+  }
+
+  #count(sha256: string): Promise<void> {
+    const { usage } = this.#options;
+    return this.#lock.run(sha256, async () => {
+      const { is } = await this.#state(sha256);
+      const note = await this.#notes.read(sha256);
+      const grows = is === 'waiting' || is === 'live';
+      if (grows && usage.isLimited) this.#growing.add(sha256);
+      else this.#growing.delete(sha256);
+      if (!usage.isLimited) return;
+      const bytes = note?.bytes ?? (await segmentBytes(this.#notes.folderOf(sha256)));
+      if (is === 'whole' && note && note.bytes === undefined) await this.#notes.write(sha256, { ...note, bytes });
+      if (!grows && bytes === 0) return usage.release(sha256);
+      if (!(await usage.count(sha256, { bytes, grows })) && note) await this.#fail(sha256, note, OVER_BUDGET);
     });
   }
 
@@ -260,4 +299,17 @@ export class Streams {
   close(): void {
     this.#waiting.close();
   }
+}
+
+/** Bytes of all generations in a content's folder; 0 where it is not there. */
+async function segmentBytes(folder: string): Promise<number> {
+  let bytes = 0;
+  for await (const name of filesBelow(folder)) {
+    if (!name.includes('/')) continue; // the note
+    bytes += await fs.stat(path.join(folder, name)).then(
+      ({ size }) => size,
+      () => 0,
+    );
+  }
+  return bytes;
 }

@@ -83,11 +83,12 @@ function partsOf(
   const users = new Map(entities.map((row) => [row.user_id, row]));
   const others = new Map(jobs.map((row) => [row.user, row]));
   return [...new Set([...users.keys(), ...others.keys()])].flatMap((user_id) => {
-    const { input_bytes = 0, result_bytes = 0, upload_bytes = 0 } = others.get(user_id) ?? {};
+    const { input_bytes = 0, result_bytes = 0, upload_bytes = 0, stream_bytes = 0 } = others.get(user_id) ?? {};
     const { entities = 0, bytes = 0 } = users.get(user_id) ?? {};
-    const total_bytes = bytes + input_bytes + result_bytes + upload_bytes;
+    const total_bytes = bytes + input_bytes + result_bytes + upload_bytes + stream_bytes;
     if (entities === 0 && total_bytes === 0) return [];
-    const parts = { job_input_bytes: input_bytes, job_result_bytes: result_bytes, upload_bytes, total_bytes };
+    const ofJobs = { job_input_bytes: input_bytes, job_result_bytes: result_bytes };
+    const parts = { ...ofJobs, upload_bytes, stream_bytes, total_bytes };
     return [{ user_id, entities, bytes, ...parts, quota: PLATFORM.includes(user_id) ? null : quota }];
   });
 }

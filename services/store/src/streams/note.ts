@@ -14,6 +14,8 @@ const streamNote = z.object({
   failures: z.number().int(),
   /** Set once the failure was seen; the job is gone then. */
   failed: z.object({ reason: z.string(), retry_at: z.number() }).nullable(),
+  /** What the whole stream takes; absent while it grows. */
+  bytes: z.int().optional(),
 });
 export type StreamNote = z.infer<typeof streamNote>;
 

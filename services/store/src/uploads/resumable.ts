@@ -139,6 +139,7 @@ export class ResumableUploads {
       expires: EXPIRES,
       remembers: DAY,
       now,
+      claim: ({ id, owner }, bytes) => options.budget.claim(claimOf(id), owner ?? null, bytes, EXPIRES),
       onRemoved: (id) => options.budget.release(claimOf(id)),
     });
     this.#server = new Server({

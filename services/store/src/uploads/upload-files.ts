@@ -10,6 +10,7 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { isMissing } from '@cl-server/kit';
 import { DataStore, ERRORS, Upload } from '@tus/server';
+import { Admission } from './admission.js';
 
 export interface UploadFilesOptions {
   /** Absolute; on the file system of the media. */
@@ -18,6 +19,8 @@ export interface UploadFilesOptions {
   readonly expires: number;
   /** How long a finished upload is remembered, milliseconds. */
   readonly remembers: number;
+  /** Counts bytes that arrive for an upload of unknown length against the budget of its owner. @throws HttpError 413 */
+  readonly claim: (upload: UploadRecord, bytes: number) => Promise<void>;
   /** Told of each upload that is given up. */
   readonly onRemoved: (id: string) => Promise<void>;
   readonly now: () => number;
@@ -97,12 +100,15 @@ export class UploadFiles extends DataStore {
 
   /** @returns the new offset. What arrived before an error stays and counts. */
   override async write(bytes: Readable, id: string, offset: number): Promise<number> {
-    if ((await this.record(id))?.entity_id !== undefined) {
+    const record = await this.record(id);
+    if (!record) throw ERRORS.FILE_NOT_FOUND;
+    if (record.entity_id !== undefined) {
       bytes.resume();
       return offset;
     }
     const sink = fs.createWriteStream(this.pathOf(id), { flags: 'r+', start: offset });
-    await pipeline(bytes, sink);
+    if (record.size !== undefined) await pipeline(bytes, sink);
+    else await pipeline(bytes, new Admission((total) => this.#options.claim(record, total), offset), sink);
     return offset + sink.bytesWritten;
   }
 

@@ -133,9 +133,10 @@ export class TestStore extends StoreClient {
       .filter((name) => !name.startsWith('.'));
   }
 
-  /** Ends the service and starts it on the same data. */
-  async restart(): Promise<void> {
+  /** Ends the service and starts it on the same data. @param between is done while it does not run */
+  async restart(between?: () => Promise<unknown>): Promise<void> {
     await this.#running.stop();
+    await between?.();
     this.#running = await this.#run();
     this.url = this.#running.url;
   }
