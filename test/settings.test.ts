@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { SECRET_NAMES, SETTING_NAMES } from '@cl-server/service-kit';
+import { SECRET_NAMES, SETTING_NAMES } from '@cl-server/contract';
 import { projectRoot } from '@cl-server/testing';
 import { expect, it } from 'vitest';
 

@@ -100,3 +100,5 @@ export const CODE_OF_STATUS: Readonly<Record<number, string>> = {
   503: 'unavailable',
   507: 'storage_full',
 };
+
+export { SECRET_NAMES, SETTING_NAMES } from './setting-names.js';

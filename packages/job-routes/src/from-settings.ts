@@ -3,7 +3,6 @@ import {
   type hostSetting,
   httpOptions,
   type httpSettings,
-  type jobServiceSettings,
   jobStatusWanted,
   type mqttSettings,
   type noAuthSetting,
@@ -11,6 +10,7 @@ import {
   type Values,
 } from '@cl-server/service-kit';
 import type { JobServiceOptions } from './job-service.js';
+import type { jobServiceSettings } from './settings.js';
 
 /** A worker that missed so many beats is gone. */
 const MISSED_BEATS = 3;

@@ -4,4 +4,5 @@ export { GuestMode, type GuestModeOptions, type GuestModeState } from './guest-m
 export { type JobPlace, type JobService, type JobServiceOptions, openJobService } from './job-service.js';
 export { LiveWorkers, type LiveWorkersOptions, type Refusal } from './live-workers.js';
 export { createJobApi, type JobApi, type JobApiOptions } from './serve.js';
+export { jobServiceSettings } from './settings.js';
 export type { AskAvailability, Availability } from './task-route.js';

@@ -1,5 +1,6 @@
 export { type JobEngine, type JobEngineOptions, openJobs } from './engine.js';
 export { newJobId } from './id.js';
+export { agreeOnJobDatabase, jobDatabaseSettings, jobDatabaseUrl } from './job-database.js';
 export { jobMigrations } from './migrations/index.js';
 export { jobView } from './record.js';
 export { jobFolderIdentity } from './storage/identity.js';

@@ -2,12 +2,19 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { type TempDir, tempDir } from '@cl-server/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { databaseSettings } from '../src/config/database-settings.js';
 import { loadConfig } from '../src/config/load.js';
 import { mqttSettings } from '../src/config/mqtt-settings.js';
-import { shownUrl } from '../src/config/setting.js';
-import { jobDatabaseSettings } from '../src/database/job-database.js';
+import { asDatabaseUrl, shownUrl } from '../src/config/setting.js';
 
-const settings = { ...jobDatabaseSettings, mqttUrl: mqttSettings.mqttUrl, mqttPassword: mqttSettings.mqttPassword };
+const secretUrl = (env: string) => ({ env, parse: asDatabaseUrl, secret: true, help: 'A database' }) as const;
+const settings = {
+  workerDatabaseUrl: secretUrl('WORKER_DATABASE_URL'),
+  storeDatabaseUrl: secretUrl('STORE_DATABASE_URL'),
+  ...databaseSettings,
+  mqttUrl: mqttSettings.mqttUrl,
+  mqttPassword: mqttSettings.mqttPassword,
+};
 let dir: TempDir;
 beforeEach(() => {
   dir = tempDir('cl-config-');

@@ -2,16 +2,14 @@
 import net from 'node:net';
 import path from 'node:path';
 import { TOPICS } from '@cl-server/contract';
-import { type JobTables, jobMigrations } from '@cl-server/jobs';
+import { agreeOnJobDatabase, type JobTables, jobDatabaseUrl, jobMigrations } from '@cl-server/jobs';
 import {
-  agreeOnJobDatabase,
   broadcasterFromSettings,
   brokerUrl,
   type ConfigSources,
   configOrHelp,
   createLogger,
   foldersOf,
-  jobDatabaseUrl,
   jobStatusWanted,
   type Logger,
   openDatabase,

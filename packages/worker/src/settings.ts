@@ -1,5 +1,7 @@
 /** Settings of `compute-worker`. */
+
 import os from 'node:os';
+import { jobDatabaseSettings } from '@cl-server/jobs';
 import {
   asBytes,
   asChoice,
@@ -12,7 +14,6 @@ import {
   dataDirSetting,
   debugSetting,
   folderSettings,
-  jobDatabaseSettings,
   logLevelSetting,
   migrateSetting,
   modelsDirSetting,

@@ -3,7 +3,6 @@ import fs from 'node:fs';
 import { AUTH_API, authEndpoints, getAuthRoot } from '@cl-server/contract';
 import {
   type App,
-  AUTH_TEXTS,
   assertMigrated,
   Counter,
   createApp,
@@ -36,6 +35,7 @@ import { Login } from './login/login.js';
 import { PasswordHasher } from './login/password-hasher.js';
 import { serveLogin } from './login/routes.js';
 import { Callers } from './tokens/callers.js';
+import { GUARD_MESSAGES } from './tokens/guard-messages.js';
 import { RevocationFile } from './tokens/revocation-file.js';
 import { RevocationFeed, serveRevocations } from './tokens/revocations.js';
 import { TokenIssuer } from './tokens/token-issuer.js';
@@ -139,7 +139,7 @@ async function assemble(options: AuthServiceOptions, database: AuthDatabase): Pr
       now,
       revocations: { ...noRevocations, audienceSince: () => feed.audienceSince },
     }),
-    texts: AUTH_TEXTS,
+    messages: GUARD_MESSAGES,
     credential: serviceCredential(dataDir),
     confirm: callers.confirm,
   });

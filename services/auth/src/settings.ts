@@ -1,5 +1,7 @@
 /** What `auth-server` can be told: flags, environment, config.yaml. */
+
 import path from 'node:path';
+import { PORTS } from '@cl-server/contract/constants';
 import {
   asDatabaseUrl,
   asInt,
@@ -26,7 +28,7 @@ export const MAX_TOKEN_MINUTES = 525_600;
 export const AUTH_SETTINGS = {
   dataDir: dataDirSetting,
   host: hostSetting,
-  port: portSetting('auth'),
+  port: portSetting('AUTH_PORT', PORTS.auth),
   logLevel: logLevelSetting,
   authDatabaseUrl: {
     env: 'AUTH_DATABASE_URL',

@@ -1,14 +1,6 @@
 /** `compute-migrate`: brings the job tables up to date. */
-import { type JobTables, jobMigrations } from '@cl-server/jobs';
-import {
-  agreeOnJobDatabase,
-  type ConfigSources,
-  configOrHelp,
-  jobDatabaseUrl,
-  migrate,
-  openDatabase,
-  openDataDir,
-} from '@cl-server/service-kit';
+import { agreeOnJobDatabase, type JobTables, jobDatabaseUrl, jobMigrations } from '@cl-server/jobs';
+import { type ConfigSources, configOrHelp, migrate, openDatabase, openDataDir } from '@cl-server/service-kit';
 import { migrateSettings } from './settings.js';
 
 /** Prints what it did. */

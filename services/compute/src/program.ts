@@ -1,21 +1,19 @@
 /** `compute-server`: from settings to a running service. */
 import { jobServiceFromSettings } from '@cl-server/job-routes';
-import { type JobTables, jobMigrations } from '@cl-server/jobs';
+import { agreeOnJobDatabase, type JobTables, jobDatabaseUrl, jobMigrations } from '@cl-server/jobs';
 import {
-  agreeOnJobDatabase,
   broadcasterFromSettings,
   type ConfigSources,
   configOrHelp,
   createLogger,
   foldersOf,
-  jobDatabaseUrl,
   type Logger,
   openDatabase,
   openDataDir,
   prepareTables,
   type RunningProgram,
   verifierFromSettings,
-  warnOfOpenDoors,
+  warnIfExposed,
 } from '@cl-server/service-kit';
 import { discoverTasks, type TaskRegistry } from '@cl-server/task-kit';
 import { createComputeService } from './service.js';
@@ -42,7 +40,7 @@ export async function startCompute(sources: ConfigSources): Promise<RunningProgr
   if (!config) return undefined;
   const settings = config.values;
   const logger = createLogger({ name: PROGRAM, level: settings.debug ? 'debug' : settings.logLevel });
-  warnOfOpenDoors(settings, logger);
+  warnIfExposed(settings, logger);
   const dataDir = openDataDir(settings.dataDir, { create: true });
   const url = jobDatabaseUrl(settings, dataDir);
   agreeOnJobDatabase(url, dataDir);

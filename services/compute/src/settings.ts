@@ -1,4 +1,8 @@
 /** Settings of `compute-server`. */
+
+import { PORTS } from '@cl-server/contract/constants';
+import { jobServiceSettings } from '@cl-server/job-routes';
+import { jobDatabaseSettings } from '@cl-server/jobs';
 import {
   asInt,
   dataDirSetting,
@@ -6,8 +10,6 @@ import {
   folderSettings,
   hostSetting,
   httpSettings,
-  jobDatabaseSettings,
-  jobServiceSettings,
   keySettings,
   logLevelSetting,
   migrateSetting,
@@ -29,7 +31,7 @@ export const migrateSettings = {
 export const computeSettings = {
   dataDir: dataDirSetting,
   host: hostSetting,
-  port: portSetting('compute'),
+  port: portSetting('COMPUTE_PORT', PORTS.compute),
   reload: reloadSetting,
   debug: debugSetting,
   logLevel: logLevelSetting,

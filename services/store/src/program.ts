@@ -2,24 +2,22 @@
 
 import path from 'node:path';
 import { jobServiceFromSettings } from '@cl-server/job-routes';
-import { jobFolderIdentity } from '@cl-server/jobs';
+import { agreeOnJobDatabase, jobDatabaseUrl, jobFolderIdentity } from '@cl-server/jobs';
 import { findProgram, takeLock } from '@cl-server/kit';
 import {
-  agreeOnJobDatabase,
   broadcasterFromSettings,
   type ConfigSources,
   configOrHelp,
   createLogger,
   type Folders,
   foldersOf,
-  jobDatabaseUrl,
   type Logger,
   openDataDir,
   type RunningProgram,
   StartupError,
   serviceCredential,
   verifierFromSettings,
-  warnOfOpenDoors,
+  warnIfExposed,
 } from '@cl-server/service-kit';
 import { discoverTasks } from '@cl-server/task-kit';
 import { openStoreDatabases, type StoreDatabases } from './database/open.js';
@@ -75,7 +73,7 @@ export async function startStore(sources: ConfigSources): Promise<RunningProgram
     return undefined;
   }
   const unlock = await lockMediaFolder(folders.media);
-  warnOfOpenDoors(settings, logger);
+  warnIfExposed(settings, logger);
   if (settings.retired !== undefined) logger.warn('options for Qdrant and for a login at compute are ignored');
   await databases.prepare(settings.migrate && !settings.noMigrate);
 

@@ -1,4 +1,8 @@
 /** Settings of `store`. */
+
+import { PORTS } from '@cl-server/contract/constants';
+import { jobServiceSettings } from '@cl-server/job-routes';
+import { jobDatabaseSettings } from '@cl-server/jobs';
 import {
   asBool,
   asBytes,
@@ -8,8 +12,6 @@ import {
   folderSettings,
   hostSetting,
   httpSettings,
-  jobDatabaseSettings,
-  jobServiceSettings,
   keySettings,
   logLevelSetting,
   mqttSettings,
@@ -27,7 +29,7 @@ import {
 export const storeSettings = {
   dataDir: dataDirSetting,
   host: hostSetting,
-  port: portSetting('store'),
+  port: portSetting('STORE_PORT', PORTS.store),
   reload: reloadSetting,
   debug: debugSetting,
   logLevel: logLevelSetting,

@@ -9,7 +9,6 @@ import {
   asDatabaseUrl,
   databaseAnswers,
   databaseSettings,
-  jobDatabaseSettings,
   loadConfig,
   openDatabase,
   openDataDir,
@@ -131,8 +130,13 @@ export async function brokerFinding(settings: LauncherSettings): Promise<Finding
 const DATABASES = {
   databaseUrl: databaseSettings.databaseUrl,
   authDatabaseUrl: { env: 'AUTH_DATABASE_URL', parse: asDatabaseUrl, secret: true, help: 'Database of users' },
-  storeDatabaseUrl: jobDatabaseSettings.storeDatabaseUrl,
-  workerDatabaseUrl: jobDatabaseSettings.workerDatabaseUrl,
+  storeDatabaseUrl: {
+    env: 'STORE_DATABASE_URL',
+    parse: asDatabaseUrl,
+    secret: true,
+    help: 'Database of store and jobs',
+  },
+  workerDatabaseUrl: { env: 'WORKER_DATABASE_URL', parse: asDatabaseUrl, secret: true, help: 'Database of jobs' },
 } as const;
 
 /** PostgreSQL servers that the settings name; SQLite files need nothing. */

@@ -2,7 +2,13 @@
 
 import path from 'node:path';
 import { messageOf } from '@cl-server/kit';
-import { type Logger, openDataDir, StartupError, serviceCredential } from '@cl-server/service-kit/program';
+import {
+  type Logger,
+  openDataDir,
+  StartupError,
+  serviceCredential,
+  warnIfExposed,
+} from '@cl-server/service-kit/program';
 import type { LauncherSettings } from '../settings.js';
 import type { ReadyInfo, Timing } from '../supervisor/child.js';
 import { Output } from '../supervisor/output.js';
@@ -94,7 +100,7 @@ async function startIn(dataDir: string, unlock: () => void, options: PlatformOpt
   serviceCredential(dataDir);
   const output = new Output({ folder: path.join(dataDir, 'run_logs'), print: options.print });
   const logger = output.logger('cl-server', settings.logLevel);
-  warnOfOpenDoors(settings, logger);
+  warnIfExposed({ host: settings.host, noAuth: settings.authDisabled }, logger);
   const state = new RunStateFile(dataDir);
   const supervisor = new Supervisor({
     output,
@@ -118,10 +124,4 @@ async function startIn(dataDir: string, unlock: () => void, options: PlatformOpt
     await stop();
     throw error instanceof StartupError ? error : new StartupError(messageOf(error), 1, { cause: error });
   }
-}
-
-function warnOfOpenDoors(settings: LauncherSettings, logger: Logger): void {
-  if (!['127.0.0.1', 'localhost', '::1'].includes(settings.host))
-    logger.warn(`listening on ${settings.host}: everyone who reaches this machine reaches the platform`);
-  if (settings.authDisabled) logger.warn('--no-auth: store and compute let everyone in');
 }

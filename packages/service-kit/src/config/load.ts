@@ -6,10 +6,10 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { SECRET_NAMES, SETTING_NAMES } from '@cl-server/contract/constants';
 import { errorCode, isMissing, messageOf } from '@cl-server/kit';
 import { StartupError } from '../errors.js';
 import { load } from '../lazy.js';
-import { SECRET_NAMES, SETTING_NAMES } from './names.js';
 import type { Setting, Settings, Values } from './setting.js';
 
 export interface ConfigSources {

@@ -11,14 +11,18 @@ export const hostSetting = {
   help: 'Address to listen on; 0.0.0.0 opens the service to the network',
 } as const;
 
-/** `--port` of one service, with its own variable and default. */
-export const portSetting = (service: 'auth' | 'store' | 'compute') =>
+/**
+ * `--port` of one service.
+ * @param env the variable of this service
+ * @param fallback the port if none is set
+ */
+export const portSetting = <const E extends string>(env: E, fallback: number) =>
   ({
-    env: `${service.toUpperCase()}_PORT`,
+    env,
     flag: 'port',
     short: 'p',
     parse: asPort,
-    default: PORTS[service] as number,
+    default: fallback,
     help: 'Port to listen on',
   }) as const;
 

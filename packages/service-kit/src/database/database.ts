@@ -44,7 +44,7 @@ export type AnyDatabase = Database<any>;
 
 export interface DatabaseOptions {
   /** PostgreSQL schema of the tables; SQLite has none. */
-  readonly schema: 'auth' | 'jobs' | 'store';
+  readonly schema: string;
   /** `full` waits for the disk at each commit: for jobs and entities. SQLite only. */
   readonly synchronous?: 'full' | 'normal';
   /** Connections of a PostgreSQL pool. */

@@ -1,5 +1,4 @@
 export * from './away.js';
 export * from './clock.js';
 export * from './database.js';
-export * from './job-database.js';
 export * from './migrate.js';

@@ -16,8 +16,8 @@ export interface Migration {
 }
 
 export interface MigrationSet {
-  /** Table that records what was applied: `migrations_auth`, `migrations_jobs`, `migrations_store`. */
-  readonly table: `migrations_${'auth' | 'jobs' | 'store'}`;
+  /** Table that records which migrations were applied. Its name must not change after the first release. */
+  readonly table: `migrations_${string}`;
   readonly migrations: readonly Migration[];
   /** Command that a person runs to apply them, for the message of a service that refuses to start. */
   readonly command: string;

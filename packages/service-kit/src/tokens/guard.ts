@@ -1,10 +1,10 @@
-/** From a request's header and an endpoint's guard to "who is it", or a refusal with the service's texts. */
+/** From a request's header and an endpoint's guard to "who is it", or an error with the messages of the service. */
 import { type Guard, PERMISSIONS, type TokenClaims } from '@cl-server/contract';
 import { forbidden, HttpError, unauthenticated } from '../errors.js';
 import { sameSecret } from '../process/credential.js';
 import { TokenError, type TokenFault, type TokenVerifier } from './verifier.js';
 
-export interface GuardTexts {
+export interface GuardMessages {
   /** No token where one is needed. */
   readonly missing: string;
   readonly faults: Readonly<Record<Exclude<TokenFault, 'unready'>, string>>;
@@ -12,8 +12,8 @@ export interface GuardTexts {
   readonly admin: string;
 }
 
-/** Texts of store and compute. */
-export const SERVICE_TEXTS: GuardTexts = {
+/** Messages of a service that does not bring its own. */
+const DEFAULT_MESSAGES: GuardMessages = {
   missing: 'Authentication required',
   faults: {
     expired: 'JWT token has expired',
@@ -24,18 +24,6 @@ export const SERVICE_TEXTS: GuardTexts = {
   admin: 'Insufficient permissions. Admin access required',
 };
 
-/** Texts of auth. */
-export const AUTH_TEXTS: GuardTexts = {
-  missing: 'Not authenticated',
-  faults: {
-    expired: 'Could not validate credentials',
-    payload: 'Could not validate credentials',
-    invalid: 'Could not validate credentials',
-  },
-  permission: () => "The user doesn't have enough privileges",
-  admin: "The user doesn't have enough privileges",
-};
-
 /**
  * How an endpoint stands open: `open` ignores any token's faults, `public-but-checked` lets strangers in yet refuses a bad
  * token, `closed` applies the guard.
@@ -44,7 +32,7 @@ export type Openness = 'open' | 'public-but-checked' | 'closed';
 
 export interface AuthorizerOptions {
   readonly verifier: TokenVerifier;
-  readonly texts?: GuardTexts;
+  readonly messages?: GuardMessages;
   /** The services' own credential, for the guard `service`. */
   readonly credential?: string;
   /** Asked per request: modes such as no-auth, guest mode, read-auth. Guards `public` and `service` never ask. */
@@ -76,7 +64,7 @@ export function bearerOf(request: AuthorizableRequest): string | undefined {
 }
 
 export function createAuthorizer(options: AuthorizerOptions): Authorize {
-  const { verifier, texts = SERVICE_TEXTS, credential, openness, confirm } = options;
+  const { verifier, messages = DEFAULT_MESSAGES, credential, openness, confirm } = options;
 
   const identify = async (token: string): Promise<TokenClaims> => {
     try {
@@ -89,7 +77,7 @@ export function createAuthorizer(options: AuthorizerOptions): Authorize {
           headers: { 'retry-after': '2' },
           cause: error,
         });
-      throw unauthenticated(texts.faults[error.fault]);
+      throw unauthenticated(messages.faults[error.fault]);
     }
   };
 
@@ -97,21 +85,21 @@ export function createAuthorizer(options: AuthorizerOptions): Authorize {
     if (guard === 'public') return null;
     const token = bearerOf(request);
     if (guard === 'service') {
-      if (token === undefined) throw unauthenticated(texts.missing);
-      if (credential === undefined || !sameSecret(token, credential)) throw unauthenticated(texts.faults.invalid);
+      if (token === undefined) throw unauthenticated(messages.missing);
+      if (credential === undefined || !sameSecret(token, credential)) throw unauthenticated(messages.faults.invalid);
       return null;
     }
     const mode = (await openness?.(guard)) ?? 'closed';
     if (mode === 'open') return token === undefined ? null : identify(token).catch(() => null);
     if (token === undefined) {
       if (mode === 'public-but-checked') return null;
-      throw unauthenticated(texts.missing);
+      throw unauthenticated(messages.missing);
     }
     const claims = await identify(token);
     if (mode === 'public-but-checked' || claims.is_admin || guard === 'user') return claims;
     const permission = PERMISSION_OF[guard];
-    if (permission === undefined) throw forbidden(texts.admin);
-    if (!claims.permissions.includes(permission)) throw forbidden(texts.permission(permission));
+    if (permission === undefined) throw forbidden(messages.admin);
+    if (!claims.permissions.includes(permission)) throw forbidden(messages.permission(permission));
     return claims;
   };
 }

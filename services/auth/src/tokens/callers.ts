@@ -1,8 +1,9 @@
 import type { TokenClaims } from '@cl-server/contract';
-import { AUTH_TEXTS, unauthenticated } from '@cl-server/service-kit';
+import { unauthenticated } from '@cl-server/service-kit';
 import type { UserRow } from '../database/tables.js';
 import { permissionsOf } from '../users/user.js';
 import type { UserRepository } from '../users/user-repository.js';
+import { GUARD_MESSAGES } from './guard-messages.js';
 
 /** Who calls: verified claims, held against the user as it is now. */
 export class Callers {
@@ -21,7 +22,7 @@ export class Callers {
    */
   readonly confirm = async (claims: TokenClaims): Promise<TokenClaims> => {
     const row = /^\d{1,15}$/.test(claims.id) ? await this.#users.byId(Number(claims.id)) : undefined;
-    if (row?.is_active !== 1 || row.token_version !== claims.ver) throw unauthenticated(AUTH_TEXTS.faults.invalid);
+    if (row?.is_active !== 1 || row.token_version !== claims.ver) throw unauthenticated(GUARD_MESSAGES.faults.invalid);
     const confirmed = {
       ...claims,
       username: row.username,
@@ -35,7 +36,7 @@ export class Callers {
   /** The row with which a request's caller was confirmed. @throws HttpError 401 */
   rowOf(user: TokenClaims | null): UserRow {
     const row = user ? this.#rows.get(user) : undefined;
-    if (!row) throw unauthenticated(AUTH_TEXTS.missing);
+    if (!row) throw unauthenticated(GUARD_MESSAGES.missing);
     return row;
   }
 }

@@ -1,16 +1,7 @@
 /** The store's tables and the job tables beside them, as the settings say. */
 import path from 'node:path';
-import { type JobTables, jobMigrations } from '@cl-server/jobs';
-import {
-  type Database,
-  type jobDatabaseSettings,
-  jobDatabaseUrl,
-  migrate,
-  openDatabase,
-  prepareTables,
-  sqliteUrl,
-  type Values,
-} from '@cl-server/service-kit';
+import { type JobTables, type jobDatabaseSettings, jobDatabaseUrl, jobMigrations } from '@cl-server/jobs';
+import { type Database, migrate, openDatabase, prepareTables, sqliteUrl, type Values } from '@cl-server/service-kit';
 import { storeMigrations } from './migrations/index.js';
 import type { StoreTables } from './tables.js';
 

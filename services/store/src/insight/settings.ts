@@ -1,5 +1,7 @@
 /** Settings of `m-insight-worker`. */
+
 import { PORTS } from '@cl-server/contract';
+import { jobDatabaseSettings } from '@cl-server/jobs';
 import {
   asInt,
   asNonEmpty,
@@ -8,7 +10,6 @@ import {
   asText,
   dataDirSetting,
   folderSettings,
-  jobDatabaseSettings,
   logLevelSetting,
   migrateSetting,
   modelsDirSetting,

@@ -1,7 +1,7 @@
+import { StartupError } from '@cl-server/service-kit';
 import { tempDir } from '@cl-server/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { agreeOnJobDatabase, jobDatabaseUrl } from '../src/database/job-database.js';
-import { StartupError } from '../src/errors.js';
+import { agreeOnJobDatabase, jobDatabaseUrl } from '../src/job-database.js';
 
 describe('the database of the jobs', () => {
   let dir: ReturnType<typeof tempDir>;

@@ -1,6 +1,7 @@
 /**
- * Names of every setting of every program of the platform. They share one `config.yaml`, so each program must know which
- * keys are another's and which are nobody's; a test holds this list against the programs' own tables.
+ * The names of all settings of all programs of the platform. The programs share one `config.yaml`, so that each program
+ * must tell the keys of other programs from unknown keys. A test compares this list with the settings that the programs
+ * define.
  */
 export const SETTING_NAMES: readonly string[] = [
   'ACCESS_TOKEN_EXPIRE_MINUTES',
@@ -85,7 +86,7 @@ export const SETTING_NAMES: readonly string[] = [
   'WORKER_SUPPORTED_TASKS',
 ];
 
-/** Settings that are secrets, or URLs that may hold a password: each can be read from the file that `<NAME>_FILE` names. */
+/** Settings that are secrets, or URLs that may hold a password. Each can be read from the file that `<NAME>_FILE` names. */
 export const SECRET_NAMES: readonly string[] = [
   'ADMIN_PASSWORD',
   'AUTH_DATABASE_URL',

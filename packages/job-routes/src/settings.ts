@@ -1,5 +1,5 @@
-/** Settings of services that take jobs. */
-import { asBytes, asInt, asNumber } from './setting.js';
+/** Settings of services that accept jobs. */
+import { asBytes, asInt, asNumber } from '@cl-server/service-kit';
 
 export const jobServiceSettings = {
   maxQueuedJobs: {
@@ -7,18 +7,18 @@ export const jobServiceSettings = {
     flag: 'max-queued-jobs',
     parse: asInt(1, 100_000_000),
     default: 10_000 as number,
-    help: 'Jobs that one user may have waiting',
+    help: 'Maximum number of waiting jobs per user',
   },
   userQuota: {
     env: 'USER_QUOTA_BYTES',
     flag: 'user-quota',
     parse: asBytes,
     default: 0 as number,
-    help: 'What one user may keep over entities, files of jobs and unfinished uploads, e.g. 50GB; 0: no limit',
+    help: 'Storage that one user may use for entities, job files and unfinished uploads, for example 50GB; 0: no limit',
   },
   capabilityCacheTimeout: {
     env: 'CAPABILITY_CACHE_TIMEOUT',
     parse: asNumber(0.1, 86_400),
-    help: 'Seconds without a word of a worker after which it counts as gone; default: three of its beats',
+    help: 'Seconds without a heartbeat before a worker is considered offline (default: 3 heartbeats)',
   },
 } as const;

@@ -1,27 +1,25 @@
 /**
- * Where the job tables lie. Store, compute and workers share them; were they told different places, each would wait for
- * the others for ever. So the first of them writes the place down in the data folder, and the others compare.
+ * The database of the job tables. Store, compute and workers share it. If they were given different databases, each would
+ * wait for the others without end. So the first of them writes the database down in the data folder, and the others
+ * compare.
  */
 import fs from 'node:fs';
 import path from 'node:path';
 import { createFileSync } from '@cl-server/kit';
-import { databaseSettings } from '../config/database-settings.js';
-import { asDatabaseUrl } from '../config/setting.js';
-import { StartupError } from '../errors.js';
-import { sqliteFile, sqliteUrl } from './database.js';
+import { asDatabaseUrl, databaseSettings, StartupError, sqliteFile, sqliteUrl } from '@cl-server/service-kit';
 
 export const jobDatabaseSettings = {
   workerDatabaseUrl: {
     env: 'WORKER_DATABASE_URL',
     parse: asDatabaseUrl,
     secret: true,
-    help: 'Database of the jobs, if another than the store’s: sqlite:///path or postgres://…',
+    help: 'Database of the jobs if it is not the store’s: sqlite:///path or postgres://…',
   },
   storeDatabaseUrl: {
     env: 'STORE_DATABASE_URL',
     parse: asDatabaseUrl,
     secret: true,
-    help: 'Database of store and jobs; beats DATABASE_URL',
+    help: 'Database of store and jobs; takes precedence over DATABASE_URL',
   },
   ...databaseSettings,
 } as const;
@@ -34,7 +32,7 @@ interface JobDatabaseValues {
 
 const FILE = 'job_database';
 
-/** The place without a secret, and the same however the data folder is reached. */
+/** The database without its password. It is the same by whichever path the data folder is reached. */
 function placeOf(url: string, dataDir: string): string {
   const file = sqliteFile(url);
   if (file !== undefined) {
@@ -45,7 +43,7 @@ function placeOf(url: string, dataDir: string): string {
   return `postgres://${hostname}:${port || 5432}${pathname}`;
 }
 
-/** The URL of the job tables: a specific one beats `DATABASE_URL` beats `store.db` in the data folder. */
+/** The URL of the job tables: a specific setting, else `DATABASE_URL`, else `store.db` in the data folder. */
 export const jobDatabaseUrl = (values: JobDatabaseValues, dataDir: string): string =>
   values.workerDatabaseUrl ??
   values.storeDatabaseUrl ??
@@ -53,7 +51,7 @@ export const jobDatabaseUrl = (values: JobDatabaseValues, dataDir: string): stri
   sqliteUrl(path.join(dataDir, 'store.db'));
 
 /**
- * Makes sure that all who share a data folder share one job database.
+ * Makes sure that all programs that share a data folder share one job database.
  * @throws StartupError naming both places and what to do
  */
 export function agreeOnJobDatabase(url: string, dataDir: string): void {
