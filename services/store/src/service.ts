@@ -28,6 +28,7 @@ import { Eraser } from './erase/eraser.js';
 import { StoreEvents } from './events.js';
 import { Contents } from './files/contents.js';
 import { noteDamage } from './files/damage.js';
+import type { FactsListener } from './files/facts-of-content.js';
 import { mediaFolderIdentity } from './files/identity.js';
 import { MediaFolder } from './files/media-folder.js';
 import { Previews } from './files/previews.js';
@@ -122,11 +123,12 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   const write = writeTransactions(database, now, (users) => budget.changed(users));
   const reads = openReads(database);
   const events = new StoreEvents(broadcaster, now);
+  const tellOfFacts: FactsListener = (entity) => events.changed(entity, 'updated');
   const mediaReading = new MediaProcesses({ ...tools, maxPixels: options.maxImagePixels, logger });
   const previews = new Previews({
     folder,
     reading: mediaReading,
-    onDamage: (sha256, remark) => write(null, ({ db: trx }) => noteDamage(trx, sha256, remark)),
+    onDamage: (sha256, remark) => write(null, (tx) => noteDamage(tx, sha256, remark, tellOfFacts)),
   });
   const db = database.kysely;
   const jobService = await openJobService(
@@ -172,7 +174,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   });
   await contents.recover();
   void setAside.sweep();
-  const tagReader = new TagReader({ db, write, reading: mediaReading, folder, logger });
+  const tagReader = new TagReader({ db, write, reading: mediaReading, folder, onCorrected: tellOfFacts, logger });
   const eraser = new Eraser({ db, jobs, folder, previews, streams, broadcaster, port: () => events.port, logger, now });
   const entities = new EntityService({
     db,

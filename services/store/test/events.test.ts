@@ -2,8 +2,10 @@
 import { randomBytes } from 'node:crypto';
 import type { AuditReport, CleanupReport, EntityEvent, ItemEvent, StoreReading } from '@cl-server/contract';
 import { TOPICS } from '@cl-server/contract';
+import { sharp } from '@cl-server/media';
 import { type Broadcaster, connectBroadcaster, silentLogger } from '@cl-server/service-kit';
 import { backends, eventually, hasMosquitto, startMosquitto, type TestBroker } from '@cl-server/testing';
+
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startStore, type TestStore } from './support/store.js';
 import { ADMIN } from './support/tokens.js';
@@ -84,6 +86,26 @@ describe.runIf(hasMosquitto()).each(backends().slice(0, 1))('events of the store
     expect(all.items.every(({ timestamp }) => timestamp > 1_600_000_000_000)).toBe(true);
     expect(all.changes).toEqual([`created ${entity.id}`, `updated ${entity.id}`, `updated ${entity.id}`]);
     expect(all.cleared).toEqual(Array.from({ length: 3 }, () => TOPICS.entityStatus(port, entity.id)));
+  });
+
+  it('tells of an entity that the full reading of its file corrects, and of no other', async () => {
+    await settle();
+    const xmp =
+      '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description ' +
+      'xmlns:photoshop="http://ns.adobe.com/photoshop/1.0/" photoshop:DateCreated="1985-07-14"/></rdf:RDF></x:xmpmeta>';
+    const picture = (red: number) =>
+      sharp({ create: { width: 40, height: 30, channels: 3, background: { r: red, g: 5, b: 5 } } })
+        .withExif({ IFD0: { DateTime: '2022:01:01 10:00:00' } })
+        .jpeg();
+    const { json: right } = await store.upload(await picture(1).toBuffer(), 'right.jpg');
+    const { json: wrong } = await store.upload(await picture(200).withXmp(xmp).toBuffer(), 'wrong.jpg');
+    await eventually(() => entities.some(({ id, change }) => id === wrong.id && change === 'updated'));
+    const { json: corrected } = await store.call('GET', `/entities/${wrong.id}`);
+    expect(corrected.create_date).toBe(Date.UTC(1985, 6, 14));
+    expect(entities.at(-1)).toMatchObject({ id: wrong.id, version: wrong.version ?? 1 });
+    const { changes, items } = await heard();
+    expect(changes).toEqual([`created ${right.id}`, `created ${wrong.id}`, `updated ${wrong.id}`]);
+    expect(items).toHaveLength(2);
   });
 
   it('tells of every other change without calling it a new item', async () => {

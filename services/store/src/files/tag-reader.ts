@@ -15,6 +15,7 @@ import type { ReadFacts } from '../database/facts.js';
 import type { FileRow, StoreTables } from '../database/tables.js';
 import type { RunWrite } from '../database/transaction.js';
 import type { MediaReading } from '../media/reading.js';
+import { type FactsListener, setFacts } from './facts-of-content.js';
 import type { MediaFolder } from './media-folder.js';
 
 export interface TagReaderOptions {
@@ -22,6 +23,7 @@ export interface TagReaderOptions {
   readonly write: RunWrite;
   readonly reading: Pick<MediaReading, 'tags'>;
   readonly folder: MediaFolder;
+  readonly onCorrected: FactsListener;
   readonly logger: Logger;
 }
 
@@ -113,14 +115,13 @@ export class TagReader {
   }
 
   async #save(row: FileRow, status: FileRow['tags_status'], better: Partial<ReadFacts>, tags: string | null) {
-    await this.#options.write(null, async ({ db }) => {
-      await db
+    await this.#options.write(null, async (tx) => {
+      await tx.db
         .updateTable('files')
         .set({ ...better, tags_status: status, tags })
         .where('sha256', '=', row.sha256)
         .execute();
-      if (Object.keys(better).length > 0)
-        await db.updateTable('entities').set(better).where('sha256', '=', row.sha256).execute();
+      await setFacts(tx, row.sha256, better, this.#options.onCorrected);
     });
   }
 }

@@ -78,11 +78,12 @@ export class Harvester {
         const text = `it was made with ${collected.model}, not with ${row.model}: restart the workers to make them use it`;
         return await this.#fail(row, 'task_failed', text, job);
       }
-      const freed = await this.#options.write(null, async ({ db, now }) => {
+      const freed = await this.#options.write(null, async (tx) => {
+        const { db, now } = tx;
         if (!(await stillRunning(db, row))) return collected.files ?? [];
         const files = await collected.store(db, now);
         const remark = job.task_output?.['picture_error'];
-        if (typeof remark === 'string') await noteDamage(db, row.sha256, remark);
+        if (typeof remark === 'string') await noteDamage(tx, row.sha256, remark, () => undefined); // the status that follows tells of it
         await update(db, row, {
           status: 'completed',
           started_at: job.started_at,
