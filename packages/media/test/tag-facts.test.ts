@@ -116,6 +116,17 @@ describe('the time of capture', () => {
 });
 
 describe('the place', () => {
+  it('is none where ExifTool composed 0 of a coordinate that is undefined', () => {
+    const half = { 'EXIF:GPSLatitude': '', 'Composite:GPSLatitude': 0 };
+    const west = { 'EXIF:GPSLongitude': 70.5, 'EXIF:GPSLongitudeRef': 'W', 'Composite:GPSLongitude': -70.5 };
+    expect(tagFacts({ ...half, ...west }).place).toBeNull();
+    expect(tagFacts({ ...half, ...west, 'XMP:GPSLatitude': -33.5 }).place).toEqual({
+      latitude: -33.5,
+      longitude: -70.5,
+    });
+    expect(tagFacts({ 'Composite:GPSLatitude': 0, 'Composite:GPSLongitude': -70.5 }).place).not.toBeNull();
+  });
+
   const place = (latitude: unknown, longitude: unknown, north: unknown = 'N', east: unknown = 'E') =>
     tagFacts({
       'EXIF:GPSLatitude': latitude,

@@ -82,6 +82,8 @@ describe('facts of a file', () => {
     ],
     ['null island', { IFD3: place('0/1 0/1 0/1', '0/1 0/1 0/1', 'N', 'E') }, {}],
     ['a place off the map', { IFD3: place('95/1 0/1 0/1', '70/1 0/1 0/1', 'N', 'E') }, {}],
+    ['a place without a latitude', { IFD3: place('33/0 27/1 0/1', '70/1 40/1 0/1', 'S', 'W') }, {}],
+    ['a place without seconds', { IFD3: place('33/1 27/1 0/0', '70/1 40/1 0/0', 'S', 'W') }, {}],
     ['a place without numbers', { IFD3: place('0/0 0/0 0/0', '0/0 0/0 0/0', 'N', 'E') }, {}],
   ])('are the same at once and after the full reading: %s', async (_what, exif, expected) => {
     const first = await upload(exif);

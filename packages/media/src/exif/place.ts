@@ -19,6 +19,8 @@ const rounded = (degrees: number): number => Math.round(degrees * 1e8) / 1e8;
  * already; without a reference the value counts as it is.
  */
 function coordinate(tags: TagIndex, name: string, negative: RegExp): number | null {
+  // Of a coordinate that is undefined (a fraction with the denominator 0), ExifTool composes 0.
+  if (tags.has(`EXIF:${name}`) && tags.number(`EXIF:${name}`) === null) return tags.number(`XMP:${name}`);
   const composed = tags.number(`Composite:${name}`);
   if (composed !== null) return composed;
   const value = tags.number(name);

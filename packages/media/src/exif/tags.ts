@@ -46,6 +46,11 @@ export class TagIndex {
     return null;
   }
 
+  /** Whether the tag is there, whatever it holds. */
+  has(name: string): boolean {
+    return this.find([name], (value) => (value === undefined ? null : true)) !== null;
+  }
+
   text(...names: string[]): string | null {
     return this.textThat(() => true, ...names);
   }

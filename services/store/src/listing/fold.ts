@@ -22,6 +22,7 @@ const ALIKE: Readonly<Record<string, string>> = {
   œ: 'oe',
   ı: 'i',
   ς: 'σ',
+  ß: 'ss',
   '‘': "'",
   '’': "'",
   ʼ: "'",
@@ -36,7 +37,7 @@ function folded(text: string, dropped: RegExp): string {
     text
       .normalize('NFKD')
       .replace(dropped, '')
-      // By way of the upper case, where ß and SS are one.
+      // By way of the upper case, where many letters with two forms are one.
       .toUpperCase()
       .toLowerCase()
       .normalize('NFKD')

@@ -44,11 +44,14 @@ export function cameraName(make: string | null, model: string | null): string | 
   return model.toLowerCase().startsWith(brand.toLowerCase()) ? model : `${make} ${model}`;
 }
 
-/** Degrees as EXIF has them: up to three numbers, of which those behind the first may be missing. */
+/**
+ * Degrees as EXIF has them: up to three numbers, of which those behind the first may be missing. One that is there and is
+ * no number makes the whole undefined, as for ExifTool.
+ */
 function degrees(value: unknown): number | undefined {
-  const [whole = Number.NaN, ...parts] = [value].flat().map(Number);
-  const [minutes = 0, seconds = 0] = parts.map((part) => (Number.isFinite(part) ? part : 0));
-  return Number.isFinite(whole) ? whole + minutes / 60 + seconds / 3600 : undefined;
+  const [whole = Number.NaN, minutes = 0, seconds = 0] = [value].flat().map(Number);
+  const sum = whole + minutes / 60 + seconds / 3600;
+  return Number.isFinite(sum) ? sum : undefined;
 }
 
 /** `8:9:10`, from three numbers. */
