@@ -15,6 +15,7 @@ import {
   type Subscription,
   type UnsubscribePacket,
 } from 'aedes';
+import { writeToStream } from 'mqtt-packet';
 import type { Access, Identity } from './access.js';
 import { Budgets } from './budget.js';
 import { type Connection, Connections } from './connections.js';
@@ -45,6 +46,9 @@ export interface Broker {
   readonly wsPort: number | undefined;
   close(): Promise<void>;
 }
+
+// Else the first packet makes a buffer for each of 65,536 numbers: 8 MB, for a broker that sends some packets in a second.
+writeToStream.cacheNumbers = false;
 
 /** MQTT 3.1.1 §1.5.3: a text with U+0000 ends the connection. */
 const hasNull = (text: string | undefined): boolean => text?.includes('\0') ?? false;

@@ -1,5 +1,4 @@
 /** How exiftool is started, for whatever it is to do. */
-import { exiftoolPath } from 'exiftool-vendored';
 import { MediaError } from '../errors.js';
 import { limitedCommand } from '../process/limits.js';
 import { run } from '../process/run.js';
@@ -9,10 +8,16 @@ const MEMORY = 1024 * 1024 * 1024;
 export const NOT_INSTALLED =
   'ExifTool is not installed or not found in PATH. Please install ExifTool: https://exiftool.org/';
 
+/** The package is loaded when it is needed: its 84 files take 5 MB in each process that holds them. */
+async function packagedTool(): Promise<string> {
+  const { exiftoolPath } = await import('exiftool-vendored');
+  return exiftoolPath();
+}
+
 /** Program and arguments of exiftool; the packaged one is a perl script. */
 export async function exiftoolCommand(tool: string | undefined): Promise<readonly string[]> {
   // -config '' first: no configuration file of the machine's user is run.
-  const command = tool === undefined ? ['perl', await exiftoolPath(), '-config', ''] : [tool, '-config', ''];
+  const command = tool === undefined ? ['perl', await packagedTool(), '-config', ''] : [tool, '-config', ''];
   return limitedCommand(command, { addressSpace: MEMORY });
 }
 

@@ -236,12 +236,20 @@ class MqttBroadcaster implements Broadcaster {
   }
 }
 
+/** The library, which is not loaded where there is no broker. */
+async function loadMqtt() {
+  const [{ default: mqtt }, { default: packets }] = await Promise.all([import('mqtt'), import('mqtt-packet')]);
+  // Else the first packet makes a buffer for each of 65,536 numbers, which is 8 MB that no process of ours makes up for.
+  packets.writeToStream.cacheNumbers = false;
+  return mqtt;
+}
+
 /**
  * Connects to a broker, waiting at most five seconds, or as told; a broker that is not there is tried again in the
  * background, for as long as the process lives.
  */
 export async function connectBroadcaster(options: MqttOptions): Promise<Broadcaster> {
-  const { default: mqtt } = await import('mqtt'); // not loaded where there is no broker
+  const mqtt = await loadMqtt();
   const { url, socketPath, logger, wait = CONNECT_WAIT, watchdog = WATCHDOG } = options;
   const connect = (): MqttClient =>
     socketPath === undefined

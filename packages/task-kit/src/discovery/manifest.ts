@@ -20,7 +20,7 @@ export const nothingDeclared: Declared = { candidates: [], broken: [] };
 /** Its bytes: of hundreds of packages hardly any is worth decoding. */
 function readManifest(folder: string): Buffer | undefined {
   try {
-    return fs.readFileSync(path.join(folder, 'package.json'));
+    return fs.readFileSync(`${folder}${path.sep}package.json`);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
@@ -50,8 +50,7 @@ function moduleFault(folder: string, relative: string): string | undefined {
  * @param mustDeclare whether saying nothing is a fault (a folder under `plugins`)
  */
 export function declaredTasks(folder: string, source: PluginSource, mustDeclare = false): Declared {
-  const fallback = path.basename(folder);
-  const fault = (reason: string, name = fallback, version = '0.0.0'): Declared => ({
+  const fault = (reason: string, name = path.basename(folder), version = '0.0.0'): Declared => ({
     candidates: [],
     broken: [{ task: '', package: name, version, source, reason }],
   });
@@ -77,10 +76,10 @@ export function declaredTasks(folder: string, source: PluginSource, mustDeclare 
     const { name } = json as { name?: unknown };
     return fault(
       '"clServer" in package.json must be { "tasks": { "<task>": "<module>" } }',
-      typeof name === 'string' && name !== '' ? name : fallback,
+      typeof name === 'string' && name !== '' ? name : undefined,
     );
   }
-  const { name = fallback, version, clServer } = parsed.data;
+  const { name = path.basename(folder), version, clServer } = parsed.data;
   const candidates: PluginCandidate[] = [];
   const broken: BrokenCandidate[] = [];
   for (const [task, relative] of Object.entries(clServer.tasks)) {
