@@ -13,14 +13,19 @@ function rooms(root) {
   return [...found, 'testing'].filter((room) => fs.existsSync(path.join(root, room, 'tsconfig.json')));
 }
 
+/** Paths are put together by hand: `recursive` normalizes each of many hundred, which takes longer than to look at the files. */
+function* filesBelow(root, folder) {
+  for (const entry of fs.readdirSync(`${root}/${folder}`, { withFileTypes: true })) {
+    const place = `${folder}/${entry.name}`;
+    if (entry.isDirectory()) yield* filesBelow(root, place);
+    else if (entry.isFile()) yield place;
+  }
+}
+
 function* sources(root, room) {
   yield `${room}/tsconfig.json`;
   yield `${room}/package.json`;
-  const folder = path.join(root, room, 'src');
-  if (!fs.existsSync(folder)) return;
-  for (const entry of fs.readdirSync(folder, { recursive: true, withFileTypes: true }))
-    // Cut and put together by hand: to normalize each of many hundred paths takes longer than to look at the files.
-    if (entry.isFile()) yield `${(entry.parentPath ?? entry.path).slice(root.length + 1)}/${entry.name}`;
+  if (fs.existsSync(`${root}/${room}/src`)) yield* filesBelow(root, `${room}/src`);
 }
 
 /** One hash for path, size and time of every source: reading contents would take most of a second. */

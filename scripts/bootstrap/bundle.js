@@ -3,6 +3,8 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import module from 'node:module';
 import path from 'node:path';
+import v8 from 'node:v8';
+import vm from 'node:vm';
 import { sourceStamp } from './build.js';
 import { run } from './run.js';
 import { say, withProgress } from './say.js';
@@ -64,6 +66,12 @@ function removeOld(folder, current) {
   for (const { name } of others.slice(1)) fs.rmSync(path.join(folder, name), { recursive: true, force: true });
 }
 
+/** The launcher, too, collects once after its start. Flags belong to what a compile cache was made with, so they come first. */
+function letCollect() {
+  v8.setFlagsFromString('--expose-gc');
+  globalThis.gc ??= vm.runInNewContext('gc');
+}
+
 /**
  * The bundled `cl-server`, bundled now where sources have changed. Compiled code is kept beside it for the next start.
  * @param {string} root
@@ -88,6 +96,7 @@ export async function bundledServer(root) {
         }
         removeOld(folder, current);
       });
+    letCollect();
     process.env.NODE_COMPILE_CACHE ??= path.join(place, 'cache');
     module.enableCompileCache(process.env.NODE_COMPILE_CACHE);
     return path.join(place, 'node_modules/@cl-server/server/bin/cl-server.js');

@@ -39,6 +39,7 @@ const GROUPS = [
       inPackages(PINO),
       inRuntime('config|process|logging|program|errors|lazy|http-get|gathering|file-lock'),
       inRuntime('broadcaster/broadcaster|storage-fault|http/allowed-hosts'),
+      '/packages/kit/src/',
       '/contract/src/constants',
       'builtin:',
     ],

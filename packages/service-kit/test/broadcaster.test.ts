@@ -1,6 +1,8 @@
 /** The MQTT client of services and workers, at brokers that misbehave. */
+import { createRequire } from 'node:module';
 import net from 'node:net';
 import { eventually } from '@cl-server/testing';
+import { writeToStream } from 'mqtt-packet';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type Broadcaster, connectBroadcaster } from '../src/broadcaster/index.js';
 import { silentLogger } from '../src/logging/logger.js';
@@ -66,4 +68,11 @@ it('a start that does not wait for the broker does not wait for one that hangs',
   client = await connectBroadcaster({ url: broker.url, logger: silentLogger(), wait: 0 });
   expect(performance.now() - began).toBeLessThan(2_000);
   expect(await client.publish('a/topic', 'lost')).toBe(false);
+});
+
+it('no table of all numbers is made, in the very copy of the packet writer that the client uses', async () => {
+  client = await connectBroadcaster({ url: broker.url, logger: silentLogger(), watchdog });
+  const { resolve } = createRequire(import.meta.url);
+  expect(createRequire(resolve('mqtt')).resolve('mqtt-packet')).toBe(resolve('mqtt-packet'));
+  expect(writeToStream.cacheNumbers).toBe(false);
 });

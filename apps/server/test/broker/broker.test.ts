@@ -1,5 +1,7 @@
+import { createRequire } from 'node:module';
 import net from 'node:net';
 import { TOPICS } from '@cl-server/contract';
+import { writeToStream } from 'mqtt-packet';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { TestBroker, type TestClient } from './support.js';
 
@@ -254,4 +256,10 @@ describe('the broker', () => {
     await gone;
     expect(healthy.mqtt.connected).toBe(true);
   });
+});
+
+it('makes no table of all numbers, in the very copy of the packet writer that aedes uses', () => {
+  const { resolve } = createRequire(import.meta.url);
+  expect(createRequire(resolve('aedes')).resolve('mqtt-packet')).toBe(resolve('mqtt-packet'));
+  expect(writeToStream.cacheNumbers).toBe(false);
 });

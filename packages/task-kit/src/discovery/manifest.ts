@@ -29,10 +29,8 @@ function readManifest(folder: string): Buffer | undefined {
 }
 
 /** True where `file` lies in `folder`, links resolved. */
-function within(folder: string, file: string): boolean {
-  const relative = path.relative(fs.realpathSync(folder), fs.realpathSync(file));
-  return relative !== '' && !relative.startsWith(`..${path.sep}`) && relative !== '..' && !path.isAbsolute(relative);
-}
+const within = (folder: string, file: string): boolean =>
+  fs.realpathSync.native(file).startsWith(`${fs.realpathSync.native(folder)}${path.sep}`);
 
 function moduleFault(folder: string, relative: string): string | undefined {
   const file = path.resolve(folder, relative);
