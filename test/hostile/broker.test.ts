@@ -8,25 +8,25 @@ import { SERVICE_MQTT_USER, TOPICS } from '@cl-server/contract';
 import { serviceCredential } from '@cl-server/service-kit';
 import { type Broadcaster, connectBroadcaster } from '@cl-server/service-kit/broadcaster';
 import { silentLogger } from '@cl-server/service-kit/program';
-import { freePort, projectRoot, tempDir } from '@cl-server/testing';
+import { descriptorsOf, freePort, memoryOf, projectRoot, tempDir } from '@cl-server/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { descriptorsOf, memoryOf } from './support/process.js';
 
 const dir = tempDir('cl-hostile-broker-');
 const socketPath = path.join(dir.path, 'broker.sock');
 let broker: ChildProcess;
 let port: number;
+let webSocketPort: number;
 let service: Broadcaster;
 let listener: Broadcaster;
 
 beforeAll(async () => {
-  port = await freePort();
+  [port, webSocketPort] = [await freePort(), await freePort()];
   broker = fork(path.join(projectRoot, 'apps/server/bin/cl-broker.js'), [], {
     env: {
       PATH: process.env.PATH,
       CL_SERVER_DIR: dir.path,
       MQTT_PORT: String(port),
-      MQTT_WS_PORT: String(await freePort()),
+      MQTT_WS_PORT: String(webSocketPort),
       MQTT_SOCKET: socketPath,
       AUTH_URL: 'http://127.0.0.1:9',
       LOG_LEVEL: process.env.CL_TEST_LOG ?? 'critical',
@@ -104,10 +104,10 @@ async function costOf(attack: (busy: () => boolean) => Promise<unknown>, seconds
 }
 
 /**
- * The worst of all attacks, measured on two cores with a load of 20: 760 ms, 3.7 s and 250 MB. The attack itself runs in
+ * The worst of all attacks, measured on two cores with a load of 10 to 20: 760 ms, 3.7 s and 305 MB. The attack itself runs in
  * this process, on the same machine.
  */
-const BOUNDS = { delay: 2_000, newcomer: 5_000, memory: 300 };
+const BOUNDS = { delay: 2_000, newcomer: 5_000, memory: 400 };
 function expectBounded(cost: Cost): void {
   expect(cost.delay).toBeLessThan(BOUNDS.delay);
   expect(cost.newcomer).toBeLessThan(BOUNDS.newcomer);
@@ -139,10 +139,16 @@ function subscribe(filters: readonly string[]): Buffer {
 }
 
 /** Connections that send the same again and again, as fast as they can; one that is cut off comes back. */
-async function flood(count: number, first: Buffer, again: () => Buffer, busy: () => boolean): Promise<void> {
+async function flood(
+  count: number,
+  first: Buffer,
+  again: () => Buffer,
+  busy: () => boolean,
+  where = port,
+): Promise<void> {
   const one = async (): Promise<void> => {
     while (busy()) {
-      const socket = net.connect(port, '127.0.0.1');
+      const socket = net.connect(where, '127.0.0.1').setMaxListeners(0);
       socket.on('error', () => undefined);
       socket.resume();
       socket.write(first);
@@ -157,6 +163,26 @@ async function flood(count: number, first: Buffer, again: () => Buffer, busy: ()
   await Promise.all(Array.from({ length: count }, one));
 }
 
+function publish(topic: string, payload: Buffer, { qos = 0, retain = false } = {}): Buffer {
+  const id = qos > 0 ? [Buffer.from([(filter >> 8) & 255, filter & 255 || 1])] : [];
+  const body = Buffer.concat([text(topic), ...id, payload]);
+  return Buffer.concat([Buffer.from([0x30 | (qos << 1) | (retain ? 1 : 0)]), lengthOf(body.length), body]);
+}
+
+const UPGRADE =
+  'GET / HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n' +
+  'sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\nsec-websocket-protocol: mqtt\r\n\r\n';
+/** One frame of a client, masked with zeros. */
+const frame = (opcode: number, payload: Buffer, isFinal = true): Buffer =>
+  Buffer.concat([Buffer.from([(isFinal ? 0x80 : 0) | opcode, 0x80 | payload.length, 0, 0, 0, 0]), payload]);
+const [CONTINUATION, BINARY, PING] = [0, 2, 9];
+/** A stranger who has a subscription, and so is not dropped for being idle. */
+const OPENING = Buffer.concat([
+  Buffer.from(UPGRADE),
+  frame(BINARY, CONNECT),
+  frame(BINARY, subscribe(['inference/events'])),
+]);
+
 let filter = 0;
 const filters = (count: number, name: (index: number) => string): string[] =>
   Array.from({ length: count }, () => name(filter++));
@@ -170,8 +196,50 @@ it.each([
   ['one SUBSCRIBE after the other', 30, same(Buffer.concat(Array(500).fill(subscribe(['inference/events']))))],
   ['PINGREQs', 60, same(Buffer.from('c000'.repeat(8_000), 'hex'))],
   ['acknowledgements of nothing', 60, same(Buffer.from('40020001'.repeat(4_000), 'hex'))],
+  ['messages to retain', 30, () => publish(`store/1/items/${filter++}`, Buffer.alloc(8_000), { retain: true })],
+  [
+    'messages that are never released',
+    60,
+    () => Buffer.concat(Array.from({ length: 500 }, () => publish(`a/${filter++}`, Buffer.alloc(8), { qos: 2 }))),
+  ],
 ])('a flood of %s', async (_what, connections, packet) => {
   expectBounded(await costOf((busy) => flood(connections, CONNECT, packet, busy)));
+});
+
+it.each([
+  ['pings', same(Buffer.concat(Array(4_000).fill(frame(PING, Buffer.alloc(0)))))],
+  ['pings with a payload', same(Buffer.concat(Array(1_000).fill(frame(PING, Buffer.alloc(100)))))],
+  ['empty messages', same(Buffer.concat(Array(4_000).fill(frame(BINARY, Buffer.alloc(0)))))],
+])('a flood of WebSocket %s', async (_what, packet) => {
+  expectBounded(await costOf((busy) => flood(60, OPENING, packet, busy, webSocketPort)));
+});
+
+it('two hundred messages in fragments of one byte that never end', async () => {
+  const first = Buffer.concat([OPENING, frame(BINARY, Buffer.alloc(1), false)]);
+  const more = Buffer.concat(Array(4_000).fill(frame(CONTINUATION, Buffer.alloc(1), false)));
+  expectBounded(await costOf((busy) => flood(200, first, same(more), busy, webSocketPort), 12));
+});
+
+it('a flood of connections with a last will that break off', async () => {
+  const will = [text('inference/events'), text('x'.repeat(8_000))];
+  const body = Buffer.concat([Buffer.from([0, 4, 77, 81, 84, 84, 4, 0b00100110, 0, 0]), text(''), ...will]);
+  const connect = Buffer.concat([Buffer.from([0x10]), lengthOf(body.length), body]);
+  const once_ = async (busy: () => boolean): Promise<void> => {
+    while (busy()) {
+      const socket = net.connect(port, '127.0.0.1');
+      socket.on('error', () => undefined);
+      socket.resume();
+      socket.write(connect);
+      await pause(50);
+      socket.destroy();
+    }
+  };
+  // No more at once than may wait to say who they are: beyond that newcomers of the same address replace each other.
+  const heard: unknown[] = [];
+  const stop = await listener.subscribe('inference/events', (_topic, payload) => heard.push(payload));
+  expectBounded(await costOf((busy) => Promise.all(Array.from({ length: 20 }, () => once_(busy)))));
+  await stop();
+  expect(heard).toEqual([]);
 });
 
 it('a flood of logins with forged tokens', async () => {

@@ -3,9 +3,8 @@ import { execFileSync, spawn } from 'node:child_process';
 import path from 'node:path';
 import type { AuditReport, Entity, JobList } from '@cl-server/contract';
 import { sharp } from '@cl-server/media';
-import { eventually, freePort, projectRoot, tempDir } from '@cl-server/testing';
+import { eventually, filesIn, freePort, projectRoot, tempDir } from '@cl-server/testing';
 import { describe, expect, it } from 'vitest';
-import { filesIn } from './support/process.js';
 
 const PASSWORD = 'a password of the tests';
 const PICTURES = 60;

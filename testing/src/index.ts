@@ -1,6 +1,7 @@
 export * from './broker.js';
 export * from './files.js';
 export * from './mutate.js';
+export * from './observe.js';
 export * from './postgres.js';
 export * from './requirements.js';
 export * from './stand-in-models.js';

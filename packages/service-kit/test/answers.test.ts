@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import fs from 'node:fs';
 import net from 'node:net';
-import { endpoint } from '@cl-server/contract';
+import { authEndpoints, endpoint } from '@cl-server/contract';
 import { eventually, tempDir } from '@cl-server/testing';
 import { afterEach, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -29,6 +29,7 @@ const list = endpoint({
   json: z.array(z.int()),
   maxBody: 200_000,
 });
+const vital = endpoint({ ...common, id: 'vital', method: 'GET', path: '/vital', aliases: ['/needed'], isVital: true });
 const busy = endpoint({ ...common, id: 'busy', method: 'GET', path: '/busy' });
 
 const dir = tempDir();
@@ -43,7 +44,7 @@ async function open(http: HttpOptions = {}): Promise<void> {
   };
   app = createApp({
     info: { title: 'Test', version: '1', description: '' },
-    endpoints: [file, away, broken, list, busy],
+    endpoints: [file, away, broken, list, busy, vital],
     authorize: async (guard, { headers }) => {
       if (guard !== 'public' && headers.authorization === undefined) throw new HttpError(401, 'Not authenticated');
       return null;
@@ -64,6 +65,7 @@ async function open(http: HttpOptions = {}): Promise<void> {
     throw new Error('secret path /home/somebody');
   });
   app.handle(list, () => ({}));
+  app.handle(vital, () => ({}));
   app.handle(busy, () => {
     const end = performance.now() + 300;
     while (performance.now() < end);
@@ -215,7 +217,7 @@ it('a process out of breath refuses what is new with 503, says that it lives, an
   await eventually(async () => (await fetch(`${base}/busy`)).status === 200);
 });
 
-it('a full heap counts as pressure', async () => {
+it('a full heap counts as pressure, in which what others depend on is answered still', async () => {
   await open({ pressure: { maxHeapShare: 0.000_1, looks: 1, every: 10 } });
   const answer = await eventually(async () => {
     const got = await fetch(`${base}/file`);
@@ -223,5 +225,8 @@ it('a full heap counts as pressure', async () => {
     return got.status === 503 && got;
   });
   expect(answer.headers.get('retry-after')).toBe('5');
-  expect((await fetch(`${base}/livez`)).status).toBe(200);
+  for (const path of ['/livez', '/healthz', '/vital', '/needed'])
+    expect([path, (await fetch(`${base}${path}`)).status]).toEqual([path, 200]);
+  const ofAuth = authEndpoints.filter(({ isVital }) => isVital).map(({ path }) => path);
+  expect(ofAuth).toEqual(['/auth/public-key', '/.well-known/jwks.json', '/auth/revocations']);
 });

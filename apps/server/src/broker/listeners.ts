@@ -72,6 +72,11 @@ export async function unixServer(file: string, { accept, serve }: Serving): Prom
 /** Bytes a second of the raw connection, and at once: frames that carry nothing cost too. */
 const RAW = { perSecond: 131_072, burst: 1_048_576 };
 const RAW_OF_ALL = { perSecond: 1_048_576, burst: 4_194_304 };
+/** What a ping and a message cost beside their bytes, in bytes: six of them are a whole frame, and a pong is written for each. */
+const PING_COSTS = 256;
+const MESSAGE_COSTS = 32;
+/** Fragments of one message. Each is kept as an object of its own until the last one is there, however short it is. */
+const MAX_FRAGMENTS = 64;
 
 export function webSocketServer(serving: Serving, hosts: AllowedHosts): http.Server {
   const { limits, accept, serve } = serving;
@@ -87,6 +92,7 @@ export function webSocketServer(serving: Serving, hosts: AllowedHosts): http.Ser
   const sockets = new WebSocketServer({
     server,
     maxPayload: limits.webSocketMessage,
+    maxFragments: MAX_FRAGMENTS,
     perMessageDeflate: false,
     autoPong: false,
     handleProtocols: (offered) => ['mqtt', 'mqttv3.1'].find((name) => offered.has(name)) ?? false,
@@ -106,10 +112,12 @@ export function webSocketServer(serving: Serving, hosts: AllowedHosts): http.Ser
     const connection = connections.get(request.socket);
     if (!connection) return socket.terminate();
     socket.on('error', () => undefined);
+    const spend = limitRaw(request.socket, connection, all);
+    socket.on('message', () => spend(MESSAGE_COSTS));
     socket.on('ping', (data) => {
+      spend(PING_COSTS);
       if (request.socket.writableLength < limits.readingStops) socket.pong(data);
     });
-    limitRaw(request.socket, connection, all);
     request.socket.setNoDelay(true);
     const stream = createWebSocketStream(socket, { writableHighWaterMark: HIGH_WATER_MARK });
     serve(stream, connection, request);
@@ -120,14 +128,17 @@ export function webSocketServer(serving: Serving, hosts: AllowedHosts): http.Ser
 const hostHeaders = ({ rawHeaders }: http.IncomingMessage): string[] =>
   rawHeaders.filter((_value, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === 'host');
 
-/** Holds the raw connection back while its budget is overdrawn, so that frames without content are bounded as well. */
-function limitRaw(socket: net.Socket, connection: Connection, all: Budget): void {
+/**
+ * Holds the raw connection back while its budget is overdrawn, so that frames without content are bounded as well.
+ * @returns spends what frames cost beside their bytes
+ */
+function limitRaw(socket: net.Socket, connection: Connection, all: Budget): (bytes: number) => void {
   const own = new Budget(RAW);
   let held: NodeJS.Timeout | undefined;
-  socket.on('data', (chunk: Buffer) => {
+  const spend = (bytes: number): void => {
     if (connection.identity.kind === 'service') return;
-    own.spend(chunk.length);
-    all.spend(chunk.length);
+    own.spend(bytes);
+    all.spend(bytes);
     const wait = Math.max(own.wait, all.wait);
     if (wait === 0) return;
     socket.pause();
@@ -136,6 +147,8 @@ function limitRaw(socket: net.Socket, connection: Connection, all: Budget): void
         held = undefined;
         socket.resume();
       }, wait);
-  });
+  };
+  socket.on('data', (chunk: Buffer) => spend(chunk.length));
   socket.once('close', () => clearTimeout(held));
+  return spend;
 }

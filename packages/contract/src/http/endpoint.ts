@@ -66,6 +66,11 @@ export interface Endpoint<
    * times as many, because each byte of a text may take three there.
    */
   readonly maxBody?: number;
+  /**
+   * Answered while the service refuses everything else because it is overloaded: it costs next to nothing, and others
+   * would fail without it.
+   */
+  readonly isVital?: true;
   /** By status; the first 2xx is what a handler's plain return value is sent with. */
   readonly responses: Readonly<Record<number, ResponseSpec>>;
 }

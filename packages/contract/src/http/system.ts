@@ -24,6 +24,7 @@ export const livez = endpoint({
   path: '/livez',
   aliases: ['/healthz'],
   guard: 'public',
+  isVital: true,
   tag: 'system',
   summary: 'Whether the process answers; asks nothing else',
   responses: { 200: { description: 'Alive', schema: z.object({ status: z.literal('alive') }) } },

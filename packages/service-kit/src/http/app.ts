@@ -90,7 +90,7 @@ export function createApp(options: AppOptions): App {
   secureAnswers(fastify);
   guardCallers(fastify, options);
   observe(fastify, logger, httpMetrics(metrics));
-  refuseUnderPressure(fastify, options.pressure);
+  refuseUnderPressure(fastify, endpoints, options.pressure);
   fastify.setErrorHandler((error, request, reply) => answerError(error, request, reply, logger));
   fastify.addHook('onRequest', (request, reply, done) => {
     if (request.method === 'OPTIONS') allow(methods, request, reply);

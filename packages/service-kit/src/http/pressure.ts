@@ -1,12 +1,13 @@
 /**
  * Refuses new requests while the process is out of breath, so that those under way can end: its heap is nearly full, or
- * its event loop is late again and again. `/livez` is always answered, since to be under pressure is to live.
+ * its event loop is late again and again. Vital endpoints are always answered: to be under pressure is to live, and the other
+ * services know by the keys and the revocations of auth whom to let in.
  *
  * One look is no proof: garbage fills a heap before it is collected, and a single pause of a busy machine is over when it
  * is seen. So the pressure must show in several looks in a row.
  */
 import { getHeapStatistics } from 'node:v8';
-import { livez } from '@cl-server/contract';
+import type { AnyEndpoint } from '@cl-server/contract';
 import type { FastifyInstance } from 'fastify';
 import { HttpError } from '../errors.js';
 
@@ -21,9 +22,14 @@ export interface PressureLimits {
   readonly every?: number;
 }
 
-const ALIVE = new Set<string | undefined>([livez.path, ...(livez.aliases ?? [])]);
-
-export function refuseUnderPressure(fastify: FastifyInstance, limits: PressureLimits = {}): void {
+export function refuseUnderPressure(
+  fastify: FastifyInstance,
+  endpoints: readonly AnyEndpoint[],
+  limits: PressureLimits = {},
+): void {
+  const vital = new Set<string | undefined>(
+    endpoints.filter(({ isVital }) => isVital).flatMap(({ path, aliases = [] }) => [path, ...aliases]),
+  );
   const { maxHeapShare = 0.9, maxDelay = 1_000, looks = 3, every = 500 } = limits;
   const maxHeap = maxHeapShare * getHeapStatistics().heap_size_limit;
   let inARow = 0;
@@ -36,7 +42,7 @@ export function refuseUnderPressure(fastify: FastifyInstance, limits: PressureLi
   }, every).unref();
   fastify.addHook('onClose', async () => clearInterval(timer));
   fastify.addHook('onRequest', (request, _reply, done) => {
-    if (inARow < looks || ALIVE.has(request.routeOptions.url)) return done();
+    if (inARow < looks || vital.has(request.routeOptions.url)) return done();
     done(
       new HttpError(503, 'The server is overloaded. Try again in a few seconds', {
         code: 'overloaded',

@@ -20,7 +20,10 @@ export function filesIn(folder: string, name = /./): string[] {
 }
 
 export interface Observed {
-  /** The longest time in which the service did not answer `/livez`, in milliseconds. */
+  /**
+   * The longest time in which the service did not answer `/livez`, in milliseconds. Time in which the service or the one
+   * who asks was ready to run, but other programs had the processors, is left out: the kernel counts it for each thread.
+   */
   readonly silence: number;
   /** The most memory that the process had, in megabytes. */
   readonly memory: number;
@@ -28,7 +31,10 @@ export interface Observed {
 
 /** Asks in a thread of its own: an attacker's event loop is busy. */
 const PROBE = `
-const { parentPort, workerData: url } = require('node:worker_threads');
+const { readFileSync } = require('node:fs');
+const { parentPort, workerData: { url, pid } } = require('node:worker_threads');
+const waits = ['/proc/thread-self/schedstat', '/proc/' + pid + '/task/' + pid + '/schedstat'];
+const waited = () => waits.reduce((sum, file) => sum + Number(readFileSync(file, 'utf8').split(' ')[1]) / 1e6, 0);
 let busy = true;
 let silence = 0;
 parentPort.on('message', () => { busy = false; });
@@ -36,10 +42,11 @@ parentPort.on('message', () => { busy = false; });
   try {
     while (busy) {
       const start = performance.now();
+      const before = waited();
       const answer = await fetch(url + '/livez', { signal: AbortSignal.timeout(60_000) });
       await answer.arrayBuffer();
       if (answer.status !== 200) throw new Error('/livez: ' + answer.status);
-      silence = Math.max(silence, performance.now() - start);
+      silence = Math.max(silence, performance.now() - start - (waited() - before));
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     parentPort.postMessage({ silence });
@@ -55,7 +62,7 @@ export async function observe(
   service: { readonly url: string; readonly pid: number },
   work: () => Promise<unknown>,
 ): Promise<Observed> {
-  const probe = new Worker(PROBE, { eval: true, workerData: service.url });
+  const probe = new Worker(PROBE, { eval: true, workerData: service });
   const told = once(probe, 'message') as Promise<[{ silence: number; fault?: string }]>;
   let memory = 0;
   const looking = setInterval(() => {
