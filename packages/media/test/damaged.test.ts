@@ -119,6 +119,23 @@ describe('a damaged picture', () => {
     await expect(decodeImage(at('cut.tiff'))).rejects.toThrow('The TIFF is cut off: its directory');
   });
 
+  it('is shown up to its first wrong byte where a decoder stops at it: WebP', async () => {
+    const whole = bytesOf('lossless.webp');
+    fs.writeFileSync(at('whole.webp'), whole);
+    const intact = await decodeImage(at('whole.webp'));
+    let stopped = 0;
+    for (let part = 0.4; part < 0.8; part += 0.04) {
+      const wrong = Buffer.from(whole);
+      const place = Math.floor(whole.length * part);
+      for (let byte = place; byte < place + 8; byte++) wrong[byte] = (wrong[byte] ?? 0) ^ 0x5a;
+      fs.writeFileSync(at('wrong.webp'), wrong);
+      const shown = await decodeImage(at('wrong.webp'));
+      if (shown.damage !== null) stopped += 1;
+      expect(difference(shown.data, intact.data, Math.floor(HEIGHT * (part - 0.1))), `${part}`).toBe(0);
+    }
+    expect(stopped).toBeGreaterThan(0);
+  });
+
   it('is shown by thumbnails and conversions as well, which say what is wrong', async () => {
     fs.writeFileSync(at('half.jpg'), bytesOf('jpeg.jpg').subarray(0, bytesOf('jpeg.jpg').length / 2));
     const look = { format: 'png', quality: 80, background: '#ffffff', width: 64, keepAspect: true } as const;

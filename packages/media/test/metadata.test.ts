@@ -99,6 +99,12 @@ describe('readMediaMetadata', () => {
     const utc = ['-metadata', 'creation_time=2022-08-31T00:32:06Z'];
     const early = await withTags(film('early.mp4'), '-QuickTime:CreateDate=1950:01:02 03:04:05');
     expect(await read(early)).toMatchObject({ create_date: null, captured_at: null });
+    // What the file says elsewhere shows from when it counts.
+    film('later.mp4', ...utc);
+    const dated = await withTags('later.mp4', '-QuickTime:CreateDate=1950:01:02 03:04:05');
+    expect(await read(dated)).toMatchObject({ create_date: Date.UTC(1950, 0, 2, 3, 4, 5), create_date_offset: 0 });
+    const sixties = await withTags('early.mp4', '-QuickTime:CreateDate=1969:07:20 20:17:40');
+    expect(await read(sixties)).toMatchObject({ captured_at: '1969-07-20T20:17:40+00:00' });
     const cases = [
       [film('utc.mp4', ...utc), [], '2022-08-31T00:32:06+00:00', 0],
       ['utc.mp4', ['-XMP-exif:DateTimeOriginal=2025:03:29 20:14:32'], '2025-03-29T20:14:32', null],

@@ -3,6 +3,7 @@ import type { Entity } from '@cl-server/contract';
 import { sharp } from '@cl-server/media';
 import { backends, eventually } from '@cl-server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { withRemark } from '../src/files/damage.js';
 import { startStore, type TestStore } from './support/store.js';
 
 const [backend] = backends();
@@ -96,5 +97,20 @@ describe('facts of a file', () => {
     const first = await upload(exif, xmp('photoshop:DateCreated="1985-07-14"'));
     expect(told(first)).toEqual({ ...nothing, create_date: Date.UTC(2022, 0, 1, 10) });
     expect(told(await later(first))).toEqual({ ...nothing, create_date: Date.UTC(1985, 6, 14) });
+  });
+});
+
+describe('a remark on a damaged picture', () => {
+  const remark = 'The picture is damaged and is shown as far as it can be read (x)';
+  it.each([
+    [null, null, null],
+    ['Metadata: y', null, 'Metadata: y'],
+    [null, remark, remark],
+    ['Metadata: y', remark, `Metadata: y ${remark}`],
+    ['Metadata: y', `Metadata: old ${remark}`, `Metadata: y ${remark}`],
+    [`Metadata: y ${remark}`, remark, `Metadata: y ${remark}`],
+    ['Metadata: y', 'Metadata: old', 'Metadata: y'],
+  ])('stays when metadata are read to %j after %j', (problem, before, after) => {
+    expect(withRemark(problem, before)).toBe(after);
   });
 });

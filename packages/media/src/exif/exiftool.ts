@@ -10,9 +10,11 @@ import { ExifTool, ExifToolTask } from 'exiftool-vendored';
 import { MediaError } from '../errors.js';
 import { refuseTextBomb } from '../image/png-texts.js';
 import { askVersion, exiftoolCommand, NOT_INSTALLED } from './command.js';
+import { readMovieTimes } from './movie-times.js';
 import type { ExifReader, ExifReaderOptions, RawTags } from './reader.js';
 import { withoutServerFacts } from './server-facts.js';
 import { tagArgument } from './tag-argument.js';
+import { GUESSED } from './tags.js';
 
 const SEARCH = '/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin';
 /** Numbers of these tags are names, and stay text as they are written: a model `300`, a version `17.10`. */
@@ -59,6 +61,14 @@ async function start(tool: string | undefined): Promise<ChildProcess> {
   const child = spawn(program, [...args, '-stay_open', 'True', '-@', '-'], { stdio: 'pipe', env });
   limitAnswers(child);
   return child;
+}
+
+/** Puts right what ExifTool guessed of times before 1970, where the file shows what they are. */
+async function withMovieTimes(file: string, tags: RawTags): Promise<RawTags> {
+  const { 'ExifTool:Warning': warning, ...others } = tags;
+  if (!GUESSED.test(String(warning ?? ''))) return tags;
+  const times = await readMovieTimes(file).catch(() => undefined);
+  return times ? { ...others, ...times } : tags;
 }
 
 export function openExifTool(options: ExifReaderOptions): ExifReader {
@@ -143,7 +153,7 @@ export function openExifTool(options: ExifReaderOptions): ExifReader {
           tags.length > 0
             ? await alone(file, ['-n', '-json', ...tags.map(tagArgument)])
             : ((await inCompany.add(file)) ?? (await alone(file, EVERYTHING)));
-        return withoutServerFacts(read, file);
+        return withoutServerFacts(tags.length > 0 ? read : await withMovieTimes(file, read), file);
       } catch (error) {
         throw explain(error);
       } finally {

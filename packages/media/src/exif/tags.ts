@@ -8,10 +8,10 @@ const rank = (group: string): number => {
 };
 
 /**
- * ExifTool takes a QuickTime time before 1970 for one that was counted from 1970, as some cameras wrote them: nobody can
- * tell which it is, so it is no time at all.
+ * ExifTool takes a QuickTime time before 1970 for one that was counted from 1970, as some cameras wrote them. The reader
+ * has put in what the file shows to be right (`movie-times.ts`); where nobody can tell, it is no time at all.
  */
-const GUESSED = /incorrect time zero/i;
+export const GUESSED = /incorrect time zero/i;
 const QUICKTIME_TIME = /^QuickTime:(Track|Media)?(Create|Modify)Date$/;
 
 /** Looks tags up by `Group:Name`, or by their bare names, whatever group they stand in. */

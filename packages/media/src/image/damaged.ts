@@ -5,7 +5,7 @@
  * ```
  * strict --whole--> shown
  *   +--fails--> lenient --some pixels--> shown, with a remark
- *                  +--fails--> from repaired bytes (JPEG, PNG, AVIF) --some pixels--> shown, with a remark
+ *                  +--fails--> from repaired bytes (JPEG, PNG, WebP, AVIF) --some pixels--> shown, with a remark
  *                  |              +--fails--> the strict decoder's error
  *                  +--one colour only--> the strict decoder's error: no pixel of it could be read
  * ```
@@ -91,6 +91,25 @@ export async function filledUp(file: string, promised: number): Promise<Buffer |
   return Buffer.concat([bytes], promised);
 }
 
+/** Halvings of a file in search of the last place before which everything can be read: a part of 64. */
+const HALVINGS = 6;
+
+/**
+ * A WebP with wrong bytes in it, as if it ended before them: its decoder gives up at the fault and shows nothing, and
+ * shows of one that was cut off what is there.
+ */
+async function cutWebp(file: Buffer): Promise<Buffer | undefined> {
+  let best: Buffer | undefined;
+  let [readable, faulty] = [0, file.length];
+  for (let step = 0; step < HALVINGS; step++) {
+    const middle = Math.floor((readable + faulty) / 2);
+    const cut = Buffer.concat([file.subarray(0, middle)], file.length);
+    if (await hasPixels(cut).catch(() => false)) [best, readable] = [cut, middle];
+    else faulty = middle;
+  }
+  return best;
+}
+
 type Repair = (file: Buffer, options: RepairOptions) => Buffer | undefined | Promise<Buffer | undefined>;
 
 const REPAIRS: Readonly<Record<string, Repair>> = {
@@ -98,6 +117,7 @@ const REPAIRS: Readonly<Record<string, Repair>> = {
   'image/png': rebuildPng,
   'image/apng': rebuildPng,
   'image/avif': readableAvif,
+  'image/webp': cutWebp,
 };
 
 /** Bytes from which a decoder may show more than from the file; undefined where nothing is known to help. */

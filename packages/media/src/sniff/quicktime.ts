@@ -1,4 +1,5 @@
 /** ISO base media files by their boxes, where their first one does not say what they are. */
+import type { FileHandle } from 'node:fs/promises';
 
 /** Atoms that QuickTime files begin with before there was `ftyp`, or beside it. */
 const ATOMS = new Set(['moov', 'mdat', 'free', 'skip', 'wide', 'pnot', 'PICT', 'junk', 'uuid', 'udta']);
@@ -37,4 +38,24 @@ export function trackHandlers(moov: Buffer): readonly string[] {
 }
 
 /** A movie's description is small, but may lie at the end of the file. */
-export const MAX_MOOV = 16 * 1024 * 1024;
+const MAX_MOOV = 16 * 1024 * 1024;
+
+/** What the `moov` box of a file holds, its beginning where it is very large; undefined where there is none. */
+export async function movieBox(handle: FileHandle): Promise<Buffer | undefined> {
+  const { size } = await handle.stat();
+  const head = Buffer.alloc(16);
+  for (let at = 0, boxes = 0; at + 8 <= size && boxes < 1000; boxes++) {
+    await handle.read(head, 0, 16, at);
+    const short = head.readUInt32BE(0);
+    const header = short === 1 ? 16 : 8;
+    const length = short === 1 ? Number(head.readBigUInt64BE(8)) : short === 0 ? size - at : short;
+    if (length < header) return undefined;
+    if (head.toString('latin1', 4, 8) === 'moov') {
+      const moov = Buffer.alloc(Math.max(0, Math.min(length - header, size - at - header, MAX_MOOV)));
+      await handle.read(moov, 0, moov.length, at + header);
+      return moov;
+    }
+    at += length;
+  }
+  return undefined;
+}

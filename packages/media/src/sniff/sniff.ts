@@ -2,7 +2,7 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import { type FileTypeResult, fileTypeFromBuffer, fileTypeFromFile } from 'file-type';
 import { kindOf, type MediaKind } from './kinds.js';
-import { isQuickTime, MAX_MOOV, trackHandlers } from './quicktime.js';
+import { isQuickTime, movieBox, trackHandlers } from './quicktime.js';
 import { directoryOfTiff, rawOfTiff } from './raw.js';
 import { isUrl, sniffText } from './text.js';
 
@@ -57,22 +57,9 @@ async function binaryType(head: Buffer, file: string | undefined): Promise<FileT
 async function isSoundOnly(file: string): Promise<boolean> {
   const handle = await fs.open(file, 'r');
   try {
-    const { size } = await handle.stat();
-    const head = Buffer.alloc(16);
-    for (let at = 0, boxes = 0; at + 8 <= size && boxes < 1000; boxes++) {
-      await handle.read(head, 0, 16, at);
-      const short = head.readUInt32BE(0);
-      const length = short === 1 ? Number(head.readBigUInt64BE(8)) : short === 0 ? size - at : short;
-      if (length < 8) return false;
-      if (head.toString('latin1', 4, 8) === 'moov') {
-        const moov = Buffer.alloc(Math.min(length, size - at, MAX_MOOV));
-        await handle.read(moov, 0, moov.length, at);
-        const handlers = trackHandlers(moov);
-        return handlers.includes('soun') && !handlers.includes('vide');
-      }
-      at += length;
-    }
-    return false;
+    const moov = await movieBox(handle);
+    const handlers = moov ? trackHandlers(moov) : [];
+    return handlers.includes('soun') && !handlers.includes('vide');
   } finally {
     await handle.close();
   }

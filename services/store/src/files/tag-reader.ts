@@ -15,6 +15,7 @@ import type { ReadFacts } from '../database/facts.js';
 import type { FileRow, StoreTables } from '../database/tables.js';
 import type { RunWrite } from '../database/transaction.js';
 import type { MediaReading } from '../media/reading.js';
+import { withRemark } from './damage.js';
 import { type FactsListener, setFacts } from './facts-of-content.js';
 import type { MediaFolder } from './media-folder.js';
 
@@ -116,6 +117,16 @@ export class TagReader {
 
   async #save(row: FileRow, status: FileRow['tags_status'], better: Partial<ReadFacts>, tags: string | null) {
     await this.#options.write(null, async (tx) => {
+      // A preview may have found the picture damaged meanwhile.
+      if (better.metadata_error !== undefined) {
+        const { sha256 } = row;
+        const now = await tx.db
+          .selectFrom('files')
+          .select('metadata_error')
+          .where('sha256', '=', sha256)
+          .executeTakeFirst();
+        better = { ...better, metadata_error: withRemark(better.metadata_error, now?.metadata_error ?? null) };
+      }
       await tx.db
         .updateTable('files')
         .set({ ...better, tags_status: status, tags })
