@@ -197,6 +197,38 @@ describe('a damaged picture', () => {
     expect(made).toMatchObject({ width: WIDTH, height: HEIGHT, damage: expect.stringMatching(/damaged/) });
   });
 
+  it.each(['gif', 'webp'] as const)(
+    'keeps the frames before one with wrong bytes in it, and those that are whole: %s',
+    async (format) => {
+      // Few bytes a frame, so that the frames lie in a row: a seeded texture of its own in each.
+      const count = 4;
+      const frames = Buffer.concat(Array.from({ length: count }, (_, n) => pixels().map((value) => value ^ (n * 16))));
+      const raw = { width: WIDTH, height: HEIGHT * count, channels: 3 as const, pageHeight: HEIGHT };
+      const film = sharp(frames, { raw });
+      const delay = Array.from({ length: count }, () => 50);
+      const whole = await (format === 'gif' ? film.gif({ delay }) : film.webp({ delay, lossless: true })).toBuffer();
+      const convert = async (name: string, bytes: Buffer) => {
+        fs.writeFileSync(at(name), bytes);
+        const made = await convertImage(at(name), at(`${name}.webp`), { format: 'webp', quality: 80 });
+        return { ...made, pages: (await sharp(at(`${name}.webp`)).metadata()).pages ?? 1 };
+      };
+      const intact = await convert(`intact.${format}`, whole);
+      expect(intact).toMatchObject({ pages: count, damage: null });
+
+      const cut = await convert(`cut.${format}`, whole.subarray(0, Math.floor(whole.length * 0.6)));
+      expect(cut).toMatchObject({ width: WIDTH, height: HEIGHT, damage: expect.stringMatching(/damaged/) });
+      expect(cut.pages).toBeGreaterThanOrEqual(2);
+
+      const wrong = Buffer.from(whole);
+      const from = Math.floor(whole.length * 0.6);
+      // The first byte of a block of GIF's codes, and what a lossless frame of WebP begins with.
+      wrong.fill(0xff, from, from + 400);
+      const shown = await convert(`wrong.${format}`, wrong);
+      expect(shown).toMatchObject({ width: WIDTH, height: HEIGHT });
+      expect(shown.pages).toBeGreaterThanOrEqual(2);
+    },
+  );
+
   it('fails where not one pixel of it can be read', async () => {
     const jpeg = bytesOf('jpeg.jpg');
     const scan = jpeg.indexOf(Buffer.from([0xff, 0xda])) + 14;

@@ -84,6 +84,21 @@ describe('an HDR picture', () => {
     expect(Math.abs(mean(shown) - mean(intact)), `${mean(shown)} ${mean(intact)}`).toBeLessThan(4);
   });
 
+  it('leaves a JPEG with a gain map as its base picture, which is made for SDR', async () => {
+    const grey = (level: number, width: number) =>
+      sharp({ create: { width, height: width, channels: 3, background: { r: level, g: level, b: level } } });
+    const gainMap = await grey(255, 16).jpeg().toBuffer();
+    const xmp = `<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description
+      xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" hdrgm:Version="1.0" hdrgm:GainMapMax="3"/></rdf:RDF></x:xmpmeta>`;
+    const base = await grey(120, 64).withXmp(xmp).jpeg({ quality: 95 }).toBuffer();
+    // The segment in which a picture says that others follow it (CIPA DC-007), here without its directory.
+    const more = Buffer.concat([Buffer.from([0xff, 0xe2, 0, 14]), Buffer.from('MPF\0MM\0*\0\0\0\x08', 'latin1')]);
+    fs.writeFileSync(at('gain.jpg'), Buffer.concat([base.subarray(0, 2), more, base.subarray(2), gainMap]));
+    const shown = await decodeImage(at('gain.jpg'));
+    expect(shown).toMatchObject({ width: 64, height: 64, damage: null });
+    expect(Math.abs((shown.data[0] ?? 0) - 120)).toBeLessThan(3);
+  });
+
   it('is not one where its transfer is that of sRGB, or its boxes and chunks lead nowhere', async () => {
     const png = await pngOf(0.5, 13);
     expect(hdrOfPng(png)).toBeUndefined();

@@ -84,11 +84,30 @@ async function boxesEnd(file: string, size: number): Promise<number | undefined>
   }
 }
 
-/** The file's bytes and zeros up to the size that it promises: decoders that refuse a short file then show its beginning. */
+/**
+ * A WebP animation that was cut off, as one with fewer frames: the chunks that are whole, and a size that says so
+ * (https://developers.google.com/speed/webp/docs/riff_container). Undefined where not one frame is whole.
+ */
+export function wholeFrames(file: Buffer): Buffer | undefined {
+  let end = 0;
+  for (let at = 12; at + 8 <= file.length; ) {
+    const next = at + 8 + file.readUInt32LE(at + 4) + (file.readUInt32LE(at + 4) & 1);
+    if (next > file.length) break;
+    if (file.toString('latin1', at, at + 4) === 'ANMF') end = next;
+    at = next;
+  }
+  if (end === 0) return undefined;
+  const whole = Buffer.from(file.subarray(0, end));
+  whole.writeUInt32LE(end - 8, 4);
+  return whole;
+}
+
+/** The frames of an animation, or a picture's bytes and zeros up to the size that it promises: what decoders take that
+ * refuse a short file. */
 export async function filledUp(file: string, promised: number): Promise<Buffer | undefined> {
   if (promised > MAX_REPAIR) return undefined;
   const bytes = await fs.readFile(file);
-  return Buffer.concat([bytes], promised);
+  return wholeFrames(bytes) ?? Buffer.concat([bytes], promised);
 }
 
 /** Halvings of a file in search of the last place before which everything can be read: a part of 64. */
@@ -108,6 +127,31 @@ async function cutWebp(file: Buffer): Promise<Buffer | undefined> {
     else faulty = middle;
   }
   return best;
+}
+
+/**
+ * How many frames of an animation can be read before the first that cannot: a decoder gives none where it is asked for
+ * one with wrong bytes in it.
+ */
+export async function readableFrames(input: string | Buffer, frames: number): Promise<number> {
+  const canRead = (pages: number): Promise<boolean> => {
+    const image = sharp(input, { pages, failOn: 'none', limitInputPixels: false });
+    return image
+      .resize(8, 8, { fit: 'fill' })
+      .raw()
+      .toBuffer()
+      .then(
+        () => true,
+        () => false,
+      );
+  };
+  let [readable, faulty] = [0, frames];
+  while (faulty - readable > 1) {
+    const middle = Math.floor((readable + faulty) / 2);
+    if (await canRead(middle)) readable = middle;
+    else faulty = middle;
+  }
+  return readable;
 }
 
 type Repair = (file: Buffer, options: RepairOptions) => Buffer | undefined | Promise<Buffer | undefined>;

@@ -4,7 +4,7 @@ import type { Sharp, SharpOptions } from 'sharp';
 import { invalidMedia, MediaError, safeReason } from '../errors.js';
 import type { RepairOptions } from './avif-repair.js';
 import { decodeBmp } from './bmp-decode.js';
-import { damageRemark, hasPixels, isHarmless, repairedBytes } from './damaged.js';
+import { damageRemark, hasPixels, isHarmless, readableFrames, repairedBytes } from './damaged.js';
 import { decodeForeign } from './foreign.js';
 import {
   DEFAULT_MAX_PIXELS,
@@ -111,13 +111,14 @@ export async function withImage<T>(
     input: string | Buffer,
     failOn: SharpOptions['failOn'],
     unusual = shape.unusual,
+    frames = -1,
   ): Promise<T> => {
     const image = sharp(input, {
       failOn,
       limitInputPixels: Math.max(maxPixels, pixels),
       limitInputChannels: MAX_CHANNELS,
       sequentialRead: !needsRandomAccess(shape),
-      ...(moving && { animated: true }),
+      ...(moving && { pages: frames }),
       ...(unusual?.hdr && { ignoreIcc: true }),
     }).timeout({ seconds: Math.ceil(timeout / 1000) });
     if (moving) return work(image);
@@ -135,9 +136,16 @@ export async function withImage<T>(
     } catch (error) {
       if (!mayBeDamage(error)) throw error;
       const repairs = { ffmpeg: options.ffmpeg, timeout, signal, size: shape };
-      return await lenient(file, shape, { input, fault: error, repairs }, (from) => {
+      const shown = lenient(file, shape, { input, fault: error, repairs }, (from) => {
         const isDecoded = Buffer.isBuffer(from) && from !== input && shape.kind.mime === 'image/avif';
         return attempt(from, 'none', isDecoded && shape.unusual ? inEightBits(shape.unusual) : shape.unusual);
+      });
+      if (!moving) return await shown;
+      return await shown.catch(async () => {
+        const frames = await readableFrames(input, shape.frames);
+        if (frames === 0) throw error;
+        const result = await attempt(input, 'none', shape.unusual, frames);
+        return { result, damage: shape.damage ?? damageRemark(messageOf(error), [file]) };
       });
     }
   } catch (error) {
