@@ -39,6 +39,7 @@ const CHECKS = {
       ...['packages', 'services', 'apps', 'testing'],
       ...['--config', '.dependency-cruiser.cjs'],
     ],
+    ['scripts/rooms.js', '--check'],
   ],
   dead: [['node_modules/knip/bin/knip.js']],
 };

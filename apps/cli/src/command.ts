@@ -1,8 +1,9 @@
 import { printable } from '@cl-server/contract/printable';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { Context, type GlobalOptions, type World } from './context.js';
+import { Context } from './context.js';
 import { CliError, EXIT } from './exit-codes.js';
 import { SavedOutput } from './io/saved-output.js';
+import type { GlobalOptions, World } from './world.js';
 
 /** Adds the options that work on every command; shown in the help of the program alone. */
 function addGlobals(command: Command, hidden: boolean): Command {

@@ -1,7 +1,7 @@
 import type { Credentials } from '@cl-server/client';
-import type { GlobalOptions, World } from './context.js';
 import { CliError, EXIT } from './exit-codes.js';
 import { askPassword } from './io/prompt.js';
+import type { GlobalOptions, World } from './world.js';
 
 /** As whom a command calls the services. */
 export type Identity =

@@ -1,6 +1,6 @@
 /** For programs that run the command line within themselves, and for tests. */
 export { createProgram } from './command.js';
-export type { World } from './context.js';
 export { EXIT, type ExitCode } from './exit-codes.js';
 export { main } from './main.js';
 export { registerAll } from './registry.js';
+export type { World } from './world.js';

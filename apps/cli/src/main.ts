@@ -1,11 +1,12 @@
 import { VERSION } from '@cl-server/client/version';
 import { printable, printableJson } from '@cl-server/contract/printable';
 import { CommanderError, createProgram } from './command.js';
-import { formatOf, type GlobalOptions, type World } from './context.js';
+import { formatOf } from './context.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { failureOf } from './failure.js';
 import { Output } from './io/output.js';
 import { registerCommands } from './registry.js';
+import type { GlobalOptions, World } from './world.js';
 
 /** Options as far as they can be seen before the command line is understood: an error must be told in the right form. */
 const glance = (args: readonly string[]): GlobalOptions => ({

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { World } from './context.js';
+import type { World } from './world.js';
 
 interface CommandModule {
   /** Adds the module's commands. */

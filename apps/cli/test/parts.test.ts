@@ -4,7 +4,6 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import { tempDir, which } from '@cl-server/testing';
 import { describe, expect, it } from 'vitest';
-import type { GlobalOptions } from '../src/context.js';
 import { failureOf } from '../src/failure.js';
 import { destination } from '../src/files/destination.js';
 import { expandInputs, globPattern } from '../src/files/inputs.js';
@@ -15,6 +14,7 @@ import { Output } from '../src/io/output.js';
 import { bytesText } from '../src/io/progress.js';
 import { schemaOptions } from '../src/tasks/schema-options.js';
 import { TASK_COMMANDS } from '../src/tasks/task-command.js';
+import type { GlobalOptions } from '../src/world.js';
 import { run, testWorld } from './support/world.js';
 
 describe('inputs', () => {

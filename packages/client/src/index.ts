@@ -21,10 +21,11 @@ export * from './compute/workers-client.js';
 export * from './config/urls.js';
 export * from './errors.js';
 export type { Downloaded, DownloadOptions } from './files/download.js';
+export type { FileBody } from './files/file-body.js';
 export * from './files/map.js';
 export { isMediaName, mediaTypeOf } from './files/media-type.js';
 export type { ResumableOptions } from './files/resumable.js';
-export type { FileBody, FileData, FileInput, NamedFile } from './files/source.js';
+export type { FileData, FileInput, NamedFile } from './files/source.js';
 export type { Fields, OnProgress, Progress } from './http/body.js';
 export {
   type CallOptions,

@@ -1,5 +1,6 @@
 export * from './errors.js';
 export * from './exif/fields.js';
+export * from './exif/lazy-reader.js';
 export * from './exif/reader.js';
 export * from './exif/recording.js';
 export { tagFacts } from './exif/tag-facts.js';

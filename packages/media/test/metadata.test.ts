@@ -6,7 +6,8 @@ import { hasFfmpeg, hasMedia, makeVideo, mediaFile, tempDir, which } from '@cl-s
 import { exiftoolPath } from 'exiftool-vendored';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createExifReader, type ExifReader } from '../src/exif/reader.js';
+import { createExifReader } from '../src/exif/lazy-reader.js';
+import type { ExifReader } from '../src/exif/reader.js';
 import { readMediaMetadata } from '../src/metadata/media-metadata.js';
 
 const dir = tempDir('cl-metadata-');

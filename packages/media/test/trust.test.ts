@@ -7,7 +7,7 @@ import { hasFfmpeg, hasMedia, makeVideo, mediaFile, tempDir, which } from '@cl-s
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MediaError } from '../src/errors.js';
-import { createExifReader } from '../src/exif/reader.js';
+import { createExifReader } from '../src/exif/lazy-reader.js';
 import { convertImage } from '../src/image/convert.js';
 import { decodeImage } from '../src/image/decode.js';
 import { imageThumbnail } from '../src/image/thumbnail.js';

@@ -1,10 +1,11 @@
 import type { AuditAction, AuditEntry } from '@cl-server/client';
 import type { Command } from 'commander';
 import { count, group, integer, leafMaker, ON_OFF, onOff } from '../command.js';
-import type { Context, World } from '../context.js';
+import type { Context } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import { confirmed } from '../io/prompt.js';
 import { timeText } from '../views.js';
+import type { World } from '../world.js';
 import { register as registerUsers } from './user.js';
 import { capabilities } from './workers.js';
 

@@ -1,9 +1,10 @@
 import type { JobEvent } from '@cl-server/client';
 import type { Command } from 'commander';
 import { count, group, leafMaker } from '../command.js';
-import type { Context, World } from '../context.js';
+import type { Context } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import { timeText } from '../views.js';
+import type { World } from '../world.js';
 
 interface TailOptions {
   readonly job?: string;

@@ -2,11 +2,12 @@ import { promises as fsp } from 'node:fs';
 import type { Entity, Face, SearchOptions, SearchResult, SimilarityKind } from '@cl-server/client';
 import type { Command } from 'commander';
 import { count, decimal, group, idOf, integer, Leaf, leafMaker, seconds } from '../command.js';
-import type { Context, World } from '../context.js';
+import type { Context } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import type { View } from '../io/output.js';
 import { confirmed } from '../io/prompt.js';
 import { FACE, timeText } from '../views.js';
+import type { World } from '../world.js';
 
 const storeOf = async (context: Context) => (await context.platform()).store;
 

@@ -3,11 +3,12 @@ import type { Job, JobFilters } from '@cl-server/client';
 import type { Command } from 'commander';
 import { collectFailures } from '../collect-failures.js';
 import { count, group, leafMaker, seconds } from '../command.js';
-import type { Context, World } from '../context.js';
+import type { Context } from '../context.js';
 import { destination } from '../files/destination.js';
 import { byteBar, bytesText, percentBar } from '../io/progress.js';
 import { confirmed } from '../io/prompt.js';
 import { JOB, timeText } from '../views.js';
+import type { World } from '../world.js';
 
 const jobsOf = async (context: Context) => (await context.platform()).compute.jobs;
 

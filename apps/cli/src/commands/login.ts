@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
 import { leafMaker } from '../command.js';
-import type { Context, World } from '../context.js';
+import type { Context } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import { askPassword, askText, readAll } from '../io/prompt.js';
+import type { World } from '../world.js';
 
 interface LoginOptions {
   readonly username?: string;

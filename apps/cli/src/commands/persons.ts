@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
 import { count, group, idOf, leafMaker } from '../command.js';
-import type { Context, World } from '../context.js';
+import type { Context } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import { FACE, PERSON, timeText } from '../views.js';
+import type { World } from '../world.js';
 
 const personsOf = async (context: Context) => (await context.platform()).store.persons;
 

@@ -2,11 +2,12 @@ import { promises as fsp } from 'node:fs';
 import type { BatchItem, TaskInfo } from '@cl-server/client';
 import type { Command } from 'commander';
 import { group, Leaf, leafMaker } from '../command.js';
-import type { Context, World } from '../context.js';
+import type { Context } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import { readAll } from '../io/prompt.js';
 import type { RunTaskOptions } from '../tasks/run-task.js';
 import { schemaOptions } from '../tasks/schema-options.js';
+import type { World } from '../world.js';
 import { addRunOptions, register as registerTasks } from './task.js';
 import { capabilities } from './workers.js';
 

@@ -2,8 +2,9 @@ import type { Command } from 'commander';
 import { group, leafMaker } from '../command.js';
 import { completionScript, SHELLS, type Shell } from '../completion.js';
 import { PROFILE_KEYS } from '../config/profiles.js';
-import type { Context, World } from '../context.js';
+import type { Context } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
+import type { World } from '../world.js';
 
 async function get(context: Context, key: string | undefined): Promise<void> {
   const { urls } = await context.platform();

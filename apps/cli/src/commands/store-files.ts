@@ -1,10 +1,11 @@
 import path from 'node:path';
 import type { Command } from 'commander';
 import { count, group, idOf, integer, leafMaker } from '../command.js';
-import type { Context, World } from '../context.js';
+import type { Context } from '../context.js';
 import { destination } from '../files/destination.js';
 import type { UploadCommandOptions } from '../files/upload.js';
 import { byteBar, bytesText } from '../io/progress.js';
+import type { World } from '../world.js';
 
 const mediaOf = async (context: Context) => (await context.platform()).store.media;
 

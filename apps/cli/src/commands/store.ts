@@ -1,11 +1,12 @@
 import type { Command } from 'commander';
 import { collectFailures } from '../collect-failures.js';
 import { count, group, idOf, integer, leafMaker } from '../command.js';
-import type { Context, World } from '../context.js';
+import type { Context } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import { confirmed } from '../io/prompt.js';
 import { moment } from '../moment.js';
 import { ENTITY, timeText } from '../views.js';
+import type { World } from '../world.js';
 import { registerFormer } from './insight.js';
 import { registerStoreFiles } from './store-files.js';
 

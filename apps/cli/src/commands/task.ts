@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { count, group, integer, Leaf, seconds } from '../command.js';
-import type { World } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import type { RunTaskOptions } from '../tasks/run-task.js';
 import { TASK_COMMANDS, type TaskCommand, type TaskOption } from '../tasks/task-command.js';
+import type { World } from '../world.js';
 
 const camel = (name: string): string => name.replace(/[-_](\w)/g, (_, letter: string) => letter.toUpperCase());
 

@@ -1,10 +1,11 @@
 import type { User } from '@cl-server/client';
 import type { Command } from 'commander';
 import { collect, count, group, integer, leafMaker } from '../command.js';
-import type { Context, World } from '../context.js';
+import type { Context } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import type { View } from '../io/output.js';
 import { askPassword, confirmed } from '../io/prompt.js';
+import type { World } from '../world.js';
 
 const VIEW: View<User> = {
   columns: [

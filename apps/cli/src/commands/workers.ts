@@ -1,9 +1,10 @@
 import type { WorkerCapability } from '@cl-server/client';
 import type { Command } from 'commander';
 import { Leaf } from '../command.js';
-import type { Context, World } from '../context.js';
+import type { Context } from '../context.js';
 import type { View } from '../io/output.js';
 import { timeText } from '../views.js';
+import type { World } from '../world.js';
 
 const VIEW: View<WorkerCapability> = {
   columns: [

@@ -1,9 +1,10 @@
 /** Resumable uploads by the tus protocol, 1.0.0: create, send pieces, and after any break ask how far it got. */
+
 import { ClError, ConflictError, FileError, NetworkError, ServerError, TimeoutError } from '../errors.js';
 import type { OnProgress } from '../http/body.js';
 import { pause } from '../http/deadline.js';
 import type { CallOptions, HttpClient, RequestSpec } from '../http/http-client.js';
-import type { FileBody } from './source.js';
+import type { FileBody } from './file-body.js';
 
 export interface ResumableOptions extends CallOptions {
   readonly onProgress?: OnProgress | undefined;

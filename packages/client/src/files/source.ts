@@ -1,6 +1,7 @@
 /** What a caller may hand over as a file, and what the upload makes of it. */
 import { fileFromPath } from '#platform';
 import { ConfigError, FileError } from '../errors.js';
+import type { FileBody } from './file-body.js';
 import { mediaTypeOf } from './media-type.js';
 
 /**
@@ -21,21 +22,6 @@ export interface NamedFile {
 
 /** What every upload takes: data, or data with its name. */
 export type FileInput = FileData | NamedFile;
-
-/** A file ready to be sent. */
-export interface FileBody {
-  readonly name: string;
-  readonly type: string;
-  readonly size: number | undefined;
-  /** Whether `open` can be called again, so that a failed upload can be repeated. */
-  readonly repeatable: boolean;
-  /** The bytes from the beginning. */
-  open(signal?: AbortSignal): AsyncIterable<Uint8Array>;
-  /** The bytes from `start` up to `end`, where any place can be read: a resumable upload needs that. */
-  read?(start: number, end: number): Promise<Uint8Array<ArrayBuffer>>;
-  /** The same as one object that the browser can send. */
-  blob(signal?: AbortSignal): Promise<Blob>;
-}
 
 const isNamed = (input: FileInput): input is NamedFile =>
   typeof input === 'object' && input !== null && 'data' in input && !(input instanceof Blob) && !(input instanceof URL);

@@ -1,4 +1,4 @@
-import type { FileBody } from '../files/source.js';
+import type { FileBody } from '../files/file-body.js';
 
 /** Fields of a form or a query. `null` means "set to nothing", `undefined` leaves the field out. */
 export type Fields = Readonly<Record<string, unknown>>;

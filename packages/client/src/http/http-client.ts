@@ -2,7 +2,7 @@ import type { ErrorBody } from '@cl-server/contract';
 import { postMultipart } from '#platform';
 import { type AuthProvider, NoAuthProvider } from '../auth/provider.js';
 import { ApiError, apiError, ClError, FileError, isAbort, NetworkError } from '../errors.js';
-import type { FileBody } from '../files/source.js';
+import type { FileBody } from '../files/file-body.js';
 import { type Fields, fieldEntries, type OnProgress, queryString } from './body.js';
 import { Deadline, pause } from './deadline.js';
 import { DEFAULT_RETRY, type RetryPolicy, retryAfter, retryDelay } from './retry.js';

@@ -1,7 +1,7 @@
 import type { Job, JobCreated } from '@cl-server/contract';
 import { TimeoutError } from '../errors.js';
 import type { Downloaded, DownloadOptions } from '../files/download.js';
-import type { JobsClient } from './jobs-client.js';
+import type { FollowOptions } from './follow.js';
 import { type CompletedJob, completed, type JobState, type JobUpdate, updateOfJob } from './state.js';
 
 /** What following a job takes. */
@@ -14,6 +14,15 @@ export interface WaitOptions {
   readonly onProgress?: ((update: JobUpdate) => void) | undefined;
   /** Told once, when the job has ended, well or not. */
   readonly onComplete?: ((job: Job) => void) | undefined;
+}
+
+/** The calls that a handle makes about its job; {@link JobsClient} makes them over HTTP. */
+export interface JobSource {
+  cancel(jobId: string): Promise<Job>;
+  delete(jobId: string): Promise<void>;
+  download(jobId: string, file: string, dest: string, options?: DownloadOptions): Promise<Downloaded>;
+  bytes(jobId: string, file: string, options?: DownloadOptions): Promise<Uint8Array<ArrayBuffer>>;
+  follow(jobId: string, options: Omit<FollowOptions, 'channels' | 'fetchJob' | 'poll'>): Promise<Job>;
 }
 
 /** How a handle gets its job: sent now, or known already. */
@@ -44,7 +53,7 @@ export class JobHandle<Output = Record<string, unknown>, Wait extends boolean = 
   implements PromiseLike<Wait extends false ? JobCreated : CompletedJob<Output>>
 {
   readonly #created: Promise<JobCreated>;
-  readonly #jobs: JobsClient;
+  readonly #jobs: JobSource;
   readonly #options: WaitOptions;
   readonly #origin: JobOrigin;
   readonly #wait: boolean;
@@ -54,7 +63,7 @@ export class JobHandle<Output = Record<string, unknown>, Wait extends boolean = 
   #id: string | undefined;
 
   /** @internal */
-  constructor(jobs: JobsClient, origin: JobOrigin, options: WaitOptions & { readonly wait?: boolean | undefined }) {
+  constructor(jobs: JobSource, origin: JobOrigin, options: WaitOptions & { readonly wait?: boolean | undefined }) {
     this.#jobs = jobs;
     this.#origin = origin;
     this.#options = options;

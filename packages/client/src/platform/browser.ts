@@ -1,7 +1,8 @@
 /** What a browser does its own way: no paths, forms by FormData, and upload progress only by XMLHttpRequest. */
+
 import { FileError } from '../errors.js';
+import type { FileBody } from '../files/file-body.js';
 import type { FileSink } from '../files/sink.js';
-import type { FileBody } from '../files/source.js';
 import type { Multipart, OnProgress } from '../http/body.js';
 
 export async function fileFromPath(where: string | URL): Promise<FileBody> {

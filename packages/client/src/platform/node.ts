@@ -1,11 +1,12 @@
 /** What Node does its own way: files on disk, uploads as a stream with a known length. */
+
 import { createReadStream, promises as fsp } from 'node:fs';
 import nodePath from 'node:path';
 import { ReadableStream as NodeReadableStream } from 'node:stream/web';
 import { fileURLToPath } from 'node:url';
 import { FileError } from '../errors.js';
+import type { FileBody } from '../files/file-body.js';
 import { mediaTypeOf } from '../files/media-type.js';
-import type { FileBody } from '../files/source.js';
 import type { Multipart, OnProgress } from '../http/body.js';
 
 export { fileSink } from './node-sink.js';

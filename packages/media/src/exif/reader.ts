@@ -1,5 +1,3 @@
-import { MediaError } from '../errors.js';
-
 /** Tags as exiftool gives them with numbers instead of words, `Group:Tag` or bare names; no path of the server. */
 export type RawTags = Readonly<Record<string, unknown>>;
 
@@ -25,26 +23,4 @@ export interface ExifReader {
   version(): Promise<string>;
   /** Ends the process; the reader may not be used again. */
   end(): Promise<void>;
-}
-
-/**
- * The reader of everyone in this process. ExifTool's library is loaded at the first question: every service and every task
- * process could ask one, and few do.
- */
-export function createExifReader(options: ExifReaderOptions = {}): ExifReader {
-  let opened: Promise<ExifReader> | undefined;
-  let ended = false;
-  const open = async (): Promise<ExifReader> => {
-    if (ended && !opened) throw new MediaError('cancelled', 'The metadata reader has ended');
-    opened ??= import('./exiftool.js').then(({ openExifTool }) => openExifTool(options));
-    return opened;
-  };
-  return {
-    read: async (file, tags) => (await open()).read(file, tags),
-    version: async () => (await open()).version(),
-    end: async () => {
-      ended = true;
-      await (await opened)?.end();
-    },
-  };
 }

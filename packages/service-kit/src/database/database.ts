@@ -1,16 +1,12 @@
 /**
- * One way to a database, whichever it is: `sqlite:///path` or `postgres://…`.
+ * What an open database is, whichever engine it has.
  *
- * Rules that keep one schema true on both: times are integers in milliseconds, booleans are 0/1 integers, JSON is text.
- * Hot paths may use the bare handle (`sqlite`, `pool`); everything else goes through Kysely.
+ * These rules keep one schema valid on both engines: times are integers in milliseconds, booleans are the integers 0 and 1,
+ * JSON is text. Hot paths may use the bare handle (`sqlite`, `pool`); everything else goes through Kysely.
  */
-import path from 'node:path';
 import type BetterSqlite3 from 'better-sqlite3';
-import { type Kysely, sql } from 'kysely';
+import type { Kysely } from 'kysely';
 import type pg from 'pg';
-import { StartupError } from '../errors.js';
-import { openPostgres } from './postgres.js';
-import { openSqlite } from './sqlite.js';
 
 export type SqlDialect = 'sqlite' | 'postgres';
 
@@ -56,32 +52,4 @@ export interface DatabaseOptions {
    * must never have two that write: the second would block the thread that the first needs to finish.
    */
   readonly share?: AnyDatabase | undefined;
-}
-
-/** The SQLite file of a URL, or undefined for PostgreSQL. `sqlite:////a/b` and `sqlite:///a/b` are both `/a/b`. */
-export function sqliteFile(url: string): string | undefined {
-  if (!url.startsWith('sqlite:')) return undefined;
-  return decodeURIComponent(url.replace(/^sqlite:\/*/, '/'));
-}
-
-export const sqliteUrl = (file: string): string => `sqlite://${file.split('/').map(encodeURIComponent).join('/')}`;
-
-/**
- * Opens a database. SQLite files are made if absent, their folder must exist.
- * @throws StartupError where it cannot be opened, saying why
- */
-export function openDatabase<Tables>(url: string, options: DatabaseOptions): Database<Tables> {
-  const file = sqliteFile(url);
-  const { share } = options;
-  if (file !== undefined && share?.dialect === 'sqlite' && path.resolve(file) === path.resolve(share.file))
-    return { ...(share as SqliteDatabase<Tables>), close: async () => undefined };
-  if (file !== undefined) return openSqlite<Tables>(file, options);
-  if (/^postgres(ql)?:/.test(url)) return openPostgres<Tables>(url, options);
-  throw new StartupError(`database URL must begin sqlite:/// or postgres://, not ${url.split(':')[0]}:`);
-}
-
-/** True when a trivial query answers; for readiness. */
-export async function databaseAnswers(database: AnyDatabase): Promise<boolean> {
-  await sql`select 1`.execute(database.kysely);
-  return true;
 }

@@ -2,3 +2,4 @@ export * from './away.js';
 export * from './clock.js';
 export * from './database.js';
 export * from './migrate.js';
+export * from './open.js';

@@ -14,20 +14,19 @@ import { BodyBudget } from './body-budget.js';
 import { guardCallers } from './callers.js';
 import { Connections } from './connections.js';
 import { serveDocuments } from './documents.js';
-import { addHandler, type Handler, type RouteOptions } from './handler.js';
+import { addHandler, type EndpointTable } from './handler.js';
 import type { HttpOptions } from './http-options.js';
 import { sweepRegularly } from './incoming-sweep.js';
 import { type HttpMetrics, httpMetrics, type MetricsRegistry } from './metrics.js';
 import { RouteMethods } from './path.js';
 import { refuseUnderPressure } from './pressure.js';
 import { prepareBodies } from './read-body.js';
+import type { ReadinessCheck } from './readiness-checks.js';
 import { secureAnswers } from './security-headers.js';
 import { watchBodies } from './slow-bodies.js';
 import { serveSystem } from './system.js';
 import { refuseUnparsed } from './unparsed.js';
 import type { UploadOptions } from './upload.js';
-
-export type ReadinessCheck = () => boolean | Promise<boolean>;
 
 export interface AppOptions extends HttpOptions {
   readonly info: ApiInfo;
@@ -46,12 +45,10 @@ export interface AppOptions extends HttpOptions {
   readonly checkResponses?: boolean;
 }
 
-export interface App {
+export interface App extends EndpointTable {
   readonly fastify: FastifyInstance;
   /** The guard that every endpoint has been given, for answers that last: whoever listens may lose the right meanwhile. */
   readonly authorize: Authorize;
-  /** Serves an endpoint of the table. */
-  handle<E extends AnyEndpoint>(endpoint: E, handler: Handler<E>, options?: RouteOptions): void;
   /** @returns the base URL */
   listen(options: { readonly host: string; readonly port: number }): Promise<string>;
   close(): Promise<void>;

@@ -55,6 +55,11 @@ export interface RouteOptions {
   readonly authorize?: Authorize;
 }
 
+/** Takes handlers for the endpoints of a service. */
+export interface EndpointTable {
+  handle<E extends AnyEndpoint>(endpoint: E, handler: Handler<E>, options?: RouteOptions): void;
+}
+
 interface HandlerOptions extends RouteOptions {
   readonly authorize: Authorize;
   readonly checkResponses: boolean;

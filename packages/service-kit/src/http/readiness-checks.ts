@@ -1,12 +1,14 @@
-/** What services ask themselves when readiness is asked for. Each check throws with the reason, or is true. */
+/** Checks that services make when their readiness is asked for. */
 import fs from 'node:fs/promises';
 import { type Broadcaster, noBroadcaster } from '../broadcaster/broadcaster.js';
-import type { ReadinessCheck } from './app.js';
 
-/** A disk with less than this takes no upload of a photo for sure, and databases are about to fail. */
+/** Whether one thing that a service needs is there. A check may also throw an error with the reason. */
+export type ReadinessCheck = () => boolean | Promise<boolean>;
+
+/** With less free space than this, an upload of a photo may fail and databases soon will. */
 const MIN_FREE_BYTES = 100_000_000;
 
-/** That files can be written into a folder, and that its disk is not full. */
+/** Checks that files can be written into a folder and that its disk is not full. */
 export async function folderIsUsable(folder: string): Promise<boolean> {
   await fs.access(folder, fs.constants.W_OK).catch(({ code }: NodeJS.ErrnoException) => {
     throw new Error(code === 'ENOENT' ? 'the folder is missing' : 'the folder cannot be written');
@@ -17,7 +19,7 @@ export async function folderIsUsable(folder: string): Promise<boolean> {
   return true;
 }
 
-/** The check of the broker, for services that have one; they work without it, only events come later. */
+/** The check of the broker, for services that have one. They work without it, but events arrive later. */
 export function brokerChecks(broadcaster: Broadcaster): Readonly<Record<string, ReadinessCheck>> {
   if (broadcaster === noBroadcaster) return {};
   return {

@@ -5,8 +5,9 @@ import { messageOf } from '@cl-server/kit';
 import type { FastifyRequest } from 'fastify';
 import { isLoopbackAddress } from '../process/loopback.js';
 import type { Authorize } from '../tokens/guard.js';
-import type { App, ReadinessCheck } from './app.js';
+import type { EndpointTable } from './handler.js';
 import type { MetricsRegistry } from './metrics.js';
+import type { ReadinessCheck } from './readiness-checks.js';
 
 export interface SystemOptions {
   /** Each thing that the service needs, by name; and what it can do without. */
@@ -57,7 +58,7 @@ async function onlyOperators(request: FastifyRequest, { authorize, openMetrics }
   if (openMetrics !== true && !isLocal(request)) await authorize('admin', request);
 }
 
-export function serveSystem(app: Pick<App, 'handle'>, options: SystemOptions): void {
+export function serveSystem(app: EndpointTable, options: SystemOptions): void {
   const { checks = {}, optionalChecks = {}, metrics } = options;
   const [livez, readyz, metricsEndpoint] = systemEndpoints;
   app.handle(livez, () => ({ status: 'alive' as const }));

@@ -1,6 +1,7 @@
 /** An aligned crop of a face, cut at the size of the picture that fits best: a large face shrunk in one step would alias. */
+
 import { CROP, type Similarity, scaleOf, similarity, warp } from './align.js';
-import type { Pyramid } from './detector.js';
+import type { Pyramid } from './pyramid.js';
 import type { RawFace } from './yunet.js';
 
 /** Longer side at which one pixel of the crop covers at most this many of the picture. */

@@ -1,11 +1,13 @@
 /** From a picture to faces as clients see them: fractions of the upright picture, five named points, quality, crop. */
+
 import type { FaceBox, FaceLandmarks, FaceQuality } from '@cl-server/contract';
 import { sharp } from '@cl-server/media';
 import type { TaskFiles } from '@cl-server/task-kit';
 import type { LoadedModel } from '../vision/load-model.js';
 import { CROP } from './align.js';
 import { alignedCrop } from './crop.js';
-import { detectFaces, isCertain, type Pyramid } from './detector.js';
+import { detectFaces, isCertain } from './detector.js';
+import type { Pyramid } from './pyramid.js';
 import { quality } from './quality.js';
 import type { RawFace } from './yunet.js';
 

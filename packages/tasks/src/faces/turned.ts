@@ -1,5 +1,5 @@
 /** A picture as it looks turned by a quarter, and faces found in that as they lie in the picture itself. */
-import type { Pyramid } from './detector.js';
+import type { Pyramid } from './pyramid.js';
 import type { Pixels, RawFace } from './yunet.js';
 
 /** Degrees clockwise. */

@@ -1,4 +1,5 @@
 /** A job's picture as models want it: upright, on white, in exactly the size of a tensor, or at several sizes. */
+
 import type { ImagePreprocessing } from '@cl-server/contract';
 import {
   type DecodedImage,
@@ -11,7 +12,7 @@ import {
   sniffHead,
 } from '@cl-server/media';
 import { invalidInput, type TaskContext } from '@cl-server/task-kit';
-import type { Pyramid, PyramidLevel } from '../faces/detector.js';
+import type { Pyramid, PyramidLevel } from '../faces/pyramid.js';
 import type { Pixels } from '../faces/yunet.js';
 import { onMedia, pictureOptions } from '../media-error.js';
 
