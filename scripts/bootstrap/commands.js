@@ -28,7 +28,10 @@ const BIOME = 'node_modules/@biomejs/biome/bin/biome';
 const CHECKS = {
   types: [['node_modules/typescript-7/bin/tsc', '-p', 'tsconfig.test.json']],
   api: [['scripts/openapi.js', '--check']],
-  docs: [['node_modules/typedoc/bin/typedoc', '--options', 'packages/client/typedoc.json']],
+  docs: [
+    ['node_modules/typedoc/bin/typedoc', '--options', 'packages/client/typedoc.json'],
+    ['scripts/adr-index.js', '--check'],
+  ],
   lint: [
     [BIOME, 'check', '.'],
     ['node_modules/eslint/bin/eslint.js', '.'],
