@@ -136,6 +136,19 @@ describe('a damaged picture', () => {
     expect(stopped).toBeGreaterThan(0);
   });
 
+  it('is shown where its last piece is all that there is: a small PNG', async () => {
+    // libpng reads pieces of 8 kB, and nothing of one that is cut off.
+    const side = 64;
+    const dots = Buffer.from(Array.from({ length: side * side }, (_, i) => ((i % side) * 4 + (i >> 6)) % 256));
+    const whole = await sharp(dots, { raw: { width: side, height: side, channels: 1 } })
+      .png()
+      .toBuffer();
+    fs.writeFileSync(at('small.png'), whole.subarray(0, whole.length - 60));
+    const shown = await decodeImage(at('small.png'));
+    expect(shown.damage).toMatch(/damaged/);
+    for (const place of [0, 1, side * 4 + 9]) expect(shown.data[place * 3]).toBe(dots[place]);
+  });
+
   it('is shown by thumbnails and conversions as well, which say what is wrong', async () => {
     fs.writeFileSync(at('half.jpg'), bytesOf('jpeg.jpg').subarray(0, bytesOf('jpeg.jpg').length / 2));
     const look = { format: 'png', quality: 80, background: '#ffffff', width: 64, keepAspect: true } as const;

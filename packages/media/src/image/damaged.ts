@@ -5,9 +5,9 @@
  * ```
  * strict --whole--> shown
  *   +--fails--> lenient --some pixels--> shown, with a remark
- *                  +--fails--> from repaired bytes (JPEG, PNG, WebP, AVIF) --some pixels--> shown, with a remark
- *                  |              +--fails--> the strict decoder's error
- *                  +--one colour only--> the strict decoder's error: no pixel of it could be read
+ *                  +--fails, or one colour only: no pixel of it could be read
+ *                        +--> from repaired bytes (JPEG, PNG, WebP, AVIF) --some pixels--> shown, with a remark
+ *                                +--fails, or one colour only--> the strict decoder's error
  * ```
  */
 import fs from 'node:fs/promises';

@@ -135,7 +135,7 @@ export async function withImage<T>(
       return { result: await attempt(input, strictness), damage: shape.damage };
     } catch (error) {
       if (!mayBeDamage(error)) throw error;
-      const repairs = { ffmpeg: options.ffmpeg, timeout, signal, size: shape };
+      const repairs = moving ? undefined : { ffmpeg: options.ffmpeg, timeout, signal, size: shape };
       const shown = lenient(file, shape, { input, fault: error, repairs }, (from) => {
         const isDecoded = Buffer.isBuffer(from) && from !== input && shape.kind.mime === 'image/avif';
         return attempt(from, 'none', isDecoded && shape.unusual ? inEightBits(shape.unusual) : shape.unusual);
@@ -158,7 +158,8 @@ interface Failed {
   readonly input: string | Buffer;
   /** What the strict decoder said. */
   readonly fault: unknown;
-  readonly repairs: RepairOptions;
+  /** Absent for animations: repairs look at the first frame. */
+  readonly repairs: RepairOptions | undefined;
 }
 
 async function lenient<T>(
@@ -176,8 +177,8 @@ async function lenient<T>(
   };
   try {
     return await show(input);
-  } catch (error) {
-    const repaired = error === fault ? undefined : await repairedBytes(file, shape.kind, repairs);
+  } catch {
+    const repaired = repairs && (await repairedBytes(file, shape.kind, repairs));
     if (!repaired) throw fault;
     return await show(repaired).catch((): never => {
       throw fault;
