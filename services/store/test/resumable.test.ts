@@ -73,6 +73,30 @@ describe('resumable uploads', () => {
     expect([same.status, ((await same.json()) as { id: number }).id]).toEqual([200, entity.id]);
   });
 
+  it('are limited in number for each user, also across a restart, and one that is given up makes room', async () => {
+    const MANY = tokenOf('12', { permissions: ['media_store_write'] });
+    const beginSome = (count: number) =>
+      Promise.all(
+        Array.from({ length: count }, () => begin(10, {}, MANY).then(({ status, headers }) => ({ status, headers }))),
+      );
+    const begun: Awaited<ReturnType<typeof beginSome>> = [];
+    while (begun.length < 1_000) begun.push(...(await beginSome(50)));
+    expect(begun.every(({ status }) => status === 201)).toBe(true);
+    await store.restart();
+    const [refused] = await beginSome(5);
+    expect([refused?.status, refused?.headers.get('retry-after')]).toEqual([429, '60']);
+    expect((await begin(10)).status, 'of another user').toBe(201);
+    const target = begun[0]?.headers.get('location') ?? '';
+    expect((await send('DELETE', target, {}, undefined, MANY)).status).toBe(204);
+    expect((await beginSome(2)).map(({ status }) => status).sort()).toEqual([201, 429]);
+    const last = begun[1]?.headers.get('location') ?? '';
+    expect((await append(last, 0, randomBytes(10), MANY)).status).toBe(201);
+    expect((await begin(10, {}, MANY)).status).toBe(201);
+    fs.rmSync(folder(), { recursive: true });
+    fs.mkdirSync(folder());
+    await store.restart();
+  });
+
   it('are finished at the next start where the process died after the last byte', async () => {
     const bytes = randomBytes(5_000);
     const begun = await begin(bytes.length, { label: 'left behind' });

@@ -138,6 +138,7 @@ export const createUpload = endpoint({
     412: { description: 'Another version of the protocol' },
     413: { description: 'Too large' },
     422: { description: 'The metadata does not fit' },
+    429: { description: 'Too many of your uploads are unfinished; `Retry-After` says when to come back' },
     507: { description: 'The server has no space left' },
   },
 });

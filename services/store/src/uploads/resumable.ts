@@ -18,6 +18,7 @@ import { HttpError, type Logger, notFound, storageFault, unprocessable } from '@
 import { ERRORS, Server, type Upload } from '@tus/server';
 import type { Budget } from '../database/budget.js';
 import type { EntityService, User } from '../entities/service.js';
+import { OpenUploads } from './open-uploads.js';
 import { OWNER, UploadFiles, type UploadRecord } from './upload-files.js';
 import { UploadLocks } from './upload-locks.js';
 
@@ -127,6 +128,7 @@ export class ResumableUploads {
   readonly #files: UploadFiles;
   readonly #server: Server;
   readonly #calls = new Map<Request, Call>();
+  readonly #open = new OpenUploads();
   /** One at a time turns an upload into its entity or removes it. */
   readonly #turns = new KeyedLock();
   #cleaner: NodeJS.Timeout | undefined;
@@ -140,7 +142,10 @@ export class ResumableUploads {
       remembers: DAY,
       now,
       claim: ({ id, owner }, bytes) => options.budget.claim(claimOf(id), owner ?? null, bytes, EXPIRES),
-      onRemoved: (id) => options.budget.release(claimOf(id)),
+      onRemoved: (id) => {
+        this.#open.delete(id);
+        return options.budget.release(claimOf(id));
+      },
     });
     this.#server = new Server({
       path: UPLOADS_PATH,
@@ -153,7 +158,13 @@ export class ResumableUploads {
         const call = this.#calls.get(request);
         const user = call?.user ?? null;
         await this.#assertWanted(user, upload);
-        await options.budget.claim(claimOf(upload.id), user, upload.size ?? 0, EXPIRES);
+        this.#open.add(upload.id, user);
+        try {
+          await options.budget.claim(claimOf(upload.id), user, upload.size ?? 0, EXPIRES);
+        } catch (error) {
+          this.#open.delete(upload.id);
+          throw error;
+        }
         if (call) call.created = upload.id;
         return { metadata: { ...upload.metadata, [OWNER]: user ?? NOBODY } };
       },
@@ -217,6 +228,7 @@ export class ResumableUploads {
       const fields = { is_collection: false, label, description, parent_id };
       const { row, isNew } = await entities.create(record.owner ?? null, fields, received, claimOf(id));
       await this.#files.finish(id, received.size, row.id);
+      this.#open.delete(id);
       return { entity: await view(row.id), isNew };
     } catch (error) {
       // The same bytes would be refused again.
@@ -231,6 +243,7 @@ export class ResumableUploads {
     for (const id of await this.#files.ids()) {
       const { entity_id, owner = null, size } = (await this.#files.record(id)) ?? {};
       if (entity_id !== undefined) continue;
+      this.#open.add(id, owner, true);
       // Those that were begun before they were counted are not refused for it.
       await budget.claim(claimOf(id), owner, size ?? (await this.#files.arrived(id)), EXPIRES, true);
       const upload = await this.#files.getUpload(id).catch(() => undefined);
