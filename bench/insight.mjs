@@ -14,7 +14,9 @@ import BetterSqlite3 from 'better-sqlite3';
 import * as sqliteVec from 'sqlite-vec';
 import usearch from 'usearch';
 import { writeTransactions } from '../services/store/dist/database/transaction.js';
-import { discoverPage } from '../services/store/dist/insight/discover.js';
+import { builtInInsights } from '../services/store/dist/insight/built-in/index.js';
+import { planPage } from '../services/store/dist/insight/plan.js';
+import { InsightRegistry } from '../services/store/dist/insight/registry.js';
 import { readWantedModels } from '../services/store/dist/insight/wanted-models.js';
 import { bitsToBuffer, signBits } from '../services/store/dist/vectors/codes.js';
 import { VectorIndex } from '../services/store/dist/vectors/vector-index.js';
@@ -187,8 +189,9 @@ async function reconciler(count) {
   });
   await migrate(database, storeMigrations);
   const { sqlite } = database;
-  const models = await readWantedModels(new ModelStore({ dir: path.join(folder, 'models') }));
-  const tasks = ['hash', 'face_detection', 'clip_embedding', 'dino_embedding'];
+  const insights = new InsightRegistry(builtInInsights);
+  const models = await readWantedModels(new ModelStore({ dir: path.join(folder, 'models') }), insights);
+  const planned = insights.plannedFor('image');
   sqlite.transaction(() => {
     const file = sqlite.prepare(
       `insert into files (sha256, md5, path, added_at, tags_status, file_size, mime_type, type, extension)
@@ -208,16 +211,17 @@ async function reconciler(count) {
       file.run(sha256, sha256.slice(32), `${sha256}/x.jpg`);
       entity.run(id, sha256);
       insight.run(id, sha256);
-      for (const task of tasks) inference.run(id, task, models.of(task));
+      for (const { task_type } of planned) inference.run(id, task_type, models.of(task_type));
     }
   })();
   const pass = {
     db: database.kysely,
     write: writeTransactions(database, Date.now),
+    insights,
     models,
   };
   const start = performance.now();
-  for (let after = 0; after !== undefined; ) after = (await discoverPage(pass, after)).next;
+  for (let after = 0; after !== undefined; ) after = (await planPage(pass, after)).next;
   const seconds = (performance.now() - start) / 1000;
   await database.close();
   return seconds;

@@ -88,6 +88,8 @@ export const EXPECTED_GUARDS: Readonly<Record<Service, Readonly<Record<string, G
     'GET /intelligence/entities/{entity_id}': 'read',
     'GET /intelligence/entities/{entity_id}/faces': 'read',
     'GET /intelligence/entities/{entity_id}/jobs': 'read',
+    'GET /intelligence/entities/{entity_id}/results': 'read',
+    'GET /intelligence/entities/{entity_id}/vectors/{kind}': 'read',
     'GET /intelligence/entities/{entity_id}/clip_embedding': 'read',
     'GET /intelligence/entities/{entity_id}/dino_embedding': 'read',
     'GET /intelligence/faces/{face_id}/embedding': 'read',

@@ -82,6 +82,8 @@ const COVERED: Readonly<Record<'auth' | 'store' | 'compute', Coverage>> = {
     get_entity_intelligence: ['intelligence.get', 'entity status'],
     get_entity_faces: ['intelligence.faces', 'faces list'],
     get_entity_jobs: ['intelligence.jobs', 'entity jobs'],
+    get_entity_insight_results: ['intelligence.results', 'entity results'],
+    get_entity_vector: ['intelligence.embedding', 'entity embedding'],
     get_entity_clip_embedding: ['intelligence.embedding', 'entity embedding'],
     get_entity_dino_embedding: ['intelligence.downloadEmbedding', 'entity embedding'],
     get_face_embedding: ['intelligence.faceEmbedding', 'faces download-embedding'],

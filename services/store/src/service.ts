@@ -36,6 +36,8 @@ import { SetAside } from './files/set-aside.js';
 import { MAX_QUEUED_STREAMS, Streams } from './files/streams.js';
 import { TagReader } from './files/tag-reader.js';
 import { createInsightApi } from './insight/api.js';
+import { builtInInsights } from './insight/built-in/index.js';
+import { InsightRegistry } from './insight/registry.js';
 import { EntityLister } from './listing/lister.js';
 import { SearchTexts } from './listing/search-texts.js';
 import { MediaProcesses } from './media/reading.js';
@@ -83,6 +85,8 @@ export interface StoreOptions extends JobServiceOptions {
   readonly revocations?: RevocationSource;
   /** What users, and all together, may keep. */
   readonly limits?: Limits;
+  /** Default: the built-in ones. */
+  readonly insights?: InsightRegistry;
   /** How long files that no row refers to are kept after they were cleared away, milliseconds; default 30 days. */
   readonly orphanGraceMs?: number;
   /** Milliseconds between two looks at how much streams that are being made take; default 5 seconds. */
@@ -236,6 +240,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
     logger,
   });
   serveAdmin(app, { readAuth, userOf, logger, onChange: () => reading.tell() });
+  const insights = options.insights ?? new InsightRegistry(builtInInsights);
   const orphanedJobs = new OrphanedJobs(db, jobs, now);
   const audit = new Audit({
     db,
@@ -243,13 +248,14 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
     identity,
     files: [new OrphanedFiles(db, contents), new OrphanedDerived(db, folder, write)],
     faces: new OrphanedFaces(db, folder, write),
-    vectors: new OrphanedVectors(reads, write),
+    vectors: new OrphanedVectors(insights, reads, write),
     jobs: orphanedJobs,
     statuses: new OrphanedStatuses(db, broadcaster, () => events.port),
     now,
   });
   serveSystem(app, { db, audit, entities, folder, limits, usage: jobs.usage, userOf, now });
   const insight = createInsightApi({
+    insights,
     index: await openNeighbourSearch(database, logger),
     database,
     write,

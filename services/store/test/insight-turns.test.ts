@@ -8,15 +8,18 @@ import { sql } from 'kysely';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type RunWrite, writeTransactions } from '../src/database/transaction.js';
 import { type StoreTables, storeMigrations } from '../src/index.js';
-import type { Announcer } from '../src/insight/announce.js';
+import { builtInInsights } from '../src/insight/built-in/index.js';
+import type { ResultCollector } from '../src/insight/collect-results.js';
 import { Dispatcher } from '../src/insight/dispatch.js';
-import type { Harvester } from '../src/insight/harvest.js';
 import { park } from '../src/insight/park.js';
 import { refreshKnown } from '../src/insight/refresh-status.js';
+import { InsightRegistry } from '../src/insight/registry.js';
 import { runnableBy } from '../src/insight/runnable.js';
+import type { StatusPublisher } from '../src/insight/status-publisher.js';
 import { InsightWorker } from '../src/insight/worker.js';
 import { putVector } from '../src/vectors/vector-store.js';
 
+const insights = new InsightRegistry(builtInInsights);
 const TASKS = ['hash', 'face_detection', 'clip_embedding', 'dino_embedding'];
 
 describe.each(backends())('turns of the insight worker on $name', (backend) => {
@@ -79,7 +82,7 @@ describe.each(backends())('turns of the insight worker on $name', (backend) => {
       clip_embedding: { code: 'model_missing', reason: 'no file' },
       dino_embedding: { code: 'tool_missing', reason: 'no program' },
     });
-    const parked = await park(database.kysely, write, runnableBy([lacking]));
+    const parked = await park(database.kysely, write, runnableBy([lacking], insights));
     expect([...new Set(parked)].sort()).toEqual([1, 2, 3]);
     expect(await statuses()).toEqual([
       'clip_embedding waiting',
@@ -87,7 +90,7 @@ describe.each(backends())('turns of the insight worker on $name', (backend) => {
       'face_detection pending',
       'hash pending',
     ]);
-    expect(await park(database.kysely, write, runnableBy([lacking]))).toEqual([]);
+    expect(await park(database.kysely, write, runnableBy([lacking], insights))).toEqual([]);
     await database.kysely
       .updateTable('inferences')
       .set({ status: 'completed' })
@@ -98,7 +101,7 @@ describe.each(backends())('turns of the insight worker on $name', (backend) => {
     });
     expect(await overall()).toEqual(['completed']);
     // A second worker has the model: the first one's lack does not matter any more.
-    await park(database.kysely, write, runnableBy([lacking, worker(['clip_embedding'])]));
+    await park(database.kysely, write, runnableBy([lacking, worker(['clip_embedding'])], insights));
     expect((await statuses())[0]).toBe('clip_embedding pending');
     expect(await overall()).toEqual(['processing']);
   });
@@ -106,13 +109,15 @@ describe.each(backends())('turns of the insight worker on $name', (backend) => {
   it('queue no more than may wait or run at once, behind what users ask for', async () => {
     await seed(5, 'pending');
     const made: CreationRequest[] = [];
+    const file = async () => ({ name: 'a.png', size: 1, source: Buffer.from('a') });
     const able = new Set(['hash', 'face_detection', 'clip_embedding', 'dino_embedding']);
     const dispatcher = new Dispatcher({
       db: database.kysely,
       write,
+      insights,
       creation: { create: async (request) => ({ job_id: `job-${made.push(request)}` }) as never },
       task: (type) => tasks.get(type),
-      inputs: { of: async () => ({ name: 'a.png', size: 1, source: Buffer.from('a') }) },
+      inputs: { file, frame: file, face: file },
       logger: silentLogger(),
       maxRunning: 8,
     });
@@ -150,15 +155,16 @@ describe.each(backends())('turns of the insight worker on $name', (backend) => {
     const worker = new InsightWorker({
       db,
       write,
+      insights,
       media: undefined as never,
       dispatcher: { dispatch: async () => [] } as unknown as Dispatcher,
-      harvester: { harvest: async () => [] } as unknown as Harvester,
-      announcer: {
+      collector: { collect: async () => [] } as unknown as ResultCollector,
+      publisher: {
         entities: async () => undefined,
         clearOld: async () => undefined,
         status: async () => undefined,
-      } as unknown as Announcer,
-      settle: async () => undefined,
+      } as unknown as StatusPublisher,
+      derive: async () => undefined,
       sweep: async () => undefined,
       folderMismatch: async () => undefined,
       readModels: async () => ({ of: (task) => (task === 'dino_embedding' ? 'new' : ''), signature: 'new' }),

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { writeTransactions } from '../src/database/transaction.js';
 import { type StoreTables, storeMigrations } from '../src/index.js';
 import { DEFAULT_RULES } from '../src/persons/assign.js';
-import { dropEmptyPersons, settlePersons } from '../src/persons/settle.js';
+import { assignFaces, dropEmptyPersons } from '../src/persons/cluster-faces.js';
 import { VectorIndex } from '../src/vectors/vector-index.js';
 import { putVector, VectorStore } from '../src/vectors/vector-store.js';
 
@@ -87,7 +87,7 @@ describe.each(backends())('persons on $name', (backend) => {
   const settle = async (): Promise<Map<number, number | null>> => {
     const write = writeTransactions(database, () => 5);
     const index = new VectorIndex(new VectorStore(database));
-    await settlePersons({ db: database.kysely, write, index, rules: DEFAULT_RULES });
+    await assignFaces({ db: database.kysely, write, index, rules: DEFAULT_RULES });
     await dropEmptyPersons(database.kysely, write);
     const rows = await database.kysely.selectFrom('faces').select(['id', 'person_id']).execute();
     return new Map(rows.map(({ id, person_id }) => [id, person_id]));

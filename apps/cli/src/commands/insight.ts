@@ -47,8 +47,7 @@ const addLikeness = (leaf: Leaf): Leaf =>
     .option('--type <type>', 'only of this type, e.g. image')
     .option('--cursor <cursor>', 'the page after this one');
 
-const BY = ['clip', 'dino', 'phash'] as const;
-const BY_TEXT = 'likeness of what is shown (clip), of how it looks (dino), of the very picture (phash)';
+const BY_TEXT = 'compare what is shown (clip, default), how it looks (dino), the very picture (phash), or by a plugin';
 
 /** The whole page for programs; the results for people. */
 async function print<T extends { readonly results: readonly unknown[]; readonly notice?: string | null }, R>(
@@ -146,9 +145,9 @@ const printEntityJobs = async (context: Context, id: string): Promise<void> =>
 
 const addEmbedding = (leaf: Leaf): Leaf =>
   leaf
-    .choice('--by <kind>', 'which vector (default: clip)', ['clip', 'dino'])
+    .option('--by <kind>', 'which vector: clip (default), dino, or the kind of a plugin')
     .option('-o, --output <path>', 'where to')
-    .does<[string], { readonly by?: 'clip' | 'dino'; readonly output?: string }>(
+    .does<[string], { readonly by?: string; readonly output?: string }>(
       async (context, id, { by = 'clip', output }) => {
         const { intelligence } = await storeOf(context);
         const get = (dest: string) => intelligence.downloadEmbedding(idOf(id), by, dest, context.call);
@@ -164,6 +163,9 @@ function registerEntity(program: Command, world: World): void {
   leaf('status <id>', 'How far its understanding is').savable().does<[string], object>(printIntelligence);
   leaf('retry <id>', 'Try again what failed').does<[string], object>(async (context, id) =>
     context.out.one(await (await storeOf(context)).intelligence.retry(idOf(id), context.call)),
+  );
+  leaf('results <id>', 'Results of the insights that plugins add').does<[string], object>(async (context, id) =>
+    context.out.one(await (await storeOf(context)).intelligence.results(idOf(id), context.call)),
   );
   leaf('jobs <id>', 'Jobs done for it').does<[string], object>(printEntityJobs);
   addEmbedding(leaf('embedding <id>', 'Download its vector as .npy'));
@@ -222,7 +224,7 @@ export function register(program: Command, world: World): void {
   const leaf = leafMaker(program, world);
   addLikeness(leaf('search [words...]', 'Find pictures and videos that show what a text says'))
     .option('--image <path>', 'find what is like this picture')
-    .choice('--by <kind>', BY_TEXT, BY)
+    .option('--by <kind>', BY_TEXT)
     .does<[string[]], LikeOptions>(async (context, words, options) => {
       if (options.image && !/^https?:/i.test(options.image))
         await fsp.access(options.image).catch(() => {
@@ -230,14 +232,14 @@ export function register(program: Command, world: World): void {
         });
       await search(context, words, options);
     });
-  addLikeness(leaf('similar <entity-id>', 'Entities like this one')).choice('--by <kind>', BY_TEXT, BY).does(similar);
+  addLikeness(leaf('similar <entity-id>', 'Entities like this one')).option('--by <kind>', BY_TEXT).does(similar);
   addLikeness(
     leafMaker(group(program, 'images', 'The same under its earlier name'), world)(
       'similar <entity-id>',
       'Entities like this one',
     ),
   )
-    .choice('--by <kind>', BY_TEXT, BY)
+    .option('--by <kind>', BY_TEXT)
     // They always come.
     .formerly('--details', 'details')
     .does(similar);

@@ -1,4 +1,11 @@
-import type { EntityJob, EntityStatusEvent, Face, InsightStatus, Intelligence } from '@cl-server/contract';
+import type {
+  EntityJob,
+  EntityStatusEvent,
+  Face,
+  InsightResult,
+  InsightStatus,
+  Intelligence,
+} from '@cl-server/contract';
 import { TOPICS } from '@cl-server/contract/constants';
 import { ClError, NetworkError, TimeoutError } from '../errors.js';
 import { type Downloaded, type DownloadOptions, downloadBytes, downloadToFile } from '../files/download.js';
@@ -27,8 +34,8 @@ export class InsightFailedError extends ClError {
   }
 }
 
-/** Which of an entity's vectors. */
-export type EmbeddingKind = 'clip' | 'dino';
+/** Which of an entity's vectors: a built-in one, or the kind of an insight of a plugin. */
+export type EmbeddingKind = 'clip' | 'dino' | (string & {});
 
 const SLOW_LOOK = 5_000;
 const FAST_LOOK = 1_000;
@@ -89,7 +96,22 @@ export class IntelligenceClient {
     return this.#http.json({ method: 'GET', path: path`/intelligence/entities/${entityId}/jobs` }, options);
   }
 
+  /**
+   * Results of the insights that plugins add.
+   *
+   * @example
+   * ```ts
+   * const results = await store.intelligence.results(7);
+   * ```
+   */
+  results(entityId: number, options?: CallOptions): Promise<InsightResult[]> {
+    return this.#http.json({ method: 'GET', path: path`/intelligence/entities/${entityId}/results` }, options);
+  }
+
   #entityVector(entityId: number, kind: EmbeddingKind): RequestSpec {
+    // The built-in kinds have endpoints of their own, which earlier releases have too.
+    if (kind !== 'clip' && kind !== 'dino')
+      return { method: 'GET', path: path`/intelligence/entities/${entityId}/vectors/${kind}` };
     return { method: 'GET', path: `${path`/intelligence/entities/${entityId}/`}${kind}_embedding` };
   }
 

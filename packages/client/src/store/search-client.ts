@@ -22,7 +22,7 @@ export interface SearchOptions extends Omit<EntityFilters, 'page_size' | 'versio
 }
 
 export interface LikenessOptions extends SearchOptions {
-  /** `clip`: of what is shown; `dino`: of how it looks; `phash`: of the very picture. Default `clip`. */
+  /** `clip`: what is shown; `dino`: how it looks; `phash`: the very picture; or a kind of a plugin. Default `clip`. */
   readonly by?: SimilarityKind | undefined;
 }
 

@@ -18,19 +18,24 @@ export const entityEvent = z.object({
 });
 export type EntityEvent = z.infer<typeof entityEvent>;
 
-/** `mInsight/{port}/entity_item_status/{id}`, retained until a minute after its end. */
-export const entityStatusEvent = z.object({
-  entity_id: z.int(),
-  status: z.string(),
-  timestamp: milliseconds,
-  face_detection: z.string().nullable(),
-  face_count: z.int().nullable(),
-  clip_embedding: z.string().nullable(),
-  dino_embedding: z.string().nullable(),
-  face_embeddings: z.array(z.string()).nullable(),
-  hash: z.string().optional(),
-  media_thumbnail: z.string().optional().describe('Of a video: its preview'),
-});
+/**
+ * `mInsight/{port}/entity_item_status/{id}`, retained until a minute after its end. The states of insights of plugins have
+ * further keys.
+ */
+export const entityStatusEvent = z
+  .object({
+    entity_id: z.int(),
+    status: z.string(),
+    timestamp: milliseconds,
+    face_detection: z.string().nullable(),
+    face_count: z.int().nullable(),
+    clip_embedding: z.string().nullable(),
+    dino_embedding: z.string().nullable(),
+    face_embeddings: z.array(z.string()).nullable(),
+    hash: z.string().optional(),
+    media_thumbnail: z.string().optional().describe('Of a video: its preview'),
+  })
+  .catchall(z.union([z.string(), z.number(), z.array(z.string()), z.null()]));
 export type EntityStatusEvent = z.infer<typeof entityStatusEvent>;
 
 /** `store/{port}/reading`, retained: whether reading is open to everyone. */

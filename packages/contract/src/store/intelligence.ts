@@ -1,4 +1,4 @@
-/** What the insight worker finds out about entities: shapes and endpoints. */
+/** Insights of entities: shapes and endpoints. */
 import { z } from 'zod';
 import { endpoint } from '../http/endpoint.js';
 import { field } from '../http/field.js';
@@ -48,17 +48,31 @@ export const entityJob = z.object({
 });
 export type EntityJob = z.infer<typeof entityJob>;
 
-/** Words: pending, processing, completed, failed, not_applicable, waiting_for_model. */
-export const inferenceStatus = z.object({
-  hash: z.string(),
-  media_thumbnail: z.string().describe('Of a video: its preview'),
-  face_detection: z.string(),
-  clip_embedding: z.string(),
-  dino_embedding: z.string(),
-  hls_streaming: z.string(),
-  face_embeddings: z.array(z.string()).nullable(),
-});
+/**
+ * The state of each insight: pending, processing, completed, failed, not_applicable or waiting_for_model. Insights of plugins
+ * have further keys.
+ */
+export const inferenceStatus = z
+  .object({
+    hash: z.string(),
+    media_thumbnail: z.string().describe('Of a video: its preview'),
+    face_detection: z.string(),
+    clip_embedding: z.string(),
+    dino_embedding: z.string(),
+    hls_streaming: z.string(),
+    face_embeddings: z.array(z.string()).nullable(),
+  })
+  .catchall(z.union([z.string(), z.array(z.string()), z.null()]));
 export type InferenceStatus = z.infer<typeof inferenceStatus>;
+
+/** What an insight of a plugin found out. */
+export const insightResult = z.object({
+  insight: z.string().describe('Name of the insight'),
+  subject: z.string().describe('Empty for the entity as a whole, or the number of a frame'),
+  value: z.unknown().describe('As the plugin defines it'),
+  updated_at: milliseconds,
+});
+export type InsightResult = z.infer<typeof insightResult>;
 
 export const intelligence = z.object({
   overall_status: z.string(),
@@ -141,6 +155,30 @@ export const getEntityJobs = endpoint({
   summary: 'Jobs done for an entity: the running ones, then the ended ones',
   params: entityParams,
   responses: { 200: { description: 'The jobs', schema: z.array(entityJob) }, 404: noEntity },
+});
+
+export const getInsightResults = endpoint({
+  id: 'get_entity_insight_results',
+  method: 'GET',
+  path: '/intelligence/entities/{entity_id}/results',
+  guard: 'read',
+  tag: 'intelligence',
+  summary: 'Results of the insights that plugins add',
+  params: entityParams,
+  responses: { 200: { description: 'The results', schema: z.array(insightResult) }, 404: noEntity },
+});
+
+export const getEntityVector = endpoint({
+  id: 'get_entity_vector',
+  method: 'GET',
+  path: '/intelligence/entities/{entity_id}/vectors/{kind}',
+  guard: 'read',
+  tag: 'intelligence',
+  summary: 'Vector of an entity, of any insight that has one',
+  params: entityParams.extend({
+    kind: field.text({ min: 1, max: 64 }).describe('clip, dino, or the kind of a plugin'),
+  }),
+  responses: { 200: vectorFile, 404: { description: 'No such entity or kind, or it has no vector yet' } },
 });
 
 export const getClipEmbedding = endpoint({
@@ -248,6 +286,8 @@ export const intelligenceEndpoints = [
   getIntelligence,
   getEntityFaces,
   getEntityJobs,
+  getInsightResults,
+  getEntityVector,
   getClipEmbedding,
   getDinoEmbedding,
   getFaceEmbedding,

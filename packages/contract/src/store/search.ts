@@ -1,4 +1,4 @@
-/** Finding again: by text, by picture, by face, and what is nearly the same. */
+/** Search by text, by picture and by face, and lists of near duplicates. */
 import { z } from 'zod';
 import { endpoint } from '../http/endpoint.js';
 import { field } from '../http/field.js';
@@ -6,9 +6,17 @@ import { entity, entityQuery } from './entity.js';
 import { entityParams } from './fields.js';
 import { face } from './intelligence.js';
 
-/** Which likeness is meant: of what is shown, of how it looks, or of the very picture. */
+/** Built-in ways of comparing: by what is shown, by how it looks, by the very picture. Insights of plugins add their own. */
 export const SIMILARITIES = ['clip', 'dino', 'phash'] as const;
-export type SimilarityKind = (typeof SIMILARITIES)[number];
+// Intersected with an empty object, so that editors still offer the built-in names.
+export type SimilarityKind = (typeof SIMILARITIES)[number] | (string & {});
+
+const by = field
+  .text({ min: 1, max: 64 })
+  .transform((name): SimilarityKind => name)
+  .meta({ type: 'string', maxLength: 64, examples: [...SIMILARITIES] })
+  .describe('clip: what is shown; dino: how it looks; phash: the very picture; or the vector of an insight of a plugin')
+  .default('clip');
 
 const score = z.number().min(0).max(1).describe('1 is the same');
 
@@ -95,7 +103,7 @@ export const searchByPicture = endpoint({
   tag: 'search',
   summary: 'Entities like a picture that is sent along and not kept',
   query: z.object({ ...paging, ...filters }),
-  form: z.object({ by: field.choice(SIMILARITIES).default('clip') }),
+  form: z.object({ by }),
   files: { file: { required: true, description: 'The picture' } },
   responses: { 200: { description: 'Best first', schema: searchResults }, 503: notReady },
 });
@@ -108,7 +116,7 @@ export const getSimilarEntities = endpoint({
   tag: 'search',
   summary: 'Entities like this one, itself left out',
   params: entityParams,
-  query: z.object({ by: field.choice(SIMILARITIES).default('clip'), ...paging, ...filters }),
+  query: z.object({ by, ...paging, ...filters }),
   responses: {
     200: { description: 'Best first; empty before the entity was understood', schema: similarEntities },
     404: { description: 'No such entity' },

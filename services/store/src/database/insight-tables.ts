@@ -1,12 +1,12 @@
-/** Rows of what is known of entities beyond their files. Times are milliseconds, booleans 0 or 1, JSON is text. */
+/** Rows of the insights of entities. Times are milliseconds, booleans 0 or 1, JSON is text. */
 import type { ColumnType, Generated, Selectable } from 'kysely';
 
-/** One row per entity that the insight worker looks after. */
+/** One row for each entity that has insights. */
 export interface InsightsTable {
   entity_id: number;
-  /** Content that all of it is about; another content makes everything anew. */
+  /** Content that all insights are about. If the file is replaced, all of them are made again. */
   sha256: string;
-  /** Of the entity when it was last looked at. */
+  /** Version of the entity when it was last planned. */
   entity_version: number;
   status: 'queued' | 'processing' | 'completed' | 'failed';
   face_count: number | null;
@@ -15,14 +15,15 @@ export interface InsightsTable {
 }
 export type InsightRow = Selectable<InsightsTable>;
 
-/** One thing to be found out of one entity: a task, and where there are several of it, which (a face, a frame). */
+/** One insight of one entity; if the entity has several of it, about which face or frame. */
 export interface InferencesTable {
   entity_id: number;
+  /** Name of the insight. The column is older than the registry of insights: the names of both were equal then. */
   task_type: string;
-  /** Empty; a face's id; a frame's number. */
+  /** Empty, the id of a face, or the number of a frame. */
   subject: string;
   status: 'pending' | 'waiting' | 'processing' | 'completed' | 'failed';
-  /** Model that it is to be made with, as `modelStamp` writes it; empty where a task has none. */
+  /** Model that it should be made with, as `modelStamp` writes it; empty if the insight has none. */
   model: string;
   job_id: string | null;
   /** Jobs made for it so far; part of their idempotency keys. */
@@ -36,6 +37,17 @@ export interface InferencesTable {
   completed_at: number | null;
 }
 export type InferenceRow = Selectable<InferencesTable>;
+
+/** The value of an insight that has no table of its own. */
+export interface InsightResultsTable {
+  entity_id: number;
+  insight: string;
+  /** As in `inferences`. */
+  subject: string;
+  /** JSON. */
+  value: string;
+  updated_at: number;
+}
 
 export interface FacesTable {
   id: Generated<number>;
@@ -82,12 +94,10 @@ export interface PersonDecisionsTable {
 }
 export type PersonDecisionRow = Selectable<PersonDecisionsTable>;
 
-export type VectorKind = 'clip' | 'dino' | 'face';
-
 /** A vector never changes: a new one of the same subject is a new row with a larger id. */
 export interface VectorsTable {
   id: Generated<number>;
-  kind: VectorKind;
+  kind: string;
   model: string;
   entity_id: number;
   /** 0 for a picture, the number of a video's frame, a face's id. */
@@ -99,7 +109,7 @@ export interface VectorsTable {
 /** The signs of a vector's numbers, one bit each: what a search looks at first. */
 export interface VectorCodesTable {
   vector_id: number;
-  kind: VectorKind;
+  kind: string;
   model: string;
   entity_id: number;
   subject: number;
@@ -108,7 +118,7 @@ export interface VectorCodesTable {
 
 /** Which model answers searches; another is made ready behind and takes over when it is complete. */
 export interface VectorModelsTable {
-  kind: VectorKind;
+  kind: string;
   model: string;
   dimension: number;
   updated_at: number;
@@ -152,6 +162,7 @@ export interface LeasesTable {
 export interface InsightTables {
   insights: InsightsTable;
   inferences: InferencesTable;
+  insight_results: InsightResultsTable;
   faces: FacesTable;
   persons: PersonsTable;
   person_decisions: PersonDecisionsTable;

@@ -1,4 +1,4 @@
-/** Everything the store answers about what is known of entities, put together. */
+/** The insight part of the store's API, put together. */
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { JobCreation } from '@cl-server/job-routes';
@@ -12,9 +12,9 @@ import type { EntityReader } from '../entities/reader.js';
 import type { StoreEvents } from '../events.js';
 import type { MediaFolder } from '../files/media-folder.js';
 import type { Streams } from '../files/streams.js';
-import { People } from '../persons/people.js';
+import { PersonService } from '../persons/person-service.js';
 import type { UserOf } from '../routes/entities.js';
-import { serveIntelligence } from '../routes/intelligence.js';
+import { serveInsights } from '../routes/insights.js';
 import { servePersons } from '../routes/persons.js';
 import { serveSearch } from '../routes/search.js';
 import { Duplicates } from '../search/duplicates.js';
@@ -22,12 +22,15 @@ import { interactiveJobs } from '../search/interactive.js';
 import { PhashIndex } from '../search/phash-index.js';
 import { searchScope } from '../search/scope.js';
 import { Search } from '../search/search.js';
+import { Similarities } from '../search/similarity.js';
 import type { NeighbourSearch } from '../vectors/neighbour-search.js';
 import { VectorStore } from '../vectors/vector-store.js';
 import { InsightMonitor } from './monitor.js';
 import { InsightReader } from './reader.js';
+import type { InsightRegistry } from './registry.js';
 
 export interface InsightApiOptions {
+  readonly insights: InsightRegistry;
   readonly database: Database<StoreTables>;
   readonly write: RunWrite;
   readonly reads: Reads;
@@ -46,7 +49,7 @@ export interface InsightApiOptions {
 
 export interface InsightApi {
   serve(app: App): void;
-  /** The port is part of the topics, and known only once the service listens. */
+  /** The port is part of the topics, and it is known only when the service listens. */
   listensOn(port: number): Promise<void>;
   close(): Promise<void>;
 }
@@ -56,9 +59,22 @@ const cropFolder = (folder: MediaFolder, entityId: number): string =>
   path.join(folder.derived, 'faces', String(entityId));
 
 export function createInsightApi(options: InsightApiOptions): InsightApi {
-  const { database, write, reads, reader, folder, events, broadcaster, jobs, tasks, userOf, now } = options;
+  const {
+    insights: registry,
+    database,
+    write,
+    reads,
+    reader,
+    folder,
+    events,
+    broadcaster,
+    jobs,
+    tasks,
+    userOf,
+    now,
+  } = options;
   const db = database.kysely;
-  const insights = new InsightReader(db);
+  const insights = new InsightReader(db, registry);
   const vectors = new VectorStore(database);
   const monitor = new InsightMonitor(broadcaster, db, now);
   const creation = new JobCreation({
@@ -76,14 +92,15 @@ export function createInsightApi(options: InsightApiOptions): InsightApi {
     scope: searchScope(reads, database.dialect),
     reader,
   });
-  // Rows went with the entity; the crops are files.
+  // The rows were deleted with the entity; the crops are files.
   const stop = events.subscribe(({ id, change }) => {
     if (change === 'removed') void fs.rm(cropFolder(folder, id), { recursive: true, force: true });
   });
 
   return {
     serve(app) {
-      serveIntelligence(app, {
+      serveInsights(app, {
+        registry,
         db,
         write,
         reader,
@@ -94,9 +111,11 @@ export function createInsightApi(options: InsightApiOptions): InsightApi {
         streams: options.streams,
         userOf,
       });
-      servePersons(app, { people: new People(db, write), insights, userOf });
+      servePersons(app, { persons: new PersonService(db, write), insights, userOf });
       serveSearch(app, {
+        registry,
         search,
+        similarities: new Similarities(registry, { search, vectors, insights, folder }),
         duplicates: new Duplicates({ db, reads, reader, vectors }),
         interactive: interactiveJobs(jobs, creation, (type) => tasks.get(type)),
         storage: jobs.storage,

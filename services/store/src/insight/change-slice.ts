@@ -7,20 +7,20 @@ import { refreshKnown } from './refresh-status.js';
 export type Db = Kysely<StoreTables> | Transaction<StoreTables>;
 export type InferenceKey = Pick<InferenceRow, 'entity_id' | 'task_type' | 'subject'>;
 
-/** A query of inferences; bounded by itself, since all that it finds is changed in one transaction. */
+/** A query of inferences. It must have a limit, since all rows that it finds are changed in one transaction. */
 export type FindSlice = (db: Db) => {
   execute(): Promise<InferenceKey[]>;
   executeTakeFirst(): Promise<InferenceKey | undefined>;
 };
 
-/** Changes the inferences that are found now, and the states of their entities. @returns these entities */
+/** Changes the inferences that the query finds, and the states of their entities. @returns these entities */
 export async function changeSlice(
   db: Kysely<StoreTables>,
   write: RunWrite,
   find: FindSlice,
-  values: (task: string, now: number) => Partial<InferenceRow>,
+  values: (insight: string, now: number) => Partial<InferenceRow>,
 ): Promise<number[]> {
-  // Most turns find none; those take no write lock.
+  // Most turns find none. They must not take the write lock.
   if (!(await find(db).executeTakeFirst())) return [];
   return write(null, async ({ db: trx, now }) => {
     const rows = await find(trx).execute();

@@ -13,24 +13,26 @@ import type { InferenceRow } from '../database/insight-tables.js';
 import type { StoreTables } from '../database/tables.js';
 import type { RunWrite } from '../database/transaction.js';
 import { noteErasures } from '../erase/note.js';
-import { PREVIEW } from '../files/preview-file.js';
-import type { InferenceInput, InputSource } from './inputs.js';
+import type { Insight } from './define.js';
+import type { InputSource, JobInput } from './inputs.js';
 import { refreshKnown } from './refresh-status.js';
+import type { InsightRegistry } from './registry.js';
 import { literal, retryDelay } from './status.js';
 
-/** Owner of the jobs: no user, so that nobody finds them among his own. */
+/** Owner of the jobs. It is no user, so that the jobs appear in no user's list. */
 export const INSIGHT_OWNER = 'm-insight';
-/** Below the default of users' jobs. */
+/** Lower than the default of users' jobs. */
 const PRIORITY = 3;
 
 export interface DispatchOptions {
   readonly db: Kysely<StoreTables>;
   readonly write: RunWrite;
+  readonly insights: InsightRegistry;
   readonly creation: Pick<JobCreation, 'create'>;
   readonly task: (type: string) => AnyTask | undefined;
   readonly inputs: InputSource;
   readonly logger: Logger;
-  /** Jobs that may wait or run at once. */
+  /** Maximum number of insight jobs queued or running. */
   readonly maxRunning: number;
 }
 
@@ -39,37 +41,43 @@ type Pending = Pick<InferenceRow, 'entity_id' | 'task_type' | 'subject' | 'model
   readonly entity_version: number;
 };
 
+/** What an inference is about, beside the key of its job. */
+interface PendingRow {
+  readonly row: Pending;
+  readonly type: string | null;
+}
+
 async function pendingRows(
   db: Kysely<StoreTables>,
-  { now, tasks, limit }: { readonly now: number; readonly tasks: readonly string[]; readonly limit: number },
-): Promise<Pending[]> {
-  return (
-    db
-      .selectFrom('inferences')
-      .innerJoin('entities', 'entities.id', 'inferences.entity_id')
-      .innerJoin('insights', 'insights.entity_id', 'inferences.entity_id')
-      .select([
-        'inferences.entity_id',
-        'inferences.task_type',
-        'inferences.subject',
-        'inferences.model',
-        'inferences.tries',
-        'inferences.job_id',
-        'insights.entity_version',
-        'insights.sha256',
-      ])
-      .where('inferences.status', '=', literal('pending'))
-      .where('inferences.not_before', '<=', now)
-      .where('inferences.task_type', 'in', [...tasks])
-      // The plus keeps SQLite from beginning with all entities that are not deleted.
-      .where(sql<number>`+entities.is_deleted`, '=', 0)
-      // Another content is being made known: this one's inferences are about to go.
-      .whereRef('entities.sha256', '=', 'insights.sha256')
-      .orderBy('inferences.not_before')
-      .orderBy('inferences.entity_id')
-      .limit(limit)
-      .execute()
-  );
+  { now, names, limit }: { readonly now: number; readonly names: readonly string[]; readonly limit: number },
+): Promise<PendingRow[]> {
+  const rows = await db
+    .selectFrom('inferences')
+    .innerJoin('entities', 'entities.id', 'inferences.entity_id')
+    .innerJoin('insights', 'insights.entity_id', 'inferences.entity_id')
+    .select([
+      'inferences.entity_id',
+      'inferences.task_type',
+      'inferences.subject',
+      'inferences.model',
+      'inferences.tries',
+      'inferences.job_id',
+      'insights.entity_version',
+      'insights.sha256',
+      'entities.type',
+    ])
+    .where('inferences.status', '=', literal('pending'))
+    .where('inferences.not_before', '<=', now)
+    .where('inferences.task_type', 'in', [...names])
+    // The plus keeps SQLite from beginning with all entities that are not deleted.
+    .where(sql<number>`+entities.is_deleted`, '=', 0)
+    // If the content was replaced, the inferences of the earlier content are about to be deleted.
+    .whereRef('entities.sha256', '=', 'insights.sha256')
+    .orderBy('inferences.not_before')
+    .orderBy('inferences.entity_id')
+    .limit(limit)
+    .execute();
+  return rows.map(({ type, ...row }) => ({ row, type }));
 }
 
 async function runningCount(db: Kysely<StoreTables>): Promise<number> {
@@ -82,26 +90,20 @@ async function runningCount(db: Kysely<StoreTables>): Promise<number> {
 }
 
 /**
- * An inference tried again is another job, because the job before it is part of the key; asked twice for one try (a
- * process died in between), it is the same job.
+ * A retry makes another job, because the previous job is part of the key. If one try is queued twice because a process died
+ * in between, both are the same job.
  */
 const idempotencyKey = ({ tries: _, ...row }: Pending): string =>
   createHash('sha256').update(JSON.stringify(row)).digest('hex');
 
-/** Fields of tasks that are not left at their defaults. */
-const FIELDS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
-  media_thumbnail: {
-    width: PREVIEW.width,
-    maintain_aspect_ratio: PREVIEW.keepAspect,
-    format: PREVIEW.format,
-    quality: PREVIEW.quality,
-    background: PREVIEW.background,
-  },
-};
-
-function requestOf(row: Pending, task: AnyTask, input: InferenceInput): CreationRequest {
-  const params = parseParams(task, FIELDS[row.task_type] ?? {});
-  if (!params.success) throw new HttpError(422, `task ${row.task_type} of this server takes other parameters`);
+function requestOf(
+  row: Pending,
+  { task: type, params: fields = {} }: Insight,
+  task: AnyTask,
+  input: JobInput,
+): CreationRequest {
+  const params = parseParams(task, fields);
+  if (!params.success) throw new HttpError(422, `task ${type} of this server takes other parameters`);
   return {
     task,
     params: params.data,
@@ -120,8 +122,8 @@ export class Dispatcher {
   }
 
   /**
-   * Queues what there is room for.
-   * @param able tasks that a live worker can run; for the others no job is made
+   * Queues as many jobs as there is room for.
+   * @param able insights whose task a live worker can run; no job is made for the others
    * @returns entities whose inferences changed
    */
   async dispatch(now: number, able: ReadonlySet<string>): Promise<number[]> {
@@ -129,24 +131,31 @@ export class Dispatcher {
     if (able.size === 0) return [];
     const room = maxRunning - (await runningCount(db));
     if (room <= 0) return [];
-    const rows = await pendingRows(db, { now, tasks: [...able], limit: room });
-    for (const row of rows) await this.#queue(row);
-    return [...new Set(rows.map(({ entity_id }) => entity_id))];
+    const rows = await pendingRows(db, { now, names: [...able], limit: room });
+    for (const pending of rows) await this.#queue(pending);
+    return [...new Set(rows.map(({ row }) => row.entity_id))];
   }
 
-  async #queue(row: Pending): Promise<void> {
-    const { task: taskOf, inputs, creation, logger } = this.#options;
+  async #queue({ row, type }: PendingRow): Promise<void> {
+    const { insights, task: taskOf, inputs, creation, logger } = this.#options;
     let jobId: string;
     try {
-      const task = taskOf(row.task_type);
-      if (!task) throw new HttpError(404, `no task ${row.task_type} is installed`, { code: 'tool_missing' });
-      ({ job_id: jobId } = await creation.create(requestOf(row, task, await inputs.of(row))));
+      const insight = insights.get(row.task_type);
+      const input = insight?.appliesTo[type ?? ''];
+      if (!insight || !input) throw new HttpError(422, `${row.task_type} is not made for entities of type ${type}`);
+      const task = taskOf(insight.task);
+      if (!task) throw new HttpError(404, `no task ${insight.task} is installed`, { code: 'tool_missing' });
+      const file = await input.read(inputs, row.entity_id, row.subject);
+      ({ job_id: jobId } = await creation.create(requestOf(row, insight, task, file)));
     } catch (error) {
-      logger.warn({ err: error, entity: row.entity_id, task: row.task_type }, 'an inference could not be queued');
-      await this.#settle(row, async (now) => failure(error, row.tries, now));
+      logger.warn(
+        { err: error, entity: row.entity_id, insight: row.task_type },
+        'a job of an insight could not be queued',
+      );
+      await this.#save(row, async (now) => failure(error, row.tries, now));
       return;
     }
-    const isNoted = await this.#settle(row, async (now) => ({
+    const isSaved = await this.#save(row, async (now) => ({
       status: 'processing',
       job_id: jobId,
       tries: row.tries + 1,
@@ -156,12 +165,12 @@ export class Dispatcher {
       error_code: null,
       error_message: null,
     }));
-    // The entity was deleted, or given another file, while its job was made.
-    if (!isNoted) await this.#options.write(null, ({ db, now }) => noteErasures(db, 'job', [jobId], now));
+    // The entity was deleted, or its file was replaced, while the job was created.
+    if (!isSaved) await this.#options.write(null, ({ db, now }) => noteErasures(db, 'job', [jobId], now));
   }
 
-  /** @returns whether the inference was still there and about the same content */
-  async #settle(row: Pending, values: (now: number) => Promise<Partial<InferenceRow>>): Promise<boolean> {
+  /** @returns whether the inference still existed for the same content */
+  async #save(row: Pending, values: (now: number) => Promise<Partial<InferenceRow>>): Promise<boolean> {
     return this.#options.write(null, async ({ db, now }) => {
       const { numUpdatedRows } = await db
         .updateTable('inferences')

@@ -1,4 +1,4 @@
-/** What a job of an inference works on: the entity's file, a frame of it, or a face cut out of it. */
+/** What a job of an insight works on: the entity's file, a frame of it, or a face cut out of it. */
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import type { CreationRequest } from '@cl-server/job-routes';
@@ -7,20 +7,38 @@ import { notFound } from '@cl-server/service-kit';
 import type { Kysely } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
 import type { MediaFolder } from '../files/media-folder.js';
-import { VIDEO_FRAMES } from './wanted.js';
 
-export type InferenceInput = NonNullable<CreationRequest['input']>;
+export type JobInput = NonNullable<CreationRequest['input']>;
 
-export interface Subject {
-  readonly entity_id: number;
-  readonly task_type: string;
-  readonly subject: string;
-}
-
+/** All methods throw an HttpError or a MediaError if there is no such input, or it cannot be made. */
 export interface InputSource {
-  /** @throws HttpError, MediaError */
-  of(subject: Subject): Promise<InferenceInput>;
+  file(entityId: number): Promise<JobInput>;
+  /** One of `count` frames that are spread over the whole length of a video. */
+  frame(entityId: number, frame: number, count: number): Promise<JobInput>;
+  face(faceId: number): Promise<JobInput>;
 }
+
+export interface InsightInput {
+  /** Subjects that are planned for each entity; none if another insight finds them. */
+  readonly subjects: readonly string[];
+  read(source: InputSource, entityId: number, subject: string): Promise<JobInput>;
+}
+
+export const wholeFile: InsightInput = {
+  subjects: [''],
+  read: (source, entityId) => source.file(entityId),
+};
+
+export const frames = (count: number): InsightInput => ({
+  subjects: Array.from({ length: count }, (_, frame) => String(frame)),
+  read: (source, entityId, subject) => source.frame(entityId, Number(subject), count),
+});
+
+/** For insights that follow the detection of faces. */
+export const faceCrops: InsightInput = {
+  subjects: [],
+  read: (source, _entityId, subject) => source.face(Number(subject)),
+};
 
 export interface InputOptions {
   readonly db: Kysely<StoreTables>;
@@ -28,7 +46,7 @@ export interface InputOptions {
   readonly tools: { readonly ffmpeg: string | undefined; readonly ffprobe: string | undefined };
 }
 
-/** Longer side of the frames that are looked at: more than any model takes. */
+/** Longer side of a frame in pixels: more than any model takes. */
 const FRAME_SIDE = 640;
 
 export class EntityInputs implements InputSource {
@@ -38,14 +56,12 @@ export class EntityInputs implements InputSource {
     this.#options = options;
   }
 
-  async of({ entity_id, task_type, subject }: Subject): Promise<InferenceInput> {
-    if (task_type === 'face_embedding') return this.#face(Number(subject));
-    const file = await this.#file(entity_id);
-    if (subject !== '') return this.#frame(file.path, Number(subject));
+  async file(entityId: number): Promise<JobInput> {
+    const file = await this.#content(entityId);
     return { name: file.name, size: file.size, source: { path: file.path, sha256: file.sha256 } };
   }
 
-  async #file(entityId: number) {
+  async #content(entityId: number) {
     const row = await this.#options.db
       .selectFrom('entities')
       .innerJoin('files', 'files.sha256', 'entities.sha256')
@@ -61,7 +77,7 @@ export class EntityInputs implements InputSource {
     };
   }
 
-  async #face(faceId: number): Promise<InferenceInput> {
+  async face(faceId: number): Promise<JobInput> {
     const row = await this.#options.db
       .selectFrom('faces')
       .select('file_path')
@@ -73,17 +89,17 @@ export class EntityInputs implements InputSource {
     return { name: path.basename(file), size, source: { path: file } };
   }
 
-  async #frame(file: string, frame: number): Promise<InferenceInput> {
+  async frame(entityId: number, frame: number, count: number): Promise<JobInput> {
     const { ffmpeg, ffprobe } = this.#options.tools;
     if (ffmpeg === undefined || ffprobe === undefined)
       throw Object.assign(notFound('ffmpeg and ffprobe are needed for videos'), { code: 'tool_missing' });
-    const input = await mediaInput(file);
+    const input = await mediaInput((await this.#content(entityId)).path);
     const probe = await probeFile(input, { ffprobe });
     const track = pictureTrack(probe);
     const { width, height } = track;
     const scale = Math.min(1, FRAME_SIDE / Math.max(width, height, 1));
     const size = { width: Math.max(2, Math.round(width * scale)), height: Math.max(2, Math.round(height * scale)) };
-    const time = evenTimes(probe.duration, VIDEO_FRAMES)[frame] ?? 0;
+    const time = evenTimes(probe.duration, count)[frame] ?? 0;
     const { pixels } = await videoFrame(input, { ...size, track, time }, { ffmpeg });
     const png = await sharp(pixels, { raw: { ...size, channels: 3 } })
       .png({ compressionLevel: 1 })

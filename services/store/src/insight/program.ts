@@ -1,5 +1,4 @@
-/** `m-insight-worker`: from settings to a running worker. */
-
+/** `m-insight-worker`: from settings to a running insight worker. */
 import { TOPICS, workerCapability } from '@cl-server/contract';
 import { JobCreation } from '@cl-server/job-routes';
 import { openJobs } from '@cl-server/jobs';
@@ -22,22 +21,24 @@ import { writeTransactions } from '../database/transaction.js';
 import { mediaFolderIdentity } from '../files/identity.js';
 import { MediaFolder } from '../files/media-folder.js';
 import { DEFAULT_RULES } from '../persons/assign.js';
-import { dropEmptyPersons, settlePersons } from '../persons/settle.js';
+import { assignFaces, dropEmptyPersons } from '../persons/cluster-faces.js';
 import { PhashIndex } from '../search/phash-index.js';
 import { openNeighbourSearch } from '../vectors/open-index.js';
-import { Announcer, lastWords } from './announce.js';
+import { builtInInsights } from './built-in/index.js';
+import { ResultCollector } from './collect-results.js';
 import { Dispatcher } from './dispatch.js';
-import { Harvester } from './harvest.js';
 import { EntityInputs } from './inputs.js';
 import { pairDuplicates } from './pair-duplicates.js';
+import { InsightRegistry } from './registry.js';
 import { insightSettings } from './settings.js';
+import { offlineMessage, StatusPublisher } from './status-publisher.js';
 import { sweepCrops } from './sweep.js';
 import { readWantedModels } from './wanted-models.js';
 import { InsightWorker } from './worker.js';
 
 const PROGRAM = 'm-insight-worker';
 
-/** Wakes the worker when media come and when a task can be done again. */
+/** Wakes the worker when media are added and when a worker announces what it can run. */
 async function listen(
   broadcaster: Broadcaster,
   worker: InsightWorker,
@@ -50,16 +51,16 @@ async function listen(
       workerCapability.parse(JSON.parse(payload.toString('utf8')));
       worker.announced();
     } catch {
-      // Not a worker's word; brokers of others may carry anything.
+      // Not the message of a worker: a shared broker may carry anything.
     }
   });
 }
 
-/** @returns undefined where there is nothing to keep running */
+/** @returns undefined if only the help was asked for */
 export async function startInsightWorker(sources: ConfigSources): Promise<RunningProgram | undefined> {
   const config = configOrHelp({
     program: PROGRAM,
-    description: 'finds out what the photos and videos of a store show',
+    description: 'analyses the photos and videos of a store: hashes, vectors, faces, previews',
     settings: insightSettings,
     ...sources,
   });
@@ -75,7 +76,7 @@ export async function startInsightWorker(sources: ConfigSources): Promise<Runnin
   const db = database.kysely;
   const write = writeTransactions(database, now);
   const broadcaster = await broadcasterFromSettings(settings, dataDir, logger, {
-    will: lastWords(settings.storePort, now()),
+    will: offlineMessage(settings.storePort, now()),
   });
   const folders = foldersOf(settings, dataDir);
   const media = new MediaFolder(folders.media);
@@ -92,15 +93,18 @@ export async function startInsightWorker(sources: ConfigSources): Promise<Runnin
   const index = await openNeighbourSearch(database, logger);
   const phashes = new PhashIndex(db);
   const models = new ModelStore({ dir: folders.models });
-  const announcer = new Announcer({ db, broadcaster, storePort: settings.storePort, now });
-  await announcer.start();
+  const insights = new InsightRegistry(builtInInsights);
+  const publisher = new StatusPublisher({ db, insights, broadcaster, storePort: settings.storePort, now });
+  await publisher.start();
   const worker = new InsightWorker({
     db,
     write,
+    insights,
     media,
     dispatcher: new Dispatcher({
       db,
       write,
+      insights,
       creation: new JobCreation({
         ...jobs,
         mediaDir: media.root,
@@ -119,18 +123,18 @@ export async function startInsightWorker(sources: ConfigSources): Promise<Runnin
       logger,
       maxRunning: settings.maxRunning,
     }),
-    harvester: new Harvester({ db, write, jobs, media, logger }),
-    announcer,
-    settle: async () => {
+    collector: new ResultCollector({ db, write, insights, jobs, media, logger }),
+    publisher,
+    derive: async () => {
       await pairDuplicates(db, write, phashes);
-      await settlePersons({ db, write, index, rules: { ...DEFAULT_RULES, sameAbove: settings.faceMatch } });
+      await assignFaces({ db, write, index, rules: { ...DEFAULT_RULES, sameAbove: settings.faceMatch } });
     },
     sweep: async () => {
       await sweepCrops(db, media);
       await dropEmptyPersons(db, write);
     },
     folderMismatch: async () => (await identity.mismatch()) ?? (await jobs.identity.mismatch()),
-    readModels: () => readWantedModels(models),
+    readModels: () => readWantedModels(models, insights),
     workers: jobs.workers,
     logger,
     now,

@@ -1,34 +1,58 @@
-/** Reads what is known of entities and faces. */
-import type { EntityJob, Face, Intelligence } from '@cl-server/contract';
+/** Reads the insights of entities and faces. */
+import type { EntityJob, Face, InsightResult, Intelligence } from '@cl-server/contract';
 import { notFound } from '@cl-server/service-kit';
 import type { Kysely } from 'kysely';
 import type { FaceRow, InferenceRow } from '../database/insight-tables.js';
 import type { StoreTables } from '../database/tables.js';
 import type { RunWrite } from '../database/transaction.js';
+import { FACE_DETECTION } from './built-in/face-detection.js';
+import { deleteSubject } from './delete-insights.js';
 import { refreshKnown } from './refresh-status.js';
-import { faceView, intelligenceView, jobsView, notLookedFor } from './view.js';
+import type { InsightRegistry } from './registry.js';
+import { faceView, intelligenceView, jobsView, notLookedFor } from './status-view.js';
 
 export class InsightReader {
-  constructor(private readonly db: Kysely<StoreTables>) {}
+  constructor(
+    private readonly db: Kysely<StoreTables>,
+    private readonly insights: InsightRegistry,
+  ) {}
 
-  /** Null before the insight worker looked at the entity. */
-  async intelligence(entityId: number, md5: string | null): Promise<Intelligence | null> {
+  /** Null before the insight worker has planned the entity. */
+  async intelligence(
+    entityId: number,
+    facts: { readonly md5: string | null; readonly hlsStreaming: () => Promise<string> },
+  ): Promise<Intelligence | null> {
     const insight = await this.db
       .selectFrom('insights')
       .selectAll()
       .where('entity_id', '=', entityId)
       .executeTakeFirst();
-    return insight ? intelligenceView(insight, await this.#inferences(entityId), md5) : null;
+    if (!insight) return null;
+    const rows = await this.#inferences(entityId);
+    const hlsStreaming = await facts.hlsStreaming();
+    return intelligenceView({ insight, rows, md5: facts.md5, hlsStreaming }, this.insights);
   }
 
   async jobs(entityId: number): Promise<EntityJob[]> {
-    return jobsView(await this.#inferences(entityId));
+    return jobsView(await this.#inferences(entityId), this.insights);
   }
 
-  /** Why a search by the results of a task has nothing to compare with. @param subject of one face */
-  async notice(entityId: number, task: string, subject?: string): Promise<string> {
+  /** Results of the insights that have no tables of their own. */
+  async results(entityId: number): Promise<InsightResult[]> {
+    const rows = await this.db
+      .selectFrom('insight_results')
+      .select(['insight', 'subject', 'value', 'updated_at'])
+      .where('entity_id', '=', entityId)
+      .orderBy('insight')
+      .orderBy('subject')
+      .execute();
+    return rows.map(({ value, ...row }) => ({ ...row, value: JSON.parse(value) as unknown }));
+  }
+
+  /** Why a search by an insight has nothing to compare with. @param subject id of a face */
+  async notice(entityId: number, insight: string, subject?: string): Promise<string> {
     const rows = await this.#inferences(entityId);
-    return notLookedFor(subject === undefined ? rows : rows.filter((row) => row.subject === subject), task);
+    return notLookedFor(subject === undefined ? rows : rows.filter((row) => row.subject === subject), insight);
   }
 
   async faces(entityId: number): Promise<Face[]> {
@@ -84,23 +108,19 @@ export class InsightReader {
   }
 }
 
-/** Removes a face with its vector and what was to be found out of it. @returns its crop, to be removed after. @throws HttpError 404 */
-export function removeFace(write: RunWrite, id: number, actor: string | null): Promise<string> {
+/** Removes a face and what insights know about it. @returns its crop, to be removed afterwards. @throws HttpError 404 */
+export function removeFace(
+  { write, insights }: { readonly write: RunWrite; readonly insights: InsightRegistry },
+  id: number,
+  actor: string | null,
+): Promise<string> {
   return write(actor, async ({ db, now }) => {
     const face = await db.selectFrom('faces').selectAll().where('id', '=', id).executeTakeFirst();
     if (!face) throw notFound(`Face ${id} not found`);
-    await db
-      .deleteFrom('vectors')
-      .where('entity_id', '=', face.entity_id)
-      .where('kind', '=', 'face')
-      .where('subject', '=', id)
-      .execute();
-    await db
-      .deleteFrom('inferences')
-      .where('entity_id', '=', face.entity_id)
-      .where('task_type', '=', 'face_embedding')
-      .where('subject', '=', String(id))
-      .execute();
+    const followers = insights
+      .followersOf(FACE_DETECTION)
+      .map(({ name, vector }) => ({ name, vectorKind: vector?.kind }));
+    await deleteSubject(db, { entityId: face.entity_id, subject: id }, followers);
     await db.deleteFrom('faces').where('id', '=', id).execute();
     await refreshKnown(db, face.entity_id, now);
     return face.file_path;

@@ -1,8 +1,9 @@
 import type { Transaction } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
+import { FACE_DETECTION } from './built-in/face-detection.js';
 import { failureText, overallStatus } from './status.js';
 
-/** Sums an entity's inferences up in its row; in the transaction that changed them. */
+/** Writes the state of an entity, the sum of its inferences, in the transaction that changed them. */
 export async function refreshStatus(
   db: Transaction<StoreTables>,
   entity: { readonly entityId: number; readonly sha256: string; readonly version: number; readonly now: number },
@@ -13,7 +14,7 @@ export async function refreshStatus(
     .select(['status', 'task_type', 'error_message'])
     .where('entity_id', '=', entityId)
     .execute();
-  const detected = inferences.some(({ task_type, status }) => task_type === 'face_detection' && status === 'completed');
+  const detected = inferences.some(({ task_type, status }) => task_type === FACE_DETECTION && status === 'completed');
   const { faces } = await db
     .selectFrom('faces')
     .select((eb) => eb.fn.countAll<number>().as('faces'))
@@ -34,7 +35,7 @@ export async function refreshStatus(
     .execute();
 }
 
-/** The same for an entity whose row exists already. */
+/** Does the same for an entity whose row exists already. */
 export async function refreshKnown(db: Transaction<StoreTables>, entityId: number, now: number): Promise<void> {
   const known = await db
     .selectFrom('insights')

@@ -1,27 +1,32 @@
-/** Which tasks can be run now: jobs are made for those alone, and what lacks its model says so instead of failing. */
+/** Which insights can be found out now: jobs are made for those alone, and one that lacks its model says so instead of failing. */
 import type { RegisteredWorker } from '@cl-server/jobs';
+import type { Insight } from './define.js';
 
+/** Names of insights. */
 export interface Runnable {
-  /** Tasks that a live worker can run. */
+  /** A live worker can run their task. */
   readonly able: ReadonlySet<string>;
-  /** Tasks that live workers know and none can run because no model is there, or it cannot be used. */
+  /** Live workers know their task, and none can run it because a model is missing or cannot be used. */
   readonly withoutModel: ReadonlySet<string>;
-  /** Tasks that live workers know and none can run because a program is missing; with the reason. */
+  /** Live workers know their task, and none can run it because a program is missing; with the reason. */
   readonly withoutTool: ReadonlyMap<string, string>;
 }
 
 export const NOTHING_RUNS: Runnable = { able: new Set(), withoutModel: new Set(), withoutTool: new Map() };
 
-export function runnableBy(workers: readonly RegisteredWorker[]): Runnable {
-  const able = new Set(workers.flatMap(({ capabilities }) => capabilities));
+export function runnableBy(workers: readonly RegisteredWorker[], insights: Iterable<Insight>): Runnable {
+  const able = new Set<string>();
   const withoutModel = new Set<string>();
   const withoutTool = new Map<string, string>();
-  for (const { unavailable } of workers)
-    for (const [task, { code, reason }] of Object.entries(unavailable)) {
-      if (able.has(task)) continue;
-      if (code === 'model_missing' || code === 'model_unusable') withoutModel.add(task);
-      if (code === 'tool_missing') withoutTool.set(task, reason);
+  for (const { name, task } of insights) {
+    if (workers.some(({ capabilities }) => capabilities.includes(task))) {
+      able.add(name);
+      continue;
     }
-  for (const task of withoutModel) withoutTool.delete(task);
+    const lacks = workers.flatMap(({ unavailable }) => unavailable[task] ?? []);
+    const tool = lacks.findLast(({ code }) => code === 'tool_missing');
+    if (lacks.some(({ code }) => code === 'model_missing' || code === 'model_unusable')) withoutModel.add(name);
+    else if (tool) withoutTool.set(name, tool.reason);
+  }
   return { able, withoutModel, withoutTool };
 }

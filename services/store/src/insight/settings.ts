@@ -36,21 +36,21 @@ export const insightSettings = {
     flag: 'store-port',
     parse: asPort,
     default: PORTS.store as number,
-    help: 'Port of the store, part of the topics',
+    help: 'Port of the store; it is part of the topics',
   },
   maxRunning: {
     env: 'INSIGHT_MAX_RUNNING',
     flag: 'max-running',
     parse: asInt(1, 10_000),
     default: 16 as number,
-    help: 'Jobs of understanding that may wait or run at once',
+    help: 'Maximum number of insight jobs queued or running',
   },
   faceMatch: {
     env: 'FACE_MATCH_THRESHOLD',
     flag: 'face-embedding-threshold',
     parse: asNumber(0, 1),
     default: 0.45 as number,
-    help: 'Likeness from which two faces are taken for one person’s',
+    help: 'Minimum similarity (0–1) for two faces to be treated as the same person',
   },
   ...jobDatabaseSettings,
   ...folderSettings,
@@ -62,7 +62,7 @@ export const insightSettings = {
   noAuth: {
     ...noAuthSetting,
     env: 'INSIGHT_NO_AUTH',
-    help: 'Accepted and ignored: the worker asks no service over HTTP',
+    help: 'Accepted and ignored: the worker sends no HTTP requests to services',
   },
   itemsTopic: {
     env: 'INSIGHT_ITEMS_TOPIC',
@@ -85,6 +85,6 @@ export const insightSettings = {
       'face-vector-size',
     ],
     parse: asText,
-    help: 'Accepted and ignored, as are the other options of the earlier worker: all is shared through the database',
+    help: 'Accepted and ignored, as are the other options of the earlier worker: everything is shared through the database',
   },
 } as const satisfies Settings;

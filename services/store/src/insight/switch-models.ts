@@ -1,29 +1,24 @@
 /**
- * A new model's vectors are made behind the old ones. When every entity has its new vector, or has failed to get one, the
- * new ones answer searches, all at once, and the old ones go.
+ * Vectors of a new model are made while those of the old model answer searches. When every entity has its new vector, or has
+ * failed to get one, searches use the new vectors, all at once, and the old ones are deleted.
  */
 import { type Kysely, sql } from 'kysely';
-import type { VectorKind } from '../database/insight-tables.js';
 import type { StoreTables } from '../database/tables.js';
 import type { RunWrite } from '../database/transaction.js';
+import type { InsightRegistry } from './registry.js';
 import { literal } from './status.js';
 import type { WantedModels } from './wanted-models.js';
 
-const TASK_OF: Readonly<Record<VectorKind, string>> = {
-  clip: 'clip_embedding',
-  dino: 'dino_embedding',
-  face: 'face_embedding',
-};
-/** Old vectors removed in one transaction. */
-const AT_ONCE = 500;
+/** Old vectors deleted in one transaction. */
+const BATCH_SIZE = 500;
 
-async function hasOpen(db: Kysely<StoreTables>, task: string, status: 'pending' | 'processing'): Promise<boolean> {
+async function hasOpen(db: Kysely<StoreTables>, insight: string, status: 'pending' | 'processing'): Promise<boolean> {
   const open = await db
     .selectFrom('inferences')
     .innerJoin('entities', 'entities.id', 'inferences.entity_id')
     .select('inferences.entity_id')
     .where('inferences.status', '=', literal(status))
-    .where('inferences.task_type', '=', task)
+    .where('inferences.task_type', '=', insight)
     // The plus keeps SQLite from beginning with all entities that are not deleted.
     .where(sql<number>`+entities.is_deleted`, '=', 0)
     .limit(1)
@@ -31,16 +26,18 @@ async function hasOpen(db: Kysely<StoreTables>, task: string, status: 'pending' 
   return open !== undefined;
 }
 
-/** @returns kinds whose model was switched now */
+/** @returns kinds of vectors whose model was switched now */
 export async function switchModels(
   db: Kysely<StoreTables>,
   write: RunWrite,
-  models: WantedModels,
-): Promise<readonly VectorKind[]> {
-  const switched: VectorKind[] = [];
+  { insights, models }: { readonly insights: InsightRegistry; readonly models: WantedModels },
+): Promise<readonly string[]> {
+  const switched: string[] = [];
   const active = await db.selectFrom('vector_models').selectAll().execute();
   for (const { kind, model } of active) {
-    const wanted = models.of(TASK_OF[kind]);
+    const name = insights.byVectorKind(kind)?.name;
+    if (name === undefined) continue;
+    const wanted = models.of(name);
     if (model === wanted) {
       await dropOthers(db, write, kind, model);
       continue;
@@ -53,8 +50,7 @@ export async function switchModels(
       .limit(1)
       .executeTakeFirst();
     if (!fresh) continue;
-    const task = TASK_OF[kind];
-    if ((await hasOpen(db, task, 'processing')) || (await hasOpen(db, task, 'pending'))) continue;
+    if ((await hasOpen(db, name, 'processing')) || (await hasOpen(db, name, 'pending'))) continue;
     const dimension = fresh.data.length / 4;
     await write(null, async ({ db: trx, now }) => {
       await trx
@@ -68,9 +64,14 @@ export async function switchModels(
   return switched;
 }
 
-/** One slice of the vectors that no search uses any more; the rest at the next turns. */
-async function dropOthers(db: Kysely<StoreTables>, write: RunWrite, kind: VectorKind, model: string): Promise<void> {
-  const old = db.selectFrom('vectors').select('id').where('kind', '=', kind).where('model', '!=', model).limit(AT_ONCE);
+/** Deletes one batch of the vectors that no search uses any more; the next turns delete the rest. */
+async function dropOthers(db: Kysely<StoreTables>, write: RunWrite, kind: string, model: string): Promise<void> {
+  const old = db
+    .selectFrom('vectors')
+    .select('id')
+    .where('kind', '=', kind)
+    .where('model', '!=', model)
+    .limit(BATCH_SIZE);
   if (!(await old.limit(1).executeTakeFirst())) return;
   await write(null, async ({ db: trx }) => {
     const ids = await trx
@@ -78,7 +79,7 @@ async function dropOthers(db: Kysely<StoreTables>, write: RunWrite, kind: Vector
       .select('id')
       .where('kind', '=', kind)
       .where('model', '!=', model)
-      .limit(AT_ONCE)
+      .limit(BATCH_SIZE)
       .execute();
     await trx
       .deleteFrom('vectors')

@@ -1,28 +1,27 @@
-/** Models that results should be made with now; asked again and again, since `models use` may change them at any time. */
-import type { ModelRole } from '@cl-server/contract';
+/** Models that results should be made with now. They are read again and again, since `models use` may change them at any time. */
 import type { ModelStore } from '@cl-server/models';
 import { modelStamp } from '../vectors/model-stamp.js';
-
-const ROLE_OF: Readonly<Record<string, ModelRole>> = {
-  face_detection: 'face_detection',
-  face_embedding: 'face_embedding',
-  clip_embedding: 'clip_image',
-  dino_embedding: 'dino_image',
-};
+import type { Insight } from './define.js';
 
 export interface WantedModels {
-  /** Stamp by task; a task without a model has the empty text. */
-  of(taskType: string): string;
-  /** Differs when any of them does. */
+  /** Stamp by the name of an insight; empty for an insight without a model. */
+  of(insight: string): string;
+  /** Differs if any of the stamps differs. */
   readonly signature: string;
 }
 
-export async function readWantedModels(store: Pick<ModelStore, 'serving'>): Promise<WantedModels> {
+async function stampOf({ name, model, version }: Insight, store: Pick<ModelStore, 'serving'>): Promise<string> {
+  if (version !== undefined) return modelStamp({ model_id: name, model_version: version, preprocessing_version: '' });
+  if (model === undefined) return '';
+  const { id, version: model_version, preprocessing_version } = (await store.serving(model)).manifest;
+  return modelStamp({ model_id: id, model_version, preprocessing_version });
+}
+
+export async function readWantedModels(
+  store: Pick<ModelStore, 'serving'>,
+  insights: Iterable<Insight>,
+): Promise<WantedModels> {
   const stamps = new Map<string, string>();
-  for (const [task, role] of Object.entries(ROLE_OF)) {
-    const { manifest } = await store.serving(role);
-    const { id, version, preprocessing_version } = manifest;
-    stamps.set(task, modelStamp({ model_id: id, model_version: version, preprocessing_version }));
-  }
-  return { of: (task) => stamps.get(task) ?? '', signature: [...stamps].join(';') };
+  for (const insight of insights) stamps.set(insight.name, await stampOf(insight, store));
+  return { of: (insight) => stamps.get(insight) ?? '', signature: [...stamps].join(';') };
 }

@@ -1,83 +1,85 @@
 /**
- * The insight worker: every entity understood, whatever is killed meanwhile.
- *
- * A turn discovers what is missing, harvests what has ended, revives what may be tried again, dispatches what there is
- * room for, settles persons and models, and tells how far it is. Nothing is kept between turns that could not be read
- * again from the database; events only make a turn come sooner. One process at a time works, by a lease.
+ * The loop of the insight worker. A turn plans missing insights, collects the results of ended jobs, retries failed ones,
+ * dispatches new jobs, derives what follows from results (persons, near duplicates), switches models, and publishes states.
+ * Everything kept between turns can be read again from the database; events only make the next turn come sooner. A lease
+ * makes sure that one process at a time works.
  */
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs/promises';
 import type { InsightStatus } from '@cl-server/contract';
 import type { WorkerRegister } from '@cl-server/jobs';
+import { WakeSignal } from '@cl-server/kit';
 import type { Logger } from '@cl-server/service-kit';
 import type { Kysely } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
 import type { RunWrite } from '../database/transaction.js';
 import type { MediaFolder } from '../files/media-folder.js';
-import type { Announcer } from './announce.js';
-import { type Discovery, discoverChanges, discoverPage } from './discover.js';
+import type { ResultCollector } from './collect-results.js';
 import type { Dispatcher } from './dispatch.js';
-import type { Harvester } from './harvest.js';
 import { dropLease, holdLease, INSIGHT_LEASE } from './lease.js';
 import { park } from './park.js';
+import { type PlanResult, planChanges, planPage } from './plan.js';
 import { Rate, readBacklog } from './progress.js';
-import { revive } from './revive.js';
+import type { InsightRegistry } from './registry.js';
+import { retryFailed } from './retry-failed.js';
 import { NOTHING_RUNS, type Runnable, runnableBy } from './runnable.js';
+import type { StatusPublisher } from './status-publisher.js';
 import { switchModels } from './switch-models.js';
 import type { WantedModels } from './wanted-models.js';
 
 export interface InsightWorkerOptions {
   readonly db: Kysely<StoreTables>;
   readonly write: RunWrite;
+  readonly insights: InsightRegistry;
   readonly media: MediaFolder;
   readonly dispatcher: Dispatcher;
-  readonly harvester: Harvester;
-  readonly announcer: Announcer;
-  /** What follows from results: persons of faces, near duplicates of pictures. */
-  readonly settle: () => Promise<void>;
-  /** Removes what nothing refers to any more; after each look at every entity. */
+  readonly collector: ResultCollector;
+  readonly publisher: StatusPublisher;
+  /** Derives what follows from results: the persons of faces, the near duplicates of pictures. */
+  readonly derive: () => Promise<void>;
+  /** Removes what nothing refers to any more; called after each pass over all entities. */
   readonly sweep: () => Promise<void>;
-  /** Why nothing can be done with the folders that this process was given; undefined if they are the right ones. */
+  /** Why the folders of this process cannot be used; undefined if they are the right ones. */
   readonly folderMismatch: () => Promise<string | undefined>;
   readonly readModels: () => Promise<WantedModels>;
-  /** Which workers live and what they can run; jobs are made for that alone. */
+  /** The live workers and the tasks that they can run. */
   readonly workers: Pick<WorkerRegister, 'live'>;
   readonly logger: Logger;
   readonly now: () => number;
-  /** Milliseconds between two turns that nothing asked for. */
+  /** Milliseconds until the next turn if no event asks for one. */
   readonly interval?: number;
-  /** Milliseconds between two looks at every entity. */
+  /** Milliseconds between two passes over all entities. */
   readonly fullPassInterval?: number;
 }
 
-const LEASE_LENGTH = 8_000;
-const HEARTBEAT = 5_000;
-/** The lease is renewed and the state told beside the turns, however long one of them takes. */
-const BEAT = 2_500;
-/** Milliseconds between two looks at the register of workers that nothing asked for; without a beat for GONE, one counts as gone. */
-const LOOK = 1_000;
-const GONE = 30_000;
+const LEASE_MS = 8_000;
+const STATUS_INTERVAL_MS = 5_000;
+/** The lease is renewed and the status published independently of the turns, however long one of them takes. */
+const RENEW_MS = 2_500;
+/** How often the registry of workers is read if no event asks for it. */
+const WORKERS_INTERVAL_MS = 1_000;
+/** A worker without a heartbeat for this long counts as offline. */
+const WORKER_OFFLINE_MS = 30_000;
 
 export class InsightWorker {
   readonly #options: InsightWorkerOptions;
   readonly #holder = randomUUID();
   readonly #rate: Rate;
   #runnable: Runnable = NOTHING_RUNS;
-  #beating: NodeJS.Timeout | undefined;
-  /** Whether this process is the one that works, as of the last renewal. */
+  #renewing: NodeJS.Timeout | undefined;
+  /** Whether this process held the lease at the last renewal. */
   #holds = false;
   #mismatch: string | undefined;
   #stopping = false;
-  #wake: (() => void) | undefined;
-  #woken = false;
+  readonly #wakeSignal = new WakeSignal();
   #loop: Promise<void> | undefined;
-  /** Last transaction seen; 0 makes the first turn look at all that there is. */
+  /** Last transaction that was planned; 0 makes the first turn read all of them. */
   #cursor = 0;
   #fullPass: { afterId: number } | undefined = { afterId: 0 };
   #nextFullPass = 0;
   #lastStatus = 0;
-  #nextLook = 0;
-  /** Models of the last turn; with others every entity is looked at again. */
+  #nextWorkersRead = 0;
+  /** Models of the last turn; when they change, all entities are planned again. */
   #models = '';
 
   constructor(options: InsightWorkerOptions) {
@@ -87,60 +89,48 @@ export class InsightWorker {
 
   start(): void {
     this.#loop ??= this.#run();
-    this.#beating ??= setInterval(() => void this.#beat(), BEAT);
+    this.#renewing ??= setInterval(() => void this.#renew(), RENEW_MS);
   }
 
   /** Makes the next turn come at once. */
   wake(): void {
-    this.#woken = true;
-    this.#wake?.();
+    this.#wakeSignal.set();
   }
 
-  /** A worker said something: what it can run is looked up in the register at the next turn. */
+  /** A worker announced itself: the next turn reads the registry of workers. */
   announced(): void {
-    this.#nextLook = 0;
+    this.#nextWorkersRead = 0;
     this.wake();
   }
 
   async stop(): Promise<void> {
     this.#stopping = true;
-    clearInterval(this.#beating);
+    clearInterval(this.#renewing);
     this.wake();
     await this.#loop;
     await dropLease(this.#options.db, INSIGHT_LEASE, this.#holder);
-    await this.#tell('offline');
+    await this.#publishStatus('offline');
   }
 
   async #run(): Promise<void> {
     const { logger, interval = 1_000 } = this.#options;
     while (!this.#stopping) {
-      this.#woken = false;
       let busy = false;
       try {
         busy = (await this.#hasFolders()) && (await this.#hasLease()) && (await this.turn());
       } catch (error) {
-        logger.error({ err: error }, 'a turn of the insight worker failed; it is tried again');
+        logger.error({ err: error }, 'a turn of the insight worker failed; it will be retried');
       }
-      if (!this.#woken && !this.#stopping && !busy) await this.#sleep(interval);
+      if (!this.#stopping && !busy) await this.#wakeSignal.wait(interval);
     }
   }
 
-  #sleep(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-  }
-
-  /** Said once at each change. */
+  /** Logs a mismatch once, when it appears or changes. */
   async #hasFolders(): Promise<boolean> {
     const { folderMismatch, logger } = this.#options;
     const mismatch = await folderMismatch();
     if (mismatch !== undefined && mismatch !== this.#mismatch)
-      logger.error({ reason: mismatch }, 'nothing is done until the folders are the right ones');
+      logger.error({ reason: mismatch }, 'the insight worker waits until it is given the right folders');
     this.#mismatch = mismatch;
     return mismatch === undefined;
   }
@@ -151,48 +141,52 @@ export class InsightWorker {
       name: INSIGHT_LEASE,
       holder: this.#holder,
       now: now(),
-      length: LEASE_LENGTH,
+      length: LEASE_MS,
     });
     return this.#holds;
   }
 
-  /** Beside the turns: one that decodes the frames of a film takes longer than a lease. */
-  async #beat(): Promise<void> {
+  /** Runs while a turn runs: one that decodes the frames of a film takes longer than the lease. */
+  async #renew(): Promise<void> {
     if (!this.#holds || this.#stopping) return;
     try {
-      if ((await this.#hasLease()) && this.#options.now() - this.#lastStatus >= HEARTBEAT) await this.#tell();
+      if ((await this.#hasLease()) && this.#options.now() - this.#lastStatus >= STATUS_INTERVAL_MS)
+        await this.#publishStatus();
     } catch (error) {
-      this.#options.logger.warn({ err: error }, 'the lease of the insight worker was not renewed; tried again');
+      this.#options.logger.warn(
+        { err: error },
+        'the lease of the insight worker could not be renewed; it will be retried',
+      );
     }
   }
 
-  /** One turn. @returns whether there is more to do right away */
+  /** @returns whether the next turn has more to do right away */
   async turn(): Promise<boolean> {
-    const { db, write, dispatcher, harvester, announcer, settle, readModels, now } = this.#options;
+    const { db, write, insights, dispatcher, collector, publisher, derive, readModels, now } = this.#options;
     const models = await readModels();
-    await this.#lookForWorkers();
+    await this.#readWorkers();
     const changed: number[] = [];
-    const more = await this.#discover(models, changed);
-    const harvested = await harvester.harvest(models);
-    this.#rate.add(harvested.length);
-    changed.push(...harvested, ...(await this.#retry()), ...(await dispatcher.dispatch(now(), this.#runnable.able)));
-    await settle();
-    // During a pass not every entity is known to want the new model yet.
-    if (!this.#fullPass) await switchModels(db, write, models);
-    await announcer.entities(changed);
-    await announcer.clearOld();
-    if (changed.length > 0) await this.#tell();
+    const more = await this.#plan(models, changed);
+    const collected = await collector.collect(models);
+    this.#rate.add(collected.length);
+    changed.push(...collected, ...(await this.#retry()), ...(await dispatcher.dispatch(now(), this.#runnable.able)));
+    await derive();
+    // During a pass, some entities have not been planned for the new model yet.
+    if (!this.#fullPass) await switchModels(db, write, { insights, models });
+    await publisher.entities(changed);
+    await publisher.clearOld();
+    if (changed.length > 0) await this.#publishStatus();
     return more;
   }
 
-  async #discover(models: WantedModels, changed: number[]): Promise<boolean> {
-    const { db, write, now, fullPassInterval = 15 * 60_000 } = this.#options;
-    const options = { db, write, models, withoutModel: this.#runnable.withoutModel };
-    const take = async ({ changed: ids, freedFiles }: Discovery): Promise<void> => {
+  async #plan(models: WantedModels, changed: number[]): Promise<boolean> {
+    const { db, write, insights, now, fullPassInterval = 15 * 60_000 } = this.#options;
+    const options = { db, write, insights, models, withoutModel: this.#runnable.withoutModel };
+    const take = async ({ changed: ids, freedFiles }: PlanResult): Promise<void> => {
       changed.push(...ids);
       for (const file of freedFiles) await fs.rm(this.#options.media.resolve(file), { force: true });
     };
-    const since = await discoverChanges(options, this.#cursor);
+    const since = await planChanges(options, this.#cursor);
     await take(since);
     const moved = since.transaction !== this.#cursor;
     this.#cursor = since.transaction;
@@ -200,7 +194,7 @@ export class InsightWorker {
       this.#fullPass = { afterId: 0 };
     this.#models = models.signature;
     if (!this.#fullPass) return moved;
-    const page = await discoverPage(options, this.#fullPass.afterId);
+    const page = await planPage(options, this.#fullPass.afterId);
     await take(page);
     if (page.next !== undefined) {
       this.#fullPass = { afterId: page.next };
@@ -212,29 +206,29 @@ export class InsightWorker {
     return moved;
   }
 
-  async #lookForWorkers(): Promise<void> {
-    const { workers, now } = this.#options;
-    if (now() < this.#nextLook) return;
-    this.#nextLook = now() + LOOK;
-    this.#runnable = runnableBy(await workers.live(GONE));
+  async #readWorkers(): Promise<void> {
+    const { workers, insights, now } = this.#options;
+    if (now() < this.#nextWorkersRead) return;
+    this.#nextWorkersRead = now() + WORKERS_INTERVAL_MS;
+    this.#runnable = runnableBy(await workers.live(WORKER_OFFLINE_MS), insights);
   }
 
-  /** What waits or failed and can be done now. */
+  /** Makes waiting and failed inferences pending if they can be found out now. */
   async #retry(): Promise<number[]> {
     const { db, write, now } = this.#options;
     const moved = await park(db, write, this.#runnable);
-    const due = await revive(db, write, { dueBefore: now() });
-    const possible = await revive(db, write, { nowPossible: [...this.#runnable.able] });
+    const due = await retryFailed(db, write, { dueBefore: now() });
+    const possible = await retryFailed(db, write, { nowPossible: [...this.#runnable.able] });
     return [...moved, ...due, ...possible];
   }
 
-  async #tell(word?: string): Promise<void> {
-    const { db, announcer, now } = this.#options;
+  async #publishStatus(state?: string): Promise<void> {
+    const { db, publisher, now } = this.#options;
     this.#lastStatus = now();
     const backlog = await readBacklog(db);
     const left = backlog.pending + backlog.running;
     const status: InsightStatus = {
-      status: word ?? (left > 0 || this.#fullPass ? 'running' : 'idle'),
+      status: state ?? (left > 0 || this.#fullPass ? 'running' : 'idle'),
       timestamp: now(),
       version_start: null,
       version_end: this.#cursor,
@@ -243,6 +237,6 @@ export class InsightWorker {
       rate: this.#rate.perMinute(),
       seconds_left: this.#rate.secondsLeft(left),
     };
-    await announcer.status(status);
+    await publisher.status(status);
   }
 }

@@ -2,42 +2,46 @@ import {
   getSimilarEntities,
   getSimilarFaces,
   listDuplicates,
-  type SimilarityKind,
   searchByPicture,
   searchByText,
 } from '@cl-server/contract';
 import type { JobEngine } from '@cl-server/jobs';
 import { cursorCodec } from '@cl-server/kit';
-import { decodeNpy, normalized } from '@cl-server/models';
+import { normalized } from '@cl-server/models';
 import { type App, badRequest, HttpError, positionOf, type ReceivedFile } from '@cl-server/service-kit';
 import type { EntityReader } from '../entities/reader.js';
-import { readResult } from '../insight/collect/collector.js';
+import { faceEmbedding } from '../insight/built-in/face-embedding.js';
+import { jobResult } from '../insight/collect-context.js';
 import type { InsightReader } from '../insight/reader.js';
-import { faceView } from '../insight/view.js';
+import type { InsightRegistry } from '../insight/registry.js';
+import { faceView } from '../insight/status-view.js';
 import type { Duplicates } from '../search/duplicates.js';
 import type { InteractiveJobs } from '../search/interactive.js';
 import type { Question, Search } from '../search/search.js';
+import type { Similarities, Similarity } from '../search/similarity.js';
 import type { VectorStore } from '../vectors/vector-store.js';
 
 const duplicateCursors = cursorCodec('d');
 
 export interface SearchRoutes {
+  readonly registry: InsightRegistry;
   readonly search: Search;
+  readonly similarities: Similarities;
   readonly duplicates: Duplicates;
   readonly interactive: InteractiveJobs;
   readonly storage: JobEngine['storage'];
   readonly reader: EntityReader;
   readonly insights: InsightReader;
   readonly vectors: VectorStore;
-  /** Folder for pictures that are asked about. */
+  /** Folder for the pictures of searches. */
   readonly incoming: string;
 }
 
-/** Milliseconds that a person waits for a text, and for a picture that must be decoded first. */
-const TEXT_WAIT = 2_000;
-const PICTURE_WAIT = 10_000;
-/** Bytes of a picture that is asked about: it is decoded while somebody waits. */
-const LARGEST_PICTURE = 100_000_000;
+/** A person waits for the answer. A picture must be decoded first. */
+const TEXT_WAIT_MS = 2_000;
+const PICTURE_WAIT_MS = 10_000;
+/** A person waits while the picture is decoded, so it must not be larger. */
+const MAX_PICTURE_BYTES = 100_000_000;
 
 type SearchQuery = Question['paging'] & Question['filters'];
 
@@ -47,62 +51,53 @@ function questionOf({ limit, score_threshold, cursor, ...filters }: SearchQuery)
 }
 
 export function serveSearch(app: App, options: SearchRoutes): void {
-  const { search, duplicates, interactive, storage, reader, insights, vectors, incoming } = options;
+  const { registry, search, similarities, duplicates, interactive, storage, reader, insights, vectors, incoming } =
+    options;
 
   app.handle(searchByText, async ({ query: { text, ...query } }) => {
-    const vector = await interactive.run(
-      { taskType: 'clip_text_embedding', params: { text }, within: TEXT_WAIT },
-      async ({ task_output }) => normalized(Float32Array.from(task_output?.embedding as number[])),
+    const vector = registry.withVector.map((insight) => insight.vector).find(({ textTask }) => textTask !== undefined);
+    if (vector?.textTask === undefined) throw new HttpError(503, 'No insight of this server can be searched by a text');
+    const found = await interactive.run(
+      { taskType: vector.textTask, params: { text }, within: TEXT_WAIT_MS },
+      async ({ task_output }) => normalized(Float32Array.from(task_output?.['embedding'] as number[])),
     );
-    return search.byVectors('clip', [vector], questionOf(query));
+    return search.byVectors(vector.kind, [found], questionOf(query));
   });
 
-  const ofPicture = async (by: SimilarityKind, file: ReceivedFile, question: Question) => {
+  const byPicture = async ({ insight, ofResult }: Similarity, file: ReceivedFile, question: Question) => {
     const input = {
       name: file.filename || 'picture',
       size: file.size,
       source: { path: file.path, move: true, sha256: file.sha256 },
     };
-    const taskType = by === 'phash' ? 'hash' : `${by}_embedding`;
-    return interactive.run({ taskType, params: {}, input, within: PICTURE_WAIT }, async (job) => {
-      if (by !== 'phash')
-        return search.byVectors(
-          by,
-          [normalized(decodeNpy(await readResult(storage, job, String(job.params.output_path))))],
-          question,
-        );
-      const phash = job.task_output?.phash;
-      if (typeof phash !== 'string')
-        throw new HttpError(422, String(job.task_output?.perceptual_error ?? 'The picture cannot be read'));
-      return search.byPhash([phash], question);
-    });
+    const { task: taskType, params = {} } = insight;
+    return interactive.run({ taskType, params, input, within: PICTURE_WAIT_MS }, async (job) =>
+      (await ofResult(jobResult(job, storage))).find(question),
+    );
   };
   app.handle(
     searchByPicture,
     async ({ query, form, files }) => {
       const file = files.find(({ field }) => field === 'file');
       if (!file) throw badRequest('A picture is needed');
-      return ofPicture(form.by, file, questionOf(query));
+      return byPicture(similarities.get(form.by, 'body'), file, questionOf(query));
     },
-    { uploads: { folder: incoming, maxBytes: LARGEST_PICTURE } },
+    { uploads: { folder: incoming, maxBytes: MAX_PICTURE_BYTES } },
   );
 
   app.handle(getSimilarEntities, async ({ params, query: { by, ...query } }) => {
-    await reader.row(params.entity_id);
-    const question = { ...questionOf(query), exceptEntity: params.entity_id };
+    const similarity = similarities.get(by, 'query');
     const { entity_id: id } = params;
-    const own = by === 'phash' ? await insights.phashes(id) : await vectors.of(by, id);
-    const page =
-      by === 'phash'
-        ? await search.byPhash(own as string[], question)
-        : await search.byVectors(by, own as Float32Array[], question);
-    const task = by === 'phash' ? 'hash' : `${by}_embedding`;
-    return { query_entity_id: id, ...page, notice: own.length > 0 ? null : await insights.notice(id, task) };
+    await reader.row(id);
+    const own = await similarity.ofEntity(id);
+    const page = await own.find({ ...questionOf(query), exceptEntity: id });
+    const notice = own.isEmpty ? await insights.notice(id, similarity.insight.name) : null;
+    return { query_entity_id: id, ...page, notice };
   });
 
   app.handle(getSimilarFaces, async ({ params, query }) => {
     const face = await insights.face(params.face_id);
-    const own = await vectors.of('face', face.entity_id, face.id);
+    const own = await vectors.of(faceEmbedding.vector.kind, face.entity_id, face.id);
     const page = await search.faces(own, questionOf({ ...query, limit: query.limit + 1 }));
     const others = page.results.filter(({ subject }) => subject !== face.id).slice(0, query.limit);
     const rows = await insights.facesById(others.map(({ subject }) => subject));
@@ -114,7 +109,7 @@ export function serveSearch(app: App, options: SearchRoutes): void {
       }),
       next_cursor: page.next_cursor,
       model_id: page.model_id,
-      notice: own.length > 0 ? null : await insights.notice(face.entity_id, 'face_embedding', String(face.id)),
+      notice: own.length > 0 ? null : await insights.notice(face.entity_id, faceEmbedding.name, String(face.id)),
     };
   });
 

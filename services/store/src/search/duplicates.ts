@@ -6,11 +6,13 @@ import { sql } from 'kysely';
 import type { Reads } from '../database/reads.js';
 import type { StoreTables } from '../database/tables.js';
 import type { EntityReader } from '../entities/reader.js';
+import { dinoEmbedding } from '../insight/built-in/dino-embedding.js';
 import type { VectorStore } from '../vectors/vector-store.js';
 import { PHASH_BITS } from './phash-index.js';
 
 /** Cosine of two DINO vectors below which equal pHashes are a coincidence, as of plain surfaces. */
 const SAME_LOOK = 0.8;
+const KIND = dinoEmbedding.vector.kind;
 
 interface Link {
   readonly entity_id: number;
@@ -86,7 +88,7 @@ export class Duplicates {
 
   async #looksTheSame({ entity_id, other_id }: Link): Promise<boolean> {
     const { vectors } = this.#options;
-    const [[a], [b]] = await Promise.all([vectors.of('dino', entity_id, 0), vectors.of('dino', other_id, 0)]);
+    const [[a], [b]] = await Promise.all([vectors.of(KIND, entity_id, 0), vectors.of(KIND, other_id, 0)]);
     return !a || !b || dot(a, b) >= SAME_LOOK;
   }
 

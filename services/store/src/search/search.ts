@@ -1,11 +1,12 @@
-/** Search by likeness: the same way whether the question is a text, a picture, an entity or a face. */
+/** Search by similarity: the same whether the example is a text, a picture, an entity or a face. */
 
-import type { Entity, SearchResult, SimilarityKind } from '@cl-server/contract';
+import type { Entity, SearchResult } from '@cl-server/contract';
 import { cursorCodec } from '@cl-server/kit';
 import { positionOf } from '@cl-server/service-kit';
 import type { Kysely } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
 import type { EntityReader } from '../entities/reader.js';
+import { faceEmbedding } from '../insight/built-in/face-embedding.js';
 import type { NeighbourSearch } from '../vectors/neighbour-search.js';
 import { PHASH_BITS, type PhashIndex } from './phash-index.js';
 import type { SearchFilters, SearchScope } from './scope.js';
@@ -35,7 +36,7 @@ interface Hit {
   readonly score: number;
 }
 
-/** Results beyond this are no answer to anybody. */
+/** Results beyond this are not paged through. */
 const MAX_DEPTH = 5_000;
 
 const cursors = cursorCodec('o');
@@ -58,11 +59,7 @@ export class Search {
   }
 
   /** Entities by vectors; the best of an entity's vectors counts. */
-  async byVectors(
-    kind: Extract<SimilarityKind, 'clip' | 'dino'>,
-    vectors: readonly Float32Array[],
-    question: Question,
-  ): Promise<Page<SearchResult>> {
+  async byVectors(kind: string, vectors: readonly Float32Array[], question: Question): Promise<Page<SearchResult>> {
     const { wanted, allowed } = await this.#plan(question);
     const found =
       vectors.length === 0
@@ -94,7 +91,7 @@ export class Search {
       vectors.length === 0
         ? undefined
         : await this.#options.index.search({
-            kind: 'face',
+            kind: faceEmbedding.vector.kind,
             vectors,
             count: wanted,
             ...(allowed && { allowedEntities: allowed }),

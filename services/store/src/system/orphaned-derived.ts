@@ -8,6 +8,7 @@ import type { StoreTables } from '../database/tables.js';
 import type { RunWrite } from '../database/transaction.js';
 import type { MediaFolder } from '../files/media-folder.js';
 import { filesBelow, inGroups } from '../files/walk.js';
+import { FACE_DETECTION } from '../insight/built-in/face-detection.js';
 import type { Orphans } from './orphans.js';
 
 const GROUP = 500;
@@ -82,7 +83,7 @@ async function busyAmong(db: Kysely<StoreTables>, entities: readonly number[]): 
     .selectFrom('inferences')
     .select('entity_id')
     .where('entity_id', 'in', entities)
-    .where('task_type', '=', 'face_detection')
+    .where('task_type', '=', FACE_DETECTION)
     .where('status', 'in', ['pending', 'processing'])
     .execute();
   return new Set(rows.map((row) => row.entity_id));

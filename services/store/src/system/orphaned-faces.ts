@@ -9,6 +9,7 @@ import type { Kysely } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
 import type { RunWrite } from '../database/transaction.js';
 import type { MediaFolder } from '../files/media-folder.js';
+import { FACE_DETECTION } from '../insight/built-in/face-detection.js';
 import { refreshKnown } from '../insight/refresh-status.js';
 import type { Orphans } from './orphans.js';
 
@@ -64,7 +65,7 @@ export class OrphanedFaces implements Orphans<OrphanedFace> {
         .updateTable('inferences')
         .set({ status: 'pending', not_before: now })
         .where('entity_id', '=', entity_id)
-        .where('task_type', '=', 'face_detection')
+        .where('task_type', '=', FACE_DETECTION)
         .where('status', '=', 'completed')
         .execute();
       await refreshKnown(db, entity_id, now);

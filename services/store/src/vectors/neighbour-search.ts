@@ -1,5 +1,4 @@
 /** Nearest vectors of a kind. Two ways: codes in memory, or pgvector where PostgreSQL has it; one suite tests both. */
-import type { VectorKind } from '../database/insight-tables.js';
 
 export interface Neighbour {
   readonly entityId: number;
@@ -9,7 +8,7 @@ export interface Neighbour {
 }
 
 export interface VectorQuery {
-  readonly kind: VectorKind;
+  readonly kind: string;
   /** Of length 1. The best of several counts, e.g. of a video's frames. */
   readonly vectors: readonly Float32Array[];
   /** How many neighbours. */

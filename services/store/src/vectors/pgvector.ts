@@ -4,7 +4,6 @@
  * index knows one dimension.
  */
 import { createHash } from 'node:crypto';
-import type { VectorKind } from '../database/insight-tables.js';
 import type { Neighbour, NeighbourSearch, Neighbours, VectorQuery } from './neighbour-search.js';
 import { toFloats } from './vector-store.js';
 
@@ -59,7 +58,7 @@ interface Row {
 export class PgvectorIndex implements NeighbourSearch {
   readonly #sql: SqlRunner;
   readonly #indexed = new Set<string>();
-  readonly #following = new Map<VectorKind, Promise<void>>();
+  readonly #following = new Map<string, Promise<void>>();
 
   constructor(sql: SqlRunner) {
     this.#sql = sql;
@@ -99,7 +98,7 @@ export class PgvectorIndex implements NeighbourSearch {
   }
 
   /** Copies what is new; one copier, however many search. */
-  #follow(kind: VectorKind, active: ActiveModel): Promise<void> {
+  #follow(kind: string, active: ActiveModel): Promise<void> {
     let running = this.#following.get(kind);
     if (!running) {
       running = this.#copy(kind, active).finally(() => this.#following.delete(kind));
@@ -108,7 +107,7 @@ export class PgvectorIndex implements NeighbourSearch {
     return running;
   }
 
-  async #copy(kind: VectorKind, active: ActiveModel): Promise<void> {
+  async #copy(kind: string, active: ActiveModel): Promise<void> {
     const { model, dimension } = active;
     for (;;) {
       const rows = await this.#sql.query<{ id: string; entity_id: string; subject: string; data: Uint8Array }>(
@@ -138,7 +137,7 @@ export class PgvectorIndex implements NeighbourSearch {
     await this.#index(kind, model, dimension);
   }
 
-  async #index(kind: VectorKind, model: string, dimension: number): Promise<void> {
+  async #index(kind: string, model: string, dimension: number): Promise<void> {
     const key = createHash('sha256').update(`${kind} ${model} ${dimension}`).digest('hex').slice(0, 12);
     if (this.#indexed.has(key)) return;
     const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`;

@@ -4,7 +4,6 @@
  * noticed when its numbers are asked for.
  */
 import { dot } from '@cl-server/models';
-import type { VectorKind } from '../database/insight-tables.js';
 import { CodeTable, signBits } from './codes.js';
 import type { NeighbourSearch, Neighbours, VectorQuery } from './neighbour-search.js';
 import type { StoredVector, VectorStore } from './vector-store.js';
@@ -26,8 +25,8 @@ const TOO_MANY_GONE = 0.2;
 
 export class VectorIndex implements NeighbourSearch {
   readonly #store: VectorStore;
-  readonly #loaded = new Map<VectorKind, Loaded>();
-  readonly #refreshing = new Map<VectorKind, Promise<Loaded | undefined>>();
+  readonly #loaded = new Map<string, Loaded>();
+  readonly #refreshing = new Map<string, Promise<Loaded | undefined>>();
 
   constructor(store: VectorStore) {
     this.#store = store;
@@ -49,7 +48,7 @@ export class VectorIndex implements NeighbourSearch {
   }
 
   /** Reads what was added since the last time; one reader, however many search. */
-  #refresh(kind: VectorKind): Promise<Loaded | undefined> {
+  #refresh(kind: string): Promise<Loaded | undefined> {
     let running = this.#refreshing.get(kind);
     if (!running) {
       running = this.#read(kind).finally(() => this.#refreshing.delete(kind));
@@ -58,7 +57,7 @@ export class VectorIndex implements NeighbourSearch {
     return running;
   }
 
-  async #read(kind: VectorKind): Promise<Loaded | undefined> {
+  async #read(kind: string): Promise<Loaded | undefined> {
     const active = await this.#store.active(kind);
     if (!active) return undefined;
     let loaded = this.#loaded.get(kind);

@@ -1,12 +1,11 @@
 /** Vectors in the database: written in the transactions of those who make them, read by search. */
 import { type Database, notFound } from '@cl-server/service-kit';
 import type { Kysely, Transaction } from 'kysely';
-import type { VectorKind } from '../database/insight-tables.js';
 import type { StoreTables } from '../database/tables.js';
 import { bitsToBuffer, signBits } from './codes.js';
 
 export interface VectorKey {
-  readonly kind: VectorKind;
+  readonly kind: string;
   readonly model: string;
   readonly entityId: number;
   readonly subject: number;
@@ -58,7 +57,7 @@ export async function putVector(db: Db, key: VectorKey, vector: Float32Array): P
 /** The model whose vectors answer searches; undefined before there is any. */
 export async function activeModel(
   db: Db,
-  kind: VectorKind,
+  kind: string,
 ): Promise<{ readonly model: string; readonly dimension: number } | undefined> {
   return db.selectFrom('vector_models').select(['model', 'dimension']).where('kind', '=', kind).executeTakeFirst();
 }
@@ -70,12 +69,12 @@ export class VectorStore {
     this.#db = database.kysely;
   }
 
-  active(kind: VectorKind): ReturnType<typeof activeModel> {
+  active(kind: string): ReturnType<typeof activeModel> {
     return activeModel(this.#db, kind);
   }
 
   /** Codes made after a known one, in order. */
-  codesAfter(kind: VectorKind, model: string, afterId: number, limit: number): Promise<CodeRow[]> {
+  codesAfter(kind: string, model: string, afterId: number, limit: number): Promise<CodeRow[]> {
     return this.#db
       .selectFrom('vector_codes')
       .select(['vector_id', 'entity_id', 'bits'])
@@ -99,7 +98,7 @@ export class VectorStore {
   }
 
   /** Vectors of one subject of the active model: of an entity all frames, of a face one. */
-  async of(kind: VectorKind, entityId: number, subject?: number): Promise<Float32Array[]> {
+  async of(kind: string, entityId: number, subject?: number): Promise<Float32Array[]> {
     const active = await this.active(kind);
     if (!active) return [];
     let query = this.#db
@@ -114,7 +113,7 @@ export class VectorStore {
   }
 
   /** @throws HttpError 404 with the given words */
-  async one(kind: VectorKind, entityId: number, subject: number, missing: string): Promise<Float32Array> {
+  async one(kind: string, entityId: number, subject: number, missing: string): Promise<Float32Array> {
     const [vector] = await this.of(kind, entityId, subject);
     if (!vector) throw notFound(missing);
     return vector;

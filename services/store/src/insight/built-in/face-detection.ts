@@ -1,6 +1,6 @@
 /**
- * Faces become rows and their crops files of the media folder. A face that was there before (the boxes overlap by half)
- * keeps its id, and with it what a person said of it.
+ * Faces become rows, and their crops become files in the media folder. A face that was there before (the boxes overlap by
+ * half) keeps its id, and with it the person that a user assigned to it.
  */
 import fs from 'node:fs/promises';
 import path from 'node:path';
@@ -9,10 +9,15 @@ import type { Transaction } from 'kysely';
 import type { FaceRow } from '../../database/insight-tables.js';
 import type { StoreTables } from '../../database/tables.js';
 import type { MediaFolder } from '../../files/media-folder.js';
-import { modelStamp } from '../../vectors/model-stamp.js';
-import { type Collect, type CollectContext, readResult } from './collector.js';
+import type { Collect, CollectContext, Follower, JobResult } from '../collect-context.js';
+import { defineInsight } from '../define.js';
+import { deleteSubject } from '../delete-insights.js';
+import { wholeFile } from '../inputs.js';
 
-const SAME_FACE = 0.5;
+export const FACE_DETECTION = 'face_detection';
+
+/** Boxes that overlap by more than this are the same face. */
+const SAME_FACE_OVERLAP = 0.5;
 
 function overlap(a: FaceBox, b: FaceBox): number {
   const width = Math.min(a.x2, b.x2) - Math.max(a.x1, b.x1);
@@ -39,14 +44,14 @@ interface Found {
 
 async function saveCrops(
   faces: readonly DetectedFace[],
-  job: Parameters<Collect>[0],
+  result: JobResult,
   entityId: number,
-  { storage, media }: CollectContext,
+  { media }: CollectContext,
 ): Promise<Found[]> {
   const found: Found[] = [];
   for (const [index, face] of faces.entries()) {
-    const crop = face.file_path === '' ? undefined : await readResult(storage, job, face.file_path);
-    const name = `${job.job_id.slice(0, 18)}-${index}.png`;
+    const crop = face.file_path === '' ? undefined : await result.readFile(face.file_path);
+    const name = `${result.jobId.slice(0, 18)}-${index}.png`;
     found.push({ face, file: crop ? await saveCrop(media, entityId, name, crop) : '' });
   }
   return found;
@@ -64,19 +69,16 @@ async function storeFaces(
   db: Transaction<StoreTables>,
   entity: { readonly id: number; readonly sha256: string },
   found: readonly Found[],
-  embeddingModel: string,
+  followers: readonly Follower[],
   now: number,
 ): Promise<string[]> {
   const before = await db.selectFrom('faces').selectAll().where('entity_id', '=', entity.id).execute();
   const left = new Set<FaceRow>(before);
   const freed: string[] = [];
-  await db
-    .deleteFrom('inferences')
-    .where('entity_id', '=', entity.id)
-    .where('task_type', '=', 'face_embedding')
-    .execute();
+  for (const { name } of followers)
+    await db.deleteFrom('inferences').where('entity_id', '=', entity.id).where('task_type', '=', name).execute();
   for (const one of found) {
-    const same = [...left].find((row) => overlap(JSON.parse(row.bbox) as FaceBox, one.face.bbox) > SAME_FACE);
+    const same = [...left].find((row) => overlap(JSON.parse(row.bbox) as FaceBox, one.face.bbox) > SAME_FACE_OVERLAP);
     if (same) {
       left.delete(same);
       if (same.file_path !== one.file) freed.push(same.file_path);
@@ -91,39 +93,42 @@ async function storeFaces(
           .returning('id')
           .executeTakeFirstOrThrow()
       ).id;
-    if (one.file !== '')
+    if (one.file === '') continue;
+    for (const { name, model } of followers)
       await db
         .insertInto('inferences')
         .values({
           entity_id: entity.id,
-          task_type: 'face_embedding',
+          task_type: name,
           subject: String(id),
           status: 'pending',
-          model: embeddingModel,
+          model,
           tries: 0,
           not_before: now,
         })
         .execute();
   }
   for (const gone of left) {
-    await db
-      .deleteFrom('vectors')
-      .where('entity_id', '=', entity.id)
-      .where('kind', '=', 'face')
-      .where('subject', '=', gone.id)
-      .execute();
+    await deleteSubject(db, { entityId: entity.id, subject: gone.id }, followers);
     await db.deleteFrom('faces').where('id', '=', gone.id).execute();
     freed.push(gone.file_path);
   }
   return freed.filter((file) => file !== '');
 }
 
-export const collectFaces: Collect = async (job, { entity_id, sha256 }, context) => {
-  const output = faceDetectionTask.output.parse(job.task_output);
-  const found = await saveCrops(output.faces, job, entity_id, context);
+const collectFaces: Collect = async (result, { entityId, sha256 }, context) => {
+  const { faces } = faceDetectionTask.output.parse(result.output);
+  const found = await saveCrops(faces, result, entityId, context);
   return {
-    model: modelStamp(output),
     files: found.flatMap(({ file }) => (file === '' ? [] : [file])),
-    store: (db, now) => storeFaces(db, { id: entity_id, sha256 }, found, context.models.of('face_embedding'), now),
+    store: (db, now) => storeFaces(db, { id: entityId, sha256 }, found, context.followers, now),
   };
 };
+
+export const faceDetection = defineInsight({
+  name: FACE_DETECTION,
+  task: faceDetectionTask.type,
+  model: 'face_detection',
+  appliesTo: { image: wholeFile },
+  collect: collectFaces,
+});

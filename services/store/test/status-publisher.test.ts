@@ -2,12 +2,14 @@
 import { TOPICS } from '@cl-server/contract';
 import type { Broadcaster } from '@cl-server/service-kit';
 import { describe, expect, it } from 'vitest';
-import { Announcer } from '../src/insight/announce.js';
+import { builtInInsights } from '../src/insight/built-in/index.js';
+import { InsightRegistry } from '../src/insight/registry.js';
+import { StatusPublisher } from '../src/insight/status-publisher.js';
 
 type Listener = Parameters<Broadcaster['subscribe']>[1];
 
 describe('states of entities at the broker', () => {
-  it('are taken back a minute after their end, whoever said them, and not before', async () => {
+  it('are cleared a minute after their end, whichever worker published them, and not before', async () => {
     let now = 1_000_000;
     let hear: Listener = () => undefined;
     const cleared: string[] = [];
@@ -18,24 +20,31 @@ describe('states of entities at the broker', () => {
       },
       clearRetained: async (topic: string) => cleared.push(topic) > 0,
     } as unknown as Broadcaster;
-    const announcer = new Announcer({ db: undefined as never, broadcaster, storePort: 9, now: () => now });
-    await announcer.start();
-    const say = (entity_id: number, status: string): void => {
+    const insights = new InsightRegistry(builtInInsights);
+    const publisher = new StatusPublisher({
+      db: undefined as never,
+      insights,
+      broadcaster,
+      storePort: 9,
+      now: () => now,
+    });
+    await publisher.start();
+    const publish = (entity_id: number, status: string): void => {
       const vectors = { clip_embedding: null, dino_embedding: null, face_embeddings: null };
       const event = { entity_id, status, timestamp: now, face_detection: null, face_count: null, ...vectors };
       hear(TOPICS.entityStatus(9, entity_id), Buffer.from(JSON.stringify(event)), true);
     };
-    say(1, 'completed');
-    say(2, 'processing');
-    say(3, 'failed');
+    publish(1, 'completed');
+    publish(2, 'processing');
+    publish(3, 'failed');
     hear(TOPICS.entityStatus(9, 4), Buffer.from('no status'), true);
     now += 59_999;
-    await announcer.clearOld();
+    await publisher.clearOld();
     expect(cleared).toEqual([]);
-    say(3, 'queued');
+    publish(3, 'queued');
     now += 1;
-    await announcer.clearOld();
-    await announcer.clearOld();
+    await publisher.clearOld();
+    await publisher.clearOld();
     expect(cleared).toEqual([TOPICS.entityStatus(9, 1)]);
   });
 });

@@ -1,12 +1,13 @@
-/** Tells how far the work is: per entity (retained until a minute after its end) and as a whole. */
+/** Publishes the state of entities (retained until a minute after their end) and of the insight worker. */
 import { entityStatusEvent, type InsightStatus, TOPICS } from '@cl-server/contract';
 import type { Broadcaster } from '@cl-server/service-kit';
 import type { Kysely } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
-import { statusEvent } from './view.js';
+import type { InsightRegistry } from './registry.js';
+import { statusEvent } from './status-view.js';
 
-/** What the broker says for a worker that was killed. */
-export function lastWords(storePort: number, now: number) {
+/** The message that the broker publishes for a worker that was killed. */
+export function offlineMessage(storePort: number, now: number) {
   const status: InsightStatus = {
     status: 'offline',
     timestamp: now,
@@ -17,41 +18,43 @@ export function lastWords(storePort: number, now: number) {
   return { topic: TOPICS.insightStatus(storePort), payload: JSON.stringify(status), retain: true };
 }
 
-/** Milliseconds for which an ended entity's status stays with the broker. */
-const KEPT = 60_000;
+/** How long the broker retains the status of an entity after its end. */
+const RETENTION_MS = 60_000;
 
-export interface AnnounceOptions {
+export interface StatusPublisherOptions {
   readonly db: Kysely<StoreTables>;
+  readonly insights: InsightRegistry;
   readonly broadcaster: Broadcaster;
   readonly storePort: number;
   readonly now: () => number;
 }
 
-export class Announcer {
-  readonly #options: AnnounceOptions;
-  /** When an entity's retained status is to go. */
+export class StatusPublisher {
+  readonly #options: StatusPublisherOptions;
+  /** When the retained status of an entity is cleared. */
   readonly #clearAt = new Map<number, number>();
 
-  constructor(options: AnnounceOptions) {
+  constructor(options: StatusPublisherOptions) {
     this.#options = options;
   }
 
   /**
-   * Listens to what is retained, its own words and those of a worker before it: whoever said that an entity has ended,
-   * it is taken back in time.
+   * Subscribes to the retained states, those of this worker and of workers before it, so that each one is cleared in time
+   * whichever worker published it.
    */
   async start(): Promise<void> {
     const { broadcaster, storePort, now } = this.#options;
     await broadcaster.subscribe(TOPICS.entityStatus(storePort, '+'), (_topic, payload) => {
-      const said = parseStatus(payload);
-      if (!said) return;
-      if (said.status === 'completed' || said.status === 'failed') this.#clearAt.set(said.entity_id, now() + KEPT);
-      else this.#clearAt.delete(said.entity_id);
+      const event = parseStatus(payload);
+      if (!event) return;
+      if (event.status === 'completed' || event.status === 'failed')
+        this.#clearAt.set(event.entity_id, now() + RETENTION_MS);
+      else this.#clearAt.delete(event.entity_id);
     });
   }
 
   async entities(ids: Iterable<number>): Promise<void> {
-    const { db, broadcaster, storePort, now } = this.#options;
+    const { db, insights: registry, broadcaster, storePort, now } = this.#options;
     const unique = [...new Set(ids)];
     if (unique.length === 0) return;
     const insights = await db.selectFrom('insights').selectAll().where('entity_id', 'in', unique).execute();
@@ -59,11 +62,11 @@ export class Announcer {
     for (const insight of insights) {
       const own = rows.filter(({ entity_id }) => entity_id === insight.entity_id);
       const topic = TOPICS.entityStatus(storePort, insight.entity_id);
-      await broadcaster.publish(topic, statusEvent(insight, own, now()), { retain: true });
+      await broadcaster.publish(topic, statusEvent(insight, own, { insights: registry, now: now() }), { retain: true });
     }
   }
 
-  /** Takes back what has been there long enough. */
+  /** Clears the states whose retention has ended. */
   async clearOld(): Promise<void> {
     const { broadcaster, storePort, now } = this.#options;
     for (const [id, at] of this.#clearAt) {
@@ -78,7 +81,7 @@ export class Announcer {
   }
 }
 
-/** Undefined for a cleared topic, and for what is nobody's status. */
+/** Undefined for a cleared topic, and for a message that is no status. */
 function parseStatus(payload: Buffer) {
   if (payload.length === 0) return undefined;
   try {

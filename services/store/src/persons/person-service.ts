@@ -1,6 +1,6 @@
 /**
- * People, and what somebody decides about them. A decision is written down with what it changed, so that it can be taken
- * back; decided faces and persons are out of the clustering's reach.
+ * Persons, and what users decide about them. A decision is stored with the state before it, so that it can be undone. The
+ * clustering never changes faces and persons that a user decided on.
  */
 import type { KnownPerson, PersonDecision } from '@cl-server/contract';
 import { conflict, invalidField, notFound } from '@cl-server/service-kit';
@@ -38,7 +38,7 @@ export const decisionView = (row: PersonDecisionRow): PersonDecision => ({
   undone: row.is_undone === 1,
 });
 
-export class People {
+export class PersonService {
   constructor(
     private readonly db: Kysely<StoreTables>,
     private readonly write: RunWrite,

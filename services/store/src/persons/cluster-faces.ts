@@ -1,19 +1,21 @@
-/** Gives persons to the faces that have a vector and nobody yet. */
+/** Assigns persons to the faces that have a vector and no person yet. */
 import { FACE_CERTAIN } from '@cl-server/contract';
 import { type Kysely, sql, type Transaction } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
 import type { RunWrite } from '../database/transaction.js';
+import { faceEmbedding } from '../insight/built-in/face-embedding.js';
 import type { NeighbourSearch } from '../vectors/neighbour-search.js';
 import { activeModel, toFloats } from '../vectors/vector-store.js';
 import { type AssignRules, candidates, joined, type Neighbour } from './assign.js';
 
-/** Faces so poor that they would only confuse: they stay nobody's until somebody says whose they are. */
-const LEAST_QUALITY = 0.15;
+/** Faces below this quality are never matched automatically; a user can still assign them. */
+const MIN_QUALITY = 0.15;
 const NEIGHBOURS = 40;
-/** Faces settled in one turn. */
-const AT_ONCE = 100;
+const KIND = faceEmbedding.vector.kind;
+/** Faces assigned in one turn. */
+const BATCH_SIZE = 100;
 
-export interface SettleOptions {
+export interface AssignOptions {
   readonly db: Kysely<StoreTables>;
   readonly write: RunWrite;
   readonly index: NeighbourSearch;
@@ -27,7 +29,7 @@ interface Face {
   readonly data: Uint8Array;
 }
 
-/** Undecided faces without a person that can be told apart, the best first: good faces should begin the persons. */
+/** Undecided faces without a person that are good enough to be matched, the best first: good faces should begin the persons. */
 async function openFaces(db: Kysely<StoreTables>, model: string): Promise<Face[]> {
   return (
     db
@@ -36,25 +38,25 @@ async function openFaces(db: Kysely<StoreTables>, model: string): Promise<Face[]
         join
           .onRef('vectors.subject', '=', 'faces.id')
           .onRef('vectors.entity_id', '=', 'faces.entity_id')
-          .on('vectors.kind', '=', 'face')
+          .on('vectors.kind', '=', KIND)
           .on('vectors.model', '=', model),
       )
       .select(['faces.id', 'faces.entity_id', 'faces.quality', 'vectors.data'])
       .where('faces.person_id', 'is', null)
       .where('faces.is_decided', '=', sql.lit(0))
-      .where('faces.quality', '>=', LEAST_QUALITY)
+      .where('faces.quality', '>=', MIN_QUALITY)
       // A doubtful face may be a face in a painting, or none at all.
       .where('faces.confidence', '>=', FACE_CERTAIN)
       .orderBy('faces.quality', 'desc')
       .orderBy('faces.id')
-      .limit(AT_ONCE)
+      .limit(BATCH_SIZE)
       .execute()
   );
 }
 
 type Trx = Transaction<StoreTables>;
 
-/** Persons who are in the photo already. */
+/** Persons of the other faces in the photo. */
 async function personsIn(db: Trx, entityId: number): Promise<Set<number>> {
   const rows = await db
     .selectFrom('faces')
@@ -88,7 +90,7 @@ async function withPersons(
   });
 }
 
-/** Merges two persons unless somebody decided on both, or they were seen in one photo. @returns the one that stays */
+/** Merges two persons unless a user decided on both, or both appear in one photo. @returns the one that stays */
 async function joinPersons(db: Trx, [a, b]: readonly [number, number], now: number): Promise<number | undefined> {
   const persons = await db.selectFrom('persons').selectAll().where('id', 'in', [a, b]).execute();
   const [keep, drop] = persons.sort((x, y) => y.is_decided - x.is_decided || x.id - y.id);
@@ -124,13 +126,13 @@ async function newPerson(db: Trx, now: number): Promise<number> {
   return id;
 }
 
-/** @returns how many faces were settled */
-export async function settlePersons({ db, write, index, rules }: SettleOptions): Promise<number> {
-  const active = await activeModel(db, 'face');
+/** @returns how many faces were assigned */
+export async function assignFaces({ db, write, index, rules }: AssignOptions): Promise<number> {
+  const active = await activeModel(db, KIND);
   if (!active) return 0;
   const faces = await openFaces(db, active.model);
   for (const face of faces) {
-    const found = await index.search({ kind: 'face', vectors: [toFloats(face.data)], count: NEIGHBOURS });
+    const found = await index.search({ kind: KIND, vectors: [toFloats(face.data)], count: NEIGHBOURS });
     const near = (found?.neighbours ?? []).filter(({ subject }) => subject !== face.id);
     await write(null, async ({ db: trx, now }) => {
       const present = await personsIn(trx, face.entity_id);
@@ -151,7 +153,7 @@ export async function settlePersons({ db, write, index, rules }: SettleOptions):
   return faces.length;
 }
 
-/** Persons whose last face went, and on whom nobody decided anything. */
+/** Deletes the persons without faces on which no user decided anything. */
 export async function dropEmptyPersons(db: Kysely<StoreTables>, write: RunWrite): Promise<void> {
   const empty = (from: Kysely<StoreTables> | Trx) =>
     from
@@ -161,7 +163,7 @@ export async function dropEmptyPersons(db: Kysely<StoreTables>, write: RunWrite)
       .where((eb) =>
         eb.not(eb.exists(eb.selectFrom('faces').select('faces.id').whereRef('faces.person_id', '=', 'persons.id'))),
       )
-      .limit(AT_ONCE);
+      .limit(BATCH_SIZE);
   if (!(await empty(db).executeTakeFirst())) return;
   await write(null, async ({ db: trx }) => {
     const ids = (await empty(trx).execute()).map(({ id }) => id);

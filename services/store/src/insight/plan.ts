@@ -1,14 +1,15 @@
 /**
- * Compares what each entity has with what it should have, and notes what is missing as pending inferences. Everything is
- * derived from rows: an event that was lost, a process that was killed, a cursor that was never written cost only time.
+ * Planning: compares the insights that each entity has with those that it should have, and inserts the missing ones as pending
+ * inferences. Everything is derived from rows, so a lost event, a killed process or an unsaved cursor costs only time.
  */
 import type { Kysely, Transaction } from 'kysely';
 import type { InferenceRow, InsightRow } from '../database/insight-tables.js';
 import type { StoreTables } from '../database/tables.js';
 import type { RunWrite } from '../database/transaction.js';
-import { forgetEntity } from './forget.js';
+import { noteErasures } from '../erase/note.js';
+import { deleteInsights } from './delete-insights.js';
 import { refreshStatus } from './refresh-status.js';
-import { UNDERSTOOD_TYPES, wantedOf } from './wanted.js';
+import type { InsightRegistry, PlannedSubject } from './registry.js';
 import type { WantedModels } from './wanted-models.js';
 
 interface Candidate {
@@ -18,14 +19,14 @@ interface Candidate {
   readonly version: number;
 }
 
-export interface Discovery {
+export interface PlanResult {
   /** Entities whose rows were changed. */
   readonly changed: readonly number[];
-  /** Crops of faces that are gone, relative to the media folder. */
+  /** Crops of deleted faces, relative to the media folder. */
   readonly freedFiles: readonly string[];
 }
 
-const NOTHING: Discovery = { changed: [], freedFiles: [] };
+const NOTHING: PlanResult = { changed: [], freedFiles: [] };
 
 type Key = `${string}/${string}`;
 const keyOf = ({ task_type, subject }: Pick<InferenceRow, 'task_type' | 'subject'>): Key => `${task_type}/${subject}`;
@@ -53,42 +54,63 @@ async function knownOf(db: Kysely<StoreTables> | Transaction<StoreTables>, ids: 
 
 interface Plan {
   readonly entity: Candidate & { readonly sha256: string };
-  /** Another content than the one that was understood: everything anew. */
-  readonly anew: boolean;
-  readonly missing: readonly { readonly task_type: string; readonly subject: string }[];
+  /** The content was replaced: all insights are made again. */
+  readonly isReplaced: boolean;
+  readonly missing: readonly PlannedSubject[];
   /** Made with another model than the wanted one. */
   readonly outdated: readonly InferenceRow[];
+  /** Unfinished, and of an insight that is no longer installed: they would never end. */
+  readonly obsolete: readonly InferenceRow[];
 }
 
-function planFor(entity: Candidate, known: Known, models: WantedModels): Plan | undefined {
+function planFor(
+  entity: Candidate,
+  known: Known,
+  { insights, models }: Pick<PlanOptions, 'insights' | 'models'>,
+): Plan | undefined {
   const { sha256 } = entity;
   if (sha256 === null) return undefined;
   const insight = known.insights.get(entity.id);
-  const anew = insight !== undefined && insight.sha256 !== sha256;
-  const rows = anew ? [] : (known.inferences.get(entity.id) ?? []);
+  const isReplaced = insight !== undefined && insight.sha256 !== sha256;
+  const all = isReplaced ? [] : (known.inferences.get(entity.id) ?? []);
+  const rows = all.filter(({ task_type }) => insights.get(task_type));
+  const obsolete = all.filter((row) => row.status !== 'completed' && !rows.includes(row));
   const have = new Set(rows.map(keyOf));
-  const missing = wantedOf(entity.type).filter((wanted) => !have.has(keyOf(wanted)));
+  const missing = insights.plannedFor(entity.type).filter((planned) => !have.has(keyOf(planned)));
   const outdated = rows.filter((row) => row.status !== 'processing' && row.model !== models.of(row.task_type));
-  if (insight && !anew && missing.length === 0 && outdated.length === 0) return undefined;
-  return { entity: { ...entity, sha256 }, anew, missing, outdated };
+  if (insight && !isReplaced && missing.length + outdated.length + obsolete.length === 0) return undefined;
+  return { entity: { ...entity, sha256 }, isReplaced, missing, outdated, obsolete };
 }
 
 async function apply(
   db: Transaction<StoreTables>,
-  { entity, anew, missing, outdated }: Plan,
-  { models, withoutModel = NONE }: Pick<DiscoverOptions, 'models' | 'withoutModel'>,
+  { entity, isReplaced, missing, outdated, obsolete }: Plan,
+  { models, withoutModel = NONE }: Pick<PlanOptions, 'models' | 'withoutModel'>,
   now: number,
 ): Promise<string[]> {
-  const freed = anew ? await forgetEntity(db, entity.id, now) : [];
+  const freed = isReplaced ? await deleteInsights(db, entity.id, now) : [];
+  await noteErasures(
+    db,
+    'job',
+    obsolete.flatMap(({ job_id }) => job_id ?? []),
+    now,
+  );
+  for (const row of obsolete)
+    await db
+      .deleteFrom('inferences')
+      .where('entity_id', '=', row.entity_id)
+      .where('task_type', '=', row.task_type)
+      .where('subject', '=', row.subject)
+      .execute();
   if (missing.length > 0)
     await db
       .insertInto('inferences')
       .values(
-        missing.map((wanted) => ({
-          ...wanted,
+        missing.map((planned) => ({
+          ...planned,
           entity_id: entity.id,
-          status: withoutModel.has(wanted.task_type) ? ('waiting' as const) : ('pending' as const),
-          model: models.of(wanted.task_type),
+          status: withoutModel.has(planned.task_type) ? ('waiting' as const) : ('pending' as const),
+          model: models.of(planned.task_type),
           tries: 0,
           not_before: now,
         })),
@@ -113,37 +135,40 @@ async function apply(
   return freed;
 }
 
-export interface DiscoverOptions {
+export interface PlanOptions {
   readonly db: Kysely<StoreTables>;
   readonly write: RunWrite;
+  readonly insights: InsightRegistry;
   readonly models: WantedModels;
-  /** Tasks whose model is missing: what is wanted of them waits. */
+  /** Insights whose model is missing: their inferences wait. */
   readonly withoutModel?: ReadonlySet<string>;
 }
 
 const NONE: ReadonlySet<string> = new Set();
 
 /** Entities changed in one transaction: its length stays under 50 ms. */
-const AT_ONCE = 50;
+const BATCH_SIZE = 50;
+/** Rows read at once. */
+const PAGE_SIZE = 1_000;
 
-async function settle(options: DiscoverOptions, entities: readonly Candidate[]): Promise<Discovery> {
+async function planEntities(options: PlanOptions, entities: readonly Candidate[]): Promise<PlanResult> {
   if (entities.length === 0) return NOTHING;
-  const { db, write, models } = options;
+  const { db, write, insights } = options;
   const known = await knownOf(
     db,
     entities.map(({ id }) => id),
   );
-  const concerned = entities.filter((entity) => planFor(entity, known, models) !== undefined);
+  const concerned = entities.filter((entity) => planFor(entity, known, options) !== undefined);
   const changed: number[] = [];
   const freedFiles: string[] = [];
-  for (let from = 0; from < concerned.length; from += AT_ONCE) {
-    const slice = concerned.slice(from, from + AT_ONCE).map(({ id }) => id);
+  for (let from = 0; from < concerned.length; from += BATCH_SIZE) {
+    const slice = concerned.slice(from, from + BATCH_SIZE).map(({ id }) => id);
     await write(null, async ({ db: trx, now }) => {
-      // Looked at again within the transaction: the entity may have changed, or gone, since.
-      const current = await candidates(trx).where('id', 'in', slice).execute();
+      // Read again within the transaction: the entity may have been changed or removed since.
+      const current = await candidates(trx, insights).where('id', 'in', slice).execute();
       const fresh = await knownOf(trx, slice);
       for (const entity of current) {
-        const planned = planFor(entity, fresh, models);
+        const planned = planFor(entity, fresh, options);
         if (!planned) continue;
         freedFiles.push(...(await apply(trx, planned, options, now)));
         changed.push(entity.id);
@@ -153,42 +178,46 @@ async function settle(options: DiscoverOptions, entities: readonly Candidate[]):
   return { changed, freedFiles };
 }
 
-const candidates = (db: Kysely<StoreTables> | Transaction<StoreTables>) =>
+const candidates = (db: Kysely<StoreTables> | Transaction<StoreTables>, { types }: InsightRegistry) =>
   db
     .selectFrom('entities')
     .select(['id', 'type', 'sha256', 'version'])
-    .where('type', 'in', [...UNDERSTOOD_TYPES])
+    .where('type', 'in', [...types])
     .where('is_deleted', '=', 0)
     .where('is_collection', '=', 0);
 
-export interface ChangesSince extends Discovery {
-  /** Last transaction that was looked at. */
+export interface ChangesSince extends PlanResult {
+  /** Last transaction that was read. */
   readonly transaction: number;
 }
 
-/** Entities changed after a transaction. */
-export async function discoverChanges(options: DiscoverOptions, since: number): Promise<ChangesSince> {
+/** Plans for the entities that were changed after a transaction. */
+export async function planChanges(options: PlanOptions, since: number): Promise<ChangesSince> {
   const rows = await options.db
     .selectFrom('entity_versions')
     .select(['transaction_id', 'entity_id'])
     .where('transaction_id', '>', since)
     .orderBy('transaction_id')
-    .limit(1_000)
+    .limit(PAGE_SIZE)
     .execute();
   const last = rows.at(-1);
   if (!last) return { ...NOTHING, transaction: since };
   const ids = [...new Set(rows.map(({ entity_id }) => entity_id))];
-  const entities = await candidates(options.db).where('id', 'in', ids).execute();
-  return { ...(await settle(options, entities)), transaction: last.transaction_id };
+  const entities = await candidates(options.db, options.insights).where('id', 'in', ids).execute();
+  return { ...(await planEntities(options, entities)), transaction: last.transaction_id };
 }
 
-/** One page of a pass over all entities. @returns the id to go on after; undefined at the end */
-export async function discoverPage(
-  options: DiscoverOptions,
+/** Plans one page of a pass over all entities. `next` is the id to continue after, undefined at the end. */
+export async function planPage(
+  options: PlanOptions,
   afterId: number,
-  size = 1_000,
-): Promise<Discovery & { readonly next: number | undefined }> {
-  const entities = await candidates(options.db).where('id', '>', afterId).orderBy('id').limit(size).execute();
-  const discovery = await settle(options, entities);
+  size = PAGE_SIZE,
+): Promise<PlanResult & { readonly next: number | undefined }> {
+  const entities = await candidates(options.db, options.insights)
+    .where('id', '>', afterId)
+    .orderBy('id')
+    .limit(size)
+    .execute();
+  const discovery = await planEntities(options, entities);
   return { ...discovery, next: entities.length < size ? undefined : entities.at(-1)?.id };
 }

@@ -1,24 +1,27 @@
-/** What is known of an entity, as clients see it. */
+/** The insights of an entity, as clients see them. */
 import {
   type EntityJob,
   type EntityStatusEvent,
+  entityStatusEvent,
   FACE_CERTAIN,
   type Face,
   type FaceBox,
   type FaceLandmarks,
   type Intelligence,
+  inferenceStatus,
 } from '@cl-server/contract';
 import type { FaceRow, InferenceRow, InsightRow } from '../database/insight-tables.js';
+import { type InsightRegistry, statusKeyOf } from './registry.js';
 
-/** What of an entity's kind is never made says so, instead of waiting for ever. */
+/** Insights that do not apply to the type of an entity are reported like this, not as `pending`. */
 const NOT_APPLICABLE = 'not_applicable';
-/** A word of its own, so that nobody waits for it. */
+/** Different from `pending`, so that no client waits for it. */
 const WAITING = 'waiting_for_model';
 
 const word = (status: InferenceRow['status']): string => (status === 'waiting' ? WAITING : status);
 
-const statusOf = (rows: readonly InferenceRow[], task: string): string => {
-  const states = rows.filter(({ task_type }) => task_type === task).map(({ status }) => status);
+const statusOf = (rows: readonly InferenceRow[], insight: string): string => {
+  const states = rows.filter(({ task_type }) => task_type === insight).map(({ status }) => status);
   if (states.length === 0) return NOT_APPLICABLE;
   for (const status of ['processing', 'pending', 'failed', 'waiting'] as const)
     if (states.includes(status))
@@ -26,28 +29,40 @@ const statusOf = (rows: readonly InferenceRow[], task: string): string => {
   return 'completed';
 };
 
-/** Why an entity, or a face of it, cannot be compared with others by the results of a task. */
-export function notLookedFor(rows: readonly InferenceRow[], task: string): string {
-  switch (statusOf(rows, task)) {
+/** Why an entity, or a face of it, cannot be compared with others by an insight. */
+export function notLookedFor(rows: readonly InferenceRow[], insight: string): string {
+  switch (statusOf(rows, insight)) {
     case NOT_APPLICABLE:
-      return `Nothing was looked for: ${task} is not made for this kind of entity`;
+      return `Nothing was looked for: ${insight} is not made for this kind of entity`;
     case WAITING:
-      return `Nothing was looked for: ${waitingNotice(rows.filter(({ task_type }) => task_type === task))}`;
+      return `Nothing was looked for: ${waitingNotice(rows.filter(({ task_type }) => task_type === insight))}`;
     case 'failed':
-      return `Nothing was looked for: ${task} failed for this entity; see its insight for the reason`;
+      return `Nothing was looked for: ${insight} failed for this entity; see its insight for the reason`;
     default:
-      return `Nothing was looked for: ${task} of this entity is not done yet; ask again later`;
+      return `Nothing was looked for: ${insight} of this entity is not done yet; ask again later`;
   }
 }
 
-/** One word for each face, in the order of the faces; null before they are known. */
-const faceStates = (rows: readonly InferenceRow[]): string[] | null =>
-  statusOf(rows, 'face_detection') === 'completed'
+/** One state for each subject that another insight found, in their order; null before they are known. */
+const subjectStates = (rows: readonly InferenceRow[], name: string, follows: string): string[] | null =>
+  statusOf(rows, follows) === 'completed'
     ? rows
-        .filter(({ task_type }) => task_type === 'face_embedding')
+        .filter(({ task_type }) => task_type === name)
         .sort((a, b) => Number(a.subject) - Number(b.subject))
         .map(({ status }) => word(status))
     : null;
+
+/** The state of each insight, by its status key. */
+const statusesOf = (
+  rows: readonly InferenceRow[],
+  insights: InsightRegistry,
+): Record<string, string | string[] | null> =>
+  Object.fromEntries(
+    [...insights].map((insight) => [
+      statusKeyOf(insight),
+      insight.follows === undefined ? statusOf(rows, insight.name) : subjectStates(rows, insight.name, insight.follows),
+    ]),
+  );
 
 export const faceView = (row: FaceRow): Face => ({
   id: row.id,
@@ -69,9 +84,9 @@ const WIRE_STATUS: Readonly<Record<InferenceRow['status'], string>> = {
   failed: 'failed',
 };
 
-export const jobView = (row: InferenceRow): EntityJob => ({
+const jobView = (row: InferenceRow, insights: InsightRegistry): EntityJob => ({
   job_id: row.job_id ?? '',
-  task_type: row.task_type,
+  task_type: insights.get(row.task_type)?.task ?? row.task_type,
   started_at: row.started_at ?? row.queued_at ?? 0,
   status: WIRE_STATUS[row.status],
   progress: row.status === 'completed' ? 100 : 0,
@@ -81,7 +96,7 @@ export const jobView = (row: InferenceRow): EntityJob => ({
 
 const hasJob = (row: InferenceRow): boolean => row.job_id !== null && row.status !== 'waiting';
 
-/** One line that says what to do, if something waits for a model. */
+/** One sentence that says what to do if insights wait for their models; null if none does. */
 export function waitingNotice(rows: readonly Pick<InferenceRow, 'status' | 'task_type'>[]): string | null {
   const tasks = [
     ...new Set(rows.filter(({ status }) => status === 'waiting').map(({ task_type }) => task_type)),
@@ -92,15 +107,29 @@ export function waitingNotice(rows: readonly Pick<InferenceRow, 'status' | 'task
 }
 const byStart = (a: EntityJob, b: EntityJob): number => a.started_at - b.started_at;
 
-/** The running ones, then the ended ones. */
-export function jobsView(rows: readonly InferenceRow[]): EntityJob[] {
-  const jobs = rows.filter(hasJob).map(jobView).sort(byStart);
+/** The queued and running jobs, then the ended ones. */
+export function jobsView(rows: readonly InferenceRow[], insights: InsightRegistry): EntityJob[] {
+  const jobs = rows
+    .filter(hasJob)
+    .map((row) => jobView(row, insights))
+    .sort(byStart);
   const running = jobs.filter(({ status }) => status === 'queued' || status === 'processing');
   return [...running, ...jobs.filter((job) => !running.includes(job))];
 }
 
-export function intelligenceView(insight: InsightRow, rows: readonly InferenceRow[], md5: string | null): Intelligence {
-  const jobs = jobsView(rows);
+export interface EntityInsights {
+  readonly insight: InsightRow;
+  readonly rows: readonly InferenceRow[];
+  readonly md5: string | null;
+  /** State of the HLS streams: they are made on request and belong to no insight. */
+  readonly hlsStreaming: string;
+}
+
+export function intelligenceView(
+  { insight, rows, md5, hlsStreaming }: EntityInsights,
+  insights: InsightRegistry,
+): Intelligence {
+  const jobs = jobsView(rows, insights);
   const ended = (status: string): boolean => status === 'completed' || status === 'failed';
   return {
     overall_status: insight.status,
@@ -110,32 +139,23 @@ export function intelligenceView(insight: InsightRow, rows: readonly InferenceRo
     active_processing_md5: md5,
     active_jobs: jobs.filter(({ status }) => !ended(status)),
     job_history: jobs.filter(({ status }) => ended(status)),
-    inference_status: {
-      hash: statusOf(rows, 'hash'),
-      media_thumbnail: statusOf(rows, 'media_thumbnail'),
-      face_detection: statusOf(rows, 'face_detection'),
-      clip_embedding: statusOf(rows, 'clip_embedding'),
-      dino_embedding: statusOf(rows, 'dino_embedding'),
-      hls_streaming: statusOf(rows, 'hls_streaming'),
-      face_embeddings: faceStates(rows),
-    },
+    inference_status: inferenceStatus.parse({ ...statusesOf(rows, insights), hls_streaming: hlsStreaming }),
     last_updated: insight.updated_at,
     error_message: insight.error_message,
     notice: waitingNotice(rows),
   };
 }
 
-export function statusEvent(insight: InsightRow, rows: readonly InferenceRow[], now: number): EntityStatusEvent {
-  return {
+export function statusEvent(
+  insight: InsightRow,
+  rows: readonly InferenceRow[],
+  { insights, now }: { readonly insights: InsightRegistry; readonly now: number },
+): EntityStatusEvent {
+  return entityStatusEvent.parse({
+    ...statusesOf(rows, insights),
     entity_id: insight.entity_id,
     status: insight.status,
     timestamp: now,
-    face_detection: statusOf(rows, 'face_detection'),
     face_count: insight.face_count,
-    clip_embedding: statusOf(rows, 'clip_embedding'),
-    dino_embedding: statusOf(rows, 'dino_embedding'),
-    face_embeddings: faceStates(rows),
-    hash: statusOf(rows, 'hash'),
-    media_thumbnail: statusOf(rows, 'media_thumbnail'),
-  };
+  });
 }

@@ -1,6 +1,6 @@
-/** Takes what ended jobs found out into the database; jobs that failed or vanished are noted, to be tried again. */
+/** Stores the results of ended jobs. Jobs that failed or vanished are recorded, so that they are retried. */
 import fs from 'node:fs/promises';
-import { isTerminal } from '@cl-server/contract';
+import { isTerminal, modelStamp as stampSchema } from '@cl-server/contract';
 import type { JobEngine, JobRecord } from '@cl-server/jobs';
 import type { Logger } from '@cl-server/service-kit';
 import type { Kysely } from 'kysely';
@@ -9,14 +9,19 @@ import type { StoreTables } from '../database/tables.js';
 import type { RunWrite } from '../database/transaction.js';
 import { noteDamage } from '../files/damage.js';
 import type { MediaFolder } from '../files/media-folder.js';
-import { COLLECTORS } from './collect/index.js';
+import { modelStamp } from '../vectors/model-stamp.js';
+import { type Follower, jobResult } from './collect-context.js';
+import type { Insight } from './define.js';
 import { refreshKnown } from './refresh-status.js';
+import type { InsightRegistry } from './registry.js';
 import { literal, retryDelay } from './status.js';
+import { checkCollected, storeCollected } from './store-collected.js';
 import type { WantedModels } from './wanted-models.js';
 
-export interface HarvestOptions {
+export interface CollectOptions {
   readonly db: Kysely<StoreTables>;
   readonly write: RunWrite;
+  readonly insights: InsightRegistry;
   readonly jobs: Pick<JobEngine, 'repository' | 'storage'>;
   readonly media: MediaFolder;
   readonly logger: Logger;
@@ -34,17 +39,18 @@ async function runningRows(db: Kysely<StoreTables>): Promise<Running[]> {
     .execute();
 }
 
-const LOST = 'the job was removed before its result was taken';
+const JOB_LOST = 'the job was removed before its result was stored';
+const NOT_STORED = 'the result could not be stored; the log of the insight worker says why';
 
-export class Harvester {
-  readonly #options: HarvestOptions;
+export class ResultCollector {
+  readonly #options: CollectOptions;
 
-  constructor(options: HarvestOptions) {
+  constructor(options: CollectOptions) {
     this.#options = options;
   }
 
   /** @returns entities whose inferences changed */
-  async harvest(models: WantedModels): Promise<number[]> {
+  async collect(models: WantedModels): Promise<number[]> {
     const { db, jobs } = this.#options;
     const rows = await runningRows(db);
     if (rows.length === 0) return [];
@@ -54,36 +60,42 @@ export class Harvester {
       const job = row.job_id === null ? undefined : known.get(row.job_id);
       if (job && !isTerminal(job.status)) {
         if (job.started_at !== null && row.started_at === null) {
-          await this.#note(row, { started_at: job.started_at });
+          await this.#save(row, { started_at: job.started_at });
           changed.add(row.entity_id);
         }
         continue;
       }
       changed.add(row.entity_id);
-      if (!job) await this.#note(row, { status: 'pending', error_message: LOST });
-      else if (job.status === 'completed') await this.#take(row, job, models);
+      if (!job) await this.#save(row, { status: 'pending', error_message: JOB_LOST });
+      else if (job.status === 'completed') await this.#store(row, job, models);
       else await this.#fail(row, job.error_code ?? 'task_failed', job.error_message ?? 'no reason was given', job);
     }
     return [...changed];
   }
 
-  async #take(row: Running, job: JobRecord, models: WantedModels): Promise<void> {
-    const { storage } = this.#options.jobs;
-    const { media, logger } = this.#options;
+  async #store(row: Running, job: JobRecord, models: WantedModels): Promise<void> {
+    const { write, media, logger, jobs, insights } = this.#options;
     try {
-      const collect = COLLECTORS[row.task_type];
-      if (!collect) throw new Error(`nothing collects ${row.task_type}`);
-      const collected = await collect(job, row, { storage, media, models });
-      if (collected.model !== row.model) {
-        const text = `it was made with ${collected.model}, not with ${row.model}: restart the workers to make them use it`;
+      const insight = insights.get(row.task_type);
+      if (!insight) throw new Error(`the insight ${row.task_type} is not installed`);
+      const model = madeWith(insight, job) ?? row.model;
+      if (model !== row.model) {
+        const text = `it was made with ${model}, not with ${row.model}: restart the workers to make them use it`;
         return await this.#fail(row, 'task_failed', text, job);
       }
-      const freed = await this.#options.write(null, async (tx) => {
+      const result = jobResult(job, jobs.storage);
+      const about = { entityId: row.entity_id, subject: row.subject, sha256: row.sha256 };
+      const collected = insight.collect
+        ? await insight.collect(result, about, { media, followers: followersOf(insight, insights, models) })
+        : { value: result.output };
+      checkCollected(insight, collected);
+      const freed = await write(null, async (tx) => {
         const { db, now } = tx;
         if (!(await stillRunning(db, row))) return collected.files ?? [];
-        const files = await collected.store(db, now);
+        const files = await storeCollected(db, { insight, about, model, collected, now });
         const remark = job.task_output?.['picture_error'];
-        if (typeof remark === 'string') await noteDamage(tx, row.sha256, remark, () => undefined); // the status that follows tells of it
+        // Nothing is published here: the state of the entity is, after the turn.
+        if (typeof remark === 'string') await noteDamage(tx, row.sha256, remark, () => undefined);
         await update(db, row, {
           status: 'completed',
           started_at: job.started_at,
@@ -95,16 +107,11 @@ export class Harvester {
         return files;
       });
       for (const file of freed) await fs.rm(media.resolve(file), { force: true });
-      // The result is in the database; the job's row stays as its history.
-      await storage.remove(job.job_id);
+      // The result is in the database; the row of the job stays as its history.
+      await jobs.storage.remove(job.job_id);
     } catch (error) {
-      logger.error({ err: error, entity: row.entity_id, job: job.job_id }, 'a result could not be taken');
-      await this.#fail(
-        row,
-        'task_failed',
-        'the result could not be taken; the log of the insight worker says why',
-        job,
-      );
+      logger.error({ err: error, entity: row.entity_id, job: job.job_id }, 'a result could not be stored');
+      await this.#fail(row, 'task_failed', NOT_STORED, job);
     }
   }
 
@@ -124,13 +131,24 @@ export class Harvester {
     await this.#options.jobs.storage.remove(job.job_id);
   }
 
-  async #note(row: Running, values: Partial<InferenceRow>): Promise<void> {
+  async #save(row: Running, values: Partial<InferenceRow>): Promise<void> {
     await this.#options.write(null, async ({ db, now }) => {
       await update(db, row, values);
       await refreshKnown(db, row.entity_id, now);
     });
   }
 }
+
+/** The model that made a result, as the task reports it; undefined for an insight without a model. */
+const madeWith = ({ model }: Insight, { task_output }: JobRecord): string | undefined =>
+  model === undefined ? undefined : modelStamp(stampSchema.parse(task_output));
+
+const followersOf = ({ name }: Insight, insights: InsightRegistry, models: WantedModels): Follower[] =>
+  insights.followersOf(name).map((follower) => ({
+    name: follower.name,
+    model: models.of(follower.name),
+    vectorKind: follower.vector?.kind,
+  }));
 
 type Db = Parameters<Parameters<RunWrite>[1]>[0]['db'];
 

@@ -1,0 +1,17 @@
+import { clipEmbeddingTask, clipTextEmbeddingTask, getClipEmbedding } from '@cl-server/contract';
+import { defineInsight } from '../define.js';
+import { frames, wholeFile } from '../inputs.js';
+import { collectResultVector } from './result-vector.js';
+
+/** Frames of a video that get a vector, spread over its whole length. */
+const VIDEO_FRAMES = 8;
+
+/** What a picture shows: found by a text, or by a picture of the same thing. */
+export const clipEmbedding = defineInsight({
+  name: 'clip_embedding',
+  task: clipEmbeddingTask.type,
+  model: 'clip_image',
+  appliesTo: { image: wholeFile, video: frames(VIDEO_FRAMES) },
+  collect: collectResultVector,
+  vector: { kind: 'clip', title: 'CLIP', textTask: clipTextEmbeddingTask.type, download: getClipEmbedding },
+});

@@ -1,0 +1,14 @@
+import { dinoEmbeddingTask, getDinoEmbedding } from '@cl-server/contract';
+import { defineInsight } from '../define.js';
+import { wholeFile } from '../inputs.js';
+import { collectResultVector } from './result-vector.js';
+
+/** How a picture looks: near duplicates and pictures of one scene are close. */
+export const dinoEmbedding = defineInsight({
+  name: 'dino_embedding',
+  task: dinoEmbeddingTask.type,
+  model: 'dino_image',
+  appliesTo: { image: wholeFile },
+  collect: collectResultVector,
+  vector: { kind: 'dino', title: 'DINO', download: getDinoEmbedding },
+});

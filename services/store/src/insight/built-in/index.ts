@@ -1,0 +1,16 @@
+import type { Insight } from '../define.js';
+import { clipEmbedding } from './clip-embedding.js';
+import { dinoEmbedding } from './dino-embedding.js';
+import { faceDetection } from './face-detection.js';
+import { faceEmbedding } from './face-embedding.js';
+import { perceptualHash } from './hash.js';
+import { videoPreview } from './video-preview.js';
+
+export const builtInInsights: readonly Insight[] = [
+  perceptualHash,
+  videoPreview,
+  faceDetection,
+  faceEmbedding,
+  clipEmbedding,
+  dinoEmbedding,
+];
