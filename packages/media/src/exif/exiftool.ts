@@ -9,7 +9,7 @@ import { Batcher } from '@cl-server/kit';
 import { ExifTool, ExifToolTask } from 'exiftool-vendored';
 import { MediaError } from '../errors.js';
 import { refuseTextBomb } from '../image/png-texts.js';
-import { askVersion, exiftoolCommand, NOT_INSTALLED } from './command.js';
+import { exiftoolCommand, NOT_INSTALLED } from './command.js';
 import { readMovieTimes } from './movie-times.js';
 import type { ExifReader, ExifReaderOptions, RawTags } from './reader.js';
 import { withoutServerFacts } from './server-facts.js';
@@ -71,7 +71,7 @@ async function withMovieTimes(file: string, tags: RawTags): Promise<RawTags> {
   return times ? { ...others, ...times } : tags;
 }
 
-export function openExifTool(options: ExifReaderOptions): ExifReader {
+export function openExifTool(options: ExifReaderOptions, ready: () => Promise<string>): ExifReader {
   const { exiftool: tool, timeout = 30_000, maxQueue = 1000 } = options;
   const children = new Set<ChildProcess>();
   const exiftool = new ExifTool({
@@ -104,16 +104,6 @@ export function openExifTool(options: ExifReaderOptions): ExifReader {
     if (/ENOENT|spawn|not found|failed to start/i.test(text))
       return new MediaError('tool_missing', NOT_INSTALLED, { cause });
     return new MediaError('task_failed', 'The metadata could not be read: ExifTool stopped at this file', { cause });
-  };
-
-  // Asked once: batch-cluster would try for ever to start a program that is not there.
-  let version: Promise<string> | undefined;
-  const ready = (): Promise<string> => {
-    version ??= askVersion(tool).catch((error: unknown) => {
-      version = undefined;
-      throw error;
-    });
-    return version;
   };
 
   const alone = async (file: string, args: readonly string[]): Promise<RawTags> => {
