@@ -4,8 +4,8 @@ import { type JobEngine, type JobEngineOptions, openJobs } from '@cl-server/jobs
 import type { Broadcaster, HttpOptions, Logger, ReadinessCheck, TokenVerifier } from '@cl-server/service-kit';
 import type { Tasks } from './endpoints.js';
 import { GuestMode } from './guest-mode.js';
-import { LiveWorkers } from './live-workers.js';
 import { createJobApi, type JobApi } from './serve.js';
+import { WorkerViews } from './worker-views.js';
 
 /** What a program gives to such a service. */
 export interface JobServiceOptions {
@@ -48,7 +48,7 @@ export type JobPlace = Pick<JobEngineOptions, 'database' | 'storageDir' | 'metri
 export interface JobService {
   readonly jobs: JobEngine;
   readonly guestMode: GuestMode;
-  readonly workers: LiveWorkers;
+  readonly workers: WorkerViews;
   readonly api: JobApi;
   /** A service's own table with one entry for each task of this installation. */
   endpoints(own: readonly AnyEndpoint[]): readonly AnyEndpoint[];
@@ -56,21 +56,26 @@ export interface JobService {
 
 const isJobEndpoint = new Set<unknown>(jobEndpoints);
 
-/** To be closed in the service's own order: its workers, and at the end its jobs. */
+/** The caller closes its jobs last. */
 export async function openJobService(options: JobServiceOptions, place: JobPlace): Promise<JobService> {
   const { broadcaster, logger, tasks, mediaDir, streamsDir, maxQueued, now = Date.now } = options;
-  const { eventsTopic, jobStatusTopic, ownsBroker, retentionMs, noAuth = false } = options;
-  const jobs = openJobs({ ...place, broadcaster, logger, eventsTopic, jobStatusTopic, ownsBroker, retentionMs, now });
+  const { eventsTopic, jobStatusTopic, ownsBroker, retentionMs, workersTopic, noAuth = false } = options;
+  const { workerMaxAge: workerMaxAgeMs } = options;
+  const jobs = openJobs({
+    ...place,
+    broadcaster,
+    logger,
+    eventsTopic,
+    jobStatusTopic,
+    ownsBroker,
+    retentionMs,
+    workersTopic,
+    workerMaxAgeMs,
+    now,
+  });
   const mismatch = await jobs.identity.mismatch();
   if (mismatch !== undefined) logger.error({ reason: mismatch }, 'no job is taken, and no job file is removed');
-  const workers = await new LiveWorkers({
-    broadcaster,
-    prefix: options.workersTopic,
-    maxAge: options.workerMaxAge,
-    logger,
-    now,
-  }).start();
-  const availability = (task: string) => workers.availability(task);
+  const workers = new WorkerViews(jobs.workers);
   const api = createJobApi({
     jobs,
     tasks,
@@ -79,7 +84,6 @@ export async function openJobService(options: JobServiceOptions, place: JobPlace
     mediaDir,
     streamsDir,
     maxQueued,
-    availability,
     userBytes: options.userBytes,
   });
   return {

@@ -7,11 +7,12 @@ import { JobCreation } from './creation.js';
 import { jobApiEndpoints, type Tasks, taskRoutes } from './endpoints.js';
 import { serveFiles } from './file-route.js';
 import { serveJobs } from './job-route.js';
-import { type AskAvailability, serveTasks } from './task-route.js';
+import { serveTasks } from './task-route.js';
 import { serveWatch } from './watch-route.js';
+import { WorkerViews } from './worker-views.js';
 
 export interface JobApiOptions {
-  readonly jobs: Pick<JobEngine, 'repository' | 'storage' | 'events' | 'identity'>;
+  readonly jobs: Pick<JobEngine, 'repository' | 'storage' | 'events' | 'identity' | 'workers'>;
   readonly tasks: Tasks;
   readonly logger: Logger;
   /** Whether the service runs without authentication, so that anybody may set any priority; default false. */
@@ -25,8 +26,6 @@ export interface JobApiOptions {
   readonly userBytes?: number | undefined;
   /** Event streams that one user, or all guests together, may have open; default 50. */
   readonly maxStreams?: number;
-  /** Default: nobody knows. */
-  readonly availability?: AskAvailability;
   /** Milliseconds between two keep-alive comments of an event stream; default 15,000. */
   readonly keepAliveMs?: number;
 }
@@ -66,7 +65,7 @@ export function createJobApi(options: JobApiOptions): JobApi {
         maxStreams: options.maxStreams ?? 50,
         keepAliveMs: options.keepAliveMs ?? 15_000,
       });
-      serveTasks(app, tasks, routes, options.availability ?? (() => ({ available: null, reason: null })));
+      serveTasks(app, tasks, routes, new WorkerViews(jobs.workers));
     },
   };
 }

@@ -3,14 +3,7 @@ import { listTasks, type TaskInfo } from '@cl-server/contract';
 import type { App } from '@cl-server/service-kit';
 import { type AnyTask, DEFAULT_TIMEOUT, taskSchemas } from '@cl-server/task-kit';
 import type { TaskRoute, Tasks } from './endpoints.js';
-
-/** Whether a task can run now, and why not. `available` is null where nobody can know. */
-export interface Availability {
-  readonly available: boolean | null;
-  readonly reason: string | null;
-}
-
-export type AskAvailability = (taskType: string) => Availability;
+import type { WorkerViews } from './worker-views.js';
 
 /** Where a task comes from, without a path of this machine. */
 function sourceOf(tasks: Tasks, task: AnyTask): string {
@@ -29,7 +22,10 @@ const infoOf = (tasks: Tasks, task: AnyTask): Omit<TaskInfo, 'available' | 'reas
   requirements: { tools: [...(task.requirements?.tools ?? [])], models: [...(task.requirements?.models ?? [])] },
 });
 
-export function serveTasks(app: App, tasks: Tasks, routes: readonly TaskRoute[], ask: AskAvailability): void {
+export function serveTasks(app: App, tasks: Tasks, routes: readonly TaskRoute[], workers: WorkerViews): void {
   const infos = routes.map(({ task }) => infoOf(tasks, task));
-  app.handle(listTasks, () => ({ items: infos.map((info) => ({ ...info, ...ask(info.task_type) })) }));
+  app.handle(listTasks, async () => {
+    const availability = await workers.availabilities();
+    return { items: infos.map((info) => ({ ...info, ...availability(info.task_type) })) };
+  });
 }

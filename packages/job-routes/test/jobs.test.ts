@@ -134,7 +134,8 @@ describe.each(backends())('a job’s life over HTTP ($name)', (backend) => {
       params: { properties: { times: { type: 'integer' } } },
       output: { properties: { size: { type: 'integer' } } },
       timeout_seconds: 30,
-      available: null,
+      available: false,
+      reason: 'no worker is running',
     });
     expect(items[1].source).toBe('cl-plugin-more');
     expect(JSON.stringify(items)).not.toContain('/nowhere');

@@ -17,17 +17,10 @@ import { SqlUsage } from './repository/usage.js';
 import { jobFolderIdentity } from './storage/identity.js';
 import { LocalJobStorage } from './storage/local.js';
 import type { JobTables } from './tables.js';
-import type {
-  JobEvents,
-  JobMetrics,
-  JobRepository,
-  JobStorage,
-  Preferences,
-  Reconciler,
-  WorkerRegister,
-} from './types.js';
+import type { JobEvents, JobMetrics, JobRepository, JobStorage, Preferences, Reconciler } from './types.js';
 import type { Usage } from './usage.js';
-import { SqlWorkerRegister } from './worker-register.js';
+import { ImpossibleJobs } from './workers/impossible-jobs.js';
+import { SqlWorkerRegister, type WorkerRegister } from './workers/register.js';
 
 export interface JobEngineOptions {
   /** Migrated with `jobMigrations` (`migrate`, `assertMigrated` of the runtime). */
@@ -42,6 +35,10 @@ export interface JobEngineOptions {
   readonly jobStatusTopic?: boolean;
   /** Whether the broker is this platform's alone, so that statuses of unknown jobs on it may be cleared. Default false. */
   readonly ownsBroker?: boolean;
+  /** Prefix of the topics of workers (`CAPABILITY_TOPIC_PREFIX`); default `inference/workers`. */
+  readonly workersTopic?: string;
+  /** Milliseconds without a beat after which a worker counts as gone; default 30,000. */
+  readonly workerMaxAgeMs?: number;
   /** Length of a lease in milliseconds; default 20,000. */
   readonly leaseMs?: number;
   /** Delay before the first retry in milliseconds, doubled with each; default 1,000, at most 5 minutes. */
@@ -80,6 +77,7 @@ export interface JobEngine {
 }
 
 const DEFAULT_LEASE_MS = 20_000;
+const DEFAULT_WORKER_MAX_AGE_MS = 30_000;
 const DEFAULT_RETRY_DELAY_MS = 1_000;
 const MAX_RETRY_DELAY_MS = 300_000;
 const UPKEEP_MS = 500;
@@ -130,9 +128,23 @@ export function openJobs(options: JobEngineOptions): JobEngine {
     relay: async () => (relay ? relay.run() : 0),
     flush: () => publisher.flush(),
   };
+  const workers = new SqlWorkerRegister({
+    kysely,
+    now,
+    maxAgeMs: options.workerMaxAgeMs ?? DEFAULT_WORKER_MAX_AGE_MS,
+  });
+  const impossible = new ImpossibleJobs({
+    register: workers,
+    repository,
+    subscribe: (listener) => publisher.subscribe(listener),
+    broadcaster,
+    workersTopic: options.workersTopic ?? TOPICS.workers,
+    logger,
+  });
   const usage = new SqlUsage({ database, storage, now });
   const reconciler = new JobReconciler({
     usage,
+    impossible,
     kysely,
     repository,
     storage,
@@ -154,7 +166,7 @@ export function openJobs(options: JobEngineOptions): JobEngine {
     events,
     reconciler,
     preferences: new SqlPreferences(kysely, now),
-    workers: new SqlWorkerRegister(kysely, now),
+    workers,
     usage,
     identity,
     close: () => publisher.close(),

@@ -7,3 +7,11 @@ export { jobFolderIdentity } from './storage/identity.js';
 export type { JobTables } from './tables.js';
 export type * from './types.js';
 export * from './usage.js';
+export { type Impossible, impossibleTasks } from './workers/impossible-jobs.js';
+export {
+  type RegisteredWorker,
+  STARTING,
+  type WorkerAbilities,
+  type WorkerRegister,
+  workerMessage,
+} from './workers/register.js';

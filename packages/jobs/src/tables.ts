@@ -85,12 +85,15 @@ export interface ServiceConfigTable {
   updated_by: string | null;
 }
 
-/** What a worker said last that it can run, as a list; only where there is no broker. */
+/** What a worker wrote last about itself. */
 export interface WorkersTable {
   worker_id: string;
+  /** JSON: tasks that it can run. */
   capabilities: string;
   /** JSON: by task, what keeps the worker from it. */
   unavailable: string;
+  /** Null while the worker starts. */
+  idle_count: number | null;
   seen_at: number;
 }
 

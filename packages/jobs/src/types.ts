@@ -317,6 +317,8 @@ export interface ReconcileReport {
   readonly failed_worker_lost: number;
   /** Queued jobs whose input folder is gone: failed for good. */
   readonly jobs_without_files: number;
+  /** Queued jobs of tasks that no worker can run: failed for good. */
+  readonly jobs_without_worker: number;
   /** Jobs of an earlier release whose files were counted for their users. */
   readonly jobs_measured: number;
   /** Jobs that ended longer ago than ended jobs are kept. */
@@ -347,24 +349,6 @@ export interface JobMetrics {
   leaseExpired?(taskType: string): void;
   /** A late writer was turned away. */
   fenced?(operation: 'renew' | 'progress' | 'complete' | 'fail'): void;
-}
-
-/** Workers that announce themselves through the database, for want of a broker. */
-export interface WorkerRegister {
-  /** At every change and beat. */
-  announce(workerId: string, abilities: WorkerAbilities): Promise<void>;
-  withdraw(workerId: string): Promise<void>;
-  /** Those heard of within so many milliseconds. */
-  live(maxAge: number): Promise<readonly RegisteredWorker[]>;
-}
-export interface WorkerAbilities {
-  /** Tasks that it can run now. */
-  readonly capabilities: readonly string[];
-  /** Its other tasks, with what keeps it from them. */
-  readonly unavailable: Readonly<Record<string, { readonly code: string; readonly reason: string }>>;
-}
-export interface RegisteredWorker extends WorkerAbilities {
-  readonly worker_id: string;
 }
 
 /** A service's preferences: words by key, with who set them when. */

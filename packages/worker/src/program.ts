@@ -5,7 +5,6 @@ import { TOPICS } from '@cl-server/contract';
 import { agreeOnJobDatabase, type JobTables, jobDatabaseUrl, jobMigrations } from '@cl-server/jobs';
 import {
   broadcasterFromSettings,
-  brokerUrl,
   type ConfigSources,
   configOrHelp,
   createLogger,
@@ -111,7 +110,6 @@ export async function startProgram({ argv, env }: ConfigSources): Promise<Runnin
     storageDir: folders.jobs,
     scratchDir,
     broadcaster,
-    hasBroker: brokerUrl(settings) !== undefined,
     eventsTopic: settings.mqttTopic,
     jobStatusTopic: jobStatusWanted(settings),
     topicPrefix: settings.capabilityTopicPrefix,

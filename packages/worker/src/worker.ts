@@ -14,11 +14,9 @@ import { tellMissingModels } from './engine/missing-models.js';
 import { Pace } from './engine/pace.js';
 import { Permission } from './engine/permission.js';
 import { Recheck } from './engine/recheck.js';
-import { Registration } from './engine/registration.js';
 import { Reports } from './engine/reports.js';
 import { Scratch } from './engine/scratch.js';
 import { Slots } from './engine/slots.js';
-import { Unrunnable } from './engine/unrunnable.js';
 import { Verdicts } from './engine/verdicts.js';
 import { jobMetrics, slotMetrics } from './metrics.js';
 import type { Confinement } from './runners/confine.js';
@@ -35,8 +33,6 @@ export interface WorkerOptions {
   readonly scratchDir: string;
   /** The caller closes it. */
   readonly broadcaster: Broadcaster;
-  /** Whether there is to be a broker; without one nobody else fails jobs whose model is missing. */
-  readonly hasBroker: boolean;
   readonly eventsTopic: string;
   readonly jobStatusTopic: boolean;
   readonly topicPrefix: string;
@@ -75,17 +71,20 @@ const FIRST_WITHIN = 15_000;
 const INTERACTIVE = 1;
 const MEGABYTE = 1_000_000;
 
-function announcerOf(options: WorkerOptions, availability: Availability, slots: Slots): Announcer {
-  const { broadcaster, topicPrefix, workerId, heartbeatMs, now } = options;
-  return new Announcer({ broadcaster, topicPrefix, workerId, availability, slots, heartbeatMs, now });
-}
-
-/** Without a broker nobody else hears what this worker lacks. @returns what ends it */
-function brokerless(options: WorkerOptions, { repository, workers }: JobEngine, availability: Availability) {
-  const { heartbeatMs, pollMs, logger } = options;
-  const maxAge = 3 * heartbeatMs;
-  const unrunnable = new Unrunnable({ repository, register: workers, maxAge, availability, everyMs: pollMs, logger });
-  return (): Promise<void> => unrunnable.close();
+function announcerOf(options: WorkerOptions, jobs: JobEngine, availability: Availability, slots: Slots): Announcer {
+  const { broadcaster, topicPrefix, workerId, heartbeatMs, logger, now } = options;
+  const { workers: register } = jobs;
+  return new Announcer({
+    register,
+    broadcaster,
+    topicPrefix,
+    workerId,
+    availability,
+    slots,
+    heartbeatMs,
+    logger,
+    now,
+  });
 }
 
 function executorOf(
@@ -143,7 +142,7 @@ function poolOf(options: WorkerOptions, availability: Availability): RunnerPool 
   });
 }
 
-/** Starts a worker; resolves when it is announced which tasks can run. Those that are ready run before then. */
+/** Starts a worker; resolves when clients see which tasks it can run. Those that are ready run before then. */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const { workerId, plugins, broadcaster, logger, leaseMs, pollMs, metrics, now } = options;
   const jobs = openJobs({
@@ -180,14 +179,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     modelsDir: options.env.modelsDir,
     everyMs: options.recheckMs,
   });
-  const registration = new Registration({
-    register: jobs.workers,
-    workerId,
-    availability,
-    heartbeatMs: options.heartbeatMs,
-    logger,
-  });
-  const endBrokerless = options.hasBroker ? undefined : brokerless(options, jobs, availability);
+  const announcer = announcerOf(options, jobs, availability, slots);
 
   const engine = new Engine({
     workerId,
@@ -213,9 +205,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   engine.start();
   await availability.settled(FIRST_WITHIN);
   const stopTelling = tellMissingModels(availability, logger);
-  const announcer = announcerOf(options, availability, slots);
-  availability.onChange(() => announcer.changed());
-  slots.onChange(() => announcer.changed());
+  announcer.started();
 
   return {
     get tasks() {
@@ -226,8 +216,6 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       stopTelling();
       stopListening();
       await announcer.close();
-      await endBrokerless?.();
-      await registration.close();
       await engine.stop(options.drainMs);
       leases.close();
       await pool.close();

@@ -1,6 +1,5 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { type WorkerCapability, workerCapability } from '@cl-server/contract';
 import { type Broadcaster, connectBroadcaster, silentLogger } from '@cl-server/service-kit';
 import { eventually, hasMosquitto, startMosquitto, type TestBroker } from '@cl-server/testing';
@@ -32,7 +31,7 @@ describe.skipIf(!hasMosquitto())('what a worker announces', () => {
     return payload === '' ? undefined : workerCapability.parse(JSON.parse(payload));
   };
 
-  it('is what it can run and what not and why, retained; not a word while nothing changes; gone when it stops', async () => {
+  it('is what it can run, what it cannot and why, retained and in the register; gone when it stops', async () => {
     const worker = platform.start({ args: ['--concurrency', '2'] });
     await worker.ready;
     const first = await eventually(last);
@@ -45,17 +44,28 @@ describe.skipIf(!hasMosquitto())('what a worker announces', () => {
       unavailable_codes: { fragile: 'model_missing' },
       timestamp: expect.any(Number),
     });
-    await pause(1_500); // several polls; the beat is every ten seconds
-    expect(heard).toHaveLength(1);
+    const { worker_id, capabilities, idle_count, unavailable } = first;
+    expect(await platform.jobs.workers.live()).toEqual([
+      {
+        worker_id,
+        capabilities,
+        idle_count,
+        unavailable: { fragile: { code: 'model_missing', reason: unavailable?.['fragile'] } },
+        seen_at: expect.any(Number),
+      },
+    ]);
 
     const id = await platform.add('probe', { action: 'wait' });
     await eventually(() => last()?.idle_count === 1);
     await platform.jobs.repository.cancel(id);
     await eventually(() => last()?.idle_count === 2);
+    // One message for each state, however often the worker polled meanwhile; the beat is every ten seconds.
+    expect(heard.map(({ payload }) => JSON.parse(payload).idle_count)).toEqual([2, 1, 2]);
 
     worker.child.send({ type: 'drain' });
     expect(await worker.exited).toBe(0);
     await eventually(() => heard.at(-1)?.payload === '');
+    expect(await platform.jobs.workers.live()).toEqual([]);
   });
 
   it('comes anew when a task becomes available, after a broker restart, and is taken back when the worker dies', async () => {

@@ -25,6 +25,9 @@ describe.runIf(hasMedia() && hasModels())('model tasks', () => {
   let worker: WorkerProcess;
   let modelsDir: string;
   let photo: Buffer;
+  /** As the compute service does. */
+  let reconciling: Promise<void>;
+  const stopping = new AbortController();
 
   beforeAll(async () => {
     platform = await testPlatform({ plugins: [] });
@@ -42,8 +45,13 @@ describe.runIf(hasMedia() && hasModels())('model tasks', () => {
       },
     });
     await worker.ready;
+    reconciling = platform.jobs.reconciler.run(stopping.signal);
   });
-  afterAll(() => platform.close());
+  afterAll(async () => {
+    stopping.abort();
+    await reconciling;
+    await platform.close();
+  });
 
   const addPictures = async (task_type: string, params: object, pictures: readonly Buffer[]): Promise<string[]> => {
     const jobs = await Promise.all(
@@ -159,7 +167,11 @@ describe.runIf(hasMedia() && hasModels())('model tasks', () => {
     const models = new ModelStore({ dir: modelsDir });
     await models.useKnown('clip_image');
     await models.useKnown('clip_text');
-    await platform.jobs.workers.announce('another', { capabilities: ['clip_embedding'], unavailable: {} });
+    await platform.jobs.workers.announce('another', {
+      capabilities: ['clip_embedding'],
+      unavailable: {},
+      idle_count: 1,
+    });
     const [waiting = ''] = await clipJobs(1);
     const params = { text: 'a red car', normalize: true, output_path: 'output/text.npy' };
     // Whoever failed the second of these has looked at the waiting one at least once.

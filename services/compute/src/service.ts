@@ -1,6 +1,6 @@
 /** The compute service, put together from what it is given. */
 import { COMPUTE_API, computeEndpoints } from '@cl-server/contract';
-import { type JobServiceOptions, type LiveWorkers, openJobService } from '@cl-server/job-routes';
+import { type JobServiceOptions, openJobService } from '@cl-server/job-routes';
 import type { JobEngine, JobTables } from '@cl-server/jobs';
 import {
   type App,
@@ -13,7 +13,6 @@ import {
   folderIsUsable,
 } from '@cl-server/service-kit';
 import { countEndedJobs, engineMetrics, queueMetrics } from './metrics.js';
-import { RefusedTasks } from './refused-tasks.js';
 import { serveAdmin } from './routes/admin.js';
 import { serveInfo } from './routes/info.js';
 
@@ -27,7 +26,6 @@ export interface ComputeOptions extends JobServiceOptions {
 export interface ComputeService {
   readonly app: App;
   readonly jobs: JobEngine;
-  readonly workers: LiveWorkers;
   /** Ends streams and requests, and hands over what is still in hand. */
   close(): Promise<void>;
 }
@@ -38,7 +36,6 @@ export async function createComputeService(options: ComputeOptions): Promise<Com
   const jobService = await openJobService(options, { database, storageDir, metrics: engineMetrics(metrics) });
   const { jobs, guestMode, workers } = jobService;
   const { repository, storage, events } = jobs;
-  const refused = new RefusedTasks({ workers, repository, events, logger }).start();
   queueMetrics(metrics, repository, logger);
   const ended = countEndedJobs(metrics, { repository, events, logger });
 
@@ -71,14 +68,11 @@ export async function createComputeService(options: ComputeOptions): Promise<Com
   return {
     app,
     jobs,
-    workers,
     close: async () => {
       await app.close();
       stopping.abort();
       await reconciling;
-      await refused.close();
       await ended.close();
-      await workers.close();
       await jobs.close();
     },
   };

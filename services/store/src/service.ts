@@ -327,7 +327,6 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
       await searchTexts.close();
       await tagReader.close();
       await contents.close();
-      await workers.close();
       await insight.close();
       await budget.close();
       await jobs.close();

@@ -178,6 +178,7 @@ describe.runIf(hasFfmpeg()).each(places)('streams in the budget of a user in $na
       ...(jobs && { jobDatabaseUrl: jobs.url }),
     });
     worker = new StreamWorker(jobs?.url ?? store.databaseUrl);
+    await worker.announce();
   });
   afterAll(async () => {
     await worker.close();

@@ -77,6 +77,8 @@ describe.each(backends())('turns of the insight worker on $name', (backend) => {
       worker_id: 'w',
       capabilities,
       unavailable,
+      idle_count: 1,
+      seen_at: 0,
     });
     const lacking = worker(['hash', 'face_detection'], {
       clip_embedding: { code: 'model_missing', reason: 'no file' },

@@ -4,7 +4,6 @@ import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import type { SignedUrls } from '@cl-server/contract';
-import { type Broadcaster, noBroadcaster } from '@cl-server/service-kit';
 import { backends, eventually, hasFfmpeg, makeVideo, tempDir } from '@cl-server/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startStore, type TestStore } from './support/store.js';
@@ -25,14 +24,6 @@ describe.runIf(hasFfmpeg()).each(backends())('streams on $name', (backend) => {
   let worker: StreamWorker;
   let clip: Buffer;
   let ahead = 0;
-  let isConnected = false;
-  /** Nobody ever announces himself here. */
-  const broadcaster: Broadcaster = {
-    ...noBroadcaster,
-    get connected() {
-      return isConnected;
-    },
-  };
   let id: number;
   let stream: string;
 
@@ -57,10 +48,10 @@ describe.runIf(hasFfmpeg()).each(backends())('streams on $name', (backend) => {
       readAuth: false, // strangers may read
       tasks: streamTasks,
       now: () => Date.now() + ahead,
-      broadcaster,
       streamsDir: path.join(dir.path, 'streams'),
     });
     worker = new StreamWorker(store.databaseUrl);
+    await worker.announce();
     clip = fs.readFileSync(makeVideo(path.join(dir.path, 'v.mp4'), { seconds: 1, audio: false }));
   });
   afterAll(async () => {
@@ -69,7 +60,6 @@ describe.runIf(hasFfmpeg()).each(backends())('streams on $name', (backend) => {
     dir.remove();
   });
   beforeEach(async () => {
-    isConnected = false;
     ({ id } = (await store.upload(videoBytes(), 'v.mp4')).json);
     stream = `/entities/${id}/stream`;
   });
@@ -237,7 +227,7 @@ describe.runIf(hasFfmpeg()).each(backends())('streams on $name', (backend) => {
 
   it('say that no worker can make them', async () => {
     await ask();
-    isConnected = true;
+    await worker.withdraw();
     const queued = await ask();
     expect([queued.status, queued.json]).toEqual([
       202,

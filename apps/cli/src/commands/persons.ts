@@ -11,7 +11,7 @@ const personsOf = async (context: Context) => (await context.platform()).store.p
 async function whyNobody(context: Context): Promise<string | undefined> {
   const tasks = await (await context.platform()).compute.jobs.tasks(context.call);
   const lacking = tasks.filter(
-    ({ task_type, available }) => ['face_detection', 'face_embedding'].includes(task_type) && available === false,
+    ({ task_type, available }) => ['face_detection', 'face_embedding'].includes(task_type) && !available,
   );
   if (lacking.length === 0) return undefined;
   const reasons = lacking.map(({ task_type, reason }) => `${task_type}: ${reason ?? 'no worker runs it'}`);

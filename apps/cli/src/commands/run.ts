@@ -18,7 +18,7 @@ const TASK_VIEW = {
     { title: 'From', value: (task: TaskInfo) => task.source },
     {
       title: 'Now',
-      value: (task: TaskInfo) => (task.available === null ? 'unknown' : task.available ? 'yes' : (task.reason ?? 'no')),
+      value: (task: TaskInfo) => (task.available ? 'yes' : (task.reason ?? 'no')),
     },
     { title: 'What it does', value: (task: TaskInfo) => task.summary },
   ],

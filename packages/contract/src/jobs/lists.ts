@@ -74,9 +74,9 @@ export const taskInfo = z.object({
   output: z.record(z.string(), z.unknown()),
   timeout_seconds: z.number(),
   requirements: z.object({ tools: z.array(z.string()), models: z.array(z.string()) }),
-  /** Whether some live worker can run it now; null where nobody can know (no broker). */
-  available: z.boolean().nullable(),
-  /** Why not, where it is not available. */
+  /** Whether some live worker can run it now. */
+  available: z.boolean(),
+  /** Why not, if it is not available. */
   reason: z.string().nullable(),
 });
 export type TaskInfo = z.infer<typeof taskInfo>;

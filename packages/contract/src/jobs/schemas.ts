@@ -59,8 +59,9 @@ export const workerCapability = z.object({
   /** Tasks that this worker knows but cannot run now, and why. */
   unavailable: z.record(z.string(), z.string()).optional(),
   /**
-   * For each of them the kind of the reason. Where all live workers say `model_missing`, `model_unusable` or
-   * `tool_missing` of a task, the compute service fails its waiting jobs for good, with that word and the reason.
+   * For each of them the kind of the reason. If a live worker reports `model_missing`, `model_unusable` or
+   * `tool_missing` for a task, and none can run it or may still become able to, its waiting jobs fail for good, with
+   * that code and the reason.
    */
   unavailable_codes: z.record(z.string(), unavailableCode).optional(),
 });

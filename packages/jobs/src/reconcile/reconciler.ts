@@ -3,6 +3,7 @@ import type { Broadcaster, FolderIdentity, Logger } from '@cl-server/service-kit
 import type { Relay } from '../events/relay.js';
 import type { StatusTopic } from '../events/status-topic.js';
 import type { ReconcileReport, Reconciler } from '../types.js';
+import type { ImpossibleJobs } from '../workers/impossible-jobs.js';
 import { type FoldersOptions, failWithoutFiles, tidyFolders } from './folders.js';
 import { correctStaleStatuses } from './stale-statuses.js';
 import { clearOldStatuses } from './statuses.js';
@@ -20,6 +21,7 @@ export interface ReconcilerOptions extends FoldersOptions {
   /** Whether the broker is this platform's alone. */
   readonly ownsBroker: boolean;
   readonly identity: FolderIdentity;
+  readonly impossible: Pick<ImpossibleJobs, 'failAll' | 'listen'>;
   readonly usage: { measure(): Promise<number> };
   readonly leaseMs: number;
   /** Ended jobs older than this are removed; 0: kept for ever. */
@@ -34,6 +36,7 @@ const NOTHING: ReconcileReport = {
   requeued: 0,
   failed_worker_lost: 0,
   jobs_without_files: 0,
+  jobs_without_worker: 0,
   jobs_measured: 0,
   ended_jobs_removed: 0,
   directories_removed: 0,
@@ -56,7 +59,7 @@ export class JobReconciler implements Reconciler {
   }
 
   async quick(): Promise<ReconcileReport> {
-    const { repository, relay, status, broadcaster, kysely, now } = this.#options;
+    const { repository, relay, status, broadcaster, kysely, now, impossible } = this.#options;
     const { requeued, failed } = await repository.leases.expire();
     await repository.leases.promote();
     return {
@@ -64,6 +67,7 @@ export class JobReconciler implements Reconciler {
       leases_expired: requeued + failed,
       requeued,
       failed_worker_lost: failed,
+      jobs_without_worker: await impossible.failAll(),
       events_relayed: relay ? await relay.run() : 0,
       statuses_cleared: status && broadcaster.connected ? await clearOldStatuses(kysely, status, now()) : 0,
     };
@@ -106,6 +110,7 @@ export class JobReconciler implements Reconciler {
     signal: AbortSignal,
     { quickEveryMs, fullEveryMs = FULL_EVERY_MS }: { quickEveryMs?: number; fullEveryMs?: number } = {},
   ): Promise<void> {
+    const stopListening = await this.#options.impossible.listen();
     const every = quickEveryMs ?? Math.min(MAX_QUICK_EVERY_MS, this.#options.leaseMs / 4);
     let nextFull = performance.now();
     while (!signal.aborted) {
@@ -114,6 +119,7 @@ export class JobReconciler implements Reconciler {
       await this.#pass(isFull);
       await pause(every, undefined, { signal, ref: false }).catch(() => undefined);
     }
+    await stopListening();
   }
 
   async #pass(isFull: boolean): Promise<void> {

@@ -38,7 +38,7 @@ export class RecordingBroadcaster implements Broadcaster {
   clearRetained(topic: string): Promise<boolean> {
     return this.publish(topic, '', { retain: true });
   }
-  subscribe = async () => async (): Promise<void> => undefined;
+  subscribe: Broadcaster['subscribe'] = async () => async () => undefined;
   onConnect = () => (): void => undefined;
   close = async (): Promise<void> => undefined;
 

@@ -30,6 +30,10 @@ export class Availability {
     return [...this.#states].flatMap(([task, { state }]) => (state === 'ready' ? task : [])).sort();
   }
 
+  get starting(): readonly string[] {
+    return [...this.#states].flatMap(([task, { state }]) => (state === 'starting' ? task : []));
+  }
+
   isReady(task: string): boolean {
     return this.#states.get(task)?.state === 'ready';
   }

@@ -52,9 +52,12 @@ export class Slots {
     return Object.keys(types).length === 0 ? undefined : { types, limit, interactiveOnly };
   }
 
-  /** The one listener is called after each change. */
-  onChange(listener: () => void): void {
+  /** The one listener is called after each change. @returns a function that removes it */
+  onChange(listener: () => void): () => void {
     this.#onChange = listener;
+    return () => {
+      this.#onChange = () => undefined;
+    };
   }
 
   /** @returns a function that gives the slot back; false where it was given back before */

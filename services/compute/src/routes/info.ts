@@ -1,11 +1,11 @@
-/** That the service is there, and which workers are. */
+/** Health of the service, and which workers live. */
 import { COMPUTE_API, getCapabilities, getComputeRoot, listWorkers } from '@cl-server/contract';
-import type { GuestMode, LiveWorkers } from '@cl-server/job-routes';
+import type { GuestMode, WorkerViews } from '@cl-server/job-routes';
 import type { App } from '@cl-server/service-kit';
 
 export interface InfoOptions {
   readonly guestMode: GuestMode;
-  readonly workers: LiveWorkers;
+  readonly workers: WorkerViews;
   readonly noAuth: boolean;
 }
 
@@ -21,5 +21,5 @@ export function serveInfo(app: App, { guestMode, workers, noAuth }: InfoOptions)
     };
   });
   app.handle(getCapabilities, () => workers.capabilities());
-  app.handle(listWorkers, () => ({ items: [...workers.list()] }));
+  app.handle(listWorkers, async () => ({ items: [...(await workers.list())] }));
 }

@@ -19,7 +19,7 @@ import { randomUUID } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { HLS_FILES, hlsStreamingTask } from '@cl-server/contract';
-import type { AskAvailability, CreationRequest, JobCreation } from '@cl-server/job-routes';
+import type { Availability, CreationRequest, JobCreation } from '@cl-server/job-routes';
 import type { JobEngine, JobRecord } from '@cl-server/jobs';
 import { exists, KeyedLock } from '@cl-server/kit';
 import { HttpError, type Logger, notFound } from '@cl-server/service-kit';
@@ -40,7 +40,7 @@ export interface StreamsOptions {
   readonly creation: Pick<JobCreation, 'create'>;
   readonly tasks: Pick<TaskRegistry, 'get'>;
   /** Whether a worker can make streams now. */
-  readonly availability: AskAvailability;
+  readonly availability: (task: string) => Promise<Availability>;
   readonly usage: StreamUsage;
   readonly logger: Logger;
   /** Milliseconds. */
@@ -126,8 +126,8 @@ export class Streams {
     const watch = (signal: AbortSignal) => this.#watch(sha256, job.job_id, signal);
     const playable = gone && (await this.#waiting.join(job.job_id, { within: MAX_WAIT, gone }, watch));
     if (playable) return playable;
-    const { available, reason } = this.#options.availability(hlsStreamingTask.type);
-    return { file: undefined, ...(job.status === 'queued' && available === false && reason !== null && { reason }) };
+    const { available, reason } = await this.#options.availability(hlsStreamingTask.type);
+    return { file: undefined, ...(job.status === 'queued' && !available && reason !== null && { reason }) };
   }
 
   async status({ sha256, type }: StreamSource): Promise<StreamStatus> {
@@ -169,8 +169,8 @@ export class Streams {
     if (!(await exists(source))) throw hlsFailed('The video’s file is missing');
     const task = tasks.get(hlsStreamingTask.type);
     if (!task) throw hlsFailed('The task hls_streaming is not installed on this server');
-    const { available, reason } = availability(task.type);
-    if (available === false) throw hlsFailed(`No worker can make a stream: ${reason ?? 'none takes this task'}`);
+    const { available, reason } = await availability(task.type);
+    if (!available) throw hlsFailed(`No worker can make a stream: ${reason ?? 'none takes this task'}`);
     const generation = randomUUID();
     const params = parseParams(task, {
       input_absolute_path: source,

@@ -37,6 +37,8 @@ import { readWantedModels } from './wanted-models.js';
 import { InsightWorker } from './worker.js';
 
 const PROGRAM = 'm-insight-worker';
+/** A worker that missed so many beats counts as gone. */
+const MISSED_BEATS = 3;
 
 /** Wakes the worker when media are added and when a worker announces what it can run. */
 async function listen(
@@ -88,6 +90,7 @@ export async function startInsightWorker(sources: ConfigSources): Promise<Runnin
     logger,
     eventsTopic: settings.mqttTopic,
     jobStatusTopic: jobStatusWanted(settings),
+    workerMaxAgeMs: MISSED_BEATS * settings.mqttHeartbeatInterval * 1000,
   });
   const tasks = await discoverTasks({ pluginsDir: folders.plugins });
   const index = await openNeighbourSearch(database, logger);

@@ -58,8 +58,6 @@ const STATUS_INTERVAL_MS = 5_000;
 const RENEW_MS = 2_500;
 /** How often the registry of workers is read if no event asks for it. */
 const WORKERS_INTERVAL_MS = 1_000;
-/** A worker without a heartbeat for this long counts as offline. */
-const WORKER_OFFLINE_MS = 30_000;
 
 export class InsightWorker {
   readonly #options: InsightWorkerOptions;
@@ -210,7 +208,7 @@ export class InsightWorker {
     const { workers, insights, now } = this.#options;
     if (now() < this.#nextWorkersRead) return;
     this.#nextWorkersRead = now() + WORKERS_INTERVAL_MS;
-    this.#runnable = runnableBy(await workers.live(WORKER_OFFLINE_MS), insights);
+    this.#runnable = runnableBy(await workers.live(), insights);
   }
 
   /** Makes waiting and failed inferences pending if they can be found out now. */

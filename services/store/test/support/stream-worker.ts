@@ -52,6 +52,24 @@ export class StreamWorker {
     this.#jobs = openJobs({ database: this.#database, storageDir, broadcaster: noBroadcaster, logger: silentLogger() });
   }
 
+  /** Enters this worker in the register, where it stays whatever a test does to the clock. */
+  async announce(): Promise<void> {
+    await this.#database.kysely
+      .insertInto('workers')
+      .values({
+        worker_id: 'stream-worker',
+        capabilities: JSON.stringify([hls.type]),
+        unavailable: '{}',
+        idle_count: 1,
+        seen_at: Number.MAX_SAFE_INTEGER,
+      })
+      .execute();
+  }
+
+  withdraw(): Promise<void> {
+    return this.#jobs.workers.withdraw('stream-worker');
+  }
+
   /** Jobs that wait for a worker. */
   async queued(): Promise<number> {
     return (await this.#jobs.repository.counts()).queued;
