@@ -62,6 +62,18 @@ const statusOf = (where: string, headers: Record<string, string> = authorization
     request.on('error', reject).end();
   });
 
+/** Logs in on a connection of its own: one that was kept may be closed to make room for another. */
+const logIn = (): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const options = { agent: false, method: 'POST', headers: FORM };
+    http
+      .request(`${programs.url('auth')}/auth/token`, options, (answer) => {
+        answer.resume().on('end', () => resolve(answer.statusCode ?? 0));
+      })
+      .on('error', reject)
+      .end(new URLSearchParams({ username: 'admin', password: ADMIN_PASSWORD }).toString());
+  });
+
 const connectMany = (name: Service, count: number): Promise<RawClient[]> =>
   Promise.all(Array.from({ length: count }, () => RawClient.connect(programs.port(name))));
 
@@ -76,12 +88,12 @@ it('slow heads, slow bodies and idle connections keep nobody out, and are gone a
     while (performance.now() < end && [...heads, ...bodies].some(({ isOpen }) => isOpen)) {
       for (const client of heads) if (client.isOpen) await client.write('x: y\r\n');
       for (const client of bodies) if (client.isOpen) await client.write('x');
-      expect(await programs.login('admin', ADMIN_PASSWORD)).toBeTruthy();
+      expect(await logIn()).toBe(200);
       await pause(1_000);
     }
     // Beyond the limit the idle ones make room.
     const more = await connectMany('auth', 700);
-    expect(await programs.login('admin', ADMIN_PASSWORD)).toBeTruthy();
+    expect(await logIn()).toBe(200);
     await eventually(() => [...heads, ...bodies].every(({ isOpen }) => !isOpen), { within: 20_000, every: 200 });
     const statuses = new Set([...heads, ...bodies].map(({ status }) => status));
     expect([...statuses].filter((status) => status !== 408 && status !== 0)).toEqual([]);
