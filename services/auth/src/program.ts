@@ -1,4 +1,4 @@
-/** The program `auth-server`: serves, or runs one of its commands and ends. */
+/** The program `auth-server`: runs the service, or runs one of its commands and exits. */
 
 import type { AddressInfo } from 'node:net';
 import os from 'node:os';
@@ -23,10 +23,10 @@ import { keyPaths, rotateKeys } from './keys/key-files.js';
 import { createAuthService } from './service.js';
 import { AUTH_SETTINGS, authDatabaseUrl } from './settings.js';
 
-export interface ProgramSurroundings {
+export interface ProgramContext {
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** A supervisor listens: it is told the first admin's login, and prints it. */
+  /** Whether a supervisor started this process. It then receives the first admin's login and prints it. */
   readonly supervised: boolean;
   readonly print: (text: string) => void;
 }
@@ -60,18 +60,18 @@ async function recordRotation(url: string, kid: string): Promise<void> {
 }
 
 const firstLogin = ({ username, password }: AdminLogin): string =>
-  `\n  first admin: ${username}\n  password:    ${password}\n  It is shown only now. Change it with PUT /users/me/password.\n`;
+  `\n  first admin: ${username}\n  password:    ${password}\n  It is shown only once. Change it with PUT /users/me/password.\n`;
 
 /**
- * @returns undefined if a command has run and nothing is left to do
+ * @returns undefined if a command was run, or the help was printed
  * @throws StartupError
  */
-export async function authServer(surroundings: ProgramSurroundings): Promise<RunningProgram | undefined> {
-  const { argv, env, print } = surroundings;
+export async function authServer(context: ProgramContext): Promise<RunningProgram | undefined> {
+  const { argv, env, print } = context;
   const folder = configFolder({ argv, env });
   const config = loadConfig({
     program: 'auth-server',
-    description: 'users, permissions and tokens. Commands: rotate-keys, migrate; none serves',
+    description: 'Users, permissions and tokens. The commands rotate-keys and migrate exit when they are done.',
     settings: AUTH_SETTINGS,
     argv,
     env,
@@ -86,7 +86,7 @@ export async function authServer(surroundings: ProgramSurroundings): Promise<Run
   const run = command === undefined ? undefined : COMMANDS[command];
   if (more.length > 0 || (command !== undefined && !run))
     throw new StartupError(
-      `unknown command "${positionals.join(' ')}": there are ${Object.keys(COMMANDS).join(', ')}`,
+      `unknown command "${positionals.join(' ')}": the commands are ${Object.keys(COMMANDS).join(', ')}`,
       2,
     );
   const dataDir = openDataDir(values.dataDir, { create: true });
@@ -94,19 +94,19 @@ export async function authServer(surroundings: ProgramSurroundings): Promise<Run
     await run(values, dataDir, print);
     return undefined;
   }
-  return serve(values, dataDir, surroundings);
+  return serve(values, dataDir, context);
 }
 
 async function serve(
   values: AuthValues,
   dataDir: string,
-  { supervised, print }: ProgramSurroundings,
+  { supervised, print }: ProgramContext,
 ): Promise<RunningProgram> {
   const { host, port } = values;
   const logger = createLogger({ name: 'auth', level: values.logLevel });
   logger.info(
     { host, port },
-    isLoopback(host) ? 'auth starts, on this machine only' : 'auth starts, open to the network',
+    isLoopback(host) ? 'auth is starting, on this machine only' : 'auth is starting, open to the network',
   );
   const service = await createAuthService({
     ...values,
@@ -120,7 +120,7 @@ async function serve(
   try {
     const url = await service.app.listen({ host, port });
     const { port: actual } = service.app.fastify.server.address() as AddressInfo;
-    logger.info({ url }, 'auth listens');
+    logger.info({ url }, 'auth is listening');
     if (service.admin && !supervised) print(firstLogin(service.admin));
     return {
       info: { url, port: actual, ...(service.admin && { admin: service.admin }) },

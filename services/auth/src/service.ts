@@ -1,4 +1,4 @@
-/** The auth service, put together: what a program, a test or a bench starts. */
+/** Builds the auth service from its parts, for programs, tests and benchmarks. */
 import fs from 'node:fs';
 import { AUTH_API, authEndpoints, getAuthRoot } from '@cl-server/contract';
 import {
@@ -44,26 +44,26 @@ import { UserAdministration } from './users/user-administration.js';
 import { UserRepository } from './users/user-repository.js';
 
 export interface AuthServiceOptions {
-  /** Holds the keys and the services' credential; must exist. */
+  /** The folder of the key files and of the credential that services share. It must exist. */
   readonly dataDir: string;
   readonly databaseUrl: string;
   readonly logger: Logger;
-  /** Apply pending migrations; else their absence is an error. */
+  /** Whether to apply pending migrations. If not, pending migrations are an error. */
   readonly migrate?: boolean;
   readonly privateKeyPath?: string | undefined;
   readonly publicKeyPath?: string | undefined;
   readonly adminUsername?: string;
-  /** For the first admin; random if absent. */
+  /** Password of the first admin; a random one is generated if absent. */
   readonly adminPassword?: string | undefined;
-  /** Seconds that a token lives. */
+  /** Token lifetime in seconds. */
   readonly tokenLifetime?: number;
-  /** log2 of bcrypt's rounds. */
+  /** The base-2 logarithm of the number of bcrypt rounds. */
   readonly passwordCost?: number;
-  /** Who may call over HTTP, and how. */
+  /** Limits and origins of HTTP requests. */
   readonly http?: HttpOptions;
-  /** Days that audit entries are kept; 0: for ever. */
+  /** Days for which audit entries are kept; 0 keeps them for ever. */
   readonly auditRetentionDays?: number;
-  /** Milliseconds between two looks at the key files. */
+  /** Milliseconds between two checks of the key files. */
   readonly keyWatchInterval?: number;
   readonly now?: () => number;
   readonly checkResponses?: boolean;
@@ -71,7 +71,7 @@ export interface AuthServiceOptions {
 
 export interface AuthService {
   readonly app: App;
-  /** The first admin's login, if it was made just now with a random password. */
+  /** The first admin's login, if it was just created with a random password. */
   readonly admin: AdminLogin | undefined;
   close(): Promise<void>;
 }
@@ -79,15 +79,15 @@ export interface AuthService {
 export const DEFAULT_TOKEN_LIFETIME = 30 * 60;
 const DEFAULT_AUDIT_DAYS = 365;
 
-/** A SQLite file holds password hashes: nobody else reads it, nor the files beside it, which take its mode. */
-function keepPrivate(databaseUrl: string): void {
+/** Creates a SQLite file, which holds password hashes, readable only by its owner. SQLite gives its side files the same mode. */
+function createPrivately(databaseUrl: string): void {
   const file = sqliteFile(databaseUrl);
   if (file !== undefined && !fs.existsSync(file)) fs.closeSync(fs.openSync(file, 'a', 0o600));
 }
 
-/** @throws StartupError if keys, database or settings are not sound */
+/** @throws StartupError if keys, database or settings are not valid */
 export async function createAuthService(options: AuthServiceOptions): Promise<AuthService> {
-  keepPrivate(options.databaseUrl);
+  createPrivately(options.databaseUrl);
   const database: AuthDatabase = openDatabase<AuthTables>(options.databaseUrl, { schema: 'auth' });
   try {
     return await assemble(options, database);
@@ -109,7 +109,10 @@ async function assemble(options: AuthServiceOptions, database: AuthDatabase): Pr
   const file = new RevocationFile(dataDir, feed);
   const writeFile = (): Promise<void> =>
     file.write().catch((error: unknown) => {
-      logger.error({ err: error }, 'revocations not written to their file: services that restart now know of fewer');
+      logger.error(
+        { err: error },
+        'could not write the revocation file: services that restart while auth is away miss the newest revocations',
+      );
     });
   await writeFile();
   const administration = new UserAdministration({ database, users, hasher, audit, now, onRevoked: writeFile });
@@ -122,18 +125,17 @@ async function assemble(options: AuthServiceOptions, database: AuthDatabase): Pr
   const callers = new Callers(users);
   const paths = keyPaths(dataDir, options);
   const keys = await SigningKeys.open({ paths, tokenLifetime, logger, now, watchInterval: options.keyWatchInterval });
-  if (!(await securePrivateKey(paths)))
-    logger.warn('the private key could be read by other users: its mode is now 0600');
+  if (!(await securePrivateKey(paths))) logger.warn('other users could read the private key: set its mode to 0600');
 
   const metrics = createMetrics('auth');
   const logins = new Counter({
     name: 'cls_auth_logins_total',
-    help: 'Attempts to log in, by their end',
+    help: 'Login attempts by result',
     labelNames: ['result'] as const,
     registers: [metrics],
   });
   const authorize = createAuthorizer({
-    // A token's generation is compared with the user's row, by `confirm`.
+    // `confirm` compares a token's generation with the user's row.
     verifier: new TokenVerifier({
       keys,
       now,

@@ -1,4 +1,4 @@
-/** What `auth-server` can be told: flags, environment, config.yaml. */
+/** Settings of `auth-server` from flags, the environment and config.yaml. */
 
 import path from 'node:path';
 import { PORTS } from '@cl-server/contract/constants';
@@ -22,7 +22,7 @@ import {
 
 const asRetention = (text: string): number => (text.trim() === '0' ? 0 : asInt(30, 36_500)(text));
 
-/** A year. */
+/** One year. */
 export const MAX_TOKEN_MINUTES = 525_600;
 
 export const AUTH_SETTINGS = {
@@ -34,18 +34,18 @@ export const AUTH_SETTINGS = {
     env: 'AUTH_DATABASE_URL',
     parse: asDatabaseUrl,
     secret: true,
-    help: 'Database of users: sqlite:///path or postgres://…; user_auth.db in the data folder if absent',
+    help: 'User database: sqlite:///path or postgres://… (default: user_auth.db in the data folder)',
   },
   ...databaseSettings,
   privateKeyPath: {
     env: 'PRIVATE_KEY_PATH',
     flag: 'private-key-path',
     parse: asNonEmpty,
-    help: 'Private key file; private_key.pem in the data folder if absent',
+    help: 'Private key file (default: private_key.pem in the data folder)',
   },
   publicKeyPath: {
     ...keySettings.publicKeyPath,
-    help: 'Public key file; public_key.pem in the data folder if absent',
+    help: 'Public key file (default: public_key.pem in the data folder)',
   },
   adminUsername: {
     env: 'ADMIN_USERNAME',
@@ -59,29 +59,29 @@ export const AUTH_SETTINGS = {
     flag: 'admin-password',
     parse: asText,
     secret: true,
-    help: 'Password of the first admin, random if absent; ADMIN_PASSWORD_FILE keeps it out of the process list',
+    help: 'Password of the first admin (default: random); ADMIN_PASSWORD_FILE keeps it out of the process list',
   },
   tokenExpireMinutes: {
     env: 'ACCESS_TOKEN_EXPIRE_MINUTES',
     flag: 'token-expire-minutes',
     parse: asInt(1, MAX_TOKEN_MINUTES),
     default: 30 as number,
-    help: 'Minutes that a token lives',
+    help: 'Token lifetime in minutes',
   },
   auditRetentionDays: {
     env: 'AUDIT_RETENTION_DAYS',
     flag: 'audit-retention-days',
     parse: asRetention,
     default: 365 as number,
-    help: 'Days that entries of the audit table are kept, 30 at least; 0: for ever',
+    help: 'Days for which audit entries are kept, at least 30; 0 keeps them for ever',
   },
   ...httpSettings,
-  mqttUrl: { ...mqttSettings.mqttUrl, help: 'Accepted and ignored: this service publishes nothing' },
+  mqttUrl: { ...mqttSettings.mqttUrl, help: 'Accepted and ignored: this service publishes no events' },
   reload: reloadSetting,
   ...selfMigrateSettings,
 } as const;
 
-/** The specific URL beats the common one, which beats the file in the data folder. */
+/** The service's own URL takes precedence over the common one, which takes precedence over the file in the data folder. */
 export const authDatabaseUrl = (
   values: { readonly authDatabaseUrl: string | undefined; readonly databaseUrl: string | undefined },
   dataDir: string,

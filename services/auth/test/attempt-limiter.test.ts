@@ -17,8 +17,8 @@ const setUp = (maxRecords?: number) => {
   return { limiter, fail, refusedFor, pass: (ms: number) => (now += ms) };
 };
 
-describe('attempts at a login', () => {
-  it('are free ten times, then each failure doubles the wait, up to a quarter of an hour', () => {
+describe('login attempts at one account', () => {
+  it('are free ten times; then each failure doubles the wait, up to 15 minutes', () => {
     const { fail, pass } = setUp();
     const waits: number[] = [];
     for (let i = 0; i < 23; i++) {
@@ -29,7 +29,7 @@ describe('attempts at a login', () => {
     expect(waits).toEqual([...Array(9).fill(0), 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900, 900]);
   });
 
-  it('are refused unread while the wait lasts, one at a time after it, and all free again after a success', () => {
+  it('are refused without a check during the wait, allowed one at a time after it, and free again after a success', () => {
     const { limiter, fail, refusedFor, pass } = setUp();
     for (let i = 0; i < 12; i++) pass(fail('ann'));
     fail('ann');
@@ -44,7 +44,7 @@ describe('attempts at a login', () => {
     expect(fail('ann')).toBe(1000);
   });
 
-  it('cannot be multiplied by sending all at once', () => {
+  it('cannot be multiplied by sending many at once', () => {
     const { limiter, refusedFor } = setUp();
     const burst = Array.from({ length: 50 }, () => limiter.begin('ann'));
     expect(refusedFor('ann')).toBe(1);
@@ -52,7 +52,7 @@ describe('attempts at a login', () => {
     expect(refusedFor('ann')).toBe(900);
   });
 
-  it('that came to nothing leave no trace', () => {
+  it('leave no record if they ended without a result', () => {
     const { limiter, fail, refusedFor } = setUp();
     for (let i = 0; i < 100; i++) limiter.begin('ann').abandoned();
     for (let i = 0; i < 100; i++) limiter.begin('ann').succeeded();
@@ -67,7 +67,7 @@ describe('attempts at a login', () => {
     expect(fail('ann')).toBe(0);
   });
 
-  it('of a flood of names push the oldest out: memory is bounded', () => {
+  it('are kept in bounded memory: new names push the oldest out', () => {
     const { fail, refusedFor } = setUp(3);
     for (let i = 0; i < 10; i++) fail('ann');
     for (const name of ['b', 'c']) fail(name);

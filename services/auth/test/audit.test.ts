@@ -13,7 +13,7 @@ describe.each(backends())('the audit table on $name', (backend) => {
 
   const page = async (query = '') => (await h.ask('GET', `/audit${query}`, { token: h.admin })).json;
 
-  it('tells who did what to whom, when and from where, newest first and without a secret', async () => {
+  it('shows who changed which user, when and from where, newest first and without secrets', async () => {
     const user = await h.create('watched', { permissions: 'a' });
     await h.change(user.id, { is_admin: 'true', permissions: 'a,b', password: 'secret-456' });
     await h.change(user.id, { is_admin: 'true' });
@@ -32,13 +32,13 @@ describe.each(backends())('the audit table on $name', (backend) => {
     expect(JSON.stringify(items)).not.toMatch(/secret|\$2/);
   });
 
-  it('begins with the first admin, whom the service made', async () => {
+  it('starts with the first admin, which the service created', async () => {
     expect((await page('?action=admin.bootstrapped')).items).toMatchObject([
       { actor: null, actor_id: null, address: null, target: 'admin' },
     ]);
   });
 
-  it('is read in pages to its end', async () => {
+  it('can be read to its end in pages', async () => {
     for (const name of ['x1', 'x2', 'x3']) await h.create(name);
     const { total } = await page();
     const seen: number[] = [];
@@ -53,7 +53,7 @@ describe.each(backends())('the audit table on $name', (backend) => {
       expect([query, (await h.ask('GET', `/audit${query}`, { token: h.admin })).status]).toEqual([query, 422]);
   });
 
-  it('records locks of an account once they last, not every guess', async () => {
+  it('records the lock of an account if it is long, not every failed guess', async () => {
     const user = await h.create('locked');
     for (let i = 0; i < 17; i++) {
       h.offset += 3_600_000 / 60;
@@ -65,7 +65,7 @@ describe.each(backends())('the audit table on $name', (backend) => {
     expect(items[0]).toMatchObject({ actor: null, address: '127.0.0.1', details: { seconds: 64 } });
   });
 
-  it('can be neither changed nor shortened, not even in the database', async () => {
+  it('cannot be changed or shortened, not even by SQL', async () => {
     const database = openDatabase<unknown>(h.databaseUrl, { schema: 'auth' });
     try {
       for (const statement of ["update audit set actor = 'x'", 'delete from audit'])
@@ -76,7 +76,7 @@ describe.each(backends())('the audit table on $name', (backend) => {
     expect((await page()).total).toBeGreaterThan(0);
   });
 
-  it('is not for others', async () => {
+  it('is readable only for admins', async () => {
     await h.create('curious');
     expect((await h.ask('GET', '/audit', { token: await h.login('curious') })).status).toBe(403);
   });

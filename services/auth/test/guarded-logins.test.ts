@@ -7,11 +7,11 @@ import type { AuthTables } from '../src/database/tables.js';
 import { boundedName } from '../src/login/failed-logins.js';
 import { Harness, PASSWORD } from './harness.js';
 
-const DAY = 86_400_000;
+const DAY_MS = 86_400_000;
 
 describe.each(backends())('guarded logins on $name', (backend) => {
   let h: Harness;
-  /** Stands still: no wait ends by itself. */
+  /** This clock stands still, so that no wait ends by itself. */
   let now = Date.now();
   const lines: { msg: string; address: string; username: string }[] = [];
   beforeAll(async () => {
@@ -19,7 +19,7 @@ describe.each(backends())('guarded logins on $name', (backend) => {
     const logger = createLogger({ name: 'auth', level: 'warning', destination });
     h = await Harness.start(backend, { now: () => now, logger });
   });
-  // Each begins with limits that nobody has used up.
+  // Each test starts with unused limits.
   beforeEach(() => {
     now += 3_700_000;
     return h?.login('admin').then((token) => {
@@ -30,7 +30,7 @@ describe.each(backends())('guarded logins on $name', (backend) => {
 
   const wrong = (username: string, from: string) => h.tryLogin(username, 'wrong-password', from);
 
-  it('refuse 180 guesses at one account from twenty addresses, and let its owner in, also after a restart', async () => {
+  it('refuse 180 guesses at one account from twenty addresses but admit its owner, also after a restart', async () => {
     await h.create('ann');
     expect((await h.tryLogin('ann', PASSWORD, '10.0.0.1')).status).toBe(200);
     const statuses: number[] = [];
@@ -45,7 +45,7 @@ describe.each(backends())('guarded logins on $name', (backend) => {
     expect((await h.tryLogin('ann', PASSWORD, '10.0.0.1')).status).toBe(200);
   });
 
-  it('let the owner in after wrong passwords from the shared address, or with a valid token from anywhere', async () => {
+  it('admit the owner after wrong passwords from the shared address, or with a valid token from anywhere', async () => {
     await h.create('bob');
     const token = (await h.tryLogin('bob', PASSWORD, '10.2.0.1')).json.access_token;
     for (let i = 0; i < 30; i++) expect((await wrong('bob', '10.2.0.1')).status).toBe(401);
@@ -53,18 +53,18 @@ describe.each(backends())('guarded logins on $name', (backend) => {
     for (let i = 0; i < 11; i++) await wrong('bob', '10.3.0.1');
     const from = { form: { username: 'bob', password: PASSWORD }, from: '10.3.0.1' };
     expect((await h.ask('POST', '/auth/token', from)).status).toBe(429);
-    // A token of somebody else makes nobody known, and a bad one does no harm.
+    // Another user's token does not make this user known, and an invalid token does no harm.
     expect((await h.ask('POST', '/auth/token', { ...from, token: h.admin })).status).toBe(429);
     expect((await h.ask('POST', '/auth/token', { ...from, token })).status).toBe(200);
     expect((await h.ask('POST', '/auth/token', { ...from, from: '10.2.0.1', token: 'rubbish' })).status).toBe(200);
   });
 
-  it('do not treat an address as known for longer than thirty days, nor that of a removed user', async () => {
+  it('forget a known address after thirty days, and when the user is removed', async () => {
     const user = await h.create('carl');
     await h.tryLogin('carl', PASSWORD, '10.4.0.1');
     for (let i = 0; i < 11; i++) await wrong('carl', '10.5.0.1');
     expect((await h.tryLogin('carl', PASSWORD, '10.4.0.1')).status).toBe(200);
-    now += 31 * DAY;
+    now += 31 * DAY_MS;
     h.admin = await h.login('admin');
     for (let i = 0; i < 10; i++) await wrong('carl', '10.5.0.1');
     expect((await h.tryLogin('carl', PASSWORD, '10.4.0.1')).status).toBe(429);
@@ -90,7 +90,7 @@ describe.each(backends())('guarded logins on $name', (backend) => {
       details: { username: 'no"body\\u{a}\\u{1b}[31m' },
     });
     expect(items[1]).toMatchObject({ address: '10.6.0.1', target: 'dora', actor: null });
-    // A flood of names from many addresses.
+    // A flood of names comes from many addresses.
     for (let i = 0; i < 250; i++) await wrong(`nobody ${i}`, `10.7.${i}.1`);
     expect((await failed()).total - total).toBeLessThanOrEqual(100);
     await h.service.close();
@@ -99,7 +99,7 @@ describe.each(backends())('guarded logins on $name', (backend) => {
     expect(summary.details.further_failures).toBeGreaterThan(150);
   });
 
-  it('refuse the commonest passwords where one is set through the API, whoever sets it', async () => {
+  it('refuse the most common passwords whenever a password is set through the API', async () => {
     const user = await h.create('emil');
     const form = (password: string) => ({ username: 'fred', password });
     for (const password of ['password', 'Password', '12345678', 'iloveyou', 'qwertyuiop', 'trustno1']) {
@@ -115,7 +115,7 @@ describe.each(backends())('guarded logins on $name', (backend) => {
     expect([long.status, long.json.detail[0].msg]).toEqual([422, expect.stringContaining('72 bytes')]);
   });
 
-  it('replace a hash of fewer rounds, without ending sessions', async () => {
+  it('replace a hash of lower cost without ending sessions', async () => {
     await h.create('gina');
     const token = await h.login('gina');
     const database = openDatabase<AuthTables>(h.databaseUrl, { schema: 'auth' });
@@ -134,7 +134,7 @@ describe.each(backends())('guarded logins on $name', (backend) => {
     await database.close();
   });
 
-  it('leave audit entries and revocations for their time, and no longer', async () => {
+  it('keep audit entries and revocations for their configured time, and no longer', async () => {
     const database = openDatabase<AuthTables>(h.databaseUrl, { schema: 'auth' });
     const count = async (table: 'audit' | 'revocations'): Promise<number> =>
       Number(
@@ -146,7 +146,7 @@ describe.each(backends())('guarded logins on $name', (backend) => {
         )[0]?.n,
       );
     const written = (daysAgo: number) =>
-      new AuditLog(database, () => Date.now() - daysAgo * DAY).append({
+      new AuditLog(database, () => Date.now() - daysAgo * DAY_MS).append({
         action: 'user.updated',
         actor: { id: null, name: null, address: `${daysAgo} days ago` },
       });
@@ -160,20 +160,20 @@ describe.each(backends())('guarded logins on $name', (backend) => {
     expect([await count('audit'), await count('revocations')]).toEqual([entries, revocations]);
     await sweep(40);
     expect([await count('audit'), await count('revocations')]).toEqual([entries - 1, revocations]);
-    // Whoever sets the clock forward still cannot remove young entries.
-    await expect(sweep(40, 30 * DAY)).rejects.toThrow('append-only');
-    await sweep(0, now - Date.now() + 365 * DAY);
+    // Even with a clock set forward, young entries cannot be removed.
+    await expect(sweep(40, 30 * DAY_MS)).rejects.toThrow('append-only');
+    await sweep(0, now - Date.now() + 365 * DAY_MS);
     expect(await count('revocations')).toBe(revocations);
-    await sweep(0, now - Date.now() + 368 * DAY);
+    await sweep(0, now - Date.now() + 368 * DAY_MS);
     expect(await count('revocations')).toBe(0);
-    // Services that hold a position in the feed go on.
+    // Services that hold a position in the feed continue from it.
     expect(await h.revocations(10_000)).toMatchObject({ items: [], last_seq: 0 });
     await database.close();
   });
 });
 
 describe('a user name in a log line', () => {
-  it('is short and steers nothing', () => {
+  it('is short and contains no control characters', () => {
     expect(boundedName('a\r\n\u202eb\u2028')).toBe('a\\u{d}\\u{a}\\u{202e}b\\u{2028}');
     expect(boundedName('x'.repeat(1_000))).toHaveLength(150);
   });

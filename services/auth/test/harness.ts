@@ -1,4 +1,4 @@
-/** A real auth service for a test: real database, real keys, cheap password hashes, a clock that the test may move. */
+/** A real auth service for tests: real database, real keys, cheap password hashes, and a clock that the test may set. */
 import type { User } from '@cl-server/contract';
 import { serviceCredential, silentLogger } from '@cl-server/service-kit';
 import { type Backend, type TempDir, type TestDatabase, tempDir } from '@cl-server/testing';
@@ -8,7 +8,7 @@ export interface Reply {
   readonly status: number;
   readonly headers: Readonly<Record<string, unknown>>;
   readonly text: string;
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever came
+  // biome-ignore lint/suspicious/noExplicitAny: tests read any field of an answer
   readonly json: any;
 }
 
@@ -42,7 +42,7 @@ export class Harness {
     return harness;
   }
 
-  /** A second service on the data of another; the other one stays responsible for them. */
+  /** Starts a second service on the data of another one, which stays responsible for removing them. */
   static async onSameData(other: Harness, options: Partial<AuthServiceOptions>): Promise<Harness> {
     const harness = new Harness(other.#database, { ...options, dataDir: other.dir.path });
     harness.dir.remove();
@@ -122,7 +122,7 @@ export class Harness {
     return this.ask('GET', '/users/me', { token });
   }
 
-  /** What the other services are told from a position on. */
+  /** The revocations that the other services receive from a position on. */
   async revocations(since = 0): Promise<{ items: { user_id: string; min_version: number }[]; last_seq: number }> {
     return (await this.ask('GET', `/auth/revocations?since=${since}`, { token: this.credential })).json;
   }

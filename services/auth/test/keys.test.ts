@@ -16,7 +16,7 @@ describe('the key files', () => {
   });
   afterEach(() => dir.remove());
 
-  it('are made once, the private one for its owner alone, however many start', async () => {
+  it('are created once, the private one readable only by its owner, however many services start', async () => {
     const paths = keyPaths(dir.path);
     const made = await Promise.all([1, 2, 3, 4].map(() => loadKeys(paths)));
     expect(new Set(made.map(({ signing }) => signing.kid)).size).toBe(1);
@@ -25,7 +25,7 @@ describe('the key files', () => {
     expect(fs.readdirSync(dir.path).sort()).toEqual(['private_key.pem', 'public_key.pem']);
   });
 
-  it('that are damaged, foreign or half there stop the start, are named, and stay as they are', async () => {
+  it('stop the start if they are damaged, foreign or incomplete; the error names the file and changes nothing', async () => {
     const paths = keyPaths(dir.path);
     const { signing } = await loadKeys(paths);
     const whole = fs.readFileSync(paths.privateKey, 'utf8');
@@ -57,12 +57,12 @@ describe('the key files', () => {
     }
   });
 
-  it('of a rotation that was cut short are put right', async () => {
+  it('are completed at the next start if a rotation was interrupted', async () => {
     const paths = keyPaths(dir.path);
     const { signing } = await loadKeys(paths);
     const oldPublic = fs.readFileSync(paths.publicKey, 'utf8');
     const kid = await rotateKeys(paths, Date.now());
-    fs.writeFileSync(paths.publicKey, oldPublic); // the power went before the last step
+    fs.writeFileSync(paths.publicKey, oldPublic); // the power failed before the last step
     const keys = await loadKeys(paths);
     expect([keys.signing.kid, keys.retired.map((key) => key.kid)]).toEqual([kid, [signing.kid]]);
     expect(fs.readFileSync(paths.publicKey, 'utf8')).toBe(keys.signing.pem);
@@ -82,7 +82,7 @@ describe.each(sqlite)('a running service', (backend) => {
   const kids = async (): Promise<string[]> =>
     (await h.ask('GET', '/.well-known/jwks.json')).json.keys.map(({ kid }: { kid: string }) => kid);
 
-  it('shows its key, as PEM and as a set of public halves alone', async () => {
+  it('publishes its public key as PEM and as a key set without private parts', async () => {
     const { json } = await h.ask('GET', '/auth/public-key');
     expect([Object.keys(json), json.algorithm]).toEqual([['public_key', 'algorithm'], 'ES256']);
     expect(json.public_key).toBe(fs.readFileSync(path.join(h.dir.path, 'public_key.pem'), 'utf8'));
@@ -91,7 +91,7 @@ describe.each(sqlite)('a running service', (backend) => {
     expect(set.keys[0].kid).toBe(headerOf(h.admin).kid);
   });
 
-  it('follows a rotation without a failed request, here and at the other services, until the old key is due', async () => {
+  it('follows a rotation without a failed request, here and in other services, until the old key expires', async () => {
     const authUrl = await h.service.app.listen({ host: '127.0.0.1', port: 0 });
     const keys = await new RemoteKeys({ authUrl, logger: silentLogger() }).start();
     const elsewhere = new TokenVerifier({ keys, now: h.now });
@@ -135,7 +135,7 @@ describe.each(sqlite)('a running service', (backend) => {
     expect(fs.readdirSync(paths.retired)).toEqual([]);
   });
 
-  it('takes up a rotation made while it was down, and goes on with the old tokens', async () => {
+  it('accepts a rotation made while it was down, and still accepts the old tokens', async () => {
     await h.service.close();
     const kid = await rotateKeys(keyPaths(h.dir.path), h.now());
     await h.open();
@@ -143,7 +143,7 @@ describe.each(sqlite)('a running service', (backend) => {
     expect(headerOf(await h.login('admin')).kid).toBe(kid);
   });
 
-  it('keeps its keys while the files are not sound, and drops a retired one that is taken away', async () => {
+  it('keeps its keys while the files are not valid, and drops a retired key whose file is removed', async () => {
     const paths = keyPaths(h.dir.path);
     await rotateKeys(paths, h.now());
     await eventually(async () => (await kids()).length === 2);

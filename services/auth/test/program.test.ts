@@ -8,12 +8,12 @@ const BIN = path.join(projectRoot, 'services/auth/bin/auth-server.js');
 
 interface Run {
   readonly child: ChildProcess;
-  readonly gone: Promise<number | null>;
+  readonly exited: Promise<number | null>;
   readonly messages: { type: string; info: Record<string, unknown> }[];
   out(): string;
 }
 
-/** The program as a person or a launcher starts it. */
+/** Starts the program as a person or the launcher does. */
 describe('auth-server', () => {
   let dir: TempDir;
   let runs: Run[];
@@ -22,9 +22,9 @@ describe('auth-server', () => {
     runs = [];
   });
   afterEach(async () => {
-    for (const { child, gone } of runs) {
+    for (const { child, exited } of runs) {
       child.kill('SIGKILL');
-      await gone;
+      await exited;
     }
     dir.remove();
   });
@@ -38,25 +38,25 @@ describe('auth-server', () => {
     for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (text += chunk));
     const messages: Run['messages'] = [];
     child.on('message', (message) => messages.push(message as Run['messages'][number]));
-    // `close` waits for the output's end, but never comes once a parent has disconnected.
-    const gone = new Promise<number | null>((resolve) => child.on(supervised ? 'exit' : 'close', resolve));
-    const run = { child, gone, messages, out: () => text };
+    // `close` waits for the end of the output, but it never comes after a parent has disconnected.
+    const exited = new Promise<number | null>((resolve) => child.on(supervised ? 'exit' : 'close', resolve));
+    const run = { child, exited, messages, out: () => text };
     runs.push(run);
     return run;
   }
 
   const urlOf = (run: Run): Promise<string> =>
-    eventually(() => /"url":"(http:[^"]+)"[^\n]*auth listens/.exec(run.out())?.[1], { what: 'auth listening' });
+    eventually(() => /"url":"(http:[^"]+)"[^\n]*auth is listening/.exec(run.out())?.[1], { what: 'auth listening' });
   const login = (url: string, password: string): Promise<Response> =>
     fetch(`${url}/auth/token`, { method: 'POST', body: new URLSearchParams({ username: 'admin', password }) });
 
-  it('alone prints the first admin’s random password, once; it works, and a signal ends it cleanly', async () => {
+  it('alone prints the first admin’s random password once; the password works, and a signal stops the program cleanly', async () => {
     const first = start(['--port', '0']);
     const url = await urlOf(first);
     const password = await eventually(() => /password:\s+(\S+)/.exec(first.out())?.[1]);
     expect((await login(url, password)).status).toBe(200);
     first.child.kill('SIGTERM');
-    expect(await first.gone).toBe(0);
+    expect(await first.exited).toBe(0);
     expect(first.out().split(password)).toHaveLength(2);
     expect(fs.readFileSync(path.join(dir.path, 'user_auth.db')).includes(password)).toBe(false);
 
@@ -65,7 +65,7 @@ describe('auth-server', () => {
     expect(second.out()).not.toContain('password');
   });
 
-  it('under a supervisor tells it the address and the login, prints no password, and drains when told', async () => {
+  it('under a supervisor reports its address and the login, prints no password, and drains when asked to stop', async () => {
     const run = start(['--port=0'], {}, true);
     const { info } = await eventually(() => run.messages.find(({ type }) => type === 'ready'));
     const admin = info.admin as { username: string; password: string };
@@ -73,16 +73,16 @@ describe('auth-server', () => {
     expect((await login(String(info.url), admin.password)).status).toBe(200);
     expect(run.out()).not.toContain(admin.password);
     run.child.send({ type: 'drain' });
-    expect(await run.gone).toBe(0);
+    expect(await run.exited).toBe(0);
 
     const given = start(['--port=0'], { ADMIN_PASSWORD: 'another-one' }, true);
     const again = await eventually(() => given.messages.find(({ type }) => type === 'ready'));
     expect(again.info).not.toHaveProperty('admin');
     given.child.disconnect();
-    expect(await given.gone).toBe(1);
+    expect(await given.exited).toBe(1);
   });
 
-  it('takes the earlier system’s flags, and settings from a file, a secret file and config.yaml', async () => {
+  it('accepts the flags of docs/compatibility.md, and settings from a file, a secret file and config.yaml', async () => {
     fs.writeFileSync(path.join(dir.path, 'password'), 'from-a-file\n');
     fs.writeFileSync(path.join(dir.path, 'config.yaml'), 'access_token_expire_minutes: 5\nauth_port: 0\n');
     const keys = path.join(dir.path, 'keys');
@@ -106,10 +106,10 @@ describe('auth-server', () => {
     expect(fs.readdirSync(keys).sort()).toEqual(['a.pem', 'b.pem']);
   });
 
-  it('refuses to start, in one line that says what to do', async () => {
+  it('refuses to start with one line that says what to do', async () => {
     const ended = async (args: string[], env: Record<string, string> = {}): Promise<[number | null, string]> => {
       const run = start(args, env);
-      return [await run.gone, run.out()];
+      return [await run.exited, run.out()];
     };
     expect(await ended(['--prot', '1'])).toEqual([2, expect.stringContaining('unknown option --prot')]);
     expect(await ended(['sing'])).toEqual([2, expect.stringContaining('migrate, rotate-keys')]);
@@ -123,14 +123,14 @@ describe('auth-server', () => {
     expect(fs.readFileSync(path.join(dir.path, 'private_key.pem'), 'utf8')).toBe('rubbish');
   });
 
-  it('migrates, and rotates the keys of a running server, which records it', async () => {
+  it('migrates, and rotates the keys of a running server, and records the rotation', async () => {
     const migrated = start(['migrate']);
-    expect([await migrated.gone, migrated.out()]).toEqual([0, 'applied 0001_users, 0002_guarded, 0003_audience\n']);
+    expect([await migrated.exited, migrated.out()]).toEqual([0, 'applied 0001_users, 0002_guarded, 0003_audience\n']);
     const server = start(['--port', '0', '--no-migrate'], { ADMIN_PASSWORD: 'secret-123' });
     const url = await urlOf(server);
     const { access_token } = (await (await login(url, 'secret-123')).json()) as { access_token: string };
     const rotation = start(['rotate-keys']);
-    expect(await rotation.gone).toBe(0);
+    expect(await rotation.exited).toBe(0);
     const kid = /new key ([\w-]{43}):/.exec(rotation.out())?.[1];
     await eventually(async () => {
       const { keys } = (await (await fetch(`${url}/.well-known/jwks.json`)).json()) as { keys: { kid: string }[] };

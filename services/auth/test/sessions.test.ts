@@ -11,7 +11,7 @@ describe.each(backends())('sessions on $name', (backend) => {
   });
   afterAll(() => h.stop());
 
-  it('begin with a token that says who, what and until when', async () => {
+  it('start with a token that names the user, the rights and the expiry', async () => {
     const user = await h.create('ann', { permissions: 'read, write' });
     const reply = await h.tryLogin('ann');
     expect([reply.status, Object.keys(reply.json), reply.json.token_type]).toEqual([
@@ -37,7 +37,7 @@ describe.each(backends())('sessions on $name', (backend) => {
     expect((await h.me(token)).json).toEqual(user);
   });
 
-  it('begin only with the right password; unknown, wrong and inactive read alike', async () => {
+  it('start only with the right password; an unknown name, a wrong password and an inactive user get the same answer', async () => {
     await h.create('off', { is_active: 'false' });
     await h.create('bob');
     for (const reply of [
@@ -59,7 +59,7 @@ describe.each(backends())('sessions on $name', (backend) => {
     expect((await h.ask('POST', '/auth/token', { form: odd })).json.detail[0].type).toBe('string_pattern_mismatch');
   });
 
-  it('go on with the rights that the user has now', async () => {
+  it('continue after a refresh with the rights that the user has now', async () => {
     const user = await h.create('carl');
     const token = await h.login('carl');
     await h.change(user.id, { permissions: 'new', is_admin: 'true' });
@@ -68,7 +68,7 @@ describe.each(backends())('sessions on $name', (backend) => {
     expect((await h.ask('GET', '/users/', { token })).status).toBe(200);
   });
 
-  it('end at their time', async () => {
+  it('end at the expiry of their token', async () => {
     await h.create('late');
     const token = await h.login('late');
     h.offset = 599_000;
@@ -85,7 +85,7 @@ describe.each(backends())('sessions on $name', (backend) => {
     ['a permission taken away', { permissions: 'b' }, PASSWORD],
     ['deactivation', { is_active: 'false' }, undefined],
   ])(
-    'end at once with %s, here and in the feed, and the next begins in the same second',
+    'end at once after %s, here and in the feed, and a new one starts in the same second',
     async (what, form, password) => {
       const name = `end-${what}`;
       const user = await h.create(name, { is_admin: 'true', permissions: 'a,b' });
@@ -106,7 +106,7 @@ describe.each(backends())('sessions on $name', (backend) => {
     },
   );
 
-  it('stay dead when the user is activated again, and die with the user', async () => {
+  it('stay ended when the user is activated again, and end when the user is deleted', async () => {
     const user = await h.create('again');
     const token = await h.login('again');
     await h.change(user.id, { is_active: 'false' });
@@ -118,7 +118,7 @@ describe.each(backends())('sessions on $name', (backend) => {
     expect((await h.revocations()).items.filter(({ user_id }) => user_id === String(user.id))).toHaveLength(1);
   });
 
-  it('survive what takes no right away', async () => {
+  it('survive a change that takes no right away', async () => {
     const user = await h.create('more', { permissions: 'a' });
     const token = await h.login('more');
     const { last_seq: since } = await h.revocations();
@@ -127,7 +127,7 @@ describe.each(backends())('sessions on $name', (backend) => {
     expect(await h.revocations(since)).toMatchObject({ items: [], last_seq: since });
   });
 
-  it('let a user change the own password: the answer’s token works, every older one is dead', async () => {
+  it('let a user change the own password: the token in the answer works, every older one is invalid', async () => {
     await h.create('self');
     const token = await h.login('self');
     const put = (form: Record<string, string>) => h.ask('PUT', '/users/me/password', { token, form });
@@ -139,7 +139,7 @@ describe.each(backends())('sessions on $name', (backend) => {
     expect((await h.tryLogin('self')).status).toBe(401);
   });
 
-  it('are known to be dead by the services while auth is away: the feed is a file in the data folder too', async () => {
+  it('are known as ended to other services while auth is away, because the feed is also a file in the data folder', async () => {
     const user = await h.create('filed');
     const fileOf = () => JSON.parse(fs.readFileSync(path.join(h.dir.path, 'revocations.json'), 'utf8'));
     const { last_seq } = await h.revocations();
@@ -151,13 +151,13 @@ describe.each(backends())('sessions on $name', (backend) => {
     expect(fs.statSync(path.join(h.dir.path, 'revocations.json')).mode & 0o137).toBe(0);
   });
 
-  it('tell services that held to another database’s feed to begin again', async () => {
+  it('make services that hold a position in another database’s feed start again', async () => {
     const { last_seq } = await h.revocations();
     expect(last_seq).toBeGreaterThan(0);
     expect(await h.revocations(last_seq + 1000)).toMatchObject({ items: [], last_seq: 0 });
   });
 
-  it('of ten programs at once under one name all begin', async () => {
+  it('of ten programs that log in at once under one name all start', async () => {
     await h.create('shared');
     const replies = await Promise.all(Array.from({ length: 30 }, () => h.tryLogin('shared')));
     expect(new Set(replies.map(({ status }) => status))).toEqual(new Set([200]));

@@ -17,7 +17,7 @@ describe.each(backends())('users on $name', (backend) => {
     expect(Math.abs(Date.parse(`${user.created_at}Z`) - Date.now())).toBeLessThan(60_000);
   });
 
-  it('are created by urlencoded and multipart forms, with and without the trailing slash', async () => {
+  it('are created by urlencoded and multipart forms, with and without a trailing slash', async () => {
     const form = new FormData();
     form.set('username', 'multi');
     form.set('password', PASSWORD);
@@ -31,7 +31,7 @@ describe.each(backends())('users on $name', (backend) => {
     expect([reply.status, reply.json.username, reply.json.is_admin]).toEqual([201, 'multi', true]);
   });
 
-  it('have unique names, even when two arrive at once', async () => {
+  it('have unique names, even if two requests arrive at once', async () => {
     const form = { username: 'twin', password: PASSWORD };
     const replies = await Promise.all([1, 2, 3].map(() => h.ask('POST', '/users/', { token: h.admin, form })));
     expect(replies.map(({ status }) => status).sort()).toEqual([201, 400, 400]);
@@ -47,7 +47,7 @@ describe.each(backends())('users on $name', (backend) => {
     ['["a","b"]', ['a', 'b']],
     ['[]', []],
     ['[a, b:c]', ['a', 'b:c']],
-  ])('take permissions %j, alike when created and when changed', async (permissions, expected) => {
+  ])('accept permissions %j in the same way when created and when changed', async (permissions, expected) => {
     const user = await h.create(`p${Math.random()}`, { permissions });
     expect(user.permissions).toEqual(expected);
     await h.change(user.id, { permissions: 'something' });
@@ -76,13 +76,13 @@ describe.each(backends())('users on $name', (backend) => {
     [{ username: '', password: PASSWORD }, 'missing'],
     [{ username: 'a', password: '' }, 'missing'],
     [{ username: 'a', password: PASSWORD, is_admin: 'maybe' }, 'bool_parsing'],
-  ])('refuse %j with 422 %s, and never show the password', async (form, type) => {
+  ])('are refused as %j with 422 %s, and the answer never shows the password', async (form, type) => {
     const reply = await h.ask('POST', '/users/', { token: h.admin, form });
     expect([reply.status, reply.json.detail[0].type]).toEqual([422, type]);
     if (form.password.length > 3 && type !== 'username_unfit') expect(reply.text).not.toContain(form.password);
   });
 
-  it('are listed as a bare array in a stable order, in bounded pages, and found by name', async () => {
+  it('are listed as a bare array in a stable order, in pages of limited size, and found by name', async () => {
     for (const name of ['l1', 'l2', 'l3']) await h.create(name);
     const all = (await h.ask('GET', '/users/', { token: h.admin })).json as { id: number; username: string }[];
     expect(all.map(({ id }) => id)).toEqual(all.map(({ id }) => id).sort((a, b) => a - b));
@@ -94,7 +94,7 @@ describe.each(backends())('users on $name', (backend) => {
       expect([query, (await h.ask('GET', `/users/?${query}`, { token: h.admin })).status]).toEqual([query, 422]);
   });
 
-  it('that are not there are 404, ids that are none 422, whatever their size', async () => {
+  it('get 404 if they do not exist, and 422 for an invalid id of any size', async () => {
     for (const [id, status] of [
       ['99999999', 404],
       ['-1', 404],
@@ -110,7 +110,7 @@ describe.each(backends())('users on $name', (backend) => {
         ]);
   });
 
-  it('stay as they are where a change names nothing, and empty fields but permissions count as unnamed', async () => {
+  it('stay unchanged if a change names no field; empty fields except permissions count as not named', async () => {
     const user = await h.create('still', { permissions: 'a' });
     const token = await h.login('still');
     const unnamed: Record<string, string>[] = [{}, { password: '', is_active: '', is_admin: '' }];
@@ -119,7 +119,7 @@ describe.each(backends())('users on $name', (backend) => {
     expect((await h.change(user.id, { permissions: '' })).json.permissions).toEqual([]);
   });
 
-  it('never get an id again that another had', async () => {
+  it('never get the id of a deleted user', async () => {
     const first = await h.create('gone');
     expect((await h.ask('DELETE', `/users/${first.id}`, { token: h.admin })).status).toBe(204);
     expect((await h.create('gone')).id).toBeGreaterThan(first.id);
@@ -141,7 +141,7 @@ describe.each(backends())('users on $name', (backend) => {
     expect((await h.change(last, { is_admin: 'false' })).status).toBe(409);
     await h.change(second.id, { is_active: 'true' });
     const token = await h.login('second-admin');
-    // Of two that go at once the second is refused: it is the last, or its caller has just lost the right.
+    // If two requests run at once, the second is refused: it concerns the last admin, or its caller has just lost the right.
     const both = await Promise.all([
       h.change(last, { is_admin: 'false' }, token),
       h.change(second.id, { is_admin: 'false' }, h.admin),
@@ -154,7 +154,7 @@ describe.each(backends())('users on $name', (backend) => {
     expect((await h.change(other, { is_admin: 'true' })).status).toBe(200);
   });
 
-  it('are refused to strangers before anything else is looked at', async () => {
+  it('refuse strangers before the request is read', async () => {
     const json = { headers: { 'content-type': 'application/json' }, payload: '{"username": 1' };
     for (const [method, url] of [
       ['POST', '/users/'],

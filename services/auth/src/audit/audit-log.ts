@@ -3,27 +3,27 @@ import type { AuditAction, AuditEntry } from '@cl-server/contract';
 import type { Kysely } from 'kysely';
 import type { AuditRow, AuthDatabase, AuthTables } from '../database/tables.js';
 
-/** Who does something, and from where. */
+/** The user or service that makes a change, and the address it comes from. */
 export interface Actor {
-  /** Null: the service itself, or somebody who has not logged in. */
+  /** Null if the actor is the service itself or a client without a login. */
   readonly id: number | null;
   readonly name: string | null;
   readonly address: string | null;
 }
 
-export const THE_SERVICE: Actor = { id: null, name: null, address: null };
+export const SERVICE_ACTOR: Actor = { id: null, name: null, address: null };
 
 export interface AuditRecord {
   readonly action: AuditAction;
   readonly actor: Actor;
   readonly target?: { readonly id: number; readonly username: string } | undefined;
-  /** Never a secret. */
+  /** Must not contain secrets. */
   readonly details?: Readonly<Record<string, unknown>>;
 }
 
 export interface AuditFilter {
   readonly limit: number;
-  /** Entries older than this id. */
+  /** Return only entries older than this id. */
   readonly before?: number | undefined;
   readonly action?: AuditAction | undefined;
   readonly user_id?: number | undefined;
@@ -50,7 +50,7 @@ export class AuditLog {
     this.#now = now;
   }
 
-  /** @param db the transaction of the change */
+  /** @param db the transaction that makes the recorded change */
   async append({ action, actor, target, details = {} }: AuditRecord, db?: Kysely<AuthTables>): Promise<void> {
     await (db ?? this.#database.kysely)
       .insertInto('audit')
@@ -67,7 +67,7 @@ export class AuditLog {
       .execute();
   }
 
-  /** Newest first; `more` says whether older ones follow. */
+  /** Returns entries newest first; `more` says whether older ones follow. */
   async page(filter: AuditFilter): Promise<{ items: AuditEntry[]; total: number; more: boolean }> {
     let matching = this.#database.kysely.selectFrom('audit');
     const { action, user_id, before, limit } = filter;

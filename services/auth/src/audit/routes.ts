@@ -5,8 +5,8 @@ import type { AuditLog } from './audit-log.js';
 
 const cursors = cursorCodec('a');
 
-/** The id of the last entry that was shown. */
-function shownLast(cursor: string | undefined): number | undefined {
+/** Decodes a cursor into the id of the last entry of the previous page. */
+function lastEntryId(cursor: string | undefined): number | undefined {
   if (cursor === undefined) return undefined;
   const id = cursors.decode(cursor);
   if (id === undefined)
@@ -16,7 +16,7 @@ function shownLast(cursor: string | undefined): number | undefined {
 
 export function serveAudit(app: App, audit: AuditLog): void {
   app.handle(listAudit, async ({ query: { cursor, ...filter } }) => {
-    const { items, total, more } = await audit.page({ ...filter, before: shownLast(cursor) });
+    const { items, total, more } = await audit.page({ ...filter, before: lastEntryId(cursor) });
     const last = items.at(-1);
     return { items, next_cursor: more && last ? cursors.encode(last.id) : null, total };
   });

@@ -1,7 +1,7 @@
 import { audience } from './migrations/0003-audience.js';
 import type { AuthDatabase } from './tables.js';
 
-/** Milliseconds: every token issued from then on names its audience. */
+/** The time in milliseconds from which every issued token names its audience. */
 export async function audienceSince(database: AuthDatabase): Promise<number> {
   const { applied_at } = await database.kysely
     .selectFrom('migrations_auth')

@@ -1,22 +1,22 @@
-/** Removes what has had its time: old audit entries, and revocations of tokens that have all expired. */
+/** Removes expired rows: old audit entries, and revocations of tokens that have all expired. */
 import type { Logger } from '@cl-server/service-kit';
 import { MAX_TOKEN_MINUTES } from '../settings.js';
 import type { AuthDatabase } from './tables.js';
 
 export interface RetentionOptions {
   readonly database: AuthDatabase;
-  /** Days that audit entries are kept; 0: for ever. */
+  /** Days for which audit entries are kept; 0 keeps them for ever. */
   readonly auditDays: number;
   readonly logger: Logger;
   readonly now: () => number;
 }
 
-const DAY = 86_400_000;
-const INTERVAL = DAY / 4;
-/** The longest life that the setting allows, and a day: the token may have been issued under another setting. */
-const LONGEST_TOKEN = MAX_TOKEN_MINUTES * 60_000 + DAY;
-/** Short transactions: logins write to the same database. */
-const BATCH = 1_000;
+const DAY_MS = 86_400_000;
+const SWEEP_INTERVAL_MS = DAY_MS / 4;
+/** The longest token lifetime that the setting allows, plus a day: the token may have been issued under another setting. */
+const MAX_TOKEN_LIFETIME_MS = MAX_TOKEN_MINUTES * 60_000 + DAY_MS;
+/** A batch is small so that its transaction is short: logins write to the same database. */
+const BATCH_SIZE = 1_000;
 
 export class Retention {
   readonly #options: RetentionOptions;
@@ -31,33 +31,34 @@ export class Retention {
   start(): this {
     const sweep = (): void => {
       this.#running = this.sweep().catch((error: unknown) =>
-        this.#options.logger.error({ err: error }, 'old audit entries and revocations were not removed'),
+        this.#options.logger.error({ err: error }, 'could not remove old audit entries and revocations'),
       );
     };
     sweep();
-    this.#timer = setInterval(sweep, INTERVAL);
+    this.#timer = setInterval(sweep, SWEEP_INTERVAL_MS);
     this.#timer.unref();
     return this;
   }
 
   async sweep(): Promise<void> {
     const { auditDays, now, logger } = this.#options;
-    const revocations = await this.#remove('revocations', 'seq', now() - LONGEST_TOKEN);
-    const entries = auditDays === 0 ? 0 : await this.#remove('audit', 'id', now() - auditDays * DAY);
-    if (revocations + entries > 0) logger.info({ revocations, audit: entries }, 'what has had its time was removed');
+    const revocations = await this.#remove('revocations', 'seq', now() - MAX_TOKEN_LIFETIME_MS);
+    const entries = auditDays === 0 ? 0 : await this.#remove('audit', 'id', now() - auditDays * DAY_MS);
+    if (revocations + entries > 0)
+      logger.info({ revocations, audit: entries }, 'removed expired audit entries and revocations');
   }
 
   async #remove(table: 'audit' | 'revocations', id: 'id' | 'seq', before: number): Promise<number> {
     const { kysely } = this.#options.database;
     let removed = 0;
     for (;;) {
-      const old = kysely.selectFrom(table).select(kysely.dynamic.ref(id)).where('at', '<', before).limit(BATCH);
+      const old = kysely.selectFrom(table).select(kysely.dynamic.ref(id)).where('at', '<', before).limit(BATCH_SIZE);
       const { numDeletedRows } = await kysely
         .deleteFrom(table)
         .where(kysely.dynamic.ref(id), 'in', old)
         .executeTakeFirst();
       removed += Number(numDeletedRows);
-      if (Number(numDeletedRows) < BATCH) return removed;
+      if (Number(numDeletedRows) < BATCH_SIZE) return removed;
     }
   }
 

@@ -1,38 +1,38 @@
-/** Rows of the auth database. Times are milliseconds, booleans 0 or 1, lists JSON. */
+/** Rows of the auth database. Times are milliseconds, booleans are 0 or 1, lists are JSON. */
 import type { Database } from '@cl-server/service-kit';
 import type { Generated, Selectable } from 'kysely';
 
 export interface UserTable {
-  /** Never given twice. */
+  /** An id is never assigned twice. */
   id: Generated<number>;
   username: string;
   password_hash: string;
   is_admin: number;
   is_active: number;
   permissions: string;
-  /** Generation of this user's tokens: those of another are dead. See `nextGeneration`. */
+  /** The generation of this user's tokens; tokens of any other generation are invalid. See `nextGeneration`. */
   token_version: number;
   created_at: number;
 }
 
-/** The cut-offs that the other services ask for: one row per user, its newest. */
+/** The revocations that other services ask for: one row per user, holding the newest one. */
 export interface RevocationTable {
-  /** Grows in the order of commits, since one writer works at a time. */
+  /** Grows in the order of commits, because only one writer works at a time. */
   seq: Generated<number>;
   user_id: number;
   min_version: number;
-  /** When the row was written: it is removed when no token can be as old. */
+  /** The time at which the row was written. It is removed when every token of that age has expired. */
   at: number;
 }
 
-/** From where a user has logged in, and when last: one row per client network. */
+/** The networks from which a user has logged in, with the time of the last login: one row per client network. */
 export interface KnownNetworkTable {
   user_id: number;
   network: string;
   last_success: number;
 }
 
-/** Append-only: triggers refuse changes, and the removal of rows that are younger than 30 days. */
+/** Append-only: triggers refuse updates, and the deletion of rows younger than 30 days. */
 export interface AuditTable {
   id: Generated<number>;
   at: number;

@@ -2,8 +2,8 @@ import { sql, type Transaction } from 'kysely';
 import type { AuthDatabase, AuthTables } from './tables.js';
 
 /**
- * A transaction that no other writer of users overlaps. Rules over several rows (the last admin stays) and the feed's
- * order hold only so; SQLite has one writer anyway, in PostgreSQL a lock makes it one.
+ * Runs a transaction that does not overlap with any other writer of users. Rules over several rows (one admin must remain)
+ * and the order of the revocation feed depend on this. SQLite has one writer anyway; PostgreSQL takes an advisory lock.
  */
 export function writeUsers<T>(database: AuthDatabase, work: (trx: Transaction<AuthTables>) => Promise<T>): Promise<T> {
   return database.kysely.transaction().execute(async (trx) => {

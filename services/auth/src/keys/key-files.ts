@@ -1,14 +1,15 @@
 /**
- * The key pair on disk.
+ * The key files on disk.
  *
  * | file | |
  * |---|---|
- * | `private_key.pem` | signs; mode 0600 |
- * | `public_key.pem` | its public half, for services that cannot reach this one |
- * | `retired_keys/{ms}-{kid}.pem` | public halves of keys that signed until then |
+ * | `private_key.pem` | the key that signs; mode 0600 |
+ * | `public_key.pem` | its public half, for services that cannot reach the auth service |
+ * | `retired_keys/{ms}-{kid}.pem` | public halves of keys that signed until the time in the name |
  *
- * A rotation writes them in the order retired, private, public: cut short anywhere, the next start finds either the old
- * pair whole, or a private key whose predecessor in `public_key.pem` is known as retired, and finishes.
+ * A rotation writes them in the order retired, private, public. If it is interrupted, the next start finds either the
+ * complete old pair, or a new private key and an old `public_key.pem` that is also among the retired keys. In the second
+ * case the start finishes the rotation.
  */
 
 import fs from 'node:fs/promises';
@@ -40,13 +41,13 @@ export const keyPaths = (
 
 export interface RetiredKey extends PublicKeyForms {
   readonly file: string;
-  /** Milliseconds; it signed nothing after that, but for the moment in which a running server noticed. */
+  /** Milliseconds. The key signed nothing after this time, except until a running server noticed the rotation. */
   readonly retiredAt: number;
 }
 
 export interface StoredKeys {
   readonly signing: SigningKey;
-  /** Newest first. */
+  /** Sorted newest first. */
   readonly retired: readonly RetiredKey[];
 }
 
@@ -54,23 +55,25 @@ const PRIVATE_MODE = 0o600;
 const PUBLIC_MODE = 0o644;
 const RETIRED_NAME = /^(\d+)-[\w-]{43}\.pem$/;
 
-const ANEW =
-  'Put a backup in its place; or, to begin anew and make every token invalid, remove the private and the public key file';
+const RESTORE_HINT =
+  'Restore it from a backup. Or, to start with new keys and invalidate every token, remove the private and the public key file';
 
 async function parsed<T>(file: string, pem: string, parse: (pem: string) => Promise<T>): Promise<T> {
   try {
     return await parse(pem);
   } catch (error) {
-    throw new StartupError(`the key file ${file} is damaged (${messageOf(error)}). ${ANEW}`, 1, { cause: error });
+    throw new StartupError(`the key file ${file} is damaged (${messageOf(error)}). ${RESTORE_HINT}`, 1, {
+      cause: error,
+    });
   }
 }
 
-/** The pair's private half, made if there is no pair yet. */
+/** Reads the private key, and generates one if neither half of the pair exists. */
 async function readOrCreatePrivate({ privateKey, publicKey }: KeyPaths): Promise<SigningKey> {
   let pem = await readIfExists(privateKey);
   if (pem === undefined) {
     if ((await readIfExists(publicKey)) !== undefined)
-      throw new StartupError(`the key file ${privateKey} is missing, though ${publicKey} is there. ${ANEW}`);
+      throw new StartupError(`the key file ${privateKey} is missing, but ${publicKey} exists. ${RESTORE_HINT}`);
     await fs.mkdir(path.dirname(privateKey), { recursive: true, mode: 0o700 });
     await createFile(privateKey, await generatePrivatePem(), PRIVATE_MODE);
     pem = await fs.readFile(privateKey, 'utf8');
@@ -95,32 +98,35 @@ async function readRetired(folder: string): Promise<RetiredKey[]> {
   return keys.sort((a, b) => b.retiredAt - a.retiredAt);
 }
 
-/** Writes the public half where it is missing or a rotation was cut short; refuses where it is another's. */
-async function settlePublic(file: string, { signing, retired }: StoredKeys): Promise<void> {
+/**
+ * Writes the public half if it is missing or a rotation was interrupted.
+ * @throws StartupError if the file holds another key
+ */
+async function ensurePublicKey(file: string, { signing, retired }: StoredKeys): Promise<void> {
   const pem = await readIfExists(file);
   if (pem !== undefined) {
     const { kid } = await parsed(file, pem, parsePublicKey);
     if (kid === signing.kid) return;
     if (!retired.some((key) => key.kid === kid))
-      throw new StartupError(`the key file ${file} does not belong to the private key. ${ANEW}`);
+      throw new StartupError(`the key file ${file} does not belong to the private key. ${RESTORE_HINT}`);
   }
   await fs.mkdir(path.dirname(file), { recursive: true });
   await replaceFile(file, signing.pem, PUBLIC_MODE);
 }
 
 /**
- * Reads the keys, making a pair if there is none.
- * @throws StartupError if a file is damaged or half a pair is missing: a new key would silently end every session
+ * Reads the keys, and generates a pair if there is none.
+ * @throws StartupError if a file is damaged or one half is missing: generating a new key would end every session silently
  */
 export async function loadKeys(paths: KeyPaths): Promise<StoredKeys> {
   const signing = await readOrCreatePrivate(paths);
   const retired = (await readRetired(paths.retired)).filter(({ kid }) => kid !== signing.kid);
   const keys = { signing, retired };
-  await settlePublic(paths.publicKey, keys);
+  await ensurePublicKey(paths.publicKey, keys);
   return keys;
 }
 
-/** Takes others' right to read the private key. @returns false if it had to, or could not */
+/** Removes other users' permission to read the private key. @returns false if they had it, even if it could not be removed */
 export async function securePrivateKey({ privateKey }: KeyPaths): Promise<boolean> {
   const { mode } = await fs.stat(privateKey);
   if ((mode & 0o077) === 0) return true;
@@ -129,9 +135,9 @@ export async function securePrivateKey({ privateKey }: KeyPaths): Promise<boolea
 }
 
 /**
- * Retires the present key and makes a new one.
+ * Retires the current key and generates a new one.
  * @param now milliseconds
- * @returns the new key's id
+ * @returns the id of the new key
  */
 export async function rotateKeys(paths: KeyPaths, now: number): Promise<string> {
   const { signing } = await loadKeys(paths);
@@ -144,7 +150,7 @@ export async function rotateKeys(paths: KeyPaths, now: number): Promise<string> 
   return next.kid;
 }
 
-/** Changes whenever a rotation, or a hand, changed the files. */
+/** A text that changes when a rotation or a person changes the key files. */
 export async function keyFilesState(paths: KeyPaths): Promise<string> {
   const stat = await fs.stat(paths.privateKey).catch(() => undefined);
   const retired = await fs.readdir(paths.retired).catch(() => []);

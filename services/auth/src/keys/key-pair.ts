@@ -3,10 +3,10 @@ import { promisify } from 'node:util';
 import { importVerificationKey, keyId, type VerificationKey } from '@cl-server/service-kit';
 import { exportJWK } from 'jose';
 
-/** A public key, in each form that somebody asks for. */
+/** A public key in every form in which it is used. */
 export interface PublicKeyForms {
   readonly kid: string;
-  /** SPKI. */
+  /** The SPKI form. */
   readonly pem: string;
   readonly x: string;
   readonly y: string;
@@ -31,16 +31,16 @@ async function formsOf(key: KeyObject): Promise<PublicKeyForms> {
   };
 }
 
-/** @throws Error if the text is no P-256 public key */
+/** @throws Error if the text is not a P-256 public key */
 export const parsePublicKey = (pem: string): Promise<PublicKeyForms> => formsOf(createPublicKey(pem));
 
-/** @throws Error if the text is no P-256 private key */
+/** @throws Error if the text is not a P-256 private key */
 export async function parsePrivateKey(pem: string): Promise<SigningKey> {
   const privateKey = createPrivateKey(pem);
   return { ...(await formsOf(createPublicKey(pem))), privateKey };
 }
 
-/** A new private key, PKCS #8. */
+/** Generates a private key in PKCS #8 form. */
 export async function generatePrivatePem(): Promise<string> {
   const { privateKey } = await promisify(generateKeyPair)('ec', { namedCurve: 'P-256' });
   return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();

@@ -1,6 +1,6 @@
 /**
- * The keys of a running service: one signs, and it and the retired ones verify. Follows a rotation made by another
- * process within a second; tokens of a retired key are accepted until the last of them has expired.
+ * The keys of a running service. One key signs; it and the retired keys verify. The service follows a rotation by another
+ * process within a second. Tokens of a retired key are accepted until the last of them has expired.
  */
 import fs from 'node:fs/promises';
 import type { KeySet, PublicKey } from '@cl-server/contract';
@@ -10,17 +10,17 @@ import type { PublicKeyForms, SigningKey } from './key-pair.js';
 
 export interface SigningKeysOptions {
   readonly paths: KeyPaths;
-  /** Seconds that a token lives. */
+  /** Token lifetime in seconds. */
   readonly tokenLifetime: number;
   readonly logger: Logger;
   readonly now: () => number;
-  /** Milliseconds between two looks at the files. */
+  /** Milliseconds between two checks of the key files. */
   readonly watchInterval?: number;
 }
 
-const WATCH_INTERVAL = 1_000;
-/** A key signs on until the running server has looked at the files. */
-const NOTICE_MARGIN = 60_000;
+const WATCH_INTERVAL_MS = 1_000;
+/** A retired key may still sign until the running server has noticed the rotation. */
+const NOTICE_MARGIN_MS = 60_000;
 
 const toJwk = ({ kid, x, y }: PublicKeyForms): KeySet['keys'][number] => ({
   kty: 'EC',
@@ -48,7 +48,7 @@ export class SigningKeys implements KeySource {
     this.#adopt(stored);
   }
 
-  /** @throws StartupError if the files are not sound */
+  /** @throws StartupError if the key files are not valid */
   static async open(options: SigningKeysOptions): Promise<SigningKeys> {
     const state = await keyFilesState(options.paths);
     const keys = new SigningKeys(options, await loadKeys(options.paths), state);
@@ -59,14 +59,14 @@ export class SigningKeys implements KeySource {
   #watch(): void {
     if (this.#closed) return;
     this.#timer = setTimeout(
-      () => void this.look().finally(() => this.#watch()),
-      this.#options.watchInterval ?? WATCH_INTERVAL,
+      () => void this.checkFiles().finally(() => this.#watch()),
+      this.#options.watchInterval ?? WATCH_INTERVAL_MS,
     );
     this.#timer.unref();
   }
 
-  /** Looks at the files now. Files that are not sound leave the keys in use as they are. */
-  async look(): Promise<void> {
+  /** Checks the key files now. If they are not valid, the keys in use stay. */
+  async checkFiles(): Promise<void> {
     const { paths, logger } = this.#options;
     try {
       await this.#dropExpired();
@@ -74,17 +74,17 @@ export class SigningKeys implements KeySource {
       if (state === this.#state) return;
       const stored = await loadKeys(paths);
       const rotated = stored.signing.kid !== this.#stored.signing.kid;
-      this.#state = state; // as it was before they were read: what changed meanwhile is found at the next look
+      this.#state = state; // the state before reading: a change during the read is found by the next check
       this.#adopt(stored);
       logger.info({ kid: stored.signing.kid, retired: stored.retired.length }, rotated ? 'keys rotated' : 'keys read');
     } catch (error) {
-      logger.error({ err: error }, 'changed key files cannot be used: the keys in use stay');
+      logger.error({ err: error }, 'the key files have changed but cannot be used: keeping the current keys');
     }
   }
 
   #isExpired({ retiredAt }: RetiredKey): boolean {
     const { now, tokenLifetime } = this.#options;
-    return now() > retiredAt + tokenLifetime * 1000 + NOTICE_MARGIN;
+    return now() > retiredAt + tokenLifetime * 1000 + NOTICE_MARGIN_MS;
   }
 
   async #dropExpired(): Promise<void> {

@@ -1,9 +1,9 @@
-/** A number of failures that come back one by one: a token bucket per key, in bounded memory. */
+/** Counts failures with a token bucket per key, in bounded memory: used-up failures are refilled one by one. */
 
 export interface AllowanceOptions {
-  /** Failures that are free in a row. */
+  /** The number of failures that are allowed in a row. */
   readonly capacity: number;
-  /** Milliseconds after which one comes back. */
+  /** Milliseconds after which one failure is allowed again. */
   readonly refill: number;
   readonly maxKeys?: number;
   readonly now: () => number;
@@ -18,18 +18,18 @@ const MAX_KEYS = 10_000;
 
 export class Allowance {
   readonly #options: AllowanceOptions;
-  /** Least recently used first. */
+  /** Ordered by last use, least recent first. */
   readonly #buckets = new Map<string, Bucket>();
 
   constructor(options: AllowanceOptions) {
     this.#options = options;
   }
 
-  /** Takes one. @returns 0, or milliseconds to wait where none is left */
+  /** Uses up one failure. @returns 0, or the milliseconds to wait if none is left */
   take(key: string): number {
     const { capacity, refill, maxKeys = MAX_KEYS, now } = this.#options;
     const bucket = this.#buckets.get(key) ?? { left: capacity, at: now() };
-    // The system's clock may be set back.
+    // The system clock may have been set back.
     bucket.at = Math.min(bucket.at, now());
     const gained = Math.floor((now() - bucket.at) / refill);
     bucket.left = Math.min(capacity, bucket.left + gained);
@@ -43,7 +43,7 @@ export class Allowance {
     return 0;
   }
 
-  /** Puts one back that was taken and not used. */
+  /** Returns a failure that was taken but did not happen. */
   giveBack(key: string): void {
     const bucket = this.#buckets.get(key);
     if (bucket) bucket.left = Math.min(this.#options.capacity, bucket.left + 1);

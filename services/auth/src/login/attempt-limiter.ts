@@ -1,6 +1,6 @@
 /**
- * Slows down guessing at one account: some failures are free, then each one doubles a time in which further attempts are
- * refused unread. Success forgets all, and is never counted.
+ * Slows down password guessing at one account. The first failures are free; each further failure doubles the time during
+ * which attempts are refused without a check of the password. A success resets the count and is never counted itself.
  *
  * ```
  * open --10 failures in a row--> blocked for 1 s --one attempt: failure--> blocked for 2 s … 15 min
@@ -12,26 +12,26 @@ import { createHash } from 'node:crypto';
 import { refusedFor } from './refusal.js';
 
 const FREE_FAILURES = 10;
-const FIRST_BLOCK = 1_000;
-const LONGEST_BLOCK = 15 * 60_000;
-const FORGET_AFTER = 60 * 60_000;
-/** Attempts under way at once, so that a burst cannot guess much before its failures count. */
-const MAX_AT_ONCE = 50;
+const FIRST_BLOCK_MS = 1_000;
+const MAX_BLOCK_MS = 15 * 60_000;
+const FORGET_AFTER_MS = 60 * 60_000;
+/** Attempts that may run at once, so that a burst cannot try many passwords before its failures count. */
+const MAX_CONCURRENT = 50;
 const MAX_RECORDS = 10_000;
 
 interface Attempts {
   failures: number;
-  underWay: number;
+  running: number;
   blockedUntil: number;
   lastFailure: number;
 }
 
-/** An attempt that was let in; exactly one of these must be called at its end. */
+/** An attempt that was admitted. The caller must call exactly one of these methods at its end. */
 export interface Attempt {
   succeeded(): void;
-  /** @returns milliseconds for which further attempts are refused; 0 while failures are free */
+  /** @returns milliseconds during which further attempts are refused; 0 while failures are free */
   failed(): number;
-  /** Nothing was learned: the server was busy. */
+  /** The attempt ended without a result because the server was busy. */
   abandoned(): void;
 }
 
@@ -40,7 +40,7 @@ const digest = (account: string): string => createHash('sha256').update(account)
 export class AttemptLimiter {
   readonly #now: () => number;
   readonly #maxRecords: number;
-  /** Least recently failed first. */
+  /** Ordered by last failure, least recent first. */
   readonly #records = new Map<string, Attempts>();
 
   constructor(now: () => number = Date.now, maxRecords = MAX_RECORDS) {
@@ -54,13 +54,12 @@ export class AttemptLimiter {
     const record = this.#recordOf(key);
     const left = record.blockedUntil - this.#now();
     if (left > 0) throw refusedFor(left);
-    const atOnce = record.failures >= FREE_FAILURES ? 1 : MAX_AT_ONCE;
-    if (record.underWay >= atOnce) throw refusedFor(FIRST_BLOCK);
-    record.underWay++;
+    const atOnce = record.failures >= FREE_FAILURES ? 1 : MAX_CONCURRENT;
+    if (record.running >= atOnce) throw refusedFor(FIRST_BLOCK_MS);
+    record.running++;
     const end = (): void => {
-      record.underWay--;
-      if (record.underWay === 0 && record.failures === 0 && this.#records.get(key) === record)
-        this.#records.delete(key);
+      record.running--;
+      if (record.running === 0 && record.failures === 0 && this.#records.get(key) === record) this.#records.delete(key);
     };
     return {
       succeeded: () => {
@@ -79,8 +78,8 @@ export class AttemptLimiter {
 
   #recordOf(key: string): Attempts {
     const known = this.#records.get(key);
-    if (known && (known.underWay > 0 || this.#now() - known.lastFailure < FORGET_AFTER)) return known;
-    const fresh = { failures: 0, underWay: 0, blockedUntil: 0, lastFailure: this.#now() };
+    if (known && (known.running > 0 || this.#now() - known.lastFailure < FORGET_AFTER_MS)) return known;
+    const fresh = { failures: 0, running: 0, blockedUntil: 0, lastFailure: this.#now() };
     this.#keep(key, fresh);
     return fresh;
   }
@@ -91,7 +90,7 @@ export class AttemptLimiter {
     record.lastFailure = now;
     this.#keep(key, record);
     if (record.failures < FREE_FAILURES) return 0;
-    const block = Math.min(FIRST_BLOCK * 2 ** (record.failures - FREE_FAILURES), LONGEST_BLOCK);
+    const block = Math.min(FIRST_BLOCK_MS * 2 ** (record.failures - FREE_FAILURES), MAX_BLOCK_MS);
     record.blockedUntil = now + block;
     return block;
   }

@@ -1,7 +1,7 @@
 /**
- * Failed logins in the log and in the audit table. The log has one line per failure (whose number the password hashes
- * bound). The audit table must not grow with a flood: one row per account and address in ten minutes, and about one row a
- * minute beyond the first hundred; all further failures are counted in a summary row.
+ * Records failed logins in the log and in the audit table. The log has one line per failure; the cost of password hashing
+ * limits their number. A flood must not fill the audit table, so it gets one row per account and address in ten minutes,
+ * and about one row a minute after the first hundred. All further failures are counted in a summary row.
  */
 import type { Logger } from '@cl-server/service-kit';
 import type { AuditLog } from '../audit/audit-log.js';
@@ -11,9 +11,9 @@ export interface FailedLogin {
   readonly username: string;
   readonly address: string;
   readonly network: string;
-  /** The account, where there is one of this name. */
+  /** The account, if one with this name exists. */
   readonly target: { readonly id: number; readonly username: string } | undefined;
-  /** Milliseconds for which further attempts are refused. */
+  /** Milliseconds during which further attempts are refused. */
   readonly blockedMs: number;
 }
 
@@ -25,15 +25,15 @@ export interface FailedLoginsOptions {
   readonly interval?: number;
 }
 
-const INTERVAL = 10 * 60_000;
-const LISTED_AT_ONCE = 100;
-const REFILL = 60_000;
+const SUMMARY_INTERVAL_MS = 10 * 60_000;
+const MAX_AUDIT_BURST = 100;
+const REFILL_MS = 60_000;
 const MAX_COUNTED_ADDRESSES = 1_000;
 const MAX_NAME_LENGTH = 150;
-/** An account's locks are recorded once they last. */
-const RECORDED_LOCK = 60_000;
+/** The lock of an account is recorded from this duration on. */
+const MIN_RECORDED_LOCK_MS = 60_000;
 
-/** A name as typed, of a bounded length, without characters that steer a terminal or break a line. */
+/** The name as the user typed it, limited in length and without characters that control a terminal or break a line. */
 export const boundedName = (name: string): string =>
   name
     .slice(0, MAX_NAME_LENGTH)
@@ -49,9 +49,9 @@ export class FailedLogins {
 
   constructor(options: FailedLoginsOptions) {
     this.#options = options;
-    const { now, interval = INTERVAL } = options;
-    this.#rows = new Allowance({ capacity: LISTED_AT_ONCE, refill: REFILL, maxKeys: 1, now });
-    this.#repeated = new Allowance({ capacity: 1, refill: INTERVAL, now });
+    const { now, interval = SUMMARY_INTERVAL_MS } = options;
+    this.#rows = new Allowance({ capacity: MAX_AUDIT_BURST, refill: REFILL_MS, maxKeys: 1, now });
+    this.#repeated = new Allowance({ capacity: 1, refill: SUMMARY_INTERVAL_MS, now });
     this.#timer = setInterval(() => void this.#summarise(), interval);
     this.#timer.unref();
   }
@@ -60,10 +60,10 @@ export class FailedLogins {
     const { logger, audit } = this.#options;
     const { address, target, blockedMs, network } = failure;
     const username = boundedName(failure.username);
-    // The address comes first: a filter that stops there cannot be led astray by a name.
+    // The address comes first, so that a name cannot mislead a log filter that stops at the first match.
     logger.warn({ address, username, blockedMs }, 'login failed');
     const actor = { id: null, name: null, address };
-    if (target && blockedMs >= RECORDED_LOCK)
+    if (target && blockedMs >= MIN_RECORDED_LOCK_MS)
       await audit.append({ action: 'login.locked', actor, target, details: { seconds: blockedMs / 1000 } });
     if (this.#repeated.take(`${network}\0${failure.username}`) > 0 || this.#rows.take('') > 0) {
       this.#unlisted++;
@@ -81,10 +81,12 @@ export class FailedLogins {
     const actor = { id: null, name: null, address: null };
     await this.#options.audit
       .append({ action: 'login.failed', actor, details })
-      .catch((error: unknown) => this.#options.logger.error({ err: error }, 'failed logins not written to the audit'));
+      .catch((error: unknown) =>
+        this.#options.logger.error({ err: error }, 'could not record failed logins in the audit table'),
+      );
   }
 
-  /** Writes what was only counted. */
+  /** Writes the summary of failures that were only counted. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.#summarise();

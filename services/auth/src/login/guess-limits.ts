@@ -1,17 +1,17 @@
 /**
- * How many wrong passwords are borne, from whom. A stranger is whoever has neither a valid token of the account nor a
- * recent success from the same address:
+ * The number of wrong passwords that are tolerated, by origin. A client is a stranger if it has neither a valid token of the
+ * account nor a recent successful login from the same address.
  *
- * | who | limit |
+ * | origin | limit |
  * |---|---|
- * | strangers at one account, all addresses together | 10 failures, then waits that double up to 15 min |
- * | strangers from one address, all accounts together | 60 failures, then one every 2 s |
- * | strangers in all | 300 failures, then two per second |
- * | a known address at its account | 100 failures, then one every 30 s; the limits above do not hold |
- * | a user with a valid token at the own account | 10 failures, then waits that double up to 15 min; nothing else holds |
+ * | strangers at one account, from all addresses together | 10 failures, then waits that double up to 15 min |
+ * | strangers from one address, at all accounts together | 60 failures, then one every 2 s |
+ * | all strangers together | 300 failures, then two per second |
+ * | a known address at its own account | 100 failures, then one every 30 s; the limits above do not apply |
+ * | a user with a valid token at the own account | 10 failures, then waits that double up to 15 min; no other limit applies |
  *
- * So whoever guesses at an account locks out further guesses, not its owner. The owner's successes do not give the
- * guessers new attempts: only a stranger's success ends the account's wait.
+ * Password guessing therefore locks out further guessing, but not the owner of the account. A login of the owner does not
+ * give the guessers new attempts: only a stranger's success ends the lock of the account.
  */
 import { Allowance } from './allowance.js';
 import { type Attempt, AttemptLimiter } from './attempt-limiter.js';
@@ -19,15 +19,15 @@ import { refusedFor } from './refusal.js';
 
 export interface Guesser {
   readonly username: string;
-  /** The client's address, or the network that counts as one. */
+  /** The address of the client, or the network that counts as one address. */
   readonly network: string;
-  /** `token`: sends a valid token of this account. `address`: logged in from this address not long ago. */
+  /** `token`: the request has a valid token of this account. `address`: a recent login came from this address. */
   readonly knownBy: 'token' | 'address' | undefined;
 }
 
 export interface GuessLimitsOptions {
   readonly now: () => number;
-  /** Accounts that are remembered; for tests. */
+  /** The number of accounts that are remembered; set by tests. */
   readonly maxRecords?: number;
 }
 
@@ -73,7 +73,7 @@ export class GuessLimits {
     }
   }
 
-  /** An attempt holds one of each allowance from its beginning, so that a burst gets no more than a sequence. */
+  /** An attempt holds one failure of each allowance from its start, so that a burst gets no more attempts than a sequence. */
   #within(limits: readonly (readonly [Allowance, string])[]): Attempt {
     const held: (() => void)[] = [];
     const release = (): void => {

@@ -1,13 +1,13 @@
 /**
- * From where each user has logged in not long ago. Floods and guessing from elsewhere do not keep such a user out, also
- * after a restart of the service (see `guess-limits.ts` and `turns.ts`).
+ * The networks from which each user has logged in recently. Floods and guessing from elsewhere do not keep such a user out,
+ * even after a restart of the service (see `guess-limits.ts` and `hash-queue.ts`).
  */
 import type { AuthDatabase } from '../database/tables.js';
 
-const DAY = 86_400_000;
-const REMEMBERED_FOR = 30 * DAY;
-/** A success is written again after this time only. */
-const WRITTEN_AGAIN_AFTER = 3_600_000;
+const DAY_MS = 86_400_000;
+const REMEMBERED_FOR_MS = 30 * DAY_MS;
+/** A success is not written again before this time has passed. */
+const REWRITE_INTERVAL_MS = 3_600_000;
 const MAX_PER_USER = 20;
 
 export class KnownNetworks {
@@ -16,16 +16,16 @@ export class KnownNetworks {
     private readonly now: () => number,
   ) {}
 
-  /** @param userId undefined where there is no such user; the question takes as long */
+  /** @param userId undefined if the user does not exist; the query takes as long as for an existing one */
   async isKnown(userId: number | undefined, network: string): Promise<boolean> {
     const row = await this.#lastSuccess(userId ?? 0, network);
-    return row !== undefined && this.now() - row.last_success < REMEMBERED_FOR;
+    return row !== undefined && this.now() - row.last_success < REMEMBERED_FOR_MS;
   }
 
   async succeeded(userId: number, network: string): Promise<void> {
     const now = this.now();
     const known = await this.#lastSuccess(userId, network);
-    if (known && now - known.last_success < WRITTEN_AGAIN_AFTER) return;
+    if (known && now - known.last_success < REWRITE_INTERVAL_MS) return;
     const { kysely } = this.database;
     await kysely
       .insertInto('known_networks')

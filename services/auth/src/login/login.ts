@@ -1,14 +1,14 @@
-/** Checks passwords. Unknown name, wrong password and inactive user look the same from outside, in text and in time. */
+/** Checks passwords. An unknown name, a wrong password and an inactive user get the same answer, after the same time. */
 import { HttpError, type Logger } from '@cl-server/service-kit';
 import type { UserRow } from '../database/tables.js';
 import type { UserAdministration } from '../users/user-administration.js';
 import type { UserRepository } from '../users/user-repository.js';
 import type { FailedLogins } from './failed-logins.js';
 import type { Guesser, GuessLimits } from './guess-limits.js';
+import type { HashRequester } from './hash-queue.js';
 import type { KnownNetworks } from './known-networks.js';
 import { networkOf } from './network.js';
 import type { PasswordHasher } from './password-hasher.js';
-import type { Turn } from './turns.js';
 
 export type LoginResult = 'success' | 'failure' | 'refused';
 
@@ -20,7 +20,7 @@ export interface LoginOptions {
   readonly networks: KnownNetworks;
   readonly failures: FailedLogins;
   readonly logger: Logger;
-  /** Told of each attempt's end; for metrics. */
+  /** Called with the result of each attempt, for metrics. */
   readonly observe: (result: LoginResult) => void;
 }
 
@@ -29,12 +29,12 @@ export interface Credentials {
   readonly password: string;
 }
 
-/** Who tries to log in, beside name and password. */
+/** The client that tries to log in. */
 export interface LoginClient {
   readonly address: string;
-  /** Aborted when the client has gone. */
+  /** Aborted when the client disconnects. */
   readonly signal: AbortSignal;
-  /** Whose valid token came with the request. */
+  /** The id of the user whose valid token came with the request. */
   readonly holderId: number | undefined;
 }
 
@@ -46,8 +46,8 @@ export class Login {
   }
 
   /**
-   * @returns the user if name and password are right and the user is active
-   * @throws HttpError 429 after too many failures, 503 if too many wait
+   * @returns the user if name and password are correct and the user is active
+   * @throws HttpError 429 after too many failures, 503 if too many logins are waiting
    */
   async check({ username, password }: Credentials, client: LoginClient): Promise<UserRow | undefined> {
     const { users, hasher, observe, failures, networks } = this.#options;
@@ -57,14 +57,14 @@ export class Login {
     const byToken = row !== undefined && row.id === client.holderId;
     const knownBy = byToken ? 'token' : fromKnown ? 'address' : undefined;
     const attempt = this.#begin({ username, network, knownBy });
-    const turn: Turn = {
+    const requester: HashRequester = {
       lane: knownBy ? 'known' : 'stranger',
       source: byToken ? `user ${row.id}` : network,
       signal: client.signal,
     };
     let right: boolean;
     try {
-      right = await hasher.verify(password, row?.password_hash, turn);
+      right = await hasher.verify(password, row?.password_hash, requester);
     } catch (error) {
       attempt.abandoned();
       observe('refused');
@@ -74,7 +74,7 @@ export class Login {
       attempt.succeeded();
       observe('success');
       await networks.succeeded(row.id, network);
-      await this.#strengthen(row, password, turn);
+      await this.#strengthen(row, password, requester);
       return row;
     }
     const blockedMs = attempt.failed();
@@ -93,14 +93,14 @@ export class Login {
     }
   }
 
-  /** A hash of fewer rounds than today's is made again while the password is known. */
-  async #strengthen(row: UserRow, password: string, turn: Turn): Promise<void> {
+  /** Replaces a hash of lower cost than the current setting while the password is known. */
+  async #strengthen(row: UserRow, password: string, requester: HashRequester): Promise<void> {
     const { hasher, administration, logger } = this.#options;
     if (!hasher.isWeak(row.password_hash)) return;
     try {
-      await administration.rehash(row, await hasher.hash(password, turn));
+      await administration.rehash(row, await hasher.hash(password, requester));
     } catch (error) {
-      logger.warn({ err: error, user: row.id }, 'a weak password hash was not replaced; the next login tries again');
+      logger.warn({ err: error, user: row.id }, 'could not replace a weak password hash: the next login tries again');
     }
   }
 }

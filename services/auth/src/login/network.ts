@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net';
 
-/** What counts as one client address. Whoever has one IPv6 address has all 2^64 of its network. */
+/** The part of an address that counts as one client. The owner of one IPv6 address usually has all 2^64 of its network. */
 export function networkOf(address: string): string {
   if (!isIPv6(address)) return address;
   const v4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];

@@ -6,7 +6,7 @@ import type { TokenIssuer } from '../tokens/token-issuer.js';
 import { actorOf } from '../users/routes.js';
 import type { UserAdministration } from '../users/user-administration.js';
 import { refuseCommonPassword } from './common-passwords.js';
-import { goneSignal } from './gone-signal.js';
+import { disconnectSignal } from './disconnect-signal.js';
 import type { Login, LoginClient } from './login.js';
 
 export interface LoginRoutesOptions {
@@ -20,13 +20,13 @@ export interface LoginRoutesOptions {
 export function serveLogin(app: App, options: LoginRoutesOptions): void {
   const { callers, administration, issuer, authorize } = options;
 
-  /** A login needs no token, but one that is valid makes its user known. */
+  /** A login needs no token, but a valid token makes its user known. */
   const clientOf = async (request: FastifyRequest, reply: FastifyReply): Promise<LoginClient> => {
     const holder =
       request.claims ?? (bearerOf(request) && (await authorize('user', request).catch(() => undefined))) ?? undefined;
     return {
       address: request.ip,
-      signal: goneSignal(reply),
+      signal: disconnectSignal(reply),
       holderId: holder ? Number(holder.id) : undefined,
     };
   };

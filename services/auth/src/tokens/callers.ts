@@ -5,10 +5,10 @@ import { permissionsOf } from '../users/user.js';
 import type { UserRepository } from '../users/user-repository.js';
 import { GUARD_MESSAGES } from './guard-messages.js';
 
-/** Who calls: verified claims, held against the user as it is now. */
+/** Confirms the claims of a token against the current state of its user. */
 export class Callers {
   readonly #users: UserRepository;
-  /** Each request has claims of its own: the row lives as long as its request. */
+  /** Each request has its own claims object, so a row lives as long as its request. */
   readonly #rows = new WeakMap<TokenClaims, UserRow>();
 
   constructor(users: UserRepository) {
@@ -16,8 +16,8 @@ export class Callers {
   }
 
   /**
-   * Refuses a user who is gone, inactive or of another token generation.
-   * @returns claims with the rights of the row, not of the token
+   * Refuses users that do not exist any more, are inactive, or have another token generation.
+   * @returns claims with the current rights of the user, not those in the token
    * @throws HttpError 401
    */
   readonly confirm = async (claims: TokenClaims): Promise<TokenClaims> => {
@@ -33,7 +33,7 @@ export class Callers {
     return confirmed;
   };
 
-  /** The row with which a request's caller was confirmed. @throws HttpError 401 */
+  /** The user row with which the caller of a request was confirmed. @throws HttpError 401 */
   rowOf(user: TokenClaims | null): UserRow {
     const row = user ? this.#rows.get(user) : undefined;
     if (!row) throw unauthenticated(GUARD_MESSAGES.missing);

@@ -1,10 +1,10 @@
-/** The whole feed as a file in the data folder, for services that start or go on while this one is away. */
+/** Writes the whole revocation feed to a file in the data folder, for services that run while the auth service is away. */
 
 import { replaceFile } from '@cl-server/kit';
 import { revocationFile } from '@cl-server/service-kit';
 import type { RevocationFeed } from './revocations.js';
 
-/** Its owner writes it, its group reads it: services may run as other users of one group. */
+/** Its owner writes it and its group reads it, because services may run as other users of one group. */
 const MODE = 0o640;
 
 export class RevocationFile {
@@ -18,7 +18,7 @@ export class RevocationFile {
     this.#file = revocationFile(dataDir);
   }
 
-  /** Writes what the database holds now; one after another, so that an older state never replaces a newer one. */
+  /** Writes the current state of the database. Writes run one after another, so that an older state never replaces a newer one. */
   write(): Promise<void> {
     this.#written = this.#written
       .catch(() => undefined)

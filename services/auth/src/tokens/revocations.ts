@@ -2,15 +2,15 @@ import { listRevocations, type RevocationFeed as Page } from '@cl-server/contrac
 import type { App } from '@cl-server/service-kit';
 import type { AuthDatabase } from '../database/tables.js';
 
-/** What the other services are told of tokens that died before they expired. */
+/** The feed from which the other services learn which tokens became invalid before they expired. */
 export class RevocationFeed {
-  /** @param audienceSince milliseconds: every token issued from then on names its audience */
+  /** @param audienceSince the time in milliseconds from which every issued token names its audience */
   constructor(
     private readonly database: AuthDatabase,
     readonly audienceSince: number,
   ) {}
 
-  /** Cut-offs after a position, in the order of their commits. A user's newest replaces the one before. */
+  /** Revocations after a position, in the order of their commits. A user's newest one replaces the one before. */
   async since(position: number): Promise<Page> {
     const { kysely } = this.database;
     const rows = await kysely
@@ -22,7 +22,7 @@ export class RevocationFeed {
     const items = rows.map(({ seq, user_id, min_version }) => ({ seq, user_id: String(user_id), min_version }));
     const page = { items, audience_since: this.audienceSince };
     if (items.length > 0) return { ...page, last_seq: items.at(-1)?.seq ?? position };
-    // A position that this feed has not reached is another feed's, or its rows are gone: begin again.
+    // This feed has not reached the position, so it is another feed's or its rows are gone. The reader must start from 0.
     const newest = await kysely
       .selectFrom('revocations')
       .select((eb) => eb.fn.max<number | null>('seq').as('seq'))

@@ -7,7 +7,7 @@ import { permissionsOf } from '../users/user.js';
 
 export interface TokenIssuerOptions {
   readonly keys: SigningKeys;
-  /** Seconds that a token lives. */
+  /** Token lifetime in seconds. */
   readonly lifetime: number;
   readonly now: () => number;
 }
@@ -19,7 +19,7 @@ export class TokenIssuer {
     this.#options = options;
   }
 
-  /** A token with the rights of the row, signed by the present key. */
+  /** Issues a token with the rights of the row, signed by the current key. */
   async issue(row: UserRow): Promise<AccessToken> {
     const { keys, lifetime, now } = this.#options;
     const { kid, privateKey } = keys.signing();

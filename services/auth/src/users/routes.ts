@@ -12,7 +12,7 @@ import { type App, notFound } from '@cl-server/service-kit';
 import type { FastifyRequest } from 'fastify';
 import type { Actor } from '../audit/audit-log.js';
 import { refuseCommonPassword } from '../login/common-passwords.js';
-import { goneSignal } from '../login/gone-signal.js';
+import { disconnectSignal } from '../login/disconnect-signal.js';
 import type { Callers } from '../tokens/callers.js';
 import { toUser } from './user.js';
 import type { UserAdministration } from './user-administration.js';
@@ -35,7 +35,7 @@ export function serveUsers(app: App, { users, administration, callers }: UserRou
 
   app.handle(createUser, async ({ form, user, request, reply }) => {
     await refuseCommonPassword('password', form.password);
-    return toUser(await administration.create(form, actorOf(user, request), goneSignal(reply)));
+    return toUser(await administration.create(form, actorOf(user, request), disconnectSignal(reply)));
   });
 
   app.handle(listUsers, async ({ query }) => (await users.list(query)).map(toUser));
@@ -51,7 +51,9 @@ export function serveUsers(app: App, { users, administration, callers }: UserRou
       await refuseCommonPassword('password', form.password);
       const cleared = present.has('permissions') && form.permissions === undefined;
       const wanted = cleared ? { ...form, permissions: [] } : form;
-      return toUser(await administration.update(params.user_id, wanted, actorOf(user, request), goneSignal(reply)));
+      return toUser(
+        await administration.update(params.user_id, wanted, actorOf(user, request), disconnectSignal(reply)),
+      );
     });
 
   app.handle(deleteUser, ({ params, user, request }) => administration.remove(params.user_id, actorOf(user, request)));

@@ -1,19 +1,19 @@
 /**
- * Changes users. Whatever takes rights away also ends the user's tokens: it begins a new token generation, which auth
- * compares at every request and which the other services learn from the revocation feed.
+ * Changes users. A change that takes rights away also ends the user's tokens: it starts a new token generation. The auth
+ * service compares the generation at every request; the other services learn it from the revocation feed.
  *
- * | change | tokens |
+ * | change | existing tokens |
  * |---|---|
- * | password, deactivation, deletion, demotion, a permission taken away | die |
- * | activation, promotion, a permission given | live; a refresh brings the new rights |
+ * | password, deactivation, deletion, demotion, a permission taken away | become invalid |
+ * | activation, promotion, a permission given | stay valid; a refresh brings the new rights |
  */
 import { badRequest, conflict, notFound } from '@cl-server/service-kit';
 import type { Transaction } from 'kysely';
 import type { Actor, AuditLog } from '../audit/audit-log.js';
 import type { AuthDatabase, AuthTables, UserRow } from '../database/tables.js';
 import { writeUsers } from '../database/write.js';
+import type { HashRequester } from '../login/hash-queue.js';
 import type { PasswordHasher } from '../login/password-hasher.js';
-import type { Turn } from '../login/turns.js';
 import { permissionsOf } from './user.js';
 import type { UserRepository } from './user-repository.js';
 
@@ -38,7 +38,7 @@ export interface UserAdministrationOptions {
   readonly hasher: PasswordHasher;
   readonly audit: AuditLog;
   readonly now: () => number;
-  /** Called after a commit in which tokens died, before anybody is told of it. */
+  /** Called after a commit that invalidated tokens, before the caller gets its answer. */
   readonly onRevoked?: () => Promise<void>;
 }
 
@@ -46,13 +46,17 @@ type Trx = Transaction<AuthTables>;
 type Differences = Record<string, [before: unknown, after: unknown]>;
 
 /**
- * The generation after `last`: at least the present second. So a generation is not met again even if the database is
- * made anew or set back to an old copy while the keys stay.
+ * The generation after `last`, which is at least the current second. A generation therefore does not repeat, even if the
+ * database is created again or restored from an old copy while the keys stay.
  */
 const nextGeneration = (nowMs: number, last = 0): number => Math.max(last + 1, Math.floor(nowMs / 1000));
 
-/** Who sets passwords has a token, or is the service itself. */
-const turnOf = ({ id }: Actor, signal?: AbortSignal): Turn => ({ lane: 'known', source: `user ${id}`, signal });
+/** Only users with a token and the service itself set passwords, so the requester is always known. */
+const requesterOf = ({ id }: Actor, signal?: AbortSignal): HashRequester => ({
+  lane: 'known',
+  source: `user ${id}`,
+  signal,
+});
 
 const isActiveAdmin = (row: UserRow): boolean => row.is_admin === 1 && row.is_active === 1;
 
@@ -78,14 +82,14 @@ export class UserAdministration {
   }
 
   /**
-   * @param signal aborted when the client has gone; nothing is changed then if the password still waits to be hashed
+   * @param signal aborted when the client disconnects; nothing is changed if the password still waits to be hashed
    * @throws HttpError 400 if the name is taken, 503 if too many passwords wait to be hashed
    */
   async create(user: NewUser, actor: Actor, signal?: AbortSignal): Promise<UserRow> {
     const { users, hasher } = this.#options;
     const taken = badRequest('Username already registered', { code: 'username_taken' });
     if (await users.byUsername(user.username)) throw taken;
-    const hash = await hasher.hash(user.password, turnOf(actor, signal));
+    const hash = await hasher.hash(user.password, requesterOf(actor, signal));
     return this.#write(async (trx) => {
       if (await users.byUsername(user.username, trx)) throw taken;
       return this.#insert(trx, user, hash, actor, 'user.created');
@@ -93,14 +97,14 @@ export class UserAdministration {
   }
 
   /**
-   * Makes an admin if there is none.
+   * Creates an admin if there is none.
    * @returns undefined if there was one
-   * @throws HttpError 400 if the name is a plain user's
+   * @throws HttpError 400 if the name belongs to a user without admin rights
    */
   async bootstrap(username: string, password: string, actor: Actor): Promise<UserRow | undefined> {
     const { users, hasher } = this.#options;
     if (await users.anyAdmin()) return undefined;
-    const hash = await hasher.hash(password, turnOf(actor));
+    const hash = await hasher.hash(password, requesterOf(actor));
     return this.#write(async (trx) => {
       if (await users.anyAdmin(trx)) return undefined;
       if (await users.byUsername(username, trx))
@@ -114,7 +118,8 @@ export class UserAdministration {
   async update(id: number, change: UserChange, actor: Actor, signal?: AbortSignal): Promise<UserRow> {
     const { hasher, audit } = this.#options;
     if (!(await this.#options.users.byId(id))) throw notFound('User not found');
-    const hash = change.password === undefined ? undefined : await hasher.hash(change.password, turnOf(actor, signal));
+    const hash =
+      change.password === undefined ? undefined : await hasher.hash(change.password, requesterOf(actor, signal));
     const changed = await this.#write(async (trx) => {
       const before = await this.#existing(trx, id);
       const after: UserRow = {
@@ -152,7 +157,7 @@ export class UserAdministration {
     await this.#options.onRevoked?.();
   }
 
-  /** Puts a stronger hash of the same password in place of one; tokens live on. Nothing happens if it changed meanwhile. */
+  /** Replaces a hash by a stronger one of the same password, unless it has changed meanwhile. Existing tokens stay valid. */
   async rehash({ id, password_hash: weak }: UserRow, hash: string): Promise<void> {
     await this.#write((trx) =>
       trx
@@ -164,12 +169,12 @@ export class UserAdministration {
     );
   }
 
-  /** Afterwards nobody is held against the user as he was before. */
+  /** Runs a transaction and then drops the cached users, so that no request sees an old row. */
   async #write<T>(work: (trx: Trx) => Promise<T>): Promise<T> {
     try {
       return await writeUsers(this.#options.database, work);
     } finally {
-      this.#options.users.forget();
+      this.#options.users.clearCache();
     }
   }
 
@@ -210,7 +215,7 @@ export class UserAdministration {
     throw conflict('This is the last active admin: give another user admin rights first', { code: 'last_admin' });
   }
 
-  /** @returns the user's new generation; all tokens of older ones are dead from the commit on */
+  /** @returns the user's new generation; tokens of older generations are invalid from the commit on */
   async #revoke(trx: Trx, row: UserRow): Promise<number> {
     const generation = nextGeneration(this.#options.now(), row.token_version);
     await trx.deleteFrom('revocations').where('user_id', '=', row.id).execute();

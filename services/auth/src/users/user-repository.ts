@@ -1,4 +1,4 @@
-/** Reads users. Writing is `UserAdministration`'s, since every change has rules. */
+/** Reads users. `UserAdministration` writes them, because every change has rules. */
 import { type Kysely, sql } from 'kysely';
 import type { AuthDatabase, AuthTables, UserRow } from '../database/tables.js';
 
@@ -10,7 +10,7 @@ export interface UserFilter {
 
 type ById = (id: number) => Promise<UserRow | undefined>;
 
-/** The look-up of every authenticated request: compiled once, run on the bare handle. */
+/** Prepares the query that every authenticated request makes: it is compiled once and run without Kysely. */
 function prepareById(database: AuthDatabase): ById {
   const { sql: text } = database.kysely.selectFrom('users').selectAll().where('id', '=', 0).compile();
   if (database.dialect === 'sqlite') {
@@ -22,18 +22,18 @@ function prepareById(database: AuthDatabase): ById {
 }
 
 /**
- * Milliseconds for which a row is believed. Changes of this service are seen at once, by `forget`; this bounds how long
- * one made behind its back, in the database itself, is not.
+ * Milliseconds for which a row is cached. Changes by this service take effect at once because they call `clearCache`. The
+ * limit is for changes that are made directly in the database.
  */
-const BELIEVED = 1_000;
-/** Rows that are remembered at most. */
-const REMEMBERED = 1_000;
+const CACHE_MS = 1_000;
+/** The number of cached rows. */
+const MAX_CACHED_ROWS = 1_000;
 
 export class UserRepository {
   readonly #database: AuthDatabase;
   readonly #byId: ById;
-  /** A read of the row is a quarter of the cost of a request, and a client asks again and again. */
-  readonly #remembered = new Map<number, { readonly row: UserRow; readonly until: number }>();
+  /** Rows are cached because reading one is a quarter of the cost of a request, and clients send many requests. */
+  readonly #cache = new Map<number, { readonly row: UserRow; readonly until: number }>();
   #epoch = 0;
 
   constructor(database: AuthDatabase) {
@@ -44,35 +44,35 @@ export class UserRepository {
   /** @param id any safe integer */
   async byId(id: number): Promise<UserRow | undefined> {
     const now = performance.now();
-    const known = this.#remembered.get(id);
+    const known = this.#cache.get(id);
     if (known && known.until > now) return known.row;
     const epoch = this.#epoch;
     const row = await this.#byId(id);
     if (row && epoch === this.#epoch) {
-      if (this.#remembered.size >= REMEMBERED) this.#remembered.clear();
-      this.#remembered.set(id, { row, until: now + BELIEVED });
+      if (this.#cache.size >= MAX_CACHED_ROWS) this.#cache.clear();
+      this.#cache.set(id, { row, until: now + CACHE_MS });
     }
     return row;
   }
 
-  /** To be called after every change of a user. */
-  forget(): void {
+  /** Must be called after every change of a user. */
+  clearCache(): void {
     this.#epoch++;
-    this.#remembered.clear();
+    this.#cache.clear();
   }
 
   byUsername(username: string, db: Kysely<AuthTables> = this.#database.kysely): Promise<UserRow | undefined> {
     return db.selectFrom('users').selectAll().where('username', '=', username).executeTakeFirst();
   }
 
-  /** Oldest first. */
+  /** Lists users, oldest first. */
   list({ skip, limit, username }: UserFilter): Promise<UserRow[]> {
     const users = this.#database.kysely.selectFrom('users').selectAll();
     const matching = username === undefined ? users : users.where('username', '=', username);
     return matching.orderBy('id').limit(limit).offset(skip).execute();
   }
 
-  /** Whether there is an admin at all, active or not. */
+  /** Whether any admin exists, active or not. */
   async anyAdmin(db: Kysely<AuthTables> = this.#database.kysely): Promise<boolean> {
     const found = await db.selectFrom('users').select('id').where('is_admin', '=', 1).limit(1).executeTakeFirst();
     return found !== undefined;

@@ -3,10 +3,10 @@ import type { UserRow } from '../database/tables.js';
 
 export const permissionsOf = (row: UserRow): string[] => JSON.parse(row.permissions) as string[];
 
-/** UTC without a zone, in microseconds, as existing clients parse it. */
+/** Formats a time as UTC without a zone, with microseconds (see docs/compatibility.md). */
 export const zoneless = (ms: number): string => `${new Date(ms).toISOString().slice(0, -1)}000`;
 
-/** A user as clients see it: the key order is what they have always got. */
+/** The user object of the API. Clients rely on the order of its keys (see docs/compatibility.md). */
 export const toUser = (row: UserRow): User => ({
   username: row.username,
   is_admin: row.is_admin === 1,

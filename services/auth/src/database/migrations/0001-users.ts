@@ -4,7 +4,7 @@ import { sql } from 'kysely';
 export const users: Migration = {
   name: '0001_users',
   up: async (db, dialect) => {
-    /** Counts up and never gives a number twice, not even that of a deleted last row. */
+    /** Creates a table whose ids only grow: no id is assigned twice, even after the last row was deleted. */
     const createTable = (name: string, id: string) => {
       const table = db.schema.createTable(name);
       return dialect === 'sqlite'

@@ -10,8 +10,8 @@ export const AUTH_MIGRATIONS: MigrationSet = {
 };
 
 /**
- * Brings the auth database at a URL to the newest schema.
- * @returns the names of the migrations applied now
+ * Migrates the auth database at a URL to the newest schema.
+ * @returns the names of the migrations that were applied
  */
 export async function migrateAuth(url: string): Promise<readonly string[]> {
   const database = openDatabase<unknown>(url, { schema: 'auth' });

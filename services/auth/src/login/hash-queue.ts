@@ -1,49 +1,49 @@
 /**
- * Who may hash a password next. A hash occupies a core for about a quarter of a second, so a flood of logins must neither
+ * The queue of passwords to hash. A hash occupies a core for about a quarter of a second, so a flood of logins must neither
  * grow a long queue nor keep known users out:
  *
- * - The queue is short, and nobody waits longer than a deadline (503 with `Retry-After`).
- * - Whoever has hung up is dropped at once.
- * - Known users (see `known-networks.ts`) come before strangers; every fourth turn is a stranger's all the same.
- * - Within a lane, sources take turns, so that a flood from one address delays that address alone.
+ * - The queue is short, and no request waits longer than a deadline (503 with `Retry-After`).
+ * - A request whose client has disconnected leaves the queue at once.
+ * - Known users (see `known-networks.ts`) come before strangers, but every fourth hash is a stranger's.
+ * - Within a lane, sources take turns, so that a flood from one address delays only that address.
  */
 import { HttpError } from '@cl-server/service-kit';
 
-export interface Turn {
-  /** `known`: a user with a valid token, or with a recent success from this address. */
+export interface HashRequester {
+  /** `known`: a user with a valid token or a recent success from this address. */
   readonly lane: 'known' | 'stranger';
-  /** Who shares a place in the round: an address, or a user. */
+  /** Requests of one source share one place in the round: an address, or a user. */
   readonly source: string;
-  /** Aborted when the client has gone. */
+  /** Aborted when the client disconnects. */
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface TurnOptions {
-  /** Turns at once. */
+export interface HashQueueOptions {
+  /** The number of hashes that run at once. */
   readonly parallel: number;
-  /** Waiting ones per lane. */
+  /** The number of requests that may wait in one lane. */
   readonly maxWaiting?: number;
-  /** Waiting ones per source. */
+  /** The number of requests that may wait from one source. */
   readonly maxPerSource?: number;
-  /** Milliseconds that anybody waits at most. */
+  /** The longest wait in milliseconds. */
   readonly deadline?: number;
 }
 
 interface Waiter {
-  readonly turn: Turn;
+  readonly requester: HashRequester;
   readonly start: () => void;
   readonly refuse: (error: HttpError) => void;
 }
 
-const DEADLINE = 10_000;
-const STRANGERS_TURN = 4;
+const DEADLINE_MS = 10_000;
+const STRANGER_EVERY = 4;
 
 const busy = (): HttpError =>
   new HttpError(503, 'Too many logins at once: try again shortly', { headers: { 'retry-after': '5' } });
-/** Nobody reads it. */
-const gone = (): HttpError => new HttpError(503, 'The client has gone');
+/** Nobody receives this answer. */
+const disconnected = (): HttpError => new HttpError(503, 'The client has disconnected');
 
-/** Waiting ones by source; the source at the front is next, and then goes to the end. */
+/** Requests that wait, by source. The source at the front is served next and then moves to the end. */
 class Lane {
   readonly #sources = new Map<string, Waiter[]>();
   #size = 0;
@@ -58,11 +58,11 @@ class Lane {
   }
 
   /**
-   * A full lane makes room at the cost of the source that holds most of it.
-   * @throws HttpError 503 where that source is the newcomer's own
+   * Adds a request. A full lane makes room at the cost of the source that has most requests in it.
+   * @throws HttpError 503 if that source is the same as the new request's
    */
   add(waiter: Waiter): void {
-    const own = this.#sources.get(waiter.turn.source) ?? [];
+    const own = this.#sources.get(waiter.requester.source) ?? [];
     if (own.length >= this.maxPerSource) throw busy();
     if (this.#size >= this.maxWaiting) {
       const largest = [...this.#sources.values()].reduce((a, b) => (b.length > a.length ? b : a));
@@ -72,12 +72,12 @@ class Lane {
       last.refuse(busy());
     }
     own.push(waiter);
-    this.#sources.set(waiter.turn.source, own);
+    this.#sources.set(waiter.requester.source, own);
     this.#size++;
   }
 
   remove(waiter: Waiter): void {
-    const { source } = waiter.turn;
+    const { source } = waiter.requester;
     const own = this.#sources.get(source);
     const at = own?.indexOf(waiter) ?? -1;
     if (!own || at < 0) return;
@@ -100,14 +100,14 @@ class Lane {
   }
 }
 
-export class Turns {
+export class HashQueue {
   readonly #parallel: number;
   readonly #deadline: number;
-  readonly #lanes: Readonly<Record<Turn['lane'], Lane>>;
+  readonly #lanes: Readonly<Record<HashRequester['lane'], Lane>>;
   #running = 0;
   #count = 0;
 
-  constructor({ parallel, maxWaiting = 64, maxPerSource = 32, deadline = DEADLINE }: TurnOptions) {
+  constructor({ parallel, maxWaiting = 64, maxPerSource = 32, deadline = DEADLINE_MS }: HashQueueOptions) {
     this.#parallel = parallel;
     this.#deadline = deadline;
     this.#lanes = { known: new Lane(maxWaiting, maxPerSource), stranger: new Lane(maxWaiting, maxPerSource) };
@@ -118,29 +118,30 @@ export class Turns {
   }
 
   /**
-   * @returns what the work gives
-   * @throws HttpError 503 if too many wait, the deadline passes or the client goes; the work has not begun then
+   * Runs the work when the requester's turn comes.
+   * @returns the result of the work
+   * @throws HttpError 503 if too many requests wait, the deadline passes or the client disconnects; the work has not started
    */
-  async take<T>(turn: Turn, work: () => Promise<T>): Promise<T> {
-    if (turn.signal?.aborted) throw gone();
+  async run<T>(requester: HashRequester, work: () => Promise<T>): Promise<T> {
+    if (requester.signal?.aborted) throw disconnected();
     if (this.#running < this.#parallel) this.#running++;
-    else await this.#wait(turn);
+    else await this.#wait(requester);
     try {
       return await work();
     } finally {
-      this.#passOn();
+      this.#startNext();
     }
   }
 
-  #wait(turn: Turn): Promise<void> {
+  #wait(requester: HashRequester): Promise<void> {
     return new Promise((resolve, reject) => {
-      const lane = this.#lanes[turn.lane];
+      const lane = this.#lanes[requester.lane];
       const leave = (): void => {
         clearTimeout(timer);
-        turn.signal?.removeEventListener('abort', onAbort);
+        requester.signal?.removeEventListener('abort', onAbort);
       };
       const waiter: Waiter = {
-        turn,
+        requester,
         start: () => {
           leave();
           resolve();
@@ -154,9 +155,9 @@ export class Turns {
         lane.remove(waiter);
         waiter.refuse(error);
       };
-      const onAbort = (): void => giveUp(gone());
+      const onAbort = (): void => giveUp(disconnected());
       const timer = setTimeout(() => giveUp(busy()), this.#deadline);
-      turn.signal?.addEventListener('abort', onAbort, { once: true });
+      requester.signal?.addEventListener('abort', onAbort, { once: true });
       try {
         lane.add(waiter);
       } catch (error) {
@@ -166,11 +167,11 @@ export class Turns {
     });
   }
 
-  #passOn(): void {
+  #startNext(): void {
     const { known, stranger } = this.#lanes;
     this.#count++;
     const next =
-      this.#count % STRANGERS_TURN === 0 ? (stranger.next() ?? known.next()) : (known.next() ?? stranger.next());
+      this.#count % STRANGER_EVERY === 0 ? (stranger.next() ?? known.next()) : (known.next() ?? stranger.next());
     if (next) next.start();
     else this.#running--;
   }
