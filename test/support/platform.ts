@@ -8,8 +8,8 @@ import {
   type AnyEndpoint,
   authEndpoints,
   computeEndpoints,
-  type Endpoint,
   hashTask,
+  type Method,
   storeEndpoints,
   systemEndpoints,
 } from '@cl-server/contract';
@@ -32,7 +32,7 @@ import { CALLERS, type Caller, MODES, type Mode, type Service } from '../authori
 
 /** One route as the router has it. */
 export interface Route {
-  readonly method: Endpoint['method'] | 'HEAD';
+  readonly method: Method | 'HEAD';
   /** A path that it answers, naming things that are not there. */
   readonly target: string;
   /** Method and path of the endpoint that it serves, or its own where the endpoint tables know nothing of it. */

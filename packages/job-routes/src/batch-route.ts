@@ -1,11 +1,11 @@
 /** `POST /jobs/batch`: many jobs without uploads, each with the outcome that it would have had alone. */
 import path from 'node:path';
 import {
-  type AnyEndpoint,
   type BatchItem,
   type BatchResult,
   createBatch,
   type JobCreated,
+  type TaskEndpoint,
   type ValidationItem,
 } from '@cl-server/contract';
 import type { FileSource, JobRecord, JobRepository, JobStorage } from '@cl-server/jobs';
@@ -26,10 +26,10 @@ export interface BatchOptions {
 }
 
 /** Checks fields as the task's own form would. @throws HttpError 422 */
-function formOf(endpoint: AnyEndpoint, item: BatchItem): { priority?: number } & Record<string, unknown> {
+function formOf(endpoint: TaskEndpoint, item: BatchItem) {
   const faults: ValidationItem[] = [];
   const raw = formText({ ...item.params, priority: item.priority });
-  const form = validatePart(endpoint.form, raw, 'body', faults) as Record<string, unknown> | undefined;
+  const form = validatePart(endpoint.form, raw, 'body', faults);
   if (!form) throw new HttpError(422, faults);
   return form;
 }

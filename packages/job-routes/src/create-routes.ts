@@ -1,6 +1,6 @@
 /** `POST /jobs/{task}`: one route for each task, with its own form, and a clear word for a task that is not there. */
 import { createJob } from '@cl-server/contract';
-import { type App, type Context, HttpError, invalidField, notFound, type ReceivedFile } from '@cl-server/service-kit';
+import { type App, HttpError, invalidField, notFound, type ReceivedFile } from '@cl-server/service-kit';
 import { ownerOf } from './access.js';
 import type { CreationInput, JobCreation } from './creation.js';
 import type { TaskRoute } from './endpoints.js';
@@ -38,7 +38,7 @@ export function serveCreation(
   { creation, trustsAll }: CreateRoutesOptions,
 ): void {
   for (const route of routes)
-    app.handle(route.endpoint, ({ form, files, user, request }: Context<typeof createJob>) => {
+    app.handle(route.endpoint, ({ form, files, user, request }) => {
       const { priority, ...params } = form;
       return creation.create({
         task: route.task,

@@ -1,6 +1,6 @@
 /** The endpoint table with one entry for each task of this installation. */
 
-import { type AnyEndpoint, jobEndpoints, openApiDocument, taskEndpoint } from '@cl-server/contract';
+import { type AnyEndpoint, jobEndpoints, openApiDocument, type TaskEndpoint, taskEndpoint } from '@cl-server/contract';
 import { messageOf } from '@cl-server/kit';
 import type { Logger } from '@cl-server/service-kit';
 import type { AnyTask, TaskRegistry } from '@cl-server/task-kit';
@@ -9,12 +9,12 @@ export type Tasks = Pick<TaskRegistry, 'get' | 'plugin' | 'definitions'>;
 
 export interface TaskRoute {
   readonly task: AnyTask;
-  readonly endpoint: AnyEndpoint;
+  readonly endpoint: TaskEndpoint;
 }
 
 /** Throws where a plugin's schemas cannot be read by ours, e.g. because they come from another zod. */
 function routeOf(task: AnyTask): TaskRoute {
-  const endpoint: AnyEndpoint = taskEndpoint(task);
+  const endpoint = taskEndpoint(task);
   openApiDocument({ title: '', version: '', description: '' }, [endpoint]);
   return { task, endpoint };
 }

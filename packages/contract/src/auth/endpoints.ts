@@ -1,6 +1,6 @@
 /** The endpoint table of the auth service. */
 import { z } from 'zod';
-import { endpoint } from '../http/endpoint.js';
+import { type AnyEndpoint, endpoint } from '../http/endpoint.js';
 import { field } from '../http/field.js';
 import type { ApiInfo } from '../http/openapi.js';
 import { auditPage, auditQuery } from './audit.js';
@@ -194,7 +194,7 @@ export const listAudit = endpoint({
   responses: { 200: { description: 'A page', schema: auditPage } },
 });
 
-export const authEndpoints = [
+export const authEndpoints: readonly AnyEndpoint[] = [
   getAuthRoot,
   login,
   refreshToken,
@@ -210,4 +210,4 @@ export const authEndpoints = [
   patchUser,
   deleteUser,
   listAudit,
-] as const;
+];

@@ -27,26 +27,34 @@ export interface ResponseSpec {
   readonly content?: string;
 }
 
+/** The documented responses of an endpoint, by status. */
+export type Responses = Readonly<Record<number, ResponseSpec>>;
+
+/** Stands for a body that is not JSON in the types of answers. No value has this type. */
+export interface RawContent {
+  readonly [RAW_CONTENT]: true;
+}
+declare const RAW_CONTENT: unique symbol;
+
 export interface FileSpec {
   readonly required: boolean;
   readonly description: string;
 }
 
-/**
- * One HTTP endpoint. Routes, OpenAPI, the authorisation matrix and the coverage test of the SDK and the CLI are all
- * read from these.
- */
-export interface Endpoint<
-  Params extends z.ZodObject = z.ZodObject,
-  Query extends z.ZodObject = z.ZodObject,
-  Form extends z.ZodObject = z.ZodObject,
-  Json extends z.ZodType = z.ZodType,
+/** An endpoint as it is written down. */
+interface EndpointSpec<
+  Params extends z.ZodObject,
+  Query extends z.ZodObject,
+  Form extends z.ZodObject,
+  Json extends z.ZodType,
+  Verb extends Method,
+  Path extends string,
 > {
   /** `operationId`; unique within a service. */
   readonly id: string;
-  readonly method: Method;
+  readonly method: Verb;
   /** OpenAPI form: `/users/{user_id}`. A last segment `{name*}` takes the rest of the path. */
-  readonly path: string;
+  readonly path: Path;
   /** Other spellings answered alike; documented only here. */
   readonly aliases?: readonly string[];
   readonly guard: Guard;
@@ -72,16 +80,60 @@ export interface Endpoint<
    */
   readonly isVital?: true;
   /** By status; the first 2xx is what a handler's plain return value is sent with. */
-  readonly responses: Readonly<Record<number, ResponseSpec>>;
+  readonly responses: Responses;
 }
 
-/** Keeps the schemas' types while checking the shape. */
+/**
+ * One HTTP endpoint. Routes, OpenAPI, the authorisation matrix, the types of handlers' answers and of the SDK's results,
+ * and the coverage test of the SDK and the CLI are all read from these.
+ */
+export interface Endpoint<
+  Params extends z.ZodObject,
+  Query extends z.ZodObject,
+  Form extends z.ZodObject,
+  Json extends z.ZodType,
+  Bodies,
+  Verb extends Method = Method,
+  Path extends string = string,
+> extends EndpointSpec<Params, Query, Form, Json, Verb, Path> {
+  /** Never set: it carries the types of the bodies by status, as `endpoint` infers them from `responses`. */
+  readonly bodies?: Bodies;
+}
+
+/**
+ * Checks the shape of an endpoint and keeps its types. The types of the bodies are computed here, once, and without a
+ * name: TypeScript would print a named type together with all schemas that it was computed from into each declaration
+ * file. A refusal without a schema has no type here, because handlers throw it as an error.
+ */
 export function endpoint<
+  R extends Responses,
+  Verb extends Method,
+  Path extends string,
   P extends z.ZodObject = z.ZodObject<Record<never, never>>,
   Q extends z.ZodObject = z.ZodObject<Record<never, never>>,
   F extends z.ZodObject = z.ZodObject<Record<never, never>>,
   J extends z.ZodType = z.ZodUndefined,
->(spec: Endpoint<P, Q, F, J>): Endpoint<P, Q, F, J> {
+>(
+  spec: EndpointSpec<P, Q, F, J, Verb, Path> & { readonly responses: R },
+): Endpoint<
+  P,
+  Q,
+  F,
+  J,
+  {
+    readonly [S in keyof R as R[S] extends { schema: z.ZodType } | { content: string }
+      ? S
+      : `${S & number}` extends `4${string}` | `5${string}`
+        ? never
+        : S]: R[S] extends { schema: infer Schema extends z.ZodType }
+      ? z.input<Schema>
+      : R[S] extends { content: string }
+        ? RawContent
+        : undefined;
+  },
+  Verb,
+  Path
+> {
   return Object.freeze(spec);
 }
 
@@ -93,5 +145,22 @@ export const bodyLimit = ({ form, files, json, maxBody }: AnyEndpoint): number =
   maxBody ?? (form || files || json ? DEFAULT_BODY_LIMIT : 0);
 
 /** An endpoint whatever its schemas, for tables. */
-// biome-ignore lint/suspicious/noExplicitAny: the only way to say "some endpoint" with four invariant parameters
-export type AnyEndpoint = Endpoint<any, any, any, any>;
+// biome-ignore lint/suspicious/noExplicitAny: the only way to say "some endpoint" with invariant parameters
+export type AnyEndpoint = Endpoint<any, any, any, any, any>;
+
+/** The types of an endpoint's bodies, by status. */
+export type Bodies<E> = E extends { readonly bodies?: infer B } ? NonNullable<B> : never;
+
+/** The body of an endpoint's first 2xx response, as it is sent: what a handler returns and a client receives. */
+export type Output<E> = FirstSuccess<Bodies<E>>;
+
+/** As with `Object.keys`, the lowest status is the first. */
+type FirstSuccess<B> = B extends { readonly 200: infer Body }
+  ? Body
+  : B extends { readonly 201: infer Body }
+    ? Body
+    : B extends { readonly 202: infer Body }
+      ? Body
+      : B extends { readonly 204: infer Body }
+        ? Body
+        : never;

@@ -1,6 +1,6 @@
 /** Endpoints that every service has. */
 import { z } from 'zod';
-import { endpoint } from './endpoint.js';
+import { type AnyEndpoint, endpoint } from './endpoint.js';
 
 export const readiness = z.object({
   status: z.enum(['ready', 'not_ready']),
@@ -57,4 +57,4 @@ export const metrics = endpoint({
   },
 });
 
-export const systemEndpoints = [livez, readyz, metrics] as const;
+export const systemEndpoints: readonly AnyEndpoint[] = [livez, readyz, metrics];

@@ -1,6 +1,6 @@
 /** The endpoint table of the compute service. */
 import { z } from 'zod';
-import { endpoint } from '../http/endpoint.js';
+import { type AnyEndpoint, endpoint } from '../http/endpoint.js';
 import { field } from '../http/field.js';
 import type { ApiInfo } from '../http/openapi.js';
 import { jobEndpoints } from './endpoints.js';
@@ -109,7 +109,7 @@ export const setGuestMode = endpoint({
 });
 
 /** Tasks add their own routes at start: see `taskEndpoint`. */
-export const computeEndpoints = [
+export const computeEndpoints: readonly AnyEndpoint[] = [
   getComputeRoot,
   getCapabilities,
   listWorkers,
@@ -119,4 +119,4 @@ export const computeEndpoints = [
   getPreferences,
   getGuestMode,
   setGuestMode,
-] as const;
+];

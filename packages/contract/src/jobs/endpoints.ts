@@ -1,6 +1,6 @@
 /** The job endpoints, served by compute and by store, with the same handlers on the same tables. */
 import { z } from 'zod';
-import { endpoint } from '../http/endpoint.js';
+import { type AnyEndpoint, type Bodies, type Endpoint, endpoint } from '../http/endpoint.js';
 import { commonJobForm, type FileRule } from '../tasks/task.js';
 import { batchRequest, batchResponse, jobList, jobListQuery, taskList } from './lists.js';
 import { job, jobCreated } from './schemas.js';
@@ -66,6 +66,15 @@ export const createJob = endpoint({
   files: { file: { required: false, description: 'The file to work on, where the task takes one' } },
   responses: { 200: created, ...creationErrors, 404: { description: 'No such task' } },
 });
+
+/** The endpoint of one task: only the task knows which fields its form has beside the common ones. */
+export type TaskEndpoint = Endpoint<
+  z.ZodObject<Record<never, never>>,
+  z.ZodObject<Record<never, never>>,
+  NonNullable<typeof createJob.form>,
+  z.ZodUndefined,
+  Bodies<typeof createJob>
+>;
 
 export const createBatch = endpoint({
   id: 'create_jobs_batch',
@@ -190,7 +199,7 @@ export const listTasks = endpoint({
   responses: { 200: { description: 'The tasks', schema: taskList } },
 });
 
-export const jobEndpoints = [
+export const jobEndpoints: readonly AnyEndpoint[] = [
   createBatch,
   createJob,
   listJobs,
@@ -201,4 +210,4 @@ export const jobEndpoints = [
   retryJob,
   watchJob,
   listTasks,
-] as const;
+];

@@ -1,6 +1,6 @@
 /** Preferences, audit and storage of the store, for admins. */
 import { z } from 'zod';
-import { endpoint } from '../http/endpoint.js';
+import { type AnyEndpoint, endpoint } from '../http/endpoint.js';
 import { field } from '../http/field.js';
 import { milliseconds } from './fields.js';
 
@@ -174,7 +174,7 @@ export const getStorageUse = endpoint({
   responses: { 200: { description: 'The sums', schema: storageUse } },
 });
 
-export const adminEndpoints = [
+export const adminEndpoints: readonly AnyEndpoint[] = [
   getStoreRoot,
   getStorePreferences,
   setStoreGuestMode,
@@ -182,4 +182,4 @@ export const adminEndpoints = [
   clearOrphans,
   purgeTrash,
   getStorageUse,
-] as const;
+];

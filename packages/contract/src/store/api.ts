@@ -1,4 +1,5 @@
 /** The endpoint table of the store service. */
+import type { AnyEndpoint } from '../http/endpoint.js';
 import type { ApiInfo } from '../http/openapi.js';
 import { jobEndpoints } from '../jobs/endpoints.js';
 import { adminEndpoints } from './admin.js';
@@ -15,7 +16,7 @@ export const STORE_API: ApiInfo = {
 };
 
 /** Tasks add their own routes at start: see `taskEndpoint`. */
-export const storeEndpoints = [
+export const storeEndpoints: readonly AnyEndpoint[] = [
   ...adminEndpoints,
   ...entityEndpoints,
   ...mediaEndpoints,
@@ -23,4 +24,4 @@ export const storeEndpoints = [
   ...searchEndpoints,
   ...personEndpoints,
   ...jobEndpoints,
-] as const;
+];

@@ -1,6 +1,6 @@
 /** Endpoints on entities and their versions. */
 import { z } from 'zod';
-import { endpoint } from '../http/endpoint.js';
+import { type AnyEndpoint, endpoint } from '../http/endpoint.js';
 import { field } from '../http/field.js';
 import { entity, entityList, entityMetadata, entityQuery, entityVersion, versionDiff } from './entity.js';
 import { composedText, emptyIsFalse, emptyIsNull, entityParams, MAX_DESCRIPTION, MAX_LABEL } from './fields.js';
@@ -207,7 +207,7 @@ export const restoreVersion = endpoint({
   },
 });
 
-export const entityEndpoints = [
+export const entityEndpoints: readonly AnyEndpoint[] = [
   listEntities,
   lookupEntity,
   createEntity,
@@ -219,4 +219,4 @@ export const entityEndpoints = [
   listVersions,
   diffVersions,
   restoreVersion,
-] as const;
+];

@@ -1,6 +1,6 @@
 /** Insights of entities: shapes and endpoints. */
 import { z } from 'zod';
-import { endpoint } from '../http/endpoint.js';
+import { type AnyEndpoint, endpoint } from '../http/endpoint.js';
 import { field } from '../http/field.js';
 import { entityParams, milliseconds } from './fields.js';
 
@@ -281,7 +281,7 @@ export const renameKnownPerson = endpoint({
   responses: { 200: { description: 'The person', schema: knownPerson }, 404: noPerson },
 });
 
-export const intelligenceEndpoints = [
+export const intelligenceEndpoints: readonly AnyEndpoint[] = [
   getInsightStatus,
   getIntelligence,
   getEntityFaces,
@@ -297,4 +297,4 @@ export const intelligenceEndpoints = [
   getKnownPerson,
   getKnownPersonFaces,
   renameKnownPerson,
-] as const;
+];

@@ -1,6 +1,6 @@
 /** Endpoints that give bytes: media, previews, streams; signed URLs for them; resumable uploads. */
 import { z } from 'zod';
-import { endpoint } from '../http/endpoint.js';
+import { type AnyEndpoint, endpoint } from '../http/endpoint.js';
 import { field } from '../http/field.js';
 import { entity, signedUrls } from './entity.js';
 import { composedText, entityParams, MAX_DESCRIPTION, MAX_LABEL } from './fields.js';
@@ -181,7 +181,7 @@ export const dropUpload = endpoint({
   },
 });
 
-export const mediaEndpoints = [
+export const mediaEndpoints: readonly AnyEndpoint[] = [
   getMedia,
   getPreview,
   getStreamManifest,
@@ -191,4 +191,4 @@ export const mediaEndpoints = [
   createUpload,
   appendUpload,
   dropUpload,
-] as const;
+];

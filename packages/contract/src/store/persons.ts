@@ -1,6 +1,6 @@
 /** People: what a person says of faces beats what the clustering thinks, for ever. */
 import { z } from 'zod';
-import { endpoint } from '../http/endpoint.js';
+import { type AnyEndpoint, endpoint } from '../http/endpoint.js';
 import { field } from '../http/field.js';
 import { listOf, listQuery } from '../http/list.js';
 import { milliseconds } from './fields.js';
@@ -106,11 +106,11 @@ export const undoPersonDecision = endpoint({
   },
 });
 
-export const personEndpoints = [
+export const personEndpoints: readonly AnyEndpoint[] = [
   hideKnownPerson,
   mergeKnownPersons,
   splitKnownPerson,
   moveFace,
   listPersonDecisions,
   undoPersonDecision,
-] as const;
+];

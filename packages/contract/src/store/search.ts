@@ -1,6 +1,6 @@
 /** Search by text, by picture and by face, and lists of near duplicates. */
 import { z } from 'zod';
-import { endpoint } from '../http/endpoint.js';
+import { type AnyEndpoint, endpoint } from '../http/endpoint.js';
 import { field } from '../http/field.js';
 import { entity, entityQuery } from './entity.js';
 import { entityParams } from './fields.js';
@@ -158,10 +158,10 @@ export const listDuplicates = endpoint({
   },
 });
 
-export const searchEndpoints = [
+export const searchEndpoints: readonly AnyEndpoint[] = [
   searchByText,
   searchByPicture,
   getSimilarEntities,
   getSimilarFaces,
   listDuplicates,
-] as const;
+];

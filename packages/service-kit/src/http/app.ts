@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
-import { type AnyEndpoint, type ApiInfo, CODE_OF_STATUS, systemEndpoints } from '@cl-server/contract';
+import { type AnyEndpoint, type ApiInfo, CODE_OF_STATUS, readyz, systemEndpoints } from '@cl-server/contract';
 import { fastifyCors } from '@fastify/cors';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify as newFastify } from 'fastify';
 import type { Logger } from '../logging/logger.js';
@@ -168,8 +168,6 @@ async function closeAll(fastify: FastifyInstance, connections: Connections): Pro
 const requestId = (given: string | string[] | undefined): string =>
   typeof given === 'string' && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID();
 
-const READYZ = systemEndpoints[1].path;
-
 /** Status in logs and metrics of a request whose client left before the end of its answer. */
 const CLIENT_LEFT = 499;
 
@@ -179,7 +177,7 @@ function observe(fastify: FastifyInstance, logger: Logger, metrics: HttpMetrics)
     metrics.observe(request.method, route, status, reply.elapsedTime / 1000);
     // Whoever waits for a start asks many times, and each seek of a player ends a download.
     const reads = request.method === 'GET' || request.method === 'HEAD';
-    const quiet = reads && (status < 400 || status === CLIENT_LEFT || route === READYZ);
+    const quiet = reads && (status < 400 || status === CLIENT_LEFT || route === readyz.path);
     const level = quiet ? 'debug' : 'info';
     if (!logger.isLevelEnabled(level)) return;
     logger[level](

@@ -1,5 +1,14 @@
 /** One endpoint's life: guard, then input, then the handler, then its answer. */
-import { type AnyEndpoint, bodyLimit, type Endpoint, type TokenClaims, type ValidationItem } from '@cl-server/contract';
+import {
+  type AnyEndpoint,
+  type Bodies,
+  bodyLimit,
+  type Endpoint,
+  type Output,
+  type RawContent,
+  type TokenClaims,
+  type ValidationItem,
+} from '@cl-server/contract';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import { HttpError } from '../errors.js';
@@ -17,15 +26,15 @@ declare module 'fastify' {
 
 type Out<S> = S extends z.ZodType ? z.output<S> : undefined;
 type Parts<E> =
-  E extends Endpoint<infer P, infer Q, infer F, infer J>
+  E extends Endpoint<infer P, infer Q, infer F, infer J, unknown>
     ? { params: Out<P>; query: Out<Q>; form: Out<F>; json: Out<J> }
     : never;
 
-/** An answer with another status than the endpoint's first 2xx. */
-export class Answer {
+/** An answer with headers of its own, or with another status than the endpoint's first 2xx. */
+export class Answer<Status extends number, const Body> {
   constructor(
-    readonly status: number,
-    readonly body: unknown,
+    readonly status: Status,
+    readonly body: Body,
     readonly headers: Readonly<Record<string, string>> = {},
   ) {}
 }
@@ -43,11 +52,25 @@ export interface Context<E extends AnyEndpoint> {
   readonly reply: FastifyReply;
 }
 
+/** An `Answer` with one of the statuses that the endpoint documents, and with the body that belongs to it. */
+type AnswerOf<B> = {
+  [S in keyof B]: Answer<S & number, B[S] extends RawContent ? Uint8Array : B[S]>;
+}[keyof B];
+
+/** Only a body that is not JSON may be sent by the reply itself, because its type is checked by nothing. */
+type SentReply<B> = RawContent extends B[keyof B] ? FastifyReply : never;
+
+/** An async function that returns nothing gives `void`. */
+// biome-ignore lint/suspicious/noConfusingVoidType: see above
+type EmptyBody<Body> = undefined extends Body ? void : never;
+
+type Result<E> = Output<E> | EmptyBody<Output<E>> | AnswerOf<Bodies<E>> | SentReply<Bodies<E>>;
+
 /**
- * Gives the body (sent with the endpoint's first 2xx), an `Answer`, undefined for an empty body, or the reply if it has
- * sent itself.
+ * Returns the body that is sent with the endpoint's first 2xx (nothing if that is empty), an `Answer` with any other
+ * documented status, or the reply that has been sent, if the endpoint documents a body that is not JSON.
  */
-export type Handler<E extends AnyEndpoint> = (context: Context<E>) => unknown;
+export type Handler<E extends AnyEndpoint> = (context: Context<E>) => Result<E> | Promise<Result<E>>;
 
 export interface RouteOptions {
   readonly uploads?: UploadOptions | undefined;

@@ -1,11 +1,11 @@
 /** The endpoints that every service has: whether it lives, whether it is ready, and its metrics. */
 
-import { type Readiness, systemEndpoints } from '@cl-server/contract';
+import { livez, metrics as metricsEndpoint, type Output, type Readiness, readyz } from '@cl-server/contract';
 import { messageOf } from '@cl-server/kit';
 import type { FastifyRequest } from 'fastify';
 import { isLoopbackAddress } from '../process/loopback.js';
 import type { Authorize } from '../tokens/guard.js';
-import type { EndpointTable } from './handler.js';
+import { Answer, type EndpointTable } from './handler.js';
 import type { MetricsRegistry } from './metrics.js';
 import type { ReadinessCheck } from './readiness-checks.js';
 
@@ -60,16 +60,15 @@ async function onlyOperators(request: FastifyRequest, { authorize, openMetrics }
 
 export function serveSystem(app: EndpointTable, options: SystemOptions): void {
   const { checks = {}, optionalChecks = {}, metrics } = options;
-  const [livez, readyz, metricsEndpoint] = systemEndpoints;
-  app.handle(livez, () => ({ status: 'alive' as const }));
-  app.handle(readyz, async ({ reply }) => {
+  app.handle(livez, (): Output<typeof livez> => ({ status: 'alive' }));
+  app.handle(readyz, async () => {
     const [needed, optional] = await Promise.all([runChecks(checks), runChecks(optionalChecks)]);
     const results: Readiness['checks'] = { ...needed };
     for (const [name, result] of Object.entries(optional)) results[name] = { ...result, optional: true };
     const ready = Object.values(needed).every(({ ok }) => ok);
-    reply.code(ready ? 200 : 503);
-    if (!ready) reply.header('retry-after', '2');
-    return reply.send({ status: ready ? 'ready' : 'not_ready', checks: results } satisfies Readiness);
+    return ready
+      ? { status: 'ready', checks: results }
+      : new Answer(503, { status: 'not_ready', checks: results }, { 'retry-after': '2' });
   });
   app.handle(metricsEndpoint, async ({ request, reply }) => {
     await onlyOperators(request, options);

@@ -1,5 +1,5 @@
 /** Health of the service, and which workers live. */
-import { COMPUTE_API, getCapabilities, getComputeRoot, listWorkers } from '@cl-server/contract';
+import { COMPUTE_API, type ComputeRoot, getCapabilities, getComputeRoot, listWorkers } from '@cl-server/contract';
 import type { GuestMode, WorkerViews } from '@cl-server/job-routes';
 import type { App } from '@cl-server/service-kit';
 
@@ -10,13 +10,13 @@ export interface InfoOptions {
 }
 
 export function serveInfo(app: App, { guestMode, workers, noAuth }: InfoOptions): void {
-  app.handle(getComputeRoot, async () => {
+  app.handle(getComputeRoot, async (): Promise<ComputeRoot> => {
     const open = noAuth || (await guestMode.isOn());
     return {
-      status: 'healthy' as const,
+      status: 'healthy',
       service: COMPUTE_API.title,
       version: COMPUTE_API.version,
-      guestMode: open ? ('on' as const) : ('off' as const),
+      guestMode: open ? 'on' : 'off',
       auth_required: !open,
     };
   });

@@ -1,4 +1,4 @@
-import { getStorePreferences, getStoreRoot, STORE_API, setStoreGuestMode } from '@cl-server/contract';
+import { getStorePreferences, getStoreRoot, STORE_API, type StoreRoot, setStoreGuestMode } from '@cl-server/contract';
 import type { App, Logger } from '@cl-server/service-kit';
 import type { ReadAuth } from '../preferences.js';
 import type { UserOf } from './entities.js';
@@ -12,12 +12,15 @@ export interface AdminRoutesOptions {
 }
 
 export function serveAdmin(app: App, { readAuth, userOf, logger, onChange }: AdminRoutesOptions): void {
-  app.handle(getStoreRoot, async () => ({
-    status: 'healthy' as const,
-    service: 'CoLAN Store Server',
-    version: STORE_API.version,
-    guestMode: (await readAuth.isOn()) ? ('off' as const) : ('on' as const),
-  }));
+  app.handle(
+    getStoreRoot,
+    async (): Promise<StoreRoot> => ({
+      status: 'healthy',
+      service: 'CoLAN Store Server',
+      version: STORE_API.version,
+      guestMode: (await readAuth.isOn()) ? 'off' : 'on',
+    }),
+  );
 
   app.handle(getStorePreferences, () => readAuth.read());
 

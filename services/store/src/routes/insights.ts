@@ -41,7 +41,7 @@ export interface InsightRoutes {
   readonly userOf: UserOf;
 }
 
-const npyAnswer = (vector: Float32Array, name: string): Answer =>
+const npyAnswer = (vector: Float32Array, name: string) =>
   new Answer(200, encodeNpy(vector), {
     'content-type': 'application/octet-stream',
     'content-disposition': `attachment; filename=${name}.npy`,
@@ -76,7 +76,7 @@ export function serveInsights(app: App, options: InsightRoutes): void {
     return insights.results(params.entity_id);
   });
 
-  const entityVector = async ({ name, vector: { kind, title } }: VectorInsight, id: number): Promise<Answer> => {
+  const entityVector = async ({ name, vector: { kind, title } }: VectorInsight, id: number) => {
     await reader.row(id);
     const vector = await vectors.one(kind, id, 0, `Entity ${title} Vector not found`);
     return npyAnswer(vector, `entity_${id}_${name}`);

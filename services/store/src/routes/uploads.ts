@@ -1,8 +1,8 @@
 /** Resumable uploads: what the protocol says beside the table of endpoints, and where an upload is found. */
 import { appendUpload, createUpload, dropUpload, UPLOADS_PATH } from '@cl-server/contract';
-import { type App, type Authorize, HttpError, notFound } from '@cl-server/service-kit';
-import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { ResumableUploads, UploadRequest } from '../uploads/resumable.js';
+import { Answer, type App, type Authorize, HttpError, notFound } from '@cl-server/service-kit';
+import type { FastifyRequest } from 'fastify';
+import type { ResumableUploads, UploadAnswer, UploadRequest } from '../uploads/resumable.js';
 import type { UserOf } from './entities.js';
 
 export interface UploadRoutesOptions {
@@ -74,7 +74,7 @@ export function serveUploads(app: App, { uploads, authorize, userOf }: UploadRou
     done(OF_UPLOADS.test(request.url) ? refusalOf(request) : null, payload);
   });
 
-  const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+  const answer = async (request: FastifyRequest): Promise<UploadAnswer> => {
     const { upload_id: id } = request.params as { upload_id?: string };
     const method = methodOf(request);
     if (id !== undefined && !ID.test(id)) throw notFound('There is no such upload');
@@ -82,17 +82,25 @@ export function serveUploads(app: App, { uploads, authorize, userOf }: UploadRou
       throw new HttpError(405, 'Method Not Allowed', {
         headers: { allow: id === undefined ? 'OPTIONS, POST' : AT_UPLOAD },
       });
-    const { status, headers, body } = await uploads.answer({
+    return uploads.answer({
       method,
       id,
       raw: request.raw,
       user: userOf(request.claims),
       locationOf: (created) => locationOf(request, created),
     });
-    return reply.code(status).headers(headers).send(body);
   };
-  for (const endpoint of [createUpload, appendUpload, dropUpload])
-    app.handle(endpoint, ({ request, reply }) => answer(request, reply));
+  app.handle(createUpload, async ({ request }) => {
+    const { headers, finished } = await answer(request);
+    if (!finished) return new Answer(201, undefined, headers);
+    return new Answer(finished.isNew ? 201 : 200, finished.entity, headers);
+  });
+  app.handle(appendUpload, async ({ request }) => {
+    const { headers, finished } = await answer(request);
+    if (!finished) return new Answer(204, undefined, headers);
+    return new Answer(finished.isNew ? 201 : 200, finished.entity, headers);
+  });
+  app.handle(dropUpload, async ({ request }) => new Answer(204, undefined, (await answer(request)).headers));
 
   // What the protocol asks with HEAD and with overridden methods has no place in the table of endpoints.
   fastify.route({
@@ -101,6 +109,9 @@ export function serveUploads(app: App, { uploads, authorize, userOf }: UploadRou
     onRequest: async (request) => {
       request.claims = await authorize('write', request);
     },
-    handler: answer,
+    handler: async (request, reply) => {
+      const { status, headers, finished } = await answer(request);
+      return reply.code(status).headers(headers).send(finished?.entity);
+    },
   });
 }

@@ -43,10 +43,17 @@ export interface UploadRequest {
   readonly locationOf: (id: string) => string;
 }
 
+/** The entity that an upload has become; `isNew` is false if an entity had these bytes already. */
+interface FinishedUpload {
+  readonly entity: Entity;
+  readonly isNew: boolean;
+}
+
 export interface UploadAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
+  /** Set if this request has brought the last bytes. */
+  readonly finished: FinishedUpload | undefined;
 }
 
 /** A request under way. */
@@ -58,6 +65,7 @@ interface Call extends UploadRequest {
   isTerminated?: boolean;
   /** The upload that this request has begun. */
   created?: string;
+  finished?: FinishedUpload;
 }
 
 const DAY = 86_400_000;
@@ -174,10 +182,14 @@ export class ResumableUploads {
         if (call) call.refused = error;
         return undefined;
       },
-      onUploadFinish: async (_request, { id }) => {
-        const { entity, isNew } = await this.#turns.run(id, () => this.#finish(id));
-        const headers = { 'content-type': 'application/json', 'x-entity-id': String(entity.id) };
-        return { status_code: isNew ? 201 : 200, headers, body: JSON.stringify(entity) };
+      onUploadFinish: async (request, { id }) => {
+        const finished = await this.#turns.run(id, () => this.#finish(id));
+        const call = this.#calls.get(request);
+        if (call) call.finished = finished;
+        return {
+          status_code: finished.isNew ? 201 : 200,
+          headers: { 'x-entity-id': String(finished.entity.id) },
+        };
       },
     });
   }
@@ -216,7 +228,7 @@ export class ResumableUploads {
   }
 
   /** Under the upload's turn. @throws HttpError as the making of the entity does; a refused upload is gone */
-  async #finish(id: string): Promise<{ entity: Entity; isNew: boolean }> {
+  async #finish(id: string): Promise<FinishedUpload> {
     const { entities, view } = this.#options;
     const record = await this.#files.record(id);
     if (!record) throw noSuchUpload();
@@ -293,11 +305,10 @@ export class ResumableUploads {
       const response = await (method === 'DELETE' && id !== undefined
         ? this.#turns.run(id, () => this.#server.handleWeb(request))
         : this.#server.handleWeb(request));
-      const body = await response.text();
       if (call.isTerminated) throw new HttpError(410, 'The upload was deleted while its bytes were arriving');
       if (response.status >= 400 && call.created !== undefined) await this.#files.remove(call.created);
-      if (response.status >= 400) throw this.#refusal(call, response.status, body);
-      return { status: response.status, headers: await this.#headersOf(call, response), body };
+      if (response.status >= 400) throw this.#refusal(call, response.status, await response.text());
+      return { status: response.status, headers: await this.#headersOf(call, response), finished: call.finished };
     } finally {
       this.#calls.delete(request);
       raw.off('close', end).unpipe(bytes);
@@ -309,10 +320,9 @@ export class ResumableUploads {
 
   async #headersOf({ method, id, created, locationOf }: Call, { headers }: Response): Promise<Record<string, string>> {
     const kept: Record<string, string> = {};
-    // CORS is the app's business, and so is the connection.
+    // The app answers for CORS, for the connection and for the body.
     for (const [name, value] of headers)
-      if (!/^(access-control-.*|connection|content-length)$/.test(name)) kept[name] = value;
-    if (!/json/.test(kept['content-type'] ?? '')) delete kept['content-type'];
+      if (!/^(access-control-.*|connection|content-length|content-type)$/.test(name)) kept[name] = value;
     // The protocol's code leaves the first out where equal bytes were there already (200), the second where none came.
     if (created !== undefined) {
       kept.location = locationOf(created);
