@@ -194,7 +194,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
     },
   });
   const reader = new EntityReader(database, reads);
-  const lister = new EntityLister(reads, database.dialect);
+  const lister = new EntityLister(reads, database.adapter);
   const readAuth = new ReadAuth(db, options.readAuth, now);
   if (!noAuth) await warnOfOpenReading(readAuth, logger);
 

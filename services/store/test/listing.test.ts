@@ -53,7 +53,7 @@ describe.each(backends())('lists on $name', (backend) => {
     await migrate(database, storeMigrations);
     await seed(database);
     reads = openReads(database);
-    lister = new EntityLister(reads, database.dialect);
+    lister = new EntityLister(reads, database.adapter);
   });
   afterAll(async () => {
     await reads.close();
@@ -165,7 +165,7 @@ describe.each(backends())('lists on $name', (backend) => {
       },
       close: async () => undefined,
     };
-    return { asked, observed: new EntityLister(listening, database.dialect) };
+    return { asked, observed: new EntityLister(listening, database.adapter) };
   };
 
   it('begins at a cursor, however deep it lies', async () => {

@@ -58,8 +58,7 @@ export class Changes {
     const announcements: Committed[] = [];
     const changed = await this.transaction(async (tx) => {
       announcements.length = 0;
-      let query = find(tx.selectFrom('jobs').selectAll());
-      if (database.dialect === 'postgres') query = skipLocked ? query.forUpdate().skipLocked() : query.forUpdate();
+      const query = database.adapter.lockRows(find(tx.selectFrom('jobs').selectAll()), { skipLocked });
       const done: Changed[] = [];
       for (const before of await query.execute()) {
         const change = await this.#write(tx, before, await decide(before, tx), announcements);

@@ -1,5 +1,4 @@
-import type { SqlDialect } from '@cl-server/service-kit';
-import { sql } from 'kysely';
+import type { DatabaseAdapter } from '@cl-server/service-kit';
 import type { Tx } from './changes.js';
 
 /**
@@ -8,14 +7,12 @@ import type { Tx } from './changes.js';
  */
 export async function limitReached(
   tx: Tx,
-  dialect: SqlDialect,
+  adapter: DatabaseAdapter,
   creator: string | null,
   maxQueued: number | undefined,
 ): Promise<number | undefined> {
   if (maxQueued === undefined) return undefined;
-  // On SQLite the transaction itself is the lock.
-  if (dialect === 'postgres')
-    await sql`select pg_advisory_xact_lock(hashtext('jobs:' || ${creator ?? ''}))`.execute(tx);
+  await adapter.lock(tx, `jobs:${creator ?? ''}`);
   const { queued } = await tx
     .selectFrom('jobs')
     .select((eb) => eb.fn.countAll<number>().as('queued'))

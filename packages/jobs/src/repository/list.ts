@@ -50,7 +50,7 @@ export class JobLists {
   /** Downwards windows of `seq` that cover (0, top]. One for PostgreSQL, whose queries do not hold the event loop. */
   async *#windows(top?: number): AsyncGenerator<readonly [from: number, to: number]> {
     let to = top ?? (await this.#highest());
-    const step = this.#database.dialect === 'sqlite' ? WINDOW : Number.MAX_SAFE_INTEGER;
+    const step = this.#database.adapter.blocksEventLoop ? WINDOW : Number.MAX_SAFE_INTEGER;
     while (to > 0) {
       const from = Math.max(0, to - step);
       yield [from, to];

@@ -42,8 +42,7 @@ export class Removal {
     const announcements: Committed[] = [];
     const rows = await changes.transaction(async (tx) => {
       announcements.length = 0;
-      const query = find(tx.selectFrom('jobs').selectAll());
-      const found = await (database.dialect === 'postgres' ? query.forUpdate() : query).execute();
+      const found = await database.adapter.lockRows(find(tx.selectFrom('jobs').selectAll())).execute();
       for (const row of found) {
         await tx.deleteFrom('jobs').where('seq', '=', row.seq).execute();
         if (row.input_sha256 === null) await forgetCrashes(tx, row);

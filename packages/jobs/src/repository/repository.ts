@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { JobErrorCode, JobStatus } from '@cl-server/contract';
 import { Batcher } from '@cl-server/kit';
-import type { Database } from '@cl-server/service-kit';
+import { byDialect, type Database } from '@cl-server/service-kit';
 import type { Committed } from '../events/committed.js';
 import { type RetryPolicy, transition } from '../machine.js';
 import { recordOf } from '../record.js';
@@ -78,10 +78,10 @@ export class SqlJobRepository implements JobRepository {
   constructor(options: RepositoryOptions) {
     const { database, announces, shows, now, committed, storage } = options;
     this.#options = options;
-    this.#hot =
-      database.dialect === 'sqlite'
-        ? new SqliteHotPaths(database, announces)
-        : new PostgresHotPaths(database, announces);
+    this.#hot = byDialect(database, {
+      sqlite: (sqlite): HotPaths => new SqliteHotPaths(sqlite, announces),
+      postgres: (postgres) => new PostgresHotPaths(postgres, announces),
+    });
     this.#changes = new Changes({ database, announces, shows, now, committed });
     this.#intake = new Intake({ hot: this.#hot, kysely: database.kysely, shows, now, committed });
     this.#lists = new JobLists(database);
@@ -257,7 +257,7 @@ export class SqlJobRepository implements JobRepository {
       (query) => query.where('job_id', '=', jobId),
       async (row, tx) => {
         const patch = transition(row, { type: 'retry' }, now(), policy);
-        queued = patch && (await limitReached(tx, database.dialect, row.created_by, maxQueued));
+        queued = patch && (await limitReached(tx, database.adapter, row.created_by, maxQueued));
         if (!patch || queued !== undefined) return undefined;
         await forgetCrashes(tx, row);
         return patch;

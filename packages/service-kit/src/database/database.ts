@@ -7,11 +7,12 @@
 import type BetterSqlite3 from 'better-sqlite3';
 import type { Kysely } from 'kysely';
 import type pg from 'pg';
-
-export type SqlDialect = 'sqlite' | 'postgres';
+import type { DatabaseAdapter } from './adapter.js';
 
 interface DatabaseBase<Tables> {
   readonly kysely: Kysely<Tables>;
+  /** The differences between the engines. */
+  readonly adapter: DatabaseAdapter;
   close(): Promise<void>;
 }
 export interface SqliteDatabase<Tables> extends DatabaseBase<Tables> {

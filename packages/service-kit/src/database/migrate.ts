@@ -5,7 +5,8 @@
 import { messageOf } from '@cl-server/kit';
 import { type Kysely, sql, type Transaction } from 'kysely';
 import { StartupError } from '../errors.js';
-import type { AnyDatabase, SqlDialect } from './database.js';
+import type { SqlDialect } from './adapter.js';
+import type { AnyDatabase } from './database.js';
 
 export interface Migration {
   /** Sorts by time: `0001_users`. Never renamed once released. */

@@ -1,6 +1,7 @@
 import { Kysely, PostgresDialect } from 'kysely';
 import type pg from 'pg';
 import { load } from '../lazy.js';
+import { postgresAdapter } from './adapter.js';
 import type { DatabaseOptions, PostgresDatabase } from './database.js';
 
 const INT8 = 20;
@@ -73,6 +74,7 @@ export function openPostgres<Tables>(url: string, options: DatabaseOptions): Pos
   return {
     dialect: 'postgres',
     kysely,
+    adapter: postgresAdapter(pool),
     pool,
     schema: options.schema,
     patient: () => openPostgres(url, { ...options, poolSize: 1, queryTimeoutMs: 0 }),

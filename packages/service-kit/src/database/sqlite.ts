@@ -12,6 +12,7 @@ import {
   SqliteQueryCompiler,
 } from 'kysely';
 import { StartupError } from '../errors.js';
+import { sqliteAdapter } from './adapter.js';
 import type { DatabaseOptions, SqliteDatabase } from './database.js';
 
 /** Before this release two connections that write and checkpoint may corrupt a WAL file. */
@@ -112,6 +113,7 @@ export function openSqlite<Tables>(
   return {
     dialect: 'sqlite',
     kysely,
+    adapter: sqliteAdapter(database),
     sqlite: database,
     file,
     exclusive: (work) => kysely.connection().execute(async () => work(database)),

@@ -8,18 +8,8 @@ export interface UserFilter {
   readonly username?: string | undefined;
 }
 
+/** The query of every authenticated request. */
 type ById = (id: number) => Promise<UserRow | undefined>;
-
-/** Prepares the query that every authenticated request makes: it is compiled once and run without Kysely. */
-function prepareById(database: AuthDatabase): ById {
-  const { sql: text } = database.kysely.selectFrom('users').selectAll().where('id', '=', 0).compile();
-  if (database.dialect === 'sqlite') {
-    const statement = database.sqlite.prepare<[number], UserRow>(text);
-    return async (id) => statement.get(id);
-  }
-  const { pool } = database;
-  return async (id) => (await pool.query<UserRow>({ name: 'user_by_id', text, values: [id] })).rows[0];
-}
 
 /**
  * Milliseconds for which a row is cached. Changes by this service take effect at once because they call `clearCache`. The
@@ -38,7 +28,7 @@ export class UserRepository {
 
   constructor(database: AuthDatabase) {
     this.#database = database;
-    this.#byId = prepareById(database);
+    this.#byId = database.adapter.prepareRow<UserRow, [number]>('user_by_id', 'select * from users where id = ?');
   }
 
   /** @param id any safe integer */

@@ -3,7 +3,7 @@
  * its own, so that no request waits for another's search; on PostgreSQL in the pool.
  */
 import { Worker } from 'node:worker_threads';
-import type { Database, SqliteDatabase } from '@cl-server/service-kit';
+import { byDialect, type Database, type SqliteDatabase } from '@cl-server/service-kit';
 import type { RawBuilder } from 'kysely';
 import type { StoreTables } from './tables.js';
 
@@ -84,9 +84,11 @@ function threadedReads(database: SqliteDatabase<StoreTables>, count: number): Re
 
 /** @param threads reader threads of a SQLite database; ignored on PostgreSQL */
 export function openReads(database: Database<StoreTables>, threads = 2): Reads {
-  if (database.dialect === 'sqlite') return threadedReads(database, threads);
-  return {
-    all: async (query) => (await query.execute(database.kysely)).rows,
-    close: async () => undefined,
-  };
+  return byDialect(database, {
+    sqlite: (sqlite): Reads => threadedReads(sqlite, threads),
+    postgres: ({ kysely }) => ({
+      all: async (query) => (await query.execute(kysely)).rows,
+      close: async () => undefined,
+    }),
+  });
 }

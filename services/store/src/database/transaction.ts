@@ -5,7 +5,7 @@
  * loop.
  */
 import type { Database } from '@cl-server/service-kit';
-import { sql, type Transaction } from 'kysely';
+import type { Transaction } from 'kysely';
 import type { CountersTable, StoreTables } from './tables.js';
 
 export interface WriteTransaction {
@@ -49,7 +49,7 @@ export function writeTransactions(
     const committed: (() => void)[] = [];
     const users = new Set<string | null>();
     const result = await database.kysely.transaction().execute(async (db) => {
-      if (database.dialect === 'postgres') await sql`select pg_advisory_xact_lock(hashtext(${LOCK}))`.execute(db);
+      await database.adapter.lock(db, LOCK);
       let id: number | undefined;
       return work({
         db,

@@ -11,9 +11,9 @@ const versionNotFound = (id: number, version: number): HttpError =>
   notFound(`Entity ${id} version ${version} not found`);
 
 /** Some collection above is deleted. `start` is the first parent. */
-const DELETED_ABOVE = (start: string): string => `
+const DELETED_ABOVE = `
   with recursive up (parent_id, is_deleted) as (
-    select parent_id, is_deleted from entities where id = ${start}
+    select parent_id, is_deleted from entities where id = ?
     union select e.parent_id, e.is_deleted from entities e join up on e.id = up.parent_id
   ) select max(is_deleted) as deleted from up`;
 
@@ -22,25 +22,11 @@ interface HotQueries {
   deletedAbove(parentId: number): Promise<boolean>;
 }
 
-function hotQueries(database: Database<StoreTables>): HotQueries {
-  if (database.dialect === 'sqlite') {
-    const byId = database.sqlite.prepare<[number], EntityRow>('select * from entities where id = ?');
-    const above = database.sqlite.prepare<[number], { deleted: number | null }>(DELETED_ABOVE('?'));
-    return {
-      row: async (id) => byId.get(id),
-      deletedAbove: async (parentId) => above.get(parentId)?.deleted === 1,
-    };
-  }
-  const { pool } = database;
+function hotQueries({ adapter }: Database<StoreTables>): HotQueries {
+  const above = adapter.prepareRow<{ deleted: number | null }, [number]>('deleted_above', DELETED_ABOVE);
   return {
-    row: async (id) => {
-      const query = { name: 'entity_by_id', text: 'select * from entities where id = $1', values: [id] };
-      return (await pool.query<EntityRow>(query)).rows[0];
-    },
-    deletedAbove: async (parentId) => {
-      const query = { name: 'deleted_above', text: DELETED_ABOVE('$1'), values: [parentId] };
-      return (await pool.query<{ deleted: number | null }>(query)).rows[0]?.deleted === 1;
-    },
+    row: adapter.prepareRow<EntityRow, [number]>('entity_by_id', 'select * from entities where id = ?'),
+    deletedAbove: async (parentId) => (await above(parentId))?.deleted === 1,
   };
 }
 

@@ -89,7 +89,7 @@ export function createInsightApi(options: InsightApiOptions): InsightApi {
     db,
     index: options.index,
     phashes: new PhashIndex(db),
-    scope: searchScope(reads, database.dialect),
+    scope: searchScope(reads, database.adapter),
     reader,
   });
   // The rows were deleted with the entity; the crops are files.

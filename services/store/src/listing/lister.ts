@@ -2,7 +2,7 @@
 
 import type { Entity, EntityList, EntityQuery, Pagination } from '@cl-server/contract';
 import { cursorCodec } from '@cl-server/kit';
-import { positionOf, type SqlDialect } from '@cl-server/service-kit';
+import { type DatabaseAdapter, positionOf } from '@cl-server/service-kit';
 import { sql } from 'kysely';
 import type { Reads } from '../database/reads.js';
 import type { EntityRow, FileRow, VersionRow } from '../database/tables.js';
@@ -20,12 +20,12 @@ interface Page {
 export class EntityLister {
   constructor(
     private readonly reads: Reads,
-    private readonly dialect: SqlDialect,
+    private readonly adapter: DatabaseAdapter,
   ) {}
 
   async list(query: EntityQuery): Promise<EntityList> {
     const after = query.cursor === undefined ? undefined : positionOf(cursors, query.cursor);
-    const plan = await planList(this.reads, query, this.dialect);
+    const plan = await planList(this.reads, query, this.adapter);
     if (!plan) return { items: [], pagination: pagination(query, { items: 0, isEstimate: false }, NOTHING) };
     const page = await this.#page(query, plan, after);
     const total = lastOfPages(query, page) ?? (await totalOf(this.reads, query, plan));

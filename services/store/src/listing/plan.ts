@@ -3,11 +3,13 @@
  * along the index of the condition with the fewest matches. The number of those is found out first, up to 10,001: an
  * index without statistics would be chosen blindly.
  */
+
 import type { EntityQuery } from '@cl-server/contract';
-import type { SqlDialect } from '@cl-server/service-kit';
+import type { DatabaseAdapter } from '@cl-server/service-kit';
 import { type RawBuilder, sql } from 'kysely';
 import type { Reads } from '../database/reads.js';
-import { type Condition, conditionsOf, ENTITIES } from './filters.js';
+import { type Condition, ENTITIES } from './condition.js';
+import { conditionsOf } from './filters.js';
 
 /** Totals are exact up to here. */
 export const EXACT_LIMIT = 10_000;
@@ -74,21 +76,22 @@ async function spanOf(reads: Reads, { date_from, date_to }: EntityQuery): Promis
 }
 
 /** @returns undefined where nothing can match */
-export async function planList(reads: Reads, query: EntityQuery, dialect: SqlDialect): Promise<Plan | undefined> {
-  const conditions = conditionsOf(query, dialect);
+export async function planList(reads: Reads, query: EntityQuery, adapter: DatabaseAdapter): Promise<Plan | undefined> {
+  const conditions = conditionsOf(query, adapter);
   const span = await spanOf(reads, query);
   if (!span) return undefined;
   const dated = query.date_from !== undefined || query.date_to !== undefined;
   const counted =
     !dated && conditions.length === (query.parent_id === undefined ? 0 : 1) + (query.exclude_deleted ? 1 : 0);
-  const sqlite = dialect === 'sqlite';
   const { driver, wide } =
-    sqlite && conditions.length > 0 ? await chooseDriver(reads, conditions) : { driver: undefined, wide: false };
+    !adapter.hasStatistics && conditions.length > 0
+      ? await chooseDriver(reads, conditions)
+      : { driver: undefined, wide: false };
   const joined = driver !== undefined && driver.from !== ENTITIES;
   const id = joined ? sql`f.rowid` : sql`e.id`;
-  const checks = sqlite
-    ? conditions.map((condition) => (condition === driver ? condition.indexed : condition.plain))
-    : conditions.map((condition) => condition.indexed);
+  const checks = conditions.map((condition) =>
+    adapter.hasStatistics || condition === driver ? condition.indexed : condition.plain,
+  );
   const parts = dated ? [...checks, sql`${id} between ${span.from} and ${span.to}`] : checks;
   return {
     id,

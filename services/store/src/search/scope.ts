@@ -1,9 +1,11 @@
 /** Which entities a search is about: those that the filters of the entity list let through, and that are not deleted. */
+
 import type { EntityQuery } from '@cl-server/contract';
-import type { SqlDialect } from '@cl-server/service-kit';
+import type { DatabaseAdapter } from '@cl-server/service-kit';
 import { sql } from 'kysely';
 import type { Reads } from '../database/reads.js';
-import { conditionsOf, ENTITIES } from '../listing/filters.js';
+import { ENTITIES } from '../listing/condition.js';
+import { conditionsOf } from '../listing/filters.js';
 
 export type SearchFilters = Omit<EntityQuery, 'page' | 'page_size' | 'cursor' | 'version' | 'filter_param'>;
 
@@ -12,13 +14,13 @@ export interface SearchScope {
   allowed(filters: SearchFilters): Promise<ReadonlySet<number> | undefined>;
 }
 
-export function searchScope(reads: Reads, dialect: SqlDialect): SearchScope {
+export function searchScope(reads: Reads, adapter: DatabaseAdapter): SearchScope {
   return {
     async allowed(filters) {
       const { date_from, date_to } = filters;
       // Deleted ones are left out of results anyway; asked for by itself it is no reason to read all ids.
       const query = { ...filters, exclude_deleted: false, page: 1, page_size: 1 } as EntityQuery;
-      const [driver, ...others] = conditionsOf(query, dialect);
+      const [driver, ...others] = conditionsOf(query, adapter);
       const where = [
         ...(driver ? [driver.indexed] : []),
         ...others.map(({ plain }) => plain),

@@ -1,13 +1,12 @@
 /** The search that a database can give. */
-import type { Database, Logger } from '@cl-server/service-kit';
+import { byDialect, type Database, type Logger, type PostgresDatabase } from '@cl-server/service-kit';
 import type { StoreTables } from '../database/tables.js';
 import type { NeighbourSearch } from './neighbour-search.js';
 import { PgvectorIndex, preparePgvector, type SqlRunner } from './pgvector.js';
 import { VectorIndex } from './vector-index.js';
 import { VectorStore } from './vector-store.js';
 
-function poolRunner(database: Extract<Database<StoreTables>, { dialect: 'postgres' }>): SqlRunner {
-  const { pool } = database;
+function poolRunner({ pool }: PostgresDatabase<StoreTables>): SqlRunner {
   return {
     query: async <T>(text: string, values?: readonly unknown[]) =>
       (await pool.query(text, values ? [...values] : [])).rows as T[],
@@ -33,12 +32,10 @@ function poolRunner(database: Extract<Database<StoreTables>, { dialect: 'postgre
 
 /** pgvector where it is there, else codes in memory. */
 export async function openNeighbourSearch(database: Database<StoreTables>, logger: Logger): Promise<NeighbourSearch> {
-  if (database.dialect === 'postgres') {
-    const runner = poolRunner(database);
-    if (await preparePgvector(runner)) {
-      logger.info('vectors are searched by pgvector');
-      return new PgvectorIndex(runner);
-    }
+  const runner = byDialect(database, { sqlite: () => undefined, postgres: poolRunner });
+  if (runner && (await preparePgvector(runner))) {
+    logger.info('vectors are searched by pgvector');
+    return new PgvectorIndex(runner);
   }
   return new VectorIndex(new VectorStore(database));
 }
