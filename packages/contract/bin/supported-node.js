@@ -1,18 +1,25 @@
-// First module of every program, before anything that an older Node cannot run: SQLite, for one, would end the process
-// without a word. Syntax and imports are kept to what old versions understand, since they are told here what is needed.
+// Every program imports this module first, before anything that an older Node cannot run: importing SQLite, for one,
+// would end the process without a message. Its syntax and imports are limited to what old versions understand, because
+// it tells their users which version is needed.
 import fs from 'node:fs';
 
 /** Node 22.14 is the first with version 10 of Node-API, for which native packages are built. */
 const NEEDED = '22.14';
 const isSupported = () => Number(process.versions.napi) >= 10;
 
-/** In a copy of the project's repository, the module that continues on a fetched Node; it needs Node 18. */
+/**
+ * Finds the module that continues on a fetched Node. It exists only in a copy of the project's repository and needs
+ * Node 18.
+ */
 function findHop() {
   const hop = new URL('../../../scripts/node/hop.js', import.meta.url);
   return Number(process.versions.node.split('.')[0]) >= 18 && fs.existsSync(hop) ? hop.href : undefined;
 }
 
-/** A process that an older Node started in its place ends with it: that one holds the other end of this pipe. */
+/**
+ * Ends this process together with the older Node that started it in its place: that process holds the other end of this
+ * pipe.
+ */
 async function followParent() {
   const descriptor = Number(process.env.CL_SERVER_LIFELINE);
   delete process.env.CL_SERVER_LIFELINE;
@@ -26,8 +33,8 @@ async function followParent() {
 }
 
 /**
- * Runs a program where this Node is new enough. An older one continues it on a fetched Node, where it is part of a
- * copy of the repository; elsewhere one line says which Node is needed.
+ * Runs a program if this Node is new enough. An older Node inside a copy of the repository continues the program on a
+ * fetched Node; elsewhere it prints which Node is needed.
  * @param {() => unknown} program
  */
 export async function onSupportedNode(program) {

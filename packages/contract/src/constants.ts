@@ -1,16 +1,17 @@
 /**
- * Names and numbers that every side of the wire must agree on. No imports: the browser bundle takes this file as it is.
+ * Names and numbers that every side of the wire must agree on. This file imports nothing, because the browser bundle
+ * includes it.
  */
 
-/** Words for the state of a job, in the database, over HTTP and over MQTT. */
+/** The states of a job, in the database, over HTTP and over MQTT. */
 export const JOB_STATUSES = ['queued', 'processing', 'completed', 'failed'] as const;
 export type JobStatus = (typeof JOB_STATUSES)[number];
 
-/** States that a job never leaves by itself. */
+/** States that a job never leaves by itself; only a retry queues it again. */
 export const TERMINAL_STATUSES = ['completed', 'failed'] as const satisfies readonly JobStatus[];
 export const isTerminal = (status: string): boolean => (TERMINAL_STATUSES as readonly string[]).includes(status);
 
-/** Why a job failed, beside the text: stable words that programs may test. */
+/** Why a job failed, as stable words that programs may test; the message beside it is for people. */
 export const JOB_ERROR_CODES = [
   'cancelled',
   'invalid_input',
@@ -26,25 +27,28 @@ export const JOB_ERROR_CODES = [
 ] as const;
 export type JobErrorCode = (typeof JOB_ERROR_CODES)[number];
 
-/** Why a task cannot run on a machine until a person mends something there: its jobs do not wait for that. */
+/**
+ * Reasons for which a task cannot run on a machine until a person repairs something there. Its jobs fail instead of
+ * waiting for that.
+ */
 export const LACKS = ['model_missing', 'model_unusable', 'tool_missing'] as const satisfies readonly JobErrorCode[];
 export type Lack = (typeof LACKS)[number];
 export const isLack = (code: string | undefined): code is Lack =>
   (LACKS as readonly (string | undefined)[]).includes(code);
 
-/** Permissions that the services check. Auth stores any other word too, and gives it no meaning. */
+/** Permissions that the services check. Auth stores other words too, without a meaning. */
 export const PERMISSIONS = {
   storeRead: 'media_store_read',
   storeWrite: 'media_store_write',
   compute: 'ai_inference_support',
-  /** Priorities above the default. Without it they count as the default. */
+  /** Allows priorities above the default. Without it they count as the default. */
   jobPriority: 'job_priority',
 } as const;
 
-/** Priority of a job: 10 is served first. */
+/** Priority of a job: jobs with priority 10 run first. */
 export const PRIORITY = { min: 0, max: 10, default: 5, interactive: 10 } as const;
 
-/** Default ports of a platform on one machine. */
+/** Default ports of a platform that runs on one machine. */
 export const PORTS = { auth: 8000, store: 8001, compute: 8002, mqtt: 1883, mqttWs: 9001 } as const;
 
 /** MQTT topics; the two prefixes can be set (`MQTT_TOPIC`, `CAPABILITY_TOPIC_PREFIX`). */
@@ -55,26 +59,26 @@ export const TOPICS = {
   jobStatus: (jobId: string): string => `job/status/${jobId}`,
   storeItems: (storePort: number | string): string => `store/${storePort}/items`,
   storeEntities: (storePort: number | string): string => `store/${storePort}/entities`,
-  /** Retained: whether reading is open to everyone. The broker lets strangers listen accordingly. */
+  /** A retained message: whether everyone may read. The broker lets anonymous clients subscribe accordingly. */
   storeReading: (storePort: number | string): string => `store/${storePort}/reading`,
   insightStatus: (storePort: number): string => `mInsight/${storePort}/status`,
   entityStatus: (storePort: number | string, entityId: number | string): string =>
     `mInsight/${storePort}/entity_item_status/${entityId}`,
 } as const;
 
-/** User name with which the services' own processes connect to the broker. */
+/** User name with which the platform's own processes connect to the broker. */
 export const SERVICE_MQTT_USER = 'cl-service';
 
-/** Issuer of every token. */
+/** Issuer of all tokens. */
 export const TOKEN_ISSUER = 'cl-server';
 
-/** Audience of every token: the services of this platform. */
+/** Audience of all tokens: the services of this platform. */
 export const TOKEN_AUDIENCE = 'cl-server';
 
-/** Task names that can never be a plugin's, because a path of the API has that name. */
+/** Names that a plugin's task cannot have, because a path of the API has them. */
 export const RESERVED_TASK_NAMES = ['batch', 'events'] as const;
 
-/** Stable word for a status whose cause has no word of its own. */
+/** The default error code of each status, for refusals that have no more specific code. */
 export const CODE_OF_STATUS: Readonly<Record<number, string>> = {
   400: 'bad_request',
   401: 'unauthenticated',

@@ -1,7 +1,7 @@
 /**
- * The names of all settings of all programs of the platform. The programs share one `config.yaml`, so that each program
- * must tell the keys of other programs from unknown keys. A test compares this list with the settings that the programs
- * define.
+ * The names of all settings of all programs of the platform. The programs share one `config.yaml`, so each program must
+ * distinguish the keys of other programs from unknown keys. A test compares this list with the settings that the
+ * programs define.
  */
 export const SETTING_NAMES: readonly string[] = [
   'ACCESS_TOKEN_EXPIRE_MINUTES',

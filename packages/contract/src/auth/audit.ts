@@ -1,3 +1,4 @@
+/** The audit log of the auth service: its entries and the query that lists them. */
 import { z } from 'zod';
 import { field } from '../http/field.js';
 import { listOf, listQuery } from '../http/list.js';
@@ -14,21 +15,24 @@ export const AUDIT_ACTIONS = [
 ] as const;
 export type AuditAction = (typeof AUDIT_ACTIONS)[number];
 
-/** One security-relevant event: who did what to whom, when and from where. Never changed; removed by age alone. */
+/**
+ * One security-relevant event: who did what to whom, when, and from which address. Entries never change; only their age
+ * removes them.
+ */
 export const auditEntry = z.object({
   id: z.int(),
   /** Milliseconds since the epoch. */
   timestamp: z.int(),
   action: z.enum(AUDIT_ACTIONS),
-  /** Null: the service itself, or somebody who had not logged in. */
+  /** Null if the service itself acted, or a client that had not logged in. */
   actor_id: z.int().nullable(),
   actor: z.string().nullable(),
   /** The user that was changed. */
   target_id: z.int().nullable(),
   target: z.string().nullable(),
-  /** Client address; null for the service itself. */
+  /** Address of the client; null for the service itself. */
   address: z.string().nullable(),
-  /** What changed, never a secret: `{"is_admin":[false,true]}`. */
+  /** The change itself, never a secret: `{"is_admin":[false,true]}`. */
   details: z.record(z.string(), z.unknown()),
 });
 export type AuditEntry = z.infer<typeof auditEntry>;
@@ -38,6 +42,6 @@ export const auditPage = listOf(auditEntry);
 export const auditQuery = z.object({
   ...listQuery,
   action: field.choice(AUDIT_ACTIONS).optional(),
-  /** Changes made by this user, or to this user. */
+  /** Only changes made by this user, or to this user. */
   user_id: field.int().optional(),
 });

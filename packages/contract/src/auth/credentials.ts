@@ -1,12 +1,12 @@
-/** Names and passwords as they arrive in forms. */
+/** User names and passwords as forms send them. */
 import { z } from 'zod';
 import { reject } from '../http/field.js';
 
 export const MIN_PASSWORD_LENGTH = 8;
-/** bcrypt reads no further; a longer password would be cut off without a word. */
+/** bcrypt ignores further bytes: it would cut a longer password off silently. */
 export const MAX_PASSWORD_BYTES = 72;
 
-/** What is wrong with a password for bcrypt, whoever chose it; undefined if nothing is. */
+/** Describes why bcrypt cannot take a password, given or new; undefined if it can. */
 export function passwordFault(password: string): string | undefined {
   if (password.includes('\0')) return 'Password must not contain a NUL character';
   if (new TextEncoder().encode(password).length > MAX_PASSWORD_BYTES)
@@ -30,14 +30,14 @@ const password = (min: number) =>
     })
     .meta({ type: 'string', format: 'password', maxLength: MAX_PASSWORD_BYTES, ...(min > 0 && { minLength: min }) });
 
-/** A password that is about to be compared. */
+/** A password that is compared with the stored one. */
 export const givenPassword = () => password(0);
-/** A password that is about to be set. */
+/** A password that will be stored. */
 export const newPassword = () => password(MIN_PASSWORD_LENGTH);
 
 const MAX_USERNAME_LENGTH = 150;
 
-/** A name to log in with, in Unicode's composed form, so that it can be typed on any keyboard. */
+/** A login name, in Unicode's composed form (NFC), so that every keyboard can type it. */
 export const usernameField = () =>
   z
     .string()

@@ -9,15 +9,15 @@ import { revocationFeed } from './token.js';
 import { newUser, user, userChange, userId, userQuery } from './users.js';
 
 export const AUTH_API: ApiInfo = {
-  title: 'User Auth Service',
+  title: 'CL Server: auth',
   version: '0.1.0',
-  description: 'Users, permissions and the tokens by which the other services know them.',
+  description: 'Users, permissions and the access tokens that the other services accept.',
 };
 
-const LOCKED = { description: 'Too many failed attempts; `Retry-After` says when to try again' };
-const BUSY = { description: 'Too many passwords wait to be checked; `Retry-After` says when to try again' };
+const LOCKED = { description: 'Too many failed attempts; retry after the time in `Retry-After`' };
+const BUSY = { description: 'Too many passwords are waiting to be checked; retry after the time in `Retry-After`' };
 const NO_USER = { description: 'User not found' };
-const LAST_ADMIN = { description: 'The last active admin must stay' };
+const LAST_ADMIN = { description: 'The last active admin cannot be removed or demoted' };
 
 export const getAuthRoot = endpoint({
   id: 'root_get',
@@ -25,7 +25,7 @@ export const getAuthRoot = endpoint({
   path: '/',
   guard: 'public',
   tag: 'system',
-  summary: 'That the service answers',
+  summary: 'Health check',
   responses: { 200: { description: 'Healthy', schema: z.object({ message: z.string() }) } },
 });
 
@@ -35,7 +35,7 @@ export const login = endpoint({
   path: '/auth/token',
   guard: 'public',
   tag: 'auth',
-  summary: 'A token for a name and a password',
+  summary: 'Log in: get a token for a user name and a password',
   form: loginForm,
   maxBody: 16_384,
   responses: {
@@ -52,7 +52,7 @@ export const refreshToken = endpoint({
   path: '/auth/token/refresh',
   guard: 'user',
   tag: 'auth',
-  summary: 'A new token, with the rights that the user has now, for one that is still valid',
+  summary: 'Exchange a valid token for a new one that has the user’s current permissions',
   responses: { 200: { description: 'A token', schema: accessToken } },
 });
 
@@ -63,7 +63,7 @@ export const getPublicKey = endpoint({
   guard: 'public',
   isVital: true,
   tag: 'auth',
-  summary: 'The key that verifies tokens signed from now on',
+  summary: 'The public key that verifies new tokens',
   responses: { 200: { description: 'The key', schema: publicKey } },
 });
 
@@ -74,7 +74,7 @@ export const getKeySet = endpoint({
   guard: 'public',
   isVital: true,
   tag: 'auth',
-  summary: 'Every key whose tokens are still accepted, by `kid`',
+  summary: 'All public keys whose tokens are accepted, by `kid`',
   responses: { 200: { description: 'The keys', schema: keySet } },
 });
 
@@ -85,7 +85,7 @@ export const listRevocations = endpoint({
   guard: 'service',
   isVital: true,
   tag: 'auth',
-  summary: 'Users whose older tokens died, since a position in the feed; for the other services',
+  summary: 'Users whose older tokens were revoked, from a position in the feed on; used by the other services',
   query: z.object({ since: field.int({ ge: 0 }).default(0) }),
   responses: { 200: { description: 'The feed', schema: revocationFeed } },
 });
@@ -96,7 +96,7 @@ export const getCurrentUser = endpoint({
   path: '/users/me',
   guard: 'user',
   tag: 'users',
-  summary: 'The user whose token this is',
+  summary: 'The user that the token belongs to',
   responses: { 200: { description: 'The user', schema: user } },
 });
 
@@ -106,7 +106,7 @@ export const changePassword = endpoint({
   path: '/users/me/password',
   guard: 'user',
   tag: 'users',
-  summary: 'Change one’s own password: every older token dies, the answer holds a new one',
+  summary: 'Change your own password. All older tokens become invalid; the answer contains a new one',
   form: passwordChange,
   maxBody: 16_384,
   responses: {
@@ -138,7 +138,7 @@ export const listUsers = endpoint({
   path: '/users/',
   guard: 'admin',
   tag: 'users',
-  summary: 'Users, oldest first',
+  summary: 'List users, the oldest first',
   query: userQuery,
   responses: { 200: { description: 'The users', schema: z.array(user) } },
 });
@@ -149,7 +149,7 @@ export const getUser = endpoint({
   path: '/users/{user_id}',
   guard: 'admin',
   tag: 'users',
-  summary: 'One user',
+  summary: 'Get one user',
   params: userId,
   responses: { 200: { description: 'The user', schema: user }, 404: NO_USER },
 });
@@ -167,7 +167,7 @@ export const updateUser = endpoint({
   ...change,
   id: 'update_user',
   method: 'PUT',
-  summary: 'Change a user: what is not sent stays, an empty `permissions` takes all away',
+  summary: 'Change a user. Fields that are not sent stay; an empty `permissions` removes all permissions',
 });
 
 export const patchUser = endpoint({ ...change, id: 'patch_user', method: 'PATCH', summary: 'The same as PUT' });
@@ -178,7 +178,7 @@ export const deleteUser = endpoint({
   path: '/users/{user_id}',
   guard: 'admin',
   tag: 'users',
-  summary: 'Remove a user; the id is never given again',
+  summary: 'Delete a user; the id is never used again',
   params: userId,
   responses: { 204: { description: 'Removed' }, 404: NO_USER, 409: LAST_ADMIN },
 });
@@ -189,7 +189,7 @@ export const listAudit = endpoint({
   path: '/audit',
   guard: 'admin',
   tag: 'audit',
-  summary: 'Security-relevant changes, newest first',
+  summary: 'List security-relevant changes, the newest first',
   query: auditQuery,
   responses: { 200: { description: 'A page', schema: auditPage } },
 });

@@ -4,7 +4,7 @@ import { reject } from '../http/field.js';
 
 const MAX_PERMISSIONS = 100;
 const MAX_LENGTH = 100;
-/** Characters that mark a list, not a name; a comma within a name would split it for every older client. */
+/** Characters that mark a list, not a name. Older clients would split a name at a comma. */
 const NOT_IN_A_NAME = /[,"'`\\[\]{}\p{C}]/u;
 
 type Parsed = { readonly list: readonly string[] } | { readonly fault: string };
@@ -21,7 +21,7 @@ function split(text: string): Parsed {
     const bracketed = /^\[(.*)\]$/s.exec(trimmed)?.[1];
     return { list: (bracketed ?? trimmed).split(',') };
   }
-  return isList(json) ? { list: json } : { fault: 'a JSON value here must be an array of strings' };
+  return isList(json) ? { list: json } : { fault: 'a JSON value must be an array of strings' };
 }
 
 function parse(text: string): Parsed {
@@ -37,8 +37,9 @@ function parse(text: string): Parsed {
 }
 
 /**
- * `read, write`, `["read","write"]` and `[read, write]` are the same list: trimmed, without repeats, in the order given;
- * an empty text is the empty list. What is JSON but no array of strings is refused, and so are unfit names.
+ * Reads a list of permissions. `read, write`, `["read","write"]` and `[read, write]` are the same list: names are
+ * trimmed, repeats are removed, the order stays; an empty text is the empty list. JSON that is not an array of strings
+ * is refused, and so are invalid names.
  */
 export const permissionList = () =>
   z

@@ -1,3 +1,4 @@
+/** Logins, passwords and the public keys that verify tokens. */
 import { z } from 'zod';
 import { field, reject } from '../http/field.js';
 import { givenPassword, newPassword } from './credentials.js';
@@ -5,7 +6,7 @@ import { givenPassword, newPassword } from './credentials.js';
 export const accessToken = z.object({ access_token: z.string(), token_type: z.literal('bearer') });
 export type AccessToken = z.infer<typeof accessToken>;
 
-/** OAuth2's password grant; scope and client are read and mean nothing here. */
+/** The password grant of OAuth 2; `scope` and `client_id` are accepted and ignored. */
 export const loginForm = z.object({
   username: field.text({ max: 1000 }).transform((name) => name.normalize('NFC')),
   password: givenPassword(),
@@ -32,13 +33,13 @@ export const passwordChange = z.object({
 });
 
 export const publicKey = z.object({
-  /** SPKI as PEM. */
+  /** The key in PEM format (SPKI). */
   public_key: z.string(),
   algorithm: z.literal('ES256'),
 });
 export type PublicKey = z.infer<typeof publicKey>;
 
-/** RFC 7517: every key whose tokens are still accepted, the signing one first. */
+/** A key set as in RFC 7517: every key whose tokens are still accepted, the signing key first. */
 export const keySet = z.object({
   keys: z.array(
     z.object({

@@ -1,8 +1,9 @@
+/** The claims of access tokens and the feed of revoked ones. */
 import { z } from 'zod';
 
 /**
- * Claims of an access token. Strict on purpose: a number for `id`, a text for `is_admin` or for `permissions` is a
- * malformed token, not something to convert. Unknown claims are ignored.
+ * Claims of an access token. The schema is strict on purpose: a number for `id`, or a text for `is_admin` or
+ * `permissions`, makes the token malformed; nothing is converted. Unknown claims are ignored.
  */
 export const tokenClaims = z.object({
   id: z.string().min(1),
@@ -19,14 +20,17 @@ export const tokenClaims = z.object({
   jti: z.string().optional(),
   iss: z.string(),
   aud: z.union([z.string(), z.array(z.string())]).optional(),
-  /** The user's token generation at issue; a password change, deactivation or deletion moves the user to a later one. */
+  /**
+   * The user's token generation when the token was issued; a password change, deactivation or deletion starts the next
+   * one.
+   */
   ver: z.int().min(0).default(0),
 });
 export type TokenClaims = z.infer<typeof tokenClaims>;
 
-/** One cut-off: this user's tokens of a generation before `min_version` are dead. */
+/** One revocation: the user's tokens of a generation before `min_version` are no longer valid. */
 export const revocation = z.object({
-  /** Position in the feed; ask with `since` the last one seen. */
+  /** Position in the feed; a client sends the last one that it has seen as `since`. */
   seq: z.int(),
   user_id: z.string(),
   min_version: z.int(),
@@ -36,7 +40,9 @@ export type Revocation = z.infer<typeof revocation>;
 export const revocationFeed = z.object({
   items: z.array(revocation),
   last_seq: z.int(),
-  /** Milliseconds since the epoch: every token issued from then on names its audience. Absent: none does. */
+  /**
+   * Milliseconds since the epoch. Every token issued from then on names its audience. Absent if tokens do not name one.
+   */
   audience_since: z.int().optional(),
 });
 export type RevocationFeed = z.infer<typeof revocationFeed>;

@@ -1,9 +1,10 @@
+/** Users, as the API shows, creates and changes them. */
 import { z } from 'zod';
 import { field } from '../http/field.js';
 import { newPassword, usernameField } from './credentials.js';
 import { permissionList } from './permissions.js';
 
-/** A user as clients see it. Its keys' order is part of what they know. */
+/** A user as clients see it. Existing clients depend on the order of the keys. */
 export const user = z.object({
   username: z.string(),
   is_admin: z.boolean(),
@@ -20,7 +21,7 @@ export const userId = z.object({ user_id: field.int() });
 export const userQuery = z.object({
   skip: field.int({ ge: 0 }).default(0),
   limit: field.int({ ge: 1, le: 1000 }).default(100),
-  /** The one user of this name, or none. */
+  /** Finds the user of this name; the list has one item or none. */
   username: field.filter(),
 });
 
@@ -32,7 +33,7 @@ export const newUser = z.object({
   permissions: permissionList().default([]),
 });
 
-/** What is absent stays. Empty is absent too, but for `permissions`, where it means none. */
+/** Absent fields stay. An empty field counts as absent, except for `permissions`: there it removes all permissions. */
 export const userChange = z.object({
   password: newPassword().optional(),
   permissions: permissionList().optional(),

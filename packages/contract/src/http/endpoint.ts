@@ -1,15 +1,16 @@
+/** The type of an HTTP endpoint, with the limits on its body. */
 import type { z } from 'zod';
 
 /**
- * Who may call an endpoint. Each service maps a guard to its own rule and texts:
+ * The guard of an endpoint says who may call it. Each service maps a guard to its own rule and messages:
  *
  * | guard | rule |
  * |---|---|
  * | `public` | anyone |
  * | `user` | any valid token |
  * | `admin` | a token whose `is_admin` is true |
- * | `compute` | `ai_inference_support`, or the service's guest mode |
- * | `read` | `media_store_read`; in the store's guest mode anyone (a bad token is still refused) |
+ * | `compute` | `ai_inference_support`, or anyone in the service's guest mode |
+ * | `read` | `media_store_read`, or anyone in the store's guest mode (a bad token is still refused) |
  * | `media` | as `read`; a signed URL of the store is accepted too |
  * | `write` | `media_store_write` |
  * | `service` | the services' own credential |
@@ -21,7 +22,7 @@ export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 export interface ResponseSpec {
   readonly description: string;
-  /** JSON body; absent for an empty body or for `content`. */
+  /** Schema of a JSON body; absent for an empty body and for `content`. */
   readonly schema?: z.ZodType;
   /** Media type of a body that is not JSON. */
   readonly content?: string;
@@ -41,7 +42,7 @@ export interface FileSpec {
   readonly description: string;
 }
 
-/** An endpoint as it is written down. */
+/** The definition of an endpoint. */
 interface EndpointSpec<
   Params extends z.ZodObject,
   Query extends z.ZodObject,
@@ -53,9 +54,9 @@ interface EndpointSpec<
   /** `operationId`; unique within a service. */
   readonly id: string;
   readonly method: Verb;
-  /** OpenAPI form: `/users/{user_id}`. A last segment `{name*}` takes the rest of the path. */
+  /** Path in OpenAPI form: `/users/{user_id}`. A last segment `{name*}` matches the rest of the path. */
   readonly path: Path;
-  /** Other spellings answered alike; documented only here. */
+  /** Other paths with the same handler. OpenAPI documents omit them. */
   readonly aliases?: readonly string[];
   readonly guard: Guard;
   readonly tag: string;
@@ -64,28 +65,28 @@ interface EndpointSpec<
   readonly query?: Query;
   /** Fields of an urlencoded or multipart body. An empty text counts as absent unless `presence` is set. */
   readonly form?: Form;
-  /** True where a field that is present but empty means something else than an absent one (PATCH). */
+  /** True if an empty field differs in meaning from an absent one (PATCH). */
   readonly presence?: boolean;
-  /** Accepted names of file parts. The body may then be multipart. */
+  /** Names of the accepted file parts. If there are any, the body may be multipart. */
   readonly files?: Readonly<Record<string, FileSpec>>;
   readonly json?: Json;
   /**
-   * Bytes that the body may have beside its files; default: by kind, see `bodyLimit`. An urlencoded body may have three
-   * times as many, because each byte of a text may take three there.
+   * Maximum number of bytes of the body without its files; the default depends on the kind of body, see `bodyLimit`. An
+   * urlencoded body may have three times as many, because each byte of a text may take three there.
    */
   readonly maxBody?: number;
   /**
-   * Answered while the service refuses everything else because it is overloaded: it costs next to nothing, and others
-   * would fail without it.
+   * The endpoint is answered even while the service refuses everything else because it is overloaded: it costs next to
+   * nothing, and other programs would fail without it.
    */
   readonly isVital?: true;
-  /** By status; the first 2xx is what a handler's plain return value is sent with. */
+  /** Responses by status. A plain return value of the handler is sent with the first 2xx status. */
   readonly responses: Responses;
 }
 
 /**
- * One HTTP endpoint. Routes, OpenAPI, the authorisation matrix, the types of handlers' answers and of the SDK's results,
- * and the coverage test of the SDK and the CLI are all read from these.
+ * One HTTP endpoint. Routes, OpenAPI documents, the authorization matrix, the types of handlers' answers and of the SDK's
+ * results, and the coverage tests of the SDK and the CLI are all derived from these definitions.
  */
 export interface Endpoint<
   Params extends z.ZodObject,
@@ -96,7 +97,7 @@ export interface Endpoint<
   Verb extends Method = Method,
   Path extends string = string,
 > extends EndpointSpec<Params, Query, Form, Json, Verb, Path> {
-  /** Never set: it carries the types of the bodies by status, as `endpoint` infers them from `responses`. */
+  /** Never set. It carries the types of the bodies by status, as `endpoint` infers them from `responses`. */
   readonly bodies?: Bodies;
 }
 
@@ -137,14 +138,14 @@ export function endpoint<
   return Object.freeze(spec);
 }
 
-/** Bytes of a form or of JSON, where an endpoint does not say otherwise. */
+/** Maximum number of bytes of a form or of JSON if the endpoint does not set its own limit. */
 export const DEFAULT_BODY_LIMIT = 65_536;
 
-/** Bytes that a body may have beside its files; 0 where none is read. */
+/** Maximum number of bytes of a body without its files; 0 if the endpoint reads no body. */
 export const bodyLimit = ({ form, files, json, maxBody }: AnyEndpoint): number =>
   maxBody ?? (form || files || json ? DEFAULT_BODY_LIMIT : 0);
 
-/** An endpoint whatever its schemas, for tables. */
+/** An endpoint with any schemas, for tables of endpoints. */
 // biome-ignore lint/suspicious/noExplicitAny: the only way to say "some endpoint" with invariant parameters
 export type AnyEndpoint = Endpoint<any, any, any, any, any>;
 

@@ -1,6 +1,7 @@
+/** The bodies of error responses. */
 import { z } from 'zod';
 
-/** One item of a 422: where (`loc`), what (`type`, `msg`) and what was sent (`input`). */
+/** One item of a 422 response: the place (`loc`), the fault (`type`, `msg`) and the value that was sent (`input`). */
 export const validationItem = z.object({
   type: z.string(),
   loc: z.array(z.union([z.string(), z.number()])),
@@ -11,8 +12,8 @@ export const validationItem = z.object({
 export type ValidationItem = z.infer<typeof validationItem>;
 
 /**
- * Body of every refusal. `detail` is a sentence, or the list of faults of a 422; `code` is a stable word; `request_id`
- * finds the log line.
+ * Body of every error response. `detail` is a sentence, or the list of faults of a 422; `code` is a stable word;
+ * `request_id` finds the line in the log.
  */
 export const errorBody = z.object({
   detail: z.union([z.string(), z.array(validationItem)]),

@@ -1,15 +1,16 @@
 /**
- * Fields as they arrive in paths, queries and forms: always text. Each builder gives a schema from that text to a value,
- * with the error types and messages that existing clients know, and says its real type to OpenAPI through `meta`.
+ * Fields of paths, queries and forms, which always arrive as text. Each builder makes a schema from that text to a
+ * value, with the error types and messages that existing clients know, and declares the real type to OpenAPI through
+ * `meta`.
  */
 import { z } from 'zod';
 import { parseJson } from './json-bounds.js';
 
-/** What a failed field says beside its message; the 422 body takes it over. */
+/** Details of a faulty field beside its message; they become part of the 422 body. */
 export interface FieldIssue {
   readonly type: string;
   readonly ctx?: Readonly<Record<string, unknown>>;
-  /** The value must not be shown again, not even to who sent it: an answer may be logged on its way. */
+  /** The value must not be echoed, not even to its sender, because the response may be logged on its way. */
   readonly secret?: boolean;
 }
 
@@ -17,7 +18,7 @@ interface IssueSink {
   issues: unknown[];
 }
 
-/** Reports one failure of a field in the form that the 422 body is made from. */
+/** Reports one fault of a field in the form from which the 422 body is made. */
 export function reject(ctx: IssueSink, input: unknown, message: string, issue: FieldIssue): never {
   ctx.issues.push({ code: 'custom', input, message, params: issue });
   return z.NEVER;
@@ -58,7 +59,7 @@ const boundsMeta = ({ ge, le, gt }: Bounds): Record<string, number> => ({
   ...(gt !== undefined && { exclusiveMinimum: gt }),
 });
 
-/** An integer; `"5.0"`, `" 5 "` and `"05"` are 5. Beyond ±2^53 is refused, never rounded. */
+/** An integer; `"5.0"`, `" 5 "` and `"05"` are 5. Numbers beyond ±2^53 are refused, never rounded. */
 const int = (bounds: Bounds = {}) =>
   z
     .string()
@@ -90,7 +91,7 @@ const float = (bounds: Bounds = {}) =>
     })
     .meta({ type: 'number', ...boundsMeta(bounds) });
 
-/** true, 1, yes, on, t, y and their opposites, in any case. */
+/** A boolean: true, 1, yes, on, t, y and their opposites, in upper or lower case. */
 const bool = () =>
   z
     .string()
@@ -104,7 +105,7 @@ const bool = () =>
     })
     .meta({ type: 'boolean' });
 
-/** One of some words, case-sensitive. */
+/** One word of a list; upper and lower case differ. */
 const choice = <const T extends readonly [string, ...string[]]>(words: T) =>
   z
     .string()
@@ -119,7 +120,7 @@ const choice = <const T extends readonly [string, ...string[]]>(words: T) =>
     })
     .meta({ type: 'string', enum: [...words] });
 
-/** Text of a bounded length, in UTF-16 units; NUL is refused because databases and file systems stumble on it. */
+/** Text of a bounded length in UTF-16 units. NUL is refused because databases and file systems cannot handle it. */
 const text = ({ max = 10_000, min = 0 }: { max?: number; min?: number } = {}) =>
   z
     .string()
@@ -140,13 +141,13 @@ const text = ({ max = 10_000, min = 0 }: { max?: number; min?: number } = {}) =>
     })
     .meta({ type: 'string', maxLength: max, ...(min > 0 && { minLength: min }) });
 
-/** An optional text in a query, where `?md5=` means the same as no `md5` at all. */
+/** An optional text in a query: `?md5=` means the same as no `md5`. */
 const filter = (max = 1000) =>
   text({ max })
     .optional()
     .transform((value) => (value === '' ? undefined : value));
 
-/** JSON carried in a text field. `schema` checks the parsed value. */
+/** JSON inside a text field. `schema` checks the parsed value. */
 const json = <S extends z.ZodType>(schema: S) =>
   z
     .string()

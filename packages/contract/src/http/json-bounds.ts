@@ -1,8 +1,8 @@
-/** How deep and how large JSON from outside may be, found out in one pass before it is parsed. */
+/** Limits on the depth and size of JSON from outside, checked in one pass before the text is parsed. */
 
-/** Lists and objects in one another. */
+/** Maximum depth of nested lists and objects. */
 export const MAX_JSON_DEPTH = 32;
-/** Values, roughly: every comma and every opening bracket begins one. */
+/** Maximum number of values, counted roughly: every comma and every opening bracket begins one. */
 export const MAX_JSON_VALUES = 50_000;
 
 const QUOTE = 34;
@@ -13,7 +13,7 @@ const CLOSE_LIST = 93;
 const OPEN_OBJECT = 123;
 const CLOSE_OBJECT = 125;
 
-/** What is wrong with a text of JSON before it is parsed; undefined where nothing is. Its syntax is not checked. */
+/** Describes which limit a JSON text exceeds; undefined if it exceeds none. The syntax is not checked. */
 export function jsonFault(text: string): string | undefined {
   let depth = 0;
   let values = 1;
@@ -34,12 +34,12 @@ export function jsonFault(text: string): string | undefined {
   return undefined;
 }
 
-/** A key that would change what an object is instead of what it holds. */
+/** A key that would change the object's prototype instead of adding a property. */
 export const isUnsafeKey = (key: string): boolean => key === '__proto__';
 
 /**
  * Parses JSON from outside.
- * @throws Error whose message may be shown
+ * @throws Error with a message that clients may see
  */
 export function parseJson(text: string): unknown {
   const fault = jsonFault(text);
@@ -47,7 +47,7 @@ export function parseJson(text: string): unknown {
   let unsafe = false;
   let value: unknown;
   try {
-    // The reviver costs time, so it runs only where such a key may be: its letters may also be written as escapes.
+    // The reviver costs time, so it runs only if such a key is possible; its letters may also be written as escapes.
     value = /__proto__|\\u/.test(text)
       ? JSON.parse(text, (key, inner: unknown) => {
           unsafe ||= isUnsafeKey(key);

@@ -1,16 +1,17 @@
+/** The common form of paged lists. */
 import { z } from 'zod';
 import { field } from './field.js';
 
-/** New lists: a page of items, the cursor of the next page, and how many there are in all. */
+/** A page of a list: its items, the cursor of the next page, and the total number of items. */
 export const listOf = <S extends z.ZodType>(item: S) =>
   z.object({
     items: z.array(item),
-    /** Opaque; null on the last page. */
+    /** Opaque text; null on the last page. */
     next_cursor: z.string().nullable(),
     total: z.int(),
   });
 
-/** Query of a new list. */
+/** Query parameters of a paged list. */
 export const listQuery = {
   limit: field.int({ ge: 1, le: 500 }).default(50),
   cursor: field.filter(500),

@@ -1,4 +1,4 @@
-/** OpenAPI 3.1 documents, made from the endpoint table alone. */
+/** Makes OpenAPI 3.1 documents from the tables of endpoints. */
 import { z } from 'zod';
 import type { AnyEndpoint, ResponseSpec } from './endpoint.js';
 import { errorBody } from './errors.js';
@@ -11,7 +11,7 @@ export interface ApiInfo {
 
 type Json = Record<string, unknown>;
 
-/** A schema as JSON Schema, of what is sent or of what is answered. */
+/** A schema as JSON Schema, of the input that clients send or of the output that they receive. */
 export const jsonSchemaOf = (schema: z.ZodType, io: 'input' | 'output'): Json => {
   const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any' }) as Json;
   return rest;
@@ -83,35 +83,35 @@ function response(spec: ResponseSpec): Json {
   return { description: spec.description };
 }
 
-/** Refusals that every request may meet, whatever it asks for. */
+/** Error responses that every request may get. */
 const COMMON_ERRORS = {
-  400: 'The request cannot be read, or does not fit together',
+  400: 'The request cannot be parsed, or its parts contradict each other',
   421: 'The `Host` is not a name of this server',
-  503: 'Overloaded, or something that is needed is away; `Retry-After` says when to come back',
+  503: 'The service is overloaded, or a dependency is unavailable; retry after the time in `Retry-After`',
 } as const;
 
-/** The refusals that an endpoint's guard and inputs imply, so that no table has to repeat them. */
+/** Error responses that follow from the guard and the inputs of an endpoint, so that no table has to repeat them. */
 export function impliedErrors(endpoint: AnyEndpoint): Record<number, string> {
   const errors: Record<number, string> = { ...COMMON_ERRORS };
   if (endpoint.guard !== 'public') {
-    errors[401] = 'No token, or a token that is not accepted';
-    if (endpoint.guard !== 'user') errors[403] = 'The user lacks the right';
+    errors[401] = 'The token is missing or invalid';
+    if (endpoint.guard !== 'user') errors[403] = 'The user lacks the permission';
   }
   if (endpoint.method !== 'GET') {
     errors[403] ??= 'The request comes from a web page of another origin';
-    errors[415] = 'The `Content-Type` of the body is not read here';
+    errors[415] = 'This `Content-Type` is not supported';
   }
   if (endpoint.params || endpoint.query || endpoint.form || endpoint.json || endpoint.files)
-    errors[422] = 'A field is missing or wrong; `detail` lists each';
+    errors[422] = 'Fields are missing or invalid; `detail` lists each of them';
   if (endpoint.form || endpoint.json || endpoint.files) {
-    errors[408] = 'The body arrives too slowly';
-    errors[413] = 'The body, or its file, is too large';
+    errors[408] = 'The body arrived too slowly';
+    errors[413] = 'The body or its file is too large';
   }
   if (endpoint.method !== 'GET') errors[507] = 'The server has no space left';
   return errors;
 }
 
-/** The document of one service. Paths keep the order of the table. */
+/** Makes the document of one service. Paths keep the order of the table. */
 export function openApiDocument(info: ApiInfo, endpoints: readonly AnyEndpoint[]): Json {
   const paths: Record<string, Json> = {};
   const errorSchema = { $ref: '#/components/schemas/Error' };

@@ -1,4 +1,4 @@
-/** Endpoints that every service has. */
+/** Endpoints that all services have. */
 import { z } from 'zod';
 import { type AnyEndpoint, endpoint } from './endpoint.js';
 
@@ -12,7 +12,7 @@ export const readiness = z.object({
       optional: z
         .literal(true)
         .optional()
-        .describe('The service works without it, so that readiness does not depend on it'),
+        .describe('The service works without this dependency, so readiness does not depend on it'),
     }),
   ),
 });
@@ -26,7 +26,7 @@ export const livez = endpoint({
   guard: 'public',
   isVital: true,
   tag: 'system',
-  summary: 'Whether the process answers; asks nothing else',
+  summary: 'Liveness check; it uses no dependency',
   responses: { 200: { description: 'Alive', schema: z.object({ status: z.literal('alive') }) } },
 });
 
@@ -36,7 +36,7 @@ export const readyz = endpoint({
   path: '/readyz',
   guard: 'public',
   tag: 'system',
-  summary: 'Whether each thing that the service needs is there',
+  summary: 'Readiness check of all dependencies of the service',
   responses: {
     200: { description: 'Ready', schema: readiness },
     503: { description: 'Not ready', schema: readiness },
@@ -49,11 +49,11 @@ export const metrics = endpoint({
   path: '/metrics',
   guard: 'public',
   tag: 'system',
-  summary: 'Metrics in the Prometheus text format',
+  summary: 'Metrics in Prometheus text format',
   responses: {
     200: { description: 'Metrics', content: 'text/plain' },
-    401: { description: 'From another machine without a token, unless `METRICS_ACCESS` is `open`' },
-    403: { description: 'From another machine with a token that is no admin’s' },
+    401: { description: 'The request comes from another machine and has no token, and `METRICS_ACCESS` is not `open`' },
+    403: { description: 'The request comes from another machine, and its token is not an admin’s' },
   },
 });
 

@@ -16,9 +16,9 @@ import {
 import { capabilities } from './schemas.js';
 
 export const COMPUTE_API: ApiInfo = {
-  title: 'Task Server',
+  title: 'CL Server: compute',
   version: 'v1',
-  description: 'Jobs: created here, run by workers, watched over MQTT, server-sent events or by polling.',
+  description: 'Create jobs, which workers run, and follow them by MQTT, server-sent events or polling.',
 };
 
 export const getComputeRoot = endpoint({
@@ -27,7 +27,7 @@ export const getComputeRoot = endpoint({
   path: '/',
   guard: 'public',
   tag: 'compute',
-  summary: 'That the service answers, and whether guests may create jobs',
+  summary: 'Health check and guest-mode flag',
   responses: { 200: { description: 'Healthy', schema: computeRoot } },
 });
 
@@ -37,7 +37,7 @@ export const getCapabilities = endpoint({
   path: '/capabilities',
   guard: 'public',
   tag: 'compute',
-  summary: 'How many workers live, and how many jobs of each task could start at once',
+  summary: 'Number of live workers, and for each task the number of jobs that could start now',
   responses: { 200: { description: 'Sums over all live workers', schema: capabilities } },
 });
 
@@ -47,7 +47,7 @@ export const listWorkers = endpoint({
   path: '/workers',
   guard: 'compute',
   tag: 'compute',
-  summary: 'Each live worker: what it can run, what it cannot and why, and how many jobs it could start',
+  summary: 'Live workers: the tasks that each can run, those that it cannot run with the reason, and its free capacity',
   responses: { 200: { description: 'The workers', schema: workerList } },
 });
 
@@ -57,7 +57,7 @@ export const getStorageSize = endpoint({
   path: '/admin/jobs/storage/size',
   guard: 'admin',
   tag: 'admin',
-  summary: 'Bytes of all job files, and how many jobs have some',
+  summary: 'Total size of all job files, and the number of jobs that have files',
   responses: { 200: { description: 'Sizes', schema: storageSize } },
 });
 
@@ -67,7 +67,7 @@ export const cleanupJobs = endpoint({
   path: '/admin/jobs/cleanup',
   guard: 'admin',
   tag: 'admin',
-  summary: 'Remove ended jobs, rows and files together; waiting and running jobs are never touched',
+  summary: 'Delete ended jobs with their files; queued and running jobs stay',
   query: z.object({
     days: field.int({ ge: 0, le: 100_000 }).default(7).describe('Only jobs that ended at least this many days ago'),
   }),
@@ -81,7 +81,7 @@ export const getPreferences = endpoint({
   aliases: ['/admin/config'],
   guard: 'admin',
   tag: 'admin',
-  summary: 'The preferences, and who set them when',
+  summary: 'Preferences, with the time of the last change and its author',
   responses: { 200: { description: 'Preferences', schema: computePreferences } },
 });
 
@@ -92,7 +92,7 @@ export const getGuestMode = endpoint({
   aliases: ['/admin/config/guest-mode'],
   guard: 'admin',
   tag: 'admin',
-  summary: 'Whether anyone may create jobs',
+  summary: 'Guest mode: whether anyone may create jobs',
   responses: { 200: { description: 'Guest mode', schema: guestMode } },
 });
 
@@ -103,12 +103,13 @@ export const setGuestMode = endpoint({
   aliases: ['/admin/config/guest-mode'],
   guard: 'admin',
   tag: 'admin',
-  summary: 'Let anyone create jobs, or only users with the right. Admin endpoints stay closed either way',
+  summary:
+    'Set guest mode: let anyone create jobs, or only users with the permission. Admin endpoints always need an admin',
   form: z.object({ guest_mode: field.bool() }),
   responses: { 200: { description: 'Saved', schema: guestModeUpdated } },
 });
 
-/** Tasks add their own routes at start: see `taskEndpoint`. */
+/** Tasks add their own routes when the service starts: see `taskEndpoint`. */
 export const computeEndpoints: readonly AnyEndpoint[] = [
   getComputeRoot,
   getCapabilities,

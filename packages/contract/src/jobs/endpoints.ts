@@ -1,4 +1,4 @@
-/** The job endpoints, served by compute and by store, with the same handlers on the same tables. */
+/** The job endpoints. Compute and store serve them, with the same handlers on the same tables. */
 import { z } from 'zod';
 import { type AnyEndpoint, type Bodies, type Endpoint, endpoint } from '../http/endpoint.js';
 import { commonJobForm, type FileRule } from '../tasks/task.js';
@@ -6,22 +6,24 @@ import { batchRequest, batchResponse, jobList, jobListQuery, taskList } from './
 import { job, jobCreated } from './schemas.js';
 
 const jobId = z.object({ job_id: z.string().max(200) });
-const created = { description: 'Accepted: row and file are on disk', schema: jobCreated };
-const missing = { description: 'No such job, or not yours' };
+const created = { description: 'Accepted: the job and its file are stored', schema: jobCreated };
+const missing = { description: 'The job does not exist or is not yours' };
 
 const creationErrors = {
-  400: { description: 'The fields do not fit together' },
-  403: { description: 'The user lacks the right, or a field names a file of the server' },
+  400: { description: 'The fields contradict each other' },
+  403: { description: 'The user lacks the permission, or a field names a file of the server' },
   409: { description: 'The `Idempotency-Key` was used for another request' },
-  413: { description: 'The file is larger than the server accepts' },
-  429: { description: 'Too many of your jobs are waiting; `Retry-After` says when to come back' },
+  413: { description: 'The file is too large' },
+  429: { description: 'Too many of your jobs are queued; retry after the time in `Retry-After`' },
   507: { description: 'The server has no space left' },
 } as const;
 
 const IDEMPOTENCY =
-  'A header `Idempotency-Key` (1 to 200 characters) makes a repeated request give the job of the first';
+  'With a header `Idempotency-Key` (1 to 200 characters), a repeated request returns the job of the first one';
 
-/** What an endpoint is made from; both a built-in task's contract and a plugin's definition can give it. */
+/**
+ * The data that an endpoint is made from; the contract of a built-in task and the definition of a plugin both have it.
+ */
 export interface TaskRoute<Form extends z.ZodObject = z.ZodObject> {
   readonly type: string;
   readonly summary: string;
@@ -33,9 +35,9 @@ export interface TaskRoute<Form extends z.ZodObject = z.ZodObject> {
 const filePart = (rule: FileRule | undefined) =>
   rule === 'none'
     ? undefined
-    : { file: { required: rule !== 'optional', description: 'The file to work on; its type is decided by content' } };
+    : { file: { required: rule !== 'optional', description: 'The file to process; its content decides its type' } };
 
-/** `POST /jobs/<task>`, with the task's own form. */
+/** `POST /jobs/<task>`, with the form of the task. */
 export const taskEndpoint = <F extends z.ZodObject>(task: TaskRoute<F>) => {
   const files = filePart(task.file);
   return endpoint({
@@ -52,7 +54,7 @@ export const taskEndpoint = <F extends z.ZodObject>(task: TaskRoute<F>) => {
   });
 };
 
-/** Any task, a plugin's too; each task's own form is at `taskEndpoint`. */
+/** Creates a job of any task, also of a plugin's; `taskEndpoint` makes the endpoint with the form of one task. */
 export const createJob = endpoint({
   id: 'create_job',
   method: 'POST',
@@ -60,10 +62,10 @@ export const createJob = endpoint({
   aliases: ['/compute/jobs/{task_type}'],
   guard: 'compute',
   tag: 'job',
-  summary: `Create a job of any task: its fields, \`priority\` and \`file\`. ${IDEMPOTENCY}`,
+  summary: `Create a job of any task from the task’s fields, \`priority\` and \`file\`. ${IDEMPOTENCY}`,
   params: z.object({ task_type: z.string().max(200) }),
   form: z.looseObject(commonJobForm),
-  files: { file: { required: false, description: 'The file to work on, where the task takes one' } },
+  files: { file: { required: false, description: 'The file to process, if the task takes one' } },
   responses: { 200: created, ...creationErrors, 404: { description: 'No such task' } },
 });
 
@@ -83,10 +85,11 @@ export const createBatch = endpoint({
   aliases: ['/compute/jobs/batch'],
   guard: 'compute',
   tag: 'job',
-  summary: 'Create many jobs without uploads: on files of earlier jobs, or on parameters alone; each its own outcome',
+  summary:
+    'Create many jobs without uploads, from files of earlier jobs or from parameters alone. Each item succeeds or fails by itself',
   json: batchRequest,
   maxBody: 1_048_576,
-  responses: { 200: { description: 'One result for each item, in order', schema: batchResponse } },
+  responses: { 200: { description: 'One result for each item, in the order of the request', schema: batchResponse } },
 });
 
 export const listJobs = endpoint({
@@ -95,7 +98,7 @@ export const listJobs = endpoint({
   path: '/jobs',
   guard: 'compute',
   tag: 'job',
-  summary: 'Jobs, the newest first: your own, or everyone’s for an admin',
+  summary: 'List your jobs, or as an admin everyone’s, the newest first',
   query: jobListQuery,
   responses: { 200: { description: 'A page', schema: jobList } },
 });
@@ -106,7 +109,7 @@ export const getJob = endpoint({
   path: '/jobs/{job_id}',
   guard: 'compute',
   tag: 'job',
-  summary: 'One job',
+  summary: 'Get one job',
   params: jobId,
   responses: { 200: { description: 'The job', schema: job }, 404: missing },
 });
@@ -117,7 +120,7 @@ export const deleteJob = endpoint({
   path: '/jobs/{job_id}',
   guard: 'compute',
   tag: 'job',
-  summary: 'Remove a job and its files; a running one is stopped',
+  summary: 'Delete a job and its files; a running job is stopped',
   params: jobId,
   responses: { 204: { description: 'Gone' }, 404: missing },
 });
@@ -129,16 +132,16 @@ export const getJobFile = endpoint({
   aliases: ['/jobs/{job_id}/files'],
   guard: 'compute',
   tag: 'job',
-  summary: 'A file of the job: its input or a committed result. Honours `Range` and `If-None-Match`',
+  summary: 'Download a file of the job, its input or a committed result. Supports `Range` and `If-None-Match`',
   params: z.object({ job_id: z.string().max(200), file_path: z.string().default('') }),
   responses: {
     200: { description: 'The bytes', content: 'application/octet-stream' },
-    206: { description: 'A part of the bytes', content: 'application/octet-stream' },
-    304: { description: 'Not changed' },
+    206: { description: 'The requested part of the bytes', content: 'application/octet-stream' },
+    304: { description: 'Not modified' },
     400: { description: 'The path is not a file' },
-    403: { description: 'The path leads out of the job, or the user lacks the right' },
-    404: { description: 'No such job or file' },
-    416: { description: 'No such range' },
+    403: { description: 'The path leads outside the job, or the user lacks the permission' },
+    404: { description: 'The job or file does not exist' },
+    416: { description: 'The file does not have this range' },
   },
 });
 
@@ -148,10 +151,10 @@ export const cancelJob = endpoint({
   path: '/jobs/{job_id}/cancel',
   guard: 'compute',
   tag: 'job',
-  summary: 'Stop a job: a waiting one at once, a running one as soon as its worker hears of it',
+  summary: 'Cancel a job: a queued job at once, a running job as soon as its worker is notified',
   params: jobId,
   responses: {
-    200: { description: 'The job as it is now', schema: job },
+    200: { description: 'The updated job', schema: job },
     404: missing,
     409: { description: 'The job has already ended' },
   },
@@ -163,12 +166,12 @@ export const retryJob = endpoint({
   path: '/jobs/{job_id}/retry',
   guard: 'compute',
   tag: 'job',
-  summary: 'Queue a failed job again, its tries counted anew',
+  summary: 'Queue a failed job again with its attempts reset',
   params: jobId,
   responses: {
-    200: { description: 'The job as it is now', schema: job },
+    200: { description: 'The updated job', schema: job },
     404: missing,
-    409: { description: 'The job has not failed' },
+    409: { description: 'The job is not failed' },
     429: creationErrors[429],
   },
 });
@@ -179,11 +182,12 @@ export const watchJob = endpoint({
   path: '/jobs/{job_id}/events',
   guard: 'compute',
   tag: 'job',
-  summary: 'Server-sent events: the job now and at every change, until its end. For clients without MQTT',
+  summary:
+    'Follow a job by server-sent events: its current state, then every change until it ends. For clients without MQTT',
   params: jobId,
   responses: {
     200: { description: 'Each message carries the whole job as JSON', content: 'text/event-stream' },
-    204: { description: 'The end was seen already (`Last-Event-ID`): do not reconnect' },
+    204: { description: 'The client has seen the end already (`Last-Event-ID`) and should not reconnect' },
     404: missing,
     429: { description: 'Too many open streams' },
   },
@@ -195,7 +199,7 @@ export const listTasks = endpoint({
   path: '/tasks',
   guard: 'public',
   tag: 'job',
-  summary: 'Every task: its fields, its output, where it comes from, and whether it can run now',
+  summary: 'List all tasks with their fields, output and source, and whether they can run now',
   responses: { 200: { description: 'The tasks', schema: taskList } },
 });
 

@@ -1,3 +1,4 @@
+/** A job, its events, and what workers report about themselves. */
 import { z } from 'zod';
 import { JOB_ERROR_CODES, JOB_STATUSES, LACKS } from '../constants.js';
 
@@ -6,7 +7,10 @@ const milliseconds = z.int().describe('Milliseconds since 1970, UTC');
 export const jobStatus = z.enum(JOB_STATUSES);
 export const jobErrorCode = z.enum(JOB_ERROR_CODES);
 
-/** A job as clients see it. The keys up to `completed_at` are those of the earlier system, in its order. */
+/**
+ * A job as clients see it. The keys up to `completed_at` keep the order that existing clients know
+ * (docs/compatibility.md).
+ */
 export const job = z.object({
   job_id: z.string(),
   task_type: z.string(),
@@ -34,7 +38,7 @@ export const jobCreated = z.object({
 });
 export type JobCreated = z.infer<typeof jobCreated>;
 
-/** `inference/events`: flat, small, for everyone. */
+/** The message on `inference/events`: flat and small, readable by everyone. */
 export const jobEvent = z.object({
   job_id: z.string(),
   event_type: jobStatus,
@@ -43,25 +47,24 @@ export const jobEvent = z.object({
 });
 export type JobEvent = z.infer<typeof jobEvent>;
 
-/** Tasks that a worker cannot run, with what keeps it from them; as workers write it into the job database. */
+/** Tasks that a worker cannot run, with the reasons, as the worker writes them into the job database. */
 export const workerLacks = z.record(z.string(), z.object({ code: z.string(), reason: z.string() }));
 
 export const unavailableCode = z.enum([...LACKS, 'task_failed']);
 export type UnavailableCode = z.infer<typeof unavailableCode>;
 
-/** `inference/workers/{worker_id}`, retained; an empty payload means that the worker is gone. */
+/** The retained message on `inference/workers/{worker_id}`; an empty payload means that the worker is offline. */
 export const workerCapability = z.object({
   worker_id: z.string(),
   id: z.string(),
   capabilities: z.array(z.string()),
   idle_count: z.int().min(0),
   timestamp: milliseconds,
-  /** Tasks that this worker knows but cannot run now, and why. */
+  /** Tasks that this worker knows but cannot run now, with the reasons. */
   unavailable: z.record(z.string(), z.string()).optional(),
   /**
-   * For each of them the kind of the reason. If a live worker reports `model_missing`, `model_unusable` or
-   * `tool_missing` for a task, and none can run it or may still become able to, its waiting jobs fail for good, with
-   * that code and the reason.
+   * The kind of each reason. If a live worker reports `model_missing`, `model_unusable` or `tool_missing` for a task, and
+   * no live worker can run it or may still become able to, its queued jobs fail with that code and the reason.
    */
   unavailable_codes: z.record(z.string(), unavailableCode).optional(),
 });

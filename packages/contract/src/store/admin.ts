@@ -1,4 +1,4 @@
-/** Preferences, audit and storage of the store, for admins. */
+/** Preferences, audit and storage of the store. All endpoints except the health check are for admins. */
 import { z } from 'zod';
 import { type AnyEndpoint, endpoint } from '../http/endpoint.js';
 import { field } from '../http/field.js';
@@ -8,12 +8,12 @@ export const storeRoot = z.object({
   status: z.literal('healthy'),
   service: z.string(),
   version: z.string(),
-  guestMode: z.enum(['on', 'off']).describe('on: anyone may read'),
+  guestMode: z.enum(['on', 'off']).describe('`on` if anyone may read'),
 });
 export type StoreRoot = z.infer<typeof storeRoot>;
 
 export const storePreferences = z.object({
-  guest_mode: z.boolean().describe('True: anyone may read; writing always needs the right'),
+  guest_mode: z.boolean().describe('True if anyone may read; writing always needs the permission'),
   updated_at: milliseconds.nullable(),
   updated_by: z.string().nullable(),
 });
@@ -21,39 +21,39 @@ export type StorePreferences = z.infer<typeof storePreferences>;
 
 export const guestModeSaved = z.object({ guest_mode: z.boolean(), message: z.string() });
 
-/** Disagreements between database, media folder and broker. All lists are empty in a healthy store. */
+/** Contradictions between database, media folder and broker. All lists are empty in a healthy store. */
 export const auditReport = z.object({
   orphaned_files: z
     .array(z.object({ file_path: z.string(), absolute_path: z.string() }))
     .describe(
-      'Files that no row refers to, previews and pictures of faces too; both paths are relative to the media folder',
+      'Files to which no database row refers, including previews and pictures of faces; paths are relative to the media folder',
     ),
   orphaned_faces: z
     .array(z.object({ face_id: z.int(), entity_id: z.int(), file_path: z.string().nullable() }))
-    .describe('Faces whose picture is not there'),
+    .describe('Faces whose picture is missing'),
   orphaned_vectors: z
     .array(z.object({ vector_id: z.int(), collection_name: z.string() }))
-    .describe('Vectors of entities or faces that are gone'),
+    .describe('Vectors of deleted entities or faces'),
   orphaned_mqtt: z
     .array(z.object({ entity_id: z.int(), topic: z.string() }))
-    .describe('Retained messages on the state of entities that are gone'),
+    .describe('Retained status messages of deleted entities'),
   orphaned_jobs: z
     .array(z.object({ job_id: z.string() }))
-    .describe('Jobs of the insight worker that nothing refers to; they hold copies of media'),
+    .describe('Insight jobs to which nothing refers; they hold copies of media'),
   missing_files: z
     .array(z.object({ file_path: z.string(), sha256: z.string(), entity_ids: z.array(z.int()) }))
-    .describe('Files that a row refers to and that are not there'),
+    .describe('Missing files to which a database row refers'),
   damaged_files: z
     .array(z.object({ file_path: z.string(), sha256: z.string(), actual_sha256: z.string().nullable() }))
-    .describe('Files whose bytes are not what was uploaded; only looked for on request'),
-  truncated: z.boolean().describe('True where a list was cut at 10,000 items'),
+    .describe('Files whose bytes differ from the upload; only checked on request'),
+  truncated: z.boolean().describe('True if a list was cut off at 10,000 items'),
   timestamp: milliseconds,
 });
 export type AuditReport = z.infer<typeof auditReport>;
 
 export const cleanupReport = z.object({
   files_deleted: z.int(),
-  faces_deleted: z.int().describe('Lost pictures of faces that were struck off; they are cut out anew'),
+  faces_deleted: z.int().describe('Deleted references to lost pictures of faces; the pictures are made again'),
   vectors_deleted: z.int(),
   jobs_deleted: z.int(),
   mqtt_cleared: z.int(),
@@ -64,29 +64,29 @@ export const purgeReport = z.object({ entities_deleted: z.int(), bytes_freed: z.
 export type PurgeReport = z.infer<typeof purgeReport>;
 
 export const storageUse = z.object({
-  files: z.int().describe('Different contents kept'),
-  bytes: z.int().describe('Their size; each content counts once'),
+  files: z.int().describe('Number of different contents'),
+  bytes: z.int().describe('Their total size in bytes; each content counts once'),
   entities: z.int(),
   deleted_entities: z.int(),
-  free_bytes: z.int().nullable().describe('Space left where the media folder is'),
+  free_bytes: z.int().nullable().describe('Free space on the file system of the media folder'),
   users: z
     .array(
       z.object({
         user_id: z
           .string()
           .nullable()
-          .describe('Null: guests; m-insight and store are the jobs of the platform itself'),
+          .describe('Null for guests; `m-insight` and `store` own the jobs of the platform itself'),
         entities: z.int(),
-        bytes: z.int().describe('Of the entities that the user added'),
-        job_input_bytes: z.int().describe('Files that the jobs of the user work on'),
-        job_result_bytes: z.int().describe('Results of the jobs of the user'),
-        upload_bytes: z.int().describe('Unfinished uploads, at the size that they will have'),
-        stream_bytes: z.int().describe('HLS streams of the videos that the user added'),
-        total_bytes: z.int().describe('What counts against the quota'),
-        quota: z.int().nullable().describe('Null: no limit'),
+        bytes: z.int().describe('Bytes of the entities that the user added'),
+        job_input_bytes: z.int().describe('Bytes of the input files of the user’s jobs'),
+        job_result_bytes: z.int().describe('Bytes of the results of the user’s jobs'),
+        upload_bytes: z.int().describe('Bytes of unfinished uploads, at their announced size'),
+        stream_bytes: z.int().describe('Bytes of the HLS streams of the user’s videos'),
+        total_bytes: z.int().describe('The bytes that count against the quota'),
+        quota: z.int().nullable().describe('Null if there is no limit'),
       }),
     )
-    .describe('What each user keeps'),
+    .describe('Storage of each user'),
 });
 export type StorageUse = z.infer<typeof storageUse>;
 
@@ -96,7 +96,7 @@ export const getStoreRoot = endpoint({
   path: '/',
   guard: 'public',
   tag: 'store',
-  summary: 'That the service answers, and whether anyone may read',
+  summary: 'Health check and guest-mode flag',
   responses: { 200: { description: 'Healthy', schema: storeRoot } },
 });
 
@@ -107,7 +107,7 @@ export const getStorePreferences = endpoint({
   aliases: ['/admin/config'],
   guard: 'admin',
   tag: 'admin',
-  summary: 'The preferences, and who set them when',
+  summary: 'Preferences, with the time of the last change and its author',
   responses: { 200: { description: 'Preferences', schema: storePreferences } },
 });
 
@@ -118,7 +118,7 @@ export const setStoreGuestMode = endpoint({
   aliases: ['/admin/config/guest-mode'],
   guard: 'admin',
   tag: 'admin',
-  summary: 'Let anyone read, or only users with the right',
+  summary: 'Set guest mode: let anyone read, or only users with the permission',
   form: z.object({ guest_mode: field.bool() }),
   responses: { 200: { description: 'Saved', schema: guestModeSaved } },
 });
@@ -129,9 +129,9 @@ export const auditStore = endpoint({
   path: '/system/audit',
   guard: 'admin',
   tag: 'system',
-  summary: 'Compare database, media folder and broker',
+  summary: 'Find contradictions between database, media folder and broker',
   query: z.object({ verify: field.bool().default(false).describe('Read every file and compare its SHA-256; slow') }),
-  responses: { 200: { description: 'What does not fit', schema: auditReport } },
+  responses: { 200: { description: 'The contradictions', schema: auditReport } },
 });
 
 export const clearOrphans = endpoint({
@@ -140,12 +140,12 @@ export const clearOrphans = endpoint({
   path: '/system/clear-orphans',
   guard: 'admin',
   tag: 'system',
-  summary: 'Remove what nothing refers to; files that were uploaded are set aside for 30 days first',
+  summary: 'Delete everything to which nothing refers. Uploaded files are first set aside for 30 days',
   query: z.object({
     confirm: field
       .bool()
       .default(false)
-      .describe('Needed where more than 20 files, and more than a tenth of all, would be set aside'),
+      .describe('Required if more than 20 files and more than a tenth of all files would be set aside'),
   }),
   responses: {
     200: { description: 'What was removed', schema: cleanupReport },
@@ -159,7 +159,7 @@ export const purgeTrash = endpoint({
   path: '/system/purge-trash',
   guard: 'admin',
   tag: 'system',
-  summary: 'Remove for good what was deleted some days ago',
+  summary: 'Permanently delete the entities that were moved to the trash some days ago',
   form: z.object({ days: field.int({ ge: 0, le: 100_000 }).default(30) }),
   responses: { 200: { description: 'What was removed', schema: purgeReport } },
 });
@@ -170,8 +170,8 @@ export const getStorageUse = endpoint({
   path: '/system/storage',
   guard: 'admin',
   tag: 'system',
-  summary: 'How much is kept, for whom, and how much space is left',
-  responses: { 200: { description: 'The sums', schema: storageUse } },
+  summary: 'Storage in use, in total and by user, and the free space',
+  responses: { 200: { description: 'The totals', schema: storageUse } },
 });
 
 export const adminEndpoints: readonly AnyEndpoint[] = [

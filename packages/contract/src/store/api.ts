@@ -10,12 +10,12 @@ import { personEndpoints } from './persons.js';
 import { searchEndpoints } from './search.js';
 
 export const STORE_API: ApiInfo = {
-  title: 'CoLAN Store',
+  title: 'CL Server: store',
   version: 'v1',
-  description: 'Media and collections: kept, versioned, found again. The job endpoints of compute are served here too.',
+  description: 'Keeps, versions and finds media and collections. The store also serves the job endpoints of compute.',
 };
 
-/** Tasks add their own routes at start: see `taskEndpoint`. */
+/** Tasks add their own routes when the service starts: see `taskEndpoint`. */
 export const storeEndpoints: readonly AnyEndpoint[] = [
   ...adminEndpoints,
   ...entityEndpoints,

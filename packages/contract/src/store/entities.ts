@@ -6,21 +6,21 @@ import { entity, entityList, entityMetadata, entityQuery, entityVersion, version
 import { composedText, emptyIsFalse, emptyIsNull, entityParams, MAX_DESCRIPTION, MAX_LABEL } from './fields.js';
 
 const one = { description: 'The entity', schema: entity };
-const missing = { description: 'No such entity' };
+const missing = { description: 'The entity does not exist' };
 const label = composedText({ max: MAX_LABEL });
 const description = composedText({ max: MAX_DESCRIPTION });
 
-/** A label and a description of the longest, three bytes to a character, and what a form needs around them. */
+/** Room for a label and a description of maximum length, three bytes for each character, and the overhead of a form. */
 const MAX_ENTITY_FORM = 3 * (MAX_LABEL + MAX_DESCRIPTION) + 14_000;
 
 const mediaParts = {
-  media_file: { required: false, description: 'The file of a media entity; its type is decided by content' },
-  image: { required: false, description: 'Earlier name of `media_file`' },
+  media_file: { required: false, description: 'The file of a media entity; its content decides its type' },
+  image: { required: false, description: 'Deprecated name of `media_file`' },
 } as const;
 
 const uploadErrors = {
-  413: { description: 'The file, or the user’s share of the storage, is too large' },
-  422: { description: 'The fields, the file or the parent do not fit' },
+  413: { description: 'The file is too large, or the user’s quota is used up' },
+  422: { description: 'A field, the file or the parent is invalid' },
   507: { description: 'The server has no space left' },
 } as const;
 
@@ -30,7 +30,7 @@ export const listEntities = endpoint({
   path: '/entities',
   guard: 'read',
   tag: 'entity',
-  summary: 'Entities that match all filters, the newest first',
+  summary: 'List the entities that match all filters, the newest first',
   query: entityQuery,
   responses: { 200: { description: 'A page', schema: entityList } },
 });
@@ -41,7 +41,7 @@ export const lookupEntity = endpoint({
   path: '/entities/lookup',
   guard: 'read',
   tag: 'entity',
-  summary: 'The one media entity of a digest, or the one collection of a label; deleted ones are not found',
+  summary: 'Find one media entity by digest, or one collection by label; deleted entities are not found',
   query: z.object({
     md5: field.filter(128),
     sha256: field.filter(128),
@@ -49,9 +49,9 @@ export const lookupEntity = endpoint({
   }),
   responses: {
     200: one,
-    400: { description: 'Neither digest nor label' },
-    404: { description: 'None matches' },
-    409: { description: 'Several match' },
+    400: { description: 'Neither a digest nor a label is given' },
+    404: { description: 'No entity matches' },
+    409: { description: 'Several entities match' },
   },
 });
 
@@ -61,7 +61,8 @@ export const createEntity = endpoint({
   path: '/entities',
   guard: 'write',
   tag: 'entity',
-  summary: 'Add a collection, or a media file; bytes that a live entity has already answer 200 with that entity',
+  summary:
+    'Add a collection or a media file. If a live entity already has the same bytes, the answer is 200 with that entity',
   form: z.object({
     is_collection: field.bool(),
     label: label.optional(),
@@ -79,7 +80,7 @@ export const getEntity = endpoint({
   path: '/entities/{entity_id}',
   guard: 'read',
   tag: 'entity',
-  summary: 'One entity, deleted ones too; with `version` as it was then',
+  summary: 'Get one entity, even a deleted one; with `version` its earlier state',
   params: entityParams,
   query: z.object({ version: field.int().optional() }),
   responses: { 200: one, 404: missing },
@@ -91,7 +92,7 @@ export const replaceEntity = endpoint({
   path: '/entities/{entity_id}',
   guard: 'write',
   tag: 'entity',
-  summary: 'Replace label, description and parent (absent: null), and the file where one is sent',
+  summary: 'Replace label, description and parent (absent fields become null), and the file if one is sent',
   params: entityParams,
   form: z.object({
     is_collection: field.bool(),
@@ -103,7 +104,7 @@ export const replaceEntity = endpoint({
   files: mediaParts,
   responses: {
     200: one,
-    400: { description: 'The kind cannot change, or a collection was sent a file' },
+    400: { description: 'The request would change the kind of the entity, or it sends a file to a collection' },
     404: missing,
     409: { description: 'Another entity has these bytes' },
     ...uploadErrors,
@@ -116,7 +117,8 @@ export const patchEntity = endpoint({
   path: '/entities/{entity_id}',
   guard: 'write',
   tag: 'entity',
-  summary: 'Change what is sent and keep the rest; an empty text clears. `is_deleted` deletes and restores',
+  summary:
+    'Change the fields that are sent and keep the others; an empty text clears a field. `is_deleted` moves to the trash and restores',
   params: entityParams,
   presence: true,
   form: z.object({
@@ -130,7 +132,7 @@ export const patchEntity = endpoint({
     200: one,
     404: missing,
     409: { description: 'Restoring would give two live entities the same bytes' },
-    422: { description: 'The fields or the parent do not fit' },
+    422: { description: 'A field or the parent is invalid' },
   },
 });
 
@@ -140,9 +142,9 @@ export const deleteEntity = endpoint({
   path: '/entities/{entity_id}',
   guard: 'write',
   tag: 'entity',
-  summary: 'Remove for good an entity that was deleted before, with everything in it, its history and its files',
+  summary: 'Permanently delete an entity from the trash, with everything in it, its history and its files',
   params: entityParams,
-  responses: { 204: { description: 'Gone' }, 400: { description: 'It is not deleted yet' }, 404: missing },
+  responses: { 204: { description: 'Deleted' }, 400: { description: 'The entity is not in the trash' }, 404: missing },
 });
 
 export const getMetadata = endpoint({
@@ -151,12 +153,12 @@ export const getMetadata = endpoint({
   path: '/entities/{entity_id}/metadata',
   guard: 'read',
   tag: 'entity',
-  summary: 'Everything that could be read from the file, and what could not',
+  summary: 'All metadata of the file, and the errors while reading it',
   params: entityParams,
-  query: z.object({ version: field.int().optional().describe('Of the file as it was in this version') }),
+  query: z.object({ version: field.int().optional().describe('Metadata of the file of this version') }),
   responses: {
     200: { description: 'The metadata', schema: entityMetadata },
-    400: { description: 'A collection has none' },
+    400: { description: 'A collection has no metadata' },
     404: missing,
   },
 });
@@ -167,11 +169,11 @@ export const listVersions = endpoint({
   path: '/entities/{entity_id}/versions',
   guard: 'read',
   tag: 'version',
-  summary: 'Every change of the entity, the oldest first: who, when, which fields',
+  summary: 'List all changes of the entity, the oldest first, each with author, time and fields',
   params: entityParams,
   query: z.object({
     after: field.int({ ge: 0 }).default(0).describe('Only versions after this one'),
-    limit: field.int({ ge: 1, le: 1_000 }).optional().describe('Absent: all of them'),
+    limit: field.int({ ge: 1, le: 1_000 }).optional().describe('Absent for all versions'),
   }),
   responses: { 200: { description: 'The versions', schema: z.array(entityVersion) }, 404: missing },
 });
@@ -182,11 +184,11 @@ export const diffVersions = endpoint({
   path: '/entities/{entity_id}/versions/diff',
   guard: 'read',
   tag: 'version',
-  summary: 'Which fields differ between two versions, and how',
+  summary: 'Compare two versions field by field',
   params: entityParams,
   query: z.object({
     from: field.int({ ge: 1 }),
-    to: field.int({ ge: 1 }).optional().describe('Absent: the newest'),
+    to: field.int({ ge: 1 }).optional().describe('Absent for the newest version'),
   }),
   responses: { 200: { description: 'The differences', schema: versionDiff }, 404: missing },
 });
@@ -197,13 +199,13 @@ export const restoreVersion = endpoint({
   path: '/entities/{entity_id}/versions/{version}/restore',
   guard: 'write',
   tag: 'version',
-  summary: 'Make the entity what it was in a version, its file included; this is a new version',
+  summary: 'Restore an earlier version of the entity with its file, as a new version',
   params: entityParams.extend({ version: field.int() }),
   responses: {
     200: one,
-    404: { description: 'No such entity or version' },
+    404: { description: 'The entity or version does not exist' },
     409: { description: 'Another live entity has the bytes of that version' },
-    422: { description: 'The parent of that version cannot take it any more' },
+    422: { description: 'The parent of that version is not available any more' },
   },
 });
 

@@ -3,7 +3,10 @@ import { z } from 'zod';
 import { field } from '../http/field.js';
 import { milliseconds } from './fields.js';
 
-/** A media file or a collection. The keys up to `is_indirectly_deleted` are those of the earlier system, in its order. */
+/**
+ * A media file or a collection. The keys up to `is_indirectly_deleted` keep the order that existing clients know
+ * (docs/compatibility.md).
+ */
 export const entity = z.object({
   id: z.int(),
   is_collection: z.boolean(),
@@ -15,31 +18,34 @@ export const entity = z.object({
   updated_date: milliseconds.nullable(),
   create_date: milliseconds
     .nullable()
-    .describe('When the picture was taken, as the file says; a time without a zone counts as UTC'),
+    .describe('The time of the recording according to the file; a time without a zone counts as UTC'),
   added_by: z.string().nullable(),
   updated_by: z.string().nullable(),
   file_size: z.int().nullable(),
-  height: z.int().nullable().describe('Pixels, after rotation'),
-  width: z.int().nullable().describe('Pixels, after rotation'),
+  height: z.int().nullable().describe('Height in pixels, after rotation'),
+  width: z.int().nullable().describe('Width in pixels, after rotation'),
   duration: z.number().nullable().describe('Seconds'),
-  mime_type: z.string().nullable().describe('Decided by the content'),
+  mime_type: z.string().nullable().describe('Media type, decided by the content'),
   type: z.string().nullable().describe('image, video, audio, text or file'),
-  extension: z.string().nullable().describe('Without the dot'),
-  md5: z.string().nullable().describe('Of the bytes, 32 hexadecimal digits'),
+  extension: z.string().nullable().describe('File name extension without the dot'),
+  md5: z.string().nullable().describe('MD5 of the bytes, 32 hexadecimal digits'),
   file_path: z.string().nullable().describe('Relative to the media folder'),
   is_deleted: z.boolean(),
-  is_indirectly_deleted: z.boolean().nullable().describe('Some collection above is deleted'),
-  sha256: z.string().nullable().describe('Of the bytes, 64 hexadecimal digits: what makes two files the same'),
-  file_name: z.string().nullable().describe('As uploaded, made harmless'),
+  is_indirectly_deleted: z.boolean().nullable().describe('True if a collection above it is deleted'),
+  sha256: z
+    .string()
+    .nullable()
+    .describe('SHA-256 of the bytes, 64 hexadecimal digits; it decides whether two files are the same'),
+  file_name: z.string().nullable().describe('Sanitized name of the uploaded file'),
   create_date_offset: z
     .int()
     .nullable()
-    .describe('Minutes east of UTC where `create_date` was noted, if the file says so'),
+    .describe('Minutes east of UTC of the zone in which `create_date` was recorded, if the file says so'),
   camera: z.string().nullable(),
   latitude: z.number().nullable().describe('Degrees, north is positive'),
   longitude: z.number().nullable().describe('Degrees, east is positive'),
-  metadata_error: z.string().nullable().describe('What could not be read from the file'),
-  version: z.int().describe('Counts this entity’s changes from 1'),
+  metadata_error: z.string().nullable().describe('The errors while reading the file’s metadata'),
+  version: z.int().describe('Number of the version; the first is 1'),
 });
 export type Entity = z.infer<typeof entity>;
 
@@ -48,10 +54,10 @@ export const entityQuery = z.object({
   page_size: field.int({ ge: 1, le: 100 }).default(20),
   cursor: field
     .filter(200)
-    .describe('`next_cursor` of the page before; `page` is then ignored. The same filters must be sent again'),
-  version: field.int().optional().describe('Show each entity as it was in this version; those without it are left out'),
-  filter_param: field.filter().describe('Accepted and ignored, as before'),
-  search_query: field.filter(500).describe('Text in the label; case does not count'),
+    .describe('`next_cursor` of the previous page; `page` is then ignored. The same filters must be sent again'),
+  version: field.int().optional().describe('Show each entity in this version; entities without it are left out'),
+  filter_param: field.filter().describe('Accepted and ignored'),
+  search_query: field.filter(500).describe('Text in the label; upper and lower case are equal'),
   exclude_deleted: field.bool().default(false),
   md5: field.filter(128),
   sha256: field.filter(128),
@@ -63,7 +69,7 @@ export const entityQuery = z.object({
   file_size_max: field.int().optional(),
   date_from: field.int().optional().describe('Of `added_date`, inclusive'),
   date_to: field.int().optional().describe('Of `added_date`, inclusive'),
-  parent_id: field.int().optional().describe('0: only those in no collection'),
+  parent_id: field.int().optional().describe('0 for the entities in no collection'),
   is_collection: field.bool().optional(),
 });
 export type EntityQuery = z.infer<typeof entityQuery>;
@@ -75,20 +81,23 @@ export const pagination = z.object({
   total_pages: z.int(),
   has_next: z.boolean(),
   has_prev: z.boolean(),
-  total_is_estimate: z.boolean().describe('True above 10,000 matches where no counter is kept'),
-  next_cursor: z.string().nullable().describe('For the next page; costs the same however deep. Null on the last'),
+  total_is_estimate: z.boolean().describe('True above 10,000 matches, unless the server keeps a counter for this list'),
+  next_cursor: z
+    .string()
+    .nullable()
+    .describe('Cursor of the next page; every page takes the same time. Null on the last page'),
 });
 export type Pagination = z.infer<typeof pagination>;
 
 export const entityList = z.object({ items: z.array(entity), pagination });
 export type EntityList = z.infer<typeof entityList>;
 
-/** What a version did to its entity. */
+/** The operations that make a version. */
 export const VERSION_OPERATIONS = ['create', 'update', 'delete', 'undelete', 'restore'] as const;
 
 export const entityVersion = z.object({
-  version: z.int().describe('Counts from 1'),
-  transaction_id: z.int().describe('Grows with every change of any entity'),
+  version: z.int().describe('Number of the version; the first is 1'),
+  transaction_id: z.int().describe('Increases with every change of any entity'),
   updated_date: milliseconds.nullable(),
   updated_by: z.string().nullable(),
   operation_type: z.enum(VERSION_OPERATIONS),
@@ -109,16 +118,16 @@ export const versionDiff = z.object({
 });
 export type VersionDiff = z.infer<typeof versionDiff>;
 
-/** Everything that was read from the file. `pending` until the full set has been. */
+/** All metadata of the file; `pending` until all of it has been read. */
 export const entityMetadata = z.object({
   entity_id: z.int(),
   status: z.enum(['pending', 'complete', 'failed']),
   error: z.string().nullable(),
-  tags: z.record(z.string(), z.unknown()).describe('By the names that exiftool and ffprobe use'),
+  tags: z.record(z.string(), z.unknown()).describe('Tags by the names that exiftool and ffprobe use'),
 });
 export type EntityMetadata = z.infer<typeof entityMetadata>;
 
-/** Paths with which a browser may fetch the entity's bytes without a token, until `expires_at`. */
+/** Paths from which a browser can fetch the entity's bytes without a token until `expires_at`. */
 export const signedUrls = z.object({
   expires_at: milliseconds,
   media: z.string(),

@@ -2,13 +2,16 @@
 import { z } from 'zod';
 import { milliseconds } from './fields.js';
 
-/** `store/{port}/items`: a media entity is new, or its file was replaced. */
+/** The message on `store/{port}/items`: a media entity was created, or its file was replaced. */
 export const itemEvent = z.object({ id: z.int(), md5: z.string(), timestamp: milliseconds });
 export type ItemEvent = z.infer<typeof itemEvent>;
 
 export const ENTITY_CHANGES = ['created', 'updated', 'deleted', 'restored', 'removed'] as const;
 
-/** `store/{port}/entities`: any entity changed; for live views. `removed` means for good. */
+/**
+ * The message on `store/{port}/entities`: an entity changed. It keeps views up to date. `removed` means deleted
+ * permanently.
+ */
 export const entityEvent = z.object({
   id: z.int(),
   change: z.enum(ENTITY_CHANGES),
@@ -19,8 +22,8 @@ export const entityEvent = z.object({
 export type EntityEvent = z.infer<typeof entityEvent>;
 
 /**
- * `mInsight/{port}/entity_item_status/{id}`, retained until a minute after its end. The states of insights of plugins have
- * further keys.
+ * The message on `mInsight/{port}/entity_item_status/{id}`, retained until one minute after the work has ended. Insights of
+ * plugins add further keys.
  */
 export const entityStatusEvent = z
   .object({
@@ -33,11 +36,11 @@ export const entityStatusEvent = z
     dino_embedding: z.string().nullable(),
     face_embeddings: z.array(z.string()).nullable(),
     hash: z.string().optional(),
-    media_thumbnail: z.string().optional().describe('Of a video: its preview'),
+    media_thumbnail: z.string().optional().describe('State of the preview of a video'),
   })
   .catchall(z.union([z.string(), z.number(), z.array(z.string()), z.null()]));
 export type EntityStatusEvent = z.infer<typeof entityStatusEvent>;
 
-/** `store/{port}/reading`, retained: whether reading is open to everyone. */
+/** The retained message on `store/{port}/reading`: whether everyone may read. */
 export const storeReading = z.object({ open: z.boolean() });
 export type StoreReading = z.infer<typeof storeReading>;

@@ -1,7 +1,8 @@
+/** Fields that several endpoints of the store share. */
 import { z } from 'zod';
 import { field } from '../http/field.js';
 
-/** Where a field is given at all, an empty text clears it; used by PATCH, which tells absent from empty. */
+/** An empty text clears the field. PATCH uses it, because it distinguishes an absent field from an empty one. */
 export const emptyIsNull = <T>(schema: z.ZodType<T, string>) =>
   z.string().transform((value, ctx): T | null => {
     if (value === '') return null;
@@ -11,7 +12,7 @@ export const emptyIsNull = <T>(schema: z.ZodType<T, string>) =>
     return z.NEVER;
   });
 
-/** `""` counts as false, as it always did. */
+/** An empty text counts as false, which existing clients rely on. */
 export const emptyIsFalse = () => {
   const word = field.bool();
   return emptyIsNull(word)
@@ -26,7 +27,9 @@ export const entityParams = z.object({ entity_id: field.int() });
 
 export const milliseconds = z.int().describe('Milliseconds since 1970, UTC');
 
-/** Text that people read, in Unicode's composed form: keyboards and systems differ in how they send one and the same letter. */
+/**
+ * Text for people in Unicode's composed form (NFC), because keyboards and systems encode the same letter differently.
+ */
 export const composedText = (limits: { readonly max: number; readonly min?: number }) =>
   field
     .text(limits)

@@ -12,9 +12,9 @@ export const face = z.object({
   known_person_id: z.int().nullable(),
   bbox: z
     .object({ x1: z.number(), y1: z.number(), x2: z.number(), y2: z.number() })
-    .describe('Parts of width and height, 0 to 1'),
+    .describe('Box as fractions of width and height, 0 to 1'),
   confidence: z.number(),
-  doubtful: z.boolean().describe('May be no face: it is listed, but begins no person'),
+  doubtful: z.boolean().describe('True if this may not be a face: it is listed, but no person is made from it'),
   landmarks: z.object({
     right_eye: point,
     left_eye: point,
@@ -22,7 +22,7 @@ export const face = z.object({
     mouth_right: point,
     mouth_left: point,
   }),
-  file_path: z.string().describe('Of the cut-out, relative to the media folder'),
+  file_path: z.string().describe('Path of the cropped face, relative to the media folder'),
   created_at: milliseconds,
 });
 export type Face = z.infer<typeof face>;
@@ -33,7 +33,7 @@ export const knownPerson = z.object({
   created_at: milliseconds,
   updated_at: milliseconds,
   face_count: z.int(),
-  hidden: z.boolean().describe('Left out of the list'),
+  hidden: z.boolean().describe('True if the list of persons leaves this person out'),
 });
 export type KnownPerson = z.infer<typeof knownPerson>;
 
@@ -49,13 +49,13 @@ export const entityJob = z.object({
 export type EntityJob = z.infer<typeof entityJob>;
 
 /**
- * The state of each insight: pending, processing, completed, failed, not_applicable or waiting_for_model. Insights of plugins
- * have further keys.
+ * The state of each insight: pending, processing, completed, failed, not_applicable or waiting_for_model. Insights of
+ * plugins add further keys.
  */
 export const inferenceStatus = z
   .object({
     hash: z.string(),
-    media_thumbnail: z.string().describe('Of a video: its preview'),
+    media_thumbnail: z.string().describe('State of the preview of a video'),
     face_detection: z.string(),
     clip_embedding: z.string(),
     dino_embedding: z.string(),
@@ -65,11 +65,11 @@ export const inferenceStatus = z
   .catchall(z.union([z.string(), z.array(z.string()), z.null()]));
 export type InferenceStatus = z.infer<typeof inferenceStatus>;
 
-/** What an insight of a plugin found out. */
+/** A result of an insight that a plugin brought. */
 export const insightResult = z.object({
   insight: z.string().describe('Name of the insight'),
   subject: z.string().describe('Empty for the entity as a whole, or the number of a frame'),
-  value: z.unknown().describe('As the plugin defines it'),
+  value: z.unknown().describe('Value in the form that the plugin defines'),
   updated_at: milliseconds,
 });
 export type InsightResult = z.infer<typeof insightResult>;
@@ -85,28 +85,31 @@ export const intelligence = z.object({
   inference_status: inferenceStatus,
   last_updated: milliseconds,
   error_message: z.string().nullable(),
-  notice: z.string().nullable().optional().describe('What to do where something waits for a model'),
+  notice: z.string().nullable().optional().describe('What to do if an insight waits for a model'),
 });
 export type Intelligence = z.infer<typeof intelligence>;
 
-/** State of the insight worker, as it said last. */
+/** State of the insight worker, from its last message. */
 export const insightStatus = z.object({
   status: z.string().describe('unknown, running, idle or offline'),
   timestamp: milliseconds,
   version_start: z.int().nullable(),
   version_end: z.int().nullable(),
   processed_count: z.int().nullable(),
-  pending: z.int().optional().describe('Inferences still to be done'),
-  running: z.int().optional().describe('Inferences whose jobs are queued or running'),
-  failed: z.int().optional().describe('Inferences that failed and wait to be retried'),
-  waiting: z.int().optional().describe('Inferences that wait for a model; they count as neither pending nor failed'),
-  rate: z.number().optional().describe('Inferences a minute, lately'),
-  seconds_left: z.int().nullable().optional().describe('At that rate; null where none can be told'),
+  pending: z.int().optional().describe('Number of inferences still to do'),
+  running: z.int().optional().describe('Number of inferences whose jobs are queued or running'),
+  failed: z.int().optional().describe('Number of failed inferences that wait for a retry'),
+  waiting: z
+    .int()
+    .optional()
+    .describe('Number of inferences that wait for a model; they count as neither pending nor failed'),
+  rate: z.number().optional().describe('Recent number of inferences per minute'),
+  seconds_left: z.int().nullable().optional().describe('Estimated seconds until all are done; null if unknown'),
 });
 export type InsightStatus = z.infer<typeof insightStatus>;
 
-const noEntity = { description: 'No such entity' };
-const noPerson = { description: 'No such person' };
+const noEntity = { description: 'The entity does not exist' };
+const noPerson = { description: 'The person does not exist' };
 const faceParams = z.object({ face_id: field.int() });
 const personParams = z.object({ person_id: field.int() });
 const vectorFile = { description: 'A vector of 32-bit floats as a NumPy file', content: 'application/octet-stream' };
@@ -117,8 +120,8 @@ export const getInsightStatus = endpoint({
   path: '/m_insight/status',
   guard: 'admin',
   tag: 'intelligence',
-  summary: 'What the insight worker is doing',
-  responses: { 200: { description: 'Its state; null before it was ever heard', schema: insightStatus.nullable() } },
+  summary: 'State of the insight worker',
+  responses: { 200: { description: 'The state; null before its first message', schema: insightStatus.nullable() } },
 });
 
 export const getIntelligence = endpoint({
@@ -127,10 +130,10 @@ export const getIntelligence = endpoint({
   path: '/intelligence/entities/{entity_id}',
   guard: 'read',
   tag: 'intelligence',
-  summary: 'How far the understanding of an entity is',
+  summary: 'State of the insights of an entity',
   params: entityParams,
   responses: {
-    200: { description: 'Its state; null before any work', schema: intelligence.nullable() },
+    200: { description: 'The state; null before any work was planned', schema: intelligence.nullable() },
     404: noEntity,
   },
 });
@@ -141,7 +144,7 @@ export const getEntityFaces = endpoint({
   path: '/intelligence/entities/{entity_id}/faces',
   guard: 'read',
   tag: 'intelligence',
-  summary: 'Faces found in an entity',
+  summary: 'List the faces found in an entity',
   params: entityParams,
   responses: { 200: { description: 'The faces', schema: z.array(face) }, 404: noEntity },
 });
@@ -152,7 +155,7 @@ export const getEntityJobs = endpoint({
   path: '/intelligence/entities/{entity_id}/jobs',
   guard: 'read',
   tag: 'intelligence',
-  summary: 'Jobs done for an entity: the running ones, then the ended ones',
+  summary: 'List the insight jobs of an entity: first the running ones, then the ended ones',
   params: entityParams,
   responses: { 200: { description: 'The jobs', schema: z.array(entityJob) }, 404: noEntity },
 });
@@ -178,7 +181,7 @@ export const getEntityVector = endpoint({
   params: entityParams.extend({
     kind: field.text({ min: 1, max: 64 }).describe('clip, dino, or the kind of a plugin'),
   }),
-  responses: { 200: vectorFile, 404: { description: 'No such entity or kind, or it has no vector yet' } },
+  responses: { 200: vectorFile, 404: { description: 'The entity does not exist or kind, or it has no vector yet' } },
 });
 
 export const getClipEmbedding = endpoint({
@@ -189,7 +192,7 @@ export const getClipEmbedding = endpoint({
   tag: 'intelligence',
   summary: 'CLIP vector of an entity',
   params: entityParams,
-  responses: { 200: vectorFile, 404: { description: 'No such entity, or it has no vector yet' } },
+  responses: { 200: vectorFile, 404: { description: 'The entity does not exist or has no vector yet' } },
 });
 
 export const getDinoEmbedding = endpoint({
@@ -200,7 +203,7 @@ export const getDinoEmbedding = endpoint({
   tag: 'intelligence',
   summary: 'DINO vector of an entity',
   params: entityParams,
-  responses: { 200: vectorFile, 404: { description: 'No such entity, or it has no vector yet' } },
+  responses: { 200: vectorFile, 404: { description: 'The entity does not exist or has no vector yet' } },
 });
 
 export const getFaceEmbedding = endpoint({
@@ -211,7 +214,7 @@ export const getFaceEmbedding = endpoint({
   tag: 'intelligence',
   summary: 'Vector of a face',
   params: faceParams,
-  responses: { 200: vectorFile, 404: { description: 'No such face, or it has no vector yet' } },
+  responses: { 200: vectorFile, 404: { description: 'The face does not exist or has no vector yet' } },
 });
 
 export const deleteFace = endpoint({
@@ -220,9 +223,9 @@ export const deleteFace = endpoint({
   path: '/faces/{face_id}',
   guard: 'write',
   tag: 'intelligence',
-  summary: 'Remove a face: its vector, its cut-out and its row',
+  summary: 'Delete a face with its vector and its picture',
   params: faceParams,
-  responses: { 204: { description: 'Gone' }, 404: { description: 'No such face' } },
+  responses: { 204: { description: 'Deleted' }, 404: { description: 'The face does not exist' } },
 });
 
 export const retryIntelligence = endpoint({
@@ -231,9 +234,9 @@ export const retryIntelligence = endpoint({
   path: '/intelligence/entities/{entity_id}/retry',
   guard: 'write',
   tag: 'intelligence',
-  summary: 'Try again what failed for an entity',
+  summary: 'Retry the failed insights of an entity',
   params: entityParams,
-  responses: { 200: { description: 'Its state', schema: intelligence.nullable() }, 404: noEntity },
+  responses: { 200: { description: 'The state', schema: intelligence.nullable() }, 404: noEntity },
 });
 
 export const listKnownPersons = endpoint({
@@ -242,7 +245,7 @@ export const listKnownPersons = endpoint({
   path: '/intelligence/known-persons',
   guard: 'read',
   tag: 'intelligence',
-  summary: 'Everyone whose face was seen',
+  summary: 'List all persons whose faces were found',
   query: z.object({ include_hidden: field.bool().default(false) }),
   responses: { 200: { description: 'The persons', schema: z.array(knownPerson) } },
 });
@@ -253,7 +256,7 @@ export const getKnownPerson = endpoint({
   path: '/intelligence/known-persons/{person_id}',
   guard: 'read',
   tag: 'intelligence',
-  summary: 'One person',
+  summary: 'Get one person',
   params: personParams,
   responses: { 200: { description: 'The person', schema: knownPerson }, 404: noPerson },
 });
@@ -264,7 +267,7 @@ export const getKnownPersonFaces = endpoint({
   path: '/intelligence/known-persons/{person_id}/faces',
   guard: 'read',
   tag: 'intelligence',
-  summary: 'Faces of a person',
+  summary: 'List the faces of a person',
   params: personParams,
   responses: { 200: { description: 'The faces', schema: z.array(face) }, 404: noPerson },
 });

@@ -1,4 +1,4 @@
-/** Endpoints that give bytes: media, previews, streams; signed URLs for them; resumable uploads. */
+/** Endpoints that deliver bytes (media, previews, streams), signed URLs for them, and resumable uploads. */
 import { z } from 'zod';
 import { type AnyEndpoint, endpoint } from '../http/endpoint.js';
 import { field } from '../http/field.js';
@@ -7,11 +7,11 @@ import { composedText, entityParams, MAX_DESCRIPTION, MAX_LABEL } from './fields
 
 const bytes = (content: string) => ({
   200: { description: 'The bytes', content },
-  206: { description: 'A part of the bytes', content },
-  304: { description: 'Not changed' },
+  206: { description: 'The requested part of the bytes', content },
+  304: { description: 'Not modified' },
   400: { description: 'A collection has no bytes' },
-  404: { description: 'No such entity or file' },
-  416: { description: 'No such range' },
+  404: { description: 'The entity or file does not exist' },
+  416: { description: 'The file does not have this range' },
 });
 
 export const getMedia = endpoint({
@@ -20,10 +20,10 @@ export const getMedia = endpoint({
   path: '/entities/{entity_id}/media',
   guard: 'media',
   tag: 'media',
-  summary: 'The file. Honours `Range`, `If-None-Match`, `If-Range` and HEAD',
+  summary: 'Download the file. Supports `Range`, `If-None-Match`, `If-Range` and HEAD',
   params: entityParams,
   query: z.object({
-    version: field.int().optional().describe('The file as it was in this version'),
+    version: field.int().optional().describe('The file of this version'),
     inline: field.bool().default(false).describe('Show it in a browser instead of saving it'),
   }),
   responses: bytes('application/octet-stream'),
@@ -35,15 +35,15 @@ export const getPreview = endpoint({
   path: '/entities/{entity_id}/preview',
   guard: 'media',
   tag: 'media',
-  summary: 'A small upright PNG of an image or a video, made once',
+  summary: 'Preview of an image or a video: a small upright PNG, made once',
   params: entityParams,
   query: z.object({
-    version: field.int().optional().describe('Of the file as it was in this version'),
-    force: field.bool().default(false).describe('Make it anew'),
+    version: field.int().optional().describe('Preview of the file of this version'),
+    force: field.bool().default(false).describe('Make the preview again'),
   }),
   responses: {
     ...bytes('image/png'),
-    422: { description: 'The file cannot be shown: broken, or of no kind that has a preview' },
+    422: { description: 'There is no preview: the file is damaged, or files of its kind have none' },
   },
 });
 
@@ -53,23 +53,23 @@ export const getStreamManifest = endpoint({
   path: '/entities/{entity_id}/stream/adaptive.m3u8',
   guard: 'media',
   tag: 'media',
-  summary: 'HLS playlist of a video, made on demand; 202 while it is made',
+  summary: 'HLS playlist of a video, made on demand; 202 while it is being made',
   params: entityParams,
   query: z.object({ wait: field.bool().default(false).describe('Wait up to 30 s for the first segments') }),
   responses: {
     200: { description: 'The playlist', content: 'application/vnd.apple.mpegurl' },
     202: {
-      description: 'It is being made: ask again',
+      description: 'The stream is being made: send the request again later',
       schema: z.object({
         detail: z.literal('hls_generating'),
-        reason: z.string().optional().describe('What it waits for, where that is known'),
+        reason: z.string().optional().describe('The reason for the delay, if known'),
       }),
     },
     404: {
       description:
-        '`hls_failed`: no such entity, not a video, or it could not be made. `reason` says why; after `Retry-After`, a request tries again',
+        '`hls_failed`: the entity does not exist or is not a video, or its stream could not be made. `reason` says why; a request after `Retry-After` tries again',
     },
-    503: { description: 'Too many streams wait to be made' },
+    503: { description: 'Too many streams are waiting to be made' },
   },
 });
 
@@ -90,9 +90,9 @@ export const deleteStream = endpoint({
   path: '/entities/{entity_id}/stream',
   guard: 'write',
   tag: 'media',
-  summary: 'Remove the stream’s files; a next request makes them anew',
+  summary: 'Delete the stream’s files; the next request makes them again',
   params: entityParams,
-  responses: { 204: { description: 'Gone' }, 404: { description: 'No such entity' } },
+  responses: { 204: { description: 'Deleted' }, 404: { description: 'The entity does not exist' } },
 });
 
 export const signUrls = endpoint({
@@ -101,16 +101,19 @@ export const signUrls = endpoint({
   path: '/entities/{entity_id}/signed-urls',
   guard: 'read',
   tag: 'media',
-  summary: 'Paths to media, preview and stream that need no token for a while, for `<img>` and `<video>`',
+  summary: 'Sign temporary paths to media, preview and stream that need no token, for `<img>` and `<video>`',
   params: entityParams,
   form: z.object({ expires_in: field.int({ ge: 10, le: 86_400 }).default(900).describe('Seconds') }),
-  responses: { 200: { description: 'The paths', schema: signedUrls }, 404: { description: 'No such entity' } },
+  responses: {
+    200: { description: 'The paths', schema: signedUrls },
+    404: { description: 'The entity does not exist' },
+  },
 });
 
-/** Path of resumable uploads (tus 1.0.0). */
+/** Path of resumable uploads by the tus protocol, version 1.0.0. */
 export const UPLOADS_PATH = '/uploads';
 
-/** `Upload-Metadata` of a resumable upload, each value in Base64. */
+/** The `Upload-Metadata` of a resumable upload; each value is encoded in Base64. */
 export const uploadMetadata = z.object({
   filename: field.text({ max: 4_000 }).optional(),
   label: composedText({ max: MAX_LABEL }).optional(),
@@ -128,17 +131,18 @@ export const createUpload = endpoint({
   guard: 'write',
   tag: 'upload',
   summary:
-    'Begin a resumable upload (tus): `Upload-Length`, and `Upload-Metadata` with filename, label, description, parent_id. The first bytes may come along',
+    'Start a resumable upload (tus): `Upload-Length`, and `Upload-Metadata` with filename, label, description, parent_id. The request may already contain the first bytes',
   responses: {
     201: {
-      description: 'Begun; `Location` is where the bytes go. The entity, if the body had all bytes',
+      description:
+        'The upload has started; send the bytes to `Location`. If the request contained all bytes, the body is the new entity',
       schema: entity.optional(),
     },
-    200: { description: 'The body had all bytes: the entity that has them already', schema: entity },
-    412: { description: 'Another version of the protocol' },
-    413: { description: 'Too large' },
-    422: { description: 'The metadata does not fit' },
-    429: { description: 'Too many of your uploads are unfinished; `Retry-After` says when to come back' },
+    200: { description: 'The request contained all bytes, and this entity already has the same bytes', schema: entity },
+    412: { description: 'The version of the tus protocol is not supported' },
+    413: { description: 'The file is too large' },
+    422: { description: 'The metadata is invalid' },
+    429: { description: 'Too many of your uploads are unfinished; retry after the time in `Retry-After`' },
     507: { description: 'The server has no space left' },
   },
 });
@@ -149,20 +153,20 @@ export const appendUpload = endpoint({
   path: `${UPLOADS_PATH}/{upload_id}`,
   guard: 'write',
   tag: 'upload',
-  summary: 'Send the next bytes (tus). The answer to the last ones is the entity, as that of `POST /entities`',
+  summary: 'Send the next bytes (tus). After the last bytes, the answer is the entity, as for `POST /entities`',
   params: uploadParams,
   responses: {
-    204: { description: 'Received; `Upload-Offset` says how far' },
-    200: { description: 'All received: the entity that has these bytes already', schema: entity },
-    201: { description: 'All received: the new entity', schema: entity },
-    404: { description: 'No such upload' },
-    410: { description: 'The upload was deleted meanwhile' },
-    412: { description: 'Another version of the protocol' },
-    423: { description: 'Another request has the upload: ask with HEAD where it stands' },
-    413: { description: 'More bytes than were announced' },
-    415: { description: 'Another type than `application/offset+octet-stream`' },
-    422: { description: 'The entity was refused, and the upload is gone' },
-    409: { description: '`Upload-Offset` is not where the upload stands' },
+    204: { description: 'Received; `Upload-Offset` is the number of bytes received so far' },
+    200: { description: 'All bytes are received, and this entity already has the same bytes', schema: entity },
+    201: { description: 'All bytes are received; the new entity', schema: entity },
+    404: { description: 'The upload does not exist' },
+    410: { description: 'The upload was deleted in the meantime' },
+    412: { description: 'The version of the tus protocol is not supported' },
+    423: { description: 'Another request is writing to this upload: use HEAD to get the current offset' },
+    413: { description: 'The request contains more bytes than were announced' },
+    415: { description: 'The `Content-Type` is not `application/offset+octet-stream`' },
+    422: { description: 'The entity was refused, and the upload was deleted' },
+    409: { description: '`Upload-Offset` is not the current offset of the upload' },
   },
 });
 
@@ -172,12 +176,12 @@ export const dropUpload = endpoint({
   path: `${UPLOADS_PATH}/{upload_id}`,
   guard: 'write',
   tag: 'upload',
-  summary: 'Give up a resumable upload (tus), or forget a finished one; its entity stays',
+  summary: 'Abort a resumable upload (tus) or remove a finished one; its entity stays',
   params: uploadParams,
   responses: {
-    204: { description: 'Gone' },
-    404: { description: 'No such upload' },
-    412: { description: 'Another version of the protocol' },
+    204: { description: 'Deleted' },
+    404: { description: 'The upload does not exist' },
+    412: { description: 'The version of the tus protocol is not supported' },
   },
 });
 

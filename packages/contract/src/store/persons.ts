@@ -1,4 +1,4 @@
-/** People: what a person says of faces beats what the clustering thinks, for ever. */
+/** Corrections of persons. What a user decides about faces always takes precedence over the clustering. */
 import { z } from 'zod';
 import { type AnyEndpoint, endpoint } from '../http/endpoint.js';
 import { field } from '../http/field.js';
@@ -8,11 +8,11 @@ import { face, knownPerson } from './intelligence.js';
 
 const personParams = z.object({ person_id: field.int() });
 const person = { description: 'The person', schema: knownPerson };
-const missing = { description: 'No such person' };
+const missing = { description: 'The person does not exist' };
 
 export const PERSON_DECISIONS = ['name', 'hide', 'merge', 'split', 'move'] as const;
 
-/** One thing that somebody decided, newest first in lists; each can be taken back. */
+/** A decision of a user; lists have the newest first. Each decision can be undone. */
 export const personDecision = z.object({
   id: z.int(),
   kind: z.enum(PERSON_DECISIONS),
@@ -30,7 +30,7 @@ export const hideKnownPerson = endpoint({
   path: '/intelligence/known-persons/{person_id}/hidden',
   guard: 'write',
   tag: 'persons',
-  summary: 'Leave a person out of the list, or show them again',
+  summary: 'Hide a person from the list, or show them again',
   params: personParams,
   form: z.object({ hidden: field.bool() }),
   responses: { 200: person, 404: missing },
@@ -42,7 +42,7 @@ export const mergeKnownPersons = endpoint({
   path: '/intelligence/known-persons/{person_id}/merge',
   guard: 'write',
   tag: 'persons',
-  summary: 'Say that other persons are this one: their faces move here, they are gone',
+  summary: 'Merge other persons into this one: their faces move here, and the others are deleted',
   params: personParams,
   json: z.object({ person_ids: z.array(z.int()).min(1).max(1_000) }),
   responses: { 200: person, 404: missing, 422: { description: 'A person cannot be merged with itself' } },
@@ -54,7 +54,7 @@ export const splitKnownPerson = endpoint({
   path: '/intelligence/known-persons/{person_id}/split',
   guard: 'write',
   tag: 'persons',
-  summary: 'Say that some of a person’s faces are somebody else: they become a new person',
+  summary: 'Split some faces of a person off into a new person',
   params: personParams,
   json: z.object({
     face_ids: z.array(z.int()).min(1).max(10_000),
@@ -64,7 +64,7 @@ export const splitKnownPerson = endpoint({
   responses: {
     201: { description: 'The new person', schema: knownPerson },
     404: missing,
-    422: { description: 'A face is not this person’s, or all of them were named' },
+    422: { description: 'A face does not belong to this person, or the request names all of the person’s faces' },
   },
 });
 
@@ -74,10 +74,13 @@ export const moveFace = endpoint({
   path: '/intelligence/faces/{face_id}/person',
   guard: 'write',
   tag: 'persons',
-  summary: 'Say whose face it is: a person’s, or with null nobody’s that is known',
+  summary: 'Assign a face to a person, or with null to nobody',
   params: z.object({ face_id: field.int() }),
   json: z.object({ person_id: z.int().nullable() }),
-  responses: { 200: { description: 'The face', schema: face }, 404: { description: 'No such face or person' } },
+  responses: {
+    200: { description: 'The face', schema: face },
+    404: { description: 'The face or person does not exist' },
+  },
 });
 
 export const listPersonDecisions = endpoint({
@@ -86,7 +89,7 @@ export const listPersonDecisions = endpoint({
   path: '/intelligence/person-decisions',
   guard: 'read',
   tag: 'persons',
-  summary: 'What was decided about persons',
+  summary: 'List the decisions about persons',
   query: z.object({ ...listQuery }),
   responses: { 200: { description: 'A page', schema: listOf(personDecision) } },
 });
@@ -97,12 +100,14 @@ export const undoPersonDecision = endpoint({
   path: '/intelligence/person-decisions/{decision_id}/undo',
   guard: 'write',
   tag: 'persons',
-  summary: 'Take a decision back',
+  summary: 'Undo a decision',
   params: z.object({ decision_id: field.int() }),
   responses: {
-    200: { description: 'The decision, undone', schema: personDecision },
-    404: { description: 'No such decision' },
-    409: { description: 'It was undone already, or a later decision about the same faces stands in the way' },
+    200: { description: 'The undone decision', schema: personDecision },
+    404: { description: 'The decision does not exist' },
+    409: {
+      description: 'The decision is already undone, or a later decision about the same faces must be undone first',
+    },
   },
 });
 

@@ -1,4 +1,4 @@
-/** Search by text, by picture and by face, and lists of near duplicates. */
+/** Search by text, by picture, by entity and by face, and near duplicates. */
 import { z } from 'zod';
 import { type AnyEndpoint, endpoint } from '../http/endpoint.js';
 import { field } from '../http/field.js';
@@ -6,7 +6,10 @@ import { entity, entityQuery } from './entity.js';
 import { entityParams } from './fields.js';
 import { face } from './intelligence.js';
 
-/** Built-in ways of comparing: by what is shown, by how it looks, by the very picture. Insights of plugins add their own. */
+/**
+ * Built-in kinds of similarity: of the subject (CLIP), of the appearance (DINO), or of the very picture (perceptual hash).
+ * Insights of plugins add their own.
+ */
 export const SIMILARITIES = ['clip', 'dino', 'phash'] as const;
 // Intersected with an empty object, so that editors still offer the built-in names.
 export type SimilarityKind = (typeof SIMILARITIES)[number] | (string & {});
@@ -15,10 +18,12 @@ const by = field
   .text({ min: 1, max: 64 })
   .transform((name): SimilarityKind => name)
   .meta({ type: 'string', maxLength: 64, examples: [...SIMILARITIES] })
-  .describe('clip: what is shown; dino: how it looks; phash: the very picture; or the vector of an insight of a plugin')
+  .describe(
+    '`clip` compares the subject, `dino` the appearance, `phash` the very picture; other names are vectors of plugins’ insights',
+  )
   .default('clip');
 
-const score = z.number().min(0).max(1).describe('1 is the same');
+const score = z.number().min(0).max(1).describe('Similarity, 0 to 1; 1 is the same');
 
 /** The filters of the entity list, without its paging. */
 const {
@@ -30,16 +35,16 @@ const {
   ...filters
 } = entityQuery.shape;
 
-/** Nothing found and nothing looked for are different answers. */
+/** An empty result differs from a search that was not possible; the notice explains the latter. */
 const notice = z
   .string()
   .nullable()
   .optional()
-  .describe('Why nothing was looked for, and what to do; null or absent if it was');
+  .describe('Why the search was not possible, and what to do; null or absent if it was');
 
 const paging = {
   limit: field.int({ ge: 1, le: 100 }).default(20),
-  score_threshold: field.float({ ge: 0, le: 1 }).optional().describe('Only results at least this alike'),
+  score_threshold: field.float({ ge: 0, le: 1 }).optional().describe('Only results with at least this similarity'),
   cursor: field.filter(200),
 };
 
@@ -49,7 +54,7 @@ export type SearchResult = z.infer<typeof searchResult>;
 export const searchResults = z.object({
   results: z.array(searchResult),
   next_cursor: z.string().nullable(),
-  model_id: z.string().nullable().describe('The model whose vectors were compared; null where none has been made yet'),
+  model_id: z.string().nullable().describe('The model whose vectors were compared; null if there are no vectors yet'),
   notice,
 });
 export type SearchResults = z.infer<typeof searchResults>;
@@ -75,14 +80,14 @@ export const similarFaces = z.object({
 export type SimilarFaces = z.infer<typeof similarFaces>;
 
 export const duplicateGroup = z.object({
-  /** Largest picture first, then the largest file, then the oldest. */
+  /** The largest picture first, then the largest file, then the oldest. */
   entities: z.array(entity),
-  best_entity_id: z.int().describe('The one worth keeping'),
-  similarity: score.describe('Of the two least alike that are linked directly'),
+  best_entity_id: z.int().describe('The entity worth keeping'),
+  similarity: score.describe('Similarity of the two least similar entities that are linked directly'),
 });
 export type DuplicateGroup = z.infer<typeof duplicateGroup>;
 
-const notReady = { description: 'The model did not answer in time; try again as Retry-After says' };
+const notReady = { description: 'The model did not answer in time; retry after the time in `Retry-After`' };
 
 export const searchByText = endpoint({
   id: 'search_by_text',
@@ -90,9 +95,9 @@ export const searchByText = endpoint({
   path: '/intelligence/search',
   guard: 'read',
   tag: 'search',
-  summary: 'Pictures and videos that show what a text says',
+  summary: 'Search pictures and videos by a description of their content',
   query: z.object({ text: field.text({ min: 1, max: 2_000 }), ...paging, ...filters }),
-  responses: { 200: { description: 'Best first', schema: searchResults }, 503: notReady },
+  responses: { 200: { description: 'The results, the best first', schema: searchResults }, 503: notReady },
 });
 
 export const searchByPicture = endpoint({
@@ -101,11 +106,11 @@ export const searchByPicture = endpoint({
   path: '/intelligence/search',
   guard: 'read',
   tag: 'search',
-  summary: 'Entities like a picture that is sent along and not kept',
+  summary: 'Search entities that resemble an uploaded picture, which is not stored',
   query: z.object({ ...paging, ...filters }),
   form: z.object({ by }),
   files: { file: { required: true, description: 'The picture' } },
-  responses: { 200: { description: 'Best first', schema: searchResults }, 503: notReady },
+  responses: { 200: { description: 'The results, the best first', schema: searchResults }, 503: notReady },
 });
 
 export const getSimilarEntities = endpoint({
@@ -114,12 +119,12 @@ export const getSimilarEntities = endpoint({
   path: '/intelligence/entities/{entity_id}/similar',
   guard: 'read',
   tag: 'search',
-  summary: 'Entities like this one, itself left out',
+  summary: 'Find entities that resemble this one',
   params: entityParams,
   query: z.object({ by, ...paging, ...filters }),
   responses: {
-    200: { description: 'Best first; empty before the entity was understood', schema: similarEntities },
-    404: { description: 'No such entity' },
+    200: { description: 'The results, the best first; empty if the entity has no vector yet', schema: similarEntities },
+    404: { description: 'The entity does not exist' },
   },
 });
 
@@ -129,12 +134,12 @@ export const getSimilarFaces = endpoint({
   path: '/intelligence/faces/{face_id}/similar',
   guard: 'read',
   tag: 'search',
-  summary: 'Faces like this one, itself left out',
+  summary: 'Find faces that resemble this one',
   params: z.object({ face_id: field.int() }),
   query: z.object({ ...paging, ...filters }),
   responses: {
-    200: { description: 'Best first; empty before the face has a vector', schema: similarFaces },
-    404: { description: 'No such face' },
+    200: { description: 'The results, the best first; empty if the face has no vector yet', schema: similarFaces },
+    404: { description: 'The face does not exist' },
   },
 });
 
@@ -144,11 +149,14 @@ export const listDuplicates = endpoint({
   path: '/intelligence/duplicates',
   guard: 'read',
   tag: 'search',
-  summary: 'Groups of pictures that are nearly the same, and the one worth keeping of each',
+  summary: 'Find groups of near-duplicate pictures, each with the one worth keeping',
   query: z.object({
     limit: field.int({ ge: 1, le: 100 }).default(20),
     cursor: field.filter(200),
-    distance: field.int({ ge: 0, le: 16 }).default(6).describe('Bits of 64 in which two pHashes may differ'),
+    distance: field
+      .int({ ge: 0, le: 16 })
+      .default(6)
+      .describe('Maximum number of the 64 bits in which two pHashes may differ'),
   }),
   responses: {
     200: {

@@ -1,15 +1,15 @@
-/** The wire side of the tasks that turn a picture, a text or a face into a vector. */
+/** Contracts of the tasks that turn a picture, a text or a face into a vector. */
 import { z } from 'zod';
 import { field } from '../http/field.js';
 import { doubtful, FACE_LISTED, faceBox, faceLandmarks, faceQuality } from './face.js';
 import { pictureError, taskContract } from './task.js';
 
-/** Which model made a result; vectors of different models, or of different preprocessing, never compare. */
+/** The model that made a result. Vectors of different models, or of different preprocessing, are never compared. */
 export const modelStamp = z.object({
   model_id: z.string(),
   model_version: z.string(),
   preprocessing_version: z.string(),
-  /** Where it ran: cpu, cuda, coreml, … */
+  /** The hardware or library that ran the model: cpu, cuda, coreml, … */
   execution_provider: z.string(),
 });
 export type ModelStamp = z.infer<typeof modelStamp>;
@@ -17,7 +17,7 @@ export type ModelStamp = z.infer<typeof modelStamp>;
 const normalize = field.bool().default(true);
 
 const embeddingOutput = z.object({
-  /** Numbers in the vector of `output_path`, a `.npy` (v1.0, `<f4`, C order, one dimension). */
+  /** Length of the vector in `output_path`, a `.npy` file (v1.0, `<f4`, C order, one dimension). */
   embedding_dim: z.int().positive(),
   /** Whether the vector has length 1. */
   normalized: z.boolean(),
@@ -28,7 +28,7 @@ const pictureOutput = embeddingOutput.extend({ picture_error: pictureError });
 
 export const clipEmbeddingTask = taskContract({
   type: 'clip_embedding',
-  summary: 'CLIP vector of a picture',
+  summary: 'Computes the CLIP vector of a picture',
   file: 'required',
   form: z.object({ normalize }),
   output: pictureOutput,
@@ -36,7 +36,7 @@ export const clipEmbeddingTask = taskContract({
 
 export const dinoEmbeddingTask = taskContract({
   type: 'dino_embedding',
-  summary: 'DINOv2 vector of a picture',
+  summary: 'Computes the DINOv2 vector of a picture',
   file: 'required',
   form: z.object({ normalize }),
   output: pictureOutput,
@@ -44,28 +44,28 @@ export const dinoEmbeddingTask = taskContract({
 
 export const clipTextEmbeddingTask = taskContract({
   type: 'clip_text_embedding',
-  summary: 'CLIP vector of a text, comparable with those of pictures',
+  summary: 'Computes the CLIP vector of a text, which is comparable with vectors of pictures',
   file: 'none',
   form: z.object({ text: field.text({ min: 1, max: 10_000 }), normalize }),
   output: embeddingOutput.extend({
-    /** Tokens of the text, the two marks included. */
+    /** Number of tokens of the text, including the start and end marks. */
     tokens: z.int(),
-    /** True where the text had more tokens than the model takes; the rest was not looked at. */
+    /** True if the text had more tokens than the model takes; the rest was ignored. */
     truncated: z.boolean(),
-    /** The vector itself, so that a search need not fetch a file. */
+    /** The vector itself, so that a search need not download a file. */
     embedding: z.array(z.number()),
   }),
 });
 
-/** One face of a whole photo, found, aligned and embedded. */
+/** One face of a whole photo: detected, aligned and embedded. */
 export const embeddedFace = z.object({
   bbox: faceBox,
   confidence: z.number().min(0).max(1),
   landmarks: faceLandmarks,
   quality: faceQuality,
-  /** Aligned 112×112 crop. */
+  /** Path of the aligned 112×112 crop. */
   file_path: z.string(),
-  /** Its vector, as `.npy`. */
+  /** Path of the vector, a `.npy` file. */
   embedding_path: z.string(),
   quality_score: z.number().min(0).max(1),
   doubtful,
@@ -73,20 +73,22 @@ export const embeddedFace = z.object({
 
 export const faceEmbeddingTask = taskContract({
   type: 'face_embedding',
-  summary: 'Vector of a face: of an aligned crop, or with detect=true of every face of a photo',
+  summary: 'Computes the vector of an aligned face crop, or with detect=true the vectors of all faces of a photo',
   file: 'required',
   form: z.object({
     normalize,
-    /** False: the picture is an aligned crop. True: find, align and embed every face of it. */
+    /** False if the picture is an aligned crop; true to find, align and embed every face of it. */
     detect: field.bool().default(false),
     confidence_threshold: field.float({ ge: 0, le: 1 }).default(FACE_LISTED),
     nms_threshold: field.float({ ge: 0, le: 1 }).default(0.4),
     min_face_size: field.int({ ge: 8, le: 10_000 }).default(20),
   }),
   output: pictureOutput.extend({
-    /** Quality of the only face, or of the best one; null where it could not be told. */
+    /** Quality of the only face or of the best one; null if it is unknown. */
     quality_score: z.number().min(0).max(1).nullable(),
-    /** With detect=true: all faces, best first. `output_path` then holds the best one's vector, if there is one. */
+    /**
+     * All faces if detect=true, the best first. `output_path` then holds the vector of the best one, if there is one.
+     */
     faces: z.array(embeddedFace).optional(),
     num_faces: z.int().optional(),
   }),

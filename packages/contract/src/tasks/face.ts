@@ -1,3 +1,4 @@
+/** Contract of the task `face_detection`, with the shapes of faces that other tasks use, too. */
 import { z } from 'zod';
 import { field } from '../http/field.js';
 import { pictureError, taskContract } from './task.js';
@@ -5,11 +6,11 @@ import { pictureError, taskContract } from './task.js';
 const unit = z.number().min(0).max(1);
 const point = z.tuple([unit, unit]);
 
-/** Corners as fractions of the upright picture's width and height. */
+/** Corners of a face as fractions of the upright picture's width and height. */
 export const faceBox = z.object({ x1: unit, y1: unit, x2: unit, y2: unit });
 export type FaceBox = z.infer<typeof faceBox>;
 
-/** Five points as fractions; right and left are the person's own. */
+/** Five points as fractions; right and left are from the person's point of view. */
 export const faceLandmarks = z.object({
   right_eye: point,
   left_eye: point,
@@ -22,33 +23,37 @@ export type FaceLandmarks = z.infer<typeof faceLandmarks>;
 export const faceQuality = z.object({
   /** Shorter side of the box in pixels of the upright picture. */
   size: z.number(),
-  /** 0 blurred … 1 sharp, of the aligned crop. */
+  /** Sharpness of the aligned crop, from 0 (blurred) to 1 (sharp). */
   sharpness: unit,
-  /** Estimates from the five points, in degrees: turned to its left, nodding down, tilted to its right are positive. */
+  /**
+   * Angles in degrees, estimated from the five points. Turned to the person's left, nodding down and tilted to the
+   * person's right are positive.
+   */
   yaw: z.number(),
   pitch: z.number(),
   roll: z.number(),
-  /** One figure from size, sharpness and pose, for choosing the best of several. */
+  /** One number from size, sharpness and pose, for choosing the best of several faces. */
   score: unit,
 });
 export type FaceQuality = z.infer<typeof faceQuality>;
 
-/**
- * Confidence from which a face is listed, and from which it is certain. Measured: see the decision on doubtful faces.
- */
+/** Minimum confidence of a listed face and of a certain face. Both are measured; see docs/adr on doubtful faces. */
 export const FACE_LISTED = 0.75;
 export const FACE_CERTAIN = 0.8;
 
 export const doubtful = z
   .boolean()
   .default(false)
-  .describe(`Confidence below ${FACE_CERTAIN}: it is listed, but begins no person`);
+  .describe(`Confidence below ${FACE_CERTAIN}: the face is listed, but no person is made from it`);
 
 export const detectedFace = z.object({
   bbox: faceBox,
   confidence: unit,
   landmarks: faceLandmarks,
-  /** Aligned 112×112 crop, relative to the job: `faces/face_<i>.png`. Empty where the face could not be aligned. */
+  /**
+   * Path of the aligned 112×112 crop, relative to the job: `faces/face_<i>.png`. Empty if the face could not be
+   * aligned.
+   */
   file_path: z.string(),
   quality: faceQuality,
   doubtful,
@@ -57,18 +62,18 @@ export type DetectedFace = z.infer<typeof detectedFace>;
 
 export const faceDetectionTask = taskContract({
   type: 'face_detection',
-  summary: 'Faces of a picture: boxes, landmarks, quality and aligned crops',
+  summary: 'Finds the faces of a picture: boxes, landmarks, quality and aligned crops',
   file: 'required',
   form: z.object({
     confidence_threshold: field.float({ ge: 0, le: 1 }).default(FACE_LISTED),
     nms_threshold: field.float({ ge: 0, le: 1 }).default(0.4),
-    /** Shorter side in pixels below which a face is left out. */
+    /** Faces whose shorter side has fewer pixels are left out. */
     min_face_size: field.int({ ge: 8, le: 10_000 }).default(20),
   }),
   output: z.object({
     faces: z.array(detectedFace),
     num_faces: z.int(),
-    /** Of the upright picture. */
+    /** Width and height of the upright picture. */
     image_width: z.int(),
     image_height: z.int(),
     picture_error: pictureError,

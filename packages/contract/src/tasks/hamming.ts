@@ -1,9 +1,10 @@
+/** The Hamming distance of perceptual hashes; the browser bundle includes this file, too. */
 const BITS = [0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4] as const;
 
 /**
- * How far two perceptual hashes are apart: the number of bits that differ.
+ * Counts the bits in which two perceptual hashes differ.
  * @param a, b hex digits of equal length, in either case
- * @throws RangeError where they are not
+ * @throws RangeError if they are not
  *
  * @example
  * ```ts
@@ -23,6 +24,6 @@ export function distance(a: string, b: string): number {
 
 function digit(hash: string, at: number): number {
   const value = Number.parseInt(hash.charAt(at), 16);
-  if (Number.isNaN(value)) throw new RangeError('a hash is written in hex digits');
+  if (Number.isNaN(value)) throw new RangeError('a hash must consist of hex digits');
   return value;
 }

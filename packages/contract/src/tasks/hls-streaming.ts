@@ -2,7 +2,10 @@ import { z } from 'zod';
 import { field } from '../http/field.js';
 import { taskContract } from './task.js';
 
-/** Names in an HLS folder. The master appears only when the stream is whole; `live` lists it while it is being made. */
+/**
+ * Names in an HLS folder. The master playlist appears only when the stream is complete; `live` lists it while it is
+ * being made.
+ */
 export const HLS_FILES = { master: 'adaptive.m3u8', live: 'adaptive-live.m3u8', prefix: 'adaptive-' } as const;
 
 const whole = (min: number, max: number) =>
@@ -11,7 +14,10 @@ const whole = (min: number, max: number) =>
     z.int().min(min).max(max),
   );
 
-/** One rendition: `resolution` is the height in pixels, `bitrate` of the picture in kbit/s; null leaves it to the server. */
+/**
+ * One rendition: `resolution` is the height in pixels, `bitrate` the video bit rate in kbit/s; null leaves it to the
+ * server.
+ */
 export const hlsVariant = z
   .object({
     resolution: whole(16, 4320)
@@ -30,9 +36,9 @@ export const DEFAULT_HLS_VARIANTS: readonly HlsVariant[] = [
 ];
 
 const output = z.object({
-  master_playlist: z.string().describe('Relative to the job, or to output_absolute_path'),
+  master_playlist: z.string().describe('Path relative to the job, or to output_absolute_path'),
   variants_generated: z.int(),
-  total_segments: z.int().describe('Of the variants, without the original'),
+  total_segments: z.int().describe('Number of segments of all variants, without the original'),
   include_original: z.boolean(),
   original_playlist: z.string().nullable(),
   duration: z.number().describe('Seconds'),
@@ -43,24 +49,24 @@ const output = z.object({
       bitrate: z.int().nullable(),
       width: z.int(),
       height: z.int(),
-      bandwidth: z.int().describe('Peak, bits per second'),
+      bandwidth: z.int().describe('Peak bit rate in bits per second'),
       segments: z.int(),
     }),
   ),
   encoder: z.string(),
 });
 
-/** Set by the store's own jobs. */
+/** Only the store's own jobs set this field. */
 const serverPath = () =>
   field
     .text({ max: 4096 })
     .nullable()
     .default(null)
-    .describe("For the server's own jobs: a client that sets it without a file gets 403");
+    .describe("Only for the server's own jobs: a client that sets it without a file gets 403");
 
 export const hlsStreamingTask = taskContract({
   type: 'hls_streaming',
-  summary: 'Makes an adaptive HLS stream of a video',
+  summary: 'Makes an adaptive HLS stream from a video',
   file: 'optional',
   form: z.object({
     input_absolute_path: serverPath(),

@@ -5,11 +5,11 @@ import { pictureError, taskContract } from './task.js';
 export const IMAGE_FORMATS = ['png', 'jpg', 'jpeg', 'webp', 'gif', 'bmp', 'tiff', 'avif'] as const;
 export type ImageFormat = (typeof IMAGE_FORMATS)[number];
 
-/** Longest side that a client may ask for, in pixels. */
+/** Maximum side length that a client may request, in pixels. */
 export const MAX_SIDE = 16_384;
 export const side = () => field.int({ gt: 0, le: MAX_SIDE });
 
-/** `#rgb` or `#rrggbb`, the `#` may be left out. */
+/** A colour, `#rgb` or `#rrggbb`; the `#` is optional. */
 export const colour = () =>
   field.text({ max: 20 }).transform((text, ctx): string => {
     if (/^#?([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$/.test(text)) return `#${text.replace('#', '').toLowerCase()}`;
@@ -23,22 +23,22 @@ const output = z.object({
   width: z.int(),
   height: z.int(),
   size: z.int().describe('Bytes'),
-  frames: z.int().describe('More than 1 for an animation'),
-  metadata_error: z.string().nullable().describe('Why EXIF is not in the result although it was to be kept'),
+  frames: z.int().describe('Number of frames; more than 1 for an animation'),
+  metadata_error: z.string().nullable().describe('Why the result lacks EXIF although it should be kept'),
   picture_error: pictureError,
 });
 
 export const imageConversionTask = taskContract({
   type: 'image_conversion',
-  summary: 'Writes an image in another format, upright',
+  summary: 'Converts an image to another format and rotates it upright',
   file: 'required',
   form: z.object({
     format: field.choice(IMAGE_FORMATS),
     quality: field.int({ ge: 1, le: 100 }).default(85),
-    lossless: field.bool().default(false).describe('For webp and avif; the others are or are not by nature'),
+    lossless: field.bool().default(false).describe('For webp and avif; the other formats are always lossless or never'),
     width: side().nullable().default(null).describe('The result fits into width × height; never enlarged'),
     height: side().nullable().default(null),
-    background: colour().default('#ffffff').describe('Behind transparency where the format has none'),
+    background: colour().default('#ffffff').describe('Background for formats without transparency'),
     keep_metadata: field.bool().default(true),
   }),
   output,

@@ -7,13 +7,13 @@ export const THUMBNAIL_FORMATS = ['jpg', 'webp', 'avif', 'png'] as const;
 export type ThumbnailFormat = (typeof THUMBNAIL_FORMATS)[number];
 
 const sheet = z.object({
-  output_path: z.string().describe('One picture with all frames'),
-  index_path: z.string().describe('WebVTT: which time is where on the sheet'),
+  output_path: z.string().describe('Path of the picture with all frames'),
+  index_path: z.string().describe('Path of the WebVTT file that maps times to places on the sheet'),
   columns: z.int(),
   rows: z.int(),
   cell_width: z.int(),
   cell_height: z.int(),
-  times: z.array(z.number()).describe('Seconds, row by row'),
+  times: z.array(z.number()).describe('Times of the frames in seconds, row by row'),
 });
 
 const output = z.object({
@@ -23,14 +23,14 @@ const output = z.object({
   width: z.int(),
   height: z.int(),
   size: z.int().describe('Bytes'),
-  time: z.number().nullable().describe('Of a video: where the frame was taken, in seconds'),
+  time: z.number().nullable().describe('Time of the frame of a video in seconds'),
   sheet: sheet.nullable(),
   picture_error: pictureError,
 });
 
 export const mediaThumbnailTask = taskContract({
   type: 'media_thumbnail',
-  summary: 'A small upright picture of an image, a video or a song’s cover',
+  summary: 'Makes a small upright picture of an image, a video or the cover of a song',
   file: 'required',
   form: z.object({
     width: side().nullable().default(null),
@@ -38,8 +38,8 @@ export const mediaThumbnailTask = taskContract({
     maintain_aspect_ratio: field.bool().default(true),
     format: field.choice(THUMBNAIL_FORMATS).default('jpg'),
     quality: field.int({ ge: 1, le: 100 }).default(80),
-    background: colour().default('#ffffff').describe('Behind transparency'),
-    sheet: field.bool().default(false).describe('Of a video also a 4×4 sheet of frames over its whole length'),
+    background: colour().default('#ffffff').describe('Background behind transparency'),
+    sheet: field.bool().default(false).describe('Also make a 4×4 sheet of frames over the whole length of a video'),
   }),
   output,
 });

@@ -14,7 +14,8 @@ export function serveInfo(app: App, { guestMode, workers, noAuth }: InfoOptions)
     const open = noAuth || (await guestMode.isOn());
     return {
       status: 'healthy',
-      service: COMPUTE_API.title,
+      // Existing clients know this name.
+      service: 'Task Server',
       version: COMPUTE_API.version,
       guestMode: open ? 'on' : 'off',
       auth_required: !open,
