@@ -2,19 +2,19 @@ import type { Context } from './context.js';
 import { CliError, EXIT } from './exit-codes.js';
 import { failureOf } from './failure.js';
 
-/** Lets the others of several things go on when one fails, and tells at the end. */
+/** Lets the remaining items continue when one fails, and reports the failures at the end. */
 export interface Failures {
   readonly count: number;
-  /** Runs one; its failure is told, and gives undefined. */
+  /** Runs the work for one item. A failure is reported, and the result is then undefined. */
   guard<T>(name: string, work: () => Promise<T>): Promise<T | undefined>;
-  /** @throws CliError if any failed */
+  /** @throws CliError if any item failed */
   finish(total: number): void;
 }
 
-/** Not worth going on: the next would fail in the same way. */
-const HOPELESS: readonly number[] = [EXIT.auth, EXIT.forbidden, EXIT.unreachable, EXIT.interrupted];
+/** After these failures it is pointless to continue: the next item would fail in the same way. */
+const FATAL: readonly number[] = [EXIT.auth, EXIT.forbidden, EXIT.unreachable, EXIT.interrupted];
 
-/** @param single true: the one failure is the whole program's, and thrown as it is */
+/** @param single whether there is only one item: its failure is then thrown unchanged */
 export function collectFailures(context: Context, single: boolean): Failures {
   const failed: string[] = [];
   return {
@@ -26,7 +26,7 @@ export function collectFailures(context: Context, single: boolean): Failures {
         return await work();
       } catch (error) {
         const { exitCode, message } = failureOf(error, context.signal.aborted);
-        if (single || HOPELESS.includes(exitCode)) throw error;
+        if (single || FATAL.includes(exitCode)) throw error;
         failed.push(name);
         context.out.warn(`${name}: ${message}`);
         return undefined;

@@ -1,3 +1,4 @@
+/** The building blocks of commands: the program with its general options, groups, and commands that run something. */
 import { printable } from '@cl-server/contract/printable';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { Context } from './context.js';
@@ -5,76 +6,81 @@ import { CliError, EXIT } from './exit-codes.js';
 import { SavedOutput } from './io/saved-output.js';
 import type { GlobalOptions, World } from './world.js';
 
-/** Adds the options that work on every command; shown in the help of the program alone. */
+/** Adds the options that every command accepts. Only the help of the program shows them. */
 function addGlobals(command: Command, hidden: boolean): Command {
   const option = (flags: string, text: string): Option => new Option(flags, text).hideHelp(hidden);
   return command
     .addOption(option('--json', 'print data as JSON'))
-    .addOption(option('--ndjson', 'print data as JSON, one line each'))
+    .addOption(option('--ndjson', 'print data as JSON, one object per line'))
     .addOption(option('--quiet', 'print ids only'))
-    .addOption(option('--debug', 'tell of every request, and of the place where an error arose'))
-    .addOption(option('--profile <name>', 'which saved addresses and login (CL_PROFILE)'))
+    .addOption(option('--debug', 'print every request and the stack trace of an error'))
+    .addOption(option('--profile <name>', 'profile with saved addresses and login (CL_PROFILE)'))
     .addOption(option('--auth-url <url>', 'address of the auth service (AUTH_URL)'))
-    .addOption(option('--store-url <url>', 'address of the store (STORE_URL)'))
-    .addOption(option('--compute-url <url>', 'address of compute (COMPUTE_URL)'))
-    .addOption(option('--mqtt-url <url>', 'address of the broker, or none (MQTT_URL)'))
+    .addOption(option('--store-url <url>', 'address of the store service (STORE_URL)'))
+    .addOption(option('--compute-url <url>', 'address of the compute service (COMPUTE_URL)'))
+    .addOption(option('--mqtt-url <url>', 'address of the MQTT broker, or "none" (MQTT_URL)'))
     .addOption(option('--token <token>', 'use this token instead of a login (CL_TOKEN)'))
-    .addOption(option('--transport <way>', 'how ends of jobs are heard of').choices(['mqtt', 'sse', 'poll']));
+    .addOption(option('--transport <way>', 'how to receive job updates').choices(['mqtt', 'sse', 'poll']));
 }
 
-/** An option whose value has another name than its flag, which some commands have for something else. */
+/** An option whose value is stored under another name than its flag, because some commands use that flag themselves. */
 function renamed(flags: string, text: string, name: string): Option {
   const option = new Option(flags, text);
   option.attributeName = () => name;
   return option;
 }
 
-/** Who calls, said before the command: after it `--password` may be another user's. */
+/** Adds the options that select the caller. They stand before the command; after it `--password` may be another user's. */
 const addLogin = (program: Command): Command =>
   program
-    .addOption(renamed('--username <name>', 'log in for this command alone (CL_USERNAME)', 'loginUsername'))
+    .addOption(renamed('--username <name>', 'log in for this command only (CL_USERNAME)', 'loginUsername'))
     .addOption(
-      renamed('--password <password>', 'others can see it while the program runs (CL_PASSWORD)', 'loginPassword'),
+      renamed(
+        '--password <password>',
+        'password; visible to other users of this machine (CL_PASSWORD)',
+        'loginPassword',
+      ),
     )
-    .addOption(renamed('--no-auth', 'be a guest for this command', 'sendLogin'));
+    .addOption(renamed('--no-auth', 'send no login with this command', 'sendLogin'));
 
 export const createProgram = (version: string, world: World): Command =>
   addLogin(addGlobals(new Command('cl-client'), false))
-    .description('The command line of CL Server')
+    .description('Command line client of CL Server')
     .version(version)
     .exitOverride()
-    // `--version` of a command is its own, not the program's.
+    // A command may have its own `--version` option.
     .enablePositionalOptions()
+    .configureHelp({ minWidthToWrap: 20 })
     .configureOutput({
       writeOut: (text) => world.stdout.write(text),
       writeErr: (text) => world.stderr.write(printable(text)),
     })
-    .showHelpAfterError('(cl-client --help tells more)');
+    .showHelpAfterError('(run cl-client --help for help)');
 
-/** A command that only holds others. */
+/** Adds a command that only contains other commands, or returns it if it exists. */
 export function group(parent: Command, name: string, summary: string): Command {
   const found = parent.commands.find((command) => command.name() === name);
   if (found) return found;
   return addGlobals(parent.command(name).description(summary), true);
 }
 
-/** Options as commander gives them, by their camel-case names. */
+/** Options as commander provides them, by their camel-case names. */
 export type Options<T> = T & GlobalOptions;
 
-/** What a command does: the context, the arguments in order, then its options. */
+/** The function that a command runs. It gets the context, the arguments in order, and the options. */
 export type Action<Args extends readonly unknown[], T> = (
   context: Context,
   ...rest: [...Args, Options<T>]
 ) => Promise<void>;
 
 /**
- * A command that does something.
- * @param spec name and arguments: `get <id>`
+ * A command that runs something.
+ * @param spec the name and the arguments: `get <id>`
  */
 export class Leaf {
   readonly command: Command;
   readonly #world: World;
-  #savable = false;
+  #saveable = false;
 
   constructor(parent: Command, world: World, spec: string, summary: string) {
     this.#world = world;
@@ -92,21 +98,21 @@ export class Leaf {
     return this;
   }
 
-  /** An option's earlier spelling: understood, and shown nowhere. @param name the option whose value it gives */
-  formerly(flags: string, name: string, parse?: (value: string, before: unknown) => unknown): this {
+  /** Accepts a former name of an option, which help and completion do not show. @param name the option that gets the value */
+  deprecatedOption(flags: string, name: string, parse?: (value: string, before: unknown) => unknown): this {
     const option = renamed(flags, '', name).hideHelp();
     if (parse) option.argParser(parse);
     this.command.addOption(option);
     return this;
   }
 
-  /** Adds `-o`: what the command prints goes to a file, as JSON. */
-  savable(): this {
-    this.#savable = true;
+  /** Adds `-o`, which saves what the command prints in a file, as JSON. */
+  saveable(): this {
+    this.#saveable = true;
     return this.option('-o, --output <file>', 'save as JSON in this file');
   }
 
-  /** Words that help and completion offer for the first argument. */
+  /** Sets the words that help and completion offer for the first argument. */
   suggest(words: readonly string[]): this {
     const [first] = this.command.registeredArguments;
     if (first) first.argChoices = [...words];
@@ -118,11 +124,11 @@ export class Leaf {
     return this;
   }
 
-  does<Args extends readonly unknown[], T extends object>(action: Action<Args, T>): this {
+  run<Args extends readonly unknown[], T extends object>(action: Action<Args, T>): this {
     this.command.action(async (...given: unknown[]) => {
       const own = given.at(-1) as Command;
       const options = own.optsWithGlobals<Options<T> & { readonly output?: string }>();
-      const file = this.#savable ? options.output : undefined;
+      const file = this.#saveable ? options.output : undefined;
       const saved = new SavedOutput();
       const context =
         file === undefined
@@ -140,7 +146,7 @@ export class Leaf {
   }
 }
 
-/** Makes leaves of one parent. */
+/** Returns a function that adds commands to one parent. */
 export const leafMaker =
   (parent: Command, world: World) =>
   (spec: string, summary: string): Leaf =>
@@ -152,14 +158,14 @@ export function integer(text: string): number {
   return Number(text);
 }
 
-/** How many: none makes no sense. */
+/** Parses a number of items, at least 1. */
 export function count(text: string): number {
   const value = integer(text);
   if (value < 1) throw new InvalidArgumentError('It should be at least 1.');
   return value;
 }
 
-/** How long: 0 is no limit. */
+/** Parses a duration in seconds; 0 means no limit. */
 export function seconds(text: string): number {
   const value = integer(text);
   if (value < 0) throw new InvalidArgumentError('It should be 0 or more.');
@@ -172,23 +178,23 @@ export function decimal(text: string): number {
   return value;
 }
 
-/** An id given as an argument. */
+/** Parses an id that is given as an argument. */
 export function idOf(text: string): number {
-  if (!/^\d+$/.test(text)) throw new CliError(`An id is a whole number: ${text}`, EXIT.usage);
+  if (!/^\d+$/.test(text)) throw new CliError(`Invalid id ${text}: an id is a whole number`, EXIT.usage);
   return Number(text);
 }
 
-/** What completion offers for a switch. */
+/** The words that completion offers for a switch. */
 export const ON_OFF = ['on', 'off'];
 
-/** Words like yes and off. */
+/** Parses a switch; accepts on and off, yes and no, true and false, 1 and 0. */
 export function onOff(text: string): boolean {
   if (/^(true|on|yes|1)$/i.test(text)) return true;
   if (/^(false|off|no|0)$/i.test(text)) return false;
   throw new CliError(`It should be on or off: ${text}`, EXIT.usage);
 }
 
-/** Collects an option that may be given many times, or as a comma list. */
+/** Collects the values of an option that may be repeated or hold a comma-separated list. */
 export const collect = (text: string, before: unknown): string[] => [
   ...((before as string[] | undefined) ?? []),
   ...text

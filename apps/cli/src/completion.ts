@@ -1,6 +1,6 @@
 /**
- * Completion scripts. Each knows of every command the words that can follow, its options, and the values of those that take
- * certain words alone; anything else is completed as a file name.
+ * Completion scripts for shells. For every command, a script holds the words that can follow it, its options, and the values
+ * of options that accept only certain words. Everything else is completed as a file name.
  */
 import type { Command, Option } from 'commander';
 
@@ -14,24 +14,24 @@ interface Word {
 
 interface OptionWord extends Word {
   readonly takesValue: boolean;
-  /** The only values that it takes; empty where any will do. */
+  /** The accepted values; empty if any value is accepted. */
   readonly values: readonly string[];
 }
 
-/** What can follow a sequence of command words. */
+/** The words that can follow a sequence of command words. */
 interface Node {
-  /** The words so far, joined by a space; empty at the top. */
+  /** The command words so far, joined by a space; empty for the program itself. */
   readonly path: string;
   readonly words: readonly Word[];
   readonly options: readonly OptionWord[];
-  /** Whether the words are commands, which lead to another node, or values of an argument. */
-  readonly leads: boolean;
+  /** Whether the words are commands, which lead to another node. If not, they are values of an argument. */
+  readonly hasChildren: boolean;
 }
 
 const optionWord = ({ long, description, required, optional, argChoices }: Option): OptionWord[] =>
   long ? [{ word: long, text: description, takesValue: required || optional, values: argChoices ?? [] }] : [];
 
-/** Commands take the program's general options too, and hide them: they are offered once for all. */
+/** Every command accepts the general options of the program but hides them, so they are offered once for all. */
 function nodes(command: Command, path = ''): Node[] {
   const subcommands = command.commands.filter(({ _hidden }: Command & { _hidden?: boolean }) => !_hidden);
   const values = command.registeredArguments.flatMap(({ argChoices }) => argChoices ?? []);
@@ -42,7 +42,7 @@ function nodes(command: Command, path = ''): Node[] {
       ...values.map((word) => ({ word, text: '' })),
     ],
     options: command.options.filter(({ hidden }) => !hidden).flatMap(optionWord),
-    leads: subcommands.length > 0,
+    hasChildren: subcommands.length > 0,
   };
   return [own, ...subcommands.flatMap((sub) => nodes(sub, path === '' ? sub.name() : `${path} ${sub.name()}`))];
 }
@@ -51,7 +51,7 @@ const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 const plain = (text: string): string => text.replace(/[:[\]'"\\`$]/g, ' ').slice(0, 80);
 const list = (words: readonly Word[]): string => words.map(({ word }) => word).join(' ');
 
-/** Arms of a `case` over `path option`, for options that take certain words alone. */
+/** Returns the arms of a `case` over `path option`, for options that accept only certain words. */
 function valueCases(
   all: readonly Node[],
   general: readonly OptionWord[],
@@ -98,7 +98,7 @@ _cl_client() {
   fi
   COMPREPLY=($(compgen -W "$words" -- "$current"))
   if [[ -z $words && $current != -* ]]; then
-    # Not mapfile: the bash of macOS is older than it.
+    # mapfile is not used: the bash of macOS does not have it.
     while IFS= read -r i; do COMPREPLY+=("$i"); done < <(compgen -f -- "$current")
   fi
 }
@@ -153,10 +153,10 @@ function fish(all: readonly Node[], general: readonly OptionWord[]): string {
   const said = ({ text }: Word): string => (text === '' ? '' : ` -d ${quoted(plain(text))}`);
   const value = ({ takesValue, values }: OptionWord): string =>
     values.length > 0 ? ` -x -a ${quoted(values.join(' '))}` : takesValue ? ' -r' : '';
-  const lines = all.flatMap(({ path, words, options, leads }) => {
+  const lines = all.flatMap(({ path, words, options, hasChildren }) => {
     const here = `complete -c cl-client -n "__cl_client_at ${quoted(path)}"`;
     return [
-      ...(leads ? [`${here} -f`] : []),
+      ...(hasChildren ? [`${here} -f`] : []),
       ...words.map((word) => `${here} -f -a ${word.word}${said(word)}`),
       ...options.map((option) => `${here} -l ${option.word.slice(2)}${value(option)}${said(option)}`),
     ];
@@ -175,7 +175,7 @@ ${lines.join('\n')}
 `;
 }
 
-/** A script that a shell reads to complete commands, options and values. */
+/** Returns a script that a shell reads to complete commands, options and values. */
 export function completionScript(program: Command, shell: Shell): string {
   const [top, ...rest] = nodes(program);
   const hidden = new Set(program.commands[0]?.options.flatMap((option) => (option.hidden ? [option.long] : [])));

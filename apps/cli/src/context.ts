@@ -11,11 +11,11 @@ import type { GlobalOptions, World } from './world.js';
 export const formatOf = ({ json, ndjson, quiet }: GlobalOptions): Format =>
   quiet ? 'quiet' : ndjson ? 'ndjson' : json ? 'json' : 'human';
 
-/** `--transport` as the SDK takes it: only the one asked for, and polling beneath. */
+/** The value of `--transport` for the SDK: the requested transport, with polling as the fallback. */
 const transportsOf = (transport: GlobalOptions['transport']): readonly Transport[] | undefined =>
   transport === undefined ? undefined : transport === 'poll' ? [] : [transport];
 
-/** What a command works with. */
+/** The services and settings that a command works with. */
 export class Context {
   readonly out: Output;
   readonly world: World;
@@ -36,7 +36,7 @@ export class Context {
     return this.world.signal;
   }
 
-  /** What every call of the SDK is given. */
+  /** The options that are passed with every call of the SDK. */
   get call(): { readonly signal: AbortSignal } {
     return { signal: this.signal };
   }
@@ -45,14 +45,14 @@ export class Context {
     return this.options.profile || this.world.env.CL_PROFILE || (await this.profiles.current());
   }
 
-  /** The platform, with whatever login the command line, the environment or the profile gives. The SDK is loaded now. */
+  /** The platform with the login of the command line, the environment or the profile. The SDK is loaded on first use. */
   platform(): Promise<ClServer> {
     this.#platform ??= this.#connect(identityOf(this.options, this.world));
     return this.#platform;
   }
 
-  /** The platform with the login that the profile keeps: for commands that change what is kept. */
-  keptPlatform(): Promise<ClServer> {
+  /** The platform with the login that is saved in the profile, for commands that change what is saved. */
+  savedPlatform(): Promise<ClServer> {
     this.#platform ??= this.#connect({ kind: 'kept' });
     return this.#platform;
   }
@@ -97,7 +97,7 @@ export class Context {
     });
   }
 
-  /** Ends what was opened. */
+  /** Closes everything that was opened. */
   async close(): Promise<void> {
     await this.#platform?.then(
       (platform) => platform.close(),

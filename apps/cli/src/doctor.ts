@@ -20,7 +20,7 @@ async function finding(check: string, look: () => Promise<string>): Promise<Find
 async function service(name: 'auth' | 'store' | 'compute', platform: ClServer, context: Context): Promise<string> {
   const { readiness, url } = await platform[name].system.health({ ...context.call, timeoutMs: 5_000 });
   const failing = Object.entries(readiness.checks).flatMap(([what, { ok, message }]) =>
-    ok ? [] : [`${what}: ${message ?? 'not there'}`],
+    ok ? [] : [`${what}: ${message ?? 'not available'}`],
   );
   if (readiness.status !== 'ready') throw new Error(`${url} answers, but ${failing.join('; ') || 'is not ready'}`);
   return url;
@@ -32,18 +32,18 @@ async function login(platform: ClServer, context: Context): Promise<string> {
 }
 
 async function broker(platform: ClServer): Promise<string> {
-  if (!platform.mqtt) return 'off; jobs are followed over HTTP';
+  if (!platform.mqtt) return 'not configured; job updates are received over HTTP';
   await platform.mqtt.connect();
   return String(platform.urls.mqtt).replace(/\/\/[^@/]*@/, '//');
 }
 
 async function workers(platform: ClServer, context: Context): Promise<string> {
   const { num_workers, capabilities } = await platform.compute.workers.capabilities(context.call);
-  if (num_workers === 0) throw new Error('no worker is alive: jobs will wait');
+  if (num_workers === 0) throw new Error('no worker is running: jobs will wait');
   return `${num_workers}, for ${Object.keys(capabilities).sort().join(' ')}`;
 }
 
-/** Looks at everything that this program needs. @throws CliError if something is not well */
+/** Checks everything that this program needs. @throws CliError if a check failed */
 export async function doctor(context: Context): Promise<void> {
   const platform = await context.platform();
   const findings = await Promise.all([
@@ -63,5 +63,6 @@ export async function doctor(context: Context): Promise<void> {
     id: ({ check, ok }) => `${check} ${ok ? 'ok' : 'failed'}`,
   });
   const failed = findings.filter(({ ok }) => !ok);
-  if (failed.length > 0) throw new CliError(`Not well: ${failed.map(({ check }) => check).join(', ')}`, EXIT.failed);
+  if (failed.length > 0)
+    throw new CliError(`Checks failed: ${failed.map(({ check }) => check).join(', ')}`, EXIT.failed);
 }

@@ -1,18 +1,18 @@
 /**
- * How the program ends.
+ * The exit codes of the program.
  *
  * | code | meaning |
  * |---|---|
- * | 0 | done |
- * | 1 | something failed, or a part of several things |
- * | 2 | the command line is wrong |
- * | 3 | not logged in, or the login was refused |
- * | 4 | the user lacks the right |
- * | 5 | no such thing |
- * | 6 | the state of the thing does not allow it |
- * | 7 | bad input: a file, a field, a size |
- * | 8 | the server is not there |
- * | 9 | it took too long |
+ * | 0 | success |
+ * | 1 | failure, or failure of some of several items |
+ * | 2 | invalid command line |
+ * | 3 | not logged in, or login refused |
+ * | 4 | permission missing |
+ * | 5 | not found |
+ * | 6 | the current state does not allow the operation |
+ * | 7 | invalid input: a file, a field, a size |
+ * | 8 | server unreachable |
+ * | 9 | timeout |
  * | 10 | the server failed, or is full or busy |
  * | 11 | the job failed |
  * | 12 | the job was cancelled |
@@ -36,7 +36,7 @@ export const EXIT = {
 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
-/** A failure that the program itself names, with its exit code. */
+/** An error that the program reports itself, with its exit code. */
 export class CliError extends Error {
   readonly exitCode: ExitCode;
   readonly hint: string | undefined;

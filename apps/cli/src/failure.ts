@@ -1,6 +1,6 @@
 import { CliError, EXIT, type ExitCode } from './exit-codes.js';
 
-/** A failure as it is told: to people in a line, to programs as JSON. */
+/** A failure as it is reported: to people in one line, to programs as JSON. */
 export interface Failure {
   readonly exitCode: ExitCode;
   readonly message: string;
@@ -11,7 +11,7 @@ export interface Failure {
   readonly job_id?: string | undefined;
 }
 
-/** By the stable words and statuses of the SDK's errors, so that the SDK need not be loaded to report one. */
+/** Maps the stable codes and statuses of the SDK's errors, so that the SDK need not be loaded to report one. */
 interface SdkError extends Error {
   readonly code?: unknown;
   readonly status?: number;
@@ -43,10 +43,10 @@ const BY_CODE: Readonly<Record<string, ExitCode>> = {
 
 const HINTS: Readonly<Record<number, string>> = {
   [EXIT.auth]: 'Log in with: cl-client login',
-  [EXIT.unreachable]: 'Is the server running? Look with: cl-client doctor',
+  [EXIT.unreachable]: 'Is the server running? Check with: cl-client doctor',
 };
 
-/** What an error means for whoever called the program. */
+/** Translates an error into a message, a hint and an exit code for the user. */
 export function failureOf(error: unknown, interrupted: boolean): Failure {
   if (interrupted) return { exitCode: EXIT.interrupted, message: 'Interrupted', code: 'interrupted' };
   if (error instanceof CliError)

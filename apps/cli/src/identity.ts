@@ -3,16 +3,16 @@ import { CliError, EXIT } from './exit-codes.js';
 import { askPassword } from './io/prompt.js';
 import type { GlobalOptions, World } from './world.js';
 
-/** As whom a command calls the services. */
+/** The identity with which a command calls the services. */
 export type Identity =
   | { readonly kind: 'guest' }
   | { readonly kind: 'token'; readonly token: string }
-  /** Logged in for this command alone; nothing of it is kept. */
+  /** A login for this command only; nothing of it is saved. */
   | { readonly kind: 'login'; readonly credentials: () => Promise<Credentials> }
-  /** The profile's login, if there is one. */
+  /** The saved login of the profile, if there is one. */
   | { readonly kind: 'kept' };
 
-/** What the command line says beats the environment, and that beats what the profile keeps. */
+/** The command line takes precedence over the environment, and the environment over the profile. */
 export function identityOf(options: GlobalOptions, world: World): Identity {
   const { token, loginUsername, loginPassword, sendLogin } = options;
   const { CL_TOKEN, CL_USERNAME, CL_PASSWORD } = world.env;
@@ -29,7 +29,7 @@ const login = (username: string, password: string | undefined, world: World): Id
   kind: 'login',
   credentials: async () => {
     if (password !== undefined) return { username, password };
-    if (!world.stdin.isTTY) throw new CliError('--username needs --password', EXIT.usage, 'Or CL_PASSWORD');
+    if (!world.stdin.isTTY) throw new CliError('--username needs --password', EXIT.usage, 'Or set CL_PASSWORD');
     return { username, password: await askPassword(world, `Password of ${username}`) };
   },
 });

@@ -1,4 +1,4 @@
-/** For programs that run the command line within themselves, and for tests. */
+/** The public interface, for programs that embed the command line and for tests. */
 export { createProgram } from './command.js';
 export { EXIT, type ExitCode } from './exit-codes.js';
 export { main } from './main.js';

@@ -8,8 +8,8 @@ import { Output } from './io/output.js';
 import { registerCommands } from './registry.js';
 import type { GlobalOptions, World } from './world.js';
 
-/** Options as far as they can be seen before the command line is understood: an error must be told in the right form. */
-const glance = (args: readonly string[]): GlobalOptions => ({
+/** Reads the output format before the command line is parsed, so that a parse error is reported in that format. */
+const outputOptions = (args: readonly string[]): GlobalOptions => ({
   json: args.includes('--json'),
   ndjson: args.includes('--ndjson'),
   quiet: args.includes('--quiet'),
@@ -28,7 +28,7 @@ export async function main(args: readonly string[], world: World): Promise<ExitC
     return EXIT.ok;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-    return tell(error, world, glance(args));
+    return tell(error, world, outputOptions(args));
   }
 }
 

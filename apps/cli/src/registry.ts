@@ -2,11 +2,11 @@ import type { Command } from 'commander';
 import type { World } from './world.js';
 
 interface CommandModule {
-  /** Adds the module's commands. */
+  /** Adds the commands of the module. */
   register(program: Command, world: World): void;
 }
 
-/** Which module holds which first words. Only the one that is called is loaded. */
+/** The modules by the first words of their commands. Only the module that is needed is loaded. */
 const MODULES: readonly { readonly words: readonly string[]; readonly load: () => Promise<CommandModule> }[] = [
   { words: ['login', 'logout', 'whoami', 'token', 'password'], load: () => import('./commands/login.js') },
   { words: ['user'], load: () => import('./commands/user.js') },
@@ -39,7 +39,7 @@ const MODULES: readonly { readonly words: readonly string[]; readonly load: () =
   { words: ['config', 'doctor', 'completion'], load: () => import('./commands/setup.js') },
 ];
 
-/** Options of the program that take a value, which is then no command's name. */
+/** The options of the program that take a value; that value is not the name of a command. */
 const VALUED = new Set([
   '--profile',
   '--auth-url',
@@ -52,7 +52,7 @@ const VALUED = new Set([
   '--transport',
 ]);
 
-/** The first word that is neither an option nor an option's value. */
+/** The first word that is neither an option nor the value of an option. */
 function firstWord(args: readonly string[]): string | undefined {
   for (let i = 0; i < args.length; i++) {
     const word = args[i] as string;
@@ -62,7 +62,7 @@ function firstWord(args: readonly string[]): string | undefined {
   return undefined;
 }
 
-/** Adds the commands that the command line can mean: one module's, or all where it names none. */
+/** Adds the commands that the command line can refer to: those of one module, or all if it names no command. */
 export async function registerCommands(program: Command, world: World, args: readonly string[]): Promise<void> {
   const first = firstWord(args);
   const module = MODULES.find(({ words }) => first !== undefined && words.includes(first));

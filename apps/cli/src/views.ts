@@ -1,10 +1,10 @@
-/** How people see the things that several commands list. */
+/** How people see the objects that several commands list. */
 import type { Entity, Face, Job, KnownPerson } from '@cl-server/client';
 import { localTime } from './io/fields.js';
 import type { View } from './io/output.js';
 import { bytesText } from './io/progress.js';
 
-/** Seconds are enough, in the time zone of whoever reads. */
+/** Formats a time to the second, in the time zone of this machine. */
 export const timeText = (ms: number | null): string => (ms === null ? '' : localTime(ms));
 
 export const ENTITY: View<Entity> = {

@@ -1,14 +1,14 @@
 import type { Transport } from '@cl-server/client';
 import type { Streams } from './io/terminal.js';
 
-/** What the program is given from outside. */
+/** Everything that the program gets from outside. */
 export interface World extends Streams {
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Fires at Ctrl-C. */
+  /** Aborted at Ctrl-C. */
   readonly signal: AbortSignal;
 }
 
-/** Options that every command takes. */
+/** The options that every command accepts. */
 export interface GlobalOptions {
   readonly json?: boolean;
   readonly ndjson?: boolean;
@@ -23,6 +23,6 @@ export interface GlobalOptions {
   readonly transport?: Transport | 'poll';
   readonly loginUsername?: string;
   readonly loginPassword?: string;
-  /** False with `--no-auth` before the command. */
+  /** False if `--no-auth` was given before the command. */
   readonly sendLogin?: boolean;
 }

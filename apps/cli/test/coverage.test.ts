@@ -1,4 +1,4 @@
-/** Every documented endpoint has a method of the SDK and a command: three lists that must not drift apart. */
+/** Every documented endpoint has an SDK method and a command. This test keeps the three lists consistent. */
 import { ClServer } from '@cl-server/client';
 import * as contract from '@cl-server/contract';
 import { authEndpoints, computeEndpoints, storeEndpoints, systemEndpoints } from '@cl-server/contract';
@@ -8,7 +8,7 @@ import { createProgram, registerAll } from '../src/index.js';
 import { TASK_COMMANDS } from '../src/tasks/task-command.js';
 import { testWorld } from './support/world.js';
 
-/** Endpoint id → [method of the SDK, command]. */
+/** Endpoint id → [SDK method, command]. */
 type Coverage = Readonly<Record<string, readonly [string, string]>>;
 
 const JOBS: Coverage = {
@@ -121,7 +121,7 @@ const COVERED: Readonly<Record<'auth' | 'store' | 'compute', Coverage>> = {
 
 const TABLES = { auth: authEndpoints, store: storeEndpoints, compute: computeEndpoints } as const;
 
-/** The built-in tasks' namespaces. */
+/** The SDK namespaces of the built-in tasks. */
 const TASK_METHODS: Readonly<Record<string, string>> = {
   clip_embedding: 'clipEmbedding.embedImage',
   clip_text_embedding: 'clipText.embedText',
@@ -151,7 +151,7 @@ const commandAt = (path: string): Command | undefined =>
 describe.each(['auth', 'store', 'compute'] as const)('every endpoint of %s', (service) => {
   const ids = [...TABLES[service], ...systemEndpoints].map(({ id }) => id);
 
-  it('is listed here, and nothing else is', () => {
+  it('is listed here, with no other entries', () => {
     expect(Object.keys(COVERED[service]).sort()).toEqual([...ids].sort());
   });
 

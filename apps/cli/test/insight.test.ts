@@ -1,4 +1,4 @@
-/** Finding again, people, and what jobs leave behind: the command line against a platform that has models. */
+/** Tests search, persons and saved results of jobs: the command line against a platform that has models. */
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
@@ -27,11 +27,11 @@ describe.runIf(built && hasMedia() && hasModels())('cl-client, where models are'
   let home: TempDir;
   let models: TempDir;
   let env: Record<string, string>;
-  /** Entity ids by file name. */
+  /** Maps file names to entity ids. */
   const ids = new Map<string, number>();
 
   const cl = (...args: (string | number)[]) => run(env, args.map(String));
-  /** Data of a command that must succeed. */
+  /** Runs a command that must succeed and returns its data. */
   const got = async <T>(...args: (string | number)[]): Promise<T> => {
     const ran = await cl(...args, '--json');
     expect([args.join(' '), ran.code, ran.err]).toEqual([args.join(' '), EXIT.ok, expect.anything()]);
@@ -70,7 +70,7 @@ describe.runIf(built && hasMedia() && hasModels())('cl-client, where models are'
     readonly score: number;
   }
 
-  it('finds what is like an entity, and what is like a picture', async () => {
+  it('finds entities similar to an entity and to a picture', async () => {
     const upright = idOf('orientation_1.jpg');
     for (const by of ['clip', 'phash']) {
       const { results } = await got<{ results: Hit[] }>('similar', upright, '--by', by);
@@ -83,13 +83,13 @@ describe.runIf(built && hasMedia() && hasModels())('cl-client, where models are'
     expect([text.code, text.err]).toEqual([EXIT.server, expect.stringContaining('tokenizer')]);
   });
 
-  it('groups what is nearly the same', async () => {
+  it('groups near duplicates', async () => {
     const groups = await got<{ entities: { id: number }[] }[]>('duplicates');
     const pair = [idOf('orientation_1.jpg'), idOf('orientation_3.jpg')].sort();
     expect(groups.map(({ entities }) => entities.map(({ id }) => id).sort())).toEqual([pair]);
   });
 
-  it('tells of an entity: state, jobs, faces, vectors', async () => {
+  it('shows the state, jobs, faces and vectors of an entity', async () => {
     using dir = tempDir();
     const id = idOf('face_biden_1.jpg');
     expect(await got('entity', 'status', id)).toMatchObject({ face_count: 1 });
@@ -105,7 +105,7 @@ describe.runIf(built && hasMedia() && hasModels())('cl-client, where models are'
     expect((await cl('entity', 'wait', 9999, '--timeout', 1)).code).not.toBe(EXIT.ok);
   });
 
-  it('names, joins and divides people, and takes it back', async () => {
+  it('names, merges and splits persons, and undoes it', async () => {
     interface Person {
       readonly id: number;
       readonly name: string | null;
@@ -135,7 +135,7 @@ describe.runIf(built && hasMedia() && hasModels())('cl-client, where models are'
     expect((await cl('persons', 'merge', person, person)).code).toBe(EXIT.badInput);
   });
 
-  it('saves the faces of pictures, each in a folder of its own', async () => {
+  it('saves the faces of each picture in its own folder', async () => {
     using dir = tempDir();
     const names = ['face_obama_1.jpg', 'orientation_1.jpg'];
     const ran = await cl('face-detection', 'detect', ...names.map(mediaFile), '--output-dir', dir.path);
@@ -147,7 +147,7 @@ describe.runIf(built && hasMedia() && hasModels())('cl-client, where models are'
     expect(fs.readdirSync(detected).sort()).toEqual(['face_0.npy', 'face_0.png', 'faces.json']);
   });
 
-  it('saves a whole stream, which plays from the disk', async () => {
+  it('saves a complete stream that can be played from the disk', async () => {
     using dir = tempDir();
     const folder = path.join(dir.path, 'stream');
     const video = mediaFile('video_plot.mp4');
@@ -161,7 +161,7 @@ describe.runIf(built && hasMedia() && hasModels())('cl-client, where models are'
     expect(Number(probe.stdout)).toBeGreaterThan(25);
   }, 60_000);
 
-  it('sends a large file in pieces, and goes on where it was interrupted', async () => {
+  it('uploads a large file in pieces, and continues after an interruption', async () => {
     using dir = tempDir();
     const file = path.join(dir.path, 'large.bin');
     const content = randomBytes(20_000_000);

@@ -21,7 +21,7 @@ describe('inputs', () => {
   const expand = (args: string[], text = '', options = {}) =>
     expandInputs(args, Readable.from([text]), options).then((files) => files.map(({ name }) => name));
 
-  it('are files, folders, wildcards, addresses, and lists on standard input', async () => {
+  it('can be files, folders, wildcards, URLs, and lists on standard input', async () => {
     using dir = tempDir();
     for (const name of ['a.jpg', 'b.png', 'sub/c.mp4', 'sub/notes.txt', '.hidden.jpg']) {
       fs.mkdirSync(path.dirname(path.join(dir.path, name)), { recursive: true });
@@ -34,7 +34,7 @@ describe('inputs', () => {
     expect(await expand([`${dir.path}/**/*.mp4`])).toEqual(['sub/c.mp4']);
     expect(await expand(['-'], `${dir.path}/a.jpg\0${dir.path}/b.png\0`)).toEqual(['a.jpg', 'b.png']);
     expect(await expand(['https://example.org/x/y.jpg?z'])).toEqual(['y.jpg']);
-    await expect(expand([`${dir.path}/*.gif`])).rejects.toThrow('there is no such file');
+    await expect(expand([`${dir.path}/*.gif`])).rejects.toThrow('no such file');
   });
 
   it.each([
@@ -63,7 +63,7 @@ describe('failures', () => {
     [new Error('a bug'), EXIT.failed],
   ])('%o ends with %i', (error, code) => expect(failureOf(error, false).exitCode).toBe(code));
 
-  it('are an interruption after Ctrl-C, whatever broke', () => {
+  it('count as an interruption after Ctrl-C, whatever the error', () => {
     expect(failureOf(new Error('aborted'), true).exitCode).toBe(EXIT.interrupted);
   });
 });
@@ -89,7 +89,7 @@ describe('output', () => {
   };
   const many = (out: Output) => out.many(rows, view);
 
-  it('is JSON, a line each, ids, or a table', async () => {
+  it('is JSON, one line per object, ids, or a table', async () => {
     expect(JSON.parse(await written('json', many))).toEqual(rows);
     expect(
       (await written('ndjson', many))
@@ -101,7 +101,7 @@ describe('output', () => {
     expect(await written('human', many)).toContain('Text');
   });
 
-  it('lets no control character through to the terminal, and no line run away', async () => {
+  it('prints no control characters to the terminal, and shortens long lines', async () => {
     const table = await written('human', many);
     expect(table).not.toContain('\u001b');
     expect(Math.max(...table.split('\n').map((line) => line.length))).toBeLessThan(120);
@@ -129,20 +129,20 @@ describe('output', () => {
     expect(world.err()).not.toMatch(control);
   });
 
-  it('of nothing is still JSON', async () => {
+  it('is valid JSON even without data', async () => {
     expect(await written('json', (out) => out.one(null))).toBe('null\n');
     expect(await written('json', (out) => out.many([], view))).toBe('[]\n');
   });
 });
 
-it('saves in a folder under the name that the thing has, else as it was told', async () => {
+it('saves into a folder under the name of the file, otherwise to the given path', async () => {
   using dir = tempDir();
   expect(await destination(dir.path, 'a.jpg')).toBe(path.join(dir.path, 'a.jpg'));
   expect(await destination('not/there/', 'a.jpg')).toBe('not/there/a.jpg');
   expect(await destination('not/there', 'a.jpg')).toBe('not/there');
 });
 
-describe('whose calls they are', () => {
+describe('the identity of calls', () => {
   const whose = (options: GlobalOptions, env: Record<string, string> = {}): unknown =>
     identityOf(options, testWorld(env));
   const loginOf = async (options: GlobalOptions, env: Record<string, string> = {}): Promise<unknown> =>
@@ -150,7 +150,7 @@ describe('whose calls they are', () => {
   const TOKEN = { CL_TOKEN: 'of the environment' };
   const LOGIN = { CL_USERNAME: 'env', CL_PASSWORD: 'of env' };
 
-  it('is said by options before the environment, and by that before what is kept', async () => {
+  it('comes from options first, then the environment, then the profile', async () => {
     expect(whose({})).toEqual({ kind: 'kept' });
     expect(whose({}, TOKEN)).toEqual({ kind: 'token', token: 'of the environment' });
     expect(await loginOf({}, LOGIN)).toEqual({ username: 'env', password: 'of env' });
@@ -163,21 +163,21 @@ describe('whose calls they are', () => {
     expect(whose({ sendLogin: false }, { ...TOKEN, ...LOGIN })).toEqual({ kind: 'guest' });
   });
 
-  it('is not guessed from a half of a login', async () => {
+  it('is not guessed from an incomplete login', async () => {
     expect(() => whose({ loginPassword: 'b' })).toThrow(/--username/);
     await expect(loginOf({ loginUsername: 'a' })).rejects.toThrow(/--password/);
   });
 });
 
-it('hands results on in order, as soon as those before have ended', async () => {
+it('passes results on in order, as soon as the earlier ones have ended', async () => {
   const seen: string[] = [];
   const lines = new InOrder<string>(async (text) => void seen.push(text));
-  await lines.settle(1, 'one');
+  await lines.set(1, 'one');
   expect(seen).toEqual([]);
-  await lines.settle(0, 'zero');
+  await lines.set(0, 'zero');
   expect(seen).toEqual(['zero', 'one']);
-  await lines.settle(3, 'three');
-  await lines.settle(2, undefined);
+  await lines.set(3, 'three');
+  await lines.set(2, undefined);
   expect(seen).toEqual(['zero', 'one', 'three']);
 });
 
@@ -185,7 +185,7 @@ describe('options from a schema', () => {
   const schema = {
     properties: { level: { type: 'integer' }, deep_scan: { type: 'boolean' }, mode: { enum: ['a', 'b'] } },
   };
-  it('are read by their types', () => {
+  it('are parsed by their types', () => {
     const words = ['x.jpg', '--level', '3', '--no-deep-scan', '--mode=b', '--', '--y.jpg'];
     expect(schemaOptions(schema, words)).toEqual({
       params: { level: '3', deep_scan: false, mode: 'b' },
@@ -198,7 +198,7 @@ describe('options from a schema', () => {
 });
 
 describe('the command line', () => {
-  it('answers a wrong one with 2, and help with 0', async () => {
+  it('exits with 2 if it is invalid, and with 0 after help', async () => {
     expect((await run({}, ['no-such-command'])).code).toBe(EXIT.usage);
     expect((await run({}, ['store', 'list', '--no-such-option'])).code).toBe(EXIT.usage);
     for (const words of ['jobs list --limit x', 'jobs list --limit 0', 'hash compute x -c 0', 'hash compute x -t -1'])
@@ -208,13 +208,13 @@ describe('the command line', () => {
     expect((await run({}, ['store', '--help'])).out).toContain('upload');
   });
 
-  it('refuses a file that is not there before it asks any server', async () => {
+  it('refuses a missing file before it contacts a server', async () => {
     const { code, err } = await run({ AUTH_URL: 'http://127.0.0.1:9' }, ['hash', 'compute', '/nonexistent.jpg']);
     expect(code).toBe(EXIT.badInput);
     expect(err).toContain('nonexistent.jpg');
   });
 
-  it('tells an error as JSON on stderr where JSON was asked for', async () => {
+  it('reports an error as JSON on stderr if JSON was requested', async () => {
     using dir = tempDir();
     const env = { CL_CONFIG_DIR: dir.path, CL_TOKEN: 'x.y.z', AUTH_URL: 'http://127.0.0.1:9' };
     const { code, out, err } = await run(env, ['whoami', '--json']);
@@ -222,7 +222,7 @@ describe('the command line', () => {
     expect(JSON.parse(err)).toMatchObject({ error: { code: 'network', exit_code: EXIT.unreachable } });
   }, 20_000);
 
-  it('keeps addresses by profile; options beat the environment, and that beats the profile', async () => {
+  it('saves addresses by profile; options take precedence over the environment, which takes precedence over the profile', async () => {
     using dir = tempDir();
     const env = { CL_CONFIG_DIR: dir.path };
     const url = async (extra: Record<string, string>, ...args: string[]) =>
@@ -250,7 +250,7 @@ describe('the command line', () => {
     if (program) execFileSync(program, [shell === 'fish' ? '--no-execute' : '-n', script]);
   });
 
-  /** What a shell offers after these words, the last of which is being typed. */
+  /** Returns the completions that a shell offers for these words; the last word is incomplete. */
   const offers: Readonly<Record<string, (script: string, words: readonly string[]) => string>> = {
     bash: (script, words) => {
       const asked = `COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _cl_client; printf '%s\\n' "\${COMPREPLY[@]}"`;
@@ -261,26 +261,29 @@ describe('the command line', () => {
         encoding: 'utf8',
       }),
   };
-  it.each(Object.keys(offers).filter((shell) => which(shell)))('offers in %s what can follow', async (shell) => {
-    using dir = tempDir();
-    const script = path.join(dir.path, 'completion');
-    fs.writeFileSync(script, (await run({}, ['completion', shell])).out);
-    const offered = (...words: string[]): string[] =>
-      (offers[shell]?.(script, ['cl-client', ...words]) ?? '')
-        .split('\n')
-        .map((line) => line.split('\t')[0] ?? '')
-        .filter(Boolean);
-    expect(offered('store', 'upl').sort()).toEqual(['upload', 'uploads']);
-    expect(offered('--json', 'store', 'get', '5', '--ver')).toEqual(['--version']);
-    expect(offered('store', 'get', '--transport', 's')).toEqual(['sse']);
-    expect(offered('store', 'get', '--nd')).toEqual(['--ndjson']);
-    expect(offered('image-conversion', 'convert', '--format', 'w')).toEqual(['webp']);
-    expect(offered('completion', '').sort()).toEqual(['bash', 'fish', 'zsh']);
-    expect(offered('hash', 'compute', 'package.j')).toEqual(['package.json']);
-  });
+  it.each(Object.keys(offers).filter((shell) => which(shell)))(
+    'completes words, options and values in %s',
+    async (shell) => {
+      using dir = tempDir();
+      const script = path.join(dir.path, 'completion');
+      fs.writeFileSync(script, (await run({}, ['completion', shell])).out);
+      const offered = (...words: string[]): string[] =>
+        (offers[shell]?.(script, ['cl-client', ...words]) ?? '')
+          .split('\n')
+          .map((line) => line.split('\t')[0] ?? '')
+          .filter(Boolean);
+      expect(offered('store', 'upl').sort()).toEqual(['upload', 'uploads']);
+      expect(offered('--json', 'store', 'get', '5', '--ver')).toEqual(['--version']);
+      expect(offered('store', 'get', '--transport', 's')).toEqual(['sse']);
+      expect(offered('store', 'get', '--nd')).toEqual(['--ndjson']);
+      expect(offered('image-conversion', 'convert', '--format', 'w')).toEqual(['webp']);
+      expect(offered('completion', '').sort()).toEqual(['bash', 'fish', 'zsh']);
+      expect(offered('hash', 'compute', 'package.j')).toEqual(['package.json']);
+    },
+  );
 });
 
-it('reads HLS variants as heights and bitrates', () => {
+it('parses HLS variants as heights and bitrates', () => {
   const option = TASK_COMMANDS.flatMap(({ options }) => options).find(({ flags }) => flags.startsWith('--variants'));
   expect(option?.parse?.('720:3500,480')).toEqual([
     { resolution: 720, bitrate: 3500 },

@@ -1,4 +1,4 @@
-/** The command line against the whole platform, started for this file. */
+/** Tests the command line against a whole platform that is started for this file. */
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -37,7 +37,7 @@ describe.runIf(built)('cl-client', () => {
     return dir;
   };
 
-  it('keeps a token that only its owner can read, and no password', () => {
+  it('saves a token that only its owner can read, and no password', () => {
     const file = path.join(home.path, 'sessions.json');
     expect(fs.statSync(file).mode & 0o077).toBe(0);
     expect(fs.readFileSync(file, 'utf8')).not.toContain(PASSWORD);
@@ -48,11 +48,11 @@ describe.runIf(built)('cl-client', () => {
     expect(elsewhere.code).toBe(EXIT.auth);
   });
 
-  it('says who is logged in', async () => {
+  it('shows who is logged in', async () => {
     expect((await cl('whoami', '--json')).json()).toMatchObject({ username: 'admin', is_admin: true });
   });
 
-  it('works without a login file, by the environment alone', async () => {
+  it('works without a login file, with the environment only', async () => {
     const bare = { ...env, CL_CONFIG_DIR: path.join(home.path, 'none') };
     expect((await run(bare, ['jobs', 'list', '--json'])).code).toBe(EXIT.auth);
     const { code } = await run({ ...bare, CL_USERNAME: 'admin', CL_PASSWORD: PASSWORD }, ['jobs', 'list', '--json']);
@@ -61,12 +61,12 @@ describe.runIf(built)('cl-client', () => {
     expect((await run({ ...bare, CL_TOKEN: token }, ['jobs', 'list', '--json'])).code).toBe(EXIT.ok);
   });
 
-  it('takes a login before any command, for that command alone', async () => {
+  it('accepts a login before any command, for that command only', async () => {
     const kept = fs.readFileSync(path.join(home.path, 'sessions.json'), 'utf8');
     const admin = ['--username', 'admin', '--password', PASSWORD];
     const { id } = (await cl(...admin, 'user', 'create', 'eve', 'her password 1', '--json')).json<{ id: number }>();
     const eve = ['--username', 'eve', '--password', 'her password 2'];
-    // The one password is the caller's, the other the user's.
+    // The first password is the caller's, the second one the new user's.
     expect((await cl(...admin, 'user', 'update', 'eve', '--password', 'her password 2')).code).toBe(EXIT.ok);
     expect((await cl(...eve, 'whoami', '--json')).json()).toMatchObject({ id, username: 'eve' });
     const asEve = { ...env, CL_USERNAME: 'eve', CL_PASSWORD: 'her password 2' };
@@ -102,7 +102,7 @@ describe.runIf(built)('cl-client', () => {
     expect((await cl('user', 'get', 'ann')).code).toBe(EXIT.notFound);
   });
 
-  it('uploads a folder once, and what is new the second time', async () => {
+  it('uploads a folder once, and only new files the second time', async () => {
     using dir = folder({ 'a.jpg': 'one', 'sub/b.jpg': 'two', 'sub/.hidden.jpg': 'no', 'notes.txt': 'no media' });
     expect((await cl('store', 'upload', dir.path)).code).toBe(EXIT.usage);
     const first = await cl('store', 'upload', dir.path, '--recursive', '--json');
@@ -115,7 +115,7 @@ describe.runIf(built)('cl-client', () => {
     expect(outcomes(second)).toEqual(['a.jpg present', 'c.jpg uploaded', 'sub/b.jpg present']);
   });
 
-  it('when interrupted says how far it came', async () => {
+  it('reports how far an upload came when it is interrupted', async () => {
     using dir = folder(Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`${i}.jpg`, `interrupted ${i}`])));
     const interrupt = new AbortController();
     const world = testWorld(env, '', interrupt.signal);
@@ -128,12 +128,13 @@ describe.runIf(built)('cl-client', () => {
     const sent = world.out().trim().split('\n').length;
     expect(sent).toBeLessThan(40);
     const again = await cl('store', 'upload', dir.path, '-r');
-    const [, uploaded, present] = /(\d+) uploaded, (\d+) there already, 0 failed/.exec(again.err)?.map(Number) ?? [];
+    const [, uploaded, present] =
+      /(\d+) uploaded, (\d+) already on the server, 0 failed/.exec(again.err)?.map(Number) ?? [];
     expect(present).toBeGreaterThanOrEqual(sent);
     expect((uploaded ?? 0) + (present ?? 0)).toBe(40);
   });
 
-  it('goes on when one of several fails, and ends with a failure', async () => {
+  it('continues when one of several files fails, and exits with a failure', async () => {
     using dir = folder({ 'good.jpg': 'fine', 'bad.jpg': 'gone' });
     fs.chmodSync(path.join(dir.path, 'bad.jpg'), 0);
     const unreadable = process.getuid?.() === 0 ? path.join(dir.path, 'good.jpg') : path.join(dir.path, 'bad.jpg');
@@ -145,7 +146,7 @@ describe.runIf(built)('cl-client', () => {
     expect((await cl('store', 'upload', path.join(dir.path, 'empty.jpg'))).err).toContain('the file is empty');
   });
 
-  it('changes what is given and keeps the rest', async () => {
+  it('changes only the given fields', async () => {
     const { id } = (await cl('store', 'create', 'Album', '--description', 'kept', '--json')).json<{ id: number }>();
     await cl('store', 'patch', String(id), '--label', 'Album 2');
     const entity = (await cl('store', 'get', String(id), '--json')).json();
@@ -174,7 +175,7 @@ describe.runIf(built)('cl-client', () => {
     expect(list.out.trim().split('\n')).toHaveLength(2);
   });
 
-  it('saves results, named after the inputs', async () => {
+  it('saves results under the names of the inputs', async () => {
     using dir = folder({ 'a.txt': 'one', 'b.txt': 'two' });
     const to = path.join(dir.path, 'results');
     await cl('exif', 'extract', path.join(dir.path, 'a.txt'), path.join(dir.path, 'b.txt'), '--output-dir', to);
@@ -183,7 +184,7 @@ describe.runIf(built)('cl-client', () => {
     expect(fs.existsSync(path.join(dir.path, 'a.json'))).toBe(true);
   });
 
-  it('understands what scripts for its forerunners say', async () => {
+  it('accepts the commands and options of docs/compatibility.md', async () => {
     using dir = folder({ 'old.jpg': 'old ways' });
     const created = await cl('store', 'create', '--label', 'Old ways', '--collection', '--json');
     const { id: parent } = created.json<{ id: number }>();
@@ -238,7 +239,7 @@ describe.runIf(built)('cl-client', () => {
     expect(sent.json<object[]>()).toMatchObject([{ job_id: expect.any(String) }, { error: expect.any(String) }]);
   });
 
-  it('runs any task, its fields as options', async () => {
+  it('runs any task with its fields as options', async () => {
     using dir = folder({ 'x.txt': 'any' });
     const ran = await cl('run', 'hash', path.join(dir.path, 'x.txt'), '--algorithm', 'md5', '--json');
     expect(ran.json<{ params: object }>().params).toMatchObject({ algorithm: 'md5' });
@@ -246,7 +247,7 @@ describe.runIf(built)('cl-client', () => {
     expect((await cl('tasks', '--quiet')).out.split('\n')).toContain('hash');
   });
 
-  it('shows what an admin asks for', async () => {
+  it('shows administrative information', async () => {
     for (const words of [
       'admin store config',
       'admin store storage',
@@ -268,7 +269,7 @@ describe.runIf(built)('cl-client', () => {
     });
   });
 
-  it('finds everything well', async () => {
+  it('reports in doctor that every check passed', async () => {
     const { code, out } = await cl('doctor', '--json');
     expect([code, out]).toEqual([EXIT.ok, expect.stringContaining('"ok": true')]);
   });
@@ -282,7 +283,7 @@ describe.runIf(built)('cl-client', () => {
     expect(fs.readFileSync(webp).subarray(8, 12).toString()).toBe('WEBP');
   });
 
-  it('as a program ends with its exit code and prints data alone on stdout', () => {
+  it('exits with its exit code as a program, and prints only data on stdout', () => {
     const program = path.join(projectRoot, 'apps/cli/bin/cl-client.js');
     const options = { env: { ...process.env, ...env }, encoding: 'utf8' as const };
     expect(JSON.parse(execFileSync(process.execPath, [program, 'whoami', '--json'], options))).toMatchObject({
@@ -290,7 +291,7 @@ describe.runIf(built)('cl-client', () => {
     });
   });
 
-  it('forgets the login', async () => {
+  it('deletes the login', async () => {
     expect((await cl('logout')).code).toBe(EXIT.ok);
     expect((await cl('whoami')).code).toBe(EXIT.auth);
     expect(fs.readFileSync(path.join(home.path, 'sessions.json'), 'utf8')).not.toContain('eyJ');

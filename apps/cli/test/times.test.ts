@@ -27,7 +27,7 @@ describe('a date of an option', () => {
 describe('the time of a picture', () => {
   const line = (create_date: number, create_date_offset: number | null) =>
     fieldLines({ create_date, create_date_offset }, (text) => text)[0]?.replace(/^create_date +/, '');
-  it('is shown as its file says it, in whatever zone it is read', () => {
+  it('is shown as its file states it, in every time zone of the reader', () => {
     const utc = Date.UTC(2019, 6, 14, 12, 20, 56);
     expect(line(utc, null)).toBe('2019-07-14 12:20:56');
     expect(line(utc, 120)).toBe('2019-07-14 14:20:56 +02:00');

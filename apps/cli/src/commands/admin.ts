@@ -12,7 +12,7 @@ import { capabilities } from './workers.js';
 const SERVICES = ['auth', 'store', 'compute'] as const;
 const isService = (word: string): word is (typeof SERVICES)[number] => (SERVICES as readonly string[]).includes(word);
 
-/** A command that prints what one call gives. */
+/** An action that prints the result of one call. */
 type Ask = (context: Context) => Promise<unknown>;
 const prints = (ask: Ask) => async (context: Context) => context.out.one(await ask(context));
 
@@ -23,72 +23,74 @@ interface CareOptions {
 
 function registerStore(admin: Command, world: World): void {
   const of = async (context: Context) => (await context.platform()).store.admin;
-  const leaf = leafMaker(group(admin, 'store', 'The store'), world);
-  leaf('config', 'Preferences').does<[], object>(prints(async (c) => (await of(c)).preferences(c.call)));
-  leaf('get-guest-mode', 'Whether anyone may read').does<[], object>(
+  const leaf = leafMaker(group(admin, 'store', 'The store service'), world);
+  leaf('config', 'Show the settings').run<[], object>(prints(async (c) => (await of(c)).preferences(c.call)));
+  leaf('get-guest-mode', 'Show whether reading needs no login').run<[], object>(
     prints(async (c) => ({ guest_mode: (await (await of(c)).preferences(c.call)).guest_mode })),
   );
-  leaf('set-guest-mode <on|off>', 'Let anyone read, or only users with the right')
+  leaf('set-guest-mode <on|off>', 'Allow or forbid reading without a login')
     .suggest(ON_OFF)
-    .does<[string], object>(async (context, word) =>
+    .run<[string], object>(async (context, word) =>
       context.out.one(await (await of(context)).setGuestMode(onOff(word), context.call)),
     );
-  leaf('audit-report', 'Compare database and media folder')
-    .option('--verify', 'read every file; slow')
-    .does<[], { readonly verify?: boolean }>(async (context, { verify = false }) =>
+  leaf('audit-report', 'Compare the database with the media folder')
+    .option('--verify', 'also verify the content of every file (slow)')
+    .run<[], { readonly verify?: boolean }>(async (context, { verify = false }) =>
       context.out.one(await (await of(context)).audit({ ...context.call, verify })),
     );
-  leaf('clear-orphans', 'Set files aside that no entity refers to, and remove other leftovers')
-    .option('-y, --yes', 'do not ask')
-    .option('--many', 'also if more than a tenth of all files is concerned')
-    .does<[], CareOptions & { readonly many?: boolean }>(async (context, { yes = false, many = false }) => {
-      await confirmed(world, 'Set aside every file that no entity refers to?', yes);
+  leaf('clear-orphans', 'Move unreferenced files aside and remove other leftovers')
+    .option('-y, --yes', 'do not ask for confirmation')
+    .option('--many', 'proceed even if this affects more than 10% of all files')
+    .run<[], CareOptions & { readonly many?: boolean }>(async (context, { yes = false, many = false }) => {
+      await confirmed(world, 'Move every file aside that no entity refers to?', yes);
       await context.out.one(await (await of(context)).clearOrphans({ ...context.call, confirm: many }));
     });
-  leaf('purge-trash', 'Remove for good what was deleted some days ago')
-    .option('--days <n>', 'at least so many (default: 30)', integer)
-    .option('-y, --yes', 'do not ask')
-    .does<[], CareOptions>(async (context, { yes = false, days = 30 }) => {
-      await confirmed(world, `Remove for good what was deleted ${days} days ago or earlier?`, yes);
+  leaf('purge-trash', 'Permanently delete old entities in the trash')
+    .option('--days <n>', 'days in the trash (default: 30)', integer)
+    .option('-y, --yes', 'do not ask for confirmation')
+    .run<[], CareOptions>(async (context, { yes = false, days = 30 }) => {
+      await confirmed(world, `Permanently delete what has been in the trash for ${days} days or longer?`, yes);
       await context.out.one(await (await of(context)).purgeTrash(days, context.call));
     });
-  leaf('storage', 'How much is kept, and for whom').does<[], object>(
+  leaf('storage', 'Show the used storage by kind and user').run<[], object>(
     prints(async (c) => (await of(c)).storage(c.call)),
   );
-  leaf('insight', 'What the insight worker is doing').does<[], object>(
+  leaf('insight', 'Show the state of the insight worker').run<[], object>(
     prints(async (c) => (await c.platform()).store.intelligence.status(c.call)),
   );
 }
 
 function registerCompute(admin: Command, world: World): void {
   const of = async (context: Context) => (await context.platform()).compute.admin;
-  const compute = group(admin, 'compute', 'Compute');
+  const compute = group(admin, 'compute', 'The compute service');
   const leaf = leafMaker(compute, world);
-  leaf('capabilities', 'How many jobs of each task could start now').does<[], object>(capabilities);
-  leaf('config', 'Preferences').does<[], object>(prints(async (c) => (await of(c)).preferences(c.call)));
-  const guest = leafMaker(group(compute, 'guest-mode', 'Whether anyone may create jobs'), world);
-  guest('get', 'Show it').does<[], object>(
+  leaf('capabilities', 'Show how many jobs of each task could start now').run<[], object>(capabilities);
+  leaf('config', 'Show the settings').run<[], object>(prints(async (c) => (await of(c)).preferences(c.call)));
+  const guest = leafMaker(group(compute, 'guest-mode', 'Whether creating jobs needs no login'), world);
+  guest('get', 'Show the setting').run<[], object>(
     prints(async (c) => ({ guest_mode: await (await of(c)).guestMode(c.call) })),
   );
-  guest('set <on|off>', 'Change it')
+  guest('set <on|off>', 'Change the setting')
     .suggest(ON_OFF)
-    .does<[string], object>(async (context, word) =>
+    .run<[string], object>(async (context, word) =>
       context.out.one(await (await of(context)).setGuestMode(onOff(word), context.call)),
     );
-  leaf('get-guest-mode', 'The same as guest-mode get').does<[], object>(
+  leaf('get-guest-mode', 'Same as guest-mode get').run<[], object>(
     prints(async (c) => ({ guest_mode: await (await of(c)).guestMode(c.call) })),
   );
-  leaf('set-guest-mode <on|off>', 'The same as guest-mode set')
+  leaf('set-guest-mode <on|off>', 'Same as guest-mode set')
     .suggest(ON_OFF)
-    .does<[string], object>(async (context, word) =>
+    .run<[string], object>(async (context, word) =>
       context.out.one(await (await of(context)).setGuestMode(onOff(word), context.call)),
     );
-  leaf('storage', 'Bytes of all job files').does<[], object>(prints(async (c) => (await of(c)).storageSize(c.call)));
-  leaf('cleanup', 'Remove jobs that ended some days ago')
-    .option('--days <n>', 'at least so many (default: 7)', integer)
-    .option('-y, --yes', 'do not ask')
-    .does<[], CareOptions>(async (context, { yes = false, days = 7 }) => {
-      await confirmed(world, `Remove jobs that ended ${days} days ago or earlier?`, yes);
+  leaf('storage', 'Show the size of all job files in bytes').run<[], object>(
+    prints(async (c) => (await of(c)).storageSize(c.call)),
+  );
+  leaf('cleanup', 'Delete old jobs that have ended')
+    .option('--days <n>', 'days since the end of a job (default: 7)', integer)
+    .option('-y, --yes', 'do not ask for confirmation')
+    .run<[], CareOptions>(async (context, { yes = false, days = 7 }) => {
+      await confirmed(world, `Delete jobs that ended ${days} days ago or earlier?`, yes);
       await context.out.one(await (await of(context)).cleanup(days, context.call));
     });
 }
@@ -96,22 +98,22 @@ function registerCompute(admin: Command, world: World): void {
 function registerAuth(admin: Command, world: World): void {
   const of = async (context: Context) => (await context.platform()).auth;
   const leaf = leafMaker(group(admin, 'auth', 'The auth service'), world);
-  leaf('public-key', 'The key that verifies tokens').does<[], object>(
+  leaf('public-key', 'Show the current public key').run<[], object>(
     prints(async (c) => (await of(c)).publicKey(c.call)),
   );
-  leaf('keys', 'Every key whose tokens are accepted').does<[], object>(
+  leaf('keys', 'Show every public key whose tokens are accepted').run<[], object>(
     prints(async (c) => (await of(c)).keySet(c.call)),
   );
-  leaf('revocations', 'Users whose older tokens died; needs the services’ own credential as --token')
-    .option('--since <n>', 'after this position', integer)
-    .does<[], { readonly since?: number }>(async (context, { since }) =>
+  leaf('revocations', 'List revoked tokens; needs the service credential as --token')
+    .option('--since <n>', 'start after this position', integer)
+    .run<[], { readonly since?: number }>(async (context, { since }) =>
       context.out.one(await (await of(context)).revocations(since, context.call)),
     );
-  leaf('audit', 'Security-relevant changes, the newest first')
-    .option('--action <action>', 'only this, e.g. user.created')
-    .option('--user <id>', 'only by or to this user', integer)
-    .option('-l, --limit <n>', 'how many (default: 50)', count)
-    .does<[], { readonly action?: AuditAction; readonly user?: number; readonly limit?: number }>(
+  leaf('audit', 'List security-relevant changes, newest first')
+    .option('--action <action>', 'only this action, e.g. user.created')
+    .option('--user <id>', 'only changes by or to this user id', integer)
+    .option('-l, --limit <n>', 'number of entries (default: 50)', count)
+    .run<[], { readonly action?: AuditAction; readonly user?: number; readonly limit?: number }>(
       async (context, { action, user, limit = 50 }) => {
         const filters = { ...(action && { action }), ...(user !== undefined && { user_id: user }) };
         const rows: AuditEntry[] = [];
@@ -135,16 +137,16 @@ function registerAuth(admin: Command, world: World): void {
 }
 
 export function register(program: Command, world: World): void {
-  const admin = group(program, 'admin', 'For admins: users, preferences, storage');
+  const admin = group(program, 'admin', 'Administration: users, settings, storage');
   registerUsers(admin, world);
   registerStore(admin, world);
   registerCompute(admin, world);
   registerAuth(admin, world);
-  leafMaker(admin, world)('metrics <service>', 'Metrics of auth, store or compute')
+  leafMaker(admin, world)('metrics <service>', 'Show the metrics of auth, store or compute')
     .suggest(SERVICES)
-    .does<[string], object>(async (context, service) => {
+    .run<[string], object>(async (context, service) => {
       const platform = await context.platform();
-      if (!isService(service)) throw new CliError(`It should be auth, store or compute: ${service}`, EXIT.usage);
+      if (!isService(service)) throw new CliError(`Unknown service ${service}: use auth, store or compute`, EXIT.usage);
       context.out.write(await platform[service].system.metrics(context.call));
     });
 }

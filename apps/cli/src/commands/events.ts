@@ -22,16 +22,16 @@ const parsed = (payload: string): unknown => {
   }
 };
 
-/** Prints messages as they come, until Ctrl-C, or until so many have come. */
+/** Prints messages as they arrive, until Ctrl-C or until the requested number has arrived. */
 async function tail(context: Context, options: TailOptions): Promise<void> {
   const platform = await context.platform();
   if (options.job !== undefined) return tailJob(context, options.job);
   const { mqtt } = platform;
   if (!mqtt)
     throw new CliError(
-      'Listening needs MQTT, and none is configured',
+      'Receiving events needs MQTT, but no broker is configured',
       EXIT.usage,
-      'One job is followed without it: --job',
+      'A single job can be followed without MQTT: --job',
     );
   const { TOPICS } = await import('@cl-server/client');
   const port = Number(new URL(platform.urls.store).port || 80);
@@ -76,11 +76,11 @@ async function tailJob(context: Context, id: string): Promise<void> {
 }
 
 export function register(program: Command, world: World): void {
-  leafMaker(group(program, 'events', 'What is happening now'), world)('tail', 'Print events as they come')
-    .option('--job <id>', 'of one job, to its end')
-    .option('--workers', 'workers that come, change and go')
-    .option('--items', 'new and changed media')
-    .option('--topic <filter>', 'any MQTT topic')
-    .option('-n, --count <n>', 'end after so many', count)
-    .does(tail);
+  leafMaker(group(program, 'events', 'Live events'), world)('tail', 'Print events as they arrive')
+    .option('--job <id>', 'events of one job, until it ends')
+    .option('--workers', 'changes of the workers')
+    .option('--items', 'new and changed entities')
+    .option('--topic <filter>', 'messages of any MQTT topic')
+    .option('-n, --count <n>', 'stop after this many events', count)
+    .run(tail);
 }

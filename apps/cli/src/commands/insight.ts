@@ -42,14 +42,14 @@ const searchOptions = ({ limit, threshold, type, cursor }: LikeOptions): SearchO
 
 const addLikeness = (leaf: Leaf): Leaf =>
   leaf
-    .option('-l, --limit <n>', 'how many (default: 20)', count)
-    .option('-t, --threshold <n>', 'only results at least this alike, 0 to 1', decimal)
-    .option('--type <type>', 'only of this type, e.g. image')
-    .option('--cursor <cursor>', 'the page after this one');
+    .option('-l, --limit <n>', 'number of results (default: 20)', count)
+    .option('-t, --threshold <n>', 'minimum similarity, 0 to 1', decimal)
+    .option('--type <type>', 'only this type, e.g. image')
+    .option('--cursor <cursor>', 'cursor of the next page');
 
-const BY_TEXT = 'compare what is shown (clip, default), how it looks (dino), the very picture (phash), or by a plugin';
+const BY_TEXT = 'similar content (clip, default), look (dino), nearly same picture (phash), or a plugin kind';
 
-/** The whole page for programs; the results for people. */
+/** Prints the whole page for programs, and only the results for people. */
 async function print<T extends { readonly results: readonly unknown[]; readonly notice?: string | null }, R>(
   { out }: Context,
   page: T,
@@ -66,7 +66,7 @@ async function search(context: Context, words: string[], options: LikeOptions): 
   const text = words.join(' ');
   if (!text && !options.image) throw new CliError('Give a text, or a picture with --image', EXIT.usage);
   if (text && options.image) throw new CliError('Give a text or --image, not both', EXIT.usage);
-  if (options.by && !options.image) throw new CliError('--by goes with --image', EXIT.usage);
+  if (options.by && !options.image) throw new CliError('--by needs --image', EXIT.usage);
   const page = options.image
     ? await finder.picture(options.image, { ...query, by: options.by }, context.call)
     : await finder.text(text, query, context.call);
@@ -145,110 +145,115 @@ const printEntityJobs = async (context: Context, id: string): Promise<void> =>
 
 const addEmbedding = (leaf: Leaf): Leaf =>
   leaf
-    .option('--by <kind>', 'which vector: clip (default), dino, or the kind of a plugin')
-    .option('-o, --output <path>', 'where to')
-    .does<[string], { readonly by?: string; readonly output?: string }>(
-      async (context, id, { by = 'clip', output }) => {
-        const { intelligence } = await storeOf(context);
-        const get = (dest: string) => intelligence.downloadEmbedding(idOf(id), by, dest, context.call);
-        await saveVector(context, get, output ?? `${id}.${by}.npy`);
-      },
-    );
+    .option('--by <kind>', 'kind of vector: clip (default), dino, or the kind of a plugin')
+    .option('-o, --output <path>', 'path of the saved file')
+    .run<[string], { readonly by?: string; readonly output?: string }>(async (context, id, { by = 'clip', output }) => {
+      const { intelligence } = await storeOf(context);
+      const get = (dest: string) => intelligence.downloadEmbedding(idOf(id), by, dest, context.call);
+      await saveVector(context, get, output ?? `${id}.${by}.npy`);
+    });
 
 function registerEntity(program: Command, world: World): void {
-  const leaf = leafMaker(group(program, 'entity', 'What is known of an entity'), world);
-  leaf('wait <id>', 'Wait until it is understood')
-    .option('-t, --timeout <seconds>', 'how long (default: 60)', seconds)
-    .does(wait);
-  leaf('status <id>', 'How far its understanding is').savable().does<[string], object>(printIntelligence);
-  leaf('retry <id>', 'Try again what failed').does<[string], object>(async (context, id) =>
+  const leaf = leafMaker(group(program, 'entity', 'Insight into one entity'), world);
+  leaf('wait <id>', 'Wait until the insight is complete')
+    .option('-t, --timeout <seconds>', 'maximum wait (default: 60)', seconds)
+    .run(wait);
+  leaf('status <id>', 'Show the state of the insight').saveable().run<[string], object>(printIntelligence);
+  leaf('retry <id>', 'Retry failed insight').run<[string], object>(async (context, id) =>
     context.out.one(await (await storeOf(context)).intelligence.retry(idOf(id), context.call)),
   );
-  leaf('results <id>', 'Results of the insights that plugins add').does<[string], object>(async (context, id) =>
+  leaf('results <id>', 'Show the results of insights that plugins add').run<[string], object>(async (context, id) =>
     context.out.one(await (await storeOf(context)).intelligence.results(idOf(id), context.call)),
   );
-  leaf('jobs <id>', 'Jobs done for it').does<[string], object>(printEntityJobs);
-  addEmbedding(leaf('embedding <id>', 'Download its vector as .npy'));
+  leaf('jobs <id>', 'List the insight jobs of an entity').run<[string], object>(printEntityJobs);
+  addEmbedding(leaf('embedding <id>', 'Download the vector of an entity as .npy'));
 }
 
 function registerFaces(program: Command, world: World): void {
   const leaf = leafMaker(group(program, 'faces', 'Faces in pictures'), world);
-  leaf('list <entity-id>', 'Faces of an entity').does<[string], object>(async (context, id) => {
+  leaf('list <entity-id>', 'List the faces of an entity').run<[string], object>(async (context, id) => {
     const { intelligence } = await storeOf(context);
     await context.out.many<Face>(await intelligence.faces(idOf(id), context.call), {
       ...FACE,
       whenEmpty: async () => {
         const state = await intelligence.get(idOf(id), context.call);
-        if (state?.inference_status.face_detection === 'completed') return 'No face was found';
-        return state?.notice ?? 'Faces were not looked for yet; "cl-client entity status" says how far it is';
+        if (state?.inference_status.face_detection === 'completed') return 'No faces were found';
+        return state?.notice ?? 'Face detection has not finished yet; see "cl-client entity status"';
       },
     });
   });
-  addLikeness(leaf('similar <face-id>', 'Faces like this one')).alias('matches').does(similarFaces);
-  leaf('download-embedding <face-id>', 'Download the vector as .npy')
-    .option('-o, --output <path>', 'where to')
-    .does<[string], { readonly output?: string }>(async (context, id, { output }) => {
+  addLikeness(leaf('similar <face-id>', 'Find faces similar to this one')).alias('matches').run(similarFaces);
+  leaf('download-embedding <face-id>', 'Download the vector of a face as .npy')
+    .option('-o, --output <path>', 'path of the saved file')
+    .run<[string], { readonly output?: string }>(async (context, id, { output }) => {
       const { intelligence } = await storeOf(context);
       const get = (dest: string) => intelligence.downloadFaceEmbedding(idOf(id), dest, context.call);
       await saveVector(context, get, output ?? `face_${id}.npy`);
     });
-  leaf('move <face-id> <person-id>', 'Say whose face it is; none: nobody’s that is known').does<
-    [string, string],
-    object
-  >(async (context, face, person) => {
-    const { persons } = await storeOf(context);
-    const moved = await persons.moveFace(idOf(face), person === 'none' ? null : idOf(person), context.call);
-    await context.out.one(moved, FACE.id);
-  });
-  addDeleteFace(leaf('delete <face-id>', 'Remove a face'), world);
+  leaf('move <face-id> <person-id>', 'Assign a face to a person; none: to no person').run<[string, string], object>(
+    async (context, face, person) => {
+      const { persons } = await storeOf(context);
+      const moved = await persons.moveFace(idOf(face), person === 'none' ? null : idOf(person), context.call);
+      await context.out.one(moved, FACE.id);
+    },
+  );
+  addDeleteFace(leaf('delete <face-id>', 'Delete a face'), world);
 }
 
 const addDeleteFace = (leaf: Leaf, world: World): Leaf =>
   leaf
-    .option('-y, --yes', 'do not ask')
-    .does<[string], { readonly yes?: boolean }>(async (context, id, { yes = false }) => {
-      await confirmed(world, `Remove the face ${id}?`, yes);
+    .option('-y, --yes', 'do not ask for confirmation')
+    .run<[string], { readonly yes?: boolean }>(async (context, id, { yes = false }) => {
+      await confirmed(world, `Delete the face ${id}?`, yes);
       await (await storeOf(context)).intelligence.deleteFace(idOf(id), context.call);
-      context.out.success(`Removed the face ${id}`);
+      context.out.success(`Deleted the face ${id}`);
     });
 
-/** The names that some of these had under `store`. */
-export function registerFormer(store: Command, world: World): void {
+/** Registers the former names of some of these commands under `store` (see docs/compatibility.md). */
+export function registerDeprecated(store: Command, world: World): void {
   const leaf = leafMaker(store, world);
-  leaf('intelligence <id>', 'The same as entity status').savable().does<[string], object>(printIntelligence);
-  leaf('jobs <id>', 'The same as entity jobs').does<[string], object>(printEntityJobs);
-  addDeleteFace(new Leaf(group(store, 'face', 'Faces'), world, 'delete <face-id>', 'The same as faces delete'), world);
+  leaf('intelligence <id>', 'Same as entity status').saveable().run<[string], object>(printIntelligence);
+  leaf('jobs <id>', 'Same as entity jobs').run<[string], object>(printEntityJobs);
+  addDeleteFace(
+    new Leaf(group(store, 'face', 'Former name of faces'), world, 'delete <face-id>', 'Same as faces delete'),
+    world,
+  );
 }
 
 export function register(program: Command, world: World): void {
   const leaf = leafMaker(program, world);
-  addLikeness(leaf('search [words...]', 'Find pictures and videos that show what a text says'))
-    .option('--image <path>', 'find what is like this picture')
+  addLikeness(leaf('search [words...]', 'Find pictures and videos that match a text'))
+    .option('--image <path>', 'find entities similar to this picture')
     .option('--by <kind>', BY_TEXT)
-    .does<[string[]], LikeOptions>(async (context, words, options) => {
+    .run<[string[]], LikeOptions>(async (context, words, options) => {
       if (options.image && !/^https?:/i.test(options.image))
         await fsp.access(options.image).catch(() => {
-          throw new CliError(`${options.image}: there is no such file`, EXIT.badInput);
+          throw new CliError(`${options.image}: no such file`, EXIT.badInput);
         });
       await search(context, words, options);
     });
-  addLikeness(leaf('similar <entity-id>', 'Entities like this one')).option('--by <kind>', BY_TEXT).does(similar);
+  addLikeness(leaf('similar <entity-id>', 'Find entities similar to this one'))
+    .option('--by <kind>', BY_TEXT)
+    .run(similar);
   addLikeness(
-    leafMaker(group(program, 'images', 'The same under its earlier name'), world)(
+    leafMaker(group(program, 'images', 'Former names of similar and entity embedding'), world)(
       'similar <entity-id>',
-      'Entities like this one',
+      'Find entities similar to this one',
     ),
   )
     .option('--by <kind>', BY_TEXT)
-    // They always come.
-    .formerly('--details', 'details')
-    .does(similar);
+    // The option has no effect: details are always included.
+    .deprecatedOption('--details', 'details')
+    .run(similar);
   addEmbedding(
-    leafMaker(group(program, 'images', ''), world)('download-embedding <id>', 'Download its vector as .npy'),
+    leafMaker(group(program, 'images', ''), world)(
+      'download-embedding <id>',
+      'Download the vector of an entity as .npy',
+    ),
   );
-  leaf('duplicates', 'Groups of pictures that are nearly the same, and the one worth keeping')
-    .option('--distance <bits>', 'bits of 64 that may differ (default: 6)', integer)
-    .does(duplicates);
+  leaf('duplicates', 'List groups of near-duplicate pictures and the best one of each')
+    .option('--distance <bits>', 'number of the 64 hash bits that may differ (default: 6)', integer)
+    .run(duplicates);
   registerEntity(program, world);
   registerFaces(program, world);
 }

@@ -47,7 +47,7 @@ async function watch(context: Context, ids: string[], { timeout }: { readonly ti
           timeout: timeout === undefined ? undefined : timeout * 1000,
           onProgress: ({ state, progress }) => {
             bar.update(progress, state);
-            if (!context.out.lively) context.out.note(`${id}: ${state} ${progress}%`);
+            if (!context.out.interactive) context.out.note(`${id}: ${state} ${progress}%`);
           },
         });
         try {
@@ -66,7 +66,7 @@ async function watch(context: Context, ids: string[], { timeout }: { readonly ti
   failures.finish(ids.length);
 }
 
-/** Does one thing to each of some jobs. */
+/** Applies one operation to each of several jobs. */
 async function each<T>(
   context: Context,
   ids: readonly string[],
@@ -83,7 +83,7 @@ async function each<T>(
   failures.finish(ids.length);
 }
 
-/** The story of a job, as far as the server tells it. */
+/** Prints the history of a job as the server reports it. */
 async function logs(context: Context, id: string): Promise<void> {
   const job = await (await jobsOf(context)).get(id, context.call);
   if (context.out.format !== 'human') return context.out.one(job, JOB.id);
@@ -123,30 +123,36 @@ async function download(context: Context, id: string, file: string, dest: string
 }
 
 export function register(program: Command, world: World): void {
-  const leaf = leafMaker(group(program, 'jobs', 'Jobs'), world);
-  leaf('list', 'Jobs, the newest first')
-    .choice('--status <status>', 'only these', ['queued', 'processing', 'completed', 'failed', 'cancelled'])
-    .option('--task <type>', 'only of this task')
-    .option('--user <id>', 'only of this user')
-    .option('--text <text>', 'only those that contain this')
-    .option('-l, --limit <n>', 'how many (default: 50)', count)
-    .does(list);
-  leaf('get <id>', 'One job').does<[string], object>(async (context, id) =>
+  const leaf = leafMaker(group(program, 'jobs', 'List, follow and manage jobs'), world);
+  leaf('list', 'List jobs, newest first')
+    .choice('--status <status>', 'only jobs in this state', [
+      'queued',
+      'processing',
+      'completed',
+      'failed',
+      'cancelled',
+    ])
+    .option('--task <type>', 'only jobs of this task')
+    .option('--user <id>', 'only jobs of this user')
+    .option('--text <text>', 'only jobs that contain this text')
+    .option('-l, --limit <n>', 'number of jobs (default: 50)', count)
+    .run(list);
+  leaf('get <id>', 'Show one job').run<[string], object>(async (context, id) =>
     context.out.one(await (await jobsOf(context)).get(id, context.call), JOB.id),
   );
-  leaf('watch <ids...>', 'Follow jobs to their end')
-    .option('-t, --timeout <seconds>', 'how long to wait', seconds)
-    .does(watch);
-  leaf('cancel <ids...>', 'Stop jobs').does<[string[]], object>(async (context, ids) => {
+  leaf('watch <ids...>', 'Follow jobs until they end')
+    .option('-t, --timeout <seconds>', 'maximum wait', seconds)
+    .run(watch);
+  leaf('cancel <ids...>', 'Cancel jobs').run<[string[]], object>(async (context, ids) => {
     const jobs = await jobsOf(context);
     await each(
       context,
       ids,
-      (job: Job) => (job.error_code === 'cancelled' ? 'Stopped' : `It had ${job.status} before:`),
+      (job: Job) => (job.error_code === 'cancelled' ? 'Cancelled' : `Already ${job.status}:`),
       (id) => jobs.cancel(id, context.call),
     );
   });
-  leaf('retry <ids...>', 'Queue failed jobs again').does<[string[]], object>(async (context, ids) => {
+  leaf('retry <ids...>', 'Queue failed jobs again').run<[string[]], object>(async (context, ids) => {
     const jobs = await jobsOf(context);
     await each(
       context,
@@ -155,10 +161,10 @@ export function register(program: Command, world: World): void {
       (id) => jobs.retry(id, context.call),
     );
   });
-  leaf('delete <ids...>', 'Remove jobs and their files')
-    .option('-y, --yes', 'do not ask')
-    .does<[string[]], { readonly yes?: boolean }>(async (context, ids, { yes = false }) => {
-      await confirmed(world, `Remove ${ids.length} job(s) with their files?`, yes);
+  leaf('delete <ids...>', 'Delete jobs and their files')
+    .option('-y, --yes', 'do not ask for confirmation')
+    .run<[string[]], { readonly yes?: boolean }>(async (context, ids, { yes = false }) => {
+      await confirmed(world, `Delete ${ids.length} job(s) and their files?`, yes);
       const jobs = await jobsOf(context);
       await each(
         context,
@@ -167,12 +173,12 @@ export function register(program: Command, world: World): void {
         (id) => jobs.delete(id, context.call),
       );
     });
-  leaf('logs <id>', 'What happened to a job, and when').does<[string], object>(logs);
-  leaf('download <id> <file> [dest]', 'Download a file of a job; - for standard output').does<
+  leaf('logs <id>', 'Show the history of a job').run<[string], object>(logs);
+  leaf('download <id> <file> [dest]', 'Download a file of a job (- for standard output)').run<
     [string, string, string | undefined],
     object
   >(download);
-  leafMaker(program, world)('download <id> <file> [dest]', 'The same as jobs download').does<
+  leafMaker(program, world)('download <id> <file> [dest]', 'Same as jobs download').run<
     [string, string, string | undefined],
     object
   >(download);

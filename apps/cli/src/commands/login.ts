@@ -36,7 +36,7 @@ async function credentials({ world, options: before }: Context, options: LoginOp
   return [username, password];
 }
 
-/** Addresses said with the login are kept with it, so that the next command needs none. */
+/** Saves the addresses that were given with the login, so that the next command does not need them. */
 async function keepAddresses(context: Context): Promise<void> {
   const profile = await context.profileName();
   const { authUrl, storeUrl, computeUrl, mqttUrl } = context.options;
@@ -46,11 +46,11 @@ async function keepAddresses(context: Context): Promise<void> {
 }
 
 async function login(context: Context, options: LoginOptions): Promise<void> {
-  const { session, urls } = await context.keptPlatform();
+  const { session, urls } = await context.savedPlatform();
   if (options.auth === false || context.options.sendLogin === false) {
     await session.logout();
     await keepAddresses(context);
-    context.out.success(`Guest at ${urls.auth}: no token is sent`);
+    context.out.success(`Using ${urls.auth} without a login`);
     return;
   }
   const [username, password] = await credentials(context, options);
@@ -67,7 +67,7 @@ async function whoami(context: Context): Promise<void> {
 }
 
 async function logout(context: Context): Promise<void> {
-  const { session } = await context.keptPlatform();
+  const { session } = await context.savedPlatform();
   await session.logout();
   context.out.success('Logged out');
 }
@@ -104,17 +104,17 @@ async function changePassword(
 
 export function register(program: Command, world: World): void {
   const leaf = leafMaker(program, world);
-  leaf('login', 'Log in, and keep the token (never the password)')
+  leaf('login', 'Log in and save the token (never the password)')
     .option('-u, --username <name>', 'user name (CL_USERNAME)')
-    .option('-p, --password <password>', 'password (CL_PASSWORD); others can see it while the program runs')
-    .option('--no-auth', 'be a guest: forget the login, and keep the addresses')
+    .option('-p, --password <password>', 'password (CL_PASSWORD); visible to other users of this machine')
+    .option('--no-auth', 'delete the saved login and save only the addresses')
     .option('--password-stdin', 'read the password from standard input')
-    .does<[], LoginOptions>(login);
-  leaf('logout', 'Forget the login').does<[], object>(logout);
-  leaf('whoami', 'Who is logged in, and where').does<[], object>(whoami);
-  leaf('token', 'Print a token that is good for a while').option('--refresh', 'get a new one').does(token);
+    .run<[], LoginOptions>(login);
+  leaf('logout', 'Delete the saved login').run<[], object>(logout);
+  leaf('whoami', 'Show the user and the address of the login').run<[], object>(whoami);
+  leaf('token', 'Print a valid token').option('--refresh', 'get a new one').run(token);
   leaf('password', 'Change your own password')
-    .option('--current <password>', 'the password as it is')
-    .option('--new <password>', 'the password as it shall be')
-    .does(changePassword);
+    .option('--current <password>', 'current password')
+    .option('--new <password>', 'new password')
+    .run(changePassword);
 }

@@ -20,7 +20,7 @@ const TASK_VIEW = {
       title: 'Now',
       value: (task: TaskInfo) => (task.available ? 'yes' : (task.reason ?? 'no')),
     },
-    { title: 'What it does', value: (task: TaskInfo) => task.summary },
+    { title: 'Description', value: (task: TaskInfo) => task.summary },
   ],
   id: (task: TaskInfo) => task.task_type,
 };
@@ -29,7 +29,7 @@ async function taskOf(context: Context, type: string): Promise<TaskInfo> {
   const tasks = await (await context.platform()).compute.jobs.tasks(context.call);
   const task = tasks.find(({ task_type }) => task_type === type.replaceAll('-', '_') || task_type === type);
   if (task) return task;
-  throw new CliError(`The server knows no task ${type}`, EXIT.notFound, 'See them with: cl-client tasks');
+  throw new CliError(`The server has no task ${type}`, EXIT.notFound, 'List the tasks with: cl-client tasks');
 }
 
 async function run(context: Context, type: string, words: string[], options: RunTaskOptions): Promise<void> {
@@ -47,7 +47,7 @@ async function run(context: Context, type: string, words: string[], options: Run
   await runTask(context, task.task_type, inputs, params, options);
 }
 
-/** A field of a task, as its JSON schema has it. */
+/** A field of a task as its JSON schema describes it. */
 interface FieldSchema {
   readonly type?: unknown;
   readonly enum?: readonly unknown[];
@@ -77,7 +77,7 @@ async function printTask({ out }: Context, task: TaskInfo): Promise<void> {
   });
 }
 
-/** An item of a batch file: one of the server's, or one with a file of this machine. */
+/** One item of a batch file: one of the server's items, or one with a local file. */
 type FileItem = BatchItem & { readonly file?: string };
 
 async function readBatch(file: string, world: World): Promise<FileItem[]> {
@@ -85,15 +85,15 @@ async function readBatch(file: string, world: World): Promise<FileItem[]> {
     file === '-'
       ? await readAll(world.stdin)
       : await fsp.readFile(file, 'utf8').catch(() => {
-          throw new CliError(`${file}: there is no such file`, EXIT.badInput);
+          throw new CliError(`${file}: no such file`, EXIT.badInput);
         });
   let items: unknown;
   try {
     items = JSON.parse(text);
   } catch {
-    throw new CliError(`${file} is not JSON`, EXIT.badInput);
+    throw new CliError(`${file} is not valid JSON`, EXIT.badInput);
   }
-  if (!Array.isArray(items)) throw new CliError(`${file} should hold a list of jobs`, EXIT.badInput);
+  if (!Array.isArray(items)) throw new CliError(`${file} must contain a list of jobs`, EXIT.badInput);
   return items as FileItem[];
 }
 
@@ -149,25 +149,25 @@ async function submitBatch(context: Context, file: string): Promise<void> {
 }
 
 export function register(program: Command, world: World): void {
-  const compute = group(program, 'compute', 'The tasks as a group, and what the workers can run');
+  const compute = group(program, 'compute', 'Built-in tasks, and what the workers can run');
   registerTasks(compute, world);
-  leafMaker(compute, world)('capabilities', 'How many jobs of each task could start now').does<[], object>(
+  leafMaker(compute, world)('capabilities', 'Show how many jobs of each task could start now').run<[], object>(
     capabilities,
   );
   const leaf = leafMaker(program, world);
-  leaf('tasks [type]', 'Every task that the platform knows, or one with its fields').does<[string | undefined], object>(
+  leaf('tasks [type]', 'List all tasks, or show the fields of one').run<[string | undefined], object>(
     async (context, type) => {
       if (type) return printTask(context, await taskOf(context, type));
       await context.out.many(await (await context.platform()).compute.jobs.tasks(context.call), TASK_VIEW);
     },
   );
-  const any = new Leaf(program, world, 'run <task> [words...]', 'Run any task, a plugin’s too, on files');
+  const any = new Leaf(program, world, 'run <task> [words...]', 'Run any task on files, including tasks of plugins');
   any.command
     .allowUnknownOption()
-    .addHelpText('after', '\nThe task’s own fields are options: see cl-client tasks <type>.');
-  addRunOptions(any, 600).does<[string, string[]], RunTaskOptions>(run);
-  leafMaker(group(program, 'batch', 'Many jobs at once'), world)(
+    .addHelpText('after', '\nThe fields of the task are options; see cl-client tasks <type>.');
+  addRunOptions(any, 600).run<[string, string[]], RunTaskOptions>(run);
+  leafMaker(group(program, 'batch', 'Create many jobs at once'), world)(
     'submit <file>',
-    'Submit the jobs of a JSON list: task_type, params, priority, and file or input; - for standard input',
-  ).does<[string], object>(submitBatch);
+    'Create the jobs of a JSON list with task_type, params, priority, and file or input (- for standard input)',
+  ).run<[string], object>(submitBatch);
 }

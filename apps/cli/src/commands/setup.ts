@@ -14,7 +14,7 @@ async function get(context: Context, key: string | undefined): Promise<void> {
     return;
   }
   if (!(key in values))
-    throw new CliError(`There is no setting ${key}; there are: ${PROFILE_KEYS.join(', ')}`, EXIT.usage);
+    throw new CliError(`Unknown setting ${key}; the settings are ${PROFILE_KEYS.join(', ')}`, EXIT.usage);
   const value = values[key as keyof typeof values];
   if (context.out.format === 'human') context.out.write(`${value ?? 'none'}\n`);
   else await context.out.one({ [key]: value }, () => value);
@@ -25,7 +25,7 @@ async function set(context: Context, key: string, value: string): Promise<void> 
   resolveUrls({ args: { [key.replace(/_url$/, '')]: value } });
   const profile = await context.profileName();
   await context.profiles.set(profile, key, value);
-  context.out.success(`${key} of profile ${profile} is ${value}`);
+  context.out.success(`Set ${key} of profile ${profile} to ${value}`);
 }
 
 async function profiles(context: Context): Promise<void> {
@@ -47,33 +47,33 @@ async function profiles(context: Context): Promise<void> {
 }
 
 export function register(program: Command, world: World): void {
-  const config = leafMaker(group(program, 'config', 'Saved addresses, by profile'), world);
-  config('get [key]', 'Show the settings in force, or one')
+  const config = leafMaker(group(program, 'config', 'Saved addresses in profiles'), world);
+  config('get [key]', 'Show the effective settings, or one of them')
     .suggest(PROFILE_KEYS)
-    .does<[string | undefined], object>(get);
+    .run<[string | undefined], object>(get);
   config('set <key> <value>', `Save an address: ${PROFILE_KEYS.join(', ')}`)
     .suggest(PROFILE_KEYS)
-    .does<[string, string], object>(set);
-  config('unset <key>', 'Forget a saved address')
+    .run<[string, string], object>(set);
+  config('unset <key>', 'Delete a saved address')
     .suggest(PROFILE_KEYS)
-    .does<[string], object>(async (context, key) => context.profiles.set(await context.profileName(), key, undefined));
-  config('profiles', 'All profiles').does<[], object>(profiles);
-  config('use <profile>', 'Make a profile the one that is used').does<[string], object>((context, name) =>
+    .run<[string], object>(async (context, key) => context.profiles.set(await context.profileName(), key, undefined));
+  config('profiles', 'List the profiles').run<[], object>(profiles);
+  config('use <profile>', 'Select the current profile').run<[string], object>((context, name) =>
     context.profiles.use(name),
   );
-  config('remove <profile>', 'Forget a profile').does<[string], object>((context, name) =>
+  config('remove <profile>', 'Delete a profile').run<[string], object>((context, name) =>
     context.profiles.remove(name),
   );
   const leaf = leafMaker(program, world);
-  leaf('doctor', 'Look whether everything is reachable and well').does<[], object>(async (context) => {
+  leaf('doctor', 'Check that all services are reachable and ready').run<[], object>(async (context) => {
     const { doctor } = await import('../doctor.js');
     await doctor(context);
   });
-  leaf('completion <shell>', 'Print a completion script: bash, zsh or fish')
+  leaf('completion <shell>', 'Print a completion script for bash, zsh or fish')
     .suggest(SHELLS)
-    .does<[string], object>(async ({ out }, shell) => {
+    .run<[string], object>(async ({ out }, shell) => {
       if (!(SHELLS as readonly string[]).includes(shell))
-        throw new CliError(`There is no completion for ${shell}; there is: ${SHELLS.join(', ')}`, EXIT.usage);
+        throw new CliError(`No completion for ${shell}; use ${SHELLS.join(', ')}`, EXIT.usage);
       out.write(completionScript(program, shell as Shell));
     });
 }

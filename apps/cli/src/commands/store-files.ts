@@ -23,7 +23,7 @@ async function download(context: Context, id: string, { output, version }: Downl
     return;
   }
   const entity = await store.entities.get(idOf(id), context.call);
-  // A name from the server must not lead anywhere else.
+  // A name from the server must not lead out of the folder.
   const name = path.basename(entity.file_name ?? '') || `${entity.id}.${entity.extension ?? 'bin'}`;
   const bar = await byteBar(context.out, entity.file_size ?? 1, name);
   try {
@@ -51,42 +51,42 @@ async function preview(context: Context, id: string, { output, force = false }: 
   else await context.out.one(saved, () => saved.path);
 }
 
-/** Adds the commands that move bytes to the `store` group. */
+/** Adds the commands that transfer files to the `store` group. */
 export function registerStoreFiles(store: Command, world: World): void {
   const leaf = leafMaker(store, world);
-  leaf('upload <files...>', 'Add files; folders with --recursive. What the server has already is not sent')
-    .option('--label <label>', 'label of the file (default: its name, in a folder its path)')
-    .option('--description <text>', 'description')
-    .option('--parent <id>', 'into this collection', integer)
-    .formerly('--parent-id <id>', 'parent', integer)
-    .option('-r, --recursive', 'all that is in folders')
-    .option('--all-types', 'of folders, also files that are no media')
-    .option('-c, --concurrency <n>', 'files at once (default: 4)', count)
-    .option('--chunked-from <MB>', 'send files from this size on in pieces, resumably (default: 64)', integer)
-    .option('-y, --yes', 'nothing is asked, said or not')
-    .option('--dry-run', 'only say what would be sent')
-    .does<[string[]], UploadCommandOptions>(async (context, args, options) => {
+  leaf('upload <files...>', 'Upload files, or folders with --recursive; files that the server has are not sent')
+    .option('--label <label>', 'label of the file (default: its name, or its path in a folder)')
+    .option('--description <text>', 'description of the entity')
+    .option('--parent <id>', 'add to this collection', integer)
+    .deprecatedOption('--parent-id <id>', 'parent', integer)
+    .option('-r, --recursive', 'include all files in folders')
+    .option('--all-types', 'in folders, include files that are not media')
+    .option('-c, --concurrency <n>', 'number of simultaneous uploads (default: 4)', count)
+    .option('--chunked-from <MB>', 'upload files of this size or larger in pieces, resumably (default: 64)', integer)
+    .option('-y, --yes', 'has no effect: nothing is asked')
+    .option('--dry-run', 'only show what would be uploaded')
+    .run<[string[]], UploadCommandOptions>(async (context, args, options) => {
       const { uploadFiles } = await import('../files/upload.js');
       await uploadFiles(context, args, options);
     });
-  leaf('download <id>', 'Download the file')
-    .option('-o, --output <path>', 'where to; - for standard output (default: its own name)')
-    .option('--version <n>', 'the file as it was in this version', integer)
-    .does(download);
-  leaf('preview <id>', 'Download the small picture')
-    .option('-o, --output <path>', 'where to; - for standard output')
-    .option('--force', 'make it anew')
-    .does(preview);
-  leaf('stream <id>', 'Address of the HLS stream; made if it is not there')
+  leaf('download <id>', 'Download the file of an entity')
+    .option('-o, --output <path>', 'path of the saved file, - for standard output (default: its own name)')
+    .option('--version <n>', 'file of this version', integer)
+    .run(download);
+  leaf('preview <id>', 'Download the preview of an entity')
+    .option('-o, --output <path>', 'path of the saved file, - for standard output')
+    .option('--force', 'create the preview again')
+    .run(preview);
+  leaf('stream <id>', 'Print the address of the HLS stream, creating it if needed')
     .option('--playlist', 'print the playlist instead')
     .option('--file <name>', 'print one file of the stream instead')
-    .option('--delete', 'remove the stream’s files instead')
-    .does<[string], { readonly playlist?: boolean; readonly file?: string; readonly delete?: boolean }>(
+    .option('--delete', 'delete the files of the stream instead')
+    .run<[string], { readonly playlist?: boolean; readonly file?: string; readonly delete?: boolean }>(
       async (context, id, options) => {
         const media = await mediaOf(context);
         if (options.delete) {
           await media.deleteStream(idOf(id), context.call);
-          return context.out.success(`Removed the stream of ${id}`);
+          return context.out.success(`Deleted the stream of ${id}`);
         }
         if (options.file !== undefined)
           return context.out.bytes(await media.streamFile(idOf(id), options.file, context.call));
@@ -96,17 +96,17 @@ export function registerStoreFiles(store: Command, world: World): void {
         await context.out.one(context.out.format === 'human' ? url : { url }, () => url);
       },
     );
-  leaf('sign <id>', 'Addresses of media, preview and stream that need no token for a while')
-    .option('--seconds <n>', 'for how long (default: 900)', integer)
-    .does<[string], { readonly seconds?: number }>(async (context, id, { seconds }) => {
+  leaf('sign <id>', 'Print temporary signed URLs of the file, preview and stream')
+    .option('--seconds <n>', 'validity in seconds (default: 900)', integer)
+    .run<[string], { readonly seconds?: number }>(async (context, id, { seconds }) => {
       const signed = await (await mediaOf(context)).signedUrls(idOf(id), seconds, context.call);
       await context.out.one(signed, ({ media }) => media);
     });
-  leafMaker(group(store, 'uploads', 'Uploads in pieces'), world)('drop <url>', 'Give up an upload').does<
+  leafMaker(group(store, 'uploads', 'Resumable uploads'), world)('drop <url>', 'Abandon an upload').run<
     [string],
     object
   >(async (context, url) => {
     await (await context.platform()).store.entities.dropUpload(url, context.call);
-    context.out.success('Given up');
+    context.out.success('Upload abandoned');
   });
 }

@@ -7,7 +7,7 @@ import { confirmed } from '../io/prompt.js';
 import { moment } from '../moment.js';
 import { ENTITY, timeText } from '../views.js';
 import type { World } from '../world.js';
-import { registerFormer } from './insight.js';
+import { registerDeprecated } from './insight.js';
 import { registerStoreFiles } from './store-files.js';
 
 const entitiesOf = async (context: Context) => (await context.platform()).store.entities;
@@ -52,27 +52,27 @@ const filtersOf = (options: ListOptions) => ({
   version: options.version,
 });
 
-/** Options of `store list` and `store search`. */
+/** Adds the options of `store list` and `store search`. */
 const addFilters = (leaf: ReturnType<ReturnType<typeof leafMaker>>) =>
   leaf
-    .option('--page <n>', 'which page (default: 1)', count)
-    .option('--page-size <n>', 'how many, at most 100 (default: 20)', count)
-    .option('--all', 'every page')
-    .option('--type <type>', 'image, video, audio, text or file')
-    .option('--mime-type <type>', 'exactly this media type')
-    .option('--parent <id>', 'only in this collection; 0: in none', integer)
+    .option('--page <n>', 'page number (default: 1)', count)
+    .option('--page-size <n>', 'entities per page, at most 100 (default: 20)', count)
+    .option('--all', 'list all pages')
+    .option('--type <type>', 'only this type: image, video, audio, text or file')
+    .option('--mime-type <type>', 'only this exact media type')
+    .option('--parent <id>', 'only in this collection; 0: outside of collections', integer)
     .option('--collections', 'only collections')
     .option('--media', 'only media')
-    .option('--deleted', 'deleted ones too')
-    .option('--md5 <digest>', 'these bytes')
-    .option('--sha256 <digest>', 'these bytes')
-    .option('--width <px>', 'exactly this width', integer)
-    .option('--height <px>', 'exactly this height', integer)
-    .option('--min-size <bytes>', 'at least so large', integer)
-    .option('--max-size <bytes>', 'at most so large', integer)
-    .option('--from <date>', 'added then or later, e.g. 2026-01-31 or "2026-01-31 17:05", in this time zone')
-    .option('--to <date>', 'added then or earlier')
-    .option('--version <n>', 'each as it was in this version', integer);
+    .option('--deleted', 'include entities in the trash')
+    .option('--md5 <digest>', 'only this content')
+    .option('--sha256 <digest>', 'only this content')
+    .option('--width <px>', 'only this exact width', integer)
+    .option('--height <px>', 'only this exact height', integer)
+    .option('--min-size <bytes>', 'only files of at least this size', integer)
+    .option('--max-size <bytes>', 'only files of at most this size', integer)
+    .option('--from <date>', 'added at this local time or later: 2026-01-31 or "2026-01-31 17:05"')
+    .option('--to <date>', 'added at this local time or earlier')
+    .option('--version <n>', 'show this version of each entity', integer);
 
 async function list(context: Context, options: ListOptions): Promise<void> {
   const entities = await entitiesOf(context);
@@ -102,18 +102,20 @@ async function patch(context: Context, id: string, options: FieldOptions & Recor
   };
   for (const field of (options.clear ?? '').split(',').filter(Boolean)) {
     const name = field === 'parent' ? 'parent_id' : field;
-    if (!(name in change)) throw new CliError(`--clear takes label, description, parent: ${field}`, EXIT.usage);
+    if (!(name in change))
+      throw new CliError(`--clear accepts label, description and parent, not ${field}`, EXIT.usage);
     change[name] = null;
   }
   if (options.delete) change.is_deleted = true;
   if (options.restore) change.is_deleted = false;
   if (Object.values(change).every((value) => value === undefined))
-    throw new CliError('Nothing to change was given', EXIT.usage);
+    throw new CliError('No change was given', EXIT.usage);
   await context.out.one(await (await entitiesOf(context)).patch(idOf(id), change, context.call), ENTITY.id);
 }
 
 async function update(context: Context, id: string, options: FieldOptions & Record<string, unknown>): Promise<void> {
-  if (options.label === undefined) throw new CliError('--label is needed: what is not given is cleared', EXIT.usage);
+  if (options.label === undefined)
+    throw new CliError('--label is required: update clears every field that is not given', EXIT.usage);
   const { label, description, parent: parent_id } = options;
   const file = options.file as string | undefined;
   const is_collection = options.collection === true;
@@ -127,13 +129,13 @@ async function remove(
   { yes = false, trash }: { readonly yes?: boolean; readonly trash?: boolean },
 ): Promise<void> {
   const entities = await entitiesOf(context);
-  if (!trash) await confirmed(context.world, `Remove ${ids.length} for good, with everything in it?`, yes);
+  if (!trash) await confirmed(context.world, `Permanently delete ${ids.length}, with everything in it?`, yes);
   const failures = collectFailures(context, ids.length === 1);
   for (const id of ids)
     await failures.guard(id, async () => {
       if (trash) await entities.trash(idOf(id), context.call);
       else await entities.delete(idOf(id), context.call);
-      context.out.success(`${trash ? 'Moved to the trash' : 'Removed'} ${id}`);
+      context.out.success(`${trash ? 'Moved to the trash' : 'Deleted'} ${id}`);
     });
   failures.finish(ids.length);
 }
@@ -141,40 +143,40 @@ async function remove(
 export function register(program: Command, world: World): void {
   const store = group(program, 'store', 'Media and collections');
   const leaf = leafMaker(store, world);
-  addFilters(leaf('list', 'Entities, the newest first').savable().option('--search <text>', 'text in the label')).does<
+  addFilters(leaf('list', 'List entities, newest first').saveable().option('--search <text>', 'text in the label')).run<
     [],
     ListOptions
   >(list);
-  addFilters(leaf('search <text>', 'Entities whose label contains a text')).does<[string], ListOptions>(
+  addFilters(leaf('search <text>', 'List entities whose label contains a text')).run<[string], ListOptions>(
     (context, search, options) => list(context, { ...options, search }),
   );
-  leaf('get <id>', 'One entity')
-    .savable()
-    .option('--version <n>', 'as it was in this version', integer)
-    .does<[string], { readonly version?: number }>(async (context, id, { version }) => {
+  leaf('get <id>', 'Show one entity')
+    .saveable()
+    .option('--version <n>', 'show this version', integer)
+    .run<[string], { readonly version?: number }>(async (context, id, { version }) => {
       const options = { ...context.call, ...(version !== undefined && { version }) };
       await context.out.one(await (await entitiesOf(context)).get(idOf(id), options), ENTITY.id);
     });
-  leaf('lookup', 'The one entity of a digest, or the one collection of a label')
+  leaf('lookup', 'Find an entity by its digest, or a collection by its label')
     .option('--sha256 <digest>', 'SHA-256 of the bytes')
     .option('--md5 <digest>', 'MD5 of the bytes')
-    .option('--label <label>', 'label of a collection')
-    .does<[], { readonly sha256?: string; readonly md5?: string; readonly label?: string }>(
+    .option('--label <label>', 'label of the collection')
+    .run<[], { readonly sha256?: string; readonly md5?: string; readonly label?: string }>(
       async (context, { sha256, md5, label }) => {
         const key = sha256 ? { sha256 } : md5 ? { md5 } : label ? { label } : undefined;
         if (!key) throw new CliError('Give --sha256, --md5 or --label', EXIT.usage);
         const entity = await (await entitiesOf(context)).lookup(key, context.call);
-        if (!entity) throw new CliError('There is none', EXIT.notFound);
+        if (!entity) throw new CliError('Entity not found', EXIT.notFound);
         await context.out.one(entity, ENTITY.id);
       },
     );
-  leaf('create [label]', 'Add a collection')
-    .option('--label <label>', 'the same as the argument')
-    .option('--collection', 'what is added, said or not')
-    .option('--description <text>', 'what it holds')
-    .option('--parent <id>', 'in this collection', integer)
-    .formerly('--parent-id <id>', 'parent', integer)
-    .does<[string | undefined], FieldOptions>(
+  leaf('create [label]', 'Create a collection')
+    .option('--label <label>', 'same as the argument')
+    .option('--collection', 'has no effect: a collection is created')
+    .option('--description <text>', 'description of the collection')
+    .option('--parent <id>', 'create inside this collection', integer)
+    .deprecatedOption('--parent-id <id>', 'parent', integer)
+    .run<[string | undefined], FieldOptions>(
       async (context, given, { label = given, description, parent: parent_id }) => {
         if (label === undefined) throw new CliError('Give a label', EXIT.usage);
         const entities = await entitiesOf(context);
@@ -182,30 +184,30 @@ export function register(program: Command, world: World): void {
         await context.out.one(collection, ENTITY.id);
       },
     );
-  leaf('update <id>', 'Replace label, description and parent, and the file where one is given')
-    .option('--label <label>', 'needed')
-    .option('--description <text>', 'left out: none')
-    .option('--parent <id>', 'left out: none', integer)
-    .formerly('--parent-id <id>', 'parent', integer)
-    .option('--collection', 'it is a collection')
+  leaf('update <id>', 'Replace label, description and parent, and optionally the file')
+    .option('--label <label>', 'new label (required)')
+    .option('--description <text>', 'new description (default: none)')
+    .option('--parent <id>', 'new parent collection (default: none)', integer)
+    .deprecatedOption('--parent-id <id>', 'parent', integer)
+    .option('--collection', 'the entity is a collection')
     .option('--file <path>', 'a new file')
-    .does(update);
-  leaf('patch <id>', 'Change what is given and keep the rest')
+    .run(update);
+  leaf('patch <id>', 'Change only the given fields')
     .option('--label <label>', 'a new label')
     .option('--description <text>', 'a new description')
-    .option('--parent <id>', 'move into this collection', integer)
-    .formerly('--parent-id <id>', 'parent', integer)
-    .option('--clear <fields>', 'set to nothing: label, description, parent')
+    .option('--parent <id>', 'move to this collection', integer)
+    .deprecatedOption('--parent-id <id>', 'parent', integer)
+    .option('--clear <fields>', 'clear these fields: label, description, parent')
     .option('--delete', 'move to the trash')
-    .option('--restore', 'take out of the trash')
-    .does(patch);
-  leaf('delete <ids...>', 'Remove for good')
+    .option('--restore', 'restore from the trash')
+    .run(patch);
+  leaf('delete <ids...>', 'Delete permanently')
     .option('--trash', 'only move to the trash')
-    .option('-y, --yes', 'do not ask')
-    .does(remove);
-  leaf('restore <id>', 'Take out of the trash, or go back to a version')
-    .option('--version <n>', 'make it what it was in this version', integer)
-    .does<[string], { readonly version?: number }>(async (context, id, { version }) => {
+    .option('-y, --yes', 'do not ask for confirmation')
+    .run(remove);
+  leaf('restore <id>', 'Restore from the trash, or restore a version')
+    .option('--version <n>', 'restore this version', integer)
+    .run<[string], { readonly version?: number }>(async (context, id, { version }) => {
       const entities = await entitiesOf(context);
       const entity =
         version === undefined
@@ -213,9 +215,9 @@ export function register(program: Command, world: World): void {
           : await entities.restoreVersion(idOf(id), version, context.call);
       await context.out.one(entity, ENTITY.id);
     });
-  leaf('versions <id>', 'Every change: who, when, which fields')
-    .savable()
-    .does<[string], object>(async (context, id) =>
+  leaf('versions <id>', 'List the versions: who changed which fields, and when')
+    .saveable()
+    .run<[string], object>(async (context, id) =>
       context.out.many(await (await entitiesOf(context)).versions(idOf(id), context.call), {
         columns: [
           { title: 'Version', value: ({ version }) => version },
@@ -227,7 +229,7 @@ export function register(program: Command, world: World): void {
         id: ({ version }) => version,
       }),
     );
-  leaf('diff <id> <from> [to]', 'What differs between two versions').does<[string, string, string | undefined], object>(
+  leaf('diff <id> <from> [to]', 'Compare two versions').run<[string, string, string | undefined], object>(
     async (context, id, from, to) => {
       const entities = await entitiesOf(context);
       const diff = await entities.diff(idOf(id), idOf(from), to === undefined ? undefined : idOf(to), context.call);
@@ -242,10 +244,10 @@ export function register(program: Command, world: World): void {
       });
     },
   );
-  leaf('metadata <id>', 'Everything that could be read from the file').does<[string], object>(async (context, id) => {
+  leaf('metadata <id>', 'Show all metadata of the file').run<[string], object>(async (context, id) => {
     const metadata = await (await entitiesOf(context)).metadata(idOf(id), context.call);
     await context.out.one(context.out.format === 'human' ? metadata.tags : metadata, () => id);
   });
   registerStoreFiles(store, world);
-  registerFormer(store, world);
+  registerDeprecated(store, world);
 }

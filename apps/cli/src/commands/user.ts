@@ -28,12 +28,12 @@ interface UserOptions {
   readonly yes?: boolean;
 }
 
-/** A user by id, or by name. */
+/** Finds a user by id or name. */
 async function find(context: Context, who: string): Promise<User> {
   const { users } = (await context.platform()).auth;
   if (/^\d+$/.test(who)) return users.get(Number(who), context.call);
   const user = await users.find(who, context.call);
-  if (!user) throw new CliError(`There is no user ${who}`, EXIT.notFound);
+  if (!user) throw new CliError(`User not found: ${who}`, EXIT.notFound);
   return user;
 }
 
@@ -61,26 +61,29 @@ async function update(context: Context, who: string, options: UserOptions): Prom
     permissions: options.clearPermissions ? [] : options.permission,
   };
   if (Object.values(change).every((value) => value === undefined))
-    throw new CliError('Nothing to change was given', EXIT.usage);
+    throw new CliError('No change was given', EXIT.usage);
   const { users } = (await context.platform()).auth;
   await context.out.one(await users.update(id, change, context.call), VIEW.id);
 }
 
 async function remove(context: Context, who: string, options: UserOptions): Promise<void> {
   const user = await find(context, who);
-  await confirmed(context.world, `Remove the user ${user.username}?`, options.yes ?? false);
+  await confirmed(context.world, `Delete the user ${user.username}?`, options.yes ?? false);
   await (await context.platform()).auth.users.delete(user.id, context.call);
-  context.out.success(`Removed ${user.username}`);
+  context.out.success(`Deleted ${user.username}`);
 }
 
-/** The permissions that the services check; auth keeps any other word too. */
+/** The permissions that the services check. Auth also stores any other word. */
 async function permissions(context: Context): Promise<void> {
   const { PERMISSIONS } = await import('@cl-server/client');
   const rows = [
-    { permission: PERMISSIONS.storeRead, allows: 'reading from the store, where reading is not open to all' },
-    { permission: PERMISSIONS.storeWrite, allows: 'adding, changing and removing entities' },
+    { permission: PERMISSIONS.storeRead, allows: 'reading from the store if reading needs a login' },
+    { permission: PERMISSIONS.storeWrite, allows: 'adding, changing and deleting entities' },
     { permission: PERMISSIONS.compute, allows: 'creating and watching jobs' },
-    { permission: PERMISSIONS.jobPriority, allows: 'priorities above 5 for the own jobs; without it they count as 5' },
+    {
+      permission: PERMISSIONS.jobPriority,
+      allows: 'priorities above 5 for one’s own jobs; without it they count as 5',
+    },
   ];
   const columns = [
     { title: 'Permission', value: (row: (typeof rows)[number]) => row.permission },
@@ -89,39 +92,39 @@ async function permissions(context: Context): Promise<void> {
   await context.out.many(rows, { columns, id: ({ permission }) => permission });
 }
 
-/** Adds `user …` to the program, and under `admin`, where it was before. */
+/** Adds `user …` to the program, and again under `admin` (see docs/compatibility.md). */
 export function register(parent: Command, world: World): void {
-  const users = group(parent, 'user', 'Users, for admins');
+  const users = group(parent, 'user', 'User management (admins only)');
   const leaf = leafMaker(users, world);
-  leaf('create <username> [password]', 'Add a user')
-    .option('--password <password>', 'the password')
-    .option('--admin', 'make an admin')
-    .option('-p, --permission <name>', 'give a permission; many times, or a comma list', collect)
-    .formerly('--permissions <name>', 'permission', collect)
-    .does(create);
-  leaf('list', 'All users')
-    .option('--skip <n>', 'pass over so many', integer)
-    .option('-l, --limit <n>', 'how many (default: all)', count)
-    .does<[], { readonly skip?: number; readonly limit?: number }>(async (context, { skip, limit }) => {
+  leaf('create <username> [password]', 'Create a user')
+    .option('--password <password>', 'password of the user')
+    .option('--admin', 'give admin rights')
+    .option('-p, --permission <name>', 'give a permission; repeatable, or a comma-separated list', collect)
+    .deprecatedOption('--permissions <name>', 'permission', collect)
+    .run(create);
+  leaf('list', 'List users')
+    .option('--skip <n>', 'skip this many users', integer)
+    .option('-l, --limit <n>', 'number of users (default: all)', count)
+    .run<[], { readonly skip?: number; readonly limit?: number }>(async (context, { skip, limit }) => {
       const { users } = (await context.platform()).auth;
       const all = skip === undefined && limit === undefined;
       await context.out.many(all ? users.list(context.call) : await users.page({ skip, limit }, context.call), VIEW);
     });
-  leaf('get <id|name>', 'One user').does<[string], object>(async (context, who) =>
+  leaf('get <id|name>', 'Show one user').run<[string], object>(async (context, who) =>
     context.out.one(await find(context, who), VIEW.id),
   );
-  leaf('update <id|name>', 'Change a user; what is not given stays')
+  leaf('update <id|name>', 'Change only the given fields of a user')
     .option('--password <password>', 'a new password')
-    .option('--admin', 'make an admin')
-    .option('--no-admin', 'make no admin')
-    .option('--active', 'let log in')
-    .option('--inactive', 'let log in no more')
-    .option('-p, --permission <name>', 'exactly these permissions', collect)
-    .formerly('--permissions <name>', 'permission', collect)
+    .option('--admin', 'give admin rights')
+    .option('--no-admin', 'take admin rights away')
+    .option('--active', 'allow logins')
+    .option('--inactive', 'forbid logins and end all sessions')
+    .option('-p, --permission <name>', 'replace the permissions by these', collect)
+    .deprecatedOption('--permissions <name>', 'permission', collect)
     .option('--clear-permissions', 'take all permissions away')
-    .does<[string], UserOptions & { readonly inactive?: boolean }>(async (context, who, { inactive, ...options }) =>
+    .run<[string], UserOptions & { readonly inactive?: boolean }>(async (context, who, { inactive, ...options }) =>
       update(context, who, inactive ? { ...options, active: false } : options),
     );
-  leaf('delete <id|name>', 'Remove a user').option('-y, --yes', 'do not ask').does(remove);
-  leaf('permissions [list]', 'What the permissions mean').does<[string | undefined], object>(permissions);
+  leaf('delete <id|name>', 'Delete a user').option('-y, --yes', 'do not ask for confirmation').run(remove);
+  leaf('permissions [list]', 'List the permissions and what they allow').run<[string | undefined], object>(permissions);
 }

@@ -23,9 +23,9 @@ export async function capabilities(context: Context): Promise<void> {
 }
 
 export function register(program: Command, world: World): void {
-  new Leaf(program, world, 'workers', 'Each live worker, and what it can run')
-    .option('--summary', 'how many jobs of each task could start now')
-    .does<[], { readonly summary?: boolean }>(async (context, { summary }) => {
+  new Leaf(program, world, 'workers', 'List the live workers and what they can run')
+    .option('--summary', 'show how many jobs of each task could start now')
+    .run<[], { readonly summary?: boolean }>(async (context, { summary }) => {
       if (summary) return capabilities(context);
       await context.out.many(await (await context.platform()).compute.workers.list(context.call), VIEW);
     });

@@ -1,5 +1,5 @@
 import envPaths from 'env-paths';
 
-/** Where this user's settings are: `CL_CONFIG_DIR`, else the platform's place for them. */
+/** The folder of this user's settings: `CL_CONFIG_DIR`, or the place that the operating system has for them. */
 export const configFolder = (env: Readonly<Record<string, string | undefined>>): string =>
   env.CL_CONFIG_DIR || envPaths('cl-client', { suffix: '' }).config;

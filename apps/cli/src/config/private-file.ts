@@ -3,7 +3,7 @@ import { promises as fsp } from 'node:fs';
 import path from 'node:path';
 import { CliError, EXIT } from '../exit-codes.js';
 
-/** Reads a JSON object; undefined where there is no file. */
+/** Reads a JSON object; undefined if there is no file. */
 export async function readJson<T>(file: string): Promise<T | undefined> {
   let text: string;
   try {
@@ -15,11 +15,11 @@ export async function readJson<T>(file: string): Promise<T | undefined> {
   try {
     return JSON.parse(text) as T;
   } catch {
-    throw new CliError(`${file} is damaged: it is not JSON`, EXIT.usage, 'Mend it, or delete it');
+    throw new CliError(`${file} is damaged: it is not valid JSON`, EXIT.usage, 'Correct it, or delete it');
   }
 }
 
-/** Writes a JSON object that only its owner can read, whole or not at all. */
+/** Writes a JSON object atomically to a file that only its owner can read. */
 export async function writeJson(file: string, value: unknown): Promise<void> {
   await fsp.mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
   const part = `${file}.${randomUUID()}`;

@@ -2,7 +2,7 @@ import path from 'node:path';
 import { CliError, EXIT } from '../exit-codes.js';
 import { readJson, writeJson } from './private-file.js';
 
-/** What a profile can hold; each key is also an environment variable and an option. */
+/** The settings of a profile; each is also an environment variable and an option. */
 export const PROFILE_KEYS = ['auth_url', 'store_url', 'compute_url', 'mqtt_url'] as const;
 export type ProfileKey = (typeof PROFILE_KEYS)[number];
 export type Profile = Partial<Record<ProfileKey, string>>;
@@ -14,7 +14,7 @@ interface ConfigFile {
 
 export const DEFAULT_PROFILE = 'default';
 
-/** Named sets of addresses, in `config.json`. */
+/** Named sets of addresses in `config.json`. */
 export class Profiles {
   readonly #file: string;
 
@@ -26,7 +26,7 @@ export class Profiles {
     return (await readJson<ConfigFile>(this.#file)) ?? {};
   }
 
-  /** Name of the profile that is used when none is asked for. */
+  /** The name of the profile that is used if no other one is requested. */
   async current(): Promise<string> {
     return (await this.#read()).current ?? DEFAULT_PROFILE;
   }
@@ -41,7 +41,7 @@ export class Profiles {
 
   async set(name: string, key: string, value: string | undefined): Promise<void> {
     if (!(PROFILE_KEYS as readonly string[]).includes(key))
-      throw new CliError(`There is no setting ${key}; there are: ${PROFILE_KEYS.join(', ')}`, EXIT.usage);
+      throw new CliError(`Unknown setting ${key}; the settings are ${PROFILE_KEYS.join(', ')}`, EXIT.usage);
     const file = await this.#read();
     const profile = { ...file.profiles?.[name], [key]: value };
     await writeJson(this.#file, { ...file, profiles: { ...file.profiles, [name]: profile } });
@@ -51,9 +51,9 @@ export class Profiles {
     const file = await this.#read();
     if (name !== DEFAULT_PROFILE && !file.profiles?.[name])
       throw new CliError(
-        `There is no profile ${name}`,
+        `Profile ${name} does not exist`,
         EXIT.notFound,
-        `Make it with: cl-client --profile ${name} login`,
+        `Create it with: cl-client --profile ${name} login`,
       );
     await writeJson(this.#file, { ...file, current: name });
   }
@@ -61,7 +61,7 @@ export class Profiles {
   async remove(name: string): Promise<void> {
     const file = await this.#read();
     const { [name]: gone, ...profiles } = file.profiles ?? {};
-    if (!gone) throw new CliError(`There is no profile ${name}`, EXIT.notFound);
+    if (!gone) throw new CliError(`Profile ${name} does not exist`, EXIT.notFound);
     const current = file.current === name ? DEFAULT_PROFILE : file.current;
     await writeJson(this.#file, { ...file, current, profiles });
   }

@@ -8,8 +8,8 @@ interface StoredLogin extends StoredSession {
 type SessionFile = Readonly<Record<string, StoredLogin>>;
 
 /**
- * Sessions by profile, in a file of mode 0600: tokens, never passwords. A token is handed out for the auth service that
- * gave it alone, so that pointing the program elsewhere does not send it there.
+ * Stores one session per profile in a file of mode 0600: tokens, never passwords. A token is used only with the auth service
+ * that issued it, so that pointing the program at another address does not send the token there.
  */
 export class FileTokenStore implements TokenStore {
   readonly #file: string;

@@ -6,16 +6,16 @@ import { readAll } from '../io/prompt.js';
 
 /** A file on disk or on the web that a command works on. */
 export interface InputFile {
-  /** Path or address. */
+  /** A path or URL. */
   readonly source: string;
-  /** Where it lay in the folder that was named, with `/`; else its base name. */
+  /** The path within the folder that was named, with `/`; otherwise the base name. */
   readonly name: string;
 }
 
 const isWeb = (text: string): boolean => /^https?:\/\//i.test(text);
 const hasWildcard = (text: string): boolean => /[*?[\]{}]/.test(text);
 
-/** Files of a folder and of those in it; hidden ones and links out of it are left alone. */
+/** Yields the files of a folder and its subfolders, without hidden files and links that lead out of it. */
 async function* walk(folder: string, root: string): AsyncGenerator<InputFile> {
   const entries = await fsp.readdir(folder, { withFileTypes: true });
   entries.sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -27,7 +27,7 @@ async function* walk(folder: string, root: string): AsyncGenerator<InputFile> {
   }
 }
 
-/** A pattern of one path as a regular expression: `*` and `?` stay within a folder, `**` does not. */
+/** Converts a path pattern to a regular expression: `*` and `?` stay within a folder, `**` does not. */
 export function globPattern(pattern: string): RegExp {
   // eslint-disable-next-line regexp/no-super-linear-move -- the pattern is the caller's own, and short
   const source = pattern.replace(/\*\*\/|\*\*|\*|\?|\[[^\]]*\]|\{[^}]*\}|[.+^$()|\\]/g, (token) => {
@@ -47,7 +47,7 @@ export function globPattern(pattern: string): RegExp {
   return new RegExp(`^${source}$`);
 }
 
-/** Files that a wildcard fits, for shells that do not expand it themselves. */
+/** Yields the files that match a wildcard, for shells that do not expand it themselves. */
 async function expandGlob(pattern: string): Promise<InputFile[]> {
   const parts = pattern.split('/');
   const fixed = parts.slice(0, parts.findIndex(hasWildcard)).join('/');
@@ -63,16 +63,16 @@ async function expandGlob(pattern: string): Promise<InputFile[]> {
 }
 
 export interface ExpandOptions {
-  /** Take folders with all that is in them. */
+  /** Whether folders stand for all files in them. */
   readonly recursive?: boolean;
-  /** Of folders, only what looks like a photo, a video or a sound. */
+  /** Whether folders stand only for files that look like a photo, a video or audio. */
   readonly mediaOnly?: boolean;
 }
 
 /**
- * The files that arguments stand for: paths, addresses, wildcards, folders, and `-` for a list on standard input, one a
- * line or divided by NUL.
- * @throws CliError for what is not there
+ * Expands arguments to files. An argument may be a path, a URL, a wildcard, a folder, or `-` for a list on standard input
+ * that is separated by newlines or NUL.
+ * @throws CliError if a file does not exist
  */
 export async function expandInputs(
   args: readonly string[],
@@ -94,11 +94,12 @@ export async function expandInputs(
     const stat = await fsp.stat(arg).catch(() => undefined);
     if (stat?.isFile()) files.push({ source: arg, name: path.basename(arg) });
     else if (stat?.isDirectory()) {
-      if (!recursive) throw new CliError(`${arg} is a folder`, EXIT.usage, 'Take all that is in it with --recursive');
+      if (!recursive)
+        throw new CliError(`${arg} is a folder`, EXIT.usage, 'Use --recursive to include all files in it');
       for await (const file of walk(arg, arg)) if (!mediaOnly || isMediaName(file.name)) files.push(file);
     } else {
       const found = hasWildcard(arg) ? await expandGlob(arg) : [];
-      if (found.length === 0) throw new CliError(`${arg}: there is no such file`, EXIT.badInput);
+      if (found.length === 0) throw new CliError(`${arg}: no such file`, EXIT.badInput);
       files.push(...found);
     }
   }

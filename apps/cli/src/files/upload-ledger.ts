@@ -3,7 +3,7 @@ import { readJson, writeJson } from '../config/private-file.js';
 
 type Entries = Readonly<Record<string, string>>;
 
-/** Addresses of uploads in pieces that have not ended, so that the next run continues them. */
+/** Remembers the URLs of unfinished resumable uploads, so that the next run continues them. */
 export class UploadLedger {
   readonly #file: string;
   #turn: Promise<unknown> = Promise.resolve();
@@ -16,9 +16,9 @@ export class UploadLedger {
     return (await readJson<Entries>(this.#file))?.[key];
   }
 
-  /** @param url undefined: the upload has ended */
+  /** @param url undefined if the upload has ended */
   set(key: string, url: string | undefined): Promise<void> {
-    // Several files end at once: each writes what the one before it left.
+    // Several uploads may end at once, so each change is applied to the result of the one before.
     const next = this.#turn.then(async () => {
       const { [key]: before, ...rest } = (await readJson<Entries>(this.#file)) ?? {};
       if (before !== url) await writeJson(this.#file, url === undefined ? rest : { ...rest, [key]: url });

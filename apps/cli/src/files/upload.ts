@@ -21,7 +21,7 @@ export interface UploadCommandOptions {
   readonly dryRun?: boolean;
 }
 
-/** What became of one file: sent, found on the server already, or only looked at. */
+/** The result for one file: uploaded, already on the server, or only checked. */
 type Outcome = 'uploaded' | 'present' | 'would upload';
 
 interface UploadRow {
@@ -36,7 +36,7 @@ interface LocalFile extends InputFile {
 
 const isWeb = (source: string): boolean => /^https?:\/\//i.test(source);
 
-/** The total of all files, of which each tells its own part. */
+/** The progress of all files together; each file reports its own part. */
 class TotalProgress {
   readonly #bar: ProgressBar;
   #done = 0;
@@ -60,7 +60,7 @@ class TotalProgress {
   }
 }
 
-/** Sends one file, unless the server has its bytes. */
+/** Uploads one file, unless the server already has its content. */
 class Uploader {
   readonly #context: Context;
   readonly #entities: EntitiesClient;
@@ -109,13 +109,13 @@ class Uploader {
     };
     const { entity, created } =
       digest !== undefined && file.size >= chunkedFrom * 1_000_000
-        ? await this.#inPieces(file, digest, fields, options)
+        ? await this.#uploadInPieces(file, digest, fields, options)
         : await this.#entities.upload(file.source, fields, options);
     return { file: file.name, outcome: created ? 'uploaded' : 'present', entity };
   }
 
-  /** Takes up where an earlier run of this program ended. */
-  async #inPieces(
+  /** Continues where an earlier run of this program stopped. */
+  async #uploadInPieces(
     file: LocalFile,
     digest: string,
     fields: Parameters<EntitiesClient['upload']>[1],
@@ -147,8 +147,8 @@ const VIEW = {
 };
 
 /**
- * Uploads files and folders, some at once, with one bar for all, and reports.
- * @throws CliError if any failed, after the others have ended
+ * Uploads files and folders, several at once, with one progress bar for all, and reports the results.
+ * @throws CliError if any file failed, after the others have ended
  */
 export async function uploadFiles(
   context: Context,
@@ -159,9 +159,9 @@ export async function uploadFiles(
     recursive: options.recursive ?? false,
     mediaOnly: !options.allTypes,
   });
-  if (found.length === 0) throw new CliError('There is nothing to upload', EXIT.badInput);
+  if (found.length === 0) throw new CliError('No files to upload', EXIT.badInput);
   const single = found.length === 1;
-  if (options.label !== undefined && !single) throw new CliError('--label takes one file', EXIT.usage);
+  if (options.label !== undefined && !single) throw new CliError('--label can be used with one file only', EXIT.usage);
   const { store } = await context.platform();
   const { map } = await import('@cl-server/client');
   const files = await map(found, withSize, { concurrency: 16 });
@@ -175,19 +175,19 @@ export async function uploadFiles(
   const lines = new InOrder<UploadRow>((row) => context.out.one(record(row), ({ id }) => id));
   const count = (outcome: Outcome): number => rows.filter((row) => row?.outcome === outcome).length;
   const tally = (): string =>
-    `${count('uploaded')} uploaded, ${count('present')} there already, ${failures.count} failed`;
+    `${count('uploaded')} uploaded, ${count('present')} already on the server, ${failures.count} failed`;
   try {
     await map(
       files,
       async (file, i) => {
         rows[i] = await failures.guard(file.name, () => uploader.send(file));
-        if (byLine) await lines.settle(i, rows[i]);
+        if (byLine) await lines.set(i, rows[i]);
       },
       { concurrency: options.concurrency ?? 4, signal: context.signal },
     );
   } catch (error) {
     bar.stop();
-    if (!single) context.out.note(`${tally()}, of ${files.length}; the same command goes on where this one ended`);
+    if (!single) context.out.note(`${tally()}, of ${files.length}; run the same command again to continue`);
     throw error;
   }
   bar.stop();
@@ -202,7 +202,7 @@ export async function uploadFiles(
   failures.finish(files.length);
 }
 
-/** As programs see it. */
+/** The result in the form that programs get. */
 const record = ({ file, outcome, entity }: UploadRow) => ({ file, outcome, id: entity?.id ?? null, entity });
 
 async function report({ out }: Context, rows: readonly UploadRow[], single: boolean): Promise<void> {

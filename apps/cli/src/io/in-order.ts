@@ -1,4 +1,4 @@
-/** Hands results on as they come, in the order of what they are results of: a program that reads them need not wait for all. */
+/** Passes results on as they arrive, in the order of their inputs, so that a reader need not wait for all of them. */
 export class InOrder<T> {
   readonly #print: (item: T) => Promise<void>;
   readonly #waiting = new Map<number, T | undefined>();
@@ -9,8 +9,8 @@ export class InOrder<T> {
     this.#print = print;
   }
 
-  /** @param item undefined: there will be no result of this one */
-  settle(index: number, item: T | undefined): Promise<void> {
+  /** @param item undefined if this input has no result */
+  set(index: number, item: T | undefined): Promise<void> {
     this.#waiting.set(index, item);
     this.#turn = this.#turn.then(() => this.#handOn());
     return this.#turn;

@@ -7,11 +7,11 @@ export interface Column<T> {
   readonly value: (item: T) => unknown;
 }
 
-/** How a person sees a thing, and the one word of it that `--quiet` prints. */
+/** How a person sees an object, and the one word of it that `--quiet` prints. */
 export interface View<T> {
   readonly columns: readonly Column<T>[];
   readonly id: (item: T) => unknown;
-  /** What a person is told where there is nothing to show; default "Nothing found". */
+  /** The message for a person if there is nothing to show; default "Nothing found". */
   readonly whenEmpty?: () => Promise<string | null | undefined>;
 }
 
@@ -20,50 +20,50 @@ const cell = (value: unknown): string => {
   return printable(typeof value === 'object' ? JSON.stringify(value) : String(value));
 };
 
-/** A table stays readable: a long cell is cut, JSON has it whole. */
+/** Shortens a long table cell so that the table stays readable; JSON output has it complete. */
 const shortCell = (value: unknown): string => {
   const text = cell(value).replaceAll('\n', ' ');
-  return text.length > LONGEST_CELL ? `${text.slice(0, LONGEST_CELL - 1)}…` : text;
+  return text.length > MAX_CELL_LENGTH ? `${text.slice(0, MAX_CELL_LENGTH - 1)}…` : text;
 };
-const LONGEST_CELL = 60;
+const MAX_CELL_LENGTH = 60;
 
-/** Data goes to stdout, talk to stderr, each in the form that was asked for. */
+/** Prints data to stdout and messages to stderr, each in the requested format. */
 export class Output {
   readonly format: Format;
   readonly colour: Colours;
-  /** Whether a person watches stderr: progress bars make sense. */
-  readonly lively: boolean;
+  /** Whether a person watches stderr, so that progress bars make sense. */
+  readonly interactive: boolean;
   readonly #streams: Streams;
-  readonly #talkColour: Colours;
+  readonly #messageColour: Colours;
 
   constructor(streams: Streams, format: Format, env: Readonly<Record<string, string | undefined>>) {
     this.#streams = streams;
     this.format = format;
     this.colour = coloursFor(streams.stdout, env);
-    this.#talkColour = coloursFor(streams.stderr, env);
-    this.lively = format === 'human' && streams.stderr.isTTY === true && env.TERM !== 'dumb' && !env.CI;
+    this.#messageColour = coloursFor(streams.stderr, env);
+    this.interactive = format === 'human' && streams.stderr.isTTY === true && env.TERM !== 'dumb' && !env.CI;
   }
 
   get stderr(): NodeJS.WritableStream {
     return this.#streams.stderr;
   }
 
-  /** Text of the data; its control characters are made visible. */
+  /** Prints text as data, with its control characters made visible. */
   write(text: string): void {
     this.#raw(printable(text));
   }
 
-  /** One value as JSON in one line. */
+  /** Prints one value as one line of JSON. */
   jsonLine(value: unknown): void {
     this.#raw(`${printableJson(value)}\n`);
   }
 
-  /** Text that is printable already, with colours. */
+  /** Prints text that is already safe to print and may contain colours. */
   #raw(text: string): void {
     this.#streams.stdout.write(text);
   }
 
-  /** Bytes of the data, waiting for a slow reader. */
+  /** Prints bytes as data and waits for a slow reader. */
   async bytes(chunk: Uint8Array): Promise<void> {
     if (!this.#streams.stdout.write(chunk))
       await new Promise<void>((resolve) => this.#streams.stdout.once('drain', resolve));
@@ -73,7 +73,7 @@ export class Output {
     this.#raw(`${printableJson(value, this.format === 'ndjson' ? undefined : 2)}\n`);
   }
 
-  /** One thing: JSON, its id, or a list of its fields. */
+  /** Prints one object as JSON, as its id, or as a list of its fields. */
   async one<T>(item: T, id?: (item: T) => unknown): Promise<void> {
     if (this.format === 'quiet') {
       const word = id?.(item);
@@ -88,7 +88,7 @@ export class Output {
     else this.write(`${cell(item)}\n`);
   }
 
-  /** Several things: a JSON array, a line each, or a table. */
+  /** Prints several objects as a JSON array, one per line, or as a table. */
   async many<T>(items: readonly T[] | AsyncIterable<T>, view: View<T>): Promise<void> {
     if (this.format === 'ndjson' || this.format === 'quiet') {
       for await (const item of items) await this.one(item, view.id);
@@ -113,23 +113,23 @@ export class Output {
     this.#raw(`${table.toString().replace(/ +$/gm, '')}\n`);
   }
 
-  /** Talk for a person. */
+  /** Prints a message for a person. */
   note(text: string): void {
     if (this.format === 'human') this.#streams.stderr.write(`${printable(text)}\n`);
   }
 
   success(text: string): void {
-    if (this.format === 'human') this.#streams.stderr.write(`${this.#talkColour.green('✓')} ${printable(text)}\n`);
+    if (this.format === 'human') this.#streams.stderr.write(`${this.#messageColour.green('✓')} ${printable(text)}\n`);
   }
 
-  /** Something that went wrong without ending the program; heard in every format but `--quiet`. */
+  /** Reports a problem that does not end the program, in every format except `--quiet`. */
   warn(text: string): void {
-    if (this.format !== 'quiet') this.#streams.stderr.write(`${this.#talkColour.yellow('!')} ${printable(text)}\n`);
+    if (this.format !== 'quiet') this.#streams.stderr.write(`${this.#messageColour.yellow('!')} ${printable(text)}\n`);
   }
 
-  /** The reason why the program ends; heard in every format. */
+  /** Reports the reason why the program ends, in every format. */
   error(text: string): void {
-    this.#streams.stderr.write(`${this.#talkColour.red('error:')} ${printable(text)}\n`);
+    this.#streams.stderr.write(`${this.#messageColour.red('error:')} ${printable(text)}\n`);
   }
 }
 

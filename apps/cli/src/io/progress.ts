@@ -2,7 +2,7 @@ import { printable } from '@cl-server/contract/printable';
 import type { SingleBar } from 'cli-progress';
 import type { Output } from './output.js';
 
-/** A bar on stderr where a person watches, and nothing anywhere else. */
+/** A progress bar on stderr if a person watches; otherwise it does nothing. */
 export interface ProgressBar {
   update(value: number, text?: string): void;
   setTotal(total: number): void;
@@ -12,7 +12,7 @@ export interface ProgressBar {
 const SILENT: ProgressBar = { update: () => undefined, setTotal: () => undefined, stop: () => undefined };
 
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];
-/** 1234567 as `1.2 MB`. */
+/** Formats 1234567 as `1.2 MB`. */
 export function bytesText(bytes: number): string {
   let value = bytes;
   let unit = 0;
@@ -44,17 +44,17 @@ const wrap = (bar: SingleBar): ProgressBar => ({
   stop: () => bar.stop(),
 });
 
-/** Of 100. */
+/** A bar of percent. */
 export async function percentBar(out: Output, text: string): Promise<ProgressBar> {
-  if (!out.lively) return SILENT;
+  if (!out.interactive) return SILENT;
   const bar = await makeBar(out, { format: '{bar} {percentage}% {text}' });
   bar.start(100, 0, { text: printable(text) });
   return wrap(bar);
 }
 
-/** Of bytes, with rate and time left. */
+/** A bar of bytes, with rate and remaining time. */
 export async function byteBar(out: Output, total: number, text: string): Promise<ProgressBar> {
-  if (!out.lively) return SILENT;
+  if (!out.interactive) return SILENT;
   const began = performance.now();
   const bar = await makeBar(out, {
     format: (options, { value, total: all, progress: part }, payload: { text?: string }) => {

@@ -5,7 +5,7 @@ import type { Streams } from './terminal.js';
 const options = ({ stdin, stderr }: Streams) => ({ input: stdin as never, output: stderr as never });
 
 function answered<T>(value: T | symbol): T {
-  if (typeof value === 'symbol') throw new CliError('Given up', EXIT.interrupted);
+  if (typeof value === 'symbol') throw new CliError('Cancelled', EXIT.interrupted);
   return value;
 }
 
@@ -20,12 +20,12 @@ export async function askPassword(streams: Streams, message: string): Promise<st
 }
 
 /**
- * Asks before something is lost.
- * @throws CliError where nobody can be asked: `--yes` must then say so
+ * Asks for confirmation before something is lost.
+ * @throws CliError if nobody can be asked and `--yes` was not given
  */
 export async function confirmed(streams: Streams, message: string, yes: boolean): Promise<void> {
   if (yes) return;
-  if (!streams.stdin.isTTY) throw new CliError(`${message} Say so with --yes`, EXIT.usage);
+  if (!streams.stdin.isTTY) throw new CliError(`${message} Confirm with --yes`, EXIT.usage);
   const { confirm } = await import('@clack/prompts');
   const sure = answered<boolean>(
     await confirm({ message: printable(message), initialValue: false, ...options(streams) }),
@@ -33,7 +33,7 @@ export async function confirmed(streams: Streams, message: string, yes: boolean)
   if (!sure) throw new CliError('Nothing was done', EXIT.failed);
 }
 
-/** Everything on standard input, as text. */
+/** Reads everything on standard input as text. */
 export async function readAll(stream: NodeJS.ReadableStream): Promise<string> {
   const parts: Buffer[] = [];
   for await (const chunk of stream) parts.push(Buffer.from(chunk as Buffer | string));

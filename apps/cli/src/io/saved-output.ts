@@ -2,7 +2,7 @@ import { promises as fsp } from 'node:fs';
 import path from 'node:path';
 import { Writable } from 'node:stream';
 
-/** Takes the place of standard output where a command is told to save what it prints. */
+/** Replaces standard output while a command saves what it prints. */
 export class SavedOutput {
   readonly stream: Writable;
   readonly #parts: Buffer[] = [];

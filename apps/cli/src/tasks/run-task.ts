@@ -8,7 +8,7 @@ import { InOrder } from '../io/in-order.js';
 import { percentBar } from '../io/progress.js';
 import { resultExtension, saveResult } from './save-result.js';
 
-/** Options of every command that runs a task. */
+/** The options of every command that runs a task. */
 export interface RunTaskOptions {
   readonly watch?: boolean;
   readonly wait?: boolean;
@@ -20,10 +20,10 @@ export interface RunTaskOptions {
   readonly rm?: boolean;
 }
 
-/** One thing to run a task on. */
+/** One input of a task. */
 export interface TaskInput {
   readonly name: string;
-  /** What its result is named after; default: its name. */
+  /** The base name of the saved result; default: the name of the input. */
   readonly fileName?: string;
   readonly file?: FileInput;
   readonly params?: Readonly<Record<string, unknown>>;
@@ -50,12 +50,12 @@ const summary = (output: Job['task_output']): string => {
   return text.length > 100 ? `${text.slice(0, 99)}…` : text;
 };
 
-/** As programs see it: the job, and where its result was saved. */
+/** The result in the form that programs get: the job and the path of its saved result. */
 const record = ({ input, job, saved }: TaskRow) => ({ ...job, input, ...(saved !== undefined && { saved_to: saved }) });
 
 /**
- * What the result of each input is called: after the input without its ending, with it where two would be the same, and
- * numbered where that is not enough.
+ * Chooses the name of each result: the input's name without its extension, with the extension if two would be the same, and
+ * with a number if that is not enough.
  */
 export function resultNames(inputs: readonly string[]): string[] {
   const stems = inputs.map((name) => path.join(path.dirname(name), path.parse(name).name));
@@ -73,15 +73,15 @@ export function resultNames(inputs: readonly string[]): string[] {
 }
 
 async function placeOf(name: string, job: Job, options: RunTaskOptions): Promise<string | undefined> {
-  // What is a folder itself becomes the one that is named.
+  // A result that is a folder becomes the folder that was named.
   if (options.output && resultExtension(job) === '') return options.output;
   if (options.output) return destination(options.output, path.basename(name) + resultExtension(job));
   return options.outputDir && path.join(options.outputDir, name + resultExtension(job));
 }
 
 /**
- * Runs a task on each input, some at once, and prints the jobs: one as itself, several as a list.
- * @throws CliError if any failed, after the others have ended
+ * Runs a task on each input, several at once, and prints one job, or a list of jobs.
+ * @throws CliError if any input failed, after the others have ended
  */
 export async function runTask(
   context: Context,
@@ -90,11 +90,11 @@ export async function runTask(
   params: Readonly<Record<string, unknown>>,
   options: RunTaskOptions,
 ): Promise<void> {
-  if (inputs.length === 0) throw new CliError('There is nothing to work on', EXIT.badInput);
+  if (inputs.length === 0) throw new CliError('No input was given', EXIT.badInput);
   if (options.output && inputs.length > 1)
-    throw new CliError('--output takes one result', EXIT.usage, 'Use --output-dir for several');
+    throw new CliError('--output can be used with one input only', EXIT.usage, 'Use --output-dir for several');
   if (options.wait === false && (options.output || options.outputDir || options.rm))
-    throw new CliError('--no-wait does not go with --output, --output-dir or --rm', EXIT.usage);
+    throw new CliError('--no-wait cannot be combined with --output, --output-dir or --rm', EXIT.usage);
   const platform = await context.platform();
   const { map } = await import('@cl-server/client');
   const single = inputs.length === 1;
@@ -122,7 +122,7 @@ export async function runTask(
           ended += 1;
           return row;
         });
-        if (byLine) await lines.settle(i, done);
+        if (byLine) await lines.set(i, done);
         return done;
       },
       { concurrency: options.concurrency ?? 4, signal: context.signal },
@@ -130,9 +130,7 @@ export async function runTask(
   } catch (error) {
     bar.stop();
     if (context.signal.aborted && options.wait !== false)
-      context.out.note(
-        `${ended} of ${inputs.length} done; jobs that the server has already go on: cl-client jobs list`,
-      );
+      context.out.note(`${ended} of ${inputs.length} done; submitted jobs continue on the server: cl-client jobs list`);
     throw error;
   }
   bar.stop();
@@ -172,7 +170,7 @@ async function runOne(
     timeout,
     onProgress: ({ progress, state }) => {
       onProgress(progress);
-      if (options.watch && !context.out.lively) context.out.note(`${input.name}: ${state} ${progress}%`);
+      if (options.watch && !context.out.interactive) context.out.note(`${input.name}: ${state} ${progress}%`);
     },
   });
   const job = await handle.settled();

@@ -9,24 +9,24 @@ export interface SaveOptions {
 
 const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
 
-/** Path of a job's one result file, relative to the job. */
+/** The path of a job's single result file, relative to the job. */
 export const resultFile = (job: Job): string | undefined =>
   text(job.task_output?.output_path) ?? text(job.params.output_path);
 
-/** A name from a server, made harmless: it stays within the folder. */
+/** Makes a file name from the server safe: it must stay within the folder. */
 function within(folder: string, name: string): string {
   const file = path.resolve(folder, name);
   if (file !== path.resolve(folder) && file.startsWith(path.resolve(folder) + path.sep)) return file;
   throw new CliError(`The server names a file outside of the folder: ${name}`);
 }
 
-/** Files that a playlist refers to. */
+/** The files that a playlist refers to. */
 const playlistFiles = (playlist: string): string[] => [
   ...playlist.split(/\r?\n/).filter((line) => line !== '' && !line.startsWith('#')),
   ...[...playlist.matchAll(/URI="([^"]+)"/g)].map((match) => match[1] as string),
 ];
 
-/** A whole stream: the master playlist, its variants, every segment. */
+/** Downloads a whole stream: the master playlist, its variants, and every segment. */
 async function saveStream(jobs: JobsClient, job: Job, master: string, folder: string, options: SaveOptions) {
   const base = path.posix.dirname(master);
   const waiting = [path.posix.basename(master)];
@@ -46,13 +46,13 @@ async function saveStream(jobs: JobsClient, job: Job, master: string, folder: st
 }
 
 interface FaceFiles {
-  /** A crop. */
+  /** The path of a cropped face. */
   readonly file_path?: unknown;
-  /** A vector. */
+  /** The path of a vector. */
   readonly embedding_path?: unknown;
 }
 
-/** All that a job found out about several faces: a crop and a vector of each, and its output as JSON. */
+/** Saves what a job found about several faces: a crop and a vector of each, and the output of the job as JSON. */
 async function saveFaces(
   jobs: JobsClient,
   job: Job,
@@ -77,7 +77,7 @@ interface Sheet {
   readonly index_path?: unknown;
 }
 
-/** The sheet of a video's frames beside its small picture, and the index, which names the sheet. */
+/** Saves the sheet of frames of a video beside its thumbnail, with the index that names the sheet. */
 async function saveSheet(
   jobs: JobsClient,
   job: Job,
@@ -95,14 +95,14 @@ async function saveSheet(
   await fsp.writeFile(path.join(dir, `${name}.sheet.vtt`), renamed);
 }
 
-/** Faces that are to be saved in a folder: of a job that looked for them. */
+/** The faces of a job that detected faces, which are saved in a folder. */
 const facesOf = ({ task_output }: Job): readonly FaceFiles[] | undefined =>
   Array.isArray(task_output?.faces) ? (task_output.faces as FaceFiles[]) : undefined;
 
 /**
- * Saves what a job made: its result file, with the sheet of a video beside it; a folder of faces; a whole stream; or, of a
- * task without files, its output as JSON.
- * @returns where it is
+ * Saves the result of a job: its result file, with the sheet of a video beside it; a folder of faces; a whole stream; or, if
+ * the task makes no files, its output as JSON.
+ * @returns the path
  */
 export async function saveResult(jobs: JobsClient, job: Job, dest: string, options: SaveOptions): Promise<string> {
   const output = job.task_output ?? {};
@@ -122,7 +122,7 @@ export async function saveResult(jobs: JobsClient, job: Job, dest: string, optio
   return saved.path;
 }
 
-/** Ending of the file that holds what a job made; empty for a folder. */
+/** The extension of the file that holds the result of a job; empty for a folder. */
 export function resultExtension(job: Job): string {
   if (job.task_output?.master_playlist || facesOf(job)) return '';
   const file = resultFile(job);

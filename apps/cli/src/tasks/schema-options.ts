@@ -12,17 +12,17 @@ const wordsOf = (properties: Readonly<Record<string, Property>>): string =>
 
 function checkedValue(name: string, { type, enum: choices }: Property, text: string): unknown {
   if (choices && !choices.map(String).includes(text))
-    throw new CliError(`--${name} should be one of ${choices.join(', ')}`, EXIT.usage);
-  if (type === 'integer' && !/^-?\d+$/.test(text)) throw new CliError(`--${name} should be a whole number`, EXIT.usage);
+    throw new CliError(`--${name} must be one of ${choices.join(', ')}`, EXIT.usage);
+  if (type === 'integer' && !/^-?\d+$/.test(text)) throw new CliError(`--${name} must be a whole number`, EXIT.usage);
   if (type === 'number' && !Number.isFinite(Number(text || 'x')))
-    throw new CliError(`--${name} should be a number`, EXIT.usage);
+    throw new CliError(`--${name} must be a number`, EXIT.usage);
   return text;
 }
 
 /**
- * Options of a task that this program does not know, by the task's JSON Schema: `--name value`, `--name=value`, and for a
- * yes-or-no field `--name` or `--no-name`.
- * @returns the form fields, and the words that are no options
+ * Parses the options of a task that this program does not know, by the JSON Schema of the task: `--name value`,
+ * `--name=value`, and `--name` or `--no-name` for a boolean field.
+ * @returns the form fields, and the words that are not options
  */
 export function schemaOptions(
   schema: Readonly<Record<string, unknown>>,
@@ -46,7 +46,7 @@ export function schemaOptions(
     const field = [name, name.replaceAll('-', '_')].find((candidate) => candidate in properties);
     const property = field === undefined ? undefined : properties[field];
     if (field === undefined || !property)
-      throw new CliError(`The task has no field --${name}; it has: ${wordsOf(properties)}`, EXIT.usage);
+      throw new CliError(`The task has no option --${name}; its options are ${wordsOf(properties)}`, EXIT.usage);
     if (property.type === 'boolean' && given === undefined) params[field] = no === undefined;
     else {
       const text = given ?? words[++i];

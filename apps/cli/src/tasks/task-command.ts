@@ -1,11 +1,11 @@
 import { decimal, integer } from '../command.js';
 
-/** One option of a task as the command line has it. */
+/** One option of a task command. */
 export interface TaskOption {
-  /** As commander reads it: `-q, --quality <n>`. */
+  /** The flags as commander reads them: `-q, --quality <n>`. */
   readonly flags: string;
   readonly text: string;
-  /** Name of the form field; default: the option's, with underscores. */
+  /** The name of the form field; default: the name of the option with underscores. */
   readonly field?: string;
   readonly parse?: (value: string) => unknown;
   readonly choices?: readonly string[];
@@ -17,23 +17,26 @@ export interface TaskCommand {
   readonly verb: string;
   readonly task: string;
   readonly summary: string;
-  /** `text`: the arguments are the text itself, no file. */
+  /** `text`: the arguments are a text, not files. */
   readonly input: 'file' | 'text';
   readonly options: readonly TaskOption[];
-  /** Seconds to wait when nothing is said. */
+  /** The default wait in seconds. */
   readonly timeout: number;
 }
 
 const normalize: TaskOption = {
   flags: '--no-normalize',
-  text: 'leave the vector at its own length',
+  text: 'do not scale the vector to length 1',
   field: 'normalize',
 };
-const background: TaskOption = { flags: '--background <colour>', text: 'behind transparency, e.g. #ffffff' };
+const background: TaskOption = {
+  flags: '--background <colour>',
+  text: 'colour behind transparent parts, e.g. #ffffff',
+};
 const faceOptions: readonly TaskOption[] = [
-  { flags: '--confidence-threshold <n>', text: 'least confidence, 0 to 1', parse: decimal },
-  { flags: '--nms-threshold <n>', text: 'overlap from which two boxes are one face, 0 to 1', parse: decimal },
-  { flags: '--min-face-size <px>', text: 'smallest face', parse: integer },
+  { flags: '--confidence-threshold <n>', text: 'minimum confidence, 0 to 1', parse: decimal },
+  { flags: '--nms-threshold <n>', text: 'overlap at which two boxes count as one face, 0 to 1', parse: decimal },
+  { flags: '--min-face-size <px>', text: 'minimum size of a face', parse: integer },
 ];
 
 const commaList = (text: string): string[] => text.split(',').map((word) => word.trim());
@@ -52,7 +55,7 @@ export const TASK_COMMANDS: readonly TaskCommand[] = [
     group: 'clip-embedding',
     verb: 'embed',
     task: 'clip_embedding',
-    summary: 'CLIP vector of pictures',
+    summary: 'Compute the CLIP vector of pictures',
     input: 'file',
     options: [normalize],
     timeout: 60,
@@ -61,7 +64,7 @@ export const TASK_COMMANDS: readonly TaskCommand[] = [
     group: 'clip-text',
     verb: 'embed',
     task: 'clip_text_embedding',
-    summary: 'CLIP vector of texts, comparable with those of pictures',
+    summary: 'Compute the CLIP vector of texts, comparable with those of pictures',
     input: 'text',
     options: [normalize],
     timeout: 60,
@@ -70,7 +73,7 @@ export const TASK_COMMANDS: readonly TaskCommand[] = [
     group: 'dino-embedding',
     verb: 'embed',
     task: 'dino_embedding',
-    summary: 'DINOv2 vector of pictures',
+    summary: 'Compute the DINOv2 vector of pictures',
     input: 'file',
     options: [normalize],
     timeout: 60,
@@ -79,7 +82,7 @@ export const TASK_COMMANDS: readonly TaskCommand[] = [
     group: 'exif',
     verb: 'extract',
     task: 'exif',
-    summary: 'Metadata of files',
+    summary: 'Extract the metadata of files',
     input: 'file',
     options: [{ flags: '--tags <names>', text: 'only these tags, e.g. Make,Model', parse: commaList }],
     timeout: 30,
@@ -88,7 +91,7 @@ export const TASK_COMMANDS: readonly TaskCommand[] = [
     group: 'face-detection',
     verb: 'detect',
     task: 'face_detection',
-    summary: 'Faces of pictures; --output is a folder for the crops',
+    summary: 'Detect faces in pictures; --output is a folder for the crops',
     input: 'file',
     options: faceOptions,
     timeout: 60,
@@ -97,29 +100,33 @@ export const TASK_COMMANDS: readonly TaskCommand[] = [
     group: 'face-embedding',
     verb: 'embed',
     task: 'face_embedding',
-    summary: 'Vector of a face, or with --detect of every face of a photo; --output is then a folder',
+    summary: 'Compute the vector of a face, or with --detect of every face of a photo',
     input: 'file',
-    options: [normalize, { flags: '--detect', text: 'find every face of a photo' }, ...faceOptions],
+    options: [
+      normalize,
+      { flags: '--detect', text: 'detect the faces of a photo; --output is then a folder' },
+      ...faceOptions,
+    ],
     timeout: 60,
   },
   {
     group: 'hash',
     verb: 'compute',
     task: 'hash',
-    summary: 'Digests and perceptual hashes',
+    summary: 'Compute digests and perceptual hashes',
     input: 'file',
-    options: [{ flags: '--algorithm <name>', text: 'digest for hash_value', choices: ['sha512', 'md5', 'sha256'] }],
+    options: [{ flags: '--algorithm <name>', text: 'digest in hash_value', choices: ['sha512', 'md5', 'sha256'] }],
     timeout: 30,
   },
   {
     group: 'hls-streaming',
     verb: 'generate-manifest',
     task: 'hls_streaming',
-    summary: 'Adaptive stream of videos; --output takes a folder',
+    summary: 'Convert videos to HLS streams; --output is a folder',
     input: 'file',
     options: [
       { flags: '--variants <list>', text: 'heights and kbit/s, e.g. 720:3500,480:1500, or JSON', parse: variants },
-      { flags: '--no-include-original', text: 'only the variants', field: 'include_original' },
+      { flags: '--no-include-original', text: 'create only the variants', field: 'include_original' },
     ],
     timeout: 600,
   },
@@ -127,7 +134,7 @@ export const TASK_COMMANDS: readonly TaskCommand[] = [
     group: 'image-conversion',
     verb: 'convert',
     task: 'image_conversion',
-    summary: 'Pictures in another format',
+    summary: 'Convert pictures to another format',
     input: 'file',
     options: [
       {
@@ -135,12 +142,12 @@ export const TASK_COMMANDS: readonly TaskCommand[] = [
         text: 'format of the result',
         choices: ['png', 'jpg', 'jpeg', 'webp', 'gif', 'bmp', 'tiff', 'avif'],
       },
-      { flags: '-q, --quality <n>', text: '1 to 100', parse: integer },
-      { flags: '--lossless', text: 'for webp and avif' },
-      { flags: '-w, --width <px>', text: 'fit into this width', parse: integer },
-      { flags: '-h, --height <px>', text: 'fit into this height', parse: integer },
+      { flags: '-q, --quality <n>', text: 'quality, 1 to 100', parse: integer },
+      { flags: '--lossless', text: 'lossless compression, for webp and avif' },
+      { flags: '-w, --width <px>', text: 'maximum width', parse: integer },
+      { flags: '-h, --height <px>', text: 'maximum height', parse: integer },
       background,
-      { flags: '--no-keep-metadata', text: 'drop the metadata', field: 'keep_metadata' },
+      { flags: '--no-keep-metadata', text: 'remove the metadata', field: 'keep_metadata' },
     ],
     timeout: 60,
   },
@@ -148,20 +155,20 @@ export const TASK_COMMANDS: readonly TaskCommand[] = [
     group: 'media-thumbnail',
     verb: 'generate',
     task: 'media_thumbnail',
-    summary: 'Small pictures of images, videos and songs',
+    summary: 'Create thumbnails of images, videos and songs',
     input: 'file',
     options: [
-      { flags: '-w, --width <px>', text: 'fit into this width', parse: integer },
-      { flags: '-h, --height <px>', text: 'fit into this height', parse: integer },
+      { flags: '-w, --width <px>', text: 'maximum width', parse: integer },
+      { flags: '-h, --height <px>', text: 'maximum height', parse: integer },
       { flags: '-f, --format <name>', text: 'format of the result', choices: ['jpg', 'webp', 'avif', 'png'] },
-      { flags: '-q, --quality <n>', text: '1 to 100', parse: integer },
+      { flags: '-q, --quality <n>', text: 'quality, 1 to 100', parse: integer },
       {
         flags: '--no-maintain-aspect-ratio',
         text: 'stretch to exactly this size',
         field: 'maintain_aspect_ratio',
       },
       background,
-      { flags: '--sheet', text: 'of a video also a sheet of frames' },
+      { flags: '--sheet', text: 'also create a sheet of frames for a video' },
     ],
     timeout: 60,
   },

@@ -1,7 +1,7 @@
 import { PassThrough, Writable } from 'node:stream';
 import { main, type World } from '../../src/index.js';
 
-/** What a program without a terminal sees. */
+/** The environment of a program without a terminal. */
 export interface TestWorld extends World {
   readonly out: () => string;
   readonly err: () => string;
@@ -38,11 +38,11 @@ export interface Ran {
   readonly code: number;
   readonly out: string;
   readonly err: string;
-  /** stdout as JSON. */
+  /** Parses stdout as JSON. */
   json<T = Record<string, unknown>>(): T;
 }
 
-/** Runs one command line within this process. */
+/** Runs one command line in this process. */
 export async function run(env: Readonly<Record<string, string>>, args: readonly string[], input = ''): Promise<Ran> {
   const world = testWorld(env, input);
   const code = await main(args, world);
