@@ -13,7 +13,7 @@ const root = path.resolve(import.meta.dirname, '..');
 /** `pattern` is looked for in each line; `but` names files in which the rule does not hold. */
 const RULES = [
   { pattern: /\banew\b/i, instead: 'again' },
-  { pattern: /\bmend(s|ed|ing)?\b/i, instead: 'fix, repair or correct' },
+  { pattern: /\b[Mm]end(s|ed|ing)?\b/, instead: 'fix, repair or correct' },
   { pattern: /\bwhoever\b/i, instead: 'the user, the client, the process that …' },
   { pattern: /\bfor want of\b/i, instead: 'because there is no …' },
   { pattern: /\b(is|are) none (that|of)\b/i, instead: 'is not a … of' },

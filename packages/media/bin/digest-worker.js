@@ -1,4 +1,4 @@
-// A worker thread that digests blocks of a large file, which it shares with its siblings.
+// A worker thread that digests the blocks of a large file. All threads of a file share the blocks.
 import { createHash } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
 

@@ -1,4 +1,4 @@
-/** Small files that ask for much: refused, or done with work that is bounded by their pixels. */
+/** Small files that expand to much data are refused, or the work on them is bounded by their pixels. */
 import fs from 'node:fs';
 import path from 'node:path';
 import { crc32, deflateSync } from 'node:zlib';
@@ -14,7 +14,7 @@ const file = (name: string, bytes: Uint8Array): string => {
   return at;
 };
 
-/** An 8-bit run-length bitmap. */
+/** A bitmap with 8 bits and run lengths. */
 function bitmap(width: number, height: number, runs: Buffer): Buffer {
   const head = Buffer.alloc(54 + 1024);
   head.write('BM');
@@ -31,23 +31,23 @@ function bitmap(width: number, height: number, runs: Buffer): Buffer {
   return Buffer.concat([head, runs]);
 }
 
-describe('run-length bitmaps', () => {
-  it('a small file cannot ask for a large memory', async () => {
+describe('bitmaps with run lengths', () => {
+  it('a small file cannot allocate much memory', async () => {
     const small = file('small.bmp', bitmap(12_000, 12_000, Buffer.from([255, 1, 0, 1])));
     const before = process.memoryUsage().arrayBuffers;
     await expect(decodeImage(small)).rejects.toMatchObject({ code: 'invalid_input' });
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(10_000_000);
   });
 
-  it('more runs than pixels are refused after as many as the picture can need', async () => {
+  it('more runs than pixels are refused once they exceed what the picture can need', async () => {
     const runs = Buffer.alloc(60 << 20, Buffer.from([255, 1]));
     const began = performance.now();
     await expect(decodeImage(file('runs.bmp', bitmap(16, 16, runs)))).rejects.toMatchObject({ code: 'invalid_input' });
     expect(performance.now() - began).toBeLessThan(5_000);
   });
 
-  it('those that a picture needs are drawn, at most a row at a time', async () => {
-    // Two rows of 300: 255 and 45 of one colour; then 3 stored ones, a move, and a run that leads out of the picture.
+  it('the runs that a picture needs are drawn, at most one row at a time', async () => {
+    // Two rows of 300: 255 and 45 of one colour; then 3 stored ones, a move, and a run beyond the picture.
     const runs = Buffer.from([255, 200, 45, 100, 0, 0, 0, 3, 10, 20, 30, 0, 0, 2, 5, 0, 255, 90, 255, 90, 0, 1]);
     const { data, width, height } = await decodeImage(file('fine.bmp', bitmap(300, 2, runs)));
     const grey = (x: number, y: number): number => data[(y * width + x) * 3] ?? -1;

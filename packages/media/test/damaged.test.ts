@@ -14,7 +14,7 @@ const at = (name: string): string => path.join(dir.path, name);
 
 const WIDTH = 200;
 const HEIGHT = 160;
-/** A picture without two equal rows; a seeded texture keeps every format from packing it into nothing. */
+/** A picture without two equal rows; its seeded texture keeps every format from compressing it to nothing. */
 function pixels(): Buffer {
   const data = Buffer.alloc(WIDTH * HEIGHT * 3);
   let seed = 7;
@@ -28,7 +28,7 @@ function pixels(): Buffer {
 }
 const picture = (): Sharp => sharp(pixels(), { raw: { width: WIDTH, height: HEIGHT, channels: 3 } });
 
-/** How to write each format, and how far apart the readable rows may be from those of the whole picture. */
+/** How each format is written, and the allowed difference between the readable rows and those of the whole picture. */
 const FORMATS: Readonly<Record<string, (image: Sharp) => Sharp>> = {
   'jpeg.jpg': (image) => image.jpeg({ quality: 90 }),
   'progressive.jpg': (image) => image.jpeg({ quality: 90, progressive: true }),
@@ -55,7 +55,7 @@ function difference(a: Uint8Array, b: Uint8Array, rows: number): number {
 
 describe('a damaged picture', () => {
   for (const name of Object.keys(FORMATS))
-    it(`is shown as far as it goes, with a remark: ${name}`, async () => {
+    it(`is shown as far as it can be read, with a remark: ${name}`, async () => {
       const whole = bytesOf(name);
       fs.writeFileSync(at(name), whole);
       const intact = await decodeImage(at(name));
@@ -66,14 +66,15 @@ describe('a damaged picture', () => {
         expect(shown, `${part}`).toMatchObject({ width: WIDTH, height: HEIGHT });
         expect(shown.damage, `${part}`).toMatch(/^The picture is damaged and is shown as far as it can be read/);
         expect(shown.damage).not.toContain(dir.path);
-        // Scans of the whole picture come one after the other in interlaced and progressive files: its first rows are coarse.
+        // Interlaced and progressive files store scans of the whole picture one after the other: its first rows are
+        // coarse.
         const coarse = name.startsWith('progressive') || name.startsWith('interlaced') || name.startsWith('deep');
         const rows = Math.floor(HEIGHT * part * 0.5);
         expect(difference(shown.data, intact.data, rows), `${part}`).toBeLessThan(coarse ? 30 : 2);
       }
     });
 
-  it.runIf(hasFfmpeg())('is shown as far as it goes, with a remark, and upright: AVIF', async () => {
+  it.runIf(hasFfmpeg())('is shown as far as it can be read, with a remark, and upright: AVIF', async () => {
     const ffmpeg = which('ffmpeg');
     const write = async (name: string, image: Sharp): Promise<Buffer> => {
       const bytes = await image.avif({ quality: 90, effort: 2 }).toBuffer();
@@ -88,12 +89,12 @@ describe('a damaged picture', () => {
       const shown = await decodeImage(at('cut.avif'), { ffmpeg });
       expect(shown, `${part}`).toMatchObject({ width: WIDTH, height: HEIGHT });
       expect(shown.damage, `${part}`).toMatch(/^The picture is damaged and is shown as far as it can be read/);
-      // A block of 64 rows is decoded at a time, and what lies beside the first missing byte is guessed.
+      // The decoder works on blocks of 64 rows and guesses what lies beside the first missing byte.
       expect(difference(shown.data, intact.data, part === 0.5 ? 20 : 64), `${part}`).toBeLessThan(4);
     }
     await expect(decodeImage(at('cut.avif'), {}), 'without ffmpeg').rejects.toThrow(/cannot be decoded/);
 
-    // `irot` says how often the picture is turned to the left; here it takes the place of the property of its depth.
+    // `irot` gives the number of rotations to the left; here it replaces the property of the depth.
     const turned = Buffer.from(whole.subarray(0, Math.floor(whole.length * 0.75)));
     const pixi = turned.indexOf('pixi');
     turned.write('irot', pixi, 'latin1');
@@ -112,14 +113,14 @@ describe('a damaged picture', () => {
       expect([...column(x)].map((v, c) => Math.abs(v - (row(x)[c] ?? 0))).every((d) => d < 30)).toBe(true);
   });
 
-  it('is refused with the reason where nothing says where its pixels are: a TIFF without its directory', async () => {
+  it('is refused with the reason if its pixels cannot be located: a TIFF without its directory', async () => {
     const whole = await picture().tiff({ compression: 'lzw' }).toBuffer();
     fs.writeFileSync(at('cut.tiff'), whole.subarray(0, whole.length / 2));
     expect(await sniffFile(at('cut.tiff'))).toMatchObject({ mime: 'image/tiff', type: 'image' });
     await expect(decodeImage(at('cut.tiff'))).rejects.toThrow('The TIFF is cut off: its directory');
   });
 
-  it('is shown up to its first wrong byte where a decoder stops at it: WebP', async () => {
+  it('is shown up to its first wrong byte if the decoder stops there: WebP', async () => {
     const whole = bytesOf('lossless.webp');
     fs.writeFileSync(at('whole.webp'), whole);
     const intact = await decodeImage(at('whole.webp'));
@@ -136,8 +137,8 @@ describe('a damaged picture', () => {
     expect(stopped).toBeGreaterThan(0);
   });
 
-  it('is shown where its last piece is all that there is: a small PNG', async () => {
-    // libpng reads pieces of 8 kB, and nothing of one that is cut off.
+  it('is shown even if it fits into one piece: a small PNG', async () => {
+    // libpng reads pieces of 8 kB, and returns nothing from a truncated one.
     const side = 64;
     const dots = Buffer.from(Array.from({ length: side * side }, (_, i) => ((i % side) * 4 + (i >> 6)) % 256));
     const whole = await sharp(dots, { raw: { width: side, height: side, channels: 1 } })
@@ -149,7 +150,7 @@ describe('a damaged picture', () => {
     for (const place of [0, 1, side * 4 + 9]) expect(shown.data[place * 3]).toBe(dots[place]);
   });
 
-  it('is shown by thumbnails and conversions as well, which say what is wrong', async () => {
+  it('is shown by thumbnails and conversions, which report the fault', async () => {
     fs.writeFileSync(at('half.jpg'), bytesOf('jpeg.jpg').subarray(0, bytesOf('jpeg.jpg').length / 2));
     const look = { format: 'png', quality: 80, background: '#ffffff', width: 64, keepAspect: true } as const;
     const small = await imageThumbnail(at('half.jpg'), at('small.png'), look);
@@ -160,7 +161,7 @@ describe('a damaged picture', () => {
     }
   });
 
-  it('is shown where bytes in its middle are wrong', async () => {
+  it('is shown if bytes in its middle are wrong', async () => {
     const png = Buffer.from(bytesOf('plain.png'));
     const middle = Math.floor(png.length / 2);
     png.fill(0x55, middle, middle + 50);
@@ -170,7 +171,7 @@ describe('a damaged picture', () => {
     expect(difference(shown.data, pixels(), Math.floor(HEIGHT * 0.4))).toBe(0);
   });
 
-  it.runIf(hasMedia())('is shown where hundreds of restart markers are missing', async () => {
+  it.runIf(hasMedia())('is shown if hundreds of restart markers are missing', async () => {
     const whole = fs.readFileSync(mediaFile('face_biden_1.jpg'));
     const size = { width: 100, height: 200 };
     const { data: intact } = await decodeImage(mediaFile('face_biden_1.jpg'), size);
@@ -178,14 +179,14 @@ describe('a damaged picture', () => {
       fs.writeFileSync(at('restarts.jpg'), whole.subarray(0, Math.floor(whole.length * part)));
       const { data, damage } = await decodeImage(at('restarts.jpg'), size);
       expect(damage).toMatch(/premature end/);
-      // Bytes are not spread evenly over rows, so only the first third of the readable part is compared.
+      // Bytes are not spread evenly over the rows, so only the first third of the readable part is compared.
       const upper = Math.floor((size.height * part) / 3) * size.width * 3;
       const sum = data.subarray(0, upper).reduce((total, value, i) => total + Math.abs(value - (intact[i] ?? 0)), 0);
       expect(sum / upper, `${part}`).toBeLessThan(part < 0.2 ? 10 : 1);
     }
   });
 
-  it('is shown where it is a bitmap whose last rows are missing', async () => {
+  it('is shown if it is a bitmap whose last rows are missing', async () => {
     const bmp = Buffer.alloc(54 + 4 * 3 * 4, 200);
     bmp.write('BM');
     for (const [offset, value] of [[10, 54], [14, 40], [18, 4], [22, 4]] as const) bmp.writeUInt32LE(value, offset); // biome-ignore format: a table
@@ -199,7 +200,7 @@ describe('a damaged picture', () => {
     expect([data[0], data.at(-1)]).toEqual([0, 200]); // the bottom row is stored first
   });
 
-  it('keeps the frames of an animation that are there', async () => {
+  it('keeps the existing frames of an animation', async () => {
     const frames = Buffer.concat([pixels(), pixels().reverse(), pixels()]);
     const raw = { width: WIDTH, height: HEIGHT * 3, channels: 3 as const, pageHeight: HEIGHT };
     const gif = await sharp(frames, { raw })
@@ -211,9 +212,9 @@ describe('a damaged picture', () => {
   });
 
   it.each(['gif', 'webp'] as const)(
-    'keeps the frames before one with wrong bytes in it, and those that are whole: %s',
+    'keeps the frames of an animation before one with wrong bytes: %s',
     async (format) => {
-      // Few bytes a frame, so that the frames lie in a row: a seeded texture of its own in each.
+      // Each frame has a seeded texture of its own and few bytes, so that the frames are stored one after the other.
       const count = 4;
       const frames = Buffer.concat(Array.from({ length: count }, (_, n) => pixels().map((value) => value ^ (n * 16))));
       const raw = { width: WIDTH, height: HEIGHT * count, channels: 3 as const, pageHeight: HEIGHT };
@@ -234,7 +235,7 @@ describe('a damaged picture', () => {
 
       const wrong = Buffer.from(whole);
       const from = Math.floor(whole.length * 0.6);
-      // The first byte of a block of GIF's codes, and what a lossless frame of WebP begins with.
+      // The first byte of a block of GIF's codes, and the beginning of a lossless frame of WebP.
       wrong.fill(0xff, from, from + 400);
       const shown = await convert(`wrong.${format}`, wrong);
       expect(shown).toMatchObject({ width: WIDTH, height: HEIGHT });
@@ -242,7 +243,7 @@ describe('a damaged picture', () => {
     },
   );
 
-  it('fails where not one pixel of it can be read', async () => {
+  it('fails if not a single pixel can be read', async () => {
     const jpeg = bytesOf('jpeg.jpg');
     const scan = jpeg.indexOf(Buffer.from([0xff, 0xda])) + 14;
     fs.writeFileSync(at('header.jpg'), jpeg.subarray(0, scan));

@@ -12,7 +12,7 @@ const MEGABYTE = 1024 * 1024;
 
 describe('fileDigests', () => {
   it.each([0, 1, MEGABYTE, 3 * MEGABYTE + 5, 64 * MEGABYTE, 70 * MEGABYTE + 3])(
-    'of %d bytes are those of the whole content, however it is read',
+    'of %d bytes are those of the whole content, on one thread or several',
     async (size) => {
       const content = Buffer.alloc(size, randomBytes(1009));
       fs.writeFileSync(file, content);
@@ -35,7 +35,7 @@ describe('fileDigests', () => {
     await expect(work).rejects.toMatchObject({ code: 'cancelled' });
   });
 
-  it('of a file that is not there is the system’s own error', async () => {
+  it('of a missing file fail with the error of the system', async () => {
     await expect(fileDigests(path.join(dir.path, 'absent'))).rejects.toMatchObject({ code: 'ENOENT' });
   });
 });

@@ -23,7 +23,7 @@ function machineWith(...present: string[]): string {
   return file;
 }
 
-/** What a worker does: values are kept, failures are not. */
+/** Caches as a worker does: it keeps values but not failures. */
 function memory() {
   const kept = new Map<string, unknown>();
   return async <T>(name: string, find: () => Promise<T>): Promise<T> => {
@@ -37,13 +37,13 @@ const findEncoder = (ffmpeg: string): Promise<Encoder> =>
 
 describe('the encoder of streams', () => {
   it.each(['h264_nvenc', 'h264_videotoolbox', 'h264_qsv', 'h264_vaapi'])(
-    'is %s where a trial shows that it works',
+    'is %s if a trial shows that it works',
     async (name) => {
       expect(await findEncoder(machineWith(name))).toMatchObject({ name });
     },
   );
 
-  it('has its frames brought to the device that it takes them from', async () => {
+  it('receives its frames on the device that it takes them from', async () => {
     const encoder = await findEncoder(machineWith('h264_vaapi'));
     const source = { index: 0, codec: 'vp9', width: 320, height: 240, frameRate: 25, rotation: 0 } as VideoStream;
     const info = { video: source, audio: [] as const, duration: 1, bitrate: 0 } as unknown as ProbeResult;
@@ -66,14 +66,14 @@ describe('the encoder of streams', () => {
     expect(args).toContain('h264_vaapi');
   });
 
-  it('is software where hardware is listed and does not work', async () => {
+  it('is software if the listed hardware does not work', async () => {
     expect(await findEncoder(machineWith())).toMatchObject({ name: 'libx264' });
   });
 
-  it('is tried again where its trial had no answer, by the next process at once and by the same one ten minutes later', async () => {
+  it('is tried again if its trial had no answer, by the next process at once and by the same one after ten minutes', async () => {
     const ffmpeg = path.join(dir.path, 'ffmpeg-asleep');
     const names = ['h264_nvenc', 'h264_qsv'].map((name) => `echo " V....D ${name} an encoder"`).join('\n');
-    // NVENC gives no answer while the file "asleep" is there; Quick Sync has no device.
+    // NVENC does not answer while the file "asleep" exists; Quick Sync has no device.
     const script = `#!/bin/sh
 case " $* " in
 *" -encoders "*) ${names}

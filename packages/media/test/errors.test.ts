@@ -10,7 +10,7 @@ import { probe } from '../src/video/probe.js';
 const dir = tempDir('cl-errors-');
 afterAll(() => dir.remove());
 
-describe('a tool’s words, told to clients', () => {
+describe('messages of tools, as clients see them', () => {
   it.each([
     [
       '[mov,mp4,m4a,3gp,3g2,mj2 @ 0x5644079e5240] moov atom not found\nfile:/data/a.mp4: Invalid data found\n',
@@ -27,7 +27,7 @@ describe('a tool’s words, told to clients', () => {
   });
 
   it.runIf(hasFfmpeg())(
-    'of a film without its index is a sentence without addresses, paths and protocols',
+    'for a film without its index are sentences without addresses, paths and protocols',
     async () => {
       const file = makeVideo(path.join(dir.path, 'whole.mp4'), { seconds: 1 });
       const cut = path.join(dir.path, 'cut.mp4');
@@ -40,7 +40,7 @@ describe('a tool’s words, told to clients', () => {
     },
   );
 
-  it('of one that says much are kept from the beginning of a line on', async () => {
+  it('that are long are kept from the beginning of a line', async () => {
     const script = 'i=0; while [ $i -lt 2000 ]; do echo "[h264 @ 0x5644079e5240] line $i" >&2; i=$((i+1)); done';
     const { stderr } = await run('sh', ['-c', script], { timeout: 10_000 });
     expect(stderr).toMatch(/^\[h264 @ 0x5644079e5240\] line \d+\n/);

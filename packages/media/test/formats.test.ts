@@ -1,4 +1,4 @@
-/** Formats beyond the usual ones: raw files, sequences, scientific TIFFs, Photoshop, JPEG 2000, JPEG XL, odd containers. */
+/** Uncommon formats: raw files, sequences, scientific TIFFs, Photoshop, JPEG 2000, JPEG XL, odd containers. */
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -21,7 +21,7 @@ type Value = number | string | readonly number[];
 /** Entries of a directory: tag, type (2 text, 3 short, 4 long), value. */
 type Entries = readonly (readonly [tag: number, type: 2 | 3 | 4, value: Value])[];
 
-/** A TIFF structure of some directories, the first one first; `after` is put behind them. */
+/** A TIFF structure with some directories, the first one first; `after` follows them. */
 function tiff(directories: (place: (i: number) => number, after: number) => readonly Entries[], after: Buffer): Buffer {
   const SIZE = 512;
   const count = directories(() => 0, 0).length;
@@ -58,7 +58,7 @@ const jpegOf = (width: number, height: number, background = '#c02020'): Promise<
     .jpeg()
     .toBuffer();
 
-/** A raw file as cameras write them: a thumbnail in the first directory, previews and sensor data below it. */
+/** A raw file like those of cameras: a thumbnail in the first directory, previews and sensor data below it. */
 async function raw(make: string, isDng: boolean, orientation = 1): Promise<Buffer> {
   const [small, large] = [await jpegOf(160, 120, '#20c020'), await jpegOf(1200, 800)];
   const sensor = Buffer.alloc(1000, 77);
@@ -93,7 +93,7 @@ describe('a raw file of a camera', () => {
     ['NIKON CORPORATION', false, 'image/x-nikon-nef', 'nef'],
     ['SONY', false, 'image/x-sony-arw', 'arw'],
     ['PENTAX', false, 'image/x-pentax-pef', 'pef'],
-  ] as const)('is told as that, and shown by its largest preview: %s', async (make, isDng, mime, extension) => {
+  ] as const)('is recognized and shown by its largest preview: %s', async (make, isDng, mime, extension) => {
     fs.writeFileSync(at('photo'), await raw(make, isDng));
     expect(await sniffFile(at('photo'))).toMatchObject({ mime, extension, type: 'image' });
     expect(await imageHeader(at('photo'))).toMatchObject({ width: 1200, height: 800 });
@@ -102,13 +102,13 @@ describe('a raw file of a camera', () => {
     expect(data[1]).toBeLessThan(60);
   });
 
-  it('is turned as it says, for its preview does not', async () => {
+  it('is rotated by its own orientation, which its preview lacks', async () => {
     fs.writeFileSync(at('turned.dng'), await raw('Canon', true, 6));
     expect(await imageHeader(at('turned.dng'))).toMatchObject({ width: 800, height: 1200, orientation: 6 });
     expect(await decodeImage(at('turned.dng'))).toMatchObject({ width: 800, height: 1200 });
   });
 
-  it('is read where it is a RAF, whose header says where its preview lies', async () => {
+  it('is read if it is a RAF, whose header locates its preview', async () => {
     const jpeg = await jpegOf(900, 600);
     const header = Buffer.alloc(160);
     header.write('FUJIFILMCCD-RAW 0201', 'latin1');
@@ -119,7 +119,7 @@ describe('a raw file of a camera', () => {
     expect(await imageHeader(at('photo.raf'))).toMatchObject({ width: 900, height: 600 });
   });
 
-  it('is refused by the name of its format where it has no preview; loops and wild offsets end', async () => {
+  it('is refused with the name of its format if it has no preview; loops and invalid offsets do no harm', async () => {
     const wild = tiff((place) => [[[0x10f, 2, 'NIKON'], [0x106, 3, 32_803], [0x14a, 4, [place(0), 4_000_000_000]]]], Buffer.alloc(9)); // biome-ignore format: a table
     fs.writeFileSync(at('wild.nef'), wild);
     await expect(imageHeader(at('wild.nef'))).rejects.toMatchObject({
@@ -128,7 +128,7 @@ describe('a raw file of a camera', () => {
     });
   });
 
-  it('is not taken for one where it is a TIFF of a scanner', async () => {
+  it('does not include the TIFF of a scanner', async () => {
     const plain = tiff(
       () => [
         [
@@ -145,7 +145,7 @@ describe('a raw file of a camera', () => {
   });
 });
 
-/** An uncompressed TIFF of one strip. @param format 1 whole numbers, 3 floats */
+/** An uncompressed TIFF with one strip. @param format 1 integers, 3 floats */
 function strip(
   width: number,
   height: number,
@@ -180,7 +180,7 @@ describe('a scientific TIFF', () => {
     expect(await imageThumbnail(at('float.tif'), at('float.png'), { ...look, width: 32 })).toMatchObject({ width: 32 });
   });
 
-  it.each([5, 7])('leaves out samples beyond transparency: %i a pixel', async (samples) => {
+  it.each([5, 7])('omits samples beyond transparency: %i per pixel', async (samples) => {
     const data = Buffer.alloc(40 * 20 * samples);
     for (let i = 0; i < data.length; i++) data[i] = [200, 100, 50, 255, 9, 9, 9][i % samples] ?? 0;
     fs.writeFileSync(at('bands.tif'), strip(40, 20, samples, 8, 1, [2, ...Array<number>(samples - 4).fill(0)], data));
@@ -193,7 +193,7 @@ describe('a scientific TIFF', () => {
 });
 
 describe('a picture over the pixel limit', () => {
-  it('is shrunk while it loads where it is a JPEG and the result is small enough', async () => {
+  it('is shrunk while it loads if it is a JPEG and the result is small enough', async () => {
     fs.writeFileSync(at('large.jpg'), await jpegOf(2000, 1000));
     const limits = { maxPixels: 500_000 };
     expect(await imageThumbnail(at('large.jpg'), at('l.png'), { ...look, ...limits, width: 200 })).toMatchObject({
@@ -211,7 +211,7 @@ describe('a picture over the pixel limit', () => {
     );
   });
 
-  it('is judged by what is asked for where it is an animation', async () => {
+  it('is judged by the requested result if it is an animation', async () => {
     const frames = Buffer.alloc(100 * 100 * 30 * 3);
     for (let i = 0; i < frames.length; i++) frames[i] = (Math.floor(i / 30_000) * 8 + i) % 256;
     const image = sharp(frames, { raw: { width: 100, height: 3000, channels: 3, pageHeight: 100 } });
@@ -226,7 +226,7 @@ describe('a picture over the pixel limit', () => {
   });
 });
 
-describe.runIf(hasFfmpeg())('by way of ffmpeg', () => {
+describe.runIf(hasFfmpeg())('formats that need ffmpeg', () => {
   const source = ['-f', 'lavfi', '-i', 'color=c=0xc02020:size=64x48:rate=10', '-frames:v', '1'];
   beforeAll(() => {
     ffmpeg(...source, '-c:v', 'libopenjpeg', at('a.jp2'));
@@ -259,7 +259,7 @@ describe.runIf(hasFfmpeg())('by way of ffmpeg', () => {
     ffmpeg('-f', 'lavfi', '-i', 'sine=duration=1', '-c:a', 'aac', at('sound.mp4'));
   });
 
-  it.each(['a.psd', 'a.jp2', 'a.jxl'])('shows %s, and names its format where ffmpeg is missing', async (name) => {
+  it.each(['a.psd', 'a.jp2', 'a.jxl'])('shows %s, and names its format if ffmpeg is missing', async (name) => {
     expect(await imageHeader(at(name))).toMatchObject({ width: 64, height: 48 });
     const { data, damage } = await decodeImage(at(name), { width: 8, height: 6, ffmpeg: which('ffmpeg') });
     expect(damage).toBeNull();
@@ -268,24 +268,24 @@ describe.runIf(hasFfmpeg())('by way of ffmpeg', () => {
     await expect(decodeImage(at(name), { maxPixels: 100 })).rejects.toThrow(/accepted/);
   });
 
-  it('shows the first picture of an AVIF sequence', async () => {
+  it('show the first picture of an AVIF sequence', async () => {
     expect(fs.readFileSync(at('moving.avif')).toString('latin1', 8, 12)).toBe('avis');
     expect(await decodeImage(at('moving.avif'))).toMatchObject({ width: 64, height: 48, damage: null });
   });
 
-  it.each(['skip', 'free', 'wide', 'pnot'])('knows QuickTime that begins with %s', async (atom) => {
+  it.each(['skip', 'free', 'wide', 'pnot'])('include QuickTime that begins with %s', async (atom) => {
     const file = fs.readFileSync(at('a.mov'));
     file.write(atom, 4, 'latin1');
     fs.writeFileSync(at('odd.mov'), file);
     expect(await sniffFile(at('odd.mov'))).toMatchObject({ mime: 'video/quicktime', demuxer: 'mov', type: 'video' });
   });
 
-  it('takes no text for QuickTime', async () => {
+  it('do not include text that looks like QuickTime', async () => {
     fs.writeFileSync(at('text'), '    skip and so on');
     expect(await sniffFile(at('text'))).toMatchObject({ mime: 'text/plain' });
   });
 
-  it('takes an MP4 that holds sound only for a song', async () => {
+  it('include songs: an MP4 that contains only sound', async () => {
     expect(await sniffFile(at('sound.mp4'))).toMatchObject({ mime: 'audio/mp4', type: 'audio', extension: 'm4a' });
   });
 });

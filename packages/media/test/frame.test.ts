@@ -1,4 +1,4 @@
-/** The frame that is delivered is the one at the asked time, whatever the container. */
+/** The returned frame is the one at the requested time, for every container. */
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -18,7 +18,7 @@ const make = (name: string, ...args: string[]): string => {
 const SECONDS = 24;
 const RATE = 25;
 const SIZE = { width: 32, height: 24 };
-/** The whole picture grows lighter, so that one pixel tells the time. */
+/** The whole picture grows lighter, so that one pixel shows the time. */
 const light = (seconds: number): string[] => [
   ...['-f', 'lavfi', '-i', `nullsrc=size=64x48:rate=${RATE}:duration=${seconds},format=yuv420p`],
   ...['-vf', `geq=lum='16+200*T/${SECONDS}':cb=128:cr=128`],
@@ -32,7 +32,7 @@ const options = { ffmpeg: which('ffmpeg') ?? '' };
 const frame = async (file: string, time: number, among = 1): Promise<VideoFrame> =>
   videoFrame(await mediaInput(file), { ...SIZE, time, among, track: { hdr: undefined, isInterlaced: false } }, options);
 
-/** How well a pixel tells the time: of 8 bits, and what the encoders make of them. */
+/** Accuracy with which a pixel of 8 bits shows the time after encoding. */
 const NEAR = 0.5;
 
 describe.runIf(hasFfmpeg())('a frame of a video', () => {
@@ -62,7 +62,7 @@ describe.runIf(hasFfmpeg())('a frame of a video', () => {
     'mpeg2.mpg',
     'mpeg4.ts',
     'vp8.webm',
-  ])('of %s is the one on screen at the asked time', async (name) => {
+  ])('of %s is the one displayed at the requested time', async (name) => {
     for (const time of [0, 0.5, 1.99, 2, 3.1, 11.7, 20.02, 23.5, 23.97]) {
       const found = await frame(at(name), time);
       expect(Math.abs(found.time - time), `at ${time}`).toBeLessThan(0.1);
@@ -71,7 +71,7 @@ describe.runIf(hasFfmpeg())('a frame of a video', () => {
   });
 
   it.each(['l.mp4', 'l.ts', 'long-gop.ts', 'mpeg2.mpg', 'piped.mkv'])(
-    'of %s, the most usual one of many, says its own time',
+    'of %s, chosen as the most typical of many, has its own time',
     async (name) => {
       for (const time of [0, 2.4, 12.3, 23.6]) {
         const found = await frame(at(name), time, 24);
@@ -83,7 +83,7 @@ describe.runIf(hasFfmpeg())('a frame of a video', () => {
   );
 
   it.each(['l.mp4', 'l.ts', 'mpeg2.mpg', 'cut.mkv'])(
-    'after the end of %s is the last one, and says when that is',
+    'after the end of %s is the last one, with its time',
     async (name) => {
       for (const among of [1, 24]) {
         const found = await frame(at(name), 40, among);
@@ -95,21 +95,21 @@ describe.runIf(hasFfmpeg())('a frame of a video', () => {
     },
   );
 
-  it('of slides is the one that is still on screen, not the next', async () => {
+  it('of slides is the one that is still displayed, not the next', async () => {
     const first = await frame(at('slides.mp4'), 5.1);
     const same = await frame(at('slides.mp4'), 9.8);
     expect(same.time).toBe(9.8);
     expect(same.pixels.equals(first.pixels)).toBe(true);
   });
 
-  it('before the first one is the first one, and says when that is', async () => {
+  it('before the first one is the first one, with its time', async () => {
     const sound = ['-f', 'lavfi', '-i', 'sine=duration=6'];
     make('late.mkv', '-itsoffset', '3', '-t', '3', '-i', at('l.mp4'), ...sound, '-c:v', 'copy');
     const found = await frame(at('late.mkv'), 1);
     expect(found.time).toBeCloseTo(3, 1);
   });
 
-  it('at a place that is destroyed is the nearest before it', async () => {
+  it('at a destroyed place is the nearest before it', async () => {
     const bytes = fs.readFileSync(at('l.ts'));
     bytes.fill(0, Math.round(bytes.length * 0.4), Math.round(bytes.length * 0.5));
     fs.writeFileSync(at('hole.ts'), bytes);
@@ -122,7 +122,7 @@ describe.runIf(hasFfmpeg())('a frame of a video', () => {
     ['a webm', ['-c:v', 'libvpx', '-deadline', 'realtime', '-f', 'webm']],
     ['an mkv', ['-c:v', 'libx264', '-preset', 'ultrafast', '-f', 'matroska']],
     ['a wmv', ['-c:v', 'wmv2', '-f', 'asf']],
-  ])('the length of %s that was written to a pipe is measured', async (_, codec) => {
+  ])('of %s written to a pipe has a measured length', async (_, codec) => {
     const film = ['-v', 'error', ...light(6), ...codec];
     fs.writeFileSync(at('piped'), execFileSync('ffmpeg', [...film, '-'], { maxBuffer: 100_000_000 }));
     const ffprobe = which('ffprobe') ?? '';

@@ -1,4 +1,4 @@
-/** HDR stills are shown in the brightness that they mean, whatever says that they are HDR. */
+/** HDR stills are displayed in the brightness that they mean, however they declare HDR. */
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -17,11 +17,11 @@ const dir = tempDir('cl-hdr-');
 afterAll(() => dir.remove());
 const at = (name: string): string => path.join(dir.path, name);
 
-/** PQ code of 203 nit, HLG code of the same on a display of 1,000 nit (ITU-R BT.2408). */
+/** PQ code of 203 nit, and HLG code of the same on a display of 1,000 nit (ITU-R BT.2408). */
 const WHITE = { pq: 0.5807, hlg: 0.75 } as const;
 const NUMBERS = { pq: 16, hlg: 18 } as const;
 
-/** A 16-bit PNG of one grey, with a cICP chunk behind its header. */
+/** A 16-bit PNG in one grey, with a cICP chunk after its header. */
 async function pngOf(code: number, transfer: number): Promise<Buffer> {
   const data = Buffer.alloc(40 * 30 * 6);
   for (let i = 0; i < data.length; i += 2) data.writeUInt16LE(Math.round(code * 65_535), i);
@@ -49,7 +49,7 @@ describe('an HDR picture', () => {
     expect(dominant.r).toBeGreaterThan(225);
   });
 
-  it.runIf(hasFfmpeg())('is known by the nclx colours of an AVIF', async () => {
+  it.runIf(hasFfmpeg())('is recognized by the nclx colours of an AVIF', async () => {
     const grey = 'scale=out_color_matrix=bt2020:out_range=pc,format=yuv420p10le';
     const tags = 'setparams=color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc:range=pc';
     const av1 = ['-frames:v', '1', '-still-picture', '1', '-c:v', 'libaom-av1', '-cpu-used', '8'];
@@ -69,7 +69,7 @@ describe('an HDR picture', () => {
     expect(hdrOfHeif(fs.readFileSync(at('a.avif')))).toEqual({ transfer: 'pq', primaries: 'bt2020' });
     expect((await decodeImage(at('a.avif'))).data[0]).toBeGreaterThan(225);
 
-    // One that is cut off is decoded by another decoder, to other bits: it is as bright.
+    // A truncated file is decoded by another decoder, to other bits but the same brightness.
     const noise = `testsrc2=s=256x256,noise=alls=20:all_seed=1,${grey},${tags}`;
     execFileSync('ffmpeg', ['-v', 'error', '-y', '-f', 'lavfi', '-i', noise, ...av1, at('b.avif')]);
     const whole = fs.readFileSync(at('b.avif'));
@@ -84,14 +84,14 @@ describe('an HDR picture', () => {
     expect(Math.abs(mean(shown) - mean(intact)), `${mean(shown)} ${mean(intact)}`).toBeLessThan(4);
   });
 
-  it('leaves a JPEG with a gain map as its base picture, which is made for SDR', async () => {
+  it('does not include a JPEG with a gain map, whose base picture is made for SDR', async () => {
     const grey = (level: number, width: number) =>
       sharp({ create: { width, height: width, channels: 3, background: { r: level, g: level, b: level } } });
     const gainMap = await grey(255, 16).jpeg().toBuffer();
     const xmp = `<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description
       xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" hdrgm:Version="1.0" hdrgm:GainMapMax="3"/></rdf:RDF></x:xmpmeta>`;
     const base = await grey(120, 64).withXmp(xmp).jpeg({ quality: 95 }).toBuffer();
-    // The segment in which a picture says that others follow it (CIPA DC-007), here without its directory.
+    // The segment in which a picture announces that others follow it (CIPA DC-007), here without its directory.
     const more = Buffer.concat([Buffer.from([0xff, 0xe2, 0, 14]), Buffer.from('MPF\0MM\0*\0\0\0\x08', 'latin1')]);
     fs.writeFileSync(at('gain.jpg'), Buffer.concat([base.subarray(0, 2), more, base.subarray(2), gainMap]));
     const shown = await decodeImage(at('gain.jpg'));
@@ -99,7 +99,7 @@ describe('an HDR picture', () => {
     expect(Math.abs((shown.data[0] ?? 0) - 120)).toBeLessThan(3);
   });
 
-  it('is not one where its transfer is that of sRGB, or its boxes and chunks lead nowhere', async () => {
+  it('does not include sRGB transfer functions, or boxes and chunks that lead nowhere', async () => {
     const png = await pngOf(0.5, 13);
     expect(hdrOfPng(png)).toBeUndefined();
     for (let length = 0; length < 60; length++) expect(() => hdrOfPng(png.subarray(0, length))).not.toThrow();
@@ -125,7 +125,7 @@ describe('tone mapping', () => {
     expect([greys[0]?.[0], greys[100]?.[0]]).toEqual([0, 255]);
   });
 
-  it('keeps hues: red stays red, however bright', () => {
+  it('keeps hues: red stays red at any brightness', () => {
     for (const code of [0.4, 0.6, 0.8, 1]) {
       const [r = 0, g = 0, b = 0] = shown('pq', code, 0.2, 0.2);
       expect(r).toBeGreaterThan(80);

@@ -19,7 +19,7 @@ const at = (name: string): string => path.join(dir.path, name);
 
 describe('thumbnailSize', () => {
   const side = fc.integer({ min: 1, max: 20_000 });
-  it('is never empty and never larger than the source, whatever is asked', () => {
+  it('is never empty and never larger than the source for any request', () => {
     fc.assert(
       fc.property(side, side, fc.option(side), fc.option(side), fc.boolean(), (w, h, width, height, keepAspect) => {
         const made = thumbnailSize({ width: w, height: h }, { width, height, keepAspect });
@@ -31,7 +31,7 @@ describe('thumbnailSize', () => {
     );
   });
 
-  it('keeps the aspect within a pixel', () => {
+  it('keeps the aspect ratio within a pixel', () => {
     fc.assert(
       fc.property(side, side, side, (w, h, width) => {
         const made = thumbnailSize({ width: w, height: h }, { width, keepAspect: true });
@@ -42,7 +42,7 @@ describe('thumbnailSize', () => {
 });
 
 describe('decodeImage', () => {
-  it('gives three bytes a pixel of the asked size, transparency on the background', async () => {
+  it('returns three bytes per pixel in the requested size, with transparency on the background', async () => {
     await sharp({ create: { width: 30, height: 20, channels: 4, background: '#0000' } })
       .png()
       .toFile(at('clear.png'));
@@ -52,7 +52,7 @@ describe('decodeImage', () => {
     expect([...image.data.subarray(105)]).toEqual([0x10, 0x20, 0x30]);
   });
 
-  it('turns the picture upright before it is cut', async () => {
+  it('rotates the picture upright before it crops', async () => {
     const halves = Buffer.alloc(4 * 2 * 3);
     halves.fill(255, 0, 12); // the upper row is white
     const raw = { width: 4, height: 2, channels: 3 as const };
@@ -62,7 +62,7 @@ describe('decodeImage', () => {
     expect([...data.subarray(0, 6)]).toEqual([0, 0, 0, 255, 255, 255]);
   });
 
-  it('enlarges only where it is told to', async () => {
+  it('enlarges only on request', async () => {
     await sharp({ create: { width: 3, height: 2, channels: 3, background: 'red' } })
       .png()
       .toFile(at('tiny.png'));
@@ -73,7 +73,7 @@ describe('decodeImage', () => {
     });
   });
 
-  it.runIf(hasMedia())('decodes HEIC apart from the event loop', async () => {
+  it.runIf(hasMedia())('decodes HEIC outside the event loop', async () => {
     let turns = 0;
     const timer = setInterval(() => turns++, 5);
     try {
@@ -94,11 +94,11 @@ describe('pixels decoded elsewhere', () => {
   const decoded = { width: 3, height: 2, data };
   const srgbOf = async (image: Sharp) => [...(await image.toColourspace('srgb').raw().toBuffer())];
 
-  it('keep their values where they have no profile', async () => {
+  it('keep their values if they have no profile', async () => {
     expect(await srgbOf(fromPixels(decoded, undefined, 100))).toEqual([...data]);
   });
 
-  it('keep their profile in a conversion, and are converted from it where there will be none', async () => {
+  it('keep their profile in a conversion, or are converted from it if the target has none', async () => {
     const source = sharp({ create: { width: 1, height: 1, channels: 3, background: 'red' } }).withIccProfile('p3');
     const { icc } = await sharp(await source.png().toBuffer()).metadata();
     const image = fromPixels(decoded, icc, 100);
@@ -115,7 +115,7 @@ describe('pixels decoded elsewhere', () => {
 });
 
 describe('encodeBmp', () => {
-  it('writes what ffmpeg reads back pixel by pixel, rows padded', async () => {
+  it('writes pixels and padded rows that ffmpeg reads back exactly', async () => {
     for (const channels of [3, 4] as const) {
       const pixels = Uint8Array.from({ length: 5 * 3 * channels }, (_, i) => (i * 37) % 256);
       fs.writeFileSync(at('a.bmp'), encodeBmp(pixels, 5, 3, channels));
@@ -132,7 +132,7 @@ describe('bitmaps as input', () => {
   const rgba = ['-f', 'rawvideo', '-pix_fmt', 'rgba'];
 
   it.runIf(hasFfmpeg()).each(['bgr24', 'bgra', 'rgb565le', 'rgb555le', 'rgb8', 'pal8', 'gray', 'monob'])(
-    '%s: the pixels are those that ffmpeg reads',
+    '%s: the pixels are the same as from ffmpeg',
     (format) => {
       fs.writeFileSync(at('a.rgba'), pixels);
       const source = ['-f', 'rawvideo', '-pix_fmt', 'rgba', '-s', '7x5', '-i', at('a.rgba')];
@@ -146,7 +146,7 @@ describe('bitmaps as input', () => {
     },
   );
 
-  it('what this server writes it reads back', async () => {
+  it('this server reads the bitmaps that it writes', async () => {
     fs.writeFileSync(at('own.bmp'), encodeBmp(pixels, 7, 5, 4));
     expect(await imageHeader(at('own.bmp'))).toMatchObject({ width: 7, height: 5, hasAlpha: true, isBitmap: true });
     expect(new Uint8Array(decodeBmp(fs.readFileSync(at('own.bmp'))).data)).toEqual(pixels);
@@ -154,7 +154,7 @@ describe('bitmaps as input', () => {
     expect([...data.subarray(0, 3)]).toEqual([...pixels.subarray(0, 3)]);
   });
 
-  /** 4 × 2, a palette of four greys, run lengths. */
+  /** A bitmap of 4 × 2 pixels with a palette of four greys and run lengths. */
   const runs = (...codes: number[]): Buffer => {
     const file = Buffer.alloc(54 + 16);
     file.write('BM');
@@ -173,13 +173,13 @@ describe('bitmaps as input', () => {
   };
   const reds = (file: Buffer): number[] => [...decodeBmp(file).data].filter((_, i) => i % 4 === 0);
 
-  it('run lengths: runs, stored pixels, moves, and runs that lead out', () => {
+  it('run lengths: runs, stored pixels, moves, and runs beyond the picture', () => {
     expect(reds(runs(2, 1, 0, 2, 1, 0, 1, 3, 0, 0, 0, 4, 3, 2, 1, 0, 0, 1))).toEqual([30, 20, 10, 0, 10, 10, 0, 30]);
     expect(reds(runs(255, 2, 0, 0, 255, 9, 0, 1))).toEqual([30, 30, 30, 30, 20, 20, 20, 20]);
     expect(reds(runs(0, 2, 255, 255, 9, 9, 4))).toEqual([0, 0, 0, 0, 0, 0, 0, 0]);
   });
 
-  it('one without a row, a vast and an unknown one are refused in a sentence', async () => {
+  it('an empty, a huge and an unknown bitmap are refused with a sentence', async () => {
     const whole = encodeBmp(pixels, 7, 5, 4);
     fs.writeFileSync(at('cut.bmp'), whole.subarray(0, whole.length - 7 * 5 * 4));
     await expect(decodeImage(at('cut.bmp'))).rejects.toThrow(/cut off/);
@@ -194,7 +194,7 @@ describe('bitmaps as input', () => {
     await expect(decodeImage(at('jpeg.bmp'))).rejects.toMatchObject({ code: 'unsupported_media' });
   });
 
-  it('whatever the bytes are, pixels or a typed error come out', () => {
+  it('any bytes give pixels or a typed error', () => {
     const whole = encodeBmp(pixels, 7, 5, 4);
     const change = fc.tuple(fc.nat(Math.min(whole.length - 1, 80)), fc.nat(255));
     fc.assert(

@@ -1,4 +1,4 @@
-/** What is read of a JPEG without a decoder must be what the decoder would say, or nothing. */
+/** Facts read from a JPEG without a decoder are the same as from the decoder, or absent. */
 import fs from 'node:fs';
 import { hasMedia, mediaFile, mutate } from '@cl-server/testing';
 import sharp from 'sharp';
@@ -22,7 +22,7 @@ async function asDecoded(bytes: Buffer): Promise<JpegShape | undefined> {
 const blank = () => sharp({ create: { width: 30, height: 20, channels: 3, background: 'teal' } });
 
 describe('jpegShape', () => {
-  it('tells size and orientation of JPEGs of every kind', async () => {
+  it('reads size and orientation of JPEGs of every kind', async () => {
     for (const orientation of [1, 2, 3, 4, 5, 6, 7, 8]) {
       const bytes = await blank().withMetadata({ orientation }).jpeg().toBuffer();
       expect(jpegShape(bytes)).toEqual({ width: 30, height: 20, orientation, isProgressive: false });
@@ -46,7 +46,7 @@ describe('jpegShape', () => {
     }
   });
 
-  it('says nothing of what ends too early, and of an orientation that is none', async () => {
+  it('returns nothing for truncated files and invalid orientations', async () => {
     const bytes = await blank().withMetadata({ orientation: 6 }).jpeg().toBuffer();
     const frame = bytes.indexOf(Buffer.from([0xff, 0xc0]));
     for (let length = 0; length < frame + 9; length++) expect(jpegShape(bytes.subarray(0, length))).toBeUndefined();
@@ -56,7 +56,7 @@ describe('jpegShape', () => {
     expect(jpegShape(bytes)).toBeUndefined();
   });
 
-  it('agrees with the decoder on 2,000 damaged headers, wherever both say something', async () => {
+  it('agrees with the decoder on 2,000 damaged headers if both return something', async () => {
     const good = await blank().withMetadata({ orientation: 6 }).jpeg().toBuffer();
     let both = 0;
     for (let seed = 1; seed <= 2000; seed++) {

@@ -24,7 +24,7 @@ const ffprobe = which('ffprobe');
 const read = (file: string) => readMediaMetadata(file, { exif, ffprobe });
 
 describe('readMediaMetadata', () => {
-  it.runIf(hasMedia())('knows size as shown, time, camera and place', async () => {
+  it.runIf(hasMedia())('reads displayed size, time, camera and place', async () => {
     expect(await read(mediaFile('orientation_6.jpg'))).toMatchObject({ width: 1200, height: 1800, problems: [] });
     const nikon = await read(mediaFile('exif_gps_nikon.jpg'));
     expect(nikon).toMatchObject({
@@ -40,7 +40,7 @@ describe('readMediaMetadata', () => {
     expect(JSON.stringify(nikon)).not.toContain(path.dirname(mediaFile('x')));
   });
 
-  it.runIf(hasFfmpeg())('knows a video’s length, its size after rotation and its capture time', async () => {
+  it.runIf(hasFfmpeg())('reads a video’s length, its size after rotation and its capture time', async () => {
     makeVideo(at('v.mp4'), { seconds: 3, size: '64x48' });
     const tags = ['-metadata:s:v:0', 'rotate=90', '-metadata', 'creation_time=2023-01-01T12:00:00Z'];
     execFileSync('ffmpeg', ['-v', 'error', '-y', '-i', at('v.mp4'), '-c', 'copy', ...tags, at('turned.mp4')]);
@@ -61,7 +61,7 @@ describe('readMediaMetadata', () => {
     return copy;
   };
 
-  it('knows the time of a picture from XMP, IPTC, GPS and the texts of a PNG, as precise as it is', async () => {
+  it('reads the time of a picture from XMP, IPTC, GPS and the texts of a PNG, as precise as it is', async () => {
     const grey = sharp({ create: { width: 12, height: 8, channels: 3, background: '#888' } });
     await grey.jpeg().toFile(at('g.jpg'));
     await grey.png().toFile(at('g.png'));
@@ -91,7 +91,7 @@ describe('readMediaMetadata', () => {
     }
   });
 
-  it.runIf(hasFfmpeg())('gives a local time of a recording no zone, and no time that was guessed', async () => {
+  it.runIf(hasFfmpeg())('adds no zone to the local time of a recording, and returns no guessed time', async () => {
     const film = (name: string, ...options: string[]): string => {
       const source = ['-f', 'lavfi', '-i', 'testsrc=size=32x32:rate=5', '-t', '0.4'];
       execFileSync('ffmpeg', ['-v', 'error', '-y', ...source, ...options, at(name)]);
@@ -100,7 +100,7 @@ describe('readMediaMetadata', () => {
     const utc = ['-metadata', 'creation_time=2022-08-31T00:32:06Z'];
     const early = await withTags(film('early.mp4'), '-QuickTime:CreateDate=1950:01:02 03:04:05');
     expect(await read(early)).toMatchObject({ create_date: null, captured_at: null });
-    // What the file says elsewhere shows from when it counts.
+    // Other times in the file show from when it counts.
     film('later.mp4', ...utc);
     const dated = await withTags('later.mp4', '-QuickTime:CreateDate=1950:01:02 03:04:05');
     expect(await read(dated)).toMatchObject({ create_date: Date.UTC(1950, 0, 2, 3, 4, 5), create_date_offset: 0 });
@@ -123,7 +123,7 @@ describe('readMediaMetadata', () => {
     }
   });
 
-  it('a broken file gives what can be read and says what cannot', async () => {
+  it('returns what can be read from a damaged file, and the problems', async () => {
     fs.writeFileSync(at('cut.mp4'), Buffer.from('00000018667479706d703432000000006d70343269736f6d', 'hex'));
     const cut = await read(at('cut.mp4'));
     expect(cut).toMatchObject({ mime_type: 'video/mp4', width: null, duration: null });
@@ -139,7 +139,7 @@ describe('readMediaMetadata', () => {
     });
   });
 
-  it('without exiftool and ffprobe it says so and gives the rest', async () => {
+  it('reports that exiftool and ffprobe are missing, and returns the rest', async () => {
     const bare = createExifReader({ exiftool: at('absent') });
     fs.writeFileSync(at('v.mp4'), Buffer.from('00000018667479706d703432000000006d70343269736f6d', 'hex'));
     const { problems, mime_type } = await readMediaMetadata(at('v.mp4'), { exif: bare });
@@ -166,7 +166,7 @@ describe('the exiftool process', () => {
       })
       .map(Number);
 
-  it('is one for all files, comes back when it was killed, and ends with its reader', async () => {
+  it('is the same for all files, restarts after it was killed, and ends with its reader', async () => {
     const reader = createExifReader();
     fs.writeFileSync(at('a.txt'), 'a');
     const before = processes();
@@ -182,7 +182,7 @@ describe('the exiftool process', () => {
     await expect(reader.read(at('a.txt'))).rejects.toThrow(/ended/);
   });
 
-  it('reads many at once, each file its own tags, whatever is wrong with its neighbours', async () => {
+  it('reads many files at once, each with its own tags, even if others are damaged', async () => {
     const reader = createExifReader();
     const names = Array.from({ length: 20 }, (_, i) => at(`Ünï "${i}" -x.txt`));
     for (const [i, name] of names.entries()) if (i !== 7) fs.writeFileSync(name, 'x'.repeat(i + 1));
@@ -194,7 +194,7 @@ describe('the exiftool process', () => {
     await reader.end();
   });
 
-  it('refuses more files than may wait', async () => {
+  it('refuses files beyond its queue limit', async () => {
     const reader = createExifReader({ maxQueue: 3 });
     fs.writeFileSync(at('a.txt'), 'a');
     const results = await Promise.allSettled(Array.from({ length: 8 }, () => reader.read(at('a.txt'))));

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { withoutServerFacts } from '../src/exif/server-facts.js';
 
 describe('facts of the server', () => {
-  it('are taken out of tags, however deep they stand', () => {
+  it('are removed from tags at any depth', () => {
     const tags = {
       SourceFile: '/data/jobs/1/a.jpg',
       'EXIF:Make': 'Canon',

@@ -41,7 +41,7 @@ describe('sniffing', () => {
     expect(kind.demuxer).toBeUndefined();
   });
 
-  it('tells images by their content, whatever their name', async () => {
+  it('identifies images by their content, with any name', async () => {
     const file = path.join(dir.path, 'x.mp4');
     for (const [format, mime, extension] of [
       ['jpeg', 'image/jpeg', 'jpg'],
@@ -56,7 +56,7 @@ describe('sniffing', () => {
     }
   });
 
-  it('tells files whose marks lie behind their first 64 kB', async () => {
+  it('identifies files whose marks lie beyond their first 64 kB', async () => {
     const noise = { type: 'gaussian', mean: 128, sigma: 40 } as const;
     const large = sharp({ create: { width: 400, height: 300, channels: 3, background: 'red', noise } });
     const file = path.join(dir.path, 'large');
@@ -78,7 +78,7 @@ describe('sniffing', () => {
     expect(await sniffFile(file)).toMatchObject({ mime: 'application/octet-stream' });
   });
 
-  it.runIf(hasFfmpeg())('tells recordings, and names the one demuxer that may read each', async () => {
+  it.runIf(hasFfmpeg())('identifies recordings, and names the only demuxer that may read each', async () => {
     const make = (name: string, ...args: string[]): string => {
       const file = path.join(dir.path, name);
       const inputs = [

@@ -72,7 +72,7 @@ describe('the time of capture', () => {
       Date.UTC(2001, 1, 3, 4, 5, 6),
     ],
     [
-      'prefers what the picture shows to when a program wrote the file',
+      'prefers the time of the picture to the time at which a program wrote the file',
       { 'EXIF:ModifyDate': '2020:01:01 00:00:00', 'IPTC:DateCreated': '1985:07:14' },
       '1985-07-14',
       Date.UTC(1985, 6, 14),
@@ -90,21 +90,21 @@ describe('the time of capture', () => {
       Date.UTC(1961, 3, 12, 6, 7),
     ],
     [
-      'is local where the container says so, whatever the file is',
+      'is local if the container says so, for any kind of file',
       { 'File:MIMEType': 'video/x-msvideo', 'RIFF:DateTimeOriginal': '2004:05:06 07:08:09' },
       '2004-05-06T07:08:09',
       Date.UTC(2004, 4, 6, 7, 8, 9),
     ],
-    ['is read from a number too', { 'XMP:DateCreated': 1985 }, '1985', Date.UTC(1985, 0, 1)],
+    ['can be read from a number', { 'XMP:DateCreated': 1985 }, '1985', Date.UTC(1985, 0, 1)],
   ] as const)('%s', (_what, tags, iso, milliseconds) => {
     expect(captured(tags)).toMatchObject({ iso, milliseconds });
   });
 
-  it('of nothing is nothing', () => {
+  it('is absent without tags', () => {
     expect(captured({ 'EXIF:DateTimeOriginal': 'yesterday', 'EXIF:CreateDate': 7 })).toBeNull();
   });
 
-  it('does not believe what ExifTool guessed of a time before 1970', () => {
+  it('ignores times before 1970 that ExifTool guessed', () => {
     const guessed = {
       'ExifTool:Warning': '[minor] Patched incorrect time zero for QuickTime date/time tag [x6]',
       'QuickTime:CreateDate': '2016:01:01 12:00:00',
@@ -116,7 +116,7 @@ describe('the time of capture', () => {
 });
 
 describe('the place', () => {
-  it('is none where ExifTool composed 0 of a coordinate that is undefined', () => {
+  it('is absent if ExifTool composed 0 from an undefined coordinate', () => {
     const half = { 'EXIF:GPSLatitude': '', 'Composite:GPSLatitude': 0 };
     const west = { 'EXIF:GPSLongitude': 70.5, 'EXIF:GPSLongitudeRef': 'W', 'Composite:GPSLongitude': -70.5 };
     expect(tagFacts({ ...half, ...west }).place).toBeNull();

@@ -2,7 +2,7 @@
 import { mainPicture } from '../image/heif.js';
 import { type Hdr, hdrOfCodes } from './hdr.js';
 
-/** @param head the file's first bytes, its `meta` box among them */
+/** @param head the file's first bytes, which contain its `meta` box */
 export function hdrOfHeif(head: Buffer): Hdr | undefined {
   for (const { type, data } of mainPicture(head)?.properties ?? [])
     if (type === 'colr' && data.toString('latin1', 0, 4) === 'nclx')

@@ -1,37 +1,37 @@
-/** When a picture or a recording was taken: the one table of the tags that tell it, for every reader of metadata. */
+/** The time at which a picture or a recording was taken. Every reader of metadata uses this one table of tags. */
 import type { TagIndex } from './tags.js';
 import { type FileTime, offsetOf, parseTime } from './time-text.js';
 
 export interface CaptureTime {
-  /** ISO 8601, as precise as the file: `1985`, `1985-07`, `1985-07-14`, or a whole time; with its offset where known. */
+  /** ISO 8601, as precise as the file: `1985`, `1985-07`, `1985-07-14`, or a whole time; with its offset if known. */
   readonly iso: string;
-  /** Milliseconds since 1970 at its begin; a time without an offset is taken as UTC. */
+  /** Milliseconds since 1970 at the beginning of that period; a time without an offset counts as UTC. */
   readonly milliseconds: number;
-  /** Minutes east of UTC; null where the file does not tell. */
+  /** Minutes east of UTC; null if the file does not say. */
   readonly offset: number | null;
 }
 
 interface Source {
   readonly date: string;
-  /** Where the time of day stands, if not beside the date. */
+  /** The tag of the time of day, if it is not in the tag of the date. */
   readonly time?: string;
-  /** Where the offset stands, best first. */
+  /** The tags of the offset, the best first. */
   readonly offsets?: readonly string[];
   readonly fraction?: string;
-  /** By the rules of its container this time is UTC. */
+  /** The rules of the container say that this time is UTC. */
   readonly isUtc?: boolean;
-  /** A date without a time is passed over here: something more precise may follow. */
+  /** A date without a time is skipped here, because a more precise tag may follow. */
   readonly isWhole?: boolean;
 }
 
-/** Best first. Times of capture come before those of files, and times with their place before those without. */
+/** The best first. Times of capture come before those of files, and times with an offset before those without. */
 const SOURCES: readonly Source[] = [
   {
     date: 'EXIF:DateTimeOriginal',
     offsets: ['OffsetTimeOriginal', 'OffsetTime', 'OffsetTimeDigitized'],
     fraction: 'SubSecTimeOriginal',
   },
-  // Apple's: the local time with its offset, where the container itself has only UTC.
+  // Apple writes the local time with its offset, while the container itself has only UTC.
   { date: 'QuickTime:CreationDate' },
   { date: 'QuickTime:DateTimeOriginal' },
   { date: 'XMP:DateTimeOriginal', offsets: ['XMP:OffsetTimeOriginal'] },
@@ -41,7 +41,7 @@ const SOURCES: readonly Source[] = [
   { date: 'XMP:DateTimeDigitized' },
   { date: 'XMP:CreateDate' },
   { date: 'IPTC:DigitalCreationDate', time: 'IPTC:DigitalCreationTime' },
-  // Texts of PNG, in the spellings that programs use.
+  // Text fields of PNG, in the spellings that programs use.
   { date: 'PNG:DateTimeOriginal' },
   { date: 'PNG:ExifDateTimeOriginal' },
   { date: 'PNG:CreationTime' },
@@ -57,7 +57,7 @@ const SOURCES: readonly Source[] = [
   { date: 'Matroska:DateTimeOriginal', isUtc: true },
   { date: 'RIFF:DateTimeOriginal' },
   { date: 'RIFF:DateCreated' },
-  // What other groups have: notes of the camera, containers that are rare.
+  // Tags of other groups: notes of the camera, rare containers.
   { date: 'DateTimeOriginal' },
   { date: 'CreationDate' },
   { date: 'Composite:GPSDateTime', isUtc: true },

@@ -1,17 +1,18 @@
-/** How exiftool is started, for whatever it is to do. */
+/** How exiftool is started for all purposes. */
 import { createRequire } from 'node:module';
 import { MediaError } from '../errors.js';
 import { limitedCommand } from '../process/limits.js';
 import { run } from '../process/run.js';
 
-/** Address space of the process, bytes: a decompression bomb in a text chunk ends it, not the machine. */
-const MEMORY = 1024 * 1024 * 1024;
+/** Bytes of address space of the process: a decompression bomb in a text chunk ends this process, not the machine. */
+const MAX_ADDRESS_SPACE = 1024 * 1024 * 1024;
 export const NOT_INSTALLED =
   'ExifTool is not installed or not found in PATH. Please install ExifTool: https://exiftool.org/';
 
 /**
- * The packaged script, whose package says its path. `exiftool-vendored` says it, too, but to load that takes 0.07 s and 5 MB.
- * @throws MediaError where it was left out of the installation
+ * Path of the packaged script, from its own package. `exiftool-vendored` knows it, too, but loading that takes 0.07 s and
+ * 5 MB.
+ * @throws MediaError if the installation does not contain it
  */
 function packagedTool(): string {
   try {
@@ -22,14 +23,14 @@ function packagedTool(): string {
   }
 }
 
-/** Program and arguments of exiftool; the packaged one is a perl script. */
+/** Program and arguments that start exiftool; the packaged exiftool is a perl script. */
 export async function exiftoolCommand(tool: string | undefined): Promise<readonly string[]> {
-  // -config '' first: no configuration file of the machine's user is run.
+  // `-config ''` comes first, so that no configuration file of the user is run.
   const command = tool === undefined ? ['perl', packagedTool(), '-config', ''] : [tool, '-config', ''];
-  return limitedCommand(command, { addressSpace: MEMORY });
+  return limitedCommand(command, { addressSpace: MAX_ADDRESS_SPACE });
 }
 
-/** @throws MediaError where exiftool or perl is not there */
+/** @throws MediaError if exiftool or perl is missing */
 export async function askVersion(tool: string | undefined): Promise<string> {
   const missing = (cause?: unknown): MediaError => new MediaError('tool_missing', NOT_INSTALLED, { cause });
   const [program = '', ...args] = await exiftoolCommand(tool);

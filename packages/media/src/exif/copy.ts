@@ -1,3 +1,4 @@
+/** Copies metadata from one image to another with exiftool. */
 import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -8,7 +9,7 @@ import { askVersion, exiftoolCommand } from './command.js';
 export interface CopyOptions {
   /** An exiftool to use instead of the packaged one. */
   readonly exiftool?: string | undefined;
-  /** Gives a folder for files that are needed meanwhile; default: the system's. */
+  /** Returns a folder for temporary files; default: the system's. */
   readonly scratch?: (() => string) | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds. */
@@ -16,23 +17,24 @@ export interface CopyOptions {
 }
 
 /**
- * What describes the picture, but not its pixels: these the target has of its own, upright and of its own size. IFD1 is the
- * preview of a JPEG, and a second page of a TIFF.
+ * Tags that describe the picture except its pixels: the target has its own size and is upright. IFD1 is the preview of
+ * a JPEG, and the second page of a TIFF.
  */
-const WHAT = ['-EXIF:All', '-XMP:All', '--Orientation', '--IFD1:All', '--ExifImageWidth', '--ExifImageHeight'];
+const COPIED_TAGS = ['-EXIF:All', '-XMP:All', '--Orientation', '--IFD1:All', '--ExifImageWidth', '--ExifImageHeight'];
 
 /**
- * Copies EXIF and XMP from one image to another. The target stays as it is where that fails.
- * @throws MediaError `tool_missing` without exiftool or perl, `task_failed` where it cannot write them, `timeout`, `cancelled`
+ * Copies EXIF and XMP from one image to another. If that fails, the target stays as it is.
+ * @throws MediaError `tool_missing` without exiftool or perl, `task_failed` if it cannot write them, `timeout`,
+ * `cancelled`
  */
 export async function copyMetadata(source: string, target: string, options: CopyOptions = {}): Promise<void> {
   const { exiftool, scratch = os.tmpdir, signal, timeout = 60_000 } = options;
   const [program = '', ...start] = await exiftoolCommand(exiftool);
   const folder = await fs.mkdtemp(path.join(scratch(), 'metadata-'));
   try {
-    // In the names of sources and results exiftool reads a % as the start of a format code, so they get names of ours.
+    // exiftool reads a % in the names of sources and results as a format code, so these files get our own names.
     await fs.symlink(source, path.join(folder, 'source'));
-    const args = ['-q', '-m', '-n', '-TagsFromFile', 'source', ...WHAT, '-Orientation=1', '-o', 'result'];
+    const args = ['-q', '-m', '-n', '-TagsFromFile', 'source', ...COPIED_TAGS, '-Orientation=1', '-o', 'result'];
     const { stderr } = await run(program, [...start, ...args, target], { cwd: folder, signal, timeout });
     const written = await fs.stat(path.join(folder, 'result')).catch(() => undefined);
     if (!written || /Error opening|Error reading|format error/i.test(stderr)) {

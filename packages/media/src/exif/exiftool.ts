@@ -1,6 +1,7 @@
 /**
- * One long-lived exiftool (perl) process that reads metadata for everyone, started at first use, started anew when it
- * dies, when a file took too long and after every few hundred commands. Files that wait go into one command together.
+ * One long-lived exiftool (perl) process reads metadata for the whole program. It is started at first use, and
+ * restarted when it dies, when a file took too long and after every few hundred commands. Waiting files share one
+ * command.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -17,15 +18,15 @@ import { tagArgument } from './tag-argument.js';
 import { GUESSED } from './tags.js';
 
 const SEARCH = '/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin';
-/** Numbers of these tags are names, and stay text as they are written: a model `300`, a version `17.10`. */
+/** Values of these tags are names. They stay text even if they look like numbers: a model `300`, a version `17.10`. */
 const NAMES =
   /("(?:[\w-]+:)?(?:Make|Model|Software|Lens|LensModel|LensID|LensMake|SerialNumber)":\s*)(-?[\d.]+(?:e[-+]?\d+)?)(?=\s*[,}\n])/gi;
-/** Every tag, under the name of its group. */
-const EVERYTHING = ['-G', '-n', '-json', '-fast'];
-/** Files of one command: a command costs about a quarter of a file. */
-const TOGETHER = 8;
+/** Every tag, with the name of its group. */
+const ALL_TAGS = ['-G', '-n', '-json', '-fast'];
+/** Maximum number of files in one command; a command costs about a quarter of a file. */
+const BATCH_SIZE = 8;
 
-/** One command for some files; those of which exiftool says nothing are left out of the answer. */
+/** One command for some files. Its answer omits files about which exiftool says nothing. */
 class ReadTags extends ExifToolTask<readonly RawTags[]> {
   constructor(files: readonly string[], args: readonly string[]) {
     super(['-charset', 'filename=utf8', ...args, ...files]);
@@ -39,19 +40,19 @@ class ReadTags extends ExifToolTask<readonly RawTags[]> {
 const killed = (child: ChildProcess): Promise<void> =>
   new Promise((resolve) => {
     child.once('exit', () => resolve());
-    // A program that could not be started has no exit.
+    // A program that could not be started emits no exit.
     if (child.exitCode !== null || child.signalCode !== null || !child.kill('SIGKILL')) resolve();
   });
 
-/** Bytes that exiftool may say to one command; ten times what a file full of tables gives. */
-const MAX_ANSWER = 32 * 1024 * 1024;
+/** Maximum number of bytes of the answer to one command; ten times what a file full of tables needs. */
+const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
 
-/** Ends a process that says more to one command than is allowed; the end of each answer is a line with `{ready`. */
+/** Ends a process whose answer to one command is too long; each answer ends with a line that contains `{ready`. */
 function limitAnswers(child: ChildProcess): void {
   let said = 0;
   child.stdout?.on('data', (chunk: Buffer) => {
     said = chunk.includes('{ready') ? 0 : said + chunk.length;
-    if (said > MAX_ANSWER) child.kill('SIGKILL');
+    if (said > MAX_ANSWER_BYTES) child.kill('SIGKILL');
   });
 }
 
@@ -63,7 +64,7 @@ async function start(tool: string | undefined): Promise<ChildProcess> {
   return child;
 }
 
-/** Puts right what ExifTool guessed of times before 1970, where the file shows what they are. */
+/** Corrects times before 1970 that ExifTool guessed, if the file shows what they are. */
 async function withMovieTimes(file: string, tags: RawTags): Promise<RawTags> {
   const { 'ExifTool:Warning': warning, ...others } = tags;
   if (!GUESSED.test(String(warning ?? ''))) return tags;
@@ -79,7 +80,7 @@ export function openExifTool(options: ExifReaderOptions, ready: () => Promise<st
     maxTasksPerProcess: 500,
     taskTimeoutMillis: timeout,
     taskRetries: 0,
-    // Nothing listens for exit signals here: who made the reader ends it.
+    // The owner of the reader ends the process, so no listener for exit signals is needed.
     cleanupChildProcsOnExit: false,
     processFactory: async () => {
       const child = await start(tool);
@@ -91,7 +92,7 @@ export function openExifTool(options: ExifReaderOptions, ready: () => Promise<st
   });
   let ended = false;
   let waiting = 0;
-  // Without a listener a failed start would be thrown into the void.
+  // Without a listener, a failed start would be an unhandled error.
   exiftool.on('startError', () => undefined);
 
   const explain = (cause: unknown): MediaError => {
@@ -106,22 +107,25 @@ export function openExifTool(options: ExifReaderOptions, ready: () => Promise<st
     return new MediaError('task_failed', 'The metadata could not be read: ExifTool stopped at this file', { cause });
   };
 
-  const alone = async (file: string, args: readonly string[]): Promise<RawTags> => {
+  const readAlone = async (file: string, args: readonly string[]): Promise<RawTags> => {
     const [tags] = await exiftool.enqueueTask(() => new ReadTags([file], args));
     if (!tags) throw new Error('exiftool gave an empty answer');
     return tags;
   };
 
-  /** What was read in company; undefined for a file that has to be read alone, since it or another broke the call. */
-  const inCompany = new Batcher<string, RawTags | undefined>(
+  /**
+   * Tags that were read together with other files; undefined for a file that must be read readAlone, because it or another
+   * one broke the command.
+   */
+  const batcher = new Batcher<string, RawTags | undefined>(
     async (files) => {
       const [only, more] = files;
-      if (only !== undefined && more === undefined) return [await alone(only, EVERYTHING)];
-      const read = await exiftool.enqueueTask(() => new ReadTags(files, EVERYTHING)).catch(() => []);
+      if (only !== undefined && more === undefined) return [await readAlone(only, ALL_TAGS)];
+      const read = await exiftool.enqueueTask(() => new ReadTags(files, ALL_TAGS)).catch(() => []);
       const byFile = new Map(read.map((tags) => [tags['SourceFile'], tags]));
       return files.map((file) => byFile.get(file));
     },
-    { maxItems: TOGETHER, collectFor: 'turn' },
+    { maxItems: BATCH_SIZE, collectFor: 'turn' },
   );
 
   return {
@@ -137,12 +141,12 @@ export function openExifTool(options: ExifReaderOptions, ready: () => Promise<st
         await ready();
         await refuseTextBomb(file).catch((error: unknown) => {
           if (error instanceof MediaError) throw error;
-          // That the file is gone exiftool says in its own words.
+          // exiftool itself reports a file that does not exist.
         });
         const read =
           tags.length > 0
-            ? await alone(file, ['-n', '-json', ...tags.map(tagArgument)])
-            : ((await inCompany.add(file)) ?? (await alone(file, EVERYTHING)));
+            ? await readAlone(file, ['-n', '-json', ...tags.map(tagArgument)])
+            : ((await batcher.add(file)) ?? (await readAlone(file, ALL_TAGS)));
         return withoutServerFacts(tags.length > 0 ? read : await withMovieTimes(file, read), file);
       } catch (error) {
         throw explain(error);
@@ -153,7 +157,7 @@ export function openExifTool(options: ExifReaderOptions, ready: () => Promise<st
     async end() {
       ended = true;
       await exiftool.end(false);
-      // batch-cluster asks its processes to end and does not wait for each.
+      // batch-cluster asks its processes to end but does not wait for each of them.
       await Promise.all([...children].map(killed));
     },
   };

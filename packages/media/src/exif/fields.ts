@@ -1,28 +1,16 @@
+/** Makes the typed fields of the task `exif` from tags. */
 import type { exifTask, TaskOutput } from '@cl-server/contract';
 import type { RawTags } from './reader.js';
 import { tagFacts } from './tag-facts.js';
 import { TagIndex } from './tags.js';
 import { parseTime } from './time-text.js';
 
-/** The typed part of the exif task's output. */
+/** The typed part of the task's output. */
 export type ExifFields = Omit<TaskOutput<typeof exifTask>, 'raw_metadata'>;
-
-/** Tags from which the fields are made; asked for besides the client's own. */
-export const FIELD_TAGS = [
-  'EXIF:all',
-  'Composite:all',
-  'QuickTime:all',
-  'XMP:all',
-  'IPTC:all',
-  'File:all',
-  'RIFF:all',
-  'Matroska:all',
-  'PNG:all',
-] as const;
 
 const WHITE_BALANCE: Readonly<Record<number, string>> = { 0: 'Auto', 1: 'Manual' };
 
-/** `1/200` as photographers write it; whole and longer times as decimals. */
+/** A fraction such as `1/200`; whole and longer times as decimals. */
 function exposureText(seconds: number | null): string | null {
   if (seconds === null || seconds <= 0) return null;
   if (seconds < 0.25001) return `1/${Math.round(1 / seconds)}`;
@@ -40,7 +28,7 @@ function flashText(bits: number | null): string | null {
 
 const isTime = (text: string): boolean => parseTime(text) !== undefined;
 
-/** Of the picture itself: what EXIF says of its size stays as it was when a program makes the picture smaller. */
+/** Size of the picture itself: the size in EXIF stays unchanged when a program makes the picture smaller. */
 function sizeOf(tags: TagIndex): readonly [width: number | null, height: number | null] {
   const [width, height] = (tags.text('Composite:ImageSize') ?? '').split(/[ x]/).map(Number);
   if (width && height) return [width, height];
@@ -50,10 +38,13 @@ function sizeOf(tags: TagIndex): readonly [width: number | null, height: number 
   ];
 }
 
-/** Some containers number their codecs, and some numbers look like a character: neither is a name. */
+/** Some containers number their codecs, and some of these numbers look like a character: neither is a name. */
 const isCodec = (name: string): boolean => !/^[\d.]+$|\p{Cc}/u.test(name);
 
-/** Of all tracks of a Matroska file exiftool tells one CodecID, the last; its first letter says what the track is. */
+/**
+ * exiftool reports only one CodecID for all tracks of a Matroska file, the last one; its first letter is the type of
+ * the track.
+ */
 const isTrackCodec =
   (type: 'V' | 'A') =>
   (id: string): boolean =>
@@ -67,7 +58,7 @@ const audioCodec = (tags: TagIndex): string | null =>
   tags.textThat(isCodec, 'AudioFormat', 'AudioCodecID', 'AudioCodec', 'AudioCodecName') ??
   tags.textThat(isTrackCodec('A'), 'CodecID');
 
-/** Fills every field that the tags allow; keys may be grouped or not. */
+/** Fills every field for which there is a tag; keys may have groups or not. */
 export function exifFields(raw: RawTags): ExifFields {
   const tags = new TagIndex(raw);
   const exposure = tags.number('ExposureTime');

@@ -3,8 +3,8 @@ import { versionOf } from './command.js';
 import type { ExifReader, ExifReaderOptions } from './reader.js';
 
 /**
- * A reader that loads the library of ExifTool when the first file is read, because every service and every task process may
- * ask one and few of them do.
+ * A reader that loads the ExifTool library when the first file is read: every service and every task process may need it,
+ * and few of them do.
  */
 export function createExifReader(options: ExifReaderOptions = {}): ExifReader {
   let opened: Promise<ExifReader> | undefined;

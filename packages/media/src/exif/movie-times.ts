@@ -1,8 +1,8 @@
 /**
- * The times of a movie (ISO/IEC 14496-12, 8.2.2, 8.3.2, 8.4.2) where ExifTool does not say what stands in the file. They
- * count seconds from 1904; some cameras counted from 1970, so ExifTool takes every time before 1970 for such a one. What
- * the same file says elsewhere decides: a time after 1970 by the standard, or one that would lie in the future
- * otherwise, shows that the writer kept to the standard. Where nothing does, nobody can tell.
+ * The times of a movie (ISO/IEC 14496-12, 8.2.2, 8.3.2, 8.4.2), for files whose times ExifTool reports wrongly. They
+ * count seconds from 1904; some cameras counted from 1970, so ExifTool assumes this for every time before 1970. Other
+ * times of the same file decide: a time after 1970 by the standard, or one that would otherwise lie in the future,
+ * shows that the writer followed the standard. Without such a time, the question stays open.
  */
 import fs from 'node:fs/promises';
 import { boxesOf } from '../image/heif.js';
@@ -18,7 +18,7 @@ interface Times {
   readonly modified: number;
 }
 
-/** Of a header box, whose times are 32 bits long in version 0 and 64 in version 1. */
+/** Times in a header box, which have 32 bits in version 0 and 64 in version 1. */
 function timesIn(name: Times['name'], data: Buffer): Times[] {
   if (data.length < 20) return [];
   const [created, modified] =
@@ -40,13 +40,13 @@ function timesOf(moov: Buffer): readonly Times[] {
   });
 }
 
-/** As ExifTool writes it. */
+/** The text that ExifTool writes for this time. */
 const tagOf = (seconds: number): string =>
   new Date((seconds - EPOCH) * 1000).toISOString().slice(0, 19).replaceAll('-', ':').replace('T', ' ');
 
 /**
  * @param now seconds since 1970
- * @returns the tags of these times, by the names of ExifTool; undefined where they may count from 1970
+ * @returns the tags of these times, by the names of ExifTool; undefined if they may count from 1970
  */
 export function movieTimes(moov: Buffer, now: number): Readonly<Record<string, string>> | undefined {
   const all = timesOf(moov);
@@ -54,7 +54,7 @@ export function movieTimes(moov: Buffer, now: number): Readonly<Record<string, s
   const isStandard = seconds.some(
     (time) => (time >= EPOCH && time <= now + EPOCH + DAY) || (time < EPOCH && time > now + DAY),
   );
-  // Beyond the calendar, and what no clock of this century says.
+  // Times beyond the calendar, and times that no clock of this century shows.
   if (!isStandard || seconds.some((time) => time > now + EPOCH + DAY)) return undefined;
   const tags: Record<string, string> = {};
   for (const { name, created, modified } of all) {
@@ -64,7 +64,7 @@ export function movieTimes(moov: Buffer, now: number): Readonly<Record<string, s
   return tags;
 }
 
-/** The tags of a movie's times by what stands in the file. */
+/** Reads the tags of a movie's times from the boxes of the file. */
 export async function readMovieTimes(file: string): Promise<Readonly<Record<string, string>> | undefined> {
   const handle = await fs.open(file, 'r');
   try {

@@ -1,4 +1,7 @@
-/** Tags as exiftool gives them with numbers instead of words, `Group:Tag` or bare names; no path of the server. */
+/**
+ * Tags from exiftool, with numbers instead of words, by `Group:Tag` or by bare names; they contain no path of the
+ * server.
+ */
 export type RawTags = Readonly<Record<string, unknown>>;
 
 export interface ExifReaderOptions {
@@ -6,14 +9,15 @@ export interface ExifReaderOptions {
   readonly exiftool?: string | undefined;
   /** Milliseconds for one file. Default 30 s. */
   readonly timeout?: number;
-  /** Files that may wait; one more is refused. Default 1000. */
+  /** Maximum number of files that wait; further ones are refused. Default 1000. */
   readonly maxQueue?: number;
 }
 
 export interface ExifReader {
   /**
-   * @param tags names that passed the tag grammar of the contract; none means all. With them the keys have no group.
-   * @throws MediaError `tool_missing` without exiftool or perl, `timeout`, `task_failed` where exiftool broke
+   * Reads the tags of a file.
+   * @param tags names that passed the tag grammar of the contract; without them all tags, with them keys without group
+   * @throws MediaError `tool_missing` without exiftool or perl, `timeout`, `task_failed` if exiftool failed
    */
   read(file: string, tags?: readonly string[]): Promise<RawTags>;
   /**
@@ -21,6 +25,6 @@ export interface ExifReader {
    * @throws MediaError `tool_missing` without exiftool or perl
    */
   version(): Promise<string>;
-  /** Ends the process; the reader may not be used again. */
+  /** Ends the process. The reader cannot be used afterwards. */
   end(): Promise<void>;
 }

@@ -1,11 +1,14 @@
+/** Removes facts about the server from tags. */
 import path from 'node:path';
 import type { RawTags } from './reader.js';
 
-/** Facts of the server's disk, not of the file. A shortcut of Windows has FileAttributes of its own, in its group. */
+/**
+ * Tags about the server's disk, not about the file. A Windows shortcut has FileAttributes of its own, in its own group.
+ */
 const SERVER_FACTS =
   /(^|:)(SourceFile|Directory|FilePath|FilePermissions|FileModifyDate|FileAccessDate|FileCreateDate|FileInodeChangeDate|FileUserID|FileGroupID|FileDeviceID|FileDeviceNumber|FileInodeNumber|FileHardLinks|FileBlockSize|FileBlockCount|BaseName)$|^(File:|System:)?FileAttributes$/i;
 
-/** What is left of a value; undefined where it names the folder. */
+/** The value without parts that name the folder; undefined if nothing is left. */
 function without(folder: string, value: unknown): unknown {
   if (typeof value === 'string') return value.includes(folder) ? undefined : value;
   if (Array.isArray(value)) return value.map((item) => without(folder, item)).filter((item) => item !== undefined);
@@ -20,5 +23,5 @@ function tagsWithout(folder: string, tags: object): RawTags {
   return Object.fromEntries(kept);
 }
 
-/** Tags without what they tell of the server, however deep it stands. @param file absolute path that was read */
+/** Removes facts about the server from tags at any depth. @param file absolute path that was read */
 export const withoutServerFacts = (tags: RawTags, file: string): RawTags => tagsWithout(path.dirname(file), tags);

@@ -3,7 +3,10 @@ import { type Place, placeOf } from './place.js';
 import type { RawTags } from './reader.js';
 import { TagIndex } from './tags.js';
 
-/** What tags say of a picture or a recording, whoever read them: the quick look at upload, the full reading, a task. */
+/**
+ * Facts that tags state about a picture or a recording. The quick look at an upload, the full reading and the task
+ * share them.
+ */
 export interface TagFacts {
   readonly captured: CaptureTime | null;
   readonly place: Place | null;

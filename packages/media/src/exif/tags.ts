@@ -1,20 +1,33 @@
+/** Looks values up in the tags of a file. */
 import type { RawTags } from './reader.js';
 
-/** Groups in the order in which they are believed. `Composite` first: it carries signs and corrected values. */
-const TRUST = ['Composite', 'EXIF', 'QuickTime', 'XMP', 'IPTC', 'PNG', 'RIFF', 'Matroska', 'ID3', 'MakerNotes', 'File'];
+/** Groups in the order of trust. `Composite` is first: it contains signs and corrected values. */
+const GROUPS_BY_TRUST = [
+  'Composite',
+  'EXIF',
+  'QuickTime',
+  'XMP',
+  'IPTC',
+  'PNG',
+  'RIFF',
+  'Matroska',
+  'ID3',
+  'MakerNotes',
+  'File',
+];
 const rank = (group: string): number => {
-  const at = TRUST.indexOf(group);
-  return at < 0 ? TRUST.length : at;
+  const at = GROUPS_BY_TRUST.indexOf(group);
+  return at < 0 ? GROUPS_BY_TRUST.length : at;
 };
 
 /**
- * ExifTool takes a QuickTime time before 1970 for one that was counted from 1970, as some cameras wrote them. The reader
- * has put in what the file shows to be right (`movie-times.ts`); where nobody can tell, it is no time at all.
+ * ExifTool assumes that a QuickTime time before 1970 was counted from 1970, as some cameras did. The reader has
+ * replaced it if the file shows the right time (`movie-times.ts`); otherwise it does not count as a time.
  */
 export const GUESSED = /incorrect time zero/i;
 const QUICKTIME_TIME = /^QuickTime:(Track|Media)?(Create|Modify)Date$/;
 
-/** Looks tags up by `Group:Name`, or by their bare names, whatever group they stand in. */
+/** Looks tags up by `Group:Name`, or by their bare names in any group. */
 export class TagIndex {
   private readonly byName = new Map<string, { group: string; value: unknown }[]>();
 
@@ -31,13 +44,13 @@ export class TagIndex {
     for (const entries of this.byName.values()) entries.sort((a, b) => rank(a.group) - rank(b.group));
   }
 
-  /** The first of these tags that `accept` makes something of. */
+  /** The first of these tags from which `accept` makes a value. */
   private find<T>(names: readonly string[], accept: (value: unknown) => T | null): T | null {
     for (const asked of names) {
       const at = asked.lastIndexOf(':');
       const group = asked.slice(0, Math.max(0, at));
       for (const { value, group: of } of this.byName.get(asked.slice(at + 1)) ?? []) {
-        // Tags that a client asked for have no group.
+        // Tags that a client requested have no group.
         if (group !== '' && of !== '' && of !== group) continue;
         const accepted = accept(value);
         if (accepted !== null) return accepted;
@@ -46,7 +59,7 @@ export class TagIndex {
     return null;
   }
 
-  /** Whether the tag is there, whatever it holds. */
+  /** Whether the tag exists, with any value. */
   has(name: string): boolean {
     return this.find([name], (value) => (value === undefined ? null : true)) !== null;
   }
@@ -55,7 +68,7 @@ export class TagIndex {
     return this.textThat(() => true, ...names);
   }
 
-  /** The first text that makes sense as what it is looked up for. */
+  /** The first text that makes sense for this purpose. */
   textThat(makesSense: (text: string) => boolean, ...names: string[]): string | null {
     return this.find(names, (value) => {
       if (typeof value !== 'string' && typeof value !== 'number') return null;

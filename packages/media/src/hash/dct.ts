@@ -1,8 +1,8 @@
 import type { GreyImage } from './grey.js';
 
 /**
- * Low frequencies of the two-dimensional DCT-II of a square picture.
- * @param first index of the lowest frequency taken: 0 with the mean, 1 without
+ * Computes the low frequencies of the two-dimensional DCT-II of a square picture.
+ * @param first index of the lowest frequency: 0 includes the mean, 1 does not
  * @returns `count` × `count` coefficients, rows of vertical frequency
  */
 export function lowFrequencies({ width: n, data }: GreyImage, count: number, first: number): Float64Array {

@@ -1,7 +1,8 @@
+/** Digests a large file on several threads. */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 
-/** Hex digests that are made together, of one reading. */
+/** Hex digests that are computed together in one pass over the file. */
 export interface Digests {
   /** Bytes. */
   readonly size: number;
@@ -10,14 +11,14 @@ export interface Digests {
   readonly sha512: string;
 }
 
-/** Fills a buffer with the file's bytes from a place on; gives how many there were, 0 at the end. */
+/** Fills a buffer with the file's bytes from an offset on; returns their number, 0 at the end. */
 export type ReadBlocks = (buffer: Uint8Array, at: number) => Promise<number>;
 
-const BLOCK = 4 * 1024 * 1024;
-/** One block is read while the one before is digested. */
+const BLOCK_SIZE = 4 * 1024 * 1024;
+/** One block is read while the previous one is digested. */
 const BUFFERS = 2;
 
-/** One thread, and the end of the block it was given last. */
+/** One thread, and the completion of the last block that it received. */
 class DigestThread {
   private last: Promise<unknown> = Promise.resolve();
   private readonly worker: Worker;
@@ -32,7 +33,7 @@ class DigestThread {
       this.worker.postMessage({ buffer, length });
       return answered;
     });
-    // Who awaits it is told; until then a failure is not unhandled.
+    // Callers that await the block receive its error; until then it must not count as unhandled.
     this.last.catch(() => undefined);
     return this.last;
   }
@@ -51,18 +52,18 @@ class DigestThread {
 }
 
 /**
- * Digests one reading of a file on several threads, which share the blocks.
+ * Digests a file in one pass on several threads, which share the blocks.
  * @param groups algorithms of each thread; together all of `Digests`
  */
 export async function digestInThreads(read: ReadBlocks, groups: readonly (readonly string[])[]): Promise<Digests> {
   const threads = groups.map((algorithms) => new DigestThread(algorithms));
-  const buffers = Array.from({ length: BUFFERS }, () => new SharedArrayBuffer(BLOCK));
+  const buffers = Array.from({ length: BUFFERS }, () => new SharedArrayBuffer(BLOCK_SIZE));
   const free: Promise<unknown>[] = buffers.map(() => Promise.resolve());
   try {
     let size = 0;
     for (let turn = 0; ; turn = (turn + 1) % BUFFERS) {
       await free[turn];
-      const buffer = buffers[turn] ?? new SharedArrayBuffer(BLOCK);
+      const buffer = buffers[turn] ?? new SharedArrayBuffer(BLOCK_SIZE);
       const length = await read(new Uint8Array(buffer), size);
       if (length === 0) break;
       size += length;

@@ -5,16 +5,16 @@ import { type Digests, digestInThreads, type ReadBlocks } from './digest-threads
 
 export type { Digests };
 
-/** Bytes that are read at once. */
-const BLOCK = 1024 * 1024;
-/** From this size on the digests are worth threads of their own. */
-const LARGE = 64 * BLOCK;
+/** Number of bytes that are read at once. */
+const BLOCK_SIZE = 1024 * 1024;
+/** Size from which threads of their own pay off for the digests. */
+const LARGE_FILE_SIZE = 64 * BLOCK_SIZE;
 
 /**
- * MD5, SHA-256 and SHA-512 of a file's bytes, of one reading, in constant memory. Large files are digested on two
+ * Computes MD5, SHA-256 and SHA-512 of a file in one pass and in constant memory. Large files are digested on two
  * threads.
- * @param onBytes told how many bytes were read so far
- * @throws MediaError `cancelled`; the file's own I/O errors
+ * @param onBytes receives the number of bytes read so far
+ * @throws MediaError `cancelled`; the I/O errors of the file
  */
 export async function fileDigests(
   file: string,
@@ -30,7 +30,9 @@ export async function fileDigests(
       return bytesRead;
     };
     const { size } = await handle.stat();
-    return size >= LARGE ? await digestInThreads(read, [['md5', 'sha256'], ['sha512']]) : await digestHere(read);
+    return size >= LARGE_FILE_SIZE
+      ? await digestInThreads(read, [['md5', 'sha256'], ['sha512']])
+      : await digestHere(read);
   } finally {
     await handle.close();
   }
@@ -38,7 +40,7 @@ export async function fileDigests(
 
 async function digestHere(read: ReadBlocks): Promise<Digests> {
   const [md5, sha256, sha512] = [createHash('md5'), createHash('sha256'), createHash('sha512')];
-  const buffer = Buffer.allocUnsafe(BLOCK);
+  const buffer = Buffer.allocUnsafe(BLOCK_SIZE);
   let size = 0;
   for (;;) {
     const length = await read(buffer, size);

@@ -1,11 +1,11 @@
-/** A square grey picture, values 0 to 255, rows from the top. */
+/** A square grey picture: values from 0 to 255, rows from the top. */
 export interface GreyImage {
   readonly width: number;
   readonly height: number;
   readonly data: Float64Array;
 }
 
-/** Luma of ITU-R BT.601. @param rgb three bytes a pixel */
+/** Luma of ITU-R BT.601. @param rgb three bytes for each pixel */
 export function greyOf(rgb: Uint8Array, width: number, height: number): GreyImage {
   const data = new Float64Array(width * height);
   for (let i = 0; i < data.length; i++) {
@@ -17,7 +17,7 @@ export function greyOf(rgb: Uint8Array, width: number, height: number): GreyImag
   return { width, height, data };
 }
 
-/** One axis of an area average: how much each source sample weighs in each result. */
+/** One axis of an area average: the weight of each source sample in each result. */
 function shrinkAxis(
   source: Float64Array,
   from: number,
@@ -43,7 +43,7 @@ function shrinkAxis(
     }
 }
 
-/** Area average: each result pixel is the mean of what it covers. */
+/** Area average: each result pixel is the mean of the area that it covers. */
 export function shrink({ width, height, data }: GreyImage, toWidth: number, toHeight: number): GreyImage {
   const rows = new Float64Array(toWidth * height);
   shrinkAxis(data, width, toWidth, height, 1, width, rows, 1, toWidth);

@@ -1,4 +1,7 @@
-/** The three 64-bit hashes, 16 hex digits, first bit first. Bits as in the widely used `imagehash`, so orders compare. */
+/**
+ * Three 64-bit hashes of 16 hex digits, the first bit first. The order of bits is that of the widely used `imagehash`,
+ * so hashes can be compared with its own.
+ */
 import { lowFrequencies, median } from './dct.js';
 import { type GreyImage, shrink } from './grey.js';
 
@@ -27,8 +30,10 @@ export function differenceHash(grey: GreyImage): string {
   return hex(bits);
 }
 
-/** Perceptual hash (C. Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions"): signs of the 8 × 8
- * lowest frequencies of the 32 × 32 picture, those without the mean, against their median. */
+/**
+ * Perceptual hash (C. Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions"): compares the 8 × 8
+ * lowest frequencies of the 32 × 32 picture, without the mean, with their median.
+ */
 export function perceptualHash(grey: GreyImage): string {
   const frequencies = lowFrequencies(shrink(grey, 32, 32), 8, 1);
   const middle = median(frequencies);

@@ -1,12 +1,14 @@
-/** Features that tell pictures apart which perceptual hashes take for the same: colours, and how much is of one tone. */
+/**
+ * Features that distinguish pictures with equal perceptual hashes: colours, and the share of the picture in one tone.
+ */
 import type { GreyImage } from './grey.js';
 
 /** Cells along each side. */
 const CELLS = 8;
-/** Brightness, blue and red difference (ITU-R BT.601) of each cell: 192 bytes. */
+/** Luma, blue and red difference (ITU-R BT.601) of each cell: 192 bytes. */
 const CHANNELS = 3;
 
-/** Every so many pixels are looked at, across and down: means of 64 × 64 pixels need no more. */
+/** Only every fourth pixel across and down is read: means of 64 × 64 pixels need no more. */
 const STEP = 4;
 
 const byte = (value: number): string =>
@@ -38,8 +40,8 @@ export function colourLayout(rgb: Uint8Array, side: number): string {
   return text;
 }
 
-/** Levels of brightness, of 256, that count as one tone. */
-const TONE = 24;
+/** Number of the 256 levels of brightness that count as one tone. */
+const TONE_WIDTH = 24;
 
 /** Share of pixels in the most frequent tone, 0 to 1: high in documents, drawings and dark frames. */
 export function flatShare({ data }: GreyImage): number {
@@ -52,7 +54,7 @@ export function flatShare({ data }: GreyImage): number {
   let most = 0;
   let sum = 0;
   for (let level = 0; level < 256; level++) {
-    sum += (counts[level] ?? 0) - (counts[level - TONE] ?? 0);
+    sum += (counts[level] ?? 0) - (counts[level - TONE_WIDTH] ?? 0);
     most = Math.max(most, sum);
   }
   return Number((most / Math.ceil(data.length / 2)).toFixed(4));

@@ -1,12 +1,12 @@
 /**
- * PDQ, 256 bits: after "The TMK+PDQF Video-Hashing Algorithm and the PDQ Image-Hashing Algorithm" (Facebook, 2019) and
- * its reference implementation in ThreatExchange.
+ * The PDQ hash of 256 bits, after "The TMK+PDQF Video-Hashing Algorithm and the PDQ Image-Hashing Algorithm" (Facebook,
+ * 2019) and its reference implementation in ThreatExchange.
  */
 import { lowFrequencies, median } from './dct.js';
 import type { GreyImage } from './grey.js';
 
 export interface PdqHash {
-  /** 64 hex digits, as the reference writes them. */
+  /** 64 hex digits in the order of the reference implementation. */
   readonly hash: string;
   /** 0 to 100; below 50 the picture has too little structure. */
   readonly quality: number;
@@ -15,7 +15,7 @@ export interface PdqHash {
 const SIDE = 64;
 const BITS = 16;
 
-/** Mean over a sliding window, whose ends are shorter at the border. */
+/** Mean over a sliding window, which is shorter at the border. */
 function blurLine(
   from: Float64Array,
   to: Float64Array,
@@ -46,7 +46,7 @@ function blurLine(
   }
 }
 
-/** Two box blurs along each axis are close to a tent filter; then every pixel that 64 × 64 needs is picked. */
+/** Two box blurs along each axis approximate a tent filter; then the pixels of the 64 × 64 picture are picked. */
 function decimate({ width, height, data }: GreyImage): GreyImage {
   const windowOf = (size: number): number => Math.floor((size + 2 * SIDE - 1) / (2 * SIDE));
   let current = Float64Array.from(data);

@@ -1,3 +1,4 @@
+/** All perceptual hashes and features of a picture. */
 import { type DecodeOptions, decodeImage } from '../image/decode.js';
 import { greyOf } from './grey.js';
 import { averageHash, differenceHash, perceptualHash } from './hash64.js';
@@ -16,7 +17,7 @@ export interface PerceptualHashes {
   readonly layout: string;
 }
 
-/** Side of the square from which all hashes are made. */
+/** Side of the square from which all hashes are computed. */
 export const HASH_SIDE = 512;
 
 /** @param rgb `HASH_SIDE` × `HASH_SIDE` pixels, three bytes each */
@@ -35,7 +36,7 @@ export function hashesOf(rgb: Uint8Array): PerceptualHashes {
 }
 
 /**
- * Perceptual hashes of an image as it is shown: upright, transparency on white.
+ * Perceptual hashes of an image as it is displayed: upright, transparency on white.
  * @throws MediaError
  */
 export async function imageHashes(

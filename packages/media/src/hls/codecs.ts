@@ -1,9 +1,10 @@
+/** Codec lists for master playlists. */
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { run } from '../process/run.js';
 import { hevcCodec } from './hevc-codec.js';
 
-/** profile_idc and constraint flags of H.264 profiles, as RFC 6381 writes them. */
+/** profile_idc and constraint flags of H.264 profiles in the form of RFC 6381. */
 const PROFILES: Readonly<Record<string, string>> = {
   'Constrained Baseline': '42c0',
   Baseline: '4200',
@@ -12,7 +13,7 @@ const PROFILES: Readonly<Record<string, string>> = {
 };
 
 /**
- * The RFC 6381 codec list of an MPEG-TS segment, from what it holds; empty where that is unknown.
+ * The RFC 6381 codec list of an MPEG-TS segment, derived from its streams; empty if unknown.
  * @param segment made by this server
  */
 async function segmentCodecs(segment: string, ffprobe: string): Promise<string> {
@@ -42,9 +43,9 @@ async function segmentCodecs(segment: string, ffprobe: string): Promise<string> 
 }
 
 /**
- * The RFC 6381 codec list of a rendition; empty where that is unknown.
- * @param hasSound AAC-LC, as all sound is encoded here
- * @throws Error where fragmented MP4 holds no HEVC
+ * The RFC 6381 codec list of a rendition; empty if unknown.
+ * @param hasSound AAC-LC, in which all sound is encoded here
+ * @throws Error if fragmented MP4 contains no HEVC
  */
 export async function renditionCodecs(
   folder: string,

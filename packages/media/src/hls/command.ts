@@ -1,3 +1,4 @@
+/** The arguments of the ffmpeg call that makes a stream. */
 import path from 'node:path';
 import { ffmpegStart } from '../video/frame.js';
 import { DEINTERLACE } from '../video/grab.js';
@@ -5,16 +6,17 @@ import { inputArgs, type MediaInput } from '../video/input.js';
 import type { ProbeResult, VideoStream } from '../video/probe.js';
 import type { Encoder } from './encoder.js';
 import { fmp4Names } from './folder.js';
-import { AUDIO_KBPS, FALLBACK_RATE, LATE, MAX_RATE, type Rendition } from './ladder.js';
+import { AUDIO_KBPS, FALLBACK_RATE, MAX_LATE_SECONDS, MAX_RATE, type Rendition } from './ladder.js';
 
-/** Seconds of a segment. */
-export const SEGMENT = 2;
+/** Seconds in a segment. */
+export const SEGMENT_SECONDS = 2;
 /**
- * Seconds on the clock of renditions in both containers at which the film begins. Decoding begins before the first picture
- * is shown, and ffmpeg moves an output whose times would be negative: each by its own amount, unless none is.
+ * Time in seconds at which the film begins on the clock of renditions in both containers. Decoding begins before the
+ * first displayed picture, and ffmpeg shifts each output whose times would be negative by its own amount, unless no
+ * output has any.
  */
-const CLOCK = 10;
-/** ffmpeg's multiplexer for MPEG-TS adds so many seconds; the times of fragmented MP4 must be the same. */
+const CLOCK_START = 10;
+/** ffmpeg's multiplexer for MPEG-TS adds this number of seconds; the times of fragmented MP4 must be the same. */
 const TS_DELAY = 1.4;
 
 export interface HlsPlan {
@@ -23,28 +25,33 @@ export interface HlsPlan {
   readonly source: VideoStream;
   readonly renditions: readonly Rendition[];
   readonly encoder: Encoder;
-  /** Folder that takes playlists and segments. */
+  /** Folder for playlists and segments. */
   readonly folder: string;
   readonly threads: number;
   readonly maxPixels: number;
-  /** Folder for files that are needed meanwhile; ffmpeg runs in it. */
+  /** Folder for temporary files; ffmpeg runs in it. */
   readonly scratch: string;
 }
 
-/** In `scratch`: what tone mapping makes of each colour of an HDR source. A name that needs no escaping in a filter. */
+/** File in `scratch` with the tone-mapped colours of an HDR source. Its name needs no escaping in a filter. */
 export const CUBE_FILE = 'tone-map.cube';
 
-/** What happens to frames before they are scaled: one whole picture each, at a rate that players show, from the beginning. */
+/**
+ * Filters before scaling: each frame is one whole picture, the frame rate is one that players show, and the film starts
+ * at its beginning.
+ */
 function whole({ frameRate, isInterlaced, begin }: VideoStream): readonly string[] {
   return [
     ...(isInterlaced ? [DEINTERLACE] : []),
     ...(frameRate > MAX_RATE ? [`fps=${MAX_RATE}`] : frameRate === 0 ? [`fps=${FALLBACK_RATE}`] : []),
-    // All renditions have the time line of the file: the first picture stands from the beginning on.
-    ...(begin > LATE ? ['setpts=PTS-STARTPTS', `tpad=start_duration=${begin.toFixed(3)}:start_mode=clone`] : []),
+    // All renditions have the time line of the file: the first picture is displayed from the beginning.
+    ...(begin > MAX_LATE_SECONDS
+      ? ['setpts=PTS-STARTPTS', `tpad=start_duration=${begin.toFixed(3)}:start_mode=clone`]
+      : []),
   ];
 }
 
-/** PQ and HLG become BT.709, and say so. */
+/** PQ and HLG become BT.709 and are marked as such. */
 const TO_SDR = [
   'format=gbrp12le',
   `lut3d=file=${CUBE_FILE}:interp=tetrahedral`,
@@ -52,7 +59,7 @@ const TO_SDR = [
   'setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709',
 ];
 
-/** One decode, split for all renditions that are encoded; colours in the range that players expect. */
+/** Decodes once and splits the frames for all encoded renditions; colours are in the range that players expect. */
 function filters(encoded: readonly Rendition[], source: VideoStream, { takes }: Encoder): string {
   const branches = encoded.map((_, i) => `[s${i}]`).join('');
   const scaled = encoded.map(({ width, height }, i) => {
@@ -75,16 +82,16 @@ function videoArgs(rendition: Rendition, at: number, encoder: Encoder): string[]
       `-bufsize:v:${at}`,
       `${kbps * 2}k`,
     ],
-    // A key frame at every cut whatever the frame rate, and none the encoder fancies before.
-    ...[`-force_key_frames:v:${at}`, `expr:gte(t,n_forced*${SEGMENT})`, `-g:v:${at}`, '1000'],
+    // There is a key frame at every cut at any frame rate, and the encoder adds none before it.
+    ...[`-force_key_frames:v:${at}`, `expr:gte(t,n_forced*${SEGMENT_SECONDS})`, `-g:v:${at}`, '1000'],
   ];
 }
 
-/** Encoder arguments without a stream go to every encoded one; a copied stream would refuse them. */
+/** Encoder arguments without a stream apply to every encoded stream; a copied stream would refuse them. */
 const perStream = (args: readonly string[], at: number): string[] =>
   args.map((arg) => (arg.startsWith('-') && !/^-\d/.test(arg) ? `${arg}:v:${at}` : arg));
 
-/** Renditions of one container, which ffmpeg writes as one output. */
+/** The renditions of one container, which ffmpeg writes as one output. */
 function output(renditions: readonly Rendition[], plan: HlsPlan, own: readonly string[]): string[] {
   const { info, source, encoder, threads } = plan;
   const encoded = encodedOf(plan);
@@ -103,7 +110,7 @@ function output(renditions: readonly Rendition[], plan: HlsPlan, own: readonly s
     ...(sound ? ['-c:a', 'aac', '-b:a', `${AUDIO_KBPS}k`, '-ac', '2', '-ar', '48000'] : []),
     ...['-sn', '-dn', '-map_metadata', '-1', '-map_chapters', '-1', '-max_muxing_queue_size', '4096'],
     ...['-threads', String(threads)],
-    ...['-f', 'hls', '-hls_time', String(SEGMENT), '-hls_playlist_type', 'event'],
+    ...['-f', 'hls', '-hls_time', String(SEGMENT_SECONDS), '-hls_playlist_type', 'event'],
     ...['-hls_flags', 'independent_segments+temp_file', ...own],
   ];
 }
@@ -121,11 +128,13 @@ function mpegTs(renditions: readonly Rendition[], plan: HlsPlan, clock: number):
   ]);
 }
 
-/** Fragmented MP4 without edit lists, which players read in different ways: its fragments bear the times of the clock. */
+/**
+ * Fragmented MP4 without edit lists, which players interpret differently: its fragments have the times of the clock.
+ */
 function fragmentedMp4(rendition: Rendition, plan: HlsPlan): string[] {
   const { playlist, init, segments } = fmp4Names(rendition.name);
   return output([rendition], plan, [
-    ...['-tag:v', 'hvc1', '-hls_segment_type', 'fmp4', '-output_ts_offset', String(CLOCK + TS_DELAY)],
+    ...['-tag:v', 'hvc1', '-hls_segment_type', 'fmp4', '-output_ts_offset', String(CLOCK_START + TS_DELAY)],
     ...['-hls_segment_options', 'avoid_negative_ts=disabled:movflags=+frag_discont:use_editlist=0'],
     ...['-hls_fmp4_init_filename', init, '-hls_segment_filename', path.join(plan.folder, segments)],
     path.join(plan.folder, playlist),
@@ -134,7 +143,7 @@ function fragmentedMp4(rendition: Rendition, plan: HlsPlan): string[] {
 
 const encodedOf = ({ renditions }: HlsPlan): readonly Rendition[] => renditions.filter(({ copy }) => !copy);
 
-/** The one ffmpeg call that makes all renditions of a stream. */
+/** Arguments of the one ffmpeg call that makes all renditions of a stream. */
 export function hlsArguments(plan: HlsPlan): string[] {
   const { input, source, renditions, encoder, threads, maxPixels } = plan;
   const encoded = encodedOf(plan);
@@ -146,7 +155,7 @@ export function hlsArguments(plan: HlsPlan): string[] {
     ...['-progress', 'pipe:1', '-stats_period', '0.5', '-nostats'],
     ...inputArgs(input),
     ...(encoded.length > 0 ? ['-filter_complex', filters(encoded, source, encoder)] : []),
-    ...mpegTs(sdr, plan, hdr.length > 0 ? CLOCK : 0),
+    ...mpegTs(sdr, plan, hdr.length > 0 ? CLOCK_START : 0),
     ...hdr.flatMap((rendition) => fragmentedMp4(rendition, plan)),
   ];
 }

@@ -1,22 +1,23 @@
+/** Finds the fastest H.264 encoder that works on this machine. */
 import { run } from '../process/run.js';
 
-/** An H.264 encoder of ffmpeg with the arguments that make it cut where it is told. */
+/** An H.264 encoder of ffmpeg with arguments that make it cut at the requested places. */
 export interface Encoder {
   readonly name: string;
   readonly args: readonly string[];
-  /** Filters that bring frames into the form that it takes. */
+  /** Filters that convert frames to the form that the encoder takes. */
   readonly takes: string;
-  /** What is said once, before the input: the device. */
+  /** Arguments before the input that name the device. */
   readonly device: readonly string[];
 }
 
-/** Takes frames from memory, and finds its device by itself. */
+/** An encoder that takes frames from memory and finds its device by itself. */
 const fromMemory = (name: string, ...args: string[]): Encoder => ({ name, args, takes: 'format=yuv420p', device: [] });
 
-/** Works everywhere. */
+/** The encoder that works everywhere. */
 export const SOFTWARE = fromMemory('libx264', '-preset', 'veryfast', '-sc_threshold', '0', '-forced-idr', '1');
 
-/** Fastest first. VAAPI, the door to AMD's and older Intel's on Linux, takes frames that lie on its device. */
+/** The fastest first. VAAPI, for AMD and older Intel hardware on Linux, takes frames in the memory of its device. */
 const hardware: readonly Encoder[] = [
   fromMemory('h264_nvenc', '-preset', 'p4', '-no-scenecut', '1', '-forced-idr', '1'),
   fromMemory('h264_videotoolbox', '-realtime', '0'),
@@ -30,8 +31,8 @@ const hardware: readonly Encoder[] = [
 ];
 
 /**
- * A build lists encoders whose hardware is not there; only a trial tells.
- * @throws MediaError `timeout` where the device gives no answer: it may be busy, or waking up
+ * Tries an encoder. ffmpeg also lists encoders whose hardware is missing; only a trial shows this.
+ * @throws MediaError `timeout` if the device does not answer: it may be busy, or waking up
  */
 async function works(ffmpeg: string, { name, args, takes, device }: Encoder, timeout: number): Promise<boolean> {
   const trial = ['-v', 'error', '-nostdin', ...device, '-f', 'lavfi', '-i', 'color=size=320x240:rate=25:duration=0.2'];
@@ -41,22 +42,22 @@ async function works(ffmpeg: string, { name, args, takes, device }: Encoder, tim
 }
 
 const TRIAL_MS = 10_000;
-const TRY_AGAIN_MS = 600_000;
+const RETRY_AFTER_MS = 600_000;
 
 interface EncoderFinderOptions {
-  /** Keeps what `find` gave under a name; what it threw is not kept. */
+  /** Caches the result of `find` under a name; errors are not cached. */
   readonly remember: <T>(name: string, find: () => Promise<T>) => Promise<T>;
   /** Called with the names of encoders whose trial had no answer. */
   readonly onUnanswered: (names: readonly string[], used: Encoder) => void;
   /** Milliseconds for one trial. */
   readonly trialMs?: number;
-  /** Milliseconds, of a clock that nobody sets. */
+  /** Monotonic clock in milliseconds. */
   readonly now?: () => number;
 }
 
 /**
- * Finds the fastest H.264 encoder that works on this machine. A verdict stands for the life of whoever remembers it; an
- * encoder whose trial had no answer is tried again by the next process, and by this one ten minutes later.
+ * Finds the fastest H.264 encoder that works on this machine. The result of a trial is cached by `remember`; an encoder
+ * whose trial had no answer is tried again by the next process, and by this one ten minutes later.
  */
 export class EncoderFinder {
   readonly #options: Required<EncoderFinderOptions>;
@@ -73,7 +74,7 @@ export class EncoderFinder {
     const unanswered: string[] = [];
     const found = await this.#try(ffmpeg, unanswered);
     this.#found = found;
-    this.#dueAt = unanswered.length > 0 ? now() + TRY_AGAIN_MS : Number.POSITIVE_INFINITY;
+    this.#dueAt = unanswered.length > 0 ? now() + RETRY_AFTER_MS : Number.POSITIVE_INFINITY;
     if (unanswered.length > 0) onUnanswered(unanswered, found);
     return found;
   }

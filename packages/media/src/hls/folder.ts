@@ -1,34 +1,38 @@
+/** The files of a stream in its folder. */
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { HLS_FILES } from '@cl-server/contract';
 import { parseMediaPlaylist, type Segment } from './playlist.js';
 
-const OURS = /^adaptive(-[\w-]+)?\.(m3u8|ts|m4s|mp4)(\.tmp|\.[0-9a-f]{8}\.draft)?$/;
+const STREAM_FILE = /^adaptive(-[\w-]+)?\.(m3u8|ts|m4s|mp4)(\.tmp|\.[0-9a-f]{8}\.draft)?$/;
 
-/** Files of a rendition in fragmented MP4; `segments` as ffmpeg counts them. */
+/** Names of the files of a rendition in fragmented MP4; `segments` is the pattern with which ffmpeg numbers them. */
 export const fmp4Names = (rendition: string) => ({
   playlist: `${rendition}.m3u8`,
   init: `${rendition}-init.mp4`,
   segments: `${rendition}-%03d.m4s`,
 });
 
-/** Whole or not at all: readers see the old text or the new one. */
+/** Writes a text atomically: readers see the old text or the new one. */
 export async function writeAtomically(file: string, text: string): Promise<void> {
   const draft = `${file}.${randomBytes(4).toString('hex')}.draft`;
   await fs.writeFile(draft, text);
   await fs.rename(draft, file);
 }
 
-const FIRST: readonly string[] = [HLS_FILES.master, HLS_FILES.live];
+const ENTRY_PLAYLISTS: readonly string[] = [HLS_FILES.master, HLS_FILES.live];
 
-/** Names of a stream's files; the playlists that players begin with come first. */
+/** Names of the files of a stream; the playlists that players read first come first. */
 export async function streamFiles(folder: string): Promise<readonly string[]> {
-  const names = (await fs.readdir(folder).catch(() => [])).filter((name) => OURS.test(name));
-  return [...names.filter((name) => FIRST.includes(name)), ...names.filter((name) => !FIRST.includes(name))];
+  const names = (await fs.readdir(folder).catch(() => [])).filter((name) => STREAM_FILE.test(name));
+  return [
+    ...names.filter((name) => ENTRY_PLAYLISTS.includes(name)),
+    ...names.filter((name) => !ENTRY_PLAYLISTS.includes(name)),
+  ];
 }
 
-/** Removes a stream. */
+/** Deletes a stream. */
 export async function clearStream(folder: string): Promise<void> {
   for (const name of await streamFiles(folder)) await fs.rm(path.join(folder, name), { force: true });
 }
@@ -45,8 +49,8 @@ export interface StoredPlaylist {
 }
 
 /**
- * A finished rendition's files, each proved to be there.
- * @throws Error saying what is missing
+ * The files of a finished rendition, each checked to exist.
+ * @throws Error that says what is missing
  */
 export async function checkedFiles(folder: string, playlist: string): Promise<StoredPlaylist> {
   const { segments, map, ended } = parseMediaPlaylist(await fs.readFile(path.join(folder, playlist), 'utf8'));

@@ -1,3 +1,4 @@
+/** Decides whether the original of an HDR film can be copied into a stream. */
 import { run } from '../process/run.js';
 import { inputArgs, type MediaInput } from '../video/input.js';
 import type { VideoStream } from '../video/probe.js';
@@ -6,8 +7,8 @@ import { isPlayableHdr, type VideoRange } from './ladder.js';
 const RANGES = { pq: 'PQ', hlg: 'HLG' } as const;
 
 /**
- * A film that was trimmed without encoding it may begin with pictures that an edit list hides. A copy would show them, and
- * its time line would begin earlier than that of the other renditions.
+ * Whether the film begins with pictures that an edit list hides, as after trimming without encoding. A copy would show
+ * them, and its time line would begin earlier than that of the other renditions.
  */
 async function beginsHidden(
   input: MediaInput,
@@ -20,7 +21,7 @@ async function beginsHidden(
   return /^.D/.test(stdout.toString('latin1'));
 }
 
-/** The range of the original as HLS can have it: that of the source where its stream can be copied, else SDR. */
+/** Video range of the original in the stream: that of the source if its stream can be copied, otherwise SDR. */
 export async function originalRange(
   input: MediaInput,
   source: VideoStream,

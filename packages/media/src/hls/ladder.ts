@@ -1,25 +1,29 @@
+/** The renditions of a stream. */
 import type { HlsVariant } from '@cl-server/contract';
 import { HLS_FILES } from '@cl-server/contract';
 import type { ProbeResult, VideoStream } from '../video/probe.js';
 
-/** RFC 8216bis, VIDEO-RANGE: SDR lies in MPEG-TS, the others in fragmented MP4. */
+/** VIDEO-RANGE of RFC 8216bis: SDR is stored in MPEG-TS, the others in fragmented MP4. */
 export type VideoRange = 'SDR' | 'PQ' | 'HLG';
 
-/** One picture stream of several sizes and bit rates that a player chooses from. */
+/** One of the video streams with different sizes and bit rates from which a player chooses. */
 export interface Rendition {
-  /** `adaptive-720p-3500`: the playlist's name without its ending, and the beginning of its segments' names. */
+  /**
+   * `adaptive-720p-3500`: the name of the playlist without its extension, and the beginning of the names of its
+   * segments.
+   */
   readonly name: string;
-  /** As asked for; null for the original. */
+  /** The requested height; null for the original. */
   readonly resolution: number | null;
   readonly bitrate: number | null;
   /** Pixels; even. */
   readonly width: number;
   readonly height: number;
-  /** Of the picture, kbit/s. */
+  /** Video bit rate in kbit/s. */
   readonly kbps: number;
-  /** Frames per second; 0 where unknown. */
+  /** Frames per second; 0 if unknown. */
   readonly frameRate: number;
-  /** The stored stream goes in as it is. */
+  /** The stored stream is copied without encoding. */
   readonly copy: boolean;
   readonly range: VideoRange;
 }
@@ -27,9 +31,9 @@ export interface Rendition {
 export const AUDIO_KBPS = 128;
 const ORIGINAL = `${HLS_FILES.prefix}orig`;
 
-/** kbit/s that H.264 needs at a height, 30 frames a second: about 0.1 bit a pixel. */
+/** kbit/s that H.264 needs at this size with 30 frames per second: about 0.1 bit for each pixel. */
 const bitrateFor = (width: number, height: number): number => Math.max(150, Math.round((width * height * 3) / 1000));
-/** Above this a frame rate is that of a screen recording's clock, and no eye sees the difference. */
+/** Higher frame rates come from the clocks of screen recordings, and the eye sees no difference. */
 export const MAX_RATE = 60;
 export const FALLBACK_RATE = 30;
 
@@ -38,7 +42,7 @@ const encodedRate = ({ frameRate }: VideoStream): number => Math.min(frameRate |
 const even = (value: number): number => Math.max(2, 2 * Math.floor(value / 2));
 const evenSize = ({ width, height }: Rendition) => ({ width: even(width), height: even(height) });
 
-/** Size at a height, never above the source's; both sides even, as 4:2:0 needs them. */
+/** Size for a height, never larger than the source; both sides are even, because 4:2:0 needs that. */
 function sizeAt({ width, height }: VideoStream, resolution: number) {
   const high = even(Math.min(resolution, height));
   return { width: even((high * width) / height + 0.5), height: high };
@@ -51,10 +55,16 @@ function variantOf(source: VideoStream, { resolution, bitrate }: HlsVariant): Re
   return { name, resolution, bitrate, ...size, kbps, frameRate: encodedRate(source), copy: false, range: 'SDR' };
 }
 
-/** Seconds by which a picture may begin after the sound; later ones are filled up, so that all renditions have one time line. */
-export const LATE = 0.1;
+/**
+ * Seconds by which a picture may begin after the sound; later ones are filled up, so that all renditions have the same
+ * time line.
+ */
+export const MAX_LATE_SECONDS = 0.1;
 
-/** What every browser plays out of MPEG-TS as it is: no turning, mirroring, deinterlacing or tone mapping is needed. */
+/**
+ * Whether every browser plays the stream out of MPEG-TS unchanged: it needs no rotation, mirroring, deinterlacing or
+ * tone mapping.
+ */
 const isPlayable = (source: VideoStream): boolean => {
   const { codec, pixelFormat, rotation, isMirrored, isInterlaced, hdr, begin, width, height } = source;
   return (
@@ -64,20 +74,23 @@ const isPlayable = (source: VideoStream): boolean => {
     !isMirrored &&
     !isInterlaced &&
     hdr === undefined &&
-    begin <= LATE &&
+    begin <= MAX_LATE_SECONDS &&
     width % 2 === 0 &&
     height % 2 === 0
   );
 };
 
-/** What HLS players of HDR play out of fragmented MP4 as it is: HEVC with 10 bits a channel (profile Main 10). */
+/**
+ * Whether HDR players play the stream out of fragmented MP4 unchanged: HEVC with 10 bits for each channel (profile Main
+ * 10).
+ */
 export const isPlayableHdr = ({ codec, pixelFormat, rotation, isMirrored, hdr, begin }: VideoStream): boolean =>
   hdr !== undefined &&
   codec === 'hevc' &&
   pixelFormat === 'yuv420p10le' &&
   rotation === 0 &&
   !isMirrored &&
-  begin <= LATE;
+  begin <= MAX_LATE_SECONDS;
 
 function originalOf(info: ProbeResult, source: VideoStream, range: VideoRange): Rendition {
   const copy = range !== 'SDR' || isPlayable(source);
@@ -96,14 +109,15 @@ function originalOf(info: ProbeResult, source: VideoStream, range: VideoRange): 
   };
 }
 
-/** The same renditions for players of SDR only: an original in HDR is encoded. */
+/** The same renditions for SDR players only: an original in HDR is encoded. */
 export const withoutHdr = (renditions: readonly Rendition[]): readonly Rendition[] =>
   renditions.map((rendition) =>
     rendition.range === 'SDR' ? rendition : { ...rendition, ...evenSize(rendition), copy: false, range: 'SDR' },
   );
 
 /**
- * The renditions for a source; a variant asked for twice is made once. Beside an original in HDR there is always one in SDR.
+ * The renditions for a source. A variant that is requested twice is made once. Beside an original in HDR there is
+ * always one in SDR.
  * @param range of the original
  */
 export function ladder(

@@ -4,13 +4,14 @@
  * ```
  * wait for the folder -> set an earlier stream aside -> ffmpeg writes segments and event playlists
  *   -> every rendition has a segment: `adaptive-live.m3u8`
- *   -> ffmpeg ends -> segments checked -> VOD playlists -> `adaptive.m3u8` -> the live master and the earlier stream go
- * a hardware encoder fails -> once more in software
- * an original in HDR cannot be copied -> once more with an original in SDR
- * any failure else, abort or time-out -> everything removed, an earlier stream back
+ *   -> ffmpeg ends -> segments checked -> VOD playlists -> `adaptive.m3u8` -> the live master and the earlier stream
+ * are deleted
+ * a hardware encoder fails -> try again in software
+ * an original in HDR cannot be copied -> try again with an original in SDR
+ * any other failure, abort or time-out -> everything removed, an earlier stream comes back
  * ```
  *
- * So `adaptive.m3u8` is there exactly when the stream is whole.
+ * So `adaptive.m3u8` exists exactly when the stream is complete.
  */
 
 import fs from 'node:fs/promises';
@@ -22,7 +23,7 @@ import { invalidMedia, MediaError, safeReason } from '../errors.js';
 import { run } from '../process/run.js';
 import { renditionCodecs } from './codecs.js';
 import { CUBE_FILE, type HlsPlan, hlsArguments } from './command.js';
-import { bringBack, dropAside, setAside } from './earlier.js';
+import { deleteEarlier, restoreEarlier, setAside } from './earlier.js';
 import { type Encoder, SOFTWARE } from './encoder.js';
 import { checkedFiles, clearStream, type StoredSegment, writeAtomically } from './folder.js';
 import { AUDIO_KBPS, type Rendition, withoutHdr } from './ladder.js';
@@ -34,19 +35,19 @@ export interface MakeOptions {
   readonly signal: AbortSignal;
   /** Milliseconds. */
   readonly timeout: number;
-  /** Percent of the length that is made; the first call comes when the stream can be played. */
+  /** Percentage of the length that has been made; the first call comes when the stream can be played. */
   readonly onProgress: (percent: number) => void;
 }
 
 export interface MadeRendition extends Rendition {
   readonly playlist: string;
-  /** Peak, bits per second. */
+  /** Peak bit rate in bits per second. */
   readonly bandwidth: number;
   readonly segments: number;
 }
 
 export interface MadeStream {
-  /** The plan's, or the one in software where that failed. */
+  /** The encoder of the plan, or the software encoder if that one failed. */
   readonly encoder: Encoder;
   readonly renditions: readonly MadeRendition[];
 }
@@ -55,16 +56,16 @@ const playlistOf = ({ name }: Rendition): string => `${name}.m3u8`;
 const bits = (parts: readonly StoredSegment[]): number => parts.reduce((sum, { size }) => sum + size * 8, 0);
 const seconds = (parts: readonly StoredSegment[]): number => parts.reduce((sum, { duration }) => sum + duration, 0);
 
-/** Peak bit rate: of a single segment, but not of one too short to matter. */
+/** Peak bit rate: that of a single segment that is not too short to matter. */
 const peak = (parts: readonly StoredSegment[]): number =>
   Math.max(bits(parts) / seconds(parts), ...parts.filter((p) => p.duration >= 0.5).map((p) => bits([p]) / p.duration));
 
-/** Seconds by which the lengths of renditions may differ: the time of a picture or two, and of a block of sound. */
-const APART = 0.5;
+/** Maximum difference in seconds between the lengths of renditions: a picture or two, and a block of sound. */
+const MAX_LENGTH_DIFFERENCE = 0.5;
 
 const hasHdr = ({ renditions }: HlsPlan): boolean => renditions.some(({ range }) => range !== 'SDR');
 
-/** What a rendition that has begun holds. Told at once where a player has to choose between codecs. */
+/** Codecs of a rendition that has begun. The live playlist names them if a player must choose between codecs. */
 async function codecsBegun({ folder, info }: HlsPlan, rendition: Rendition, ffprobe: string): Promise<string> {
   const { map, segments } = parseMediaPlaylist(await fs.readFile(path.join(folder, playlistOf(rendition)), 'utf8'));
   const [first] = segments.map(({ uri }) => path.basename(uri));
@@ -75,7 +76,7 @@ async function codecsBegun({ folder, info }: HlsPlan, rendition: Rendition, ffpr
   );
 }
 
-/** Writes the live master once every rendition has begun; then, and only then, is there progress to tell. */
+/** Writes the live master once every rendition has begun, and reports progress only from then on. */
 function liveReporter(plan: HlsPlan, { ffprobe, onProgress }: MakeOptions) {
   const { folder, renditions, info } = plan;
   let live = false;
@@ -101,15 +102,16 @@ function liveReporter(plan: HlsPlan, { ffprobe, onProgress }: MakeOptions) {
     onLine: (line: string): void => {
       const made = /^out_time_us=(\d+)/.exec(line)?.[1];
       if (made === undefined) return;
-      // A film of unknown length can be played too while it is made.
+      // A film of unknown length can also be played while it is being made.
       const percent = info.duration > 0 ? Math.min(99, Math.max(1, Number(made) / 1e4 / info.duration)) : 1;
       busy = busy.then(() => look(percent)).catch(() => undefined);
     },
-    settled: () => busy,
+    flushed: () => busy,
   };
 }
 
 async function publish(plan: HlsPlan, { ffprobe }: MakeOptions): Promise<readonly MadeRendition[]> {
+  /** Checks all renditions and writes the final playlists. */
   const { folder, renditions, info } = plan;
   const finished = await Promise.all(
     renditions.map(async (rendition) => {
@@ -127,8 +129,8 @@ async function publish(plan: HlsPlan, { ffprobe }: MakeOptions): Promise<readonl
     }),
   );
   const lengths = finished.map(({ length }) => length);
-  if (hasHdr(plan) && Math.max(...lengths) - Math.min(...lengths) > APART)
-    throw new Error('the original in HDR has another length than the other renditions');
+  if (hasHdr(plan) && Math.max(...lengths) - Math.min(...lengths) > MAX_LENGTH_DIFFERENCE)
+    throw new Error('the length of the original in HDR differs from that of the other renditions');
   const master = masterPlaylist(finished.map(({ entry }) => entry));
   await writeAtomically(path.join(folder, HLS_FILES.master), master);
   await fs.rm(path.join(folder, HLS_FILES.live), { force: true });
@@ -144,22 +146,22 @@ async function encode(plan: HlsPlan, making: MakeOptions): Promise<readonly Made
     if (hdr) await fs.writeFile(path.join(plan.scratch, CUBE_FILE), toneMapCube(hdr));
     const options = { signal, timeout, onLine: live.onLine, cwd: plan.scratch };
     const { code, stderr } = await run(ffmpeg, hlsArguments(plan), options);
-    await live.settled();
+    await live.flushed();
     if (code !== 0)
       throw invalidMedia(
         `The video cannot be converted: ${safeReason(stderr, [input.file, folder]) || 'it is damaged'}`,
       );
     return await publish(plan, making);
   } catch (error) {
-    await live.settled();
+    await live.flushed();
     if (error instanceof MediaError) throw error;
-    throw new MediaError('task_failed', 'The stream that was made is not whole', { cause: error });
+    throw new MediaError('task_failed', 'The stream that was made is incomplete', { cause: error });
   }
 }
 
 /**
- * What is tried after a failure. Hardware refuses sizes that its trial did not have, runs out of sessions or memory, and
- * goes away. A stored stream may lack what a copy needs, or have another length than its pictures.
+ * The plan to try after a failure. Hardware refuses sizes that its trial did not have, runs out of sessions or memory,
+ * and disappears. A stored stream may lack what a copy needs, or differ in length from its pictures.
  */
 function fallback(plan: HlsPlan, error: unknown): HlsPlan | undefined {
   if (!(error instanceof MediaError && (error.code === 'invalid_input' || error.code === 'task_failed')))
@@ -184,20 +186,20 @@ async function makeInto(plan: HlsPlan, options: MakeOptions): Promise<MadeStream
   await setAside(folder);
   try {
     const stream = await makeOrFallBack(plan, options);
-    await dropAside(folder);
+    await deleteEarlier(folder);
     return stream;
   } catch (error) {
-    await bringBack(folder);
+    await restoreEarlier(folder);
     throw error;
   }
 }
 
-/** Within the folder, so that it goes with it; its name is no stream's file, which players could ask for. */
+/** A file within the folder, so that both are removed together; players cannot request this name. */
 const LOCK = '.adaptive.lock';
 
 /**
- * Runs a plan to its end. Runs on one folder, of other processes too, follow each other.
- * @throws MediaError; the folder then holds nothing of the stream, but a whole one that was there before
+ * Executes a plan. Runs on the same folder, also of other processes, wait for each other.
+ * @throws MediaError; the folder then contains no stream, or a complete one that was there before
  */
 export async function makeHls(plan: HlsPlan, options: MakeOptions): Promise<MadeStream> {
   const { signal, timeout } = options;
@@ -208,6 +210,6 @@ export async function makeHls(plan: HlsPlan, options: MakeOptions): Promise<Made
   } catch (error) {
     if (error instanceof MediaError || !waiting.aborted) throw error;
     if (signal.aborted) throw new MediaError('cancelled', 'The work was cancelled', { cause: error });
-    throw new MediaError('timeout', 'Another stream was made in the same folder for too long', { cause: error });
+    throw new MediaError('timeout', 'Making another stream in the same folder took too long', { cause: error });
   }
 }

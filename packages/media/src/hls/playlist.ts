@@ -1,4 +1,4 @@
-/** HLS playlists (RFC 8216; VIDEO-RANGE: RFC 8216bis), as far as they are written here. */
+/** Reads and writes HLS playlists (RFC 8216; VIDEO-RANGE: RFC 8216bis), as far as this package needs them. */
 import type { VideoRange } from './ladder.js';
 
 export interface Segment {
@@ -9,16 +9,16 @@ export interface Segment {
 
 export interface MediaPlaylist {
   readonly segments: readonly Segment[];
-  /** Address of what a player reads before any segment: the beginning of fragmented MP4. */
+  /** Address of the file that a player reads before any segment: the beginning of fragmented MP4. */
   readonly map?: string | undefined;
-  /** Nothing will be added: `#EXT-X-ENDLIST` is there. */
+  /** The playlist has `#EXT-X-ENDLIST`: nothing will be added. */
   readonly ended: boolean;
 }
 
-/** @throws Error where the text is no media playlist */
+/** @throws Error if the text is not a media playlist */
 export function parseMediaPlaylist(text: string): MediaPlaylist {
   const lines = text.split(/\r?\n/);
-  if (lines[0] !== '#EXTM3U') throw new Error('a playlist begins with #EXTM3U');
+  if (lines[0] !== '#EXTM3U') throw new Error('a playlist must begin with #EXTM3U');
   const segments: Segment[] = [];
   let duration: number | undefined;
   for (const line of lines) {
@@ -33,10 +33,10 @@ export function parseMediaPlaylist(text: string): MediaPlaylist {
   return { segments, map, ended: lines.includes('#EXT-X-ENDLIST') };
 }
 
-/** For MPEG-TS and for fragmented MP4. */
+/** Protocol versions for MPEG-TS and for fragmented MP4. */
 const VERSION = { ts: 6, fmp4: 7 } as const;
 
-/** A playlist of a stream that is whole. */
+/** The playlist of a complete stream. */
 export function vodPlaylist({ segments, map }: Pick<MediaPlaylist, 'segments' | 'map'>): string {
   const target = Math.max(1, ...segments.map(({ duration }) => Math.round(duration)));
   return [
@@ -57,17 +57,17 @@ export interface StreamEntry {
   readonly playlist: string;
   readonly width: number;
   readonly height: number;
-  /** Peak and mean, bits per second. */
+  /** Peak and mean bit rate in bits per second. */
   readonly bandwidth: number;
   readonly averageBandwidth?: number;
-  /** RFC 6381; empty where unknown. */
+  /** RFC 6381; empty if unknown. */
   readonly codecs: string;
-  /** Frames per second; 0 where unknown. */
+  /** Frames per second; 0 if unknown. */
   readonly frameRate: number;
   readonly range: VideoRange;
 }
 
-/** A master playlist, the best rendition first. Ranges and frame rates are listed where one of the renditions is HDR. */
+/** A master playlist, the best rendition first. It lists ranges and frame rates if one of the renditions is HDR. */
 export function masterPlaylist(entries: readonly StreamEntry[]): string {
   const sorted = [...entries].sort((a, b) => b.bandwidth - a.bandwidth);
   const hasHdr = entries.some(({ range }) => range !== 'SDR');

@@ -1,6 +1,7 @@
 /**
- * Shows the beginning of an AVIF that was cut off. libheif refuses one as a whole; dav1d, which comes with ffmpeg, decodes
- * blocks as they come. So it is given the bytes of the main picture alone, with zeros for those that are missing.
+ * Shows the beginning of a truncated AVIF. libheif refuses such a file as a whole; dav1d, which comes with ffmpeg,
+ * decodes blocks as they arrive. It therefore receives only the bytes of the main picture, with zeros for the missing
+ * ones.
  */
 import fs from 'node:fs/promises';
 import os from 'node:os';
@@ -13,22 +14,22 @@ export interface RepairOptions {
   readonly ffmpeg?: string | undefined;
   readonly timeout: number;
   readonly signal?: AbortSignal | undefined;
-  /** Of the whole picture, which was found to be allowed. */
+  /** Size of the whole picture, which is within the limits. */
   readonly size: Size;
 }
 
-/** Begins a temporal unit (AV1 specification, 5.3 and 7.5), with which a bare stream of AV1 must begin. */
+/** Begins a temporal unit (AV1 specification, 5.3 and 7.5); a bare stream of AV1 must begin with one. */
 const TEMPORAL_DELIMITER = Buffer.from([0x12, 0x00]);
 const DECODER = 'libdav1d';
 
-/** ffmpeg's filters for the turns and mirrors of a picture (ISO/IEC 23008-12, 6.5.10 and 6.5.12). */
+/** ffmpeg's filters for rotation and mirroring of a picture (ISO/IEC 23008-12, 6.5.10 and 6.5.12). */
 const TURNS = [[], ['transpose=cclock'], ['hflip', 'vflip'], ['transpose=clock']] as const;
 const MIRRORS = [['vflip'], ['hflip']] as const;
 
-/** The bytes of the main picture, whole as far as their length goes; and the filters that bring it upright. */
+/** The bytes of the main picture, padded to their full length, and the filters that make it upright. */
 function bareStream(file: Buffer): { readonly stream: Buffer; readonly filters: readonly string[] } | undefined {
   const { extents, properties } = mainPicture(file) ?? { extents: [], properties: [] };
-  // A grid has its pictures in other items, and a crop would need the decoder's own sizes.
+  // A grid stores its pictures in other items, and a crop would need the sizes of the decoder.
   if (extents.length === 0 || !properties.some(({ type }) => type === 'av1C')) return undefined;
   if (properties.some(({ type }) => type === 'clap')) return undefined;
   const parts = extents.map(({ offset, length }) => {
@@ -37,7 +38,7 @@ function bareStream(file: Buffer): { readonly stream: Buffer; readonly filters: 
   });
   const missing = parts.reduce((sum, part) => sum + part.missing, 0);
   const there = parts.reduce((sum, part) => sum + part.there.length, 0);
-  // A promise far beyond the file is not cut off but invented.
+  // A length far beyond the file is not truncation but invention.
   if (there === 0 || missing > MAX_MISSING) return undefined;
   const stream = Buffer.concat([
     TEMPORAL_DELIMITER,
@@ -52,7 +53,7 @@ function bareStream(file: Buffer): { readonly stream: Buffer; readonly filters: 
 
 const MAX_MISSING = 100 * 1024 * 1024;
 
-/** @returns a PNG of what can be read, undefined where that is nothing */
+/** @returns a PNG of the readable part; undefined if there is none */
 export async function readableAvif(file: Buffer, options: RepairOptions): Promise<Buffer | undefined> {
   const { ffmpeg, timeout, signal, size } = options;
   const bare = bareStream(file);

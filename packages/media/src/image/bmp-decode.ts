@@ -1,4 +1,7 @@
-/** Windows and OS/2 bitmaps: 1, 4, 8, 16, 24 and 32 bits a pixel, palettes, bit fields and run lengths. */
+/**
+ * Decodes Windows and OS/2 bitmaps with 1, 4, 8, 16, 24 and 32 bits for each pixel, palettes, bit fields and run
+ * lengths.
+ */
 import { invalidMedia, unsupportedMediaKind } from '../errors.js';
 import type { RawPixels } from './heic.js';
 import type { Size } from './size.js';
@@ -8,7 +11,7 @@ const CORE_HEADER = 12;
 const INFO_HEADER = 40;
 const V2_HEADER = 52;
 const V3_HEADER = 56;
-/** So many bytes hold every header there is, with its palette. */
+/** This number of bytes contains every possible header with its palette. */
 export const BMP_HEAD = 2048;
 
 const RGB = 0;
@@ -20,14 +23,14 @@ const ALPHA_BITFIELDS = 6;
 export interface BmpHeader extends Size {
   readonly bits: number;
   readonly hasAlpha: boolean;
-  /** Rows run from the top; the usual order is from the bottom. */
+  /** Rows are stored from the top; the usual order is from the bottom. */
   readonly topDown: boolean;
   readonly compression: number;
-  /** Where the pixels begin. */
+  /** Offset of the pixels. */
   readonly offset: number;
-  /** Red, green, blue, alpha; 0 for a channel that is not stored. */
+  /** Masks of red, green, blue and alpha; 0 for a channel that is not stored. */
   readonly masks: readonly number[];
-  /** Blue, green, red, one or no byte more, for each colour. */
+  /** For each colour blue, green and red, and perhaps one more byte. */
   readonly palette: { readonly at: number; readonly entry: 3 | 4; readonly count: number };
 }
 
@@ -38,17 +41,17 @@ function masksOf(head: Buffer, info: number, bits: number, compression: number):
     const masks = [0, 4, 8].map((more) => head.readUInt32LE(at + more));
     return [...masks, withAlpha ? head.readUInt32LE(at + 12) : 0];
   }
-  // Without masks the fourth byte of 32 bits means nothing.
+  // Without masks, the fourth byte of 32 bits has no meaning.
   return bits === 16 ? [0x7c00, 0x03e0, 0x001f, 0] : [0xff0000, 0x00ff00, 0x0000ff, 0];
 }
 
 /**
- * @param head the file's first bytes, BMP_HEAD of them where there are so many
+ * @param head the file's first bytes, BMP_HEAD of them if the file has that many
  * @throws MediaError
  */
 export function readBmpHeader(head: Buffer): BmpHeader {
   if (head.length < FILE_HEADER + CORE_HEADER || head.toString('latin1', 0, 2) !== 'BM')
-    throw invalidMedia('The image cannot be read: it is no bitmap');
+    throw invalidMedia('The image cannot be read: it is not a bitmap');
   const info = head.readUInt32LE(14);
   const core = info === CORE_HEADER;
   if (!core && (info < INFO_HEADER || head.length < FILE_HEADER + info))
@@ -83,7 +86,7 @@ export function readBmpHeader(head: Buffer): BmpHeader {
   };
 }
 
-/** How a channel is taken out of a pixel and brought to 8 bits. */
+/** Returns a function that extracts a channel from a pixel and scales it to 8 bits. */
 function channel(mask: number): (pixel: number) => number {
   if (mask === 0) return () => 255;
   const shift = 31 - Math.clz32(mask & -mask);
@@ -92,14 +95,14 @@ function channel(mask: number): (pixel: number) => number {
   return (pixel) => Math.round((((pixel & mask) >>> shift) * 255) / most);
 }
 
-/** Where a picture's pixels go: one 32-bit word each, in the order of rows as shown. */
+/** The target of a picture's pixels: one 32-bit word each, in the order of displayed rows. */
 interface Canvas {
   readonly pixels: Uint32Array;
-  /** Place of a row's first pixel. */
+  /** Offset of the first pixel of a row. */
   readonly row: (y: number) => number;
 }
 
-/** A pixel as a word whose bytes are red, green, blue, alpha on a machine of either byte order. */
+/** A pixel as a word whose bytes are red, green, blue, alpha on machines of either byte order. */
 const packed = ((): ((red: number, green: number, blue: number, alpha: number) => number) => {
   const bytes = new Uint8Array(4);
   const word = new Uint32Array(bytes.buffer);
@@ -147,9 +150,9 @@ function readIndices(
 }
 
 /**
- * Run lengths: `n v` is n pixels of v; `0 0` ends a row, `0 1` the picture, `0 2` moves on, `0 n` begins n stored ones.
- * Work is bounded by the picture, not by the file: what lies outside costs nothing, and there are at most so many codes as
- * a picture of this size can need.
+ * Decodes run lengths: `n v` is n pixels of v; `0 0` ends a row, `0 1` the picture, `0 2` moves on, `0 n` begins n
+ * stored pixels. The picture bounds the work, not the file: pixels outside cost nothing, and the number of codes is
+ * limited to what a picture of this size can need.
  */
 function readRuns(
   file: Buffer,
@@ -188,7 +191,7 @@ function readRuns(
   }
 }
 
-/** Each index that pixels can have, as a pixel; one beyond the palette is its last colour. */
+/** The pixel for each possible index; an index beyond the palette is its last colour. */
 function coloursOf(file: Buffer, { bits, palette }: BmpHeader): Uint32Array {
   return Uint32Array.from({ length: bits <= 8 ? 2 ** bits : 0 }, (_, index) => {
     const at = palette.at + Math.min(index, palette.count - 1) * palette.entry;
@@ -196,16 +199,20 @@ function coloursOf(file: Buffer, { bits, palette }: BmpHeader): Uint32Array {
   });
 }
 
-/** A code of two bytes makes 255 pixels at most; a picture that its runs cannot fill is an empty one that fills the memory. */
+/**
+ * Whether the runs can fill the picture: a code of two bytes makes at most 255 pixels. A picture that they cannot fill
+ * would be an empty one that fills the memory.
+ */
 const canFill = ({ width, height, offset }: BmpHeader, size: number): boolean =>
   width * height <= Math.max(size - offset, 0) * 128;
 
-/** Bytes up to which a bitmap that is cut off is filled up in memory. */
+/** Maximum number of bytes up to which a truncated bitmap is padded in memory. */
 const MAX_FILLED = 200 * 1024 * 1024;
 
 /**
- * @param bytes the whole bitmap, whose size was found to be allowed; of one that is cut off the rest is black
- * @throws MediaError where not one row of pixels is left
+ * Decodes a bitmap.
+ * @param bytes the whole bitmap, whose size is within the limits; missing pixels of a truncated one are black
+ * @throws MediaError if not a single row of pixels is left
  */
 export function decodeBmp(bytes: Buffer): RawPixels {
   const header = readBmpHeader(bytes);

@@ -1,7 +1,7 @@
 import { invalidMedia } from '../errors.js';
 
 const FILE_HEADER = 14;
-/** BITMAPV4HEADER: the smallest that tells where alpha lies. */
+/** BITMAPV4HEADER: the smallest header that describes alpha. */
 const V4_HEADER = 108;
 const INFO_HEADER = 40;
 const BI_RGB = 0;

@@ -1,3 +1,4 @@
+/** Converts images to other formats. */
 import fs from 'node:fs/promises';
 import type { Sharp } from 'sharp';
 import type { CopyOptions } from '../exif/copy.js';
@@ -16,9 +17,9 @@ export interface ConvertOptions extends OpenOptions, Pick<CopyOptions, 'exiftool
   /** The result fits into width × height; it is never enlarged. */
   readonly width?: number | null;
   readonly height?: number | null;
-  /** Behind transparency where the format has none. */
+  /** Background for formats without transparency. */
   readonly background?: string;
-  /** EXIF, XMP and the colour profile go along. */
+  /** Whether EXIF, XMP and the colour profile are kept. */
   readonly keepMetadata?: boolean;
 }
 
@@ -27,20 +28,20 @@ export interface WrittenImage {
   readonly height: number;
   /** Bytes. */
   readonly size: number;
-  /** More than 1 for an animation. */
+  /** Number of frames; more than 1 for an animation. */
   readonly frames: number;
-  /** Why EXIF is not in it although it was to be kept. */
+  /** Why the result lacks EXIF although it should be kept. */
   readonly metadataError: string | null;
-  /** What is wrong with the source where it is damaged. */
+  /** The fault of a damaged source. */
   readonly damage: string | null;
 }
 
 const canMove = (format: string): boolean => format === 'gif' || format === 'webp';
-/** Sources whose profile describes other channels than those that are written. */
+/** Whether the profile of the source describes other channels than those that are written. */
 const isForeignSpace = ({ metadata }: ImageHeader): boolean =>
   metadata.space !== undefined && !['srgb', 'rgb', 'rgb16'].includes(metadata.space);
 
-/** libvips resets the orientation in EXIF, as the picture is upright now; XMP may say it once more. */
+/** libvips resets the orientation in EXIF, because the picture is upright now; XMP may contain it as well. */
 function keepXmp(image: Sharp, { metadata }: ImageHeader): Sharp {
   const before = metadata.xmp?.toString('utf8') ?? '';
   const after = before.replace(/(tiff:Orientation(?:=["']|>))[2-8]/g, (_, start: string) => `${start}1`);
@@ -55,13 +56,13 @@ function withMetadata(image: Sharp, header: ImageHeader, { format, keepMetadata:
   return mayKeepProfile ? described.keepIccProfile() : described.toColourspace('srgb');
 }
 
-/** 16-bit channels stay where the target has them. */
+/** Whether 16-bit channels stay, which depends on the target. */
 const staysDeep = ({ metadata, unusual }: ImageHeader, format: string): boolean =>
   metadata.depth === 'ushort' && !unusual && (format === 'png' || format === 'tiff');
 
 /**
- * Writes an image in another format: upright, its metadata and colour profile kept, an animation kept where the target
- * can hold one.
+ * Converts an image to another format: upright, with its metadata and colour profile, and animated if the target format
+ * supports it.
  * @throws MediaError
  */
 export async function convertImage(source: string, target: string, options: ConvertOptions): Promise<WrittenImage> {
@@ -101,7 +102,7 @@ async function writeImage(
   image = withMetadata(image, header, options);
   if (staysDeep(header, format)) image = image.toColourspace('rgb16');
   const info = await encodeAs(image, format, { quality, lossless }).toFile(target);
-  // As many as were written: of a file that was cut off fewer than its header counts.
+  // The number of frames written: a truncated file has fewer than its header says.
   return { width: info.width, height: info.pageHeight ?? info.height, frames: info.pages ?? 1 };
 }
 
@@ -117,7 +118,7 @@ async function writeBmp(image: Sharp, target: string): Promise<Dimensions> {
   return { width, height, frames: 1 };
 }
 
-/** Grey, with or without alpha, to RGB or RGBA. */
+/** Converts grey, with or without alpha, to RGB or RGBA. */
 function spread(data: Uint8Array, channels: number): Uint8Array {
   const to = channels === 2 ? 4 : 3;
   const out = new Uint8Array((data.length / channels) * to);

@@ -1,11 +1,11 @@
 /**
- * Pictures that are cut off or have wrong bytes in them. A decoder of libvips says what is wrong only when it is asked to
- * fail, so a picture is decoded strictly first, and once more leniently where that failed:
+ * Pictures that are truncated or contain wrong bytes. The decoders of libvips describe a fault only in strict mode, so
+ * a picture is decoded strictly first, and leniently if that fails:
  *
  * ```
- * strict --whole--> shown
+ * strict --complete--> shown
  *   +--fails--> lenient --some pixels--> shown, with a remark
- *                  +--fails, or one colour only: no pixel of it could be read
+ *                  +--fails, or one colour only: not a single pixel could be read
  *                        +--> from repaired bytes (JPEG, PNG, WebP, AVIF) --some pixels--> shown, with a remark
  *                                +--fails, or one colour only--> the strict decoder's error
  * ```
@@ -18,16 +18,16 @@ import { completeJpeg } from './jpeg-repair.js';
 import { rebuildPng } from './png-repair.js';
 import { sharp } from './sharp.js';
 
-/** Larger damaged files are not held in memory to be repaired. */
+/** Larger damaged files are not loaded into memory for repair. */
 const MAX_REPAIR = 200 * 1024 * 1024;
 
-/** What libjpeg warns of although every pixel is as it was meant. */
+/** Warnings of libjpeg about files in which every pixel is correct. */
 const HARMLESS =
   /extraneous bytes before marker|Invalid SOS parameters|Unknown Adobe color transform|Inconsistent progression/i;
 
 export const isHarmless = (message: string): boolean => HARMLESS.test(message);
 
-/** What a client is told of a damaged picture. @param reason the decoder's words */
+/** The remark on a damaged picture that clients receive. @param reason the message of the decoder */
 export function damageRemark(reason: string, paths: readonly string[] = []): string {
   const short = safeReason(reason, paths)
     .replace(/\b(?:source|the file|\S+): bad seek to \d+(; )?/g, '')
@@ -38,7 +38,10 @@ export function damageRemark(reason: string, paths: readonly string[] = []): str
   return `The picture is damaged and is shown as far as it can be read${short ? ` (${short})` : ''}`;
 }
 
-/** The bytes that a file's own structure promises, where it has fewer; undefined where nothing is missing or known. */
+/**
+ * The size that the structure of a file announces if the file is shorter; undefined if nothing is missing or this is
+ * unknown.
+ */
 export async function promisedSize(file: string, kind: MediaKind, head: Buffer): Promise<number | undefined> {
   const { size } = await fs.stat(file);
   if (kind.mime === 'image/webp' && head.length >= 12) {
@@ -63,7 +66,7 @@ async function endsWithTrailer(file: string, size: number): Promise<boolean> {
   }
 }
 
-/** Walks the top-level boxes of an ISO base media file (ISO/IEC 14496-12, 4.2). */
+/** Walks over the top-level boxes of an ISO base media file (ISO/IEC 14496-12, 4.2). */
 async function boxesEnd(file: string, size: number): Promise<number | undefined> {
   const handle = await fs.open(file, 'r');
   try {
@@ -85,10 +88,10 @@ async function boxesEnd(file: string, size: number): Promise<number | undefined>
 }
 
 /**
- * A WebP animation that was cut off, as one with fewer frames: the chunks that are whole, and a size that says so
- * (https://developers.google.com/speed/webp/docs/riff_container). Undefined where not one frame is whole.
+ * Turns a truncated WebP animation into one with fewer frames: it keeps the complete chunks and corrects the size
+ * (https://developers.google.com/speed/webp/docs/riff_container). Undefined if not a single frame is complete.
  */
-export function wholeFrames(file: Buffer): Buffer | undefined {
+export function completeFrames(file: Buffer): Buffer | undefined {
   let end = 0;
   for (let at = 12; at + 8 <= file.length; ) {
     const next = at + 8 + file.readUInt32LE(at + 4) + (file.readUInt32LE(at + 4) & 1);
@@ -102,25 +105,27 @@ export function wholeFrames(file: Buffer): Buffer | undefined {
   return whole;
 }
 
-/** The frames of an animation, or a picture's bytes and zeros up to the size that it promises: what decoders take that
- * refuse a short file. */
-export async function filledUp(file: string, promised: number): Promise<Buffer | undefined> {
+/**
+ * The complete frames of an animation, or the bytes of a picture padded with zeros to the announced size, for decoders
+ * that refuse a short file.
+ */
+export async function paddedFile(file: string, promised: number): Promise<Buffer | undefined> {
   if (promised > MAX_REPAIR) return undefined;
   const bytes = await fs.readFile(file);
-  return wholeFrames(bytes) ?? Buffer.concat([bytes], promised);
+  return completeFrames(bytes) ?? Buffer.concat([bytes], promised);
 }
 
-/** Halvings of a file in search of the last place before which everything can be read: a part of 64. */
-const HALVINGS = 6;
+/** Number of halvings in search of the last place before which everything can be read: down to 1/64 of the file. */
+const BISECTION_STEPS = 6;
 
 /**
- * A WebP with wrong bytes in it, as if it ended before them: its decoder gives up at the fault and shows nothing, and
- * shows of one that was cut off what is there.
+ * Truncates a WebP before its wrong bytes: its decoder shows nothing if it meets a fault, but shows the readable part
+ * of a truncated file.
  */
 async function cutWebp(file: Buffer): Promise<Buffer | undefined> {
   let best: Buffer | undefined;
   let [readable, faulty] = [0, file.length];
-  for (let step = 0; step < HALVINGS; step++) {
+  for (let step = 0; step < BISECTION_STEPS; step++) {
     const middle = Math.floor((readable + faulty) / 2);
     const cut = Buffer.concat([file.subarray(0, middle)], file.length);
     if (await hasPixels(cut).catch(() => false)) [best, readable] = [cut, middle];
@@ -130,8 +135,8 @@ async function cutWebp(file: Buffer): Promise<Buffer | undefined> {
 }
 
 /**
- * How many frames of an animation can be read before the first that cannot: a decoder gives none where it is asked for
- * one with wrong bytes in it.
+ * Counts the readable frames of an animation before the first faulty one: a decoder returns no frame if the requested
+ * ones include one with wrong bytes.
  */
 export async function readableFrames(input: string | Buffer, frames: number): Promise<number> {
   const canRead = (pages: number): Promise<boolean> => {
@@ -164,7 +169,7 @@ const REPAIRS: Readonly<Record<string, Repair>> = {
   'image/webp': cutWebp,
 };
 
-/** Bytes from which a decoder may show more than from the file; undefined where nothing is known to help. */
+/** Bytes from which a decoder may show more than from the file; undefined if there is no repair for its kind. */
 export async function repairedBytes(
   file: string,
   kind: MediaKind,
@@ -176,18 +181,18 @@ export async function repairedBytes(
   return size > MAX_REPAIR ? undefined : repair(await fs.readFile(file), options);
 }
 
-/** Samples of a picture, along each side, that are compared. */
+/** Number of samples along each side of a picture that are compared. */
 const SAMPLES = 64;
-/** libjpeg makes a first block (at most 32 pixels a side) of nothing at all. */
-const INVENTED = 32;
+/** libjpeg makes up a first block (at most 32 pixels a side) without any data. */
+const INVENTED_SIDE = 32;
 
-/** Whether a lenient decoder showed anything at all: what it cannot read it leaves in one colour. */
+/** Whether a lenient decoder returned any pixels: it leaves unreadable parts in one colour. */
 export async function hasPixels(input: string | Buffer): Promise<boolean> {
   const image = sharp(input, { failOn: 'none', limitInputPixels: false });
   const { width, height } = await image.metadata();
   const small = image.resize(SAMPLES, SAMPLES, { fit: 'fill', kernel: 'nearest' }).raw({ depth: 'uchar' });
   const { data, info } = await small.toBuffer({ resolveWithObject: true });
-  const skipped = (side: number): number => (side > INVENTED ? Math.ceil((INVENTED * SAMPLES) / side) : 0);
+  const skipped = (side: number): number => (side > INVENTED_SIDE ? Math.ceil((INVENTED_SIDE * SAMPLES) / side) : 0);
   const [left, top] = [skipped(width), skipped(height)];
   const last = data.subarray(-info.channels);
   for (let at = 0; at < data.length; at++) {

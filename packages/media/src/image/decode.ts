@@ -1,33 +1,39 @@
+/** Decodes images to raw pixels. */
 import { imageShape } from './header.js';
 import { type OpenOptions, withImage } from './open.js';
 import { type Size, scaleTo } from './size.js';
 
 export interface DecodeOptions extends OpenOptions {
-  /** Size of the result; with one side given the other follows the aspect, with none the image keeps its size. */
+  /**
+   * Size of the result. With one side given, the other follows the aspect ratio; with none, the image keeps its size.
+   */
   readonly width?: number;
   readonly height?: number;
-  /** What happens where the aspects differ: stretched, cut at the middle, or fitted inside (smaller on one side). */
+  /**
+   * How different aspect ratios are handled: stretched, cropped to the centre, or fitted inside (smaller on one side).
+   */
   readonly fit?: 'fill' | 'cover' | 'inside';
   readonly kernel?: 'nearest' | 'linear' | 'cubic' | 'lanczos3';
   /** Whether a smaller image is enlarged to the size. Default true for `fill` and `cover`. */
   readonly enlarge?: boolean;
-  /** Behind transparency. Default white. */
+  /** Background behind transparency. Default white. */
   readonly background?: string;
 }
 
-/** 8-bit sRGB, three bytes a pixel, rows from the top. */
+/** 8-bit sRGB, three bytes for each pixel, rows from the top. */
 export interface DecodedImage {
   readonly data: Uint8Array;
   readonly width: number;
   readonly height: number;
-  /** Pixels of the upright original. */
+  /** Size of the upright original in pixels. */
   readonly original: { readonly width: number; readonly height: number };
-  /** What is wrong with the picture where it is damaged. */
+  /** The fault of a damaged picture. */
   readonly damage: string | null;
 }
 
 /**
- * Decodes any accepted image to raw sRGB pixels, upright, of a given size. JPEG and WebP are shrunk while they load.
+ * Decodes any accepted image to raw sRGB pixels, upright, in the requested size. JPEG and WebP are shrunk while they
+ * load.
  * @throws MediaError
  */
 export async function decodeImage(file: string, options: DecodeOptions = {}): Promise<DecodedImage> {
@@ -61,7 +67,7 @@ export async function decodeImage(file: string, options: DecodeOptions = {}): Pr
 
 const longer = (width = 0, height = 0): number | undefined => Math.max(width, height) || undefined;
 
-/** Grey stays one channel in libvips' sRGB output of a grey source. */
+/** libvips keeps one channel for a grey source in sRGB. */
 function toRgb(data: Uint8Array, channels: number): Uint8Array {
   const pixels = data.length / channels;
   const rgb = new Uint8Array(pixels * 3);

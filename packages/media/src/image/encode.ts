@@ -3,11 +3,11 @@ import type { Sharp } from 'sharp';
 export interface EncodeOptions {
   readonly quality: number;
   readonly lossless?: boolean;
-  /** A JPEG some 4 % smaller, for six bytes of memory a pixel: for small pictures. */
+  /** Makes a JPEG about 4 % smaller, for six bytes of memory per pixel: for small pictures. */
   readonly compact?: boolean;
 }
 
-/** Formats that libvips writes here. */
+/** Formats that libvips writes for this package. */
 export type EncodedFormat = 'jpg' | 'png' | 'webp' | 'gif' | 'tiff' | 'avif';
 
 export const MIME_OF_FORMAT: Readonly<Record<EncodedFormat | 'bmp', string>> = {
@@ -23,7 +23,7 @@ export const MIME_OF_FORMAT: Readonly<Record<EncodedFormat | 'bmp', string>> = {
 /** Formats without transparency. */
 export const isOpaque = (format: EncodedFormat | 'bmp'): boolean => format === 'jpg';
 
-/** Ends a pipeline in a format. */
+/** Adds the encoder of a format to a pipeline. */
 export function encodeAs(image: Sharp, format: EncodedFormat, options: EncodeOptions): Sharp {
   const { quality, lossless = false, compact = false } = options;
   switch (format) {
@@ -38,7 +38,7 @@ export function encodeAs(image: Sharp, format: EncodedFormat, options: EncodeOpt
     case 'tiff':
       return image.tiff({ compression: 'lzw', predictor: 'horizontal' });
     case 'avif':
-      // Higher efforts take seconds for one photo and gain a few per cent.
+      // Higher effort takes seconds for one photo and saves a few per cent.
       return image.avif({ quality, lossless, effort: 2 });
   }
 }

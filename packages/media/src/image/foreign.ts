@@ -1,15 +1,15 @@
-/** Formats that libvips as packaged does not read and ffmpeg does: Photoshop, JPEG 2000 and JPEG XL. */
+/** Formats that ffmpeg reads but libvips as packaged does not: Photoshop, JPEG 2000 and JPEG XL. */
 import { invalidMedia, MediaError, safeReason } from '../errors.js';
 import { run } from '../process/run.js';
 import type { RawPixels } from './heic.js';
 import type { Size } from './size.js';
 
 interface Foreign {
-  /** How people call it. */
+  /** Name for people. */
   readonly name: string;
   /** The only demuxer of ffmpeg that may open it. */
   readonly demuxer: string;
-  /** Size of the picture, by its first bytes. */
+  /** Reads the size of the picture from the file's first bytes. */
   readonly size: (head: Buffer) => Size | undefined;
 }
 
@@ -17,7 +17,7 @@ function photoshopSize(head: Buffer): Size | undefined {
   return head.length >= 26 ? { width: head.readUInt32BE(18), height: head.readUInt32BE(14) } : undefined;
 }
 
-/** From the SIZ segment (ITU-T T.800, A.5.1), which every codestream begins with. */
+/** Reads the SIZ segment (ITU-T T.800, A.5.1), with which every codestream begins. */
 function jpeg2000Size(head: Buffer): Size | undefined {
   const at = head.indexOf(Buffer.from([0xff, 0x4f, 0xff, 0x51]));
   if (at < 0 || at + 24 > head.length) return undefined;
@@ -25,10 +25,10 @@ function jpeg2000Size(head: Buffer): Size | undefined {
   return { width: field(0) - field(2), height: field(1) - field(3) };
 }
 
-/** Ratios of width to height that JPEG XL has a number for. */
+/** Ratios of width to height that have a number in JPEG XL. */
 const RATIOS = [0, 1, 12 / 10, 4 / 3, 3 / 2, 16 / 9, 5 / 4, 2] as const;
 
-/** From the SizeHeader (ISO/IEC 18181-1), bits from the lowest on. */
+/** Reads the SizeHeader (ISO/IEC 18181-1), bits from the lowest on. */
 function jpegXlSize(head: Buffer): Size | undefined {
   const box = head.indexOf('jxlc', 0, 'latin1');
   const part = head.indexOf('jxlp', 0, 'latin1');
@@ -50,7 +50,7 @@ function jpegXlSize(head: Buffer): Size | undefined {
 
 const JPEG_2000: Foreign = { name: 'JPEG 2000', demuxer: 'j2k_pipe', size: jpeg2000Size };
 
-/** By MIME type. */
+/** Formats by MIME type. */
 export const FOREIGN: Readonly<Record<string, Foreign>> = {
   'image/vnd.adobe.photoshop': { name: 'Photoshop', demuxer: 'psd_pipe', size: photoshopSize },
   'image/jp2': JPEG_2000,
@@ -69,7 +69,7 @@ export interface ForeignOptions {
 
 /**
  * Decodes the merged picture.
- * @param size from its header, which was found to be allowed
+ * @param size from its header; it is within the limits
  * @throws MediaError
  */
 export async function decodeForeign(file: string, mime: string, { width, height }: Size, options: ForeignOptions) {
@@ -95,7 +95,9 @@ export async function decodeForeign(file: string, mime: string, { width, height 
   ];
   const { stdout, stderr } = await run(ffmpeg, args, { timeout, signal, maxOutput: bytes });
   if (stdout.length !== bytes)
-    throw invalidMedia(`The ${name} picture cannot be decoded: ${safeReason(stderr, [file]) || 'no picture in it'}`);
+    throw invalidMedia(
+      `The ${name} picture cannot be decoded: ${safeReason(stderr, [file]) || 'it contains no picture'}`,
+    );
   const complaint = safeReason(stderr, [file]);
   const decoded: RawPixels = { width, height, data: stdout, ...(complaint && { damage: complaint }) };
   return decoded;

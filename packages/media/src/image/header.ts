@@ -1,3 +1,4 @@
+/** Reads the headers of images and refuses what must not be decoded. */
 import fs from 'node:fs/promises';
 import type { Metadata } from 'sharp';
 import { hdrOfPng, hdrOfProfile } from '../colour/hdr.js';
@@ -7,18 +8,18 @@ import type { MediaKind } from '../sniff/kinds.js';
 import { directoryOfTiff } from '../sniff/raw.js';
 import { readHead, sniffHead } from '../sniff/sniff.js';
 import { BMP_HEAD, readBmpHeader } from './bmp-decode.js';
-import { damageRemark, filledUp, promisedSize } from './damaged.js';
+import { damageRemark, paddedFile, promisedSize } from './damaged.js';
+import type { Unusual } from './displayable.js';
 import { FOREIGN } from './foreign.js';
 import { jpegShape } from './jpeg-header.js';
-import type { Unusual } from './ordinary.js';
 import { refuseTextBomb } from './png-texts.js';
 import { RAW_KINDS, rawPreview, withOrientation } from './raw-preview.js';
 import { sharp } from './sharp.js';
 import type { Size } from './size.js';
 
-/** Images over this are refused where the caller names no limit: 150 megapixels. */
+/** Larger images are refused if the caller sets no limit: 150 megapixels. */
 export const DEFAULT_MAX_PIXELS = 150_000_000;
-/** Frames of an animation that are decoded at most. */
+/** Maximum number of frames of an animation that are decoded. */
 const MAX_FRAMES = 2000;
 
 const READABLE = new Set([
@@ -40,28 +41,28 @@ const READABLE = new Set([
 
 const PNG = new Set(['image/png', 'image/apng']);
 
-/** What has to be known before a picture is decoded. */
+/** Facts that are needed before a picture is decoded. */
 export interface ImageShape {
   readonly kind: MediaKind;
-  /** Pixels as shown: after orientation. */
+  /** Pixels as displayed: after orientation. */
   readonly width: number;
   readonly height: number;
-  /** EXIF orientation, 1 to 8, as stored; 1 where the decoder turns the picture itself. */
+  /** EXIF orientation as stored, 1 to 8; 1 if the decoder rotates the picture itself. */
   readonly orientation: number;
   readonly frames: number;
-  /** HEVC-coded: libvips as packaged cannot decode it. */
+  /** HEVC-coded, which libvips as packaged cannot decode. */
   readonly isHevc: boolean;
   /** A Windows bitmap, which libvips does not read. */
   readonly isBitmap: boolean;
   /** ffmpeg decodes it. */
   readonly isForeign: boolean;
-  /** Of pictures that libvips does not decode. */
+  /** Colour profile of pictures that libvips does not decode. */
   readonly profile?: Uint8Array | undefined;
-  /** What is wrong with the file as far as its header tells; null where nothing is. */
+  /** The fault of the file, as far as its header shows it; null if there is none. */
   readonly damage: string | null;
   /** The bytes to decode instead of the file's own: a repaired file, or the preview of a raw one. */
   readonly bytes?: Buffer | undefined;
-  /** Where the decoder's pixels are not yet those that are to be shown. */
+  /** Set if the decoder's pixels must be converted before they are displayed. */
   readonly unusual?: Unusual | undefined;
 }
 
@@ -72,11 +73,11 @@ export interface ImageHeader extends ImageShape {
 
 export interface HeaderOptions {
   readonly maxPixels?: number;
-  /** What the file was sniffed to be, if that is known. */
+  /** The sniffed kind of the file, if known. */
   readonly kind?: MediaKind;
-  /** The file's first bytes, if they were read. */
+  /** The file's first bytes, if they have been read. */
   readonly head?: Buffer;
-  /** How much smaller than the picture its result is, where that is known: a large JPEG is then shrunk while it loads. */
+  /** Returns the scale of the result relative to the picture, if known: a large JPEG is then shrunk while it loads. */
   readonly scale?: ((picture: Size) => number) | undefined;
   /** An exiftool to use instead of the packaged one, for raw files that hide their previews. */
   readonly exiftool?: string | undefined;
@@ -98,16 +99,16 @@ interface ReadMetadata {
   readonly bytes?: Buffer | undefined;
 }
 
-/** Samples a pixel; sharp by itself refuses more than five. */
+/** Maximum number of samples for each pixel; sharp by itself refuses more than five. */
 export const MAX_CHANNELS = 16;
 
-/** Lenient: the header of a damaged picture may be whole. */
+/** Lenient, because the header of a damaged picture may be intact. */
 const libraryMetadata = (input: string | Buffer): Promise<Metadata> =>
   sharp(input, { limitInputPixels: false, limitInputChannels: MAX_CHANNELS, failOn: 'none' }).metadata();
 
 const CUT_OFF = 'the file ends before the picture does';
 
-/** What libvips reads of a header; of a file that is cut off, with the missing bytes filled up where it wants them all. */
+/** The header as libvips reads it; for decoders that refuse a truncated file, the missing bytes are padded. */
 async function readMetadata(
   file: string,
   kind: MediaKind,
@@ -121,7 +122,7 @@ async function readMetadata(
     if (bytes) return { metadata: await libraryMetadata(bytes), damage: null, bytes };
     const promised = await promisedSize(file, kind, head);
     if (promised === undefined) return { metadata: await libraryMetadata(file), damage: null };
-    const repaired = kind.mime === 'image/webp' ? await filledUp(file, promised) : undefined;
+    const repaired = kind.mime === 'image/webp' ? await paddedFile(file, promised) : undefined;
     return { metadata: await libraryMetadata(repaired ?? file), damage: damageRemark(CUT_OFF), bytes: repaired };
   } catch (cause) {
     if (cause instanceof MediaError) throw cause;
@@ -136,10 +137,12 @@ function foreignMetadata(size: Size | undefined, name: string): ReadMetadata {
   return { metadata: { ...size, space: 'srgb', depth: 'uchar', channels: 4 }, damage: null };
 }
 
-/** Sequences are held in memory to be opened as the picture that they begin with. */
+/** Sequences are loaded into memory to be opened as the picture with which they begin. */
 const MAX_SEQUENCE = 200 * 1024 * 1024;
 
-/** A picture in a form that libvips knows, out of a file in one that it does not: a raw file, an AVIF sequence. */
+/**
+ * A picture in a form that libvips knows, extracted from a file that it does not know: a raw file, an AVIF sequence.
+ */
 async function otherBytes(
   file: string,
   { mime }: MediaKind,
@@ -160,16 +163,16 @@ async function otherBytes(
 
 type BitmapMetadata = Partial<Metadata> & Pick<Metadata, 'width' | 'height'>;
 
-/** libvips reads no bitmaps. */
+/** Reads the header of a bitmap, because libvips does not read bitmaps. */
 function bitmapMetadata(head: Buffer): ReadMetadata {
   const { width, height, hasAlpha } = readBmpHeader(head.subarray(0, BMP_HEAD));
   return { metadata: { width, height, hasAlpha, space: 'srgb', depth: 'uchar' }, damage: null };
 }
 
-/** Times the limit that a JPEG may have that is shrunk while it loads: it still costs time, though little memory. */
+/** Factor by which a JPEG that is shrunk while it loads may exceed the limit: it costs time, but little memory. */
 const SHRUNK_JPEG = 8;
 
-/** Pixels that are decoded of a JPEG whose result is so much smaller: libjpeg computes a half, a quarter or an eighth. */
+/** Number of pixels that are decoded of a JPEG at a scale: libjpeg computes a half, a quarter or an eighth. */
 function decodedOfJpeg(pixels: number, scale: number): number {
   const factor = [8, 4, 2].find((divisor) => scale * divisor <= 1) ?? 1;
   return pixels / factor ** 2;
@@ -190,7 +193,7 @@ function refuseLarge({ width, height, isPlainJpeg }: Large, { maxPixels = DEFAUL
 }
 
 /**
- * The same refusals and sizes as `imageHeader`, for less: of a usual JPEG its first bytes tell all.
+ * The same refusals and sizes as `imageHeader`, but faster: the first bytes of a usual JPEG are sufficient.
  * @throws MediaError as `imageHeader`
  */
 export async function imageShape(file: string, options: HeaderOptions = {}): Promise<ImageShape> {
@@ -214,7 +217,7 @@ export async function imageShape(file: string, options: HeaderOptions = {}): Pro
   };
 }
 
-/** Colour models with so many samples, without transparency. */
+/** Number of samples of colour models without transparency. */
 const COLOURS: Readonly<Record<string, number>> = { 'b-w': 1, grey16: 1, cmyk: 4 };
 
 function unusualOf(kind: MediaKind, metadata: BitmapMetadata, head: Buffer): Unusual | undefined {
@@ -229,7 +232,7 @@ function unusualOf(kind: MediaKind, metadata: BitmapMetadata, head: Buffer): Unu
 }
 
 /**
- * Reads an image's header, and refuses from it what must not be decoded.
+ * Reads an image's header and refuses what must not be decoded.
  * @throws MediaError `unsupported_media` for other files, `invalid_input` for damaged and for too large ones
  */
 export async function imageHeader(file: string, options: HeaderOptions = {}): Promise<ImageHeader> {
@@ -261,19 +264,22 @@ export async function imageHeader(file: string, options: HeaderOptions = {}): Pr
   };
 }
 
-/** The size that stands in the first bytes of a PNG, also of one that is refused for what else is in it. */
+/** Reads the size in the first bytes of a PNG, also of one that is refused for its other content. */
 export async function statedSize(file: string, kind: MediaKind): Promise<Size | undefined> {
   if (!PNG.has(kind.mime)) return undefined;
   const head = await readHead(file);
-  // Signature, length and type of the first chunk, then width and height (PNG specification, 11.2.1 IHDR).
+  // The signature, length and type of the first chunk, then width and height (PNG specification, 11.2.1 IHDR).
   if (head.length < 24 || head.toString('latin1', 12, 16) !== 'IHDR') return undefined;
   return { width: head.readUInt32BE(16), height: head.readUInt32BE(20) };
 }
 
-/** Times the limit that all frames of an animation together may have where the result is smaller: they pass one by one. */
+/**
+ * Factor by which all frames of an animation together may exceed the limit if the result is smaller: they are processed
+ * one by one.
+ */
 const SHRUNK_ANIMATION = 16;
 
-/** @throws MediaError where an animation as a whole has more pixels than may be decoded, or written */
+/** @throws MediaError if an animation as a whole has more pixels than may be decoded or written */
 export function refuseLongAnimation(
   { width, height, frames }: ImageShape,
   { maxPixels = DEFAULT_MAX_PIXELS, scale }: HeaderOptions,

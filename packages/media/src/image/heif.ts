@@ -1,11 +1,11 @@
-/** The main picture of a HEIF file (ISO/IEC 23008-12), HEIC and AVIF: where its bytes lie and what is said of it. */
+/** The main picture of a HEIF file (ISO/IEC 23008-12; HEIC and AVIF): the place of its bytes and its properties. */
 
 interface Box {
   readonly type: string;
   readonly data: Buffer;
 }
 
-/** Boxes of a file in memory; a box that leads out of it ends the list. */
+/** The boxes of a file in memory; a box that extends beyond the file ends the list. */
 export function boxesOf(data: Buffer): Box[] {
   const boxes: Box[] = [];
   for (let at = 0; at + 8 <= data.length && boxes.length < 10_000; ) {
@@ -22,7 +22,7 @@ export function boxesOf(data: Buffer): Box[] {
 
 const find = (boxes: readonly Box[], type: string): Buffer | undefined => boxes.find((box) => box.type === type)?.data;
 
-/** Reads numbers one after the other; beyond the end they are 0. */
+/** Reads one number after the other; beyond the end they are 0. */
 class Reader {
   #at = 0;
   constructor(private readonly data: Buffer) {}
@@ -45,7 +45,7 @@ function primaryItem(pitm: Buffer): number {
   return reader.next(version === 0 ? 2 : 4);
 }
 
-/** Which properties (from 1) belong to an item. */
+/** Numbers (from 1) of the properties of an item. */
 function associations(ipma: Buffer, item: number): readonly number[] {
   const reader = new Reader(ipma);
   const head = reader.next(4);
@@ -60,7 +60,7 @@ function associations(ipma: Buffer, item: number): readonly number[] {
   return [];
 }
 
-/** Bytes of a file, from its beginning. */
+/** A range of bytes, relative to the beginning of the file. */
 interface Extent {
   readonly offset: number;
   readonly length: number;
@@ -68,7 +68,7 @@ interface Extent {
 
 const size = (bits: number): 0 | 4 | 8 => (bits === 4 ? 4 : bits === 8 ? 8 : 0);
 
-/** Where the bytes of an item lie; nothing where they lie elsewhere than in the file itself. */
+/** The ranges that contain the bytes of an item; none if the bytes are not in the file itself. */
 function extentsOf(iloc: Buffer, item: number): readonly Extent[] {
   const reader = new Reader(iloc);
   const version = reader.next(4) >>> 24;
@@ -93,11 +93,11 @@ function extentsOf(iloc: Buffer, item: number): readonly Extent[] {
 
 export interface MainPicture {
   readonly extents: readonly Extent[];
-  /** In the order in which they apply. */
+  /** The properties in the order in which they apply. */
   readonly properties: readonly Box[];
 }
 
-/** @param head the file's first bytes, its `meta` box among them */
+/** @param head the file's first bytes, which contain its `meta` box */
 export function mainPicture(head: Buffer): MainPicture | undefined {
   const meta = find(boxesOf(head), 'meta');
   if (!meta) return undefined;

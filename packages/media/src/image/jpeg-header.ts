@@ -1,11 +1,11 @@
-/** What a picture's header must tell before it is decoded. */
+/** Facts from a JPEG's header that are needed before it is decoded. */
 export interface JpegShape {
   /** Pixels as stored: before orientation. */
   readonly width: number;
   readonly height: number;
   /** EXIF orientation, 1 to 8. */
   readonly orientation: number;
-  /** Its decoder holds the whole picture's coefficients in memory. */
+  /** Whether the decoder keeps the coefficients of the whole picture in memory. */
   readonly isProgressive: boolean;
 }
 
@@ -16,11 +16,11 @@ const ORIENTATION = 0x0112;
 const TIFF_MAGIC = 42;
 const SHORT = 3;
 
-/** Frame headers are C0 to CF without the tables among them: Huffman, extensions, arithmetic conditioning. */
+/** Frame headers are C0 to CF, except for the tables among them: Huffman, extensions, arithmetic conditioning. */
 const isFrame = (marker: number): boolean =>
   marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
 
-/** The orientation in a TIFF structure; 1 where it has none, undefined where it is not as the standard wants it. */
+/** Reads the orientation in a TIFF structure; 1 if it has none, undefined if it violates the standard. */
 function orientationOf(tiff: Buffer): number | undefined {
   if (tiff.length < 8) return undefined;
   const order = tiff.toString('latin1', 0, 2);
@@ -42,9 +42,9 @@ function orientationOf(tiff: Buffer): number | undefined {
 }
 
 /**
- * Size and orientation from a JPEG's first bytes, by its segments (ITU-T T.81, annex B; Exif 2.32, 4.5 and 4.6), at a
- * hundredth of what opening it in a decoder costs.
- * @returns undefined where they do not tell, or are unusual in any way: then a decoder has to be asked
+ * Reads size and orientation from the segments in a JPEG's first bytes (ITU-T T.81, annex B; Exif 2.32, 4.5 and 4.6),
+ * which costs a hundredth of opening it in a decoder.
+ * @returns undefined if they are incomplete or unusual in any way: then a decoder must be asked
  */
 export function jpegShape(head: Buffer): JpegShape | undefined {
   if (head.length < 4 || head.readUInt16BE(0) !== START_OF_IMAGE) return undefined;

@@ -1,12 +1,13 @@
 /**
- * Ends a cut-off JPEG that has restart markers. libvips gives up where a hundred of them are missing, as in every photo of
- * some cameras that was not copied whole. So the missing intervals are written: grey blocks in the file's own Huffman codes
- * (ITU-T T.81, annexes B, C and F). Baseline pictures of one scan only; others are shown without this.
+ * Completes a truncated JPEG that has restart markers. libvips gives up if a hundred of them are missing, which is the
+ * case for every incompletely copied photo of some cameras. This module therefore writes the missing intervals: grey
+ * blocks in the file's own Huffman codes (ITU-T T.81, annexes B, C and F). It handles baseline pictures with one scan
+ * only; others are shown without it.
  */
 
 interface Component {
   readonly id: number;
-  /** Blocks of one MCU. */
+  /** Number of blocks in an MCU. */
   readonly blocks: number;
 }
 
@@ -17,7 +18,7 @@ interface Codes {
 
 interface Layout {
   readonly components: readonly Component[];
-  /** MCUs in all. */
+  /** Total number of MCUs. */
   readonly units: number;
 }
 
@@ -33,7 +34,7 @@ function layoutOf(frame: Buffer): Layout | undefined {
   const across = Math.max(...sampling.map((component) => component.across));
   const down = Math.max(...sampling.map((component) => component.down));
   if (sampling.some((component) => component.across === 0 || component.down === 0)) return undefined;
-  // A single component is not interleaved: its MCU is one block, whatever its factors say.
+  // A single component is not interleaved: its MCU is one block, whatever its sampling factors are.
   const [wide, high] = count === 1 ? [8, 8] : [across * 8, down * 8];
   return {
     components: sampling.map(({ id, across: a, down: d }) => ({ id, blocks: count === 1 ? 1 : a * d })),
@@ -56,7 +57,7 @@ function readTables(segment: Buffer, into: Map<number, Codes>): void {
   }
 }
 
-/** Bits as a scan's bytes: filled up with ones, and a zero after each 0xff. */
+/** Encodes bits as bytes of a scan: padded with ones, with a zero after each 0xff. */
 function scanBytes(bits: string): Buffer {
   const bytes: number[] = [];
   for (let at = 0; at < bits.length; at += 8) {
@@ -67,7 +68,7 @@ function scanBytes(bits: string): Buffer {
   return Buffer.from(bytes);
 }
 
-/** Restart markers between a place and the end; undefined where another marker ends the scan. */
+/** Counts the restart markers from an offset to the end; undefined if another marker ends the scan. */
 function restartsAfter(file: Buffer, from: number): number | undefined {
   let found = 0;
   for (let at = file.indexOf(0xff, from); at >= 0 && at + 1 < file.length; at = file.indexOf(0xff, at + 1)) {
@@ -78,10 +79,10 @@ function restartsAfter(file: Buffer, from: number): number | undefined {
   return found;
 }
 
-/** Grey intervals in one file: far more than any picture within the pixel limits has. */
+/** Maximum size of the added intervals: far more than any picture within the pixel limits needs. */
 const MAX_ADDED = 64 * 1024 * 1024;
 
-/** @returns the file with its missing intervals; undefined where it is of another kind, or none are missing */
+/** @returns the file with its missing intervals; undefined if it is of another kind or complete */
 export function completeJpeg(file: Buffer): Buffer | undefined {
   const tables = new Map<number, Codes>();
   let layout: Layout | undefined;

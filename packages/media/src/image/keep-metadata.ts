@@ -5,9 +5,9 @@ import type { ImageHeader } from './header.js';
 import { isDecodedHere } from './open.js';
 
 /**
- * Brings EXIF and XMP along where libvips does not: it writes no EXIF into a TIFF, and has seen nothing but the pixels of a
- * HEIC that was decoded elsewhere.
- * @returns why they are not in the result; null where they are, or where there are none
+ * Copies EXIF and XMP if libvips does not: it writes no EXIF into a TIFF, and it sees only the pixels of a HEIC that
+ * was decoded elsewhere.
+ * @returns why the result lacks them; null if it has them, or if the source has none
  */
 export async function keepMetadata(
   source: string,

@@ -1,3 +1,4 @@
+/** Opens images of all accepted formats, and runs pipelines on them. */
 import fs from 'node:fs/promises';
 import { messageOf } from '@cl-server/kit';
 import type { Sharp, SharpOptions } from 'sharp';
@@ -5,6 +6,7 @@ import { invalidMedia, MediaError, safeReason } from '../errors.js';
 import type { RepairOptions } from './avif-repair.js';
 import { decodeBmp } from './bmp-decode.js';
 import { damageRemark, hasPixels, isHarmless, readableFrames, repairedBytes } from './damaged.js';
+import { displayable, type Unusual } from './displayable.js';
 import { decodeForeign } from './foreign.js';
 import {
   DEFAULT_MAX_PIXELS,
@@ -14,30 +16,29 @@ import {
   refuseLongAnimation,
 } from './header.js';
 import { decodeHeic, type RawPixels } from './heic.js';
-import { ordinary, type Unusual } from './ordinary.js';
 import { withProfile } from './profiled.js';
 import { hasNativeHeic, sharp } from './sharp.js';
 
 export interface OpenOptions extends HeaderOptions {
-  /** All frames of an animation instead of the first. */
+  /** Whether all frames of an animation are opened instead of the first. */
   readonly animated?: boolean;
-  /** Milliseconds for the decoding and what follows it. Default 120 s. */
+  /** Maximum time for decoding and processing in milliseconds. Default 120 s. */
   readonly timeout?: number;
   readonly signal?: AbortSignal | undefined;
-  /** For formats that it alone decodes; absent where it is not installed. */
+  /** Path of ffmpeg, for formats that only ffmpeg decodes; absent if it is not installed. */
   readonly ffmpeg?: string | undefined;
-  /** Longer side of what is made of the picture, where that is known. */
+  /** Longer side of the result, if known. */
   readonly within?: number | undefined;
 }
 
-/** What was made of a picture, and what is wrong with the picture where it is damaged. */
+/** The result made from a picture, and the fault of the picture if it is damaged. */
 export interface Shown<T> {
   readonly result: T;
-  /** A sentence for clients; null where the picture is whole. */
+  /** A sentence for clients; null if the picture is intact. */
   readonly damage: string | null;
 }
 
-/** A bitmap is held in memory whole, and its pixels beside it. */
+/** A bitmap is loaded into memory as a whole, in addition to its pixels. */
 const MAX_BITMAP = 200 * 1024 * 1024;
 
 async function readBitmap(file: string): Promise<RawPixels> {
@@ -46,24 +47,24 @@ async function readBitmap(file: string): Promise<RawPixels> {
   return decodeBmp(await fs.readFile(file));
 }
 
-/** Whether libvips does not read the format, so that it is given pixels and nothing else. */
+/** Whether libvips does not read the format, so that it receives only pixels. */
 export const isDecodedHere = ({ isHevc, isBitmap, isForeign }: ImageShape): boolean =>
   isBitmap || isForeign || (isHevc && !hasNativeHeic());
 
-/** Pixels that were decoded elsewhere, in the colours of their profile. */
+/** An image from pixels that were decoded elsewhere, in the colours of their profile. */
 export function fromPixels(decoded: RawPixels, profile: Uint8Array | undefined, limitInputPixels: number): Sharp {
   if (profile) return sharp(withProfile(decoded, profile), { limitInputPixels });
   const { width, height, data } = decoded;
   return sharp(data, { raw: { width, height, channels: 4 }, limitInputPixels });
 }
 
-/** Turning a picture by a quarter reads its rows out of order. */
+/** Rotating a picture by 90° reads its rows out of order. */
 const needsRandomAccess = ({ orientation }: ImageShape): boolean => orientation > 1;
 
-/** What remains unusual of a picture whose pixels another decoder gave. */
+/** The unusual properties that remain when another decoder has returned the pixels. */
 const inEightBits = (unusual: Unusual): Unusual => ({ ...unusual, bits: 8, isScientific: false, extraSamples: 0 });
 
-/** What of an open picture becomes of its input. */
+/** Makes the result from an open picture. */
 type Work<T> = (image: Sharp) => Promise<T>;
 
 async function fromDecoded<T>(
@@ -78,21 +79,21 @@ async function fromDecoded<T>(
       ? readBitmap(file)
       : decodeHeic(file, signal));
   const { unusual } = shape;
-  // libheif gives 8 bits of whatever was stored, and tone mapping says what they mean: the profile no more.
+  // libheif returns 8 bits for any depth. After tone mapping the profile no longer applies.
   const profile = unusual?.hdr ? undefined : shape.profile;
   const opened = fromPixels(decoded, profile, maxPixels).timeout({ seconds: Math.ceil(timeout / 1000) });
   const image = unusual
-    ? await ordinary(opened, inEightBits(unusual), { within, limitInputPixels: maxPixels })
+    ? await displayable(opened, inEightBits(unusual), { within, limitInputPixels: maxPixels })
     : opened;
   const damage = decoded.damage ? damageRemark(decoded.damage) : shape.damage;
   return { result: await work(image), damage };
 }
 
 /**
- * Opens any accepted image, HEIC included, upright, and runs a pipeline on it. A damaged picture is shown as far as it can
- * be read.
+ * Opens any accepted image, including HEIC, upright, and runs a pipeline on it. A damaged picture is shown as far as it
+ * can be read.
  * @param shape from its header, which was checked against the same limits
- * @param work ends the pipeline; it is called again with what is left of a picture that turned out to be damaged
+ * @param work the pipeline; it is called again with the readable part of a picture that turned out to be damaged
  * @throws MediaError
  */
 export async function withImage<T>(
@@ -105,7 +106,7 @@ export async function withImage<T>(
   if (signal?.aborted) throw new MediaError('cancelled', 'The work was cancelled');
   const moving = animated && shape.frames > 1;
   if (moving) refuseLongAnimation(shape, options);
-  // The header was checked against the limit. An animation's frames lie one below the other in one tall image.
+  // The header was checked against the limit. The frames of an animation are stacked in one tall image.
   const pixels = shape.width * shape.height * (moving ? shape.frames : 1);
   const attempt = async (
     input: string | Buffer,
@@ -124,7 +125,7 @@ export async function withImage<T>(
     if (moving) return work(image);
     const upright = image.autoOrient();
     return work(
-      unusual ? await ordinary(upright, unusual, { within: options.within, limitInputPixels: maxPixels }) : upright,
+      unusual ? await displayable(upright, unusual, { within: options.within, limitInputPixels: maxPixels }) : upright,
     );
   };
   try {
@@ -149,14 +150,14 @@ export async function withImage<T>(
       });
     }
   } catch (error) {
-    throw explained(error, file);
+    throw toMediaError(error, file);
   }
 }
 
-/** @param fault what the strict decoder said */
+/** A picture that the strict decoder refused. */
 interface Failed {
   readonly input: string | Buffer;
-  /** What the strict decoder said. */
+  /** The error of the strict decoder. */
   readonly fault: unknown;
   /** Absent for animations: repairs look at the first frame. */
   readonly repairs: RepairOptions | undefined;
@@ -188,12 +189,12 @@ async function lenient<T>(
 
 const TOO_LARGE = /too large for the \w+ format/i;
 
-/** Whether a pipeline failed for what the picture is, and not for time, place or what is to be written. */
+/** Whether a pipeline failed because of the picture itself, and not because of time, memory or the target. */
 const mayBeDamage = (error: unknown): boolean =>
   !(error instanceof MediaError) && !TOO_LARGE.test(messageOf(error)) && !/timeout|pixel limit/i.test(messageOf(error));
 
-/** Says in the platform's words why a pipeline failed. */
-function explained(cause: unknown, file: string): MediaError {
+/** Converts the error of a pipeline into one of the platform. */
+function toMediaError(cause: unknown, file: string): MediaError {
   if (cause instanceof MediaError) return cause;
   const message = messageOf(cause);
   const limit = TOO_LARGE.exec(message)?.[0];
@@ -207,6 +208,6 @@ export const rendered = async <T>(work: Promise<T>, file: string): Promise<T> =>
   try {
     return await work;
   } catch (cause) {
-    throw explained(cause, file);
+    throw toMediaError(cause, file);
   }
 };

@@ -1,18 +1,18 @@
 /**
- * Makes a whole PNG of what is left of a damaged one: of the compressed rows as many as can be unpacked. An interlaced
- * picture becomes a plain one, in which each coarse pixel stands for the finer ones that are missing (PNG specification,
- * third edition, 8.1 and 9).
+ * Makes a complete PNG of a damaged one from all compressed rows that can be unpacked. An interlaced picture becomes a
+ * plain one, in which each coarse pixel stands for the finer ones that are missing (PNG specification, third edition,
+ * 8.1 and 9).
  */
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { crc32, createInflate, deflate } from 'node:zlib';
 
 const SIGNATURE = 8;
-/** Bytes of unpacked pixels that are held at most. */
+/** Maximum number of bytes of unpacked pixels in memory. */
 const MAX_RAW = 512 * 1024 * 1024;
-/** Rows between two turns of the event loop. */
-const ROWS = 256;
-/** Left, top, distance across and down of each pass, and the block that one of its pixels stands for. */
+/** Number of rows between two turns of the event loop. */
+const ROWS_PER_TURN = 256;
+/** For each pass: left, top, distance across and down, and the block that one of its pixels represents. */
 const PASSES = [
   { x: 0, y: 0, dx: 8, dy: 8, w: 8, h: 8 },
   { x: 4, y: 0, dx: 8, dy: 8, w: 4, h: 8 },
@@ -23,8 +23,8 @@ const PASSES = [
   { x: 0, y: 1, dx: 1, dy: 2, w: 1, h: 1 },
 ] as const;
 const CHANNELS: Readonly<Record<number, number>> = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
-/** Chunks before the pixels that say how they are meant. */
-const KEPT = new Set(['PLTE', 'tRNS', 'iCCP', 'sRGB', 'gAMA', 'cHRM', 'cICP', 'sBIT', 'eXIf', 'pHYs']);
+/** Chunks before the pixels that define how they are displayed. */
+const COPIED_CHUNKS = new Set(['PLTE', 'tRNS', 'iCCP', 'sRGB', 'gAMA', 'cHRM', 'cICP', 'sBIT', 'eXIf', 'pHYs']);
 
 interface Parts {
   readonly header: Buffer;
@@ -53,14 +53,14 @@ function partsOf(file: Buffer): Parts | undefined {
     const whole = data.length === length;
     if (type === 'IHDR' && length === 13 && whole) header = data;
     else if (type === 'IDAT') packed.push(data);
-    else if (KEPT.has(type) && whole && packed.length === 0) kept.push(chunk(type, data));
+    else if (COPIED_CHUNKS.has(type) && whole && packed.length === 0) kept.push(chunk(type, data));
     else if (type === 'IEND') break;
     at += length + 12;
   }
   return header && packed.length > 0 ? { header, kept, packed: Buffer.concat(packed) } : undefined;
 }
 
-/** As many bytes as can be unpacked, at most `most`. */
+/** Unpacks as many bytes as possible, at most `most`. */
 function unpacked(packed: Buffer, most: number): Promise<Buffer> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
@@ -81,7 +81,7 @@ function unpacked(packed: Buffer, most: number): Promise<Buffer> {
   });
 }
 
-/** Undoes a row's filter in place. @param above the row before, undone; empty for the first */
+/** Reverses the filter of a row in place. @param above the previous row without its filter; empty for the first */
 function unfilter(kind: number, row: Buffer, above: Buffer, bytes: number): void {
   for (let i = 0; i < row.length; i++) {
     const a = i >= bytes ? (row[i - bytes] ?? 0) : 0;
@@ -99,7 +99,9 @@ function unfilter(kind: number, row: Buffer, above: Buffer, bytes: number): void
   }
 }
 
-/** Rows of an interlaced picture as those of a plain one, each with filter 0. @param bytes of one pixel */
+/**
+ * Converts rows of an interlaced picture to those of a plain one, each with filter 0. @param bytes size of one pixel
+ */
 async function plainRows(raw: Buffer, width: number, height: number, bytes: number): Promise<Buffer> {
   const stride = width * bytes + 1;
   const out = Buffer.alloc(stride * height);
@@ -122,7 +124,7 @@ async function plainRows(raw: Buffer, width: number, height: number, bytes: numb
       }
       above = row;
       at += 1 + columns * bytes;
-      if (++rows % ROWS === 0) await turn();
+      if (++rows % ROWS_PER_TURN === 0) await nextTurn();
     }
   }
   return out;
@@ -130,7 +132,7 @@ async function plainRows(raw: Buffer, width: number, height: number, bytes: numb
 
 const pack = promisify(deflate) as (data: Buffer, options: { level: number }) => Promise<Buffer>;
 
-/** @returns a whole PNG; undefined where no pixel is left, or where it is of a kind that libpng reads better itself */
+/** @returns a complete PNG; undefined if no pixel is left, or if libpng reads this kind better itself */
 export async function rebuildPng(file: Buffer): Promise<Buffer | undefined> {
   const parts = partsOf(file);
   if (!parts) return undefined;

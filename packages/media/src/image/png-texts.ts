@@ -1,6 +1,6 @@
 /**
- * A PNG's compressed texts, measured before anybody reads them: libvips and ExifTool inflate each one whole, and 400 KB of
- * them can hold 400 MB (libvips took 20 s and 3 GB for it).
+ * Measures the compressed texts of a PNG before any library reads them: libvips and ExifTool inflate each one as a
+ * whole, and 400 KB of them can contain 400 MB (libvips took 20 s and 3 GB for it).
  */
 
 import fs from 'node:fs/promises';
@@ -8,18 +8,21 @@ import { inflateSync } from 'node:zlib';
 import { errorCode } from '@cl-server/kit';
 import { invalidMedia } from '../errors.js';
 
-/** PNG, MNG and JNG: chunks after eight bytes. */
+/** The signatures of PNG, MNG and JNG, whose chunks follow after eight bytes. */
 const SIGNATURES = ['89504e470d0a1a0a', '8a4d4e470d0a1a0a', '8b4a4e470d0a1a0a'];
-/** Bytes of all texts and profiles of one file, once inflated. Editors write XMP of some hundred kilobytes. */
+/**
+ * Maximum number of bytes of all texts and profiles of one file after inflating. Editors write XMP of some hundred
+ * kilobytes.
+ */
 const MAX_INFLATED = 8 * 1024 * 1024;
 const MAX_STORED = 16 * 1024 * 1024;
-/** Chunks of all kinds: 150 megapixels of 16 bits in the usual 8 KB each. */
+/** Maximum number of chunks: 150 megapixels of 16 bits in the usual 8 KB each. */
 const MAX_CHUNKS = 200_000;
-/** A keyword, a language and its translation come before the compressed part. */
+/** Chunks with a keyword, a language and its translation before the compressed part. */
 const TEXTS = new Set(['zTXt', 'iTXt', 'tEXt', 'iCCP']);
 const WINDOW = 64 * 1024;
 
-/** Where the deflated part begins; undefined where the chunk has none. */
+/** Offset of the deflated part; undefined if the chunk has none. */
 function deflatedAt(type: string, data: Buffer): number | undefined {
   const keyword = data.indexOf(0);
   if (keyword < 0 || type === 'tEXt') return undefined;
@@ -42,7 +45,7 @@ function inflatedSize(deflated: Buffer, allowed: number): number {
 }
 
 /**
- * Refuses a PNG whose texts and profiles would fill the memory. Other files pass unread.
+ * Refuses a PNG whose texts and profiles would fill the memory. Other files pass without being read.
  * @throws MediaError `invalid_input`
  */
 export async function refuseTextBomb(file: string): Promise<void> {
@@ -53,7 +56,7 @@ export async function refuseTextBomb(file: string): Promise<void> {
   const window = Buffer.allocUnsafe(WINDOW);
   let from = 0;
   let filled = 0;
-  /** Bytes of the file; the window moves where they are not in it. */
+  /** Returns bytes of the file; the window moves to them if necessary. */
   const at = async (offset: number, length: number): Promise<Buffer> => {
     if (offset < from || offset + length > from + filled) {
       const read = await handle.read(window, 0, WINDOW, offset);

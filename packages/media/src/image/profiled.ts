@@ -7,8 +7,8 @@ const CHANNELS = 4;
 const HEADER = 8;
 
 /**
- * Puts pixels and the colour profile that they are meant in into one picture (an uncompressed TIFF): to bare pixels libvips
- * can be told no profile, and would take all of them for sRGB.
+ * Puts pixels and their colour profile into one picture (an uncompressed TIFF): libvips accepts no profile with bare
+ * pixels and would treat them as sRGB.
  */
 export function withProfile({ width, height, data }: RawPixels, profile: Uint8Array): Buffer {
   const bits = HEADER;
@@ -39,7 +39,7 @@ export function withProfile({ width, height, data }: RawPixels, profile: Uint8Ar
     at = file.writeUInt16LE(tag, at);
     at = file.writeUInt16LE(type, at);
     at = file.writeUInt32LE(count, at);
-    at = file.writeUInt32LE(value, at); // a SHORT stands in the lower half
+    at = file.writeUInt32LE(value, at); // a SHORT uses the lower half
   }
   return file;
 }

@@ -1,6 +1,6 @@
 /**
- * The largest JPEG that a camera put into its raw file. TIFF-like files (DNG, CR2, NEF, ARW, PEF, SRW, RW2) and RAF say in
- * their directories where their JPEGs lie; for those that hide them elsewhere (CR3, ORF), ExifTool is asked.
+ * Finds the largest JPEG in a camera's raw file. The directories of TIFF-like files (DNG, CR2, NEF, ARW, PEF, SRW, RW2)
+ * and RAF name the places of their JPEGs; for files that hide them elsewhere (CR3, ORF), ExifTool finds them.
  */
 import fs, { type FileHandle } from 'node:fs/promises';
 import { MediaError, unsupportedMediaKind } from '../errors.js';
@@ -10,7 +10,7 @@ import { jpegShape } from './jpeg-header.js';
 
 const RAF = 'image/x-fujifilm-raf';
 
-/** Raw files and how people call them. */
+/** Raw formats with their names for people. */
 export const RAW_KINDS: Readonly<Record<string, string>> = {
   'image/x-adobe-dng': 'DNG',
   'image/x-canon-cr2': 'CR2',
@@ -24,15 +24,15 @@ export const RAW_KINDS: Readonly<Record<string, string>> = {
   'image/x-samsung-srw': 'SRW',
 };
 
-/** Bytes of a preview; those of 100 megapixels have some 30 MB. */
+/** Maximum number of bytes of a preview; those of 100 megapixels have about 30 MB. */
 const MAX_PREVIEW = 100 * 1024 * 1024;
-/** Directories of one file, and entries of one directory, that are looked at. */
+/** Maximum number of directories in a file and of entries in a directory that are read. */
 const MAX_DIRECTORIES = 32;
 const MAX_ENTRIES = 500;
-/** A preview with fewer pixels on its longer side is a thumbnail: ExifTool may know a larger one. */
-const SMALL = 512;
-/** Bytes that hold the header of a JPEG. */
-const HEAD = 64 * 1024;
+/** A preview with a shorter longer side is a thumbnail: ExifTool may know a larger one. */
+const MIN_PREVIEW_SIDE = 512;
+/** Number of bytes that contain the header of a JPEG. */
+const HEADER_SIZE = 64 * 1024;
 
 interface Span {
   readonly offset: number;
@@ -52,14 +52,14 @@ async function bytesAt(file: FileHandle, { offset, length }: Span): Promise<Buff
 }
 
 const TAG = { compression: 0x103, strips: 0x111, orientation: 0x112, stripBytes: 0x117, subIfds: 0x14a, jpeg: 0x201, jpegBytes: 0x202, exif: 0x8769, rw2Jpeg: 0x2e } as const; // biome-ignore format: a table
-/** Bytes of a value by its TIFF type: byte, ASCII, short, long, rational, …, undefined, …, IFD. */
+/** Size of a value by its TIFF type: byte, ASCII, short, long, rational, …, undefined, …, IFD. */
 const SIZES: Readonly<Record<number, number>> = { 1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1, 13: 4 };
 
 interface Entry extends Span {
   readonly values: readonly number[];
 }
 
-/** Directories of a TIFF structure, those below them included. */
+/** The directories of a TIFF structure, including nested ones. */
 async function directories(file: FileHandle): Promise<ReadonlyMap<number, Entry>[]> {
   const head = await bytesAt(file, { offset: 0, length: 8 });
   if (head.length < 8) return [];
@@ -96,7 +96,7 @@ async function directories(file: FileHandle): Promise<ReadonlyMap<number, Entry>
   return found;
 }
 
-/** Where a directory's JPEG may lie: in fields of its own, or as the only strip of a picture packed as JPEG. */
+/** Possible places of a directory's JPEG: its own fields, or the only strip of a picture compressed as JPEG. */
 function spansOf(directory: ReadonlyMap<number, Entry>): Span[] {
   const pair = (from: number, bytes: number): Span[] => {
     const [offset, ...more] = directory.get(from)?.values ?? [];
@@ -108,7 +108,7 @@ function spansOf(directory: ReadonlyMap<number, Entry>): Span[] {
   return [
     ...pair(TAG.jpeg, TAG.jpegBytes),
     ...(packed === 6 || packed === 7 ? pair(TAG.strips, TAG.stripBytes) : []),
-    ...(rw2 && rw2.length > HEAD ? [rw2] : []),
+    ...(rw2 && rw2.length > HEADER_SIZE ? [rw2] : []),
   ];
 }
 
@@ -132,14 +132,18 @@ async function largest(file: FileHandle, spans: readonly Span[]): Promise<{ jpeg
   let best: (Span & { side: number }) | undefined;
   for (const { offset, length } of spans) {
     if (length < 100 || length > MAX_PREVIEW) continue;
-    const side = sideOf(await bytesAt(file, { offset, length: Math.min(length, HEAD) }));
+    const side = sideOf(await bytesAt(file, { offset, length: Math.min(length, HEADER_SIZE) }));
     if (side > (best?.side ?? 0)) best = { offset, length, side };
   }
   return best && { jpeg: await bytesAt(file, best), side: best.side };
 }
 
-/** By ExifTool: every picture that it knows in the file, the largest of them. */
-async function askedFor(file: string, exiftool: string | undefined, signal?: AbortSignal): Promise<Buffer | undefined> {
+/** Asks ExifTool for all pictures in the file and returns the largest. */
+async function exiftoolPreview(
+  file: string,
+  exiftool: string | undefined,
+  signal?: AbortSignal,
+): Promise<Buffer | undefined> {
   const [program = '', ...start] = await exiftoolCommand(exiftool);
   const names = ['-JpgFromRaw', '-PreviewImage', '-OtherImage', '-ThumbnailImage'];
   const args = [...start, '-a', '-b', '-j', '-G4', '-m', '-q', ...names, file];
@@ -152,8 +156,9 @@ async function askedFor(file: string, exiftool: string | undefined, signal?: Abo
 }
 
 /**
+ * Extracts the preview.
  * @param mime one of `RAW_KINDS`
- * @throws MediaError `unsupported_media` where the file has no preview
+ * @throws MediaError `unsupported_media` if the file has no preview
  */
 export async function rawPreview(
   file: string,
@@ -170,7 +175,10 @@ export async function rawPreview(
         : found.flatMap(spansOf);
     const own = await largest(handle, spans);
     const orientation = found[0]?.get(TAG.orientation)?.values[0] ?? 1;
-    const jpeg = own && own.side >= SMALL ? own.jpeg : ((await quietly(askedFor(file, exiftool, signal))) ?? own?.jpeg);
+    const jpeg =
+      own && own.side >= MIN_PREVIEW_SIDE
+        ? own.jpeg
+        : ((await ignoringFailures(exiftoolPreview(file, exiftool, signal))) ?? own?.jpeg);
     if (jpeg) return { jpeg, orientation: orientation >= 1 && orientation <= 8 ? orientation : 1 };
   } finally {
     await handle.close();
@@ -178,14 +186,14 @@ export async function rawPreview(
   throw unsupportedMediaKind(`The ${RAW_KINDS[mime] ?? 'raw'} file has no preview that could be shown`);
 }
 
-/** Without ExifTool, or where it cannot read the file, what was found without it has to do. */
-const quietly = <T>(work: Promise<T>): Promise<T | undefined> =>
+/** Ignores an ExifTool that is missing or cannot read the file: then the preview that was found without it is used. */
+const ignoringFailures = <T>(work: Promise<T>): Promise<T | undefined> =>
   work.catch((error: unknown) => {
     if (error instanceof MediaError && error.code === 'cancelled') throw error;
     return undefined;
   });
 
-/** A JPEG that says how it is to be turned, where it does not say so itself. */
+/** Adds an orientation to a JPEG that has none. */
 export function withOrientation(jpeg: Buffer, orientation: number): Buffer {
   if (orientation === 1 || jpegShape(jpeg)?.orientation !== 1 || jpeg.includes('Exif\0\0', 0, 'latin1')) return jpeg;
   const exif = Buffer.alloc(36);

@@ -1,6 +1,6 @@
 /**
- * The only door to sharp: libvips learns before it loads that only well-tested decoders may run (no SVG, PDF, PPM, raw
- * camera or ImageMagick loader), and only those of the formats listed here.
+ * The only import of sharp: before libvips loads, it is restricted to well-tested decoders (no SVG, PDF, PPM, raw
+ * camera or ImageMagick loader) and to the formats listed here.
  */
 import { createRequire } from 'node:module';
 import type { Sharp as Image, default as Sharp, SharpInput, SharpOptions } from 'sharp';
@@ -8,10 +8,12 @@ import type { Sharp as Image, default as Sharp, SharpInput, SharpOptions } from 
 type Library = typeof Sharp;
 let library: Library | undefined;
 
-/** Loaded at the first picture: libvips takes 0.1 s and 20 MB, and many processes never see one. */
+/**
+ * Loads the library at the first picture: libvips takes 0.1 s and 20 MB, and many processes never process a picture.
+ */
 function load(): Library {
   if (library) return library;
-  // libvips reads this once, while the native module loads; it can be said in no other way.
+  // libvips reads this variable only once, while the native module loads; there is no other way to set it.
   process.env.VIPS_BLOCK_UNTRUSTED = '1';
   const loaded = createRequire(import.meta.url)('sharp') as Library;
   loaded.block({ operation: ['VipsForeignLoad'] });
@@ -25,7 +27,7 @@ function load(): Library {
       'VipsForeignLoadHeif',
     ],
   });
-  // Files come once each; a cache would only hold their memory.
+  // Each file is read only once; a cache would only keep memory.
   loaded.cache(false);
   library = loaded;
   return loaded;
@@ -38,5 +40,5 @@ export function sharp(input: Input | SharpOptions, options?: SharpOptions): Imag
   return load()(input as Input, options);
 }
 
-/** Decoders of HEVC are rarely built in; where this libvips has one, HEIC needs no detour. */
+/** HEVC decoders are rarely built in; if this libvips has one, HEIC needs no separate decoder. */
 export const hasNativeHeic = (): boolean => (load().format.heif.input.fileSuffix ?? []).includes('.heic');

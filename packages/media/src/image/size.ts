@@ -1,3 +1,4 @@
+/** Computes sizes of thumbnails. */
 export interface Size {
   readonly width: number;
   readonly height: number;
@@ -6,31 +7,32 @@ export interface Size {
 export interface SizeRequest {
   readonly width?: number | null | undefined;
   readonly height?: number | null | undefined;
-  /** Keep the aspect. */
+  /** Whether the aspect ratio is kept. */
   readonly keepAspect: boolean;
 }
 
-/** The larger of the two factors by which a picture's sides change; 1 where nothing is asked. */
+/** The larger of the two factors by which the sides of a picture change; 1 if no size is requested. */
 export function scaleTo({ width, height }: Size, asked: Partial<Size>, fit: 'inside' | 'outside'): number {
   const factors = [asked.width && asked.width / width, asked.height && asked.height / height].filter((f) => f);
   const known = factors.map(Number);
   return known.length === 0 ? 1 : fit === 'inside' ? Math.min(...known) : Math.max(...known);
 }
 
-/** Side of the box where nothing is asked for. */
+/** Side of the box if no size is requested. */
 export const DEFAULT_BOX = 256;
 
 /**
- * Size of a thumbnail; no side is ever larger than the source's.
+ * Computes the size of a thumbnail; no side is ever larger than the source's.
  *
- * | given | with aspect | without |
+ * | given | with aspect ratio | without |
  * |---|---|---|
  * | nothing | fits into 256 × 256 | 256 × 256 |
  * | width w | w × w·h/w | w × w |
  * | height h | h·w/h × h | h × h |
  * | both | fits into the box | the box |
  *
- * @param round how a computed side becomes whole: cut for images, rounded for video frames, as clients know them
+ * @param round how a computed side becomes an integer: truncated for images, rounded for video frames, as existing
+ * clients expect
  */
 export function thumbnailSize(
   source: Size,
@@ -44,7 +46,7 @@ export function thumbnailSize(
     return { width: Math.min(box.width, source.width), height: Math.min(box.height, source.height) };
   }
   const none = !width && !height;
-  // A box wider than the source could ever be: only the given side counts.
+  // A box wider than the source can be: only the given side counts.
   const box = {
     width: Math.min(width || (none ? DEFAULT_BOX : Number.POSITIVE_INFINITY), source.width),
     height: Math.min(height || (none ? DEFAULT_BOX : Number.POSITIVE_INFINITY), source.height),

@@ -1,3 +1,4 @@
+/** Makes thumbnails of images. */
 import type { Sharp } from 'sharp';
 import { type EncodedFormat, encodeAs } from './encode.js';
 import { imageShape } from './header.js';
@@ -8,7 +9,7 @@ export interface PictureOptions {
   readonly format: EncodedFormat;
   /** 1 to 100. */
   readonly quality: number;
-  /** Behind transparency. */
+  /** Background behind transparency. */
   readonly background: string;
 }
 
@@ -19,21 +20,21 @@ export interface WrittenPicture extends Size {
   readonly size: number;
 }
 
-/** Ends a pipeline as a small opaque sRGB picture without metadata. */
+/** Ends a pipeline by writing a small opaque sRGB picture without metadata. */
 export async function writePicture(image: Sharp, target: string, options: PictureOptions): Promise<WrittenPicture> {
   const flat = image.flatten({ background: options.background }).toColourspace('srgb');
   const { width, height, size } = await encodeAs(flat, options.format, { ...options, compact: true }).toFile(target);
   return { width, height, size };
 }
 
-/** A picture that was made of one that may be damaged. */
+/** A picture made from one that may be damaged. */
 export interface WrittenThumbnail extends WrittenPicture {
-  /** What is wrong with the source where it is damaged. */
+  /** The fault of a damaged source. */
   readonly damage: string | null;
 }
 
 /**
- * Writes a thumbnail of an image: upright, flattened, never enlarged; JPEG and WebP are shrunk while they load.
+ * Writes a thumbnail of an image: upright, flattened, never enlarged. JPEG and WebP are shrunk while they load.
  * @throws MediaError
  */
 export async function imageThumbnail(

@@ -1,3 +1,4 @@
+/** Reads all metadata of a file of any kind. */
 import { MediaError } from '../errors.js';
 import type { ExifReader, RawTags } from '../exif/reader.js';
 import { tagFacts } from '../exif/tag-facts.js';
@@ -7,41 +8,41 @@ import { sniffFile } from '../sniff/sniff.js';
 import { mediaInput } from '../video/input.js';
 import { type ProbeResult, probe } from '../video/probe.js';
 
-/** What is known of a file. Nothing is invented: what could not be read is null, and `problems` says why. */
+/** Metadata of a file. Nothing is invented: unreadable values are null, and `problems` gives the reasons. */
 export interface MediaMetadata {
   readonly mime_type: string;
   readonly type: MediaType;
-  /** Without the dot. */
+  /** File name extension without the dot. */
   readonly extension: string;
-  /** Pixels as shown: after rotation. */
+  /** Pixels as displayed: after rotation. */
   readonly width: number | null;
   readonly height: number | null;
   /** Seconds. */
   readonly duration: number | null;
-  /** When it was taken, milliseconds since 1970; a time without a zone is taken as UTC. */
+  /** Time of capture in milliseconds since 1970; a time without a zone counts as UTC. */
   readonly create_date: number | null;
-  /** Minutes east of UTC where it was taken; null where the file does not tell. */
+  /** Minutes east of UTC at the place of capture; null if the file does not say. */
   readonly create_date_offset: number | null;
-  /** The same as ISO 8601, as precise as the file, with its offset where the file has one. */
+  /** The time of capture as ISO 8601, as precise as the file, with its offset if the file has one. */
   readonly captured_at: string | null;
   readonly camera: { readonly make: string | null; readonly model: string | null; readonly lens: string | null } | null;
-  /** Degrees, south and west negative; metres. */
+  /** Degrees, south and west negative; altitude in metres. */
   readonly gps: { readonly latitude: number; readonly longitude: number; readonly altitude: number | null } | null;
-  /** Everything else that exiftool found, `Group:Tag`; long and binary values left out. */
+  /** All other tags from exiftool by `Group:Tag`, without long and binary values. */
   readonly rest: Readonly<Record<string, unknown>>;
-  /** Sentences: what could not be read, and why. */
+  /** Sentences that say what could not be read, and why. */
   readonly problems: readonly string[];
 }
 
 export interface MetadataOptions {
-  /** Left out: only what the headers tell is read, in a few milliseconds. */
+  /** Without it, only the headers are read, which takes a few milliseconds. */
   readonly exif?: ExifReader | undefined;
   readonly ffprobe?: string | undefined;
   readonly maxPixels?: number;
   readonly signal?: AbortSignal;
 }
 
-/** Characters of one value in `rest`. */
+/** Maximum number of characters of one value in `rest`. */
 const MAX_VALUE = 2000;
 
 function compact(raw: RawTags): Record<string, unknown> {
@@ -56,7 +57,7 @@ function compact(raw: RawTags): Record<string, unknown> {
 
 class Reading {
   readonly problems: string[] = [];
-  /** Runs one part; its failure is a problem of the file, not of the reading. */
+  /** Runs one part of the reading; its failure is a problem of the file and does not stop the other parts. */
   async part<T>(work: () => Promise<T>): Promise<T | undefined> {
     try {
       return await work();
@@ -78,8 +79,8 @@ async function probeFile(file: string, options: MetadataOptions): Promise<ProbeR
 const isTimed = (kind: MediaKind): boolean => kind.demuxer !== undefined && kind.type !== 'image';
 
 /**
- * Reads a file's kind, size, duration, capture time, camera, place and the rest, whatever the file is. A damaged file is
- * no error: it gives what can be read.
+ * Reads kind, size, duration, time of capture, camera, place and the other tags of a file of any kind. A damaged file
+ * is not an error: its readable metadata is returned.
  * @throws MediaError `cancelled`; an I/O error of the file itself
  */
 export async function readMediaMetadata(file: string, options: MetadataOptions = {}): Promise<MediaMetadata> {

@@ -1,18 +1,21 @@
-/** Limits that the kernel keeps for a program, where it can. */
+/** Limits that the kernel enforces on a program, if the system supports them. */
 import fs from 'node:fs';
 
-/** The program ends with the process that started it, however that ends; exiftool waits on a closed pipe for ever. */
+/**
+ * The program ends with the process that started it, in whatever way that one ends; exiftool would wait on a closed
+ * pipe forever.
+ */
 const SETPRIV = '/usr/bin/setpriv';
 const PRLIMIT = '/usr/bin/prlimit';
 
 export interface ProgramLimits {
   /** Bytes of address space. Not for programs that reserve much more than they use. */
   readonly addressSpace?: number;
-  /** Bytes of memory that it can write to. */
+  /** Bytes of writable memory. */
   readonly data?: number;
 }
 
-/** The command that runs a command within limits; the command itself on systems without the means. */
+/** The command that runs a command within limits; the command itself on systems without such limits. */
 export function limitedCommand(
   command: readonly string[],
   { addressSpace, data }: ProgramLimits,

@@ -1,3 +1,4 @@
+/** Runs external programs with limits. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { MediaError } from '../errors.js';
 import { limitedCommand } from './limits.js';
@@ -6,12 +7,12 @@ export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds after which the program is killed. */
   readonly timeout: number;
-  /** Bytes of standard output that are kept; more is a failure. */
+  /** Maximum number of bytes of standard output; more is a failure. */
   readonly maxOutput?: number;
-  /** Bytes of memory that it can write to, where the kernel keeps such limits. */
+  /** Bytes of writable memory, if the kernel enforces such limits. */
   readonly memory?: number;
   readonly cwd?: string | undefined;
-  /** Called with each line of standard output, which is then not kept. */
+  /** Called with each line of standard output, which is then not collected. */
   readonly onLine?: (line: string) => void;
 }
 
@@ -25,7 +26,7 @@ export interface RunResult {
 const STDERR_TAIL = 8 * 1024;
 
 /**
- * Runs a program to its end. Both pipes are always drained; the program is killed on abort, on time-out and where it
+ * Runs a program to its end. Both pipes are always drained; the program is killed on abort, on time-out and if it
  * writes too much. It stays in the caller's process group, so that it ends with it.
  * @throws MediaError `cancelled`, `timeout`, `invalid_input` (too much output) or `tool_missing`
  */
@@ -64,7 +65,7 @@ export async function run(program: string, args: readonly string[], options: Run
 function closed(child: ChildProcess): Promise<number | null> {
   return new Promise((resolve, reject) => {
     child.on('error', (error) =>
-      reject(new MediaError('tool_missing', `A program that is needed could not be started`, { cause: error })),
+      reject(new MediaError('tool_missing', `A required program could not be started`, { cause: error })),
     );
     child.on('close', resolve);
   });
@@ -88,7 +89,7 @@ function collect(
       return;
     }
     size += chunk.length;
-    if (size > maxOutput) kill(new MediaError('invalid_input', 'The file unpacks to more than is allowed'));
+    if (size > maxOutput) kill(new MediaError('invalid_input', 'The file unpacks to more data than is allowed'));
     else chunks.push(chunk);
   });
   child.stderr?.on('data', (chunk: Buffer) => {
@@ -96,7 +97,7 @@ function collect(
     isCut ||= tail.length > STDERR_TAIL;
     tail = tail.slice(-STDERR_TAIL);
   });
-  // Half a line would be half an address or half a path, which nobody would know for one.
+  // A partial line could be half an address or half a path, which the filters would not recognize.
   const whole = (): string => (isCut && tail.includes('\n') ? tail.slice(tail.indexOf('\n') + 1) : tail);
   return { chunks, stderr: whole };
 }

@@ -1,18 +1,20 @@
-/** MIME types that clients know, the extension each is saved under, and the ffmpeg demuxer that may read it. */
+/**
+ * MIME types that clients know, with the extension under which each is saved and the ffmpeg demuxer that may read it.
+ */
 
-/** Kinds of content that the platform tells apart. */
+/** The kinds of content that the platform distinguishes. */
 export type MediaType = 'image' | 'video' | 'audio' | 'text' | 'url' | 'file';
 
 export interface MediaKind {
   readonly mime: string;
-  /** Without the dot. */
+  /** File name extension without the dot. */
   readonly extension: string;
   readonly type: MediaType;
-  /** The only ffmpeg demuxer that may open the file; absent where ffmpeg must not touch it. */
+  /** The only ffmpeg demuxer that may open the file; absent if ffmpeg must not open it. */
   readonly demuxer?: string;
 }
 
-/** Other spellings of a MIME type, turned into the one that the platform speaks. */
+/** Other names of MIME types, mapped to the names that the platform uses. */
 export const MIME_ALIASES: Readonly<Record<string, string>> = {
   'video/vnd.avi': 'video/x-msvideo',
   'video/matroska': 'video/x-matroska',
@@ -95,7 +97,7 @@ function typeOf(mime: string): MediaType {
   return mime === 'application/ogg' ? 'audio' : 'file';
 }
 
-/** Everything known of a MIME type. */
+/** All facts about a MIME type. */
 export function kindOf(mime: string, extension?: string): MediaKind {
   const known = MIME_ALIASES[mime] ?? mime;
   const subtype = known.split('/')[1]?.split(';')[0] ?? 'bin';

@@ -1,15 +1,18 @@
-/** ISO base media files by their boxes, where their first one does not say what they are. */
+/** Identifies ISO base media files by their boxes if the first one does not say what they are. */
 import type { FileHandle } from 'node:fs/promises';
 
-/** Atoms that QuickTime files begin with before there was `ftyp`, or beside it. */
+/** Atoms with which QuickTime files begin if they have no `ftyp`, or beside it. */
 const ATOMS = new Set(['moov', 'mdat', 'free', 'skip', 'wide', 'pnot', 'PICT', 'junk', 'uuid', 'udta']);
-const LOOKED_AT = 16;
+const MAX_ATOMS = 16;
 
-/** Whether the bytes are a chain of QuickTime atoms, one of which holds the movie or its data. @param size of the file */
+/**
+ * Whether the bytes are a chain of QuickTime atoms, one of which contains the movie or its data. @param size of the
+ * file
+ */
 export function isQuickTime(head: Buffer, size: number): boolean {
   let isMovie = false;
   let at = 0;
-  for (let atoms = 0; atoms < LOOKED_AT && at + 8 <= head.length; atoms++) {
+  for (let atoms = 0; atoms < MAX_ATOMS && at + 8 <= head.length; atoms++) {
     const type = head.toString('latin1', at + 4, at + 8);
     const short = head.readUInt32BE(at);
     const wide = short === 1 && at + 16 <= head.length;
@@ -18,11 +21,11 @@ export function isQuickTime(head: Buffer, size: number): boolean {
     isMovie ||= type === 'moov' || type === 'mdat';
     at += length;
   }
-  // Texts and random bytes do not end where the file does.
+  // Texts and random bytes do not end at the end of the file.
   return isMovie && at <= size + 8;
 }
 
-/** Handlers of the tracks of a `moov` box: `vide`, `soun`, … */
+/** The handlers of the tracks of a `moov` box: `vide`, `soun`, … */
 export function trackHandlers(moov: Buffer): readonly string[] {
   const found: string[] = [];
   for (
@@ -30,17 +33,17 @@ export function trackHandlers(moov: Buffer): readonly string[] {
     at >= 0 && found.length < 100;
     at = moov.indexOf('hdlr', at + 4, 'latin1')
   ) {
-    // Four bytes of version and flags, and the component type, come before it.
+    // Four bytes of version and flags, and the component type, precede it.
     const inMedia = moov.toString('latin1', at + 8, at + 12);
     if (inMedia === 'mhlr' || inMedia === '\0\0\0\0') found.push(moov.toString('latin1', at + 12, at + 16));
   }
   return found;
 }
 
-/** A movie's description is small, but may lie at the end of the file. */
+/** The description of a movie is small, but may be at the end of the file. */
 const MAX_MOOV = 16 * 1024 * 1024;
 
-/** What the `moov` box of a file holds, its beginning where it is very large; undefined where there is none. */
+/** Content of a file's `moov` box, or its beginning if it is very large; undefined if there is none. */
 export async function movieBox(handle: FileHandle): Promise<Buffer | undefined> {
   const { size } = await handle.stat();
   const head = Buffer.alloc(16);

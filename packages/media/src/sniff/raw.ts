@@ -1,4 +1,4 @@
-/** Raw files of cameras that begin like any TIFF: told by their maker and by directories that hold sensor data. */
+/** Identifies cameras' raw files that begin like any TIFF, by their maker and by directories with sensor data. */
 
 const MAKERS: readonly (readonly [RegExp, string])[] = [
   [/^NIKON/i, 'image/x-nikon-nef'],
@@ -12,7 +12,7 @@ const MAKE = 0x10f;
 const SUBFILE = 0xfe;
 const PHOTOMETRIC = 0x106;
 const SUB_IFDS = 0x14a;
-/** Colour filter array, and sensor data that is no array any more. */
+/** Colour filter array, and sensor data that has already been interpolated (linear raw). */
 const SENSOR: readonly number[] = [32_803, 34_892];
 
 interface Directory {
@@ -22,7 +22,7 @@ interface Directory {
   readonly below: readonly number[];
 }
 
-/** @returns undefined where the directory does not lie in the bytes at hand */
+/** @returns undefined if the directory is not within the given bytes */
 function directoryAt(head: Buffer, at: number): Directory | undefined {
   const little = head.toString('latin1', 0, 2) === 'II';
   const short = (from: number): number => (little ? head.readUInt16LE(from) : head.readUInt16BE(from));
@@ -48,7 +48,7 @@ function directoryAt(head: Buffer, at: number): Directory | undefined {
 }
 
 /**
- * MIME type of the raw file that a TIFF is; undefined where it is a picture like any other.
+ * MIME type of the raw file that a TIFF is; undefined if it is an ordinary picture.
  * @param head the file's first bytes
  */
 export function rawOfTiff(head: Buffer): string | undefined {
@@ -62,7 +62,7 @@ export function rawOfTiff(head: Buffer): string | undefined {
   return hasSensor || (main.isReduced && main.below.length > 0) ? mime : undefined;
 }
 
-/** Where a TIFF says that its first directory lies; undefined where the bytes begin no TIFF. */
+/** Offset of the first directory of a TIFF; undefined if the bytes do not begin a TIFF. */
 export function directoryOfTiff(head: Buffer): number | undefined {
   if (head.length < 8) return undefined;
   const mark = head.toString('latin1', 0, 4);

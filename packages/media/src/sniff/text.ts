@@ -1,11 +1,11 @@
 import { isUtf8 } from 'node:buffer';
 
-/** Characters that no text file has: C0 controls but tab, line feed, form feed, carriage return and escape. */
+/** Characters that no text file contains: C0 controls except tab, line feed, form feed, carriage return and escape. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
 const BINARY = /[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]/;
 const URL_LINE = /^https?:\/\/(?:[A-Za-z0-9\-._~:/?#[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})+$/;
 
-/** Drops the bytes of a character that the end of the buffer cut in two. */
+/** Removes the bytes of a character that the end of the buffer splits. */
 function wholeCharacters(head: Buffer): Buffer {
   for (let cut = 0; cut < 4; cut++) {
     const part = head.subarray(0, head.length - cut);
@@ -15,7 +15,7 @@ function wholeCharacters(head: Buffer): Buffer {
 }
 
 /**
- * The MIME type of bytes that are text, or undefined where they are not (UTF-8; UTF-16 with its mark counts too).
+ * The MIME type of a text, or undefined if the bytes are not text (UTF-8, or UTF-16 with a byte order mark).
  * @param head the file's first bytes
  */
 export function sniffText(head: Buffer): string | undefined {
@@ -50,5 +50,5 @@ function isJsonStart(text: string): boolean {
   }
 }
 
-/** Whether the text is one http or https address and nothing else. */
+/** Whether the text is exactly one http or https address. */
 export const isUrl = (text: string): boolean => !/[\r\n]/.test(text) && URL_LINE.test(text.trim());

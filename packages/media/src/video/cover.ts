@@ -8,8 +8,8 @@ import type { ProbeResult } from './probe.js';
 const MAX_COVER = 50 * 1024 * 1024;
 
 /**
- * Copies the attached picture of a song out, as it is, to a file of its own; it is to be treated as any upload.
- * @throws MediaError where there is none
+ * Extracts the attached picture of a song unchanged into a file. Treat it like any upload.
+ * @throws MediaError if there is none
  */
 export async function extractCover(
   input: MediaInput,

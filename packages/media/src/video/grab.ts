@@ -1,4 +1,4 @@
-/** One call of ffmpeg that decodes from somewhere before a moment on, and gives the frame that is on screen then. */
+/** One ffmpeg call that decodes from some place before a time and returns the frame that is displayed at that time. */
 import { toneMap } from '../colour/tone-map.js';
 import { MediaError, safeReason } from '../errors.js';
 import { DEFAULT_MAX_PIXELS } from '../image/header.js';
@@ -13,14 +13,14 @@ export interface FfmpegOptions {
   /** Milliseconds. */
   readonly timeout?: number;
   readonly maxPixels?: number;
-  /** Threads of the decoder. Default 1. */
+  /** Number of threads of the decoder. Default 1. */
   readonly threads?: number;
 }
 
-/** What of a picture track changes how its frames are shown. */
+/** The properties of a video track that change how its frames are displayed. */
 export type FrameTrack = Pick<VideoStream, 'hdr' | 'isInterlaced'>;
 
-/** Arguments that every ffmpeg call begins with. */
+/** Arguments with which every ffmpeg call begins. */
 export const ffmpegStart = (maxPixels = DEFAULT_MAX_PIXELS, threads = 1): string[] => [
   '-v',
   'error',
@@ -39,30 +39,33 @@ export interface Grab extends Size {
   readonly track: FrameTrack;
   /** Seconds from the beginning. */
   readonly time: number;
-  /** Where to look for a key frame to decode from; 0 reads from the very beginning. */
+  /** Time before which to look for a key frame to decode from; 0 reads from the very beginning. */
   readonly from: number;
   /** Seeking may land between key frames. */
   readonly blind: boolean;
-  /** Look at so many frames from there on and take the one most like the rest; 1 takes the one on screen at the time. */
+  /**
+   * Number of following frames among which the one most similar to the others is chosen; 1 takes the frame displayed at
+   * that time.
+   */
   readonly among: number;
 }
 
 export interface Grabbed {
-  /** RGB; undefined where there is no frame at the time. */
+  /** RGB; undefined if there is no frame at that time. */
   readonly pixels: Buffer | undefined;
-  /** The frame's own time, or the asked one where the frame is on screen then. */
+  /** The frame's own time, or the requested one if the frame is displayed then. */
   readonly time: number;
-  /** Decoding began only after the asked time, so the frame is a later one. */
+  /** Decoding began only after the requested time, so the frame is a later one. */
   readonly late: boolean;
-  /** Time of the last frame before the asked time, where all frames are before it. */
+  /** Time of the last frame before the requested time, if all frames are before it. */
   readonly last: number | undefined;
-  /** Why there is no frame, in ffmpeg's words. */
+  /** Why there is no frame, in the words of ffmpeg. */
   readonly reason: string;
 }
 
-/** Nothing decoded before the first key frame is a picture: some decoders give grey with traces of movement. */
+/** Skips everything before the first key frame: some decoders return grey with traces of movement there. */
 const FROM_KEY_FRAME = 'select=if(ld(0)\\,1\\,st(0\\,key+eq(pict_type\\,PICT_TYPE_I)))';
-/** Frames tell their times on standard error; `-v error` silences the filters that would say it more simply. */
+/** Frames print their times on standard error; `-v error` silences the filters that would do it more simply. */
 const mark = (name: string, enable = '1'): string =>
   `metadata=add:key=${name}:value=1:enable=${enable},metadata=print:key=${name}:file=pipe\\\\:2`;
 const MARK = /frame:\d+\s+pts:\S+\s+pts_time:(\S+)\s+(seen|taken)=1\s*/g;
@@ -70,21 +73,21 @@ const MARK = /frame:\d+\s+pts:\S+\s+pts_time:(\S+)\s+(seen|taken)=1\s*/g;
 function filters({ time, from, blind, among, width, height, track }: Grab): string {
   const at = (time - from).toFixed(3);
   const begin = blind && from > 0 ? [FROM_KEY_FRAME] : [];
-  // `fps` is the filter that looks one frame ahead: what it gives first is the last frame that begins before `at`.
+  // `fps` is the filter that looks one frame ahead: it returns first the last frame that begins before `at`.
   const choice =
     among > 1
       ? [mark('seen', 'eq(n\\,0)'), `trim=start=${at}`, `thumbnail=n=${among}`, mark('taken')]
       : [mark('seen'), `fps=1000:start_time=${at}:round=down:eof_action=pass`, 'trim=end_frame=1'];
   const whole = track.isInterlaced ? [DEINTERLACE] : [];
   const size = [`scale=${width}:${height}:flags=bicubic`, 'setsar=1', `format=${track.hdr ? 'rgb48le' : 'rgb24'}`];
-  // A frame from before the place that was sought would be dropped for its negative time.
+  // A frame from before the seek position would be dropped for its negative time.
   return [...begin, ...whole, ...choice, 'setpts=0', ...size].join(',');
 }
 
-/** One whole picture of each frame's two halves, by their movement; frames that are whole already pass. */
+/** Combines the two half pictures of an interlaced frame by their movement; progressive frames pass unchanged. */
 export const DEINTERLACE = 'bwdif=mode=send_frame:deint=interlaced';
 
-/** PQ and HLG come with 16 bits a channel, and are shown in 8. */
+/** PQ and HLG frames have 16 bits for each channel and are displayed in 8. */
 function shown(pixels: Buffer, { hdr }: FrameTrack): Buffer {
   if (!hdr) return pixels;
   const numbers = new Uint16Array(pixels.buffer, pixels.byteOffset, pixels.length / 2);
@@ -92,10 +95,10 @@ function shown(pixels: Buffer, { hdr }: FrameTrack): Buffer {
 }
 
 /**
- * All frames from the key frame on, not only those that begin after the place that was sought; and where the seek failed,
- * the times as they are: by itself ffmpeg takes a leap of ten seconds for a mistake and writes its own.
+ * Keeps all frames from the key frame on, not only those after the seek position; and keeps their times after a failed
+ * seek, because ffmpeg by default treats a jump of ten seconds as an error and writes its own times.
  */
-const AS_FOUND = ['-noaccurate_seek', '-dts_delta_threshold', '1000000'];
+const KEEP_ALL_FRAMES = ['-noaccurate_seek', '-dts_delta_threshold', '1000000'];
 
 /** @throws MediaError as `run` does */
 export async function grab(input: MediaInput, request: Grab, options: FfmpegOptions): Promise<Grabbed> {
@@ -103,7 +106,7 @@ export async function grab(input: MediaInput, request: Grab, options: FfmpegOpti
   const { time, from, width, height } = request;
   const args = [
     ...ffmpegStart(maxPixels, threads),
-    ...(from > 0 ? [...AS_FOUND, '-ss', from.toFixed(3)] : []),
+    ...(from > 0 ? [...KEEP_ALL_FRAMES, '-ss', from.toFixed(3)] : []),
     ...inputArgs(input),
     ...['-map', '0:V:0', '-frames:v', '1', '-vf', filters(request), '-an', '-sn', '-dn'],
     ...['-f', 'rawvideo', 'pipe:1'],
@@ -123,9 +126,12 @@ export async function grab(input: MediaInput, request: Grab, options: FfmpegOpti
     time: Math.max(0, Number((taken ?? (late ? first : time)).toFixed(3))),
     late,
     last: pixels || late ? undefined : seen.at(-1),
-    reason: safeReason(stderr.replace(MARK, ''), [input.file]) || 'no frame there',
+    reason: safeReason(stderr.replace(MARK, ''), [input.file]) || 'no frame at this time',
   };
 }
 
-/** What a signal or a missing program ends is not tried again; a try that took too long may have an earlier result. */
+/**
+ * Whether a program timed out. After an abort or a missing program there is no further attempt; after a time-out an
+ * earlier result may be used.
+ */
 export const isTooSlow = (error: unknown): boolean => error instanceof MediaError && error.code === 'timeout';

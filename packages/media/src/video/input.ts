@@ -1,3 +1,4 @@
+/** Opens files for ffmpeg safely. */
 import { unsupportedMediaKind } from '../errors.js';
 import type { MediaKind } from '../sniff/kinds.js';
 import { sniffFile } from '../sniff/sniff.js';
@@ -9,18 +10,21 @@ export interface MediaInput {
 }
 
 /**
- * Sniffs a file and allows it to ffmpeg only as what it is: playlists, concat lists, SDP, DASH and the like have no
- * demuxer here, whatever the file is called.
+ * Sniffs a file and allows ffmpeg to open it only as the detected kind: playlists, concat lists, SDP, DASH and the like
+ * have no demuxer here, whatever the name of the file is.
  * @throws MediaError `unsupported_media`
  */
 export async function mediaInput(file: string): Promise<MediaInput> {
   const kind = await sniffFile(file);
   if (kind.demuxer === undefined || kind.type === 'image')
-    throw unsupportedMediaKind(`The file is neither a video nor a sound that can be read (it is ${kind.mime})`);
+    throw unsupportedMediaKind(`The file is neither a readable video nor a readable audio file (it is ${kind.mime})`);
   return { file, kind: { ...kind, demuxer: kind.demuxer } };
 }
 
-/** How every ffmpeg and ffprobe call opens its input: pinned demuxer, local files only, no name taken for a protocol. */
+/**
+ * Arguments with which every ffmpeg and ffprobe call opens its input: one demuxer, local files only, and no file name
+ * that could be taken for a protocol.
+ */
 export const inputArgs = ({ file, kind }: MediaInput): string[] => [
   '-protocol_whitelist',
   'file',
@@ -32,7 +36,7 @@ export const inputArgs = ({ file, kind }: MediaInput): string[] => [
   `file:${file}`,
 ];
 
-/** ffmpeg compares the whitelist with a demuxer's full list of names. */
+/** ffmpeg compares the allowed formats with a demuxer's full list of names. */
 const FORMAT_NAMES: Readonly<Record<string, string>> = {
   mov: 'mov,mp4,m4a,3gp,3g2,mj2',
   matroska: 'matroska,webm',

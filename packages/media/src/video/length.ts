@@ -1,14 +1,15 @@
+/** Measures the length of a recording. */
 import { MediaError } from '../errors.js';
 import { run } from '../process/run.js';
 import { inputArgs, type MediaInput } from './input.js';
 
-/** Milliseconds. Reading goes at the disk's speed; this is some gigabytes. */
-const TIMEOUT = 60_000;
+/** Maximum time. Reading runs at the speed of the disk, so this is some gigabytes. */
+const TIMEOUT_MS = 60_000;
 
 /**
- * The length of a recording whose header has none (a browser's MediaRecorder, anything written to a pipe), from the times
- * of its packets: the whole file is read, nothing is decoded or kept.
- * @returns seconds; 0 where that takes too long, and where the packets have no times
+ * Measures the length of a recording whose header has none (from a browser's MediaRecorder, or written to a pipe) by
+ * the times of its packets: the whole file is read, nothing is decoded or kept.
+ * @returns seconds; 0 if that takes too long, or if the packets have no times
  * @throws MediaError `cancelled`
  */
 export async function measuredLength(
@@ -24,10 +25,10 @@ export async function measuredLength(
     end = Math.max(end, pts + (Number.isFinite(duration) ? duration : 0));
   };
   const show = ['-of', 'csv=p=0', '-show_entries', 'packet=pts_time,duration_time'];
-  // The file may break off: what was read until then counts.
+  // The file may be truncated: everything before that place counts.
   const args = ['-v', 'error', '-hide_banner', ...show, ...inputArgs(input)];
   try {
-    await run(ffprobe, args, { signal, timeout: TIMEOUT, onLine });
+    await run(ffprobe, args, { signal, timeout: TIMEOUT_MS, onLine });
   } catch (error) {
     if (error instanceof MediaError && error.code === 'timeout') return 0;
     throw error;

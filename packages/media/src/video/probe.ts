@@ -1,30 +1,31 @@
+/** Reads the streams of a container with ffprobe. */
 import { type Hdr, hdrOfNames } from '../colour/hdr.js';
 import { invalidMedia, MediaError, safeReason } from '../errors.js';
 import { run } from '../process/run.js';
 import { inputArgs, type MediaInput } from './input.js';
 import { measuredLength } from './length.js';
 
-/** Headers alone are read; a damaged one may announce any length. */
-const MEMORY = 1024 ** 3;
+/** Only headers are read, but a damaged one may announce any length. */
+const MAX_MEMORY = 1024 ** 3;
 
 export interface VideoStream {
   readonly index: number;
   readonly codec: string;
-  /** Pixels as shown: after rotation, with square pixels. */
+  /** Pixels as displayed: after rotation, with square pixels. */
   readonly width: number;
   readonly height: number;
-  /** Degrees clockwise by which the stored picture is turned to be shown: 0, 90, 180 or 270. */
+  /** Degrees clockwise by which the stored picture is rotated for display: 0, 90, 180 or 270. */
   readonly rotation: number;
-  /** Frames per second; 0 where unknown. */
+  /** Frames per second; 0 if unknown. */
   readonly frameRate: number;
   readonly pixelFormat: string;
-  /** Its numbers mean brightness beyond white. */
+  /** Set if its numbers mean brightness beyond white. */
   readonly hdr: Hdr | undefined;
-  /** Each frame is two half pictures of two moments. */
+  /** Each frame consists of two half pictures from two moments. */
   readonly isInterlaced: boolean;
   /** The container mirrors the stored picture. */
   readonly isMirrored: boolean;
-  /** Seconds after the earliest stream's beginning. */
+  /** Seconds after the beginning of the earliest stream. */
   readonly begin: number;
 }
 
@@ -35,15 +36,15 @@ export interface AudioStream {
 }
 
 export interface ProbeResult {
-  /** Seconds; 0 where unknown. */
+  /** Seconds; 0 if unknown. */
   readonly duration: number;
-  /** Bits per second; 0 where unknown. */
+  /** Bits per second; 0 if unknown. */
   readonly bitrate: number;
   readonly video: VideoStream | undefined;
   readonly audio: readonly AudioStream[];
   /** Index of an attached picture: the cover of a song, the poster of a film. */
   readonly cover: number | undefined;
-  /** Of the container, keys in lower case. */
+  /** Tags of the container, with keys in lower case. */
   readonly tags: Readonly<Record<string, string>>;
 }
 
@@ -90,7 +91,7 @@ const finite = (text: string | undefined): number => {
 /** Rows of a display matrix as ffprobe prints them: `00000000:  65536  0  0`. */
 const MATRIX_ROW = /^[ \t]*[0-9a-f]{8}:[ \t]+(-?\d+)[ \t]+(-?\d+)[ \t]+-?\d+[ \t]*$/gm;
 
-/** A matrix that turns and mirrors has a negative determinant. */
+/** Whether a matrix mirrors the picture: then its determinant is negative. */
 function mirrors(matrix: string | undefined): boolean {
   const [first, second] = [...(matrix ?? '').matchAll(MATRIX_ROW)].map(([, a, b]) => [Number(a), Number(b)] as const);
   return first !== undefined && second !== undefined && first[0] * second[1] - first[1] * second[0] < 0;
@@ -122,10 +123,10 @@ function videoStream(stream: RawStream, earliest: number): VideoStream | undefin
   };
 }
 
-/** Seconds on the file's own clock. */
+/** Begin in seconds on the file's own clock. */
 const begin = ({ start_time: time }: RawStream): number => (Number.isFinite(Number(time)) ? Number(time) : 0);
 
-function understand(raw: RawProbe): ProbeResult {
+function toResult(raw: RawProbe): ProbeResult {
   const streams = raw.streams ?? [];
   const isCover = (s: RawStream): boolean => s.disposition?.attached_pic === 1;
   const films = streams.filter((s) => s.codec_type === 'video' && !isCover(s));
@@ -147,8 +148,8 @@ function understand(raw: RawProbe): ProbeResult {
 }
 
 /**
- * Reads a container's streams with ffprobe; a length that the header does not tell is measured.
- * @throws MediaError where the file cannot be read as what it was sniffed to be
+ * Reads the streams of a container with ffprobe; a length that the header omits is measured.
+ * @throws MediaError if the file cannot be read as the sniffed kind
  */
 export async function probe(
   input: MediaInput,
@@ -159,11 +160,11 @@ export async function probe(
     signal,
     timeout,
     maxOutput: 4 * 1024 * 1024,
-    memory: MEMORY,
+    memory: MAX_MEMORY,
   });
   if (code !== 0)
     throw invalidMedia(
-      `The file cannot be read as ${input.kind.mime}: ${safeReason(stderr, [input.file]) || 'damaged'}`,
+      `The file cannot be read as ${input.kind.mime}: ${safeReason(stderr, [input.file]) || 'it is damaged'}`,
     );
   const found = parse(stdout.toString('utf8'));
   if (found.duration > 0 || (!found.video && found.audio.length === 0)) return found;
@@ -172,8 +173,8 @@ export async function probe(
 
 function parse(answer: string): ProbeResult {
   try {
-    return understand(JSON.parse(answer) as RawProbe);
+    return toResult(JSON.parse(answer) as RawProbe);
   } catch (cause) {
-    throw new MediaError('task_failed', 'ffprobe gave no answer that can be read', { cause });
+    throw new MediaError('task_failed', 'The answer of ffprobe cannot be read', { cause });
   }
 }

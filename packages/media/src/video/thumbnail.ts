@@ -1,3 +1,4 @@
+/** Makes thumbnails and contact sheets of videos. */
 import { invalidMedia, MediaError, unsupportedMediaKind } from '../errors.js';
 import { rendered } from '../image/open.js';
 import { sharp } from '../image/sharp.js';
@@ -9,7 +10,7 @@ import type { ProbeResult, VideoStream } from './probe.js';
 
 export interface VideoThumbnailOptions extends FfmpegOptions, PictureOptions, SizeRequest {}
 
-/** The picture track. @throws MediaError where there is none, or one over the pixel limit */
+/** The video track. @throws MediaError if there is none, or if it exceeds the pixel limit */
 export function pictureTrack({ video }: ProbeResult, maxPixels?: number): VideoStream {
   if (!video) throw unsupportedMediaKind('The file has no video track');
   if (maxPixels !== undefined && video.width * video.height > maxPixels)
@@ -19,20 +20,20 @@ export function pictureTrack({ video }: ProbeResult, maxPixels?: number): VideoS
 
 const rawImage = (data: Buffer, { width, height }: Size) => sharp(data, { raw: { width, height, channels: 3 } });
 
-/** Parts of the length at which a frame is looked for, one after the other until one is not black. */
+/** Fractions of the length at which a frame is taken, tried in this order until one is not black. */
 const MOMENTS = [0.1, 0.3, 0.5, 0.7, 0.9, 0.02] as const;
-/** A mean below this, of 255, is night or a fade; a frame darker than that with light in it reaches the second. */
+/** A mean below this, of 255, is night or a fade; a darker frame that contains light reaches the second number. */
 const DARK_MEAN = 20;
-const LIGHT = 96;
+const LIGHT_LEVEL = 96;
 
-/** Mean brightness, and whether enough pixels to see something are light. */
+/** Mean brightness, and whether too few pixels are light to see anything. */
 function brightness(rgb: Buffer): { readonly mean: number; readonly isBlack: boolean } {
   let sum = 0;
   let light = 0;
   for (let i = 1; i < rgb.length; i += 3) {
     const green = rgb[i] ?? 0;
     sum += green;
-    if (green > LIGHT) light++;
+    if (green > LIGHT_LEVEL) light++;
   }
   const pixels = rgb.length / 3;
   const mean = sum / pixels;
@@ -40,8 +41,8 @@ function brightness(rgb: Buffer): { readonly mean: number; readonly isBlack: boo
 }
 
 /**
- * A frame that stands for the video: from a tenth of its length on, the one most like its neighbours; where that is black
- * the first later one that is not, else the lightest of them.
+ * A frame that represents the video: from a tenth of its length on, the one most similar to its neighbours. If it is
+ * black, the first later one that is not, otherwise the lightest of them.
  */
 async function poster(
   input: MediaInput,
@@ -53,7 +54,7 @@ async function poster(
   for (const part of duration > 0 ? MOMENTS : [0]) {
     const time = Number(Math.min(duration * part, 6000 * part).toFixed(3));
     const frame = await videoFrame(input, { ...request, time, among: 24 }, options).catch((error: unknown) => {
-      // The first moment decides whether the video can be read at all.
+      // The first time decides whether the video can be read at all.
       if (!best || (error instanceof MediaError && error.code === 'cancelled')) throw error;
       return undefined;
     });
@@ -67,7 +68,7 @@ async function poster(
 }
 
 /**
- * A picture that stands for the video, and is not black if another one is not.
+ * A picture that represents the video, and is not black if another one is not.
  * @returns also its time, in seconds
  */
 export async function videoThumbnail(
@@ -86,11 +87,11 @@ export const SHEET = { columns: 4, rows: 4 } as const;
 
 export interface ContactSheet extends WrittenPicture {
   readonly cell: Size;
-  /** When each frame is on screen: seconds, row by row. */
+  /** Time in seconds at which each frame is displayed, row by row. */
   readonly times: readonly number[];
 }
 
-/** Sixteen frames spread evenly over the whole length, in one picture; the size asked for is that of one frame. */
+/** Sixteen frames spread evenly over the whole length, in one picture; the requested size is that of one frame. */
 export async function contactSheet(
   input: MediaInput,
   info: ProbeResult,
@@ -117,15 +118,15 @@ export async function contactSheet(
   return { ...(await rendered(writePicture(sheet, target, options), input.file)), cell, times };
 }
 
-const stamp = (seconds: number): string => new Date(Math.round(seconds * 1000)).toISOString().slice(11, 23);
+const timestamp = (seconds: number): string => new Date(Math.round(seconds * 1000)).toISOString().slice(11, 23);
 
-/** WebVTT that tells a player which part of the sheet belongs to which time. @param sheet file name beside the index */
+/** WebVTT that maps times to parts of the sheet, for players. @param sheet file name, relative to the index */
 export function sheetIndex({ cell, times }: ContactSheet, duration: number, sheet: string): string {
   const length = duration / times.length;
   const cues = times.map((_, i) => {
     const x = (i % SHEET.columns) * cell.width;
     const y = Math.floor(i / SHEET.columns) * cell.height;
-    return `${stamp(i * length)} --> ${stamp((i + 1) * length)}\n${sheet}#xywh=${x},${y},${cell.width},${cell.height}\n`;
+    return `${timestamp(i * length)} --> ${timestamp((i + 1) * length)}\n${sheet}#xywh=${x},${y},${cell.width},${cell.height}\n`;
   });
   return `WEBVTT\n\n${cues.join('\n')}`;
 }

@@ -62,7 +62,7 @@ export function exif(): TaskModule<Params, Output> {
         throw new TaskUnavailable('tool_missing', cause.message, { cause });
       }
       reader = candidate;
-      completed = recordingFields({ ffprobe: env.tools.ffprobe, atOnce: Math.max(1, env.threads) });
+      completed = recordingFields({ ffprobe: env.tools.ffprobe, maxConcurrent: Math.max(1, env.threads) });
     },
     run,
     runBatch: (contexts) => Promise.allSettled(contexts.map(run)),

@@ -1,4 +1,6 @@
-/** Pictures that libvips decodes but does not show as they are meant: HDR, numbers that are not bytes, samples beyond alpha. */
+/**
+ * Pictures that libvips decodes but does not display correctly: HDR, numbers that are not bytes, samples beyond alpha.
+ */
 import type { Sharp } from 'sharp';
 import type { Hdr } from '../colour/hdr.js';
 import { toneMap } from '../colour/tone-map.js';
@@ -6,30 +8,31 @@ import { invalidMedia } from '../errors.js';
 import { sharp } from './sharp.js';
 
 export interface Unusual {
-  /** How it says that its numbers mean brightness beyond white. */
+  /** Set if its numbers mean brightness beyond white. */
   readonly hdr: Hdr | undefined;
   /** Bits of a sample. */
   readonly bits: number;
-  /** Floats, signed numbers, and whole numbers of more than 16 bits. */
+  /** Whether its samples are floats, signed numbers, or integers with more than 16 bits. */
   readonly isScientific: boolean;
-  /** More samples a pixel than colours and transparency: masks, depth, further spectral bands. */
+  /** Number of samples beyond colours and transparency: masks, depth, further spectral bands. */
   readonly extraSamples: number;
 }
 
-/** Bytes of a picture with extra samples, which is held in memory whole. */
+/** Maximum number of bytes of a picture with extra samples, which is loaded into memory as a whole. */
 const MAX_RAW = 512 * 1024 * 1024;
 
 interface Target {
-  /** Longer side of what the picture becomes, where that is known: then it is shrunk first. */
+  /** Longer side of the result, if known: then the picture is shrunk first. */
   readonly within: number | undefined;
   readonly limitInputPixels: number;
 }
 
 /**
- * The picture in 8-bit sRGB, with the same pixels or fewer; still to be resized to what was asked for.
+ * Converts the picture to 8-bit sRGB, with the same number of pixels or fewer. The caller resizes it to the requested
+ * size.
  * @param image upright, without its profile
  */
-export async function ordinary(image: Sharp, unusual: Unusual, target: Target): Promise<Sharp> {
+export async function displayable(image: Sharp, unusual: Unusual, target: Target): Promise<Sharp> {
   if (unusual.extraSamples > 0) return withoutExtraSamples(image, unusual.extraSamples, target);
   if (unusual.hdr) return fromHdr(image, unusual.hdr, unusual.bits, target);
   return unusual.isScientific ? scaled(image) : image;
@@ -48,14 +51,14 @@ async function fromHdr(image: Sharp, hdr: Hdr, bits: number, target: Target): Pr
     .toBuffer({ resolveWithObject: true });
   const channels = info.channels === 4 ? (4 as const) : (3 as const);
   const numbers = deep ? new Uint16Array(data.buffer, data.byteOffset, data.length / 2) : data;
-  // 10 bits lie in the upper part of 16.
+  // 10 bits are stored in the upper part of 16.
   const top = deep ? (2 ** bits - 1) * 2 ** (16 - bits) : 255;
   const mapped = toneMap({ data: numbers, channels, top }, hdr);
   const raw = { width: info.width, height: info.height, channels };
   return sharp(mapped, { raw, limitInputPixels: target.limitInputPixels });
 }
 
-/** Floats between 0 and 1 are black to white; other ranges are brought to what bytes can show. */
+/** Floats between 0 and 1 range from black to white; other ranges are scaled to bytes. */
 async function scaled(image: Sharp): Promise<Sharp> {
   const { channels } = await image.clone().stats();
   const min = Math.min(...channels.map((channel) => channel.min));
@@ -68,7 +71,7 @@ async function scaled(image: Sharp): Promise<Sharp> {
 
 async function withoutExtraSamples(image: Sharp, extra: number, target: Target): Promise<Sharp> {
   const { width, height, channels: stored = 4 } = await image.metadata();
-  if (width * height * stored > MAX_RAW) throw invalidMedia('The image has too many samples a pixel for its size');
+  if (width * height * stored > MAX_RAW) throw invalidMedia('The image has too many samples per pixel for its size');
   const { data, info } = await image.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
   const from: number = info.channels;
   const channels = Math.max(1, from - extra) as 1 | 2 | 3 | 4;
