@@ -2,7 +2,7 @@ import type { ValidationItem } from '@cl-server/contract';
 import { CODE_OF_STATUS } from '@cl-server/contract/constants';
 
 export interface RefusalOptions {
-  /** Stable word; defaults to the word of the status. */
+  /** A stable code for programs; defaults to the code of the status. */
   readonly code?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly cause?: unknown;
@@ -11,8 +11,8 @@ export interface RefusalOptions {
 }
 
 /**
- * A refusal that the client may read: `status` and a `detail` that says what to do. Everything else that is thrown is an
- * unexpected error, logged with its cause and shown as a bare 500.
+ * An error that the client may read: `status` and a `detail` that says what to do. Every other error is unexpected: it is
+ * logged with its cause and answered with a bare 500.
  */
 export class HttpError extends Error {
   override readonly name = 'HttpError';
@@ -52,7 +52,7 @@ export const overBudget = (used: number, allowed: number): HttpError =>
 export const unprocessable = (detail: string, options?: RefusalOptions): HttpError =>
   new HttpError(422, detail, options);
 
-/** 401 with the header that the RFC asks for. */
+/** 401 with the header that RFC 9110 requires. */
 export const unauthenticated = (detail: string): HttpError =>
   new HttpError(401, detail, { headers: { 'www-authenticate': 'Bearer' } });
 
@@ -66,8 +66,8 @@ export const invalidField = (
 ): HttpError => new HttpError(422, [{ type, loc: [where, name], msg, input }]);
 
 /**
- * A fault of the set-up (configuration, port, folder, tool) that a person can mend: printed as one line without a stack,
- * exit code 1, or 2 for wrong usage.
+ * A fault of the set-up (configuration, port, folder, tool) that a person can fix. It is printed as one line without a
+ * stack; the exit code is 1, or 2 for wrong usage.
  */
 export class StartupError extends Error {
   override readonly name = 'StartupError';

@@ -27,7 +27,7 @@ const FILE = '.identity';
 /** A verdict is used again for this long: it costs two reads, and is asked for at each upload. */
 const FRESH_MS = 1_000;
 
-/** Where the database keeps its id. */
+/** The row in which the database keeps its id. */
 export interface IdentityRow {
   read(): Promise<string | undefined>;
   /** Stores the id unless there is one. */
@@ -37,7 +37,7 @@ export interface IdentityRow {
 }
 
 export interface FolderIdentityOptions {
-  /** What the folder is, in messages: "media folder". */
+  /** The name of the folder in messages: "media folder". */
   readonly what: string;
   /** Absolute. */
   readonly folder: string;
@@ -123,7 +123,7 @@ export class FolderIdentity {
     return (await row.read()) === written ? undefined : `the ${what} belongs to another database: ${advice}`;
   }
 
-  /** What speaks against folder and database belonging together, by their contents. */
+  /** The reason why folder and database do not belong together, judged by their contents. */
   async #contradiction(databaseHasId: boolean): Promise<string | undefined> {
     const { what, folder, expected } = this.#options;
     const files = await expected();
@@ -145,7 +145,7 @@ export class FolderIdentity {
     }
   }
 
-  /** Whole or not at all, whoever else writes it at the same time. */
+  /** Writes the file as a whole or not at all, even if another process writes it at the same time. */
   async #writeFile(id: string, replace: boolean): Promise<void> {
     const { folder } = this.#options;
     const file = path.join(folder, FILE);

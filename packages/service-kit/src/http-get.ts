@@ -1,6 +1,6 @@
 /**
  * One GET of a small JSON document from another service of the platform. Node's own `fetch` would load a whole HTTP client
- * of 0.05 s and 8 MB into each process, which `node:http`, there already for the service itself, makes needless.
+ * of 0.05 s and 8 MB into each process, while `node:http` is loaded anyway.
  */
 import http from 'node:http';
 import https from 'node:https';
@@ -17,13 +17,13 @@ export interface GetResponse {
   text(): Promise<string>;
 }
 
-/** What asks: this module's `get`, or `fetch`. */
+/** The function that asks: `get` of this module, or `fetch`. */
 export type Get = (url: string, options: GetOptions) => Promise<GetResponse>;
 
-/** Bytes of an answer; one that is larger is none of ours. */
+/** Bytes of an answer. No answer of our services is larger. */
 const MAX_BYTES = 4_000_000;
 
-/** Rejects where no answer comes, where it is too large, and where the signal ends the waiting. Redirects are not followed. */
+/** Rejects if no answer comes, if it is too large, and if the signal aborts. Redirects are not followed. */
 export const get: Get = (url, { headers = {}, signal }) =>
   new Promise((resolve, reject) => {
     const { get: ask } = url.startsWith('https:') ? https : http;

@@ -1,4 +1,4 @@
-/** What a program needs before it knows what it does: settings, errors, logs, its life. Loads in a fraction of the whole. */
+/** The parts that every program needs first: settings, errors, logs, life cycle. They load in a fraction of the time. */
 export * from './config/index.js';
 export * from './errors.js';
 export * from './http/allowed-hosts.js';

@@ -1,10 +1,10 @@
 import { errorCode } from '@cl-server/kit';
 import { HttpError } from './errors.js';
 
-/** What file systems, SQLite and PostgreSQL say of a full disk. */
+/** Error codes of file systems, SQLite and PostgreSQL for a full disk. */
 const FULL = new Set(['ENOSPC', 'EDQUOT', 'SQLITE_FULL', '53100']);
 
-/** Turns storage faults into words for the client; a full disk is not a bug. */
+/** Turns the error of a full disk into one that the client may read, because a full disk is not a bug. */
 export function storageFault(error: unknown): unknown {
   const code = errorCode(error);
   if (code !== undefined && FULL.has(code))

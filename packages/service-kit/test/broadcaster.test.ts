@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type Broadcaster, connectBroadcaster } from '../src/broadcaster/index.js';
 import { silentLogger } from '../src/logging/logger.js';
 
-/** Answers as it is told, and keeps what each connection sent. */
+/** A server that answers as the test says and keeps what each connection sent. */
 class StubBroker {
   readonly #server = net.createServer((socket) => {
     const index = this.received.push('') - 1;

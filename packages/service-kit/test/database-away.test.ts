@@ -9,7 +9,8 @@ import {
 } from '@cl-server/testing';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { isDatabaseAway, openDatabase, type PostgresDatabase } from '../src/database/index.js';
+import { isDatabaseAway } from '../src/database/away.js';
+import { openDatabase, type PostgresDatabase } from '../src/database/index.js';
 
 const QUERY_TIMEOUT_MS = 1_000;
 
@@ -42,7 +43,7 @@ describe.runIf(hasPostgres())('a PostgreSQL that goes away', () => {
     await server.drop();
   });
 
-  it('fails the statements under way and later ones as "away", ends no process, and is used again when it is back', async () => {
+  it('fails running and later statements as "away", ends no process, and is used again when it is back', async () => {
     const sleeping = failureOf(ask('select pg_sleep(5)'));
     const inTransaction = failureOf(
       database.kysely.transaction().execute(async (trx) => {

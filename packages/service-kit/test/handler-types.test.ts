@@ -1,4 +1,4 @@
-/** What the compiler accepts as the answer of a handler. The handlers are never called: the compiler alone reads them. */
+/** Answers of handlers that the compiler accepts or refuses. The handlers are never called. */
 import { type Bodies, endpoint, type Output, type RawContent } from '@cl-server/contract';
 import type { FastifyReply } from 'fastify';
 import { describe, expectTypeOf, it } from 'vitest';

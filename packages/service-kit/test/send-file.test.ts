@@ -4,7 +4,8 @@ import { endpoint } from '@cl-server/contract';
 import { tempDir } from '@cl-server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { type App, contentDisposition, createApp, createMetrics, parseRange, sendFile } from '../src/http/index.js';
+import { type App, createApp, createMetrics, sendFile } from '../src/http/index.js';
+import { contentDisposition, parseRange } from '../src/http/send-file.js';
 import { silentLogger } from '../src/logging/logger.js';
 
 const file = endpoint({
@@ -86,7 +87,7 @@ describe('a file sent', () => {
     expect([empty.status, await empty.text()]).toEqual([200, '']);
   });
 
-  it('not again to whoever has it, and no part of another content', async () => {
+  it('is not sent again to a client that has it, and no part of another content is sent', async () => {
     const etag = (await get('ten.txt')).headers.get('etag') ?? '';
     const modified = (await get('ten.txt')).headers.get('last-modified') ?? '';
     expect((await get('ten.txt', { 'if-none-match': `"x", W/${etag}` })).status).toBe(304);
@@ -96,7 +97,7 @@ describe('a file sent', () => {
     expect((await get('ten.txt', { range: 'bytes=0-1', 'if-range': '"other"' })).status).toBe(200);
   });
 
-  it('is refused to whoever asks for another content, and a HEAD knows no parts', async () => {
+  it('is refused to a client that asks for another content, and HEAD ignores ranges', async () => {
     const head = await get('ten.txt', { range: 'bytes=0-3' }, 'HEAD');
     expect([head.status, head.headers.get('content-length'), head.headers.get('content-range')]).toEqual([
       200,

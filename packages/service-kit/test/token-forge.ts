@@ -1,4 +1,4 @@
-/** Makes tokens by hand, good and bad, with nothing in between that could mend them. */
+/** Makes valid and invalid tokens by hand, without a library that could correct them. */
 import { createPublicKey, generateKeyPairSync, type KeyObject, sign as rawSign } from 'node:crypto';
 import { exportJWK } from 'jose';
 import { importVerificationKey, type KeySource, keyId, type VerificationKey } from '../src/tokens/keys.js';

@@ -1,3 +1,4 @@
-export * from './broadcaster.js';
-export * from './from-settings.js';
-export * from './mqtt.js';
+/** Live events over MQTT, or none. */
+export { type Broadcaster, type MessageListener, noBroadcaster } from './broadcaster.js';
+export { broadcasterFromSettings, hasOwnBroker, jobStatusWanted } from './from-settings.js';
+export { connectBroadcaster } from './mqtt.js';

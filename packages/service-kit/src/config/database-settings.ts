@@ -10,7 +10,7 @@ export const databaseSettings = {
   },
 } as const;
 
-/** The launcher sets it: a service then brings its own tables up to date before it starts, instead of refusing. */
+/** The launcher sets it. A service then migrates its own tables at its start, instead of refusing to start. */
 export const migrateSetting = {
   env: 'MIGRATE',
   flag: 'migrate',
@@ -20,7 +20,7 @@ export const migrateSetting = {
   help: 'Apply pending migrations first, instead of refusing to start without them',
 } as const;
 
-/** Of services that own their tables: they bring them up to date by themselves, unless they are told not to. */
+/** Settings of services that own their tables. Such a service migrates them at its start unless the settings forbid it. */
 export const selfMigrateSettings = {
   migrate: { ...migrateSetting, default: true as boolean, help: 'Apply pending migrations first' },
   noMigrate: {

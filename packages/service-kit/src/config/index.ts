@@ -1,9 +1,34 @@
-export * from './common.js';
-export * from './config-folder.js';
-export * from './config-or-help.js';
-export * from './database-settings.js';
-export * from './file-settings.js';
-export * from './load.js';
-export * from './mqtt-settings.js';
-export * from './service-settings.js';
-export * from './setting.js';
+/** Settings from flags, environment and config.yaml. */
+export { dataDirSetting, debugSetting, logLevelSetting } from './common.js';
+export { configFolder } from './config-folder.js';
+export { configOrHelp } from './config-or-help.js';
+export { databaseSettings, migrateSetting, selfMigrateSettings } from './database-settings.js';
+export { folderSettings, modelsDirSetting, toolSettings, uploadSettings } from './file-settings.js';
+export { type ConfigSources, loadConfig } from './load.js';
+export { mqttSettings } from './mqtt-settings.js';
+export {
+  allowedHostsSetting,
+  hostSetting,
+  httpSettings,
+  keySettings,
+  noAuthSetting,
+  portSetting,
+  reloadSetting,
+  serviceUrlSettings,
+} from './service-settings.js';
+export {
+  asBool,
+  asBytes,
+  asChoice,
+  asDatabaseUrl,
+  asInt,
+  asList,
+  asNonEmpty,
+  asNumber,
+  asPort,
+  asText,
+  asUrl,
+  type Settings,
+  shownUrl,
+  type Values,
+} from './setting.js';

@@ -1,6 +1,6 @@
 /**
- * Configuration: flags > environment > `config.yaml` > defaults. Every fault is found before any is shown, so that a
- * person mends them in one go.
+ * Configuration: flags > environment > `config.yaml` > defaults. All faults are collected
+ * before any is printed, so that a person can fix them in one go.
  */
 
 import fs from 'node:fs';

@@ -26,14 +26,14 @@ export const portSetting = <const E extends string>(env: E, fallback: number) =>
     help: 'Port to listen on',
   }) as const;
 
-/** Accepted because the earlier system's options are in scripts; it never had an effect. */
+/** Has no effect; see docs/compatibility.md. */
 export const reloadSetting = {
   env: 'RELOAD',
   flag: 'reload',
   isSwitch: true,
   parse: asBool,
   default: false as boolean,
-  help: 'Accepted and ignored, as before',
+  help: 'Accepted and ignored',
 } as const;
 
 export const noAuthSetting = {
@@ -42,7 +42,7 @@ export const noAuthSetting = {
   isSwitch: true,
   parse: asBool,
   default: false as boolean,
-  help: 'Let everyone do everything, admin endpoints too',
+  help: 'Switch authentication off: anyone can do anything, including admin actions',
 } as const;
 
 export const corsSetting = {
@@ -63,17 +63,17 @@ export const allowedHostsSetting = {
 export const trustProxySetting = {
   env: 'TRUST_PROXY',
   parse: asNonEmpty,
-  help: 'Addresses of reverse proxies whose X-Forwarded-For is believed, comma-separated',
+  help: 'Addresses of reverse proxies whose X-Forwarded-For header is trusted, comma-separated',
 } as const;
 
 export const metricsAccessSetting = {
   env: 'METRICS_ACCESS',
   parse: asChoice(['local', 'open'] as const),
   default: 'local' as 'local' | 'open',
-  help: 'Who may read /metrics: local for this machine and admins, open for everybody',
+  help: 'Who may read /metrics: local (this machine and admins) or open (anyone)',
 } as const;
 
-/** What every HTTP service is told about the programs that call it. */
+/** Settings of every HTTP service about the programs that call it. */
 export const httpSettings = {
   corsOrigins: corsSetting,
   allowedHosts: allowedHostsSetting,

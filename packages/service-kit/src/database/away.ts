@@ -1,6 +1,6 @@
 /**
- * Tells a database that is away (stopped, restarting, unreachable, overloaded, locked for too long) from a fault of ours.
- * A request that meets it is answered with 503; a background loop waits and tries again.
+ * Distinguishes a database that is away (stopped, restarting, unreachable, overloaded, locked for too long) from a fault of
+ * our own. A request is then answered with 503; a background loop waits and tries again.
  */
 
 /**
@@ -34,7 +34,7 @@ const codeOf = (error: Error): string | undefined => {
   return typeof code === 'string' ? code : undefined;
 };
 
-/** ENOENT is a socket file that is gone only where connecting failed; a missing media file is another matter. */
+/** ENOENT means a missing socket file only if connecting failed; a missing media file is another matter. */
 const isNetworkFault = (error: Error, code: string): boolean => {
   const { syscall } = error as NodeJS.ErrnoException;
   if (code === 'ENOENT') return syscall === 'connect';

@@ -1,5 +1,5 @@
 /**
- * What an open database is, whichever engine it has.
+ * The types of an open database, with either engine.
  *
  * These rules keep one schema valid on both engines: times are integers in milliseconds, booleans are the integers 0 and 1,
  * JSON is text. Hot paths may use the bare handle (`sqlite`, `pool`); everything else goes through Kysely.

@@ -1,7 +1,7 @@
-export * from './adapter.js';
-export * from './away.js';
-export * from './by-dialect.js';
-export * from './clock.js';
-export * from './database.js';
-export * from './migrate.js';
-export * from './open.js';
+/** SQLite and PostgreSQL behind one interface, and migrations. */
+export type { DatabaseAdapter } from './adapter.js';
+export { byDialect } from './by-dialect.js';
+export { clockSkew } from './clock.js';
+export type { Database, PostgresDatabase, SqliteDatabase } from './database.js';
+export { assertMigrated, type Migration, type MigrationSet, migrate, prepareTables } from './migrate.js';
+export { databaseAnswers, openDatabase, sqliteFile, sqliteUrl } from './open.js';

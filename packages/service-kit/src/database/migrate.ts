@@ -100,7 +100,7 @@ export async function assertMigrated(
     );
 }
 
-/** What a service does with its tables at its start: applies what is missing where it was told to, else refuses. */
+/** Prepares the tables of a service at its start: applies pending migrations if `apply` is set, and refuses to start otherwise. */
 export const prepareTables = async (database: AnyDatabase, set: MigrationSet, apply: boolean): Promise<void> => {
   if (apply) await migrate(database, set);
   await assertMigrated(database, set);

@@ -68,14 +68,14 @@ function checkVersion(database: BetterSqlite3.Database): void {
   }
 }
 
-/** A database of an earlier release was readable for everyone on the machine; new ones are not, by the umask. */
+/** Databases of earlier releases were readable for all users of the machine; the umask protects new ones. */
 function closeToOthers(file: string): void {
   for (const part of [file, `${file}-wal`, `${file}-shm`]) {
     try {
       const { mode } = fs.statSync(part);
       if (mode & 0o007) fs.chmodSync(part, mode & 0o770);
     } catch {
-      // Not there, or another user's: then it is for them to say who reads it.
+      // The file is missing or belongs to another user, who decides who may read it.
     }
   }
 }

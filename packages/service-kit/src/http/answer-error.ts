@@ -30,7 +30,7 @@ function databaseAway(error: unknown): HttpError | undefined {
   });
 }
 
-/** What streams and sockets say where the other side has gone. */
+/** Codes of streams and sockets whose other end has closed. */
 const GONE = new Set(['ERR_STREAM_PREMATURE_CLOSE', 'ECONNRESET', 'EPIPE', 'ERR_STREAM_DESTROYED', 'ABORT_ERR']);
 
 const clientLeft = (error: unknown, { raw }: FastifyReply): boolean =>

@@ -35,11 +35,11 @@ export interface AppOptions extends HttpOptions {
   readonly authorize: Authorize;
   readonly logger: Logger;
   readonly metrics: MetricsRegistry;
-  /** Each thing that the service needs, by name. */
+  /** Checks of the things that the service needs, by name. */
   readonly checks?: Readonly<Record<string, ReadinessCheck>>;
-  /** What the service works without, e.g. the broker: shown beside the others, and not counted. */
+  /** Checks of things that the service can do without, such as the broker. They are shown and not counted. */
   readonly optionalChecks?: Readonly<Record<string, ReadinessCheck>>;
-  /** Where files go; needed if any endpoint takes files. */
+  /** The folder and limits of uploads; needed if any endpoint takes files. */
   readonly uploads?: UploadOptions;
   /** Tests set it: an answer that does not fit its schema is then a 500. */
   readonly checkResponses?: boolean;
@@ -47,7 +47,7 @@ export interface AppOptions extends HttpOptions {
 
 export interface App extends EndpointTable {
   readonly fastify: FastifyInstance;
-  /** The guard that every endpoint has been given, for answers that last: whoever listens may lose the right meanwhile. */
+  /** The guard of every endpoint, for long answers: a listener may lose the right to listen meanwhile. */
   readonly authorize: Authorize;
   /** @returns the base URL */
   listen(options: { readonly host: string; readonly port: number }): Promise<string>;
@@ -68,7 +68,7 @@ export function createApp(options: AppOptions): App {
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 2_000 },
     requestIdHeader: false,
     genReqId: (request) => requestId(request.headers['x-request-id']),
-    // Faults found before a route is: they must look like all others.
+    // Errors that occur before a route is found must have the form of all others.
     frameworkErrors: (error, request, reply) => void answerError(error, request, reply, logger),
     clientErrorHandler: refuseUnparsed,
     // Requests and answers are checked by the endpoint table; Fastify's own compilers would only be loaded.
@@ -149,8 +149,8 @@ export function createApp(options: AppOptions): App {
 }
 
 /**
- * Waits for the requests under way, and for nothing else: a connection whose last answer ends during the close would be
- * kept alive for a minute, and one on which nothing was ever asked (browsers open such) does not count as idle.
+ * Waits for the running requests and for nothing else. A connection whose last answer ends during the close would be kept
+ * alive for a minute, and one that never carried a request (browsers open such) does not count as idle.
  */
 async function closeAll(fastify: FastifyInstance, connections: Connections): Promise<void> {
   const sweep = setInterval(() => {
@@ -164,7 +164,7 @@ async function closeAll(fastify: FastifyInstance, connections: Connections): Pro
   }
 }
 
-/** A client's own id if it is harmless, else a new one. */
+/** The request id that the client sent if it is harmless, else a new one. */
 const requestId = (given: string | string[] | undefined): string =>
   typeof given === 'string' && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID();
 
@@ -175,7 +175,7 @@ function observe(fastify: FastifyInstance, logger: Logger, metrics: HttpMetrics)
   const ended = (request: FastifyRequest, reply: FastifyReply, status: number): void => {
     const route = request.routeOptions.url ?? 'none';
     metrics.observe(request.method, route, status, reply.elapsedTime / 1000);
-    // Whoever waits for a start asks many times, and each seek of a player ends a download.
+    // A program that waits for a start asks many times, and each seek of a player ends a download.
     const reads = request.method === 'GET' || request.method === 'HEAD';
     const quiet = reads && (status < 400 || status === CLIENT_LEFT || route === readyz.path);
     const level = quiet ? 'debug' : 'info';
@@ -195,7 +195,7 @@ function observe(fastify: FastifyInstance, logger: Logger, metrics: HttpMetrics)
   };
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
-    // Fastify tells of answers that were sent, not of those that were not.
+    // Fastify reports answers that were sent, but not those that were cut off.
     reply.raw.once('close', () => {
       if (!reply.raw.writableFinished) ended(request, reply, CLIENT_LEFT);
     });

@@ -1,6 +1,6 @@
 /**
- * The memory that the bodies of all requests of this process may take together. Whoever has half of it gets no more, so
- * that one caller cannot keep the others out. A file that streams to the disk counts with its buffers, not with its size.
+ * The memory that the bodies of all requests of this process may take together. A caller that holds half of it gets no
+ * more, so that one caller cannot keep the others out. A file that streams to the disk counts with its buffers, not with its size.
  */
 import { HttpError } from '../errors.js';
 
@@ -14,7 +14,7 @@ const exhausted = (): HttpError =>
     headers: { 'retry-after': RETRY_AFTER, connection: 'close' },
   });
 
-/** What one request holds. */
+/** The part of the budget that one request holds. */
 export interface BodyLease {
   /** @throws HttpError 503 */
   readonly add: (bytes: number) => void;
@@ -41,7 +41,7 @@ export class BodyBudget {
     let released = false;
     return {
       add: (bytes) => {
-        // What still arrives for a client that has left holds nothing.
+        // Bytes that still arrive from a client that has left hold nothing.
         if (released) return;
         const own = this.#byCaller.get(caller) ?? 0;
         if (this.#used + bytes > this.#total || own + bytes > this.#total / 2) throw exhausted();

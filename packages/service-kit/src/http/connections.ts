@@ -8,20 +8,20 @@ import type { Socket } from 'node:net';
 import { isLoopbackAddress } from '../process/loopback.js';
 
 export interface ConnectionLimits {
-  /** Of the whole process; default 2,000. */
+  /** Maximum number of connections of the process; default 2,000. */
   readonly total?: number;
-  /** Of one address that is not this machine's; default 256. */
+  /** Maximum number of connections of one address that is not of this machine; default 256. */
   readonly perAddress?: number;
 }
 
-/** Requests that one connection may have under way, sent one after the other without waiting for answers. */
+/** Maximum number of unanswered requests of one connection, sent one after the other without waiting for answers. */
 const MAX_PIPELINED = 10;
 
 export class Connections {
   readonly #total: number;
   readonly #perAddress: number;
   readonly #exempt: boolean;
-  /** Every open connection with its requests under way; the one that has been idle for the longest time comes first. */
+  /** The open connections with their running requests; the one that has been idle for the longest time comes first. */
   readonly #open = new Map<Socket, number>();
   readonly #byAddress = new Map<string, number>();
 

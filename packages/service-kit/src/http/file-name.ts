@@ -4,7 +4,7 @@
 const MAX_BYTES = 200;
 /** Devices on Windows, where someone may one day unpack what we stored. */
 const DEVICES = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
-/** Where letters of Persian and parts of an emoji are joined or kept apart; anywhere else it would only hide something. */
+/** Joiners are kept between Persian letters and between parts of an emoji. Anywhere else they would only hide something. */
 const JOINER =
   /(?<=[\p{L}\p{M}\p{Extended_Pictographic}\p{Emoji_Modifier}])[\u200c\u200d](?=[\p{L}\p{Extended_Pictographic}])/gu;
 /** Control, format (invisible and direction-changing) and unassigned characters, and what shells and Windows take apart. */

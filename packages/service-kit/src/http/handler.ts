@@ -19,7 +19,7 @@ import { validatePart } from './validate.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Who calls; null for a stranger. Set by the guard. */
+    /** The caller's claims; null without a token. Set by the guard. */
     claims: TokenClaims | null;
   }
 }

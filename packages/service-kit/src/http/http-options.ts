@@ -1,4 +1,4 @@
-/** What an HTTP server is told about the programs and pages that call it. */
+/** Settings of an HTTP server about the programs and pages that call it. */
 import { isIP } from 'node:net';
 import type { httpSettings } from '../config/service-settings.js';
 import type { Values } from '../config/setting.js';
@@ -11,7 +11,7 @@ export interface HttpOptions {
   readonly corsOrigins?: readonly string[];
   /** Names by which the server is addressed, beside `localhost`, addresses and the machine's own names; `*` for any. */
   readonly allowedHosts?: readonly string[];
-  /** Addresses of reverse proxies whose X-Forwarded-For is believed; true for any. */
+  /** Addresses of reverse proxies whose X-Forwarded-For header is trusted; true for any. */
   readonly trustProxy?: boolean | string;
   /** Whether everybody may read `/metrics`; else this machine and admins. */
   readonly openMetrics?: boolean;

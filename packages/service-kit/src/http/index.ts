@@ -1,11 +1,12 @@
-export * from './allowed-hosts.js';
-export * from './app.js';
+/** The HTTP server of a service: endpoints, uploads, limits, answers. */
+export { AllowedHosts } from './allowed-hosts.js';
+export { type App, createApp } from './app.js';
 export { positionOf } from './cursors.js';
-export * from './file-name.js';
-export { Answer, type Context, type Handler, type RouteOptions } from './handler.js';
-export * from './http-options.js';
-export * from './metrics.js';
-export * from './readiness-checks.js';
-export * from './send-file.js';
-export type { ReceivedFile, UploadOptions } from './upload.js';
+export { safeFileName, shownFileName } from './file-name.js';
+export { Answer } from './handler.js';
+export { type HttpOptions, httpOptions } from './http-options.js';
+export { Counter, createMetrics, Gauge, Histogram, type MetricsRegistry } from './metrics.js';
+export { brokerChecks, folderIsUsable, type ReadinessCheck } from './readiness-checks.js';
+export { sendFile, sendOpenFile } from './send-file.js';
+export type { ReceivedFile } from './upload.js';
 export { validatePart } from './validate.js';

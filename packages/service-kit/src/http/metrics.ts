@@ -4,7 +4,7 @@ import { RequestDurations } from './request-durations.js';
 export { Counter, Gauge, Histogram } from 'prom-client';
 export type MetricsRegistry = Registry;
 
-/** A registry of one process: passed to whoever measures, never global. */
+/** The registry of one process. It is passed to the code that measures; there is no global registry. */
 export function createMetrics(service: string): MetricsRegistry {
   const registry = new Registry();
   registry.setDefaultLabels({ service });

@@ -18,7 +18,7 @@ export class RouteMethods {
 
   /** @param url as the router writes it */
   add(url: string, methods: string | readonly string[]): void {
-    // What answers everywhere tells nothing of a path.
+    // A route that answers every path says nothing about this one.
     if (url === '*') return;
     const route = this.#routes.get(url) ?? { pattern: pattern(url), methods: new Set() };
     this.#routes.set(url, route);

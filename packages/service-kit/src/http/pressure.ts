@@ -1,5 +1,5 @@
 /**
- * Refuses new requests while the process is out of breath, so that those under way can end: its heap is nearly full, or
+ * Refuses new requests while the process is overloaded, so that the running ones can end: its heap is nearly full, or
  * its event loop is late again and again. Vital endpoints are always answered: to be under pressure is to live, and the other
  * services know by the keys and the revocations of auth whom to let in.
  *

@@ -8,7 +8,7 @@ import type { BodyBudget, BodyLease } from './body-budget.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** What the body takes of the budget; released when the request ends. */
+    /** The part of the budget that the body holds; released when the request ends. */
     bodyLease: BodyLease | null;
   }
   interface FastifyContextConfig {

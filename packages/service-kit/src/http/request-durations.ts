@@ -48,7 +48,7 @@ export class RequestDurations {
     return series;
   }
 
-  /** What a scrape shows: cumulative buckets, sum and count of each series. */
+  /** The text of a scrape: cumulative buckets, sum and count of each series. */
   async get() {
     const values: Value[] = [];
     for (const routes of this.#series.values())

@@ -1,6 +1,6 @@
 /**
  * Sends one file from disk: `Range` of a GET (one range), `If-Range`, `If-Match`, `If-Unmodified-Since`, `If-None-Match`,
- * `If-Modified-Since`, HEAD, strong entity tags (RFC 9110 §13, §14). The file is opened once and everything is told of that handle, so that a file replaced
+ * `If-Modified-Since`, HEAD, strong entity tags (RFC 9110 §13, §14). The file is opened once and everything is read from that handle, so that a file replaced
  * meanwhile cannot give headers of one and bytes of the other.
  */
 
@@ -26,7 +26,7 @@ export interface SendOptions {
   readonly name: string;
   /** `inline` only for bytes that a browser may show from this origin. Default: attachment. */
   readonly disposition?: 'inline' | 'attachment';
-  /** What the entity tag is made of, e.g. a digest of the content; default: size and time of the file. */
+  /** The text from which the entity tag is made, e.g. a digest of the content. Default: size and time of the file. */
   readonly tag?: string;
   /** Default: `private, no-cache` (kept, but asked about at each use). */
   readonly cacheControl?: string;

@@ -1,4 +1,4 @@
-/** The endpoints that every service has: whether it lives, whether it is ready, and its metrics. */
+/** The endpoints that every service has: liveness, readiness and metrics. */
 
 import { livez, metrics as metricsEndpoint, type Output, type Readiness, readyz } from '@cl-server/contract';
 import { messageOf } from '@cl-server/kit';
@@ -15,7 +15,7 @@ export interface SystemOptions {
   readonly optionalChecks?: Readonly<Record<string, ReadinessCheck>>;
   readonly metrics: MetricsRegistry;
   readonly authorize: Authorize;
-  /** Whether everybody may read the metrics. */
+  /** Whether anyone may read the metrics. */
   readonly openMetrics?: boolean;
 }
 
@@ -53,7 +53,7 @@ const isLocal = ({ raw, headers }: FastifyRequest): boolean =>
   headers['x-forwarded-for'] === undefined &&
   headers.forwarded === undefined;
 
-/** The metrics tell versions, load and tasks: whoever runs the platform may see them. @throws HttpError 401, 403 */
+/** The metrics show versions, load and tasks, so only the operator may see them. @throws HttpError 401, 403 */
 async function onlyOperators(request: FastifyRequest, { authorize, openMetrics }: SystemOptions): Promise<void> {
   if (openMetrics !== true && !isLocal(request)) await authorize('admin', request);
 }

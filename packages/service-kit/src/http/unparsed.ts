@@ -1,4 +1,4 @@
-/** What Node's parser refuses before there is a request: answered in the form of all other errors. */
+/** Answers input that Node's parser refuses before there is a request, in the form of all other errors. */
 import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';

@@ -17,12 +17,12 @@ import { badRequest, HttpError, invalidField } from '../errors.js';
 import { storageFault } from '../storage-fault.js';
 import type { BodyLease } from './body-budget.js';
 
-/** A file that arrived whole. It lies at `path` until the request ends; who wants it moves it away. */
+/** A completely received file. It is deleted when the request ends unless the handler moves it. */
 export interface ReceivedFile {
   readonly field: string;
-  /** As the client sent it, folders cut off; trust nothing in it. */
+  /** The name that the client sent, without folders. Nothing in it can be trusted. */
   readonly filename: string;
-  /** What the client claims. */
+  /** The media type that the client claims. */
   readonly claimedType: string;
   readonly path: string;
   readonly size: number;
@@ -67,7 +67,7 @@ const PARTS = { fields: 200, fieldNameSize: 200, files: 10, parts: 211, headerPa
 /** RFC 2046 §5.1.1. */
 const MAX_BOUNDARY = 70;
 const CHUNK = 262_144;
-/** What one upload takes of the memory, whatever its size: the buffers on its way to the disk. */
+/** Bytes of memory that an upload of any size takes: the buffers on its way to the disk. */
 const UPLOAD_BUFFERS = 2 * CHUNK;
 /** How far the count of a file's bytes may lag behind the count of all bytes. */
 const LAG = UPLOAD_BUFFERS;
@@ -98,7 +98,7 @@ class Reception {
   readonly files: ReceivedFile[] = [];
   readonly #paths: string[] = [];
   readonly #writing: Promise<void>[] = [];
-  /** Ends everything that is under way. */
+  /** Ends everything that is running. */
   readonly #failed = new AbortController();
   #received = 0;
   #inFiles = 0;
@@ -168,7 +168,7 @@ class Reception {
       this.#failed.signal.addEventListener('abort', fail);
       // The client left before anybody listened.
       if (request.destroyed) return breakOff();
-      // What comes after the first fault of a connection says nothing more.
+      // Later faults of the connection only follow from the first one.
       request.on('error', breakOff).on('close', breakOff).on('end', end).on('data', take);
     });
   }

@@ -27,7 +27,7 @@ const at = (value: unknown, path: readonly PropertyKey[]): unknown =>
       : undefined;
   }, value);
 
-/** What was sent, cut where it is long: an answer must not be many times as large as its request. */
+/** The value that was sent, shortened if it is long: an answer must not be many times as large as its request. */
 function shown(input: unknown): unknown {
   if (typeof input === 'string') return input.slice(0, MAX_SHOWN);
   if (typeof input !== 'object' || input === null) return input ?? null;

@@ -4,7 +4,7 @@ import { load } from '../lazy.js';
 
 export type { Logger } from 'pino';
 
-/** Words of the earlier system's `--log-level`, mapped to pino's. */
+/** Further words for `--log-level` (docs/compatibility.md), with the levels of pino that they stand for. */
 const LEVELS: Readonly<Record<string, string>> = { critical: 'fatal', warning: 'warn' };
 
 const REDACTED = [
@@ -23,7 +23,7 @@ const REDACTED = [
 export interface LoggerConfig {
   readonly name: string;
   readonly level: string;
-  /** Where lines go; standard output when absent. Readable lines only on a terminal. */
+  /** The stream for the lines; standard output if absent. Lines are readable only on a terminal. */
   readonly destination?: DestinationStream;
 }
 
@@ -42,5 +42,5 @@ export function createLogger({ name, level, destination }: LoggerConfig): Logger
   return pino(options, pretty({ sync: true, ignore: 'pid', translateTime: 'SYS:HH:MM:ss.l', messageFormat: '{msg}' }));
 }
 
-/** A logger that says nothing, for tests and tools. */
+/** A logger that writes nothing, for tests and tools. */
 export const silentLogger = (): Logger => pino({ level: 'silent' });

@@ -4,18 +4,18 @@ import type { Values } from '../config/setting.js';
 
 type FolderValues = Values<typeof folderSettings> & Partial<Values<{ readonly modelsDir: typeof modelsDirSetting }>>;
 
-/** Where the kinds of files lie, absolute. */
+/** The folders of the different kinds of files, absolute. */
 export interface Folders {
   readonly media: string;
   /** Files of jobs. */
   readonly jobs: string;
   readonly models: string;
   readonly streams: string;
-  /** Tasks of the owner's own. */
+  /** Plugins that the operator added. */
   readonly plugins: string;
 }
 
-/** As the settings say; else, and where there is no setting, in the data folder. */
+/** The folders that the settings name, or the default ones in the data folder. */
 export const foldersOf = (settings: FolderValues, dataDir: string): Folders => ({
   media: path.resolve(settings.mediaStorageDir ?? path.join(dataDir, 'media')),
   jobs: path.resolve(settings.computeStorageDir ?? path.join(dataDir, 'compute')),

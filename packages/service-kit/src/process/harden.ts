@@ -1,8 +1,8 @@
 /**
- * What every process of the platform holds to, and hands on to its children.
+ * Restrictions of every process of the platform, inherited by its children.
  *
- * - Files are closed to others: nobody but the platform's user and group reads media, databases, keys and logs.
- * - Nothing is told to anybody outside: ONNX Runtime sends usage data by itself unless it is told not to.
+ * - Files are closed to others: only the platform's user and group can read media, databases, keys and logs.
+ * - Nothing is sent to the outside: ONNX Runtime would send usage data by default.
  */
 export function hardenProcess(): void {
   process.umask(process.umask() | 0o027);

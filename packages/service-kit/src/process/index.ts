@@ -1,7 +1,8 @@
-export * from './credential.js';
-export * from './data-dir.js';
-export * from './exposure.js';
-export * from './folders.js';
-export * from './harden.js';
-export * from './loopback.js';
-export * from './program.js';
+/** The life of a process, and the folders and secrets of the platform. */
+export { sameSecret, serviceCredential } from './credential.js';
+export { openDataDir } from './data-dir.js';
+export { warnIfExposed } from './exposure.js';
+export { type Folders, foldersOf } from './folders.js';
+export { hardenProcess } from './harden.js';
+export { isLoopback } from './loopback.js';
+export { type DrainMessage, type PingMessage, type ReadyMessage, type RunningProgram, runProgram } from './program.js';

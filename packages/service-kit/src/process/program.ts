@@ -18,12 +18,12 @@ import { messageOf } from '@cl-server/kit';
 import { StartupError } from '../errors.js';
 import { hardenProcess } from './harden.js';
 
-/** What a supervised process tells its supervisor, and the other way round. */
+/** Messages between a supervised process and its supervisor. */
 export interface ReadyMessage {
   readonly type: 'ready';
   readonly info: Readonly<Record<string, unknown>>;
 }
-/** The answer to `ping`: the event loop turns, so that a slow start is not taken for one that hangs. */
+/** The answer to `ping`. It shows that the event loop runs, so that a slow start is not mistaken for one that hangs. */
 export interface AliveMessage {
   readonly type: 'alive';
 }
@@ -35,9 +35,9 @@ export interface DrainMessage {
 }
 
 export interface RunningProgram {
-  /** Told to the supervisor, and printed by none. */
+  /** Facts for the supervisor; they are not printed. */
   readonly info?: Readonly<Record<string, unknown>>;
-  /** Finishes what is under way and lets go of everything. */
+  /** Finishes the running work and releases everything. */
   stop(): Promise<void>;
 }
 

@@ -1,4 +1,4 @@
-/** From a request's header and an endpoint's guard to "who is it", or an error with the messages of the service. */
+/** Finds out who calls, from the header of a request and the guard of an endpoint, or refuses the call. */
 import { type Guard, PERMISSIONS, type TokenClaims } from '@cl-server/contract';
 import { forbidden, HttpError, unauthenticated } from '../errors.js';
 import { sameSecret } from '../process/credential.js';
@@ -25,8 +25,8 @@ const DEFAULT_MESSAGES: GuardMessages = {
 };
 
 /**
- * How an endpoint stands open: `open` ignores any token's faults, `public-but-checked` lets strangers in yet refuses a bad
- * token, `closed` applies the guard.
+ * How an endpoint is protected now: `open` ignores invalid tokens, `public-but-checked` accepts calls without a token but
+ * refuses an invalid one, `closed` applies the guard.
  */
 export type Openness = 'open' | 'public-but-checked' | 'closed';
 
@@ -35,9 +35,9 @@ export interface AuthorizerOptions {
   readonly messages?: GuardMessages;
   /** The services' own credential, for the guard `service`. */
   readonly credential?: string;
-  /** Asked per request: modes such as no-auth, guest mode, read-auth. Guards `public` and `service` never ask. */
+  /** Asked for each request: modes such as no-auth, guest mode and read-auth. Guards `public` and `service` never ask. */
   readonly openness?: (guard: Guard) => Openness | Promise<Openness>;
-  /** A last look at verified claims, e.g. against the user's row. @throws HttpError */
+  /** A last check of verified claims, e.g. against the user's row. @throws HttpError */
   readonly confirm?: (claims: TokenClaims) => TokenClaims | Promise<TokenClaims>;
 }
 
@@ -45,7 +45,7 @@ export interface AuthorizableRequest {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 
-/** Null: a stranger who was let in. */
+/** The caller's claims; null for a caller without a token that may call. */
 export type Authorize = (guard: Guard, request: AuthorizableRequest) => Promise<TokenClaims | null>;
 
 const PERMISSION_OF: Partial<Record<Guard, string>> = {

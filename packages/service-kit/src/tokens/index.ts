@@ -1,5 +1,13 @@
-export * from './from-settings.js';
-export * from './guard.js';
-export * from './keys.js';
-export * from './revocations.js';
-export * from './verifier.js';
+/** Verifying access tokens, and guarding endpoints by them. */
+export { verifierFromSettings } from './from-settings.js';
+export {
+  type AuthorizableRequest,
+  type Authorize,
+  bearerOf,
+  createAuthorizer,
+  type GuardMessages,
+  type Openness,
+} from './guard.js';
+export { importVerificationKey, type KeySource, keyId, RemoteKeys, type VerificationKey } from './keys.js';
+export { noRevocations, type RevocationSource, revocationFile } from './revocations.js';
+export { TokenError, TokenVerifier } from './verifier.js';

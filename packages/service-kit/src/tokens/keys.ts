@@ -1,4 +1,4 @@
-/** Public keys by `kid`, for those who verify tokens. */
+/** Public keys by `kid`, for the verification of tokens. */
 
 import { createPublicKey, type KeyObject, type webcrypto } from 'node:crypto';
 import fs from 'node:fs/promises';

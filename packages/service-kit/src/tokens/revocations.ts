@@ -1,7 +1,7 @@
 /**
- * Which tokens died before they expired: the auth service's feed, polled. While that service does not answer, its file in
- * the data folder counts, so that what it revoked last is known after a restart too. Where there is neither, nobody can tell
- * whether a token is good, and all are refused until the feed has been read once.
+ * The tokens that were revoked before they expired, from the feed of the auth service, which is polled. While that service
+ * does not answer, its file in the data folder counts, so that the last revocations are known after a restart too. If there
+ * is neither, no token can be verified, and all are refused until the feed has been read once.
  */
 
 import fs from 'node:fs/promises';
@@ -12,9 +12,9 @@ import { type Get, get } from '../http-get.js';
 import type { Logger } from '../logging/logger.js';
 
 export interface RevocationSource {
-  /** Tokens of a generation below this are dead. */
+  /** Tokens of a generation below this are revoked. */
   minVersion(userId: string): number;
-  /** Whether the other answers can be relied on; asks once more where not. */
+  /** Whether the other answers are reliable; asks the service once more if they are not. */
   isKnown(): boolean | Promise<boolean>;
   /** Milliseconds since the epoch from which on every token names its audience; undefined where none does. */
   audienceSince(): number | undefined;
@@ -26,7 +26,7 @@ export const noRevocations: RevocationSource = {
   audienceSince: () => undefined,
 };
 
-/** Where the auth service writes its feed, for times in which it does not answer. */
+/** The file to which the auth service writes its feed, for times in which it does not answer. */
 export const revocationFile = (dataDir: string): string => path.join(dataDir, 'revocations.json');
 
 export interface RevocationPollOptions {
@@ -80,7 +80,7 @@ export class RevocationPoll implements RevocationSource {
     return this.#known || this.poll().then(() => this.#known);
   }
 
-  /** For readiness: what is known now, without a question. */
+  /** Whether the revocations are known now, without asking; for readiness. */
   get known(): boolean {
     return this.#known;
   }

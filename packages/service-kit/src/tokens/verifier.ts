@@ -10,7 +10,7 @@ import { type CompactJWSHeaderParameters, compactVerify } from 'jose';
 import { isKeyId, type KeySource, type VerificationKey } from './keys.js';
 import { noRevocations, type RevocationSource } from './revocations.js';
 
-/** Why a token is refused: services map it to their documented texts. `unready`: nobody can tell whether it is good yet. */
+/** Why a token is refused; services map it to their documented messages. `unready`: tokens cannot be verified yet. */
 export type TokenFault = 'expired' | 'payload' | 'invalid' | 'unready';
 
 export class TokenError extends Error {
@@ -32,7 +32,7 @@ export interface VerifierOptions {
   readonly cacheSize?: number;
 }
 
-/** Ours have about 600 characters. */
+/** Maximum number of characters; our tokens have about 600. */
 const MAX_LENGTH = 8_192;
 /** All that our tokens have. Others could ask to trust a key that the token brings along, or to read it in another way. */
 const HEADERS = new Set(['alg', 'typ', 'kid']);
