@@ -32,9 +32,9 @@ export {
   HttpClient,
   type HttpClientOptions,
   type OpenAnswer,
-  type RequestSpec,
   type RequestTrace,
 } from './http/http-client.js';
+export type { Call, RequestSpec } from './http/request.js';
 export type { RetryPolicy } from './http/retry.js';
 export * from './http/system-client.js';
 export type { JobChannel, JobListener } from './jobs/channel.js';

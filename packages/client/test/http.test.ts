@@ -1,5 +1,6 @@
+import type { getJobFile } from '@cl-server/contract';
 import { afterEach, describe, expect, it } from 'vitest';
-import { path } from '../src/http/http-client.js';
+import { requestOf } from '../src/http/request.js';
 import {
   ApiError,
   AuthenticationError,
@@ -183,8 +184,13 @@ it('says that nobody listens, and where', async () => {
   expect((error as Error).message).toBe(`No answer from ${server.url}: connection refused`);
 });
 
-it('encodes every value of a path', () => {
-  expect(path`/jobs/${'../a b?'}/files`).toBe('/jobs/..%2Fa%20b%3F/files');
+it('encodes every parameter of a path; only one that is itself a path keeps its slashes', () => {
+  const { path } = requestOf<typeof getJobFile>({
+    method: 'GET',
+    path: '/jobs/{job_id}/files/{file_path*}',
+    params: { job_id: '../a b?', file_path: 'output/a b?.jpg' },
+  });
+  expect(path).toBe('/jobs/..%2Fa%20b%3F/files/output/a%20b%3F.jpg');
 });
 
 it('sends fields as text, null as empty, and leaves undefined out', async () => {

@@ -1,7 +1,63 @@
+import { endpoint, job } from '@cl-server/contract';
 import { describe, expectTypeOf, it } from 'vitest';
-import type { ClServer, CompletedJob, Entity, JobCreated, JobHandle, SearchResult } from '../src/index.js';
+import type {
+  ClServer,
+  CompletedJob,
+  Entity,
+  getJob,
+  HttpClient,
+  Job,
+  JobCreated,
+  JobHandle,
+  listJobs,
+  renameKnownPerson,
+  SearchResult,
+} from '../src/index.js';
 
 declare const cl: ClServer;
+declare const http: HttpClient;
+
+/** As `getJob`, but its job has no `status`. */
+const renamed = endpoint({
+  id: 'renamed',
+  method: 'GET',
+  path: '/renamed/{job_id}',
+  guard: 'public',
+  tag: 'test',
+  summary: 'A job whose status has another name',
+  responses: {
+    200: { description: 'The job', schema: job.omit({ status: true }).extend({ state: job.shape.status }) },
+  },
+});
+
+/** Never called, as above: calls of endpoints. */
+export const calls = {
+  right: (): Promise<Job> =>
+    http.call<typeof getJob>({ method: 'GET', path: '/jobs/{job_id}', params: { job_id: 'a' } }),
+  renamedField: (): Promise<Job> =>
+    // @ts-expect-error: the result lacks `status`
+    http.call<typeof renamed>({ method: 'GET', path: '/renamed/{job_id}', params: { job_id: 'a' } }),
+  wrongMethod: () =>
+    // @ts-expect-error: the endpoint is a GET
+    http.call<typeof getJob>({ method: 'POST', path: '/jobs/{job_id}', params: { job_id: 'a' } }),
+  // @ts-expect-error: the path is another endpoint's
+  wrongPath: () => http.call<typeof getJob>({ method: 'GET', path: '/job/{job_id}', params: { job_id: 'a' } }),
+  // @ts-expect-error: the parameter has another name
+  wrongParameter: () => http.call<typeof getJob>({ method: 'GET', path: '/jobs/{job_id}', params: { id: 'a' } }),
+  // @ts-expect-error: the parameters are missing
+  noParameters: () => http.call<typeof getJob>({ method: 'GET', path: '/jobs/{job_id}' }),
+  query: () => http.call<typeof listJobs>({ method: 'GET', path: '/jobs', query: { task_type: 'hash' } }),
+  // @ts-expect-error: the filter has another name
+  wrongQuery: () => http.call<typeof listJobs>({ method: 'GET', path: '/jobs', query: { task: 'hash' } }),
+  wrongBody: () =>
+    http.call<typeof renameKnownPerson>({
+      method: 'PATCH',
+      path: '/intelligence/known-persons/{person_id}',
+      params: { person_id: 1 },
+      // @ts-expect-error: the field is called `name`
+      json: { title: 'Ann' },
+    }),
+};
 
 /** Never called: the compiler alone looks at these. */
 const asked = {

@@ -1,6 +1,21 @@
-import type { AccessToken, AuditAction, AuditEntry, KeySet, PublicKey, RevocationFeed } from '@cl-server/contract';
+import type {
+  AccessToken,
+  AuditAction,
+  AuditEntry,
+  getAuthRoot,
+  getKeySet,
+  getPublicKey,
+  KeySet,
+  listAudit,
+  listRevocations,
+  login,
+  Output,
+  PublicKey,
+  RevocationFeed,
+  refreshToken,
+} from '@cl-server/contract';
 import { type CallOptions, HttpClient, type HttpClientOptions } from '../http/http-client.js';
-import { byCursor, type CursorPage } from '../http/pages.js';
+import { byCursor } from '../http/pages.js';
 import { SystemClient } from '../http/system-client.js';
 import { JWTAuthProvider, NoAuthProvider } from './provider.js';
 import { UsersClient } from './users-client.js';
@@ -24,7 +39,7 @@ export interface AuditFilters {
 export class AuthClient {
   readonly http: HttpClient;
   readonly users: UsersClient;
-  readonly system: SystemClient<{ message: string }>;
+  readonly system: SystemClient<Output<typeof getAuthRoot>>;
 
   constructor(options: HttpClientOptions) {
     this.http = new HttpClient(options);
@@ -43,7 +58,7 @@ export class AuthClient {
   login(username: string, password: string, options?: CallOptions): Promise<AccessToken> {
     const auth = new NoAuthProvider();
     const form = { username, password };
-    return this.http.json({ method: 'POST', path: '/auth/token', form, auth, idempotent: true }, options);
+    return this.http.call<typeof login>({ method: 'POST', path: '/auth/token', form, auth, idempotent: true }, options);
   }
 
   /**
@@ -56,7 +71,10 @@ export class AuthClient {
    */
   refresh(token: string, options?: CallOptions): Promise<AccessToken> {
     const auth = new JWTAuthProvider(token);
-    return this.http.json({ method: 'POST', path: '/auth/token/refresh', auth, idempotent: true }, options);
+    return this.http.call<typeof refreshToken>(
+      { method: 'POST', path: '/auth/token/refresh', auth, idempotent: true },
+      options,
+    );
   }
 
   /**
@@ -68,7 +86,7 @@ export class AuthClient {
    * ```
    */
   publicKey(options?: CallOptions): Promise<PublicKey> {
-    return this.http.json({ method: 'GET', path: '/auth/public-key' }, options);
+    return this.http.call<typeof getPublicKey>({ method: 'GET', path: '/auth/public-key' }, options);
   }
 
   /**
@@ -80,7 +98,7 @@ export class AuthClient {
    * ```
    */
   keySet(options?: CallOptions): Promise<KeySet> {
-    return this.http.json({ method: 'GET', path: '/.well-known/jwks.json' }, options);
+    return this.http.call<typeof getKeySet>({ method: 'GET', path: '/.well-known/jwks.json' }, options);
   }
 
   /**
@@ -92,7 +110,10 @@ export class AuthClient {
    * ```
    */
   revocations(since = 0, options?: CallOptions): Promise<RevocationFeed> {
-    return this.http.json({ method: 'GET', path: '/auth/revocations', query: { since } }, options);
+    return this.http.call<typeof listRevocations>(
+      { method: 'GET', path: '/auth/revocations', query: { since } },
+      options,
+    );
   }
 
   /**
@@ -105,7 +126,7 @@ export class AuthClient {
    */
   audit(filters: AuditFilters = {}, options?: CallOptions): AsyncGenerator<AuditEntry> {
     return byCursor((cursor) =>
-      this.http.json<CursorPage<AuditEntry>>({ method: 'GET', path: '/audit', query: { ...filters, cursor } }, options),
+      this.http.call<typeof listAudit>({ method: 'GET', path: '/audit', query: { ...filters, cursor } }, options),
     );
   }
 }

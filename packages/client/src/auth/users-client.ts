@@ -1,5 +1,15 @@
-import type { AccessToken, User } from '@cl-server/contract';
-import { type CallOptions, type HttpClient, path } from '../http/http-client.js';
+import type {
+  AccessToken,
+  changePassword,
+  createUser,
+  deleteUser,
+  getCurrentUser,
+  getUser,
+  listUsers,
+  User,
+  updateUser,
+} from '@cl-server/contract';
+import type { CallOptions, HttpClient } from '../http/http-client.js';
 import type { AuthProvider } from './provider.js';
 
 export interface NewUser {
@@ -37,7 +47,7 @@ export class UsersClient {
    * ```
    */
   me({ auth, ...options }: CallOptions & { readonly auth?: AuthProvider } = {}): Promise<User> {
-    return this.#http.json({ method: 'GET', path: '/users/me', ...(auth && { auth }) }, options);
+    return this.#http.call<typeof getCurrentUser>({ method: 'GET', path: '/users/me', ...(auth && { auth }) }, options);
   }
 
   /**
@@ -50,7 +60,7 @@ export class UsersClient {
    */
   changePassword(current: string, next: string, options?: CallOptions): Promise<AccessToken> {
     const form = { current_password: current, new_password: next };
-    return this.#http.json({ method: 'PUT', path: '/users/me/password', form }, options);
+    return this.#http.call<typeof changePassword>({ method: 'PUT', path: '/users/me/password', form }, options);
   }
 
   /**
@@ -60,7 +70,7 @@ export class UsersClient {
    * ```
    */
   create(user: NewUser, options?: CallOptions): Promise<User> {
-    return this.#http.json({ method: 'POST', path: '/users/', form: { ...user } }, options);
+    return this.#http.call<typeof createUser>({ method: 'POST', path: '/users/', form: { ...user } }, options);
   }
 
   /**
@@ -72,7 +82,7 @@ export class UsersClient {
    * ```
    */
   page(query: { readonly skip?: number; readonly limit?: number } = {}, options?: CallOptions): Promise<User[]> {
-    return this.#http.json({ method: 'GET', path: '/users/', query }, options);
+    return this.#http.call<typeof listUsers>({ method: 'GET', path: '/users/', query }, options);
   }
 
   /**
@@ -100,7 +110,10 @@ export class UsersClient {
    * ```
    */
   async find(username: string, options?: CallOptions): Promise<User | undefined> {
-    const found = await this.#http.json<User[]>({ method: 'GET', path: '/users/', query: { username } }, options);
+    const found = await this.#http.call<typeof listUsers>(
+      { method: 'GET', path: '/users/', query: { username } },
+      options,
+    );
     return found.find((user) => user.username === username.normalize('NFC'));
   }
 
@@ -111,7 +124,10 @@ export class UsersClient {
    * ```
    */
   get(userId: number, options?: CallOptions): Promise<User> {
-    return this.#http.json({ method: 'GET', path: path`/users/${userId}` }, options);
+    return this.#http.call<typeof getUser>(
+      { method: 'GET', path: '/users/{user_id}', params: { user_id: userId } },
+      options,
+    );
   }
 
   /**
@@ -123,8 +139,14 @@ export class UsersClient {
   update(userId: number, change: UserChange, options?: CallOptions): Promise<User> {
     // An empty list must be a present, empty field; `[]` as JSON would do as well, but older servers read it as a name.
     const permissions = change.permissions?.length === 0 ? '' : change.permissions;
-    return this.#http.json(
-      { method: 'PUT', path: path`/users/${userId}`, form: { ...change, permissions }, idempotent: true },
+    return this.#http.call<typeof updateUser>(
+      {
+        method: 'PUT',
+        path: '/users/{user_id}',
+        params: { user_id: userId },
+        form: { ...change, permissions },
+        idempotent: true,
+      },
       options,
     );
   }
@@ -136,6 +158,9 @@ export class UsersClient {
    * ```
    */
   async delete(userId: number, options?: CallOptions): Promise<void> {
-    await this.#http.json({ method: 'DELETE', path: path`/users/${userId}` }, options);
+    await this.#http.call<typeof deleteUser>(
+      { method: 'DELETE', path: '/users/{user_id}', params: { user_id: userId } },
+      options,
+    );
   }
 }

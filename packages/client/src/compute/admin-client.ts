@@ -1,4 +1,13 @@
-import type { CleanupResult, ComputePreferences, GuestMode, StorageSize } from '@cl-server/contract';
+import type {
+  CleanupResult,
+  ComputePreferences,
+  cleanupJobs,
+  getGuestMode,
+  getPreferences,
+  getStorageSize,
+  StorageSize,
+  setGuestMode,
+} from '@cl-server/contract';
 import type { CallOptions, HttpClient } from '../http/http-client.js';
 
 /** Preferences and storage of compute, for admins. */
@@ -16,7 +25,7 @@ export class ComputeAdminClient {
    * ```
    */
   preferences(options?: CallOptions): Promise<ComputePreferences> {
-    return this.#http.json({ method: 'GET', path: '/admin/pref' }, options);
+    return this.#http.call<typeof getPreferences>({ method: 'GET', path: '/admin/pref' }, options);
   }
 
   /**
@@ -28,7 +37,8 @@ export class ComputeAdminClient {
    * ```
    */
   async guestMode(options?: CallOptions): Promise<boolean> {
-    return (await this.#http.json<GuestMode>({ method: 'GET', path: '/admin/pref/guest-mode' }, options)).guest_mode;
+    return (await this.#http.call<typeof getGuestMode>({ method: 'GET', path: '/admin/pref/guest-mode' }, options))
+      .guest_mode;
   }
 
   /**
@@ -41,7 +51,10 @@ export class ComputeAdminClient {
    */
   async setGuestMode(on: boolean, options?: CallOptions): Promise<ComputePreferences> {
     const form = { guest_mode: on };
-    await this.#http.json({ method: 'PUT', path: '/admin/pref/guest-mode', form, idempotent: true }, options);
+    await this.#http.call<typeof setGuestMode>(
+      { method: 'PUT', path: '/admin/pref/guest-mode', form, idempotent: true },
+      options,
+    );
     return this.preferences(options);
   }
 
@@ -54,7 +67,7 @@ export class ComputeAdminClient {
    * ```
    */
   storageSize(options?: CallOptions): Promise<StorageSize> {
-    return this.#http.json({ method: 'GET', path: '/admin/jobs/storage/size' }, options);
+    return this.#http.call<typeof getStorageSize>({ method: 'GET', path: '/admin/jobs/storage/size' }, options);
   }
 
   /**
@@ -66,6 +79,9 @@ export class ComputeAdminClient {
    * ```
    */
   cleanup(days: number, options?: CallOptions): Promise<CleanupResult> {
-    return this.#http.json({ method: 'DELETE', path: '/admin/jobs/cleanup', query: { days } }, options);
+    return this.#http.call<typeof cleanupJobs>(
+      { method: 'DELETE', path: '/admin/jobs/cleanup', query: { days } },
+      options,
+    );
   }
 }

@@ -1,4 +1,4 @@
-import type { Capabilities, WorkerCapability, WorkerList } from '@cl-server/contract';
+import type { Capabilities, getCapabilities, listWorkers, WorkerCapability } from '@cl-server/contract';
 import { TOPICS } from '@cl-server/contract/constants';
 import { ClError, WorkerUnavailableError } from '../errors.js';
 import { pause } from '../http/deadline.js';
@@ -33,7 +33,7 @@ export class WorkersClient {
    * ```
    */
   capabilities(options?: CallOptions): Promise<Capabilities> {
-    return this.#http.json({ method: 'GET', path: '/capabilities' }, options);
+    return this.#http.call<typeof getCapabilities>({ method: 'GET', path: '/capabilities' }, options);
   }
 
   /**
@@ -45,7 +45,7 @@ export class WorkersClient {
    * ```
    */
   async list(options?: CallOptions): Promise<WorkerCapability[]> {
-    return (await this.#http.json<WorkerList>({ method: 'GET', path: '/workers' }, options)).items;
+    return (await this.#http.call<typeof listWorkers>({ method: 'GET', path: '/workers' }, options)).items;
   }
 
   /**

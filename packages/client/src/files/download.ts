@@ -2,7 +2,8 @@ import { fileSink } from '#platform';
 import { ClError, isAbort, NetworkError, TimeoutError } from '../errors.js';
 import type { OnProgress } from '../http/body.js';
 import { pause } from '../http/deadline.js';
-import type { CallOptions, HttpClient, OpenAnswer, RequestSpec } from '../http/http-client.js';
+import type { CallOptions, HttpClient, OpenAnswer } from '../http/http-client.js';
+import type { RequestSpec } from '../http/request.js';
 import type { FileSink } from './sink.js';
 
 export interface DownloadOptions extends CallOptions {

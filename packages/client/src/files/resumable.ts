@@ -1,9 +1,11 @@
 /** Resumable uploads by the tus protocol, 1.0.0: create, send pieces, and after any break ask how far it got. */
 
+import type { appendUpload, Bodies, createUpload } from '@cl-server/contract';
 import { ClError, ConflictError, FileError, NetworkError, ServerError, TimeoutError } from '../errors.js';
 import type { OnProgress } from '../http/body.js';
 import { pause } from '../http/deadline.js';
-import type { CallOptions, HttpClient, RequestSpec } from '../http/http-client.js';
+import type { CallOptions, HttpClient } from '../http/http-client.js';
+import { type RequestSpec, requestOf } from '../http/request.js';
 import type { FileBody } from './file-body.js';
 
 export interface ResumableOptions extends CallOptions {
@@ -35,13 +37,13 @@ const isBreak = (error: unknown): boolean =>
   // The offset that we think of is not where the server stands.
   error instanceof ConflictError;
 
-/** What the server says to the last piece. */
-export interface UploadEnd<T> {
+/** The server's answer to the last piece. */
+interface UploadEnd {
   readonly status: number;
-  readonly data: T;
+  readonly data: Bodies<typeof appendUpload>[200 | 201];
 }
 
-class ResumableUpload<T> {
+class ResumableUpload {
   readonly #http: HttpClient;
   readonly #file: FileBody & Required<Pick<FileBody, 'read'>> & { readonly size: number };
   readonly #options: ResumableOptions;
@@ -56,10 +58,10 @@ class ResumableUpload<T> {
     this.#options = options;
   }
 
-  async run(endpoint: string, metadata: Readonly<Record<string, string | undefined>>): Promise<UploadEnd<T>> {
+  async run(metadata: Readonly<Record<string, string | undefined>>): Promise<UploadEnd> {
     let offset = await this.#resume();
     if (offset === undefined) {
-      await this.#begin(endpoint, metadata);
+      await this.#begin(metadata);
       offset = 0;
     }
     for (let breaks = 0; ; ) {
@@ -91,14 +93,16 @@ class ResumableUpload<T> {
     }
   }
 
-  async #begin(endpoint: string, metadata: Readonly<Record<string, string | undefined>>): Promise<void> {
-    const { response, cancel } = await this.#open({
-      method: 'POST',
-      path: endpoint,
-      headers: { ...TUS, 'upload-length': String(this.#file.size), 'upload-metadata': metadataHeader(metadata) },
-      // An upload begun twice costs the server an empty file, which it forgets.
-      idempotent: true,
-    });
+  async #begin(metadata: Readonly<Record<string, string | undefined>>): Promise<void> {
+    const { response, cancel } = await this.#open(
+      requestOf<typeof createUpload>({
+        method: 'POST',
+        path: '/uploads',
+        headers: { ...TUS, 'upload-length': String(this.#file.size), 'upload-metadata': metadataHeader(metadata) },
+        // An upload begun twice costs the server an empty file, which it forgets.
+        idempotent: true,
+      }),
+    );
     await cancel();
     const location = response.headers.get('location');
     if (!location) throw new ClError('The server began an upload and did not say where', 'bad_answer');
@@ -123,7 +127,7 @@ class ResumableUpload<T> {
     return offset;
   }
 
-  async #send(offset: number): Promise<UploadEnd<T> | { readonly offset: number }> {
+  async #send(offset: number): Promise<UploadEnd | { readonly offset: number }> {
     const bytes = await this.#file.read(offset, offset + (this.#options.chunkSize ?? CHUNK));
     const spec: RequestSpec = {
       method: 'PATCH',
@@ -135,7 +139,7 @@ class ResumableUpload<T> {
       },
       bytes,
     };
-    const { status, data } = await this.#http.answer<T | undefined>(spec, this.#options);
+    const { status, data } = await this.#http.answer<Bodies<typeof appendUpload>[200 | 201 | 204]>(spec, this.#options);
     const next = offset + bytes.byteLength;
     this.#options.onProgress?.({ loaded: next, total: this.#file.size });
     return data === undefined ? { offset: next } : { status, data };
@@ -148,13 +152,11 @@ class ResumableUpload<T> {
 
 /**
  * Sends a file in pieces, over as many broken connections as it takes.
- * @typeParam T what the server answers to the last piece
  * @throws FileError for a file that cannot be read at any place, such as a stream
  */
-export const uploadResumable = <T>(
+export const uploadResumable = (
   http: HttpClient,
-  endpoint: string,
   file: FileBody,
   metadata: Readonly<Record<string, string | undefined>>,
   options: ResumableOptions = {},
-): Promise<UploadEnd<T>> => new ResumableUpload<T>(http, file, options).run(endpoint, metadata);
+): Promise<UploadEnd> => new ResumableUpload(http, file, options).run(metadata);

@@ -1,10 +1,10 @@
-import type { ErrorBody } from '@cl-server/contract';
+import type { AnyEndpoint, ErrorBody, Output } from '@cl-server/contract';
 import { postMultipart } from '#platform';
 import { type AuthProvider, NoAuthProvider } from '../auth/provider.js';
 import { ApiError, apiError, ClError, FileError, isAbort, NetworkError } from '../errors.js';
-import type { FileBody } from '../files/file-body.js';
-import { type Fields, fieldEntries, type OnProgress, queryString } from './body.js';
+import { type Fields, fieldEntries, queryString } from './body.js';
 import { Deadline, pause } from './deadline.js';
+import { type Call, type RequestSpec, requestOf } from './request.js';
 import { DEFAULT_RETRY, type RetryPolicy, retryAfter, retryDelay } from './retry.js';
 
 /** What every call takes beside its own options. */
@@ -40,24 +40,6 @@ export interface HttpClientOptions {
   readonly fetch?: typeof globalThis.fetch | undefined;
 }
 
-export interface RequestSpec {
-  readonly method: 'HEAD' | 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-  /** Encoded, beginning with a slash: see `path`. */
-  readonly path: string;
-  readonly query?: Fields;
-  /** Sent urlencoded, or as multipart beside a file. */
-  readonly form?: Fields;
-  readonly json?: unknown;
-  /** Sent as it is; its type goes into `headers`. */
-  readonly bytes?: Uint8Array<ArrayBuffer>;
-  readonly file?: { readonly field: string; readonly body: FileBody; readonly onProgress?: OnProgress | undefined };
-  readonly headers?: Readonly<Record<string, string>>;
-  /** Whether sending it twice does no more than once. Default: GET and DELETE. */
-  readonly idempotent?: boolean;
-  /** Other credentials than the client's. */
-  readonly auth?: AuthProvider;
-}
-
 /** An answer whose body is still to come. */
 export interface OpenAnswer {
   readonly response: Response;
@@ -66,13 +48,6 @@ export interface OpenAnswer {
   /** Gives the body up. */
   cancel(): Promise<void>;
 }
-
-/** Builds a path whose values are encoded, so that none can become another segment. */
-export const path = (parts: TemplateStringsArray, ...values: (string | number)[]): string =>
-  parts.reduce((text, part, i) => text + encodeURIComponent(values[i - 1] ?? '') + part);
-
-/** As `path`, for a value that is itself a path: its slashes stay. */
-export const encodePath = (value: string): string => value.split('/').map(encodeURIComponent).join('/');
 
 const DEFAULT_TIMEOUT = 30_000;
 
@@ -103,6 +78,34 @@ export class HttpClient {
    */
   url(pathname: string, query: Fields = {}): string {
     return `${this.baseUrl}${pathname}${queryString(query)}`;
+  }
+
+  /**
+   * Calls an endpoint of the contract. The compiler checks method, path and names of fields, and knows the result.
+   *
+   * @example
+   * ```ts
+   * const job = await compute.http.call<typeof sdk.getJob>({ method: 'GET', path: '/jobs/{job_id}', params: { job_id: jobId } });
+   * ```
+   */
+  async call<E extends AnyEndpoint>(call: Call<E>, options: CallOptions = {}): Promise<Output<E>> {
+    return (await this.callWithStatus<E>(call, options)).data;
+  }
+
+  /**
+   * As `call`, with the status: some endpoints answer 200 or 201.
+   *
+   * @example
+   * ```ts
+   * const form = { is_collection: true, label: 'Summer' };
+   * const { status } = await store.http.callWithStatus<typeof sdk.createEntity>({ method: 'POST', path: '/entities', form });
+   * ```
+   */
+  callWithStatus<E extends AnyEndpoint>(
+    call: Call<E>,
+    options: CallOptions = {},
+  ): Promise<{ status: number; data: Output<E> }> {
+    return this.answer<Output<E>>(requestOf(call), options);
   }
 
   /**

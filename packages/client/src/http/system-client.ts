@@ -1,4 +1,4 @@
-import type { Readiness } from '@cl-server/contract';
+import type { livez, Readiness, readyz } from '@cl-server/contract';
 import { UnavailableError } from '../errors.js';
 import type { CallOptions, HttpClient } from './http-client.js';
 
@@ -36,7 +36,7 @@ export class SystemClient<Root> {
    * ```
    */
   async live(options?: CallOptions): Promise<boolean> {
-    return (await this.#http.json<{ status: string }>({ method: 'GET', path: '/livez' }, options)).status === 'alive';
+    return (await this.#http.call<typeof livez>({ method: 'GET', path: '/livez' }, options)).status === 'alive';
   }
 
   /**
@@ -49,7 +49,7 @@ export class SystemClient<Root> {
    */
   async ready(options?: CallOptions): Promise<Readiness> {
     try {
-      return await this.#http.json<Readiness>({ method: 'GET', path: '/readyz', idempotent: false }, options);
+      return await this.#http.call<typeof readyz>({ method: 'GET', path: '/readyz', idempotent: false }, options);
     } catch (error) {
       // The answer that says what is missing comes with 503; its body is not an error's.
       if (!(error instanceof UnavailableError)) throw error;

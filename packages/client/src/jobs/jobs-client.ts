@@ -1,19 +1,28 @@
 import type {
   BatchItem,
   BatchResponse,
+  cancelJob,
+  createBatch,
+  createJob,
+  deleteJob,
+  getJob,
+  getJobFile,
   Job,
   JobCreated,
   JobList,
   JobListQuery,
+  listJobs,
+  listTasks,
+  retryJob,
   TaskInfo,
-  TaskList,
 } from '@cl-server/contract';
 import { ConflictError } from '../errors.js';
 import { type Downloaded, type DownloadOptions, downloadBytes, downloadToFile } from '../files/download.js';
 import { type FileInput, toFileBody } from '../files/source.js';
 import type { Fields, OnProgress } from '../http/body.js';
-import { type CallOptions, encodePath, type HttpClient, path, type RequestSpec } from '../http/http-client.js';
+import type { CallOptions, HttpClient } from '../http/http-client.js';
 import { byCursor } from '../http/pages.js';
+import { type Call, type RequestSpec, requestOf } from '../http/request.js';
 import type { JobChannel } from './channel.js';
 import { type FollowOptions, followJob, type PollPolicy } from './follow.js';
 import { JobHandle, type WaitOptions } from './job-handle.js';
@@ -101,9 +110,10 @@ export class JobsClient {
     params: Fields,
     { priority, signal, onUploadProgress, idempotencyKey }: SubmitOptions,
   ): Promise<JobCreated> {
-    const spec: RequestSpec = {
+    const call: Call<typeof createJob> = {
       method: 'POST',
-      path: path`/jobs/${task}`,
+      path: '/jobs/{task_type}',
+      params: { task_type: task },
       form: { priority, ...params },
       headers: { 'idempotency-key': idempotencyKey ?? crypto.randomUUID() },
       idempotent: true,
@@ -111,7 +121,7 @@ export class JobsClient {
         file: { field: 'file', body: await toFileBody(file), onProgress: onUploadProgress },
       }),
     };
-    return this.#http.json<JobCreated>(spec, { signal });
+    return this.#http.call<typeof createJob>(call, { signal });
   }
 
   /**
@@ -161,7 +171,10 @@ export class JobsClient {
    */
   batch(items: readonly BatchItem[], options?: CallOptions): Promise<BatchResponse> {
     const keyed = items.map((item) => ({ idempotency_key: crypto.randomUUID(), ...item }));
-    return this.#http.json({ method: 'POST', path: '/jobs/batch', json: keyed, idempotent: true }, options);
+    return this.#http.call<typeof createBatch>(
+      { method: 'POST', path: '/jobs/batch', json: keyed, idempotent: true },
+      options,
+    );
   }
 
   /**
@@ -171,7 +184,10 @@ export class JobsClient {
    * ```
    */
   get(jobId: string, options?: CallOptions): Promise<Job> {
-    return this.#http.json({ method: 'GET', path: path`/jobs/${jobId}` }, options);
+    return this.#http.call<typeof getJob>(
+      { method: 'GET', path: '/jobs/{job_id}', params: { job_id: jobId } },
+      options,
+    );
   }
 
   /**
@@ -183,7 +199,7 @@ export class JobsClient {
    * ```
    */
   page(query: Partial<JobListQuery> = {}, options?: CallOptions): Promise<JobList> {
-    return this.#http.json({ method: 'GET', path: '/jobs', query }, options);
+    return this.#http.call<typeof listJobs>({ method: 'GET', path: '/jobs', query }, options);
   }
 
   /**
@@ -208,8 +224,8 @@ export class JobsClient {
    */
   async cancel(jobId: string, options?: CallOptions): Promise<Job> {
     try {
-      return await this.#http.json<Job>(
-        { method: 'POST', path: path`/jobs/${jobId}/cancel`, idempotent: true },
+      return await this.#http.call<typeof cancelJob>(
+        { method: 'POST', path: '/jobs/{job_id}/cancel', params: { job_id: jobId }, idempotent: true },
         options,
       );
     } catch (error) {
@@ -229,7 +245,10 @@ export class JobsClient {
    * ```
    */
   retry(jobId: string, options?: CallOptions): Promise<Job> {
-    return this.#http.json({ method: 'POST', path: path`/jobs/${jobId}/retry` }, options);
+    return this.#http.call<typeof retryJob>(
+      { method: 'POST', path: '/jobs/{job_id}/retry', params: { job_id: jobId } },
+      options,
+    );
   }
 
   /**
@@ -241,7 +260,10 @@ export class JobsClient {
    * ```
    */
   async delete(jobId: string, options?: CallOptions): Promise<void> {
-    await this.#http.json({ method: 'DELETE', path: path`/jobs/${jobId}` }, options);
+    await this.#http.call<typeof deleteJob>(
+      { method: 'DELETE', path: '/jobs/{job_id}', params: { job_id: jobId } },
+      options,
+    );
   }
 
   /**
@@ -269,7 +291,11 @@ export class JobsClient {
   }
 
   #file(jobId: string, file: string): RequestSpec {
-    return { method: 'GET', path: `${path`/jobs/${jobId}/files/`}${encodePath(file)}` };
+    return requestOf<typeof getJobFile>({
+      method: 'GET',
+      path: '/jobs/{job_id}/files/{file_path*}',
+      params: { job_id: jobId, file_path: file },
+    });
   }
 
   /**
@@ -281,7 +307,7 @@ export class JobsClient {
    * ```
    */
   async tasks(options?: CallOptions): Promise<TaskInfo[]> {
-    return (await this.#http.json<TaskList>({ method: 'GET', path: '/tasks' }, options)).items;
+    return (await this.#http.call<typeof listTasks>({ method: 'GET', path: '/tasks' }, options)).items;
   }
 
   /** @internal */

@@ -1,6 +1,7 @@
-import type { Job } from '@cl-server/contract';
+import type { Job, watchJob } from '@cl-server/contract';
 import { readEventStream } from '../http/event-stream.js';
-import { type HttpClient, path } from '../http/http-client.js';
+import type { HttpClient } from '../http/http-client.js';
+import { requestOf } from '../http/request.js';
 import type { JobChannel, JobListener } from './channel.js';
 
 /** A server sends a sign of life more often than this. */
@@ -19,7 +20,13 @@ export class SseJobChannel implements JobChannel {
     const stop = new AbortController();
     const either = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
     const answer = await this.#http.open(
-      { method: 'GET', path: path`/jobs/${jobId}/events`, headers: { accept: 'text/event-stream' }, idempotent: false },
+      requestOf<typeof watchJob>({
+        method: 'GET',
+        path: '/jobs/{job_id}/events',
+        params: { job_id: jobId },
+        headers: { accept: 'text/event-stream' },
+        idempotent: false,
+      }),
       { signal: either, timeoutMs: SILENCE },
     );
     const read = async (): Promise<void> => {

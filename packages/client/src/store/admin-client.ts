@@ -1,4 +1,16 @@
-import type { AuditReport, CleanupReport, PurgeReport, StorageUse, StorePreferences } from '@cl-server/contract';
+import type {
+  AuditReport,
+  auditStore,
+  CleanupReport,
+  clearOrphans,
+  getStorageUse,
+  getStorePreferences,
+  PurgeReport,
+  purgeTrash,
+  StorageUse,
+  StorePreferences,
+  setStoreGuestMode,
+} from '@cl-server/contract';
 import type { CallOptions, HttpClient } from '../http/http-client.js';
 
 /** Preferences, audit and storage of the store, for admins. */
@@ -16,7 +28,7 @@ export class StoreAdminClient {
    * ```
    */
   preferences(options?: CallOptions): Promise<StorePreferences> {
-    return this.#http.json({ method: 'GET', path: '/admin/pref' }, options);
+    return this.#http.call<typeof getStorePreferences>({ method: 'GET', path: '/admin/pref' }, options);
   }
 
   /**
@@ -29,7 +41,10 @@ export class StoreAdminClient {
    */
   async setGuestMode(on: boolean, options?: CallOptions): Promise<StorePreferences> {
     const form = { guest_mode: on };
-    await this.#http.json({ method: 'PUT', path: '/admin/pref/guest-mode', form, idempotent: true }, options);
+    await this.#http.call<typeof setStoreGuestMode>(
+      { method: 'PUT', path: '/admin/pref/guest-mode', form, idempotent: true },
+      options,
+    );
     return this.preferences(options);
   }
 
@@ -41,7 +56,7 @@ export class StoreAdminClient {
    * ```
    */
   audit({ verify = false, ...options }: CallOptions & { readonly verify?: boolean } = {}): Promise<AuditReport> {
-    return this.#http.json(
+    return this.#http.call<typeof auditStore>(
       { method: 'GET', path: '/system/audit', query: { verify } },
       { timeoutMs: verify ? 0 : 300_000, ...options },
     );
@@ -63,7 +78,10 @@ export class StoreAdminClient {
     ...options
   }: CallOptions & { readonly confirm?: boolean } = {}): Promise<CleanupReport> {
     const query = confirm ? { confirm } : {};
-    return this.#http.json({ method: 'POST', path: '/system/clear-orphans', query, idempotent: true }, options);
+    return this.#http.call<typeof clearOrphans>(
+      { method: 'POST', path: '/system/clear-orphans', query, idempotent: true },
+      options,
+    );
   }
 
   /**
@@ -75,7 +93,7 @@ export class StoreAdminClient {
    * ```
    */
   purgeTrash(days: number, options?: CallOptions): Promise<PurgeReport> {
-    return this.#http.json({ method: 'POST', path: '/system/purge-trash', form: { days } }, options);
+    return this.#http.call<typeof purgeTrash>({ method: 'POST', path: '/system/purge-trash', form: { days } }, options);
   }
 
   /**
@@ -87,6 +105,6 @@ export class StoreAdminClient {
    * ```
    */
   storage(options?: CallOptions): Promise<StorageUse> {
-    return this.#http.json({ method: 'GET', path: '/system/storage' }, options);
+    return this.#http.call<typeof getStorageUse>({ method: 'GET', path: '/system/storage' }, options);
   }
 }

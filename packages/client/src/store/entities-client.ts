@@ -1,9 +1,29 @@
-import type { Entity, EntityList, EntityMetadata, EntityQuery, EntityVersion, VersionDiff } from '@cl-server/contract';
+import type {
+  createEntity,
+  deleteEntity,
+  diffVersions,
+  dropUpload,
+  Entity,
+  EntityList,
+  EntityMetadata,
+  EntityQuery,
+  EntityVersion,
+  getEntity,
+  getMetadata,
+  listEntities,
+  listVersions,
+  lookupEntity,
+  patchEntity,
+  replaceEntity,
+  restoreVersion,
+  VersionDiff,
+} from '@cl-server/contract';
 import { NotFoundError } from '../errors.js';
 import { type ResumableOptions, uploadResumable } from '../files/resumable.js';
 import { type FileInput, toFileBody } from '../files/source.js';
 import type { OnProgress } from '../http/body.js';
-import { type CallOptions, type HttpClient, path, type RequestSpec } from '../http/http-client.js';
+import type { CallOptions, HttpClient } from '../http/http-client.js';
+import type { Call } from '../http/request.js';
 
 /** Filters of the entity list; all are optional. */
 export type EntityFilters = Partial<Omit<EntityQuery, 'page' | 'cursor' | 'filter_param'>>;
@@ -64,7 +84,7 @@ export class EntitiesClient {
    * ```
    */
   page(query: Partial<EntityQuery> = {}, options?: CallOptions): Promise<EntityList> {
-    return this.#http.json({ method: 'GET', path: '/entities', query }, options);
+    return this.#http.call<typeof listEntities>({ method: 'GET', path: '/entities', query }, options);
   }
 
   /**
@@ -94,7 +114,10 @@ export class EntitiesClient {
    */
   async lookup(key: EntityKey, options?: CallOptions): Promise<Entity | undefined> {
     try {
-      return await this.#http.json<Entity>({ method: 'GET', path: '/entities/lookup', query: key }, options);
+      return await this.#http.call<typeof lookupEntity>(
+        { method: 'GET', path: '/entities/lookup', query: key },
+        options,
+      );
     } catch (error) {
       if (error instanceof NotFoundError) return undefined;
       throw error;
@@ -110,7 +133,10 @@ export class EntitiesClient {
    * ```
    */
   get(id: number, { version, ...options }: CallOptions & { readonly version?: number } = {}): Promise<Entity> {
-    return this.#http.json({ method: 'GET', path: path`/entities/${id}`, query: { version } }, options);
+    return this.#http.call<typeof getEntity>(
+      { method: 'GET', path: '/entities/{entity_id}', params: { entity_id: id }, query: { version } },
+      options,
+    );
   }
 
   /**
@@ -122,7 +148,7 @@ export class EntitiesClient {
    * ```
    */
   createCollection(collection: NewEntity & { readonly label: string }, options?: CallOptions): Promise<Entity> {
-    return this.#http.json(
+    return this.#http.call<typeof createEntity>(
       { method: 'POST', path: '/entities', form: { is_collection: true, ...collection } },
       options,
     );
@@ -141,14 +167,14 @@ export class EntitiesClient {
     entity: NewEntity = {},
     { onProgress, ...options }: UploadOptions = {},
   ): Promise<Uploaded> {
-    const spec: RequestSpec = {
+    const call: Call<typeof createEntity> = {
       method: 'POST',
       path: '/entities',
       form: { is_collection: false, ...entity },
       file: { field: 'media_file', body: await toFileBody(file), onProgress },
       idempotent: true,
     };
-    const { status, data } = await this.#http.answer<Entity>(spec, options);
+    const { status, data } = await this.#http.callWithStatus<typeof createEntity>(call, options);
     return { entity: data, created: status === 201 };
   }
 
@@ -168,7 +194,7 @@ export class EntitiesClient {
       description: entity.description,
       parent_id: entity.parent_id?.toString(),
     };
-    const { status, data } = await uploadResumable<Entity>(this.#http, '/uploads', body, metadata, options);
+    const { status, data } = await uploadResumable(this.#http, body, metadata, options);
     return { entity: data, created: status === 201 };
   }
 
@@ -183,7 +209,10 @@ export class EntitiesClient {
   async dropUpload(uploadUrl: string, options?: CallOptions): Promise<void> {
     const id = decodeURIComponent(uploadUrl.split('/').at(-1) ?? '');
     const headers = { 'tus-resumable': '1.0.0' };
-    await this.#http.json({ method: 'DELETE', path: path`/uploads/${id}`, headers }, options);
+    await this.#http.call<typeof dropUpload>(
+      { method: 'DELETE', path: '/uploads/{upload_id}', params: { upload_id: id }, headers },
+      options,
+    );
   }
 
   /**
@@ -199,13 +228,14 @@ export class EntitiesClient {
     { file, is_collection = false, ...fields }: EntityReplacement,
     { onProgress, ...options }: UploadOptions = {},
   ): Promise<Entity> {
-    const spec: RequestSpec = {
+    const call: Call<typeof replaceEntity> = {
       method: 'PUT',
-      path: path`/entities/${id}`,
+      path: '/entities/{entity_id}',
+      params: { entity_id: id },
       form: { is_collection, ...fields },
       ...(file !== undefined && { file: { field: 'media_file', body: await toFileBody(file), onProgress } }),
     };
-    return this.#http.json(spec, options);
+    return this.#http.call<typeof replaceEntity>(call, options);
   }
 
   /**
@@ -217,7 +247,10 @@ export class EntitiesClient {
    * ```
    */
   patch(id: number, patch: EntityPatch, options?: CallOptions): Promise<Entity> {
-    return this.#http.json({ method: 'PATCH', path: path`/entities/${id}`, form: { ...patch } }, options);
+    return this.#http.call<typeof patchEntity>(
+      { method: 'PATCH', path: '/entities/{entity_id}', params: { entity_id: id }, form: { ...patch } },
+      options,
+    );
   }
 
   /**
@@ -253,7 +286,10 @@ export class EntitiesClient {
    */
   async delete(id: number, options?: CallOptions): Promise<void> {
     await this.trash(id, options);
-    await this.#http.json({ method: 'DELETE', path: path`/entities/${id}` }, options);
+    await this.#http.call<typeof deleteEntity>(
+      { method: 'DELETE', path: '/entities/{entity_id}', params: { entity_id: id } },
+      options,
+    );
   }
 
   /**
@@ -265,7 +301,10 @@ export class EntitiesClient {
    * ```
    */
   metadata(id: number, options?: CallOptions): Promise<EntityMetadata> {
-    return this.#http.json({ method: 'GET', path: path`/entities/${id}/metadata` }, options);
+    return this.#http.call<typeof getMetadata>(
+      { method: 'GET', path: '/entities/{entity_id}/metadata', params: { entity_id: id } },
+      options,
+    );
   }
 
   /**
@@ -277,7 +316,10 @@ export class EntitiesClient {
    * ```
    */
   versions(id: number, options?: CallOptions): Promise<EntityVersion[]> {
-    return this.#http.json({ method: 'GET', path: path`/entities/${id}/versions` }, options);
+    return this.#http.call<typeof listVersions>(
+      { method: 'GET', path: '/entities/{entity_id}/versions', params: { entity_id: id } },
+      options,
+    );
   }
 
   /**
@@ -288,7 +330,10 @@ export class EntitiesClient {
    * ```
    */
   diff(id: number, from: number, to?: number, options?: CallOptions): Promise<VersionDiff> {
-    return this.#http.json({ method: 'GET', path: path`/entities/${id}/versions/diff`, query: { from, to } }, options);
+    return this.#http.call<typeof diffVersions>(
+      { method: 'GET', path: '/entities/{entity_id}/versions/diff', params: { entity_id: id }, query: { from, to } },
+      options,
+    );
   }
 
   /**
@@ -300,6 +345,9 @@ export class EntitiesClient {
    * ```
    */
   restoreVersion(id: number, version: number, options?: CallOptions): Promise<Entity> {
-    return this.#http.json({ method: 'POST', path: path`/entities/${id}/versions/${version}/restore` }, options);
+    return this.#http.call<typeof restoreVersion>(
+      { method: 'POST', path: '/entities/{entity_id}/versions/{version}/restore', params: { entity_id: id, version } },
+      options,
+    );
   }
 }

@@ -1,16 +1,28 @@
 import type {
+  deleteFace,
   EntityJob,
   EntityStatusEvent,
   Face,
+  getClipEmbedding,
+  getDinoEmbedding,
+  getEntityFaces,
+  getEntityJobs,
+  getEntityVector,
+  getFaceEmbedding,
+  getInsightResults,
+  getInsightStatus,
+  getIntelligence,
   InsightResult,
   InsightStatus,
   Intelligence,
+  retryIntelligence,
 } from '@cl-server/contract';
 import { TOPICS } from '@cl-server/contract/constants';
 import { ClError, NetworkError, TimeoutError } from '../errors.js';
 import { type Downloaded, type DownloadOptions, downloadBytes, downloadToFile } from '../files/download.js';
 import { pause } from '../http/deadline.js';
-import { type CallOptions, type HttpClient, path, type RequestSpec } from '../http/http-client.js';
+import type { CallOptions, HttpClient } from '../http/http-client.js';
+import { type RequestSpec, requestOf } from '../http/request.js';
 import type { MqttConnection } from '../mqtt/connection.js';
 
 export interface EntityWaitOptions {
@@ -59,7 +71,7 @@ export class IntelligenceClient {
    * ```
    */
   status(options?: CallOptions): Promise<InsightStatus | null> {
-    return this.#http.json({ method: 'GET', path: '/m_insight/status' }, options);
+    return this.#http.call<typeof getInsightStatus>({ method: 'GET', path: '/m_insight/status' }, options);
   }
 
   /**
@@ -71,7 +83,10 @@ export class IntelligenceClient {
    * ```
    */
   get(entityId: number, options?: CallOptions): Promise<Intelligence | null> {
-    return this.#http.json({ method: 'GET', path: path`/intelligence/entities/${entityId}` }, options);
+    return this.#http.call<typeof getIntelligence>(
+      { method: 'GET', path: '/intelligence/entities/{entity_id}', params: { entity_id: entityId } },
+      options,
+    );
   }
 
   /**
@@ -81,7 +96,10 @@ export class IntelligenceClient {
    * ```
    */
   faces(entityId: number, options?: CallOptions): Promise<Face[]> {
-    return this.#http.json({ method: 'GET', path: path`/intelligence/entities/${entityId}/faces` }, options);
+    return this.#http.call<typeof getEntityFaces>(
+      { method: 'GET', path: '/intelligence/entities/{entity_id}/faces', params: { entity_id: entityId } },
+      options,
+    );
   }
 
   /**
@@ -93,7 +111,10 @@ export class IntelligenceClient {
    * ```
    */
   jobs(entityId: number, options?: CallOptions): Promise<EntityJob[]> {
-    return this.#http.json({ method: 'GET', path: path`/intelligence/entities/${entityId}/jobs` }, options);
+    return this.#http.call<typeof getEntityJobs>(
+      { method: 'GET', path: '/intelligence/entities/{entity_id}/jobs', params: { entity_id: entityId } },
+      options,
+    );
   }
 
   /**
@@ -105,18 +126,40 @@ export class IntelligenceClient {
    * ```
    */
   results(entityId: number, options?: CallOptions): Promise<InsightResult[]> {
-    return this.#http.json({ method: 'GET', path: path`/intelligence/entities/${entityId}/results` }, options);
+    return this.#http.call<typeof getInsightResults>(
+      { method: 'GET', path: '/intelligence/entities/{entity_id}/results', params: { entity_id: entityId } },
+      options,
+    );
   }
 
   #entityVector(entityId: number, kind: EmbeddingKind): RequestSpec {
     // The built-in kinds have endpoints of their own, which earlier releases have too.
     if (kind !== 'clip' && kind !== 'dino')
-      return { method: 'GET', path: path`/intelligence/entities/${entityId}/vectors/${kind}` };
-    return { method: 'GET', path: `${path`/intelligence/entities/${entityId}/`}${kind}_embedding` };
+      return requestOf<typeof getEntityVector>({
+        method: 'GET',
+        path: '/intelligence/entities/{entity_id}/vectors/{kind}',
+        params: { entity_id: entityId, kind },
+      });
+    const params = { entity_id: entityId };
+    if (kind === 'clip')
+      return requestOf<typeof getClipEmbedding>({
+        method: 'GET',
+        path: '/intelligence/entities/{entity_id}/clip_embedding',
+        params,
+      });
+    return requestOf<typeof getDinoEmbedding>({
+      method: 'GET',
+      path: '/intelligence/entities/{entity_id}/dino_embedding',
+      params,
+    });
   }
 
   #faceVector(faceId: number): RequestSpec {
-    return { method: 'GET', path: path`/intelligence/faces/${faceId}/embedding` };
+    return requestOf<typeof getFaceEmbedding>({
+      method: 'GET',
+      path: '/intelligence/faces/{face_id}/embedding',
+      params: { face_id: faceId },
+    });
   }
 
   /**
@@ -177,7 +220,10 @@ export class IntelligenceClient {
    * ```
    */
   retry(entityId: number, options?: CallOptions): Promise<Intelligence | null> {
-    return this.#http.json({ method: 'POST', path: path`/intelligence/entities/${entityId}/retry` }, options);
+    return this.#http.call<typeof retryIntelligence>(
+      { method: 'POST', path: '/intelligence/entities/{entity_id}/retry', params: { entity_id: entityId } },
+      options,
+    );
   }
 
   /**
@@ -189,7 +235,10 @@ export class IntelligenceClient {
    * ```
    */
   async deleteFace(faceId: number, options?: CallOptions): Promise<void> {
-    await this.#http.json({ method: 'DELETE', path: path`/faces/${faceId}` }, options);
+    await this.#http.call<typeof deleteFace>(
+      { method: 'DELETE', path: '/faces/{face_id}', params: { face_id: faceId } },
+      options,
+    );
   }
 
   /**

@@ -1,8 +1,17 @@
-import type { SignedUrls } from '@cl-server/contract';
+import type {
+  deleteStream,
+  getMedia,
+  getPreview,
+  getStreamFile,
+  getStreamManifest,
+  SignedUrls,
+  signUrls,
+} from '@cl-server/contract';
 import { ClError } from '../errors.js';
 import { type Downloaded, type DownloadOptions, downloadBytes, downloadToFile } from '../files/download.js';
 import { pause } from '../http/deadline.js';
-import { type CallOptions, type HttpClient, path, type RequestSpec } from '../http/http-client.js';
+import type { CallOptions, HttpClient } from '../http/http-client.js';
+import { type RequestSpec, requestOf } from '../http/request.js';
 
 /** Which file of an entity. */
 export interface MediaChoice {
@@ -58,11 +67,30 @@ export class MediaClient {
   }
 
   #media(id: number, version: number | undefined): RequestSpec {
-    return { method: 'GET', path: path`/entities/${id}/media`, query: { version } };
+    return requestOf<typeof getMedia>({
+      method: 'GET',
+      path: '/entities/{entity_id}/media',
+      params: { entity_id: id },
+      query: { version },
+    });
+  }
+
+  #playlist(id: number): RequestSpec {
+    return requestOf<typeof getStreamManifest>({
+      method: 'GET',
+      path: '/entities/{entity_id}/stream/adaptive.m3u8',
+      params: { entity_id: id },
+      query: { wait: true },
+    });
   }
 
   #preview(id: number, force: boolean): RequestSpec {
-    return { method: 'GET', path: path`/entities/${id}/preview`, query: force ? { force } : {} };
+    return requestOf<typeof getPreview>({
+      method: 'GET',
+      path: '/entities/{entity_id}/preview',
+      params: { entity_id: id },
+      query: force ? { force } : {},
+    });
   }
 
   /**
@@ -102,7 +130,7 @@ export class MediaClient {
    * ```
    */
   streamUrl(id: number): string {
-    return this.#http.url(path`/entities/${id}/stream/adaptive.m3u8`);
+    return this.#http.url(this.#playlist(id).path);
   }
 
   /**
@@ -114,11 +142,7 @@ export class MediaClient {
    */
   async playlist(id: number, { timeoutMs = 120_000, signal }: CallOptions = {}): Promise<string> {
     const end = performance.now() + timeoutMs;
-    const spec: RequestSpec = {
-      method: 'GET',
-      path: path`/entities/${id}/stream/adaptive.m3u8`,
-      query: { wait: true },
-    };
+    const spec = this.#playlist(id);
     for (;;) {
       const { response, chunks, cancel } = await this.#http.open(spec, { signal, timeoutMs: 60_000 });
       if (response.status !== 202) {
@@ -142,7 +166,15 @@ export class MediaClient {
    * ```
    */
   streamFile(id: number, name: string, options?: DownloadOptions): Promise<Uint8Array<ArrayBuffer>> {
-    return downloadBytes(this.#http, { method: 'GET', path: path`/entities/${id}/stream/${name}` }, options);
+    return downloadBytes(
+      this.#http,
+      requestOf<typeof getStreamFile>({
+        method: 'GET',
+        path: '/entities/{entity_id}/stream/{filename}',
+        params: { entity_id: id, filename: name },
+      }),
+      options,
+    );
   }
 
   /**
@@ -154,7 +186,10 @@ export class MediaClient {
    * ```
    */
   async deleteStream(id: number, options?: CallOptions): Promise<void> {
-    await this.#http.json({ method: 'DELETE', path: path`/entities/${id}/stream` }, options);
+    await this.#http.call<typeof deleteStream>(
+      { method: 'DELETE', path: '/entities/{entity_id}/stream', params: { entity_id: id } },
+      options,
+    );
   }
 
   /**
@@ -166,8 +201,8 @@ export class MediaClient {
    */
   async signedUrls(id: number, expiresIn?: number, options?: CallOptions): Promise<SignedUrls> {
     const form = { expires_in: expiresIn };
-    const signed = await this.#http.json<SignedUrls>(
-      { method: 'POST', path: path`/entities/${id}/signed-urls`, form, idempotent: true },
+    const signed = await this.#http.call<typeof signUrls>(
+      { method: 'POST', path: '/entities/{entity_id}/signed-urls', params: { entity_id: id }, form, idempotent: true },
       options,
     );
     const whole = (pathname: string): string => new URL(pathname, `${this.#http.baseUrl}/`).href;

@@ -1,6 +1,20 @@
-import type { Face, KnownPerson, PersonDecision } from '@cl-server/contract';
-import { type CallOptions, type HttpClient, path } from '../http/http-client.js';
-import { byCursor, type CursorPage } from '../http/pages.js';
+import type {
+  Face,
+  getKnownPerson,
+  getKnownPersonFaces,
+  hideKnownPerson,
+  KnownPerson,
+  listKnownPersons,
+  listPersonDecisions,
+  mergeKnownPersons,
+  moveFace,
+  PersonDecision,
+  renameKnownPerson,
+  splitKnownPerson,
+  undoPersonDecision,
+} from '@cl-server/contract';
+import type { CallOptions, HttpClient } from '../http/http-client.js';
+import { byCursor } from '../http/pages.js';
 
 /** People whose faces were seen. */
 export class PersonsClient {
@@ -17,7 +31,7 @@ export class PersonsClient {
    * ```
    */
   list(options?: CallOptions): Promise<KnownPerson[]> {
-    return this.#http.json({ method: 'GET', path: '/intelligence/known-persons' }, options);
+    return this.#http.call<typeof listKnownPersons>({ method: 'GET', path: '/intelligence/known-persons' }, options);
   }
 
   /**
@@ -27,7 +41,10 @@ export class PersonsClient {
    * ```
    */
   get(personId: number, options?: CallOptions): Promise<KnownPerson> {
-    return this.#http.json({ method: 'GET', path: path`/intelligence/known-persons/${personId}` }, options);
+    return this.#http.call<typeof getKnownPerson>(
+      { method: 'GET', path: '/intelligence/known-persons/{person_id}', params: { person_id: personId } },
+      options,
+    );
   }
 
   /**
@@ -37,7 +54,10 @@ export class PersonsClient {
    * ```
    */
   faces(personId: number, options?: CallOptions): Promise<Face[]> {
-    return this.#http.json({ method: 'GET', path: path`/intelligence/known-persons/${personId}/faces` }, options);
+    return this.#http.call<typeof getKnownPersonFaces>(
+      { method: 'GET', path: '/intelligence/known-persons/{person_id}/faces', params: { person_id: personId } },
+      options,
+    );
   }
 
   /**
@@ -49,8 +69,14 @@ export class PersonsClient {
    * ```
    */
   rename(personId: number, name: string, options?: CallOptions): Promise<KnownPerson> {
-    return this.#http.json(
-      { method: 'PATCH', path: path`/intelligence/known-persons/${personId}`, json: { name }, idempotent: true },
+    return this.#http.call<typeof renameKnownPerson>(
+      {
+        method: 'PATCH',
+        path: '/intelligence/known-persons/{person_id}',
+        params: { person_id: personId },
+        json: { name },
+        idempotent: true,
+      },
       options,
     );
   }
@@ -64,10 +90,11 @@ export class PersonsClient {
    * ```
    */
   hide(personId: number, hidden = true, options?: CallOptions): Promise<KnownPerson> {
-    return this.#http.json(
+    return this.#http.call<typeof hideKnownPerson>(
       {
         method: 'PUT',
-        path: path`/intelligence/known-persons/${personId}/hidden`,
+        path: '/intelligence/known-persons/{person_id}/hidden',
+        params: { person_id: personId },
         form: { hidden },
         idempotent: true,
       },
@@ -85,8 +112,8 @@ export class PersonsClient {
    */
   merge(personId: number, others: readonly number[], options?: CallOptions): Promise<KnownPerson> {
     const json = { person_ids: others };
-    return this.#http.json(
-      { method: 'POST', path: path`/intelligence/known-persons/${personId}/merge`, json },
+    return this.#http.call<typeof mergeKnownPersons>(
+      { method: 'POST', path: '/intelligence/known-persons/{person_id}/merge', params: { person_id: personId }, json },
       options,
     );
   }
@@ -100,8 +127,8 @@ export class PersonsClient {
    */
   split(personId: number, faceIds: readonly number[], name?: string, options?: CallOptions): Promise<KnownPerson> {
     const json = { face_ids: faceIds, name };
-    return this.#http.json(
-      { method: 'POST', path: path`/intelligence/known-persons/${personId}/split`, json },
+    return this.#http.call<typeof splitKnownPerson>(
+      { method: 'POST', path: '/intelligence/known-persons/{person_id}/split', params: { person_id: personId }, json },
       options,
     );
   }
@@ -115,8 +142,14 @@ export class PersonsClient {
    */
   moveFace(faceId: number, personId: number | null, options?: CallOptions): Promise<Face> {
     const json = { person_id: personId };
-    return this.#http.json(
-      { method: 'PUT', path: path`/intelligence/faces/${faceId}/person`, json, idempotent: true },
+    return this.#http.call<typeof moveFace>(
+      {
+        method: 'PUT',
+        path: '/intelligence/faces/{face_id}/person',
+        params: { face_id: faceId },
+        json,
+        idempotent: true,
+      },
       options,
     );
   }
@@ -131,7 +164,7 @@ export class PersonsClient {
    */
   decisions(options?: CallOptions): AsyncGenerator<PersonDecision> {
     return byCursor((cursor) =>
-      this.#http.json<CursorPage<PersonDecision>>(
+      this.#http.call<typeof listPersonDecisions>(
         { method: 'GET', path: '/intelligence/person-decisions', query: { cursor } },
         options,
       ),
@@ -147,6 +180,13 @@ export class PersonsClient {
    * ```
    */
   undo(decisionId: number, options?: CallOptions): Promise<PersonDecision> {
-    return this.#http.json({ method: 'POST', path: path`/intelligence/person-decisions/${decisionId}/undo` }, options);
+    return this.#http.call<typeof undoPersonDecision>(
+      {
+        method: 'POST',
+        path: '/intelligence/person-decisions/{decision_id}/undo',
+        params: { decision_id: decisionId },
+      },
+      options,
+    );
   }
 }

@@ -1,14 +1,19 @@
 import type {
   DuplicateGroup,
+  getSimilarEntities,
+  getSimilarFaces,
+  listDuplicates,
   SearchResult,
   SearchResults,
   SimilarEntities,
   SimilarFaces,
   SimilarityKind,
+  searchByPicture,
+  searchByText,
 } from '@cl-server/contract';
 import { type FileInput, toFileBody } from '../files/source.js';
-import { type CallOptions, type HttpClient, path } from '../http/http-client.js';
-import { byCursor, type CursorPage } from '../http/pages.js';
+import type { CallOptions, HttpClient } from '../http/http-client.js';
+import { byCursor } from '../http/pages.js';
 import type { EntityFilters } from './entities-client.js';
 
 /** Paging, a least score, and the filters of the entity list. */
@@ -49,7 +54,10 @@ export class SearchClient {
    * ```
    */
   text(text: string, options: SearchOptions = {}, call?: CallOptions): Promise<SearchResults> {
-    return this.#http.json({ method: 'GET', path: '/intelligence/search', query: { text, ...options } }, call);
+    return this.#http.call<typeof searchByText>(
+      { method: 'GET', path: '/intelligence/search', query: { text, ...options } },
+      call,
+    );
   }
 
   /**
@@ -79,7 +87,7 @@ export class SearchClient {
    */
   async picture(image: FileInput, { by, ...query }: LikenessOptions = {}, call?: CallOptions): Promise<SearchResults> {
     const file = { field: 'file', body: await toFileBody(image) };
-    return this.#http.json(
+    return this.#http.call<typeof searchByPicture>(
       { method: 'POST', path: '/intelligence/search', query: { ...query }, form: { by }, file, idempotent: true },
       call,
     );
@@ -94,8 +102,13 @@ export class SearchClient {
    * ```
    */
   similar(entityId: number, options: LikenessOptions = {}, call?: CallOptions): Promise<SimilarEntities> {
-    return this.#http.json(
-      { method: 'GET', path: path`/intelligence/entities/${entityId}/similar`, query: { ...options } },
+    return this.#http.call<typeof getSimilarEntities>(
+      {
+        method: 'GET',
+        path: '/intelligence/entities/{entity_id}/similar',
+        params: { entity_id: entityId },
+        query: { ...options },
+      },
       call,
     );
   }
@@ -109,8 +122,13 @@ export class SearchClient {
    * ```
    */
   similarFaces(faceId: number, options: SearchOptions = {}, call?: CallOptions): Promise<SimilarFaces> {
-    return this.#http.json(
-      { method: 'GET', path: path`/intelligence/faces/${faceId}/similar`, query: { ...options } },
+    return this.#http.call<typeof getSimilarFaces>(
+      {
+        method: 'GET',
+        path: '/intelligence/faces/{face_id}/similar',
+        params: { face_id: faceId },
+        query: { ...options },
+      },
       call,
     );
   }
@@ -125,7 +143,7 @@ export class SearchClient {
    */
   duplicates({ distance }: DuplicateOptions = {}, call?: CallOptions): AsyncGenerator<DuplicateGroup> {
     return byCursor((cursor) =>
-      this.#http.json<CursorPage<DuplicateGroup>>(
+      this.#http.call<typeof listDuplicates>(
         { method: 'GET', path: '/intelligence/duplicates', query: { distance, cursor, limit: 100 } },
         call,
       ),
