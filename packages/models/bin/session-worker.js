@@ -1,5 +1,5 @@
-// A thread that holds one ONNX session: the runtime's binding computes on the thread that calls it, and the one that
-// decodes pictures, tells progress and hears of cancels must not stand still meanwhile.
+// A thread that holds one ONNX session: the runtime computes on the thread that calls it, and the thread that decodes
+// pictures, reports progress and receives cancellations must not be blocked by that.
 import { parentPort, workerData } from 'node:worker_threads';
 import * as ort from 'onnxruntime-node';
 
@@ -24,7 +24,7 @@ async function run({ id, feeds, outputs }) {
     const answer = {};
     for (const [name, { data, dims }] of Object.entries(results)) {
       if (!(data instanceof Float32Array)) throw new Error(`output ${name} is not float32`);
-      answer[name] = { data: new Float32Array(data), dims }; // of its own: the runtime's memory cannot be handed over
+      answer[name] = { data: new Float32Array(data), dims }; // a copy: the runtime's memory cannot be transferred
     }
     const buffers = Object.values(answer).map(({ data }) => data.buffer);
     parentPort.postMessage({ type: 'result', id, results: answer }, buffers);
@@ -33,7 +33,7 @@ async function run({ id, feeds, outputs }) {
   }
 }
 
-// One after the other: a session is not let go under a run.
+// Requests are processed one after the other, so that a session is never closed during a run.
 let last = Promise.resolve();
 parentPort.on('message', (message) => {
   last = last.then(async () => {

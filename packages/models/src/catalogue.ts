@@ -1,4 +1,4 @@
-/** The default model of each role, pinned: a download must match size and SHA-256. */
+/** The default model of each role, with exact size and SHA-256 that a download must match. */
 import {
   type ImagePreprocessing,
   type ModelManifest,
@@ -54,7 +54,7 @@ const entries: readonly ModelManifestInput[] = [
     input: 'pixel_values',
     output: 'image_embeds',
     dimension: 512,
-    // Quantised on the fly over the whole tensor: a neighbour in the batch would change the values.
+    // The model is quantized at run time over the whole tensor: a neighbour in the batch would change the values.
     batch: false,
     preprocessing: clipImage,
   },
@@ -81,7 +81,7 @@ const entries: readonly ModelManifestInput[] = [
     urls: [`${CLIP}/tokenizer.json`],
     size: 2_224_119,
     sha256: 'f7f3b7af117d467b58374797691a6438d3e6b9e9cef800dfd5dced7f697a90cd',
-    // The same vocabulary and merges, indented: what other mirrors of the model publish.
+    // The same vocabulary and merges with indentation, as other mirrors of the model publish them.
     equivalents: [{ size: 3_887_151, sha256: 'eafd713b5c621447fa92db4d23139c0bc3edf326c890d95470e758f054ec147d' }],
     license: 'MIT',
     source: CLIP_SOURCE,
@@ -101,7 +101,7 @@ const entries: readonly ModelManifestInput[] = [
     input: 'input',
     output: 'output',
     dimension: 384,
-    // The export fixes the batch at one.
+    // The exported model has a fixed batch size of one.
     batch: false,
     preprocessing: {
       kind: 'image',

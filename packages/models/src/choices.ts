@@ -1,4 +1,4 @@
-/** `$MODELS_DIR/models.json`: what `use` chose instead of the defaults. */
+/** Reads and writes `$MODELS_DIR/models.json`: the models that `models use` chose instead of the defaults. */
 
 import { randomBytes } from 'node:crypto';
 import fsp from 'node:fs/promises';
@@ -18,7 +18,7 @@ export class Choices {
     this.#file = path.join(dir, 'models.json');
   }
 
-  /** @throws Error where the file is damaged */
+  /** @throws Error if the file is damaged */
   async read(): Promise<ModelChoices> {
     try {
       return modelChoices.parse(JSON.parse(await fsp.readFile(this.#file, 'utf8')));
@@ -26,23 +26,29 @@ export class Choices {
       const code = errorCode(error);
       if (code === 'ENOENT' || code === 'ENOTDIR') return { version: 1, roles: {}, used: [] };
       if (code !== undefined)
-        throw new Error(`models.json in MODELS_DIR cannot be read (${code}): let the user that runs this read it`, {
+        throw new Error(
+          `models.json in MODELS_DIR cannot be read (${code}): let the user that runs this program read it`,
+          {
+            cause: error,
+          },
+        );
+      throw new Error(
+        'models.json in MODELS_DIR is damaged: correct it, or delete it to return to the default models',
+        {
           cause: error,
-        });
-      throw new Error('models.json in MODELS_DIR is damaged: mend it, or delete it to return to the default models', {
-        cause: error,
-      });
+        },
+      );
     }
   }
 
-  /** Every model that ever served by choice; an older release wrote down only those that do now. */
+  /** All models that have ever been chosen; an older release stored only those that are in use now. */
   async used(): Promise<ModelContent[]> {
     const { roles, used } = await this.read();
     let all = used;
     for (const { manifest, tokenizer, tokenizer_sha256 } of Object.values(roles)) {
       const sha256 = tokenizer_sha256 ?? (await this.#hashOf(tokenizer));
       const content = contentOf(manifest, sha256);
-      // A tokenizer that is gone is not the one that the manifest names.
+      // If the tokenizer is missing, it is not the one that the manifest names.
       if (tokenizer !== undefined && sha256 === undefined) delete content.tokenizer_sha256;
       all = withContent(all, content);
     }
@@ -54,13 +60,13 @@ export class Choices {
     return sha256File(path.resolve(this.#dir, tokenizer)).catch(() => undefined);
   }
 
-  /** Differs when the file does; empty where there is none. */
+  /** Changes whenever the file changes; empty if there is no file. */
   async stamp(): Promise<string> {
     const stat = await fsp.stat(this.#file).catch(() => undefined);
     return stat ? `${stat.ino}:${stat.size}:${stat.mtimeMs}` : '';
   }
 
-  /** @param choice undefined: the default again */
+  /** @param choice undefined to return to the default */
   async choose(role: ModelRole, choice: ModelChoices['roles'][ModelRole]): Promise<void> {
     const { roles } = await this.read();
     const used = await this.used();

@@ -1,12 +1,12 @@
-/** Whether two models may carry the same id: their vectors would be compared with each other. */
+/** Decides whether two models may have the same id, because their vectors would be compared with each other. */
 import type { ModelContent, ModelManifest } from '@cl-server/contract';
 import { CATALOGUE } from './catalogue.js';
 
-/** The hash by which the catalogue knows equal content in another serialisation. */
+/** The hash under which the catalogue knows equal content in another serialization. */
 const canonical = (sha256: string): string =>
   CATALOGUE.find(({ equivalents }) => equivalents.some((other) => other.sha256 === sha256))?.sha256 ?? sha256;
 
-/** @param tokenizer SHA-256 of a text model's own tokenizer; undefined: it names one of the catalogue */
+/** @param tokenizer SHA-256 of a text model's own tokenizer; undefined if it names one of the catalogue */
 export function contentOf(manifest: ModelManifest, tokenizer?: string): ModelContent {
   const { id, version, preprocessing_version, sha256, input, output, preprocessing } = manifest;
   const named = preprocessing?.kind === 'text' ? preprocessing.tokenizer : undefined;
@@ -26,14 +26,14 @@ export function contentOf(manifest: ModelManifest, tokenizer?: string): ModelCon
 const sameName = (a: ModelContent, b: ModelContent): boolean =>
   a.id === b.id && a.version === b.version && a.preprocessing_version === b.preprocessing_version;
 
-/** The tokenizer's name says nothing: its bytes are compared. Keys have the order of the schema. */
+/** The name of the tokenizer does not matter: its bytes are compared. Keys have the order of the schema. */
 function preprocessingText({ preprocessing }: ModelContent): string {
   const { tokenizer: _, ...rest } =
     preprocessing?.kind === 'text' ? preprocessing : { ...preprocessing, tokenizer: '' };
   return JSON.stringify(rest);
 }
 
-/** What an older release did not write down is no difference. */
+/** A value that an older release did not store is not a difference. */
 const differ = (a: string | undefined, b: string | undefined): boolean => a !== undefined && b !== undefined && a !== b;
 
 const differences = (a: ModelContent, b: ModelContent): readonly string[] => [
@@ -44,7 +44,7 @@ const differences = (a: ModelContent, b: ModelContent): readonly string[] => [
   ...(differ(a.output, b.output) ? ['another output'] : []),
 ];
 
-/** @throws Error where the id, with its versions, stands for other content already */
+/** @throws Error if the id with its versions already stands for other content */
 export function assertOwnName(content: ModelContent, known: readonly ModelContent[]): void {
   for (const other of known) {
     if (!sameName(content, other)) continue;
@@ -52,14 +52,14 @@ export function assertOwnName(content: ModelContent, known: readonly ModelConten
     if (difference === undefined) continue;
     const { id, version, preprocessing_version } = content;
     throw new Error(
-      `the id ${id} with version "${version}" and preprocessing_version "${preprocessing_version}" stands for a model with ` +
-        `${difference} already, and vectors of the two must not be compared: give this one another id, version or ` +
+      `the id ${id} with version "${version}" and preprocessing_version "${preprocessing_version}" already stands for a model with ` +
+        `${difference}, and vectors of the two must not be compared: give this one another id, version or ` +
         'preprocessing_version in its manifest',
     );
   }
 }
 
-/** The list with one more, unless it is there. */
+/** The list with this content, which is added unless it is there. */
 export function withContent(known: readonly ModelContent[], content: ModelContent): ModelContent[] {
   const text = JSON.stringify(content);
   return known.some((other) => JSON.stringify(other) === text) ? [...known] : [...known, content];

@@ -1,10 +1,11 @@
 /**
- * Fetches one model file: to `<file>.part`, resumed where an earlier try stopped, verified, renamed.
+ * Downloads one model file to `<file>.part`, resuming an earlier attempt, verifies it and renames it.
  *
  * ```
- * asked --bytes come--> receiving --all there--> verified --> renamed
- *   |                      |                        +--other bytes after a resume--> asked again, from the beginning
- *   |                      +--breaks off or stalls, with progress--> asked again for the rest
+ * requested --bytes arrive--> receiving --complete--> verified --> renamed
+ *   |                           |                       +--other bytes after a resume--> requested again, from the
+ * beginning
+ *   |                           +--breaks off or stalls, with progress--> the rest is requested again
  *   +--no answer, no progress, other bytes--> the next source; after the last one DownloadFailed
  * ```
  */
@@ -23,44 +24,44 @@ export interface DownloadProgress {
 }
 
 export interface DownloadOptions {
-  /** Tried in order. */
+  /** Sources, tried in this order. */
   readonly urls: readonly string[];
   readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
-  /** Called once, where another process is fetching this model: it is waited for. */
+  /** Called once if another process is already downloading this model, before waiting for it. */
   readonly onWait?: (() => void) | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds without a byte after which a connection counts as broken. Default 30 s. */
   readonly stallAfter?: number | undefined;
 }
 
-/** Every source failed; the message says why each did. */
+/** Every source failed; the message has the reason for each. */
 export class DownloadFailed extends Error {
   override readonly name = 'DownloadFailed';
 }
 
-/** The part was whole, and not the model. */
+/** The downloaded file was complete, but not the model. */
 class WrongBytes extends Error {}
 
-const CONNECT_TIMEOUT = 5_000;
-const HEADERS_TIMEOUT = 15_000;
-const STALL_AFTER = 30_000;
-/** Connections to one source, each of which brought something. */
+const CONNECT_TIMEOUT_MS = 5_000;
+const HEADERS_TIMEOUT_MS = 15_000;
+const STALL_TIMEOUT_MS = 30_000;
+/** Maximum number of connections to one source, each of which brought some bytes. */
 const MAX_CONNECTIONS = 50;
 
 /**
- * Goes through HTTP_PROXY, HTTPS_PROXY and NO_PROXY where they are set, as other tools do. The client is loaded when
- * something is fetched: every task process and service has this module, nearly none of them ever fetches.
+ * Uses HTTP_PROXY, HTTPS_PROXY and NO_PROXY if they are set, like other tools. The client is loaded only for a
+ * download: every task process and service imports this module, and nearly none of them downloads anything.
  */
 const dispatcher = async (stallAfter: number): Promise<Dispatcher> => {
   const { EnvHttpProxyAgent } = await import('undici');
-  const connect = { timeout: CONNECT_TIMEOUT };
+  const connect = { timeout: CONNECT_TIMEOUT_MS };
   const tls = { proxyTls: connect, requestTls: connect };
-  return new EnvHttpProxyAgent({ connect, ...tls, bodyTimeout: stallAfter, headersTimeout: HEADERS_TIMEOUT });
+  return new EnvHttpProxyAgent({ connect, ...tls, bodyTimeout: stallAfter, headersTimeout: HEADERS_TIMEOUT_MS });
 };
 
 async function verifyPart(part: string, manifest: ModelManifest, signal: AbortSignal | undefined): Promise<void> {
   const { size } = await fsp.stat(part);
-  if (size < manifest.size) throw new Error(`only ${size} of ${manifest.size} bytes came`);
+  if (size < manifest.size) throw new Error(`only ${size} of ${manifest.size} bytes were received`);
   const sha256 = await sha256File(part, signal);
   if (sha256 === manifest.sha256) return;
   await dropPart(part);
@@ -74,7 +75,7 @@ const reason = (error: unknown): string => {
 
 const sizeOf = async (file: string): Promise<number> => (await fsp.stat(file).catch(() => undefined))?.size ?? 0;
 
-/** Asks one source until the part is whole and verified. @throws what the last connection failed with */
+/** Requests the file from one source until it is complete and verified. @throws the error of the last connection */
 async function fromSource(
   url: string,
   part: string,
@@ -104,8 +105,8 @@ async function fromSource(
 }
 
 /**
- * Puts a model's file at `target`.
- * @param present looked at again under the lock: another process may have been faster
+ * Puts the file of a model at `target`.
+ * @param present called again under the lock: another process may have been faster
  * @throws DownloadFailed
  */
 export async function download(
@@ -114,11 +115,11 @@ export async function download(
   present: () => Promise<boolean>,
   options: DownloadOptions,
 ): Promise<void> {
-  // A courtesy: what lies at a model's path was verified and renamed by whoever wrote it.
+  // The lock only saves work: a file at the path of a model was verified and renamed by its writer.
   await withLock(`${target}.lock`, options, async () => {
     if (await present()) return;
     const part = `${target}.part`;
-    const agent = await dispatcher(options.stallAfter ?? STALL_AFTER);
+    const agent = await dispatcher(options.stallAfter ?? STALL_TIMEOUT_MS);
     const faults: string[] = [];
     try {
       for (const url of options.urls) {
@@ -128,7 +129,7 @@ export async function download(
           return await dropPart(part);
         } catch (error) {
           options.signal?.throwIfAborted();
-          if (unwritable(error) !== undefined) throw error; // no other source helps
+          if (unwritable(error) !== undefined) throw error; // another source would not help
           faults.push(`${new URL(url).host}: ${reason(error)}`);
         }
       }

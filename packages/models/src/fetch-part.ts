@@ -1,11 +1,11 @@
-/** One request for a model file, or for the rest of it. */
+/** One request for a model file, or for the rest of one. */
 import fsp from 'node:fs/promises';
 import type { ModelManifest } from '@cl-server/contract';
 import type { Dispatcher, Response } from 'undici';
 
 export interface PartRequest {
   readonly url: string;
-  /** Where the bytes go; what lies there is the beginning of the file. */
+  /** Path of the partial file; existing bytes are the beginning of the model file. */
   readonly part: string;
   readonly manifest: ModelManifest;
   readonly dispatcher: Dispatcher;
@@ -15,7 +15,7 @@ export interface PartRequest {
 
 const sizeOf = async (file: string): Promise<number> => (await fsp.stat(file).catch(() => undefined))?.size ?? 0;
 
-/** Where a part came from: the tag lets the source say whether its file is still the same. */
+/** Path of the stored entity tag, with which the source can say whether its file is still the same. */
 const tagFile = (part: string): string => `${part}.etag`;
 
 async function tagOf(part: string, url: string): Promise<string | undefined> {
@@ -27,9 +27,9 @@ export async function dropPart(part: string): Promise<void> {
   await Promise.all([fsp.rm(part, { force: true }), fsp.rm(tagFile(part), { force: true })]);
 }
 
-/** The byte at which the answer begins. @throws Error where it is none of the file */
+/** The offset at which the answer begins. @throws Error if the answer is not a part of the file */
 function startOf(response: Response, asked: number): number {
-  if (response.status !== 206) return 0; // the source gives the whole file: it knows no ranges, or the file changed
+  if (response.status !== 206) return 0; // the source sends the whole file: it does not support ranges, or the file changed
   const start = Number(/^bytes (\d+)-/.exec(response.headers.get('content-range') ?? '')?.[1] ?? asked);
   if (start !== asked) throw new Error(`asked for bytes from ${asked}, got those from ${start}`);
   return start;
@@ -37,17 +37,17 @@ function startOf(response: Response, asked: number): number {
 
 async function rememberTag({ part, url }: PartRequest, response: Response): Promise<void> {
   const tag = response.headers.get('etag');
-  // A weak tag does not promise equal bytes.
+  // A weak tag does not guarantee equal bytes.
   if (tag === null || tag.startsWith('W/')) await fsp.rm(tagFile(part), { force: true });
   else await fsp.writeFile(tagFile(part), `${url}\n${tag}`);
 }
 
-/** A proxy that drops connections is tried again for ever by the client below. */
-const ANSWER_WITHIN = 20_000;
+/** The client retries forever if a proxy drops its connections, so the answer has a time limit. */
+const ANSWER_TIMEOUT_MS = 20_000;
 
 async function ask(request: PartRequest, headers: Record<string, string>): Promise<Response> {
   const silence = new AbortController();
-  const timer = setTimeout(() => silence.abort(new Error('no answer')), ANSWER_WITHIN);
+  const timer = setTimeout(() => silence.abort(new Error('no answer')), ANSWER_TIMEOUT_MS);
   const signals = request.signal ? [request.signal, silence.signal] : [silence.signal];
   try {
     const { fetch } = await import('undici');
@@ -59,9 +59,9 @@ async function ask(request: PartRequest, headers: Record<string, string>): Promi
 }
 
 /**
- * Every byte that was read is on disk when this ends, also if it ends with an error. What a connection that breaks had
- * still in its buffer is asked for again.
- * @returns the byte from which it went on; 0: from the beginning
+ * Every byte that was read is on disk when this ends, even with an error. Bytes in the buffer of a broken connection
+ * are requested again.
+ * @returns the offset from which the download continued; 0 for the beginning
  */
 export async function fetchPart(request: PartRequest): Promise<number> {
   const { url, part, manifest } = request;
@@ -83,7 +83,7 @@ export async function fetchPart(request: PartRequest): Promise<number> {
     for await (const chunk of response.body) {
       await file.write(chunk);
       received += chunk.length;
-      if (received > manifest.size) throw new Error(`longer than the ${manifest.size} bytes it should have`);
+      if (received > manifest.size) throw new Error(`more than the expected ${manifest.size} bytes`);
       request.onProgress(received);
     }
     await file.sync();

@@ -1,10 +1,10 @@
-/** Files by their name, in a folder and in the folders below it. */
+/** Finds files by name in a folder and the folders below it. */
 import fsp from 'node:fs/promises';
 import path from 'node:path';
 
-const DEPTH = 4;
+const MAX_DEPTH = 4;
 
-export async function findByName(dir: string, names: ReadonlySet<string>, depth = DEPTH): Promise<string[]> {
+export async function findByName(dir: string, names: ReadonlySet<string>, depth = MAX_DEPTH): Promise<string[]> {
   const entries = await fsp.readdir(dir, { withFileTypes: true }).catch(() => []);
   const found: string[] = [];
   for (const entry of entries) {
@@ -15,7 +15,7 @@ export async function findByName(dir: string, names: ReadonlySet<string>, depth 
   return found;
 }
 
-/** A path as it is kept: relative to the folder where it lies there, so that both may move. */
+/** A path for storage: relative to the folder if it is inside, so that both can move. */
 export function portable(dir: string, file: string): string {
   const relative = path.relative(dir, file);
   const outside = relative.split(path.sep)[0] === '..' || path.isAbsolute(relative);

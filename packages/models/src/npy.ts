@@ -1,12 +1,12 @@
 /**
- * NumPy's `.npy` format, version 1.0, for vectors of little-endian float32
+ * Reads and writes NumPy's `.npy` format, version 1.0, for vectors of little-endian float32
  * (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
  */
 
 const MAGIC = Buffer.from('\x93NUMPY\x01\x00', 'latin1');
 const ALIGNMENT = 64;
 
-/** A one-dimensional array; the header fills a multiple of 64 bytes, 128 for every usual length. */
+/** Encodes a one-dimensional array; the length of the header is a multiple of 64 bytes, 128 for every usual vector. */
 export function encodeNpy(vector: Float32Array): Buffer {
   const dict = `{'descr': '<f4', 'fortran_order': False, 'shape': (${vector.length},), }`;
   const before = MAGIC.length + 2;
@@ -21,7 +21,7 @@ export function encodeNpy(vector: Float32Array): Buffer {
   return Buffer.concat([header, body]);
 }
 
-/** @throws Error where the bytes are not a one-dimensional `<f4` array */
+/** @throws Error if the bytes are not a one-dimensional `<f4` array */
 export function decodeNpy(bytes: Uint8Array): Float32Array {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (!buffer.subarray(0, 6).equals(MAGIC.subarray(0, 6))) throw new Error('not a .npy file');
@@ -33,6 +33,6 @@ export function decodeNpy(bytes: Uint8Array): Float32Array {
   if (!header.includes("'<f4'") || header.includes("'fortran_order': True") || !shape)
     throw new Error('not a one-dimensional array of <f4');
   const length = Number(shape[1]);
-  if (buffer.length < end + length * 4) throw new Error('the .npy file is cut off');
+  if (buffer.length < end + length * 4) throw new Error('the .npy file is truncated');
   return Float32Array.from({ length }, (_, index) => buffer.readFloatLE(end + index * 4));
 }

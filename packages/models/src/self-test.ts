@@ -1,7 +1,7 @@
 /**
- * What a worker asks of a model before it announces the task: the tensors that the manifest names, a vector of the right
- * length, finite, not zero, the same twice, also beside another picture where batches are allowed; and the measured sum
- * where the manifest has one.
+ * Tests that a model works before a worker announces its task: it has the tensors that the manifest names; its vector
+ * has the right length, is finite, not zero, the same twice, and the same beside another picture if batches are
+ * allowed; and the output has the measured sum if the manifest contains one.
  */
 import type { ImagePreprocessing, ModelManifest } from '@cl-server/contract';
 import { type Feeds, type FloatTensors, floatTensor, type ModelSession } from './session.js';
@@ -13,10 +13,10 @@ export class SelfTestFailed extends Error {
 }
 
 const YUNET_SIDE = 64;
-/** In every vocabulary. */
+/** These tokens are in every vocabulary. */
 const SOME_TOKENS = [320, 1125, 539, 320, 2368];
 
-/** A picture with gradients in both directions, the same everywhere. */
+/** A picture with gradients in both directions, the same on every machine. */
 export function pattern(width: number, height: number): Uint8Array {
   const pixels = new Uint8Array(width * height * 3);
   for (let y = 0; y < height; y++)
@@ -25,13 +25,13 @@ export function pattern(width: number, height: number): Uint8Array {
   return pixels;
 }
 
-/** Measured on float32 models; one that quantises over its whole batch stays below it. */
-const SAME_IN_A_BATCH = 0.9999;
+/** Measured on float32 models; a model that quantizes over its whole batch stays below. */
+const MIN_BATCH_SIMILARITY = 0.9999;
 
 export interface TestedModel {
   readonly input: string;
   readonly output: string;
-  /** Numbers in a vector; undefined for a detector. */
+  /** Length of a vector; undefined for a detector. */
   readonly dimension: number | undefined;
 }
 
@@ -59,7 +59,7 @@ function feedsFor(manifest: ModelManifest, inputs: readonly string[], input: str
   return { [input]: floatTensor(data, [1, 3, YUNET_SIDE, YUNET_SIDE]) };
 }
 
-/** The result for a picture must not depend on its neighbour, here its negative. */
+/** Checks that the result for a picture does not depend on its neighbour, here its negative. */
 async function checkBatch(
   rules: ImagePreprocessing,
   session: ModelSession,
@@ -75,17 +75,17 @@ async function checkBatch(
     });
   const both = results[output]?.data ?? new Float32Array();
   if (both.length !== 2 * alone.length)
-    throw new Error(`it gives ${both.length} numbers for two pictures where ${2 * alone.length} are due: ${cure}`);
-  if (!(cosine(both.subarray(0, alone.length), alone) >= SAME_IN_A_BATCH))
-    throw new Error(`it gives a picture another vector beside a second one: ${cure}`);
+    throw new Error(`it gives ${both.length} numbers for two pictures instead of ${2 * alone.length}: ${cure}`);
+  if (!(cosine(both.subarray(0, alone.length), alone) >= MIN_BATCH_SIMILARITY))
+    throw new Error(`the vector of a picture changes if a second picture is beside it: ${cure}`);
 }
 
-/** Numbers of the one vector that an output of this shape holds. @throws Error where it holds several */
+/** Length of the one vector in an output of this shape. @throws Error if the output contains several */
 function lengthOf(dims: readonly number[], output: string): number {
   const long = dims.filter((dim) => dim !== 1);
   if (long.length > 1)
     throw new Error(
-      `its output ${output} has the shape ${dims.join('×')}, which is no vector: name the output that is one, or the dimension`,
+      `its output ${output} has the shape ${dims.join('×')}, which is not a vector: name an output that is a vector, or set the dimension`,
     );
   return long[0] ?? 1;
 }
@@ -97,7 +97,7 @@ function check(manifest: ModelManifest, results: FloatTensors, output: string): 
   const isVector = (manifest.preprocessing?.kind ?? 'yunet') !== 'yunet';
   const dimension = manifest.dimension ?? (isVector ? lengthOf(vector.dims, output) : undefined);
   if (dimension !== undefined && vector.data.length !== dimension)
-    throw new Error(`it gives ${vector.data.length} numbers where ${dimension} are due`);
+    throw new Error(`it gives ${vector.data.length} numbers instead of ${dimension}`);
   if (dimension !== undefined && !(norm(vector.data) > 0)) throw new Error('it gives a zero vector');
   if (manifest.golden) {
     const { output: name, sum, tolerance } = manifest.golden;
@@ -108,7 +108,7 @@ function check(manifest: ModelManifest, results: FloatTensors, output: string): 
   return dimension;
 }
 
-/** @returns what the manifest may leave out. @throws SelfTestFailed with the reason */
+/** @returns the values that the manifest may omit. @throws SelfTestFailed with the reason */
 export async function selfTest(manifest: ModelManifest, session: ModelSession): Promise<TestedModel> {
   try {
     const { inputs, outputs } = await session.names();

@@ -1,9 +1,9 @@
-/** One loaded model in a thread of its own; see `bin/session-worker.js` for the other side. */
+/** One loaded model in its own thread; `bin/session-worker.js` is the other side. */
 import { Worker } from 'node:worker_threads';
 
 export interface Feed {
   readonly type: 'float32' | 'int64' | 'int32';
-  /** Handed over: the caller must not use it again. */
+  /** Transferred to the thread: the caller must not use it again. */
   readonly data: Float32Array | BigInt64Array | Int32Array;
   readonly dims: readonly number[];
 }
@@ -15,7 +15,7 @@ export interface TensorNames {
   readonly outputs: readonly string[];
 }
 
-/** What the runtime is told when a session is made; its names are its own. */
+/** Options of the runtime for a session, under the runtime's own names. */
 export interface RuntimeOptions {
   readonly executionProviders: readonly string[];
   readonly intraOpNumThreads: number;
@@ -37,7 +37,7 @@ interface Pending {
 }
 
 export class SessionThread {
-  /** The model's tensors. Rejects where the file cannot be loaded. */
+  /** Names of the model's tensors. Rejects if the file cannot be loaded. */
   readonly names: Promise<TensorNames>;
   readonly #worker: Worker;
   readonly #gone: Promise<void>;
@@ -51,7 +51,7 @@ export class SessionThread {
       this.#worker.on('message', (answer: Answer) => {
         if (answer.type === 'loaded') resolve(answer);
         else if (answer.type === 'refused') reject(new Error(answer.message));
-        else this.#settle(answer);
+        else this.#deliver(answer);
         if (this.#pending.size === 0) this.#worker.unref(); // an idle model keeps no process alive
       });
       this.#worker.once('error', (error: Error) => {
@@ -67,7 +67,7 @@ export class SessionThread {
     this.names.catch(() => undefined);
   }
 
-  /** @param outputs those that are wanted; all where there are none */
+  /** @param outputs the requested outputs; all if undefined */
   run(feeds: Feeds, outputs: readonly string[] | undefined): Promise<FloatTensors> {
     return new Promise((resolve, reject) => {
       const id = this.#next++;
@@ -78,14 +78,14 @@ export class SessionThread {
     });
   }
 
-  /** Lets go of the model's memory; what runs ends first. */
+  /** Frees the model's memory after the runs in progress. */
   async close(): Promise<void> {
     this.#worker.ref();
     this.#worker.postMessage({ type: 'close' });
     await this.#gone;
   }
 
-  #settle(answer: Extract<Answer, { id: number }>): void {
+  #deliver(answer: Extract<Answer, { id: number }>): void {
     const pending = this.#pending.get(answer.id);
     this.#pending.delete(answer.id);
     if (answer.type === 'result') pending?.resolve(answer.results);

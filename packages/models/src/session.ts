@@ -1,4 +1,4 @@
-/** ONNX sessions: loaded once, shared, let go after idle time when memory is short. */
+/** ONNX sessions: loaded once, shared, and unloaded after idle time when memory is short. */
 import os from 'node:os';
 import { type Feed, type Feeds, type FloatTensors, SessionThread, type TensorNames } from './session-thread.js';
 
@@ -17,23 +17,23 @@ const ORT_NAME: Readonly<Record<ExecutionProvider, string>> = {
 export interface SessionOptions {
   readonly provider: ExecutionProvider;
   readonly threads: number;
-  /** Milliseconds without use after which the model may be unloaded. */
+  /** Milliseconds without use after which the model may be unloaded. Default 5 minutes. */
   readonly idle?: number;
-  /** Whether memory is short now; by default less than a tenth of it is free. */
+  /** Whether memory is short now; by default, if less than a tenth of it is free. */
   readonly memoryShort?: () => boolean;
 }
 
-/** The file cannot be loaded, or not on the wanted provider. */
+/** The file cannot be loaded, or not with the requested provider. */
 export class ModelNotLoaded extends Error {
   override readonly name = 'ModelNotLoaded';
 }
 
-/** Of the machine, or of the container where that has less. */
+/** Memory of the machine, or of the container if that has less. */
 const memoryShort = (): boolean =>
   process.availableMemory() < Math.min(os.totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY) / 10;
 
 /**
- * One model file. `run` may be called at any time and as often as wanted; inference happens in a thread of its own, one
+ * One model file. `run` may be called at any time and any number of times; the model's own thread computes one result
  * after the other.
  */
 export class ModelSession {
@@ -43,7 +43,7 @@ export class ModelSession {
   #timer: NodeJS.Timeout | undefined;
   #running = 0;
 
-  /** @param file its path, or what finds and verifies it, asked before each loading */
+  /** @param file path of the file, or a function that finds and verifies it before each loading */
   constructor(file: string | (() => Promise<string>), options: SessionOptions) {
     this.#file = typeof file === 'string' ? () => Promise.resolve(file) : file;
     this.#options = options;
@@ -81,7 +81,7 @@ export class ModelSession {
       interOpNumThreads: 1,
       graphOptimizationLevel: 'all',
       logSeverityLevel: 3,
-      // Threads that wait actively take the cores from decoders and from other models.
+      // Threads that wait actively would take the cores from decoders and from other models.
       extra: { session: { intra_op: { allow_spinning: '0' } } },
     });
     try {
@@ -94,8 +94,8 @@ export class ModelSession {
   }
 
   /**
-   * One inference. The feeds are handed over.
-   * @param outputs those that are wanted, float32 all; every output where there are none
+   * Runs the model once. The feeds are transferred.
+   * @param outputs the requested outputs, all float32; every output if undefined
    * @throws ModelNotLoaded
    */
   async run(feeds: Feeds, outputs?: readonly string[]): Promise<FloatTensors> {
@@ -105,23 +105,23 @@ export class ModelSession {
       return await (await this.#ready()).run(feeds, outputs);
     } finally {
       this.#running--;
-      this.#rest();
+      this.#unloadWhenIdle();
     }
   }
 
-  #rest(): void {
+  #unloadWhenIdle(): void {
     const { idle = 300_000, memoryShort: short = memoryShort } = this.#options;
     clearTimeout(this.#timer);
     if (this.#thread === undefined) return;
     this.#timer = setTimeout(() => {
       if (this.#running > 0) return;
       if (short()) void this.release();
-      else this.#rest();
+      else this.#unloadWhenIdle();
     }, idle);
     this.#timer.unref();
   }
 
-  /** Unloads the model, after what runs in it; the next `run` loads it again. */
+  /** Unloads the model after the runs in progress; the next `run` loads it again. */
   async release(): Promise<void> {
     clearTimeout(this.#timer);
     const loading = this.#thread;

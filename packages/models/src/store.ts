@@ -1,11 +1,11 @@
 /**
- * The model store: which model serves a role, where its file lies, and how it gets there.
+ * The model store: which model serves a role, where its file is, and how it is downloaded.
  *
  * ```
- * $MODELS_DIR/<id>/<file>     what `pull` writes
- * $MODELS_DIR/**\/<file>       what a person put there by hand, if its hash is right
- * $MODELS_DIR/models.json     what `use` chose instead of the defaults
- * included/<file>             what comes with this package, if the folder above has none
+ * $MODELS_DIR/<id>/<file>     downloaded by `models pull`
+ * $MODELS_DIR/**\/<file>       put there by hand, if its hash is right
+ * $MODELS_DIR/models.json     the choices of `models use`
+ * included/<file>             part of this package, used if the folder above has no such file
  * ```
  */
 import fs from 'node:fs';
@@ -28,23 +28,23 @@ import { matches, otherBytes, VerifiedHashes } from './verify.js';
 
 export interface ModelStoreOptions {
   readonly dir: string;
-  /** Base URL asked first, as `<mirror>/<id>/<file>`. */
+  /** Base URL that is tried first, as `<mirror>/<id>/<file>`. */
   readonly mirror?: string | undefined;
 }
 
-/** What serves a role. */
+/** The model that serves a role. */
 export interface Serving {
   readonly manifest: ModelManifest;
-  /** Absolute path of the file that `use` chose; undefined: it lies in MODELS_DIR. */
+  /** Absolute path of the file that `models use` chose; undefined if it is in MODELS_DIR. */
   readonly path?: string;
   /** A text model's own tokenizer. */
   readonly tokenizer?: OwnTokenizer | undefined;
 }
 
 export interface OwnTokenizer {
-  /** Absolute. */
+  /** Absolute path. */
   readonly path: string;
-  /** Unknown where an older release chose it. */
+  /** Unknown if an older release chose it. */
   readonly size: number | undefined;
   readonly sha256: string | undefined;
 }
@@ -53,16 +53,16 @@ export type ModelState = 'present' | 'missing' | 'damaged';
 
 export interface ModelRow {
   readonly manifest: ModelManifest;
-  /** Roles that it serves now. */
+  /** Roles that the model serves now. */
   readonly serves: readonly ModelRole[];
   readonly state: ModelState;
   readonly path: string | undefined;
-  /** Whether that file comes with the package. */
+  /** Whether this file comes with the package. */
   readonly included: boolean;
 }
 
-const GONE = 'the file that "models use" chose is gone';
-const CHANGED = 'the file that "models use" chose has other bytes now';
+const FILE_MISSING = 'the file that "models use" chose does not exist any more';
+const FILE_CHANGED = 'the file that "models use" chose has changed';
 
 /** @throws SelfTestFailed */
 async function testFile(file: string, manifest: ModelManifest): Promise<TestedModel> {
@@ -84,12 +84,12 @@ export class ModelStore {
     this.#choices = new Choices(dir);
   }
 
-  /** Where `pull` puts a model. */
+  /** Path at which `pull` stores a model. */
   target(manifest: ModelManifest): string {
     return path.join(this.#dir, manifest.id, manifest.file);
   }
 
-  /** The manifest that serves a role now, and the file chosen with it, if `use` named one. */
+  /** The manifest that serves a role now, and the chosen file if `models use` named one. */
   async serving(role: ModelRole): Promise<Serving> {
     const chosen = (await this.#choices.read()).roles[role];
     if (!chosen) return { manifest: defaultManifest(role) };
@@ -101,14 +101,14 @@ export class ModelStore {
     };
   }
 
-  /** Differs when `use` chose something since; cheap enough to ask before every job. */
+  /** Changes whenever `models use` has chosen something; cheap enough to be read before every job. */
   stamp(): Promise<string> {
     return this.#choices.stamp();
   }
 
   /**
-   * Path of a model's verified file; undefined where there is none.
-   * @param chosen where "models use" found it: when it lies there no more, it may lie in MODELS_DIR under that name
+   * Path of a model's verified file; undefined if there is none.
+   * @param chosen where "models use" found it: if it is not there any more, it may be in MODELS_DIR under its name
    */
   async locate(manifest: ModelManifest, chosen?: string, signal?: AbortSignal): Promise<string | undefined> {
     for (const file of await this.#candidates(manifest, chosen))
@@ -129,14 +129,14 @@ export class ModelStore {
     return { manifest: serving.manifest, path: await this.verified(serving) };
   }
 
-  /** Path of a model's file, looked at again. @throws ModelMissing */
+  /** Path of a model's file, verified again. @throws ModelMissing */
   async verified({ manifest, path: chosen }: Serving): Promise<string> {
     const found = await this.locate(manifest, chosen);
     if (found !== undefined) return found;
-    throw await this.#missing(manifest, chosen, chosen !== undefined && !fs.existsSync(chosen) ? [GONE] : []);
+    throw await this.#missing(manifest, chosen, chosen !== undefined && !fs.existsSync(chosen) ? [FILE_MISSING] : []);
   }
 
-  /** Path of a text model's own tokenizer, looked at again; undefined: it has none. @throws ModelMissing */
+  /** Path of a text model's own tokenizer, verified again; undefined if it has none. @throws ModelMissing */
   async tokenizerOf({ manifest: { id, license }, tokenizer }: Serving): Promise<string | undefined> {
     if (!tokenizer) return undefined;
     const { path: chosen, size, sha256 } = tokenizer;
@@ -149,7 +149,7 @@ export class ModelStore {
     const source = 'given with "models use --tokenizer"';
     throw new ModelMissing(
       { id: `${id} (its tokenizer)`, file, size, sha256, license, source, urls: [] },
-      fs.existsSync(chosen) ? CHANGED : GONE,
+      fs.existsSync(chosen) ? FILE_CHANGED : FILE_MISSING,
     );
   }
 
@@ -158,7 +158,7 @@ export class ModelStore {
     return this.verified({ manifest });
   }
 
-  /** Files that have the name of a model, and are something else. */
+  /** Files that have the name of a model but other content. */
   async #others(manifest: ModelManifest, chosen?: string): Promise<readonly { file: string; what: string }[]> {
     const others: { file: string; what: string }[] = [];
     for (const file of await this.#candidates(manifest, chosen)) {
@@ -168,21 +168,26 @@ export class ModelStore {
     return others;
   }
 
-  /** @param why what is known beside the files that have its name */
+  /** @param why further reasons, beside the files that have its name */
   async #missing(manifest: ModelManifest, chosen: string | undefined, why: readonly string[]): Promise<ModelMissing> {
     const others = (await this.#others(manifest, chosen)).map(({ file, what }) => {
       const inside = portable(this.#dir, file);
-      // Clients may read this: no folders of the server.
-      return inside === file ? `${path.basename(file)} was chosen, but ${what}` : `${inside} there is another: ${what}`;
+      // Clients may read this, so it contains no folders of the server.
+      return inside === file
+        ? `${path.basename(file)} was chosen, but ${what}`
+        : `${inside} there is a different file: ${what}`;
     });
     return new ModelMissing(manifest, [...why, ...others].join('; '));
   }
 
-  /** Fetches a model unless it is there. @returns its path. @throws ModelMissing, or what its signal was aborted with */
+  /**
+   * Downloads a model unless it exists. @returns its path. @throws ModelMissing, or the reason with which the signal
+   * was aborted
+   */
   async pull(manifest: ModelManifest, options: Omit<DownloadOptions, 'urls'> = {}): Promise<string> {
     options.signal?.throwIfAborted();
     const present = await this.locate(manifest, undefined, options.signal);
-    // Whoever pulls a model that comes with the package wants a file of their own.
+    // A user who pulls a model that comes with the package wants a file in MODELS_DIR.
     if (present !== undefined && present !== includedFile(manifest.file)) return present;
     const target = this.target(manifest);
     const mirrored = this.#mirror === undefined ? [] : [`${this.#mirror}/${manifest.id}/${manifest.file}`];
@@ -192,14 +197,14 @@ export class ModelStore {
         urls: [...mirrored, ...manifest.urls],
       });
     } catch (error) {
-      const fault = error instanceof DownloadFailed ? `the last try failed: ${error.message}` : unwritable(error);
+      const fault = error instanceof DownloadFailed ? `the last attempt failed: ${error.message}` : unwritable(error);
       if (fault === undefined) throw error;
       throw await this.#missing(manifest, undefined, [fault]);
     }
     return target;
   }
 
-  /** Every known model, and what serves what. */
+  /** All known models, with the roles that they serve. */
   async list(signal?: AbortSignal): Promise<readonly ModelRow[]> {
     const served = new Map<string, { manifest: ModelManifest; roles: ModelRole[]; path?: string }>();
     for (const role of MODEL_ROLES) {
@@ -228,7 +233,7 @@ export class ModelStore {
 
   /**
    * Reads every byte of a model again and tests it.
-   * @returns what is wrong with it; undefined: nothing
+   * @returns the fault; undefined if there is none
    */
   async verify(manifest: ModelManifest): Promise<string | undefined> {
     const row = (await this.list()).find((candidate) => candidate.manifest.id === manifest.id);
@@ -249,16 +254,17 @@ export class ModelStore {
       if (!(error instanceof ModelMissing)) return (error as Error).message;
       if (error.missing.urls.length === 0) return error.messageWith(this.#dir);
       const others = await this.#others(manifest, serving.path);
-      return ['its file is missing: pull it', ...others.map(({ file, what }) => `${file} is another: ${what}`)].join(
-        '; ',
-      );
+      return [
+        'its file is missing: pull it',
+        ...others.map(({ file, what }) => `${file} is a different file: ${what}`),
+      ].join('; ');
     }
   }
 
   /**
-   * Puts a role to another file, if that passes the self-test.
-   * @param given the user's manifest; size and SHA-256 are measured where it does not say them
-   * @throws SelfTestFailed, or an Error that names what is wrong with the manifest
+   * Assigns a role to another file if it passes the self-test.
+   * @param given the user's manifest; size and SHA-256 are measured if it omits them
+   * @throws SelfTestFailed, or an Error that describes the fault of the manifest
    */
   async use(
     role: ModelRole,
@@ -272,9 +278,9 @@ export class ModelStore {
     const own = tokenizer === undefined ? undefined : await this.#ownTokenizer(path.resolve(tokenizer));
     const known = manifestById(manifest.id);
     if (known && contentOf(known).sha256 !== contentOf(manifest).sha256)
-      throw new Error(`the id ${manifest.id} belongs to another model: give yours an id of its own`);
+      throw new Error(`the id ${manifest.id} belongs to another model: choose another id for yours`);
     const tested = await testFile(absolute, manifest);
-    // What the manifest left out is what the model has, from now on.
+    // From now on, the manifest contains the tested values that it omitted.
     const complete: ModelManifest = { ...manifest, ...tested, dimension: tested.dimension };
     const others = [...CATALOGUE.map((entry) => contentOf(entry)), ...(await this.#choices.used())];
     assertOwnName(contentOf(complete, own?.tokenizer_sha256), others);
@@ -291,7 +297,7 @@ export class ModelStore {
     };
   }
 
-  /** Puts a role to a model of the catalogue, or back to its default. */
+  /** Assigns a role to a model of the catalogue, or back to its default. */
   async useKnown(role: ModelRole, id?: string, options: Omit<DownloadOptions, 'urls'> = {}): Promise<ModelManifest> {
     const manifest = id === undefined ? defaultManifest(role) : manifestById(id);
     if (!manifest || manifest.role !== role) throw new Error(`no model ${id} for ${role} is known`);

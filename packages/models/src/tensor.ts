@@ -1,12 +1,12 @@
-/** From bytes of pixels, or tokens of a text, to the tensor a model wants. */
+/** Converts pixels and tokens to the tensors of a model. */
 import type { ImagePreprocessing, TextPreprocessing } from '@cl-server/contract';
 import { type Feeds, intTensor } from './session.js';
 
 /**
  * Writes one picture into a batch tensor: (byte × scale − mean) / std, in the model's layout and colour order.
- * @param pixels RGB, rows top-down, 3 bytes a pixel, exactly `width × height` of the preprocessing
- * @param into float32 of the whole batch
- * @param index which picture of the batch
+ * @param pixels RGB, rows from the top, 3 bytes per pixel, exactly `width × height` of the preprocessing
+ * @param into float32 values of the whole batch
+ * @param index of the picture in the batch
  */
 export function writeImage(
   pixels: Uint8Array,
@@ -15,10 +15,10 @@ export function writeImage(
   index: number,
 ): void {
   const area = width * height;
-  if (pixels.length !== area * 3) throw new Error(`${pixels.length} bytes of pixels where ${area * 3} are due`);
+  if (pixels.length !== area * 3) throw new Error(`${pixels.length} bytes of pixels instead of ${area * 3}`);
   const base = index * area * 3;
   for (let channel = 0; channel < 3; channel++) {
-    // A table of the 256 results is three times as fast as the arithmetic for each pixel.
+    // A table of the 256 results is three times as fast as computing each pixel.
     const table = new Float32Array(256);
     for (let byte = 0; byte < 256; byte++) table[byte] = (byte * scale - (mean[channel] ?? 0)) / (std[channel] ?? 1);
     const slot = colour === 'rgb' ? channel : 2 - channel;
@@ -33,9 +33,10 @@ export const imageShape = ({ width, height, layout }: ImagePreprocessing, count:
   layout === 'nchw' ? [count, 3, height, width] : [count, height, width, 3];
 
 /**
- * @param ids tokens of one text, filled up where the model wants that
- * @param length tokens that are the text's
- * @param inputs what the model takes: many exports want a mask beside the tokens
+ * Makes the inputs for one text.
+ * @param ids tokens of the text, padded if the model requires that
+ * @param length number of tokens of the text itself
+ * @param inputs names of the model's inputs: many models take a mask beside the tokens
  */
 export function textFeeds(
   ids: readonly number[],

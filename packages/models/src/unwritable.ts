@@ -1,9 +1,9 @@
 import { errorCode } from '@cl-server/kit';
 
-/** What a person does about a folder of models that cannot be written. */
-const CURES: Readonly<Record<string, string>> = {
-  EACCES: 'let the user that runs this write there, or name another folder',
-  EPERM: 'let the user that runs this write there, or name another folder',
+/** Advice to the operator about a folder of models that is not writable. */
+const ADVICE: Readonly<Record<string, string>> = {
+  EACCES: 'let the user that runs this program write there, or name another folder',
+  EPERM: 'let the user that runs this program write there, or name another folder',
   EROFS: 'it is mounted read-only; name another folder',
   ENOTDIR: 'a file is in the way of a folder; name another folder',
   EEXIST: 'a file is in the way of a folder; name another folder',
@@ -11,9 +11,9 @@ const CURES: Readonly<Record<string, string>> = {
   EDQUOT: 'its disk is full; make room, or name another folder',
 };
 
-/** A sentence without paths, where an error of the file system is one of these. */
+/** A sentence without paths if the error is one of these errors of the file system. */
 export function unwritable(error: unknown): string | undefined {
   const code = errorCode(error) ?? '';
-  const cure = CURES[code];
+  const cure = ADVICE[code];
   return cure === undefined ? undefined : `MODELS_DIR cannot be written (${code}): ${cure}`;
 }

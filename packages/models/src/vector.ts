@@ -1,6 +1,6 @@
 /** Vectors of float32. */
 
-/** @throws Error naming the first number that is not finite */
+/** @throws Error that names the first number that is not finite */
 export function assertFinite(vector: Float32Array): void {
   const at = vector.findIndex((value) => !Number.isFinite(value));
   if (at >= 0) throw new Error(`the model gave ${vector[at]} at position ${at}`);
@@ -8,7 +8,7 @@ export function assertFinite(vector: Float32Array): void {
 
 export const norm = (vector: Float32Array): number => Math.sqrt(dot(vector, vector));
 
-/** The vector at length 1; a zero vector stays. */
+/** The vector scaled to length 1; a zero vector stays. */
 export function normalized(vector: Float32Array): Float32Array {
   const length = norm(vector);
   return length > 0 ? vector.map((value) => value / length) : vector;
@@ -20,5 +20,5 @@ export function dot(a: Float32Array, b: Float32Array): number {
   return sum;
 }
 
-/** From −1 to 1. */
+/** The cosine similarity, from −1 to 1. */
 export const cosine = (a: Float32Array, b: Float32Array): number => dot(a, b) / (norm(a) * norm(b) || 1);

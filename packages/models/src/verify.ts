@@ -1,4 +1,4 @@
-/** Whether a file is the model it is named for. A hash of 350 MB takes a second, so what was verified is remembered. */
+/** Checks whether a file is the model that its name says. A hash of 350 MB takes a second, so results are cached. */
 import fsp from 'node:fs/promises';
 import path from 'node:path';
 import type { ModelManifest } from '@cl-server/contract';
@@ -13,7 +13,10 @@ interface Verified {
   readonly sha256: string;
 }
 
-/** Hashes by path, kept in `<dir>/.verified.json`; an entry counts only while size and time of the file are the same. */
+/**
+ * Hashes by path, stored in `<dir>/.verified.json`; an entry is valid only while the size and time of the file stay the
+ * same.
+ */
 export class VerifiedHashes {
   readonly #file: string;
   #entries: Map<string, Verified> | undefined;
@@ -27,12 +30,12 @@ export class VerifiedHashes {
     try {
       this.#entries = new Map(Object.entries(JSON.parse(await fsp.readFile(this.#file, 'utf8'))));
     } catch {
-      this.#entries = new Map(); // absent or damaged: it is only a cache
+      this.#entries = new Map(); // missing or damaged: it is only a cache
     }
     return this.#entries;
   }
 
-  /** SHA-256 of a file, from memory where nothing of it changed. */
+  /** SHA-256 of a file, from the cache if the file is unchanged. */
   async of(file: string, signal?: AbortSignal): Promise<string> {
     const entries = await this.#load();
     const { size, mtimeMs } = await fsp.stat(file);
@@ -44,7 +47,7 @@ export class VerifiedHashes {
     return sha256;
   }
 
-  /** The file is read again when it is asked for next. */
+  /** Removes the entry, so that the file is read again. */
   forget(file: string): void {
     this.#entries?.delete(file);
   }
@@ -61,7 +64,7 @@ const accepted = (manifest: ModelManifest): readonly { size: number; sha256: str
   ...manifest.equivalents,
 ];
 
-/** What is there instead of a model: undefined where there is nothing, or the model itself. */
+/** Describes a file that is not the model; undefined if the file does not exist or is the model. */
 export async function otherBytes(
   file: string,
   manifest: ModelManifest,
@@ -75,7 +78,7 @@ export async function otherBytes(
   return `its SHA-256 is ${await hashes.of(file)} instead of ${manifest.sha256}`;
 }
 
-/** Whether the file at `file` has the bytes that the manifest names, or those of an equivalent. */
+/** Whether the file has the bytes that the manifest names, or those of an equivalent. */
 export async function matches(
   file: string,
   manifest: ModelManifest,

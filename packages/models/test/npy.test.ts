@@ -15,9 +15,9 @@ describe('.npy files', () => {
     expect(decodeNpy(bytes)).toEqual(vector);
   });
 
-  it('are refused when they are something else or cut off', () => {
+  it('are refused if they are something else or truncated', () => {
     const bytes = encodeNpy(new Float32Array(8));
-    expect(() => decodeNpy(bytes.subarray(0, 140))).toThrow('cut off');
+    expect(() => decodeNpy(bytes.subarray(0, 140))).toThrow('truncated');
     expect(() => decodeNpy(Buffer.from('hello, this is not an array'))).toThrow('not a .npy');
   });
 });

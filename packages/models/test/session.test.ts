@@ -56,25 +56,25 @@ describe('models', () => {
     await selfTest(defaultManifest('face_detection'), open(modelFile('face_detection_yunet_2026may.onnx')));
   });
 
-  it('a model with other tensors, another length or a broken file is named with the reason', async () => {
+  it('a model with other tensors, another length or a damaged file fails with the reason', async () => {
     const { file, manifest } = makeStandIn(dir.path, 'clip_image');
     const tested = (given: object, of = file) => selfTest(full('clip_image', { ...manifest, ...given }), open(of));
     await expect(tested({ input: 'pixels' })).rejects.toThrow('no input pixels; it has pixel_values');
-    await expect(tested({ dimension: 768 })).rejects.toThrow('512 numbers where 768 are due');
+    await expect(tested({ dimension: 768 })).rejects.toThrow('512 numbers instead of 768');
     await expect(tested({ golden: { output: 'image_embeds', sum: 1e6, tolerance: 1 } })).rejects.toThrow('sums to');
     const broken = path.join(dir.path, 'broken.onnx');
     fs.writeFileSync(broken, fs.readFileSync(file).subarray(0, 1000));
     await expect(tested({}, broken)).rejects.toThrow(SelfTestFailed);
   });
 
-  it('a model that takes one picture at a time is told to be that, where its manifest promises batches', async () => {
+  it('a model that takes one picture at a time fails with advice if its manifest allows batches', async () => {
     const { file, manifest } = makeStandIn(dir.path, 'dino_image');
     await expect(selfTest(full('dino_image', { ...manifest, batch: true }), open(file))).rejects.toThrow(
       /one picture at a time: set "batch: false" in its manifest/,
     );
   });
 
-  it('a vector’s own length is told where the manifest leaves it out', async () => {
+  it('the self-test returns the length of a vector if the manifest omits it', async () => {
     const { file, manifest } = makeStandIn(dir.path, 'clip_image');
     const short = full('clip_image', { ...manifest, dimension: undefined, input: undefined, output: undefined });
     expect(await selfTest(short, open(file))).toEqual({
@@ -84,7 +84,7 @@ describe('models', () => {
     });
   });
 
-  it('a batch gives the same vectors as one by one, and similar pictures similar ones', async () => {
+  it('a batch gives the same vectors as single pictures, and similar pictures give similar vectors', async () => {
     const { file, manifest } = makeStandIn(dir.path, 'clip_image');
     const rules = full('clip_image', manifest).preprocessing;
     if (rules?.kind !== 'image') throw new Error('unreachable');
@@ -116,21 +116,24 @@ describe('models', () => {
     await selfTest(full('dino_image', manifest), session);
   });
 
-  it.runIf(hasModels())('the real tokenizer marks both ends and cuts a long text, keeping its end mark', async () => {
-    expect(manifestById('clip-tokenizer')?.equivalents).toHaveLength(1);
-    const tokenizer = await loadTokenizer(modelFile('clip-tokenizer/tokenizer.json'));
-    expect(tokenizer.encode('a photo of a cat', 77)).toEqual({
-      ids: [49406, 320, 1125, 539, 320, 2368, 49407],
-      count: 7,
-      truncated: false,
-    });
-    const long = tokenizer.encode('cat '.repeat(200), 77);
-    expect([long.ids.length, long.ids[0], long.ids.at(-1), long.truncated, long.count]).toEqual([
-      77,
-      49406,
-      49407,
-      true,
-      202,
-    ]);
-  });
+  it.runIf(hasModels())(
+    'the real tokenizer marks both ends and truncates a long text but keeps its end mark',
+    async () => {
+      expect(manifestById('clip-tokenizer')?.equivalents).toHaveLength(1);
+      const tokenizer = await loadTokenizer(modelFile('clip-tokenizer/tokenizer.json'));
+      expect(tokenizer.encode('a photo of a cat', 77)).toEqual({
+        ids: [49406, 320, 1125, 539, 320, 2368, 49407],
+        count: 7,
+        truncated: false,
+      });
+      const long = tokenizer.encode('cat '.repeat(200), 77);
+      expect([long.ids.length, long.ids[0], long.ids.at(-1), long.truncated, long.count]).toEqual([
+        77,
+        49406,
+        49407,
+        true,
+        202,
+      ]);
+    },
+  );
 });

@@ -14,7 +14,7 @@ import { ModelStore } from '../src/store.js';
 const bytes = randomBytes(300_000);
 const sha256 = createHash('sha256').update(bytes).digest('hex');
 
-/** Words of letters. */
+/** A tokenizer whose words are letters. */
 const TINY_TOKENIZER = {
   added_tokens: [],
   normalizer: null,
@@ -27,13 +27,13 @@ const TINY_TOKENIZER = {
 interface Source {
   url: string;
   requests: { url: string; range: string | undefined; ifRange: string | undefined }[];
-  /** Bytes after which the connection ends; once. */
+  /** Number of bytes after which the connection ends, once. */
   breakAfter: number | undefined;
-  /** Whether a connection that ends so stays open without a word. */
+  /** Whether a connection that would end then stays open silently instead. */
   stalls: boolean;
-  /** Awaited before a connection breaks: bytes that the client has not read yet would be lost with it. */
+  /** Awaited before a connection ends: bytes that the client has not read yet would be lost with it. */
   beforeBreak: () => Promise<unknown>;
-  /** Whether it always gives the whole file. */
+  /** Whether the source always sends the whole file. */
   ignoresRanges: boolean;
   etag: string | undefined;
   body: Buffer;
@@ -108,7 +108,7 @@ describe('the model store', () => {
     dir.remove();
   });
 
-  it('fetches a model once, telling how far it is, and finds it again', async () => {
+  it('downloads a model once, reports progress, and finds it again', async () => {
     const seen: number[] = [];
     const file = await store.pull(manifest, { onProgress: ({ received }) => seen.push(received) });
     expect(fs.readFileSync(file).equals(bytes)).toBe(true);
@@ -118,7 +118,7 @@ describe('the model store', () => {
     expect(fs.readdirSync(path.dirname(file))).toEqual(['model.onnx']);
   });
 
-  /** A download that was given up halfway, as when its process ends. @returns bytes that are kept */
+  /** A download that was aborted halfway, as by the end of its process. @returns number of stored bytes */
   const giveUpHalfway = async (): Promise<number> => {
     source.breakAfter = 100_000;
     source.stalls = true;
@@ -131,7 +131,7 @@ describe('the model store', () => {
     return fs.statSync(`${store.target(manifest)}.part`).size;
   };
 
-  it.each(['breaks off', 'stalls'])('asks for the rest when a connection %s', async (how) => {
+  it.each(['breaks off', 'stalls'])('requests the rest when a connection %s', async (how) => {
     source.breakAfter = 100_000;
     source.stalls = how === 'stalls';
     const part = `${store.target(manifest)}.part`;
@@ -142,7 +142,7 @@ describe('the model store', () => {
     expect(fs.readFileSync(file).equals(bytes)).toBe(true);
   });
 
-  it('goes on where another process stopped', async () => {
+  it('continues where another process stopped', async () => {
     const had = await giveUpHalfway();
     expect(had).toBe(100_000);
     const seen: number[] = [];
@@ -154,7 +154,7 @@ describe('the model store', () => {
     expect(fs.readdirSync(path.dirname(file))).toEqual(['model.onnx']);
   });
 
-  it('begins anew where the source knows no ranges', async () => {
+  it('starts again if the source does not support ranges', async () => {
     await giveUpHalfway();
     source.ignoresRanges = true;
     const file = await store.pull(manifest);
@@ -162,7 +162,7 @@ describe('the model store', () => {
     expect(source.requests).toHaveLength(1);
   });
 
-  it('begins anew where the file of the source changed meanwhile', async () => {
+  it('starts again if the file of the source has changed', async () => {
     source.etag = '"old"';
     source.body = randomBytes(bytes.length);
     await giveUpHalfway();
@@ -171,7 +171,7 @@ describe('the model store', () => {
     expect(source.requests).toMatchObject([{ range: 'bytes=100000-', ifRange: '"old"' }]);
   });
 
-  it('begins anew where the rest does not fit to what was there', async () => {
+  it('starts again if the rest does not match the existing bytes', async () => {
     await giveUpHalfway();
     const part = `${store.target(manifest)}.part`;
     fs.writeFileSync(part, randomBytes(100_000));
@@ -180,7 +180,7 @@ describe('the model store', () => {
     expect(await store.locate(manifest)).toBe(store.target(manifest));
   });
 
-  it('H11: never keeps wrong bytes, and says which file to put where', async () => {
+  it('H11: never keeps wrong bytes, and names the file and where to put it', async () => {
     source.body = randomBytes(bytes.length);
     const error = await store.pull(manifest).catch((e: unknown) => e as Error);
     expect(error).toBeInstanceOf(ModelMissing);
@@ -191,7 +191,7 @@ describe('the model store', () => {
     await store.pull(manifest);
   });
 
-  it('lets two at once share one download', async () => {
+  it('lets two concurrent callers share one download', async () => {
     const files = await Promise.all([store.pull(manifest), new ModelStore({ dir: dir.path }).pull(manifest)]);
     expect(new Set(files).size).toBe(1);
     expect(source.requests).toHaveLength(1);
@@ -203,13 +203,13 @@ describe('the model store', () => {
     await store.pull(manifest);
   });
 
-  it('asks a mirror first', async () => {
+  it('tries a mirror first', async () => {
     const mirrored = new ModelStore({ dir: dir.path, mirror: new URL('/mirror/', source.url).href });
     await mirrored.pull({ ...manifest, urls: ['http://127.0.0.1:9/none'] });
     expect(source.requests.map(({ url }) => url)).toEqual(['/mirror/test-model/model.onnx']);
   });
 
-  it('finds a file put by hand anywhere below, by hash, and ignores one with other bytes', async () => {
+  it('finds a file that was put anywhere below by hand, by its hash, and ignores one with other bytes', async () => {
     fs.mkdirSync(path.join(dir.path, 'a/b'), { recursive: true });
     fs.writeFileSync(path.join(dir.path, 'model.onnx'), randomBytes(bytes.length));
     expect(await store.locate(manifest)).toBeUndefined();
@@ -217,7 +217,7 @@ describe('the model store', () => {
     expect(await store.locate(manifest)).toBe(path.join(dir.path, 'a/b/model.onnx'));
   });
 
-  it('sees that a file changed after it was verified', async () => {
+  it('notices that a file changed after it was verified', async () => {
     const file = path.join(dir.path, 'model.onnx');
     fs.writeFileSync(file, bytes);
     expect(await store.locate(manifest)).toBe(file);
@@ -228,7 +228,7 @@ describe('the model store', () => {
     expect(await store.locate(manifest)).toBeUndefined();
   });
 
-  it('puts a role to a file of the user and back', async () => {
+  it('assigns a role to a file of the user and back', async () => {
     const { file, manifest: given } = makeStandIn(path.join(dir.path, 'mine'), 'dino_image');
     const used = await store.use('dino_image', file, given);
     expect((await store.resolve('dino_image')).path).toBe(file);
@@ -246,14 +246,14 @@ describe('the model store', () => {
   describe('a file of the user', () => {
     const choices = () => JSON.parse(fs.readFileSync(path.join(dir.path, 'models.json'), 'utf8')).roles;
 
-    it('moves with the folder of models that it lies in', async () => {
+    it('moves with the folder of models that contains it', async () => {
       const { file, manifest: given } = makeStandIn(path.join(dir.path, 'old/mine'), 'dino_image');
       await new ModelStore({ dir: path.join(dir.path, 'old') }).use('dino_image', file, given);
       fs.renameSync(path.join(dir.path, 'old'), path.join(dir.path, 'new'));
       const moved = new ModelStore({ dir: path.join(dir.path, 'new') });
       const now = path.join(dir.path, 'new/mine', path.basename(file));
       expect((await moved.resolve('dino_image')).path).toBe(now);
-      // As older releases wrote it.
+      // The form in which older releases wrote it.
       const kept = path.join(dir.path, 'new/models.json');
       const old = fs.readFileSync(kept, 'utf8').replace(`mine/${path.basename(file)}`, file);
       expect(old).toContain(file);
@@ -265,7 +265,7 @@ describe('the model store', () => {
       });
     });
 
-    it('is found in MODELS_DIR when it is gone from where it was, as the advice says', async () => {
+    it('is found in MODELS_DIR if it was removed from its place, as the advice says', async () => {
       using outside = tempDir();
       const { file, manifest: given } = makeStandIn(outside.path, 'dino_image');
       await store.use('dino_image', file, given);
@@ -282,7 +282,7 @@ describe('the model store', () => {
       expect((await store.resolve('dino_image')).path).toBe(below);
     });
 
-    it('brings its tokenizer along, which must have the bytes that it had', async () => {
+    it('brings its tokenizer, which must stay unchanged', async () => {
       const home = path.join(dir.path, 'old');
       const { file, manifest: given } = makeStandIn(home, 'clip_text');
       const tokenizer = path.join(home, 'mine.json');
@@ -298,24 +298,24 @@ describe('the model store', () => {
     });
   });
 
-  it('tells of a file with the right name and other bytes where it lies and what is wrong with it', async () => {
+  it('reports place and fault of a file with the right name but other bytes', async () => {
     const known = manifestById('dinov2-vits14') as ModelManifest;
     const inside = path.join('a', known.file);
     fs.mkdirSync(path.join(dir.path, 'a'));
     fs.writeFileSync(path.join(dir.path, inside), 'something else');
-    const size = `${inside} there is another: it has 14 bytes instead of ${known.size}`;
+    const size = `${inside} there is a different file: it has 14 bytes instead of ${known.size}`;
     expect(await store.require(known).then(String, String)).toContain(size);
     expect(await store.verify(known)).toBe(
-      `its file is missing: pull it; ${path.join(dir.path, inside)} is another: it has 14 bytes instead of ${known.size}`,
+      `its file is missing: pull it; ${path.join(dir.path, inside)} is a different file: it has 14 bytes instead of ${known.size}`,
     );
     fs.writeFileSync(path.join(dir.path, inside), Buffer.alloc(known.size));
     const hash = createHash('sha256').update(Buffer.alloc(known.size)).digest('hex');
     expect(await store.require(known).then(String, String)).toContain(
-      `another: its SHA-256 is ${hash} instead of ${known.sha256}`,
+      `a different file: its SHA-256 is ${hash} instead of ${known.sha256}`,
     );
   });
 
-  it('a folder that cannot be written is named as that, as a missing model', async () => {
+  it('reports a folder that is not writable as the reason for a missing model', async () => {
     const inTheWay = path.join(dir.path, 'file');
     fs.writeFileSync(inTheWay, '');
     const blocked = new ModelStore({ dir: path.join(inTheWay, 'models') });
@@ -331,7 +331,7 @@ describe('the model store', () => {
     expect(refused).not.toContain('/secret');
   });
 
-  it('keeps what the manifest leaves out, and refuses what it may not say', async () => {
+  it('adds what the manifest omits, and refuses what it may not contain', async () => {
     const { file, manifest: given } = makeStandIn(path.join(dir.path, 'mine'), 'dino_image');
     const { dimension: _, input: __, output: ___, ...short } = given;
     await store.use('dino_image', file, short);
@@ -358,29 +358,29 @@ describe('the model store', () => {
       preprocessing: { ...(given['preprocessing'] as object), ...more },
     });
 
-    it('refuses other preprocessing and other bytes under it, whatever served between', async () => {
+    it('refuses other preprocessing and other bytes under it, whatever has served in between', async () => {
       const { file, manifest: given } = makeStandIn(path.join(dir.path, 'mine'), 'clip_image');
       const changed = rules(given, { mean: [0, 0, 0] });
       const other = makeStandIn(path.join(dir.path, 'mine'), 'clip_image', { failsInTheDark: true });
       await store.use('clip_image', file, given);
       await store.useKnown('clip_image');
       await expect(store.use('clip_image', file, changed)).rejects.toThrow(
-        'version "1" and preprocessing_version "1" stands for a model with other preprocessing already',
+        'version "1" and preprocessing_version "1" already stands for a model with other preprocessing',
       );
       await expect(store.use('clip_image', other.file, { ...given, golden: undefined })).rejects.toThrow(
-        /other bytes already.*another id, version or preprocessing_version/,
+        /already stands for a model with other bytes.*another id, version or preprocessing_version/,
       );
       await store.use('clip_image', file, given);
       await store.use('clip_image', file, { ...changed, preprocessing_version: '2' });
       await store.use('clip_image', other.file, { ...given, golden: undefined, version: '2' });
     });
 
-    it('knows what a file of an older release chose', async () => {
+    it('knows the choices in a file of an older release', async () => {
       installStandIns(dir.path, ['dino_image']);
       const { file, manifest: given } = makeStandIn(path.join(dir.path, 'mine'), 'dino_image');
       await store.useKnown('dino_image');
       await expect(store.use('dino_image', file, rules(given, { colour: 'bgr' }))).rejects.toThrow(
-        'other preprocessing already',
+        'already stands for a model with other preprocessing',
       );
       await store.use('dino_image', file, given);
     });
@@ -395,16 +395,20 @@ describe('the model store', () => {
       await store.use('clip_text', file, given, { tokenizer: copy });
       fs.appendFileSync(copy, ' ');
       await expect(store.use('clip_text', file, given, { tokenizer: copy })).rejects.toThrow(
-        'another tokenizer already',
+        'already stands for a model with another tokenizer',
       );
-      await expect(store.use('clip_text', file, given)).rejects.toThrow('another tokenizer already');
+      await expect(store.use('clip_text', file, given)).rejects.toThrow(
+        'already stands for a model with another tokenizer',
+      );
       const known = manifestById('dinov2-vits14') as ModelManifest;
       const changed = contentOf(modelManifest.parse(rules(known, { mean: [0, 0, 0] })));
-      expect(() => assertOwnName(changed, [contentOf(known)])).toThrow('other preprocessing already');
+      expect(() => assertOwnName(changed, [contentOf(known)])).toThrow(
+        'already stands for a model with other preprocessing',
+      );
     });
   });
 
-  it('a model of the catalogue that was chosen moves with its folder, too', async () => {
+  it('a chosen model of the catalogue also moves with its folder', async () => {
     const known = manifestById('clip-vit-b32-image-uint8') as ModelManifest;
     fs.mkdirSync(path.join(dir.path, 'a'));
     const file = path.join(dir.path, 'a', known.file);

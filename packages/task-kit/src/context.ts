@@ -1,4 +1,7 @@
-/** What a running task is given. Types only: a plugin needs nothing of the platform at run time but these. */
+/**
+ * The context of a running task. Except for the list of tools these are types only, so a plugin needs nothing of the
+ * platform at run time.
+ */
 
 export interface TaskLogger {
   debug(fields: object, message: string): void;
@@ -7,53 +10,53 @@ export interface TaskLogger {
   error(fields: object, message: string): void;
 }
 
-/** External programs a task may ask for. */
+/** External programs that a task may request. */
 export const TOOLS = ['ffmpeg', 'ffprobe', 'exiftool'] as const;
 export type Tool = (typeof TOOLS)[number];
 
-/** The machine and the configuration, as far as tasks need them. */
+/** The machine and its configuration, as far as tasks need them. */
 export interface TaskEnvironment {
-  /** Absolute paths of the programs that were found. */
+  /** Absolute paths of the installed programs. */
   readonly tools: Readonly<Partial<Record<Tool, string>>>;
   readonly modelsDir: string;
-  /** Folders in which `*_absolute_path` parameters may point: stored media to read, streams to write. */
+  /** Folders to which `*_absolute_path` parameters may point: stored media to read, streams to write. */
   readonly mediaDir: string;
   readonly streamsDir: string;
   readonly maxImagePixels: number;
-  /** Threads that one task may use. */
+  /** Number of threads that one task may use. */
   readonly threads: number;
   /** Further settings by name, e.g. `EXECUTION_PROVIDER`. */
   readonly settings: Readonly<Record<string, string>>;
   readonly logger: TaskLogger;
   /**
-   * Finds something out about the machine once per worker, however many task processes it starts: the value is JSON and
-   * known to the others by its name. What failed is tried again by the next who asks.
+   * Determines a fact about the machine once per worker, for any number of task processes: the value is JSON, and the
+   * other processes get it by its name. After a failure, the next caller tries again.
    */
   readonly once: <T>(name: string, find: () => Promise<T>) => Promise<T>;
 }
 
-/** The job's files. Relative paths only; what is written lies apart until the job is committed. */
+/** The files of the job, by relative paths only. Written files are kept apart until the job is committed. */
 export interface TaskFiles {
-  /** Absolute path of the uploaded input, or undefined where the job has none. */
+  /** Absolute path of the uploaded input; undefined if the job has none. */
   readonly input: string | undefined;
-  /** Absolute path for a result file; its folders are made. `output/a.json` becomes the job's `output/a.json`. */
+  /** Absolute path for a result file, whose folders are created. `output/a.json` becomes the job's `output/a.json`. */
   output(relative: string): Promise<string>;
-  /** Writes a small result file whole. */
+  /** Writes a small result file completely. */
   write(relative: string, content: string | Uint8Array): Promise<void>;
 }
 
 export interface TaskContext<Params> {
   readonly jobId: string;
-  /** 1 at the first try. */
+  /** Number of the attempt; the first is 1. */
   readonly attempt: number;
   readonly params: Params & { readonly input_path?: string; readonly output_path: string };
   readonly files: TaskFiles;
-  /** A folder of this attempt alone; removed afterwards, whatever happens. */
+  /** A folder for this attempt alone; it is always removed afterwards. */
   readonly scratch: string;
-  /** Aborted on cancel, timeout and lost lease; child processes must die with it. */
+  /** Aborted on cancellation, timeout and a lost lease; child processes must end with it. */
   readonly signal: AbortSignal;
   readonly logger: TaskLogger;
   readonly env: TaskEnvironment;
-  /** Percent from 0 to 100; smaller than before is ignored. Cheap to call often. */
+  /** Reports a percentage from 0 to 100; a lower one than before is ignored. Calls are cheap. */
   progress(percent: number, message?: string): void;
 }

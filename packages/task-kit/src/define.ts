@@ -1,31 +1,35 @@
+/** The definition of a task. */
 import { type FileRule, RESERVED_TASK_NAMES } from '@cl-server/contract';
 import type { z } from 'zod';
 import type { TaskContext, TaskEnvironment, Tool } from './context.js';
 
-/** The upload as the service stored it. */
+/** The uploaded file as the service stored it. */
 export interface InputFile {
-  /** `input/<sanitised name>`. */
+  /** `input/<sanitized name>`. */
   readonly path: string;
-  /** The sanitised name. */
+  /** The sanitized name. */
   readonly name: string;
   readonly size: number;
 }
 
-/** What `prepare` may look at when a job is created, in the service's process. */
+/** The data that `prepare` gets when a job is created, in the process of the service. */
 export interface PrepareContext {
   readonly input: InputFile | undefined;
   readonly mediaDir: string;
   readonly streamsDir: string;
 }
 
-/** The part of a task that does the work; loaded only in a worker's child process. */
+/** The part of a task that does the work; only the child processes of a worker load it. */
 export interface TaskModule<Params = never, Output = unknown> {
-  /** Once per process, before the first job. @throws TaskUnavailable where the task cannot run */
+  /** Called once per process, before the first job. @throws TaskUnavailable if the task cannot run */
   setup?(env: TaskEnvironment): Promise<void>;
   run(context: TaskContext<Params>): Promise<Output>;
-  /** Several jobs of this task at once; results in the same order, each its own outcome. */
+  /**
+   * Runs several jobs of this task at once. The results are in the same order, and each job succeeds or fails by
+   * itself.
+   */
   runBatch?(contexts: readonly TaskContext<Params>[]): Promise<readonly PromiseSettledResult<Output>[]>;
-  /** Before the process ends: child processes and handles go. */
+  /** Called before the process ends, to close child processes and handles. */
   teardown?(): Promise<void>;
 }
 
@@ -34,17 +38,17 @@ export interface TaskDefinition<P extends z.ZodObject = z.ZodObject, O extends z
   readonly type: string;
   readonly version: string;
   readonly summary: string;
-  /** Form fields (see `field` of the contract); their output types are what `run` gets. */
+  /** Form fields (see `field` of the contract); `run` gets their parsed values. */
   readonly params: P;
-  /** Checked before a result is committed. */
+  /** Schema of the result, which is checked before the result is committed. */
   readonly output: O;
-  /** Default: required. */
+  /** Whether the task needs a file. Default: required. */
   readonly file?: FileRule;
-  /** Where the main result file goes, relative to the job. Default `output/<type>.json`. */
+  /** Path of the main result file, relative to the job. Default `output/<type>.json`. */
   readonly outputPath?: string | ((params: z.output<P>, input: InputFile | undefined) => string);
   /**
-   * Checks what a schema cannot (fields against each other, paths against folders) and may change params
-   * before they are stored: what it returns is laid over them, and keys it does not name stay.
+   * Checks what a schema cannot check (fields against each other, paths against folders). It may return params that
+   * replace the given ones before they are stored; keys that it does not return stay.
    * @throws TaskRefusal
    */
   readonly prepare?: (
@@ -53,36 +57,36 @@ export interface TaskDefinition<P extends z.ZodObject = z.ZodObject, O extends z
   ) => Promise<Readonly<Record<string, unknown>> | undefined> | Readonly<Record<string, unknown>> | undefined;
   readonly requirements?: {
     readonly tools?: readonly Tool[];
-    /** Ids of the model store, for the list of what is missing. */
+    /** Ids in the model store, for the list of missing models. */
     readonly models?: readonly string[];
   };
-  /** Seconds after which a running job is ended. Default 600. */
+  /** Seconds after which a running job is terminated. Default 600. */
   readonly timeout?: number;
-  /** Jobs at once in one worker; default: as many as the worker's concurrency. */
+  /** Maximum number of concurrent jobs in one worker; default: the worker's concurrency. */
   readonly concurrency?: number;
-  /** Jobs given to `runBatch` at once; default 1, `run` alone. */
+  /** Maximum number of jobs in one call of `runBatch`; default 1, which only uses `run`. */
   readonly batch?: number;
   /**
-   * Tasks with the same word share one child process, e.g. because they share a large model session or a tool that is
-   * started once. Default: the general processes.
+   * Tasks with the same word share one child process, for example because they share a large model session or a tool
+   * that is started once. Default: the general processes.
    */
   readonly process?: string;
   readonly load: () => Promise<TaskModule<z.output<P>, z.input<O>>>;
 }
 
-/** A definition whatever its schemas, for registries. */
+/** A definition with any schemas, for registries. */
 // biome-ignore lint/suspicious/noExplicitAny: "some task": the schemas are invariant in their type parameters
 export type AnyTask = TaskDefinition<any, any>;
 
-/** Seconds after which a job is ended where its task says nothing. */
+/** Seconds after which a job is terminated if its task sets no limit. */
 export const DEFAULT_TIMEOUT = 600;
 
 const NAME = /^[a-z][a-z0-9_]{0,63}$/;
 
 /**
- * Defines a task. The file that holds it imports no native code: services load it to serve the route, workers call
- * `load` to run it.
- * @throws Error naming what is wrong with the definition
+ * Defines a task. The file that contains the definition must not import native code: services load it to serve the
+ * route, and workers call `load` to run it.
+ * @throws Error that describes the fault of the definition
  */
 export function defineTask<P extends z.ZodObject, O extends z.ZodObject>(
   definition: TaskDefinition<P, O>,

@@ -1,8 +1,9 @@
+/** Errors that tasks throw. */
 import type { JobErrorCode, Lack } from '@cl-server/contract';
 
 /**
- * A failure that a task foresaw. The message reaches the client: a sentence, without paths of the server.
- * Retryable only where another try may end otherwise.
+ * An expected failure of a task. Clients see the message: a sentence without paths of the server. It is retryable only
+ * if another attempt may end differently.
  */
 export class TaskError extends Error {
   override readonly name = 'TaskError';
@@ -18,17 +19,17 @@ export class TaskError extends Error {
   }
 }
 
-/** Input that no retry will make good. */
+/** Input that no retry can correct. */
 export const invalidInput = (message: string, cause?: unknown): TaskError =>
   new TaskError('invalid_input', message, { cause });
 
-/** A file of a kind that the task does not handle. */
+/** A file of a kind that the task does not support. */
 export const unsupportedMedia = (message: string, cause?: unknown): TaskError =>
   new TaskError('unsupported_media', message, { cause });
 
 /**
- * Thrown by `setup`, or by a job that finds it out later: the task cannot run on this machine now. The worker withdraws it,
- * says why, gives the job back to the queue and tries the set-up again after a while.
+ * Thrown by `setup`, or by a job that finds it out later: the task cannot run on this machine now. The worker withdraws
+ * the task with the reason, returns the job to the queue and tries the setup again after a while.
  */
 export class TaskUnavailable extends Error {
   override readonly name = 'TaskUnavailable';
@@ -41,13 +42,13 @@ export class TaskUnavailable extends Error {
   }
 }
 
-/** A request refused when the job is created, by a task's `prepare`. */
+/** A request that the `prepare` function of a task refuses when the job is created. */
 export class TaskRefusal extends Error {
   override readonly name = 'TaskRefusal';
   constructor(
     readonly status: 400 | 403 | 422,
     message: string,
-    /** The form field at fault; a 422 then lists it. */
+    /** The form field at fault, which a 422 response then lists. */
     readonly field?: string,
   ) {
     super(message);

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { defineTask } from './define.js';
 import { invalidInput, TaskError, TaskRefusal, TaskUnavailable, unsupportedMedia } from './errors.js';
 
-/** What a plugin needs of the platform, handed to a default export that is a function. */
+/** The functions that a plugin needs of the platform; a default export that is a function receives them. */
 export const pluginKit = Object.freeze({
   defineTask,
   field,

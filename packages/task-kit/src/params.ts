@@ -1,10 +1,10 @@
-/** A task's parameters on their way from a request to a stored job. */
+/** The parameters of a task between the request and the stored job. */
 import type { z } from 'zod';
 import type { AnyTask, InputFile } from './define.js';
 
 /**
- * Values as a form would carry them, for schemas read text: numbers and booleans become text, lists and objects JSON;
- * null and an empty text count as absent.
+ * Converts values to the form of form fields, for schemas that read text: numbers and booleans become text, lists and
+ * objects JSON; null and an empty text count as absent.
  */
 export function formText(values: Readonly<Record<string, unknown>>): Record<string, string> {
   const text: Record<string, string> = {};
@@ -15,14 +15,14 @@ export function formText(values: Readonly<Record<string, unknown>>): Record<stri
   return text;
 }
 
-/** Checks and types a task's fields, however they came; what a form of the task's endpoint would do with them. */
+/** Checks and converts the fields of a task, in the same way for form text and for JSON values. */
 export const parseParams = (
   task: AnyTask,
   values: Readonly<Record<string, unknown>>,
 ): z.ZodSafeParseResult<Record<string, unknown>> =>
   task.params.safeParse(formText(values)) as z.ZodSafeParseResult<Record<string, unknown>>;
 
-/** Where the main result of a job goes, relative to the job. */
+/** Path of the main result of a job, relative to the job. */
 export function outputPath(
   task: AnyTask,
   params: Readonly<Record<string, unknown>>,
@@ -32,7 +32,7 @@ export function outputPath(
   return typeof rule === 'function' ? rule(params, input) : (rule ?? `output/${task.type}.json`);
 }
 
-/** The parameters that the job's row keeps: the paths that every client reads, then the task's own. */
+/** The parameters that are stored with the job: the paths that every client reads, then the task's own. */
 export const storedParams = (
   task: AnyTask,
   params: Readonly<Record<string, unknown>>,

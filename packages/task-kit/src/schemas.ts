@@ -8,7 +8,7 @@ const jsonSchema = (schema: z.ZodType, io: 'input' | 'output'): Record<string, u
 
 type Properties = Record<string, Record<string, unknown>>;
 
-/** Form fields are text that is read, so zod sees their defaults on the far side only; a caller wants to know them. */
+/** Form fields are parsed from text, so zod knows their defaults only on the output side; callers also need them. */
 function formSchema(params: z.ZodObject): Record<string, unknown> {
   const schema = jsonSchema(params, 'input') as Record<string, unknown> & { properties?: Properties };
   const properties = Object.entries(schema.properties ?? {}).map(([name, property]) => {
@@ -18,7 +18,7 @@ function formSchema(params: z.ZodObject): Record<string, unknown> {
   return { ...schema, properties: Object.fromEntries(properties) };
 }
 
-/** A task's JSON Schemas (draft 2020-12): of its form fields and of `task_output`. */
+/** JSON Schemas of a task (draft 2020-12): of its form fields and of `task_output`. */
 export const taskSchemas = (
   task: AnyTask,
 ): { readonly params: Record<string, unknown>; readonly output: Record<string, unknown> } => ({

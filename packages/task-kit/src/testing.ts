@@ -1,4 +1,4 @@
-/** The test kit for plugin authors: a task's whole way, from form fields to result files, in a temporary folder. */
+/** The test kit for plugin authors. It runs a task from form fields to result files in a temporary folder. */
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -10,7 +10,7 @@ import { parseParams, storedParams } from './params.js';
 import { createTaskContext } from './run/context.js';
 
 export interface TaskRunOptions {
-  /** The upload: a path, or a name and its bytes. */
+  /** The uploaded file: a path, or a name with its bytes. */
   readonly file?: string | { readonly name: string; readonly content: string | Uint8Array };
   /** Form fields, typed or as text. */
   readonly params?: Readonly<Record<string, unknown>>;
@@ -19,18 +19,18 @@ export interface TaskRunOptions {
 }
 
 export interface TaskRun<Output> extends Disposable {
-  /** What `run` gave, checked by the task's output schema. */
+  /** The result of `run`, checked by the output schema of the task. */
   readonly output: Output;
-  /** As they would be stored. */
+  /** The params as they would be stored. */
   readonly params: Readonly<Record<string, unknown>>;
   /** Relative paths of all result files, sorted. */
   readonly files: readonly string[];
   readonly progress: readonly { readonly percent: number; readonly message: string | undefined }[];
   readonly log: readonly { readonly level: string; readonly fields: object; readonly message: string }[];
   read(relative: string): Buffer;
-  /** Absolute path of a result, for tools that want one. */
+  /** Absolute path of a result file, for external tools. */
   path(relative: string): string;
-  /** Removes the folder; `using` does it by itself. */
+  /** Removes the folder; `using` calls this automatically. */
   remove(): void;
 }
 
@@ -46,7 +46,7 @@ function findTools(): TaskEnvironment['tools'] {
   return Object.fromEntries(found);
 }
 
-/** An environment like a worker's: the tools on the path, no models. */
+/** An environment like that of a worker: the programs on the path, no models. */
 export const testEnvironment = (overrides: Partial<TaskEnvironment> = {}): TaskEnvironment => ({
   tools: findTools(),
   modelsDir: path.join(os.tmpdir(), 'no-models'),
@@ -71,8 +71,10 @@ function placeInput(folder: string, file: TaskRunOptions['file']): InputFile | u
 }
 
 /**
- * Runs a task (a definition, or a plugin's function that makes one) as a worker would: fields checked and stored, `prepare`, `setup`, `run`, output checked.
- * @throws whatever the task throws (`TaskRefusal`, `TaskError`, `TaskUnavailable`), and a zod error for bad fields or output
+ * Runs a task (a definition, or a plugin's function that makes one) like a worker: fields are checked and stored, then
+ * `prepare`, `setup` and `run` are called, and the output is checked.
+ * @throws all errors of the task (`TaskRefusal`, `TaskError`, `TaskUnavailable`), and a zod error for bad fields or
+ * output
  */
 export async function runTask<P extends z.ZodObject, O extends z.ZodObject>(
   plugin: TaskDefinition<P, O> | ((kit: PluginKit) => TaskDefinition<P, O>),

@@ -28,7 +28,7 @@ describe('discovery of tasks', () => {
     fs.mkdirSync(path.dirname(file), { recursive: true });
     fs.writeFileSync(file, content);
   };
-  /** A package with one task for each name. */
+  /** Installs a package with one task for each name. */
   const install = (folder: string, name: string, tasks: Record<string, string>): void => {
     const files = Object.keys(tasks).map((task) => [task, `./${task}.js`] as const);
     const manifest = { name, version: '2.0.0', type: 'module', clServer: { tasks: Object.fromEntries(files) } };
@@ -41,7 +41,7 @@ describe('discovery of tasks', () => {
   const states = async () =>
     (await discover()).plugins.map((p) => [p.task, p.package, p.source, p.state, ...('reason' in p ? [p.reason] : [])]);
 
-  it('finds packages above the folder, scoped and linked ones, and what only a linked one can reach', async () => {
+  it('finds packages above the folder, scoped and linked ones, and those that only a linked one can reach', async () => {
     installed('plain', { plain_task: definition('plain_task') });
     installed('@scope/pack', { scoped_task: definition('scoped_task') });
     const workspace = path.join(project, 'packages', 'mine');
@@ -53,13 +53,13 @@ describe('discovery of tasks', () => {
     expect((await discover()).tasks).toEqual(['inner_task', 'linked_task', 'plain_task', 'scoped_task']);
   });
 
-  it('takes the nearer of two installed packages of one name, and does not speak of the other', async () => {
+  it('takes the nearer of two installed packages with the same name, and omits the other', async () => {
     installed('pack', { far_task: definition('far_task') });
     install(path.join(project, 'app/node_modules/pack'), 'pack', { near_task: definition('near_task') });
     expect(await states()).toEqual([['near_task', 'pack', 'package', 'loaded']]);
   });
 
-  it('reads the plugin folder: packages and single files, and is content without one', async () => {
+  it('reads packages and single files of the plugin folder, which may be missing', async () => {
     expect((await discover()).plugins).toEqual([]);
     write(path.join(pluginsDir, 'my-count.js'), definition('my_count', '9.9.9'));
     install(path.join(pluginsDir, 'pack'), 'pack', { packed: definition('packed') });
@@ -73,7 +73,7 @@ describe('discovery of tasks', () => {
     expect(registry.get('my_count')?.summary).toBe('Test');
   });
 
-  it('keeps what fails to itself, and says why', async () => {
+  it('isolates faulty plugins, and reports why they fail', async () => {
     installed('good', { good: definition('good') });
     installed('broken', {
       throws: 'throw new Error("no library here\\nstack")',
@@ -106,19 +106,19 @@ describe('discovery of tasks', () => {
     ]);
   });
 
-  it('lets the built-in task win a name, then the first package by name; the loser is listed', async () => {
+  it('prefers the built-in task of a name, then the first package by name; the others are listed', async () => {
     installed('zeta', { same: definition('same'), hash: definition('hash') });
     installed('alpha', { same: definition('same') });
     installed('@cl-server/tasks', { hash: definition('hash') });
     expect(await states()).toEqual([
       ['hash', '@cl-server/tasks', 'builtin', 'loaded'],
-      ['hash', 'zeta', 'package', 'shadowed', 'the task of that name from @cl-server/tasks is in use'],
+      ['hash', 'zeta', 'package', 'shadowed', 'the task with this name from @cl-server/tasks takes precedence'],
       ['same', 'alpha', 'package', 'loaded'],
-      ['same', 'zeta', 'package', 'shadowed', 'the task of that name from alpha is in use'],
+      ['same', 'zeta', 'package', 'shadowed', 'the task with this name from alpha takes precedence'],
     ]);
   });
 
-  it('gives the name to the next when the first cannot be loaded', async () => {
+  it('gives the name to the next plugin if the first cannot be loaded', async () => {
     installed('alpha', { same: 'throw new Error("broken")' });
     installed('zeta', { same: definition('same') });
     expect((await discover()).plugin('same')?.package).toBe('zeta');

@@ -16,7 +16,7 @@ async function inPluginFolder(fill: (folder: string) => void, task: string, para
   return { output: run.output, files: run.files };
 }
 
-it('the plugin that the guide shows works from the plugin folder, as it stands there', async () => {
+it('the plugin in the guide works unchanged in the plugin folder', async () => {
   const guide = fs.readFileSync(path.join(projectRoot, 'docs/guides/plugins.md'), 'utf8');
   const code = /```js\n(.*?)```/s.exec(guide)?.[1] ?? '';
   expect(code.trim().split('\n').length).toBeLessThanOrEqual(20);
@@ -24,7 +24,7 @@ it('the plugin that the guide shows works from the plugin folder, as it stands t
   expect(await inPluginFolder(fill, 'line_count', { skip_empty: true })).toMatchObject({ output: { lines: 2 } });
 });
 
-it('the template works when it is copied there, with nothing installed', async () => {
+it('the template works after it is copied there, with nothing installed', async () => {
   const fill = (folder: string): void =>
     fs.cpSync(path.join(projectRoot, 'examples/plugin-template'), path.join(folder, 'word-count'), { recursive: true });
   expect(await inPluginFolder(fill, 'word_count', { min_length: 2 })).toEqual({

@@ -16,7 +16,7 @@ const task = defineTask({
 });
 
 describe('parameters of a task', () => {
-  it('are typed alike from form text and from JSON values; null and empty text are absent', () => {
+  it('have the same types from form text and from JSON values; null and empty text are absent', () => {
     const typed = { width: 5, fit: false, points: [1, 2] };
     expect(parseParams(task, { width: '05', fit: 'NO', points: '[1,2]' }).data).toEqual(typed);
     expect(parseParams(task, typed).data).toEqual(typed);
@@ -25,7 +25,7 @@ describe('parameters of a task', () => {
     expect(parseParams(task, {}).success).toBe(false);
   });
 
-  it('are stored behind the paths that clients read', () => {
+  it('are stored after the paths that clients read', () => {
     const input = { path: 'input/a.png', name: 'a.png', size: 3 };
     expect(storedParams(task, { width: 5, fit: true }, input)).toEqual({
       input_path: 'input/a.png',
@@ -46,7 +46,7 @@ describe('parameters of a task', () => {
     });
   });
 
-  it('of a definition that cannot work are refused at once', () => {
+  it('are refused at once if the definition is faulty', () => {
     for (const [wrong, message] of [
       [{ type: 'Bad Name' }, 'lower-case'],
       [{ type: 'batch' }, 'reserved'],

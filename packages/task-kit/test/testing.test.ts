@@ -32,7 +32,7 @@ const upper = defineTask({
 });
 
 describe('the test kit', () => {
-  it('runs a task on a file and gives output, files and progress, and leaves nothing', async () => {
+  it('runs a task on a file, returns output, files and progress, and leaves nothing behind', async () => {
     let folder: string;
     {
       using run = await runTask(upper, { file: { name: 'a.txt', content: 'abc' }, params: { suffix: '?' } });
@@ -49,7 +49,7 @@ describe('the test kit', () => {
     expect(fs.existsSync(folder)).toBe(false);
   });
 
-  it('fails as a job would: refusals, bad fields, bad input, bad output', async () => {
+  it('fails like a job: refusals, bad fields, bad input, bad output', async () => {
     const file = { name: 'a.txt', content: 'abc' };
     await expect(runTask(upper, {})).rejects.toThrow('needs a file');
     await expect(runTask(upper, { file, params: { suffix: 'refuse' } })).rejects.toThrow(TaskRefusal);

@@ -1,7 +1,7 @@
 import type { TaskContract } from '@cl-server/contract';
 import type { z } from 'zod';
 
-/** What a task's contract says of it, by the names of a definition. */
+/** Converts the contract of a task to the fields of a definition. */
 export const fromContract = <F extends z.ZodObject, O extends z.ZodObject>({
   form: params,
   ...named

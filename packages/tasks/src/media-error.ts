@@ -1,14 +1,16 @@
 import { MediaError } from '@cl-server/media';
 import { type TaskEnvironment, TaskError } from '@cl-server/task-kit';
 
-/** What decoding a picture needs to know of the worker. */
+/** Options for decoding pictures that depend on the worker. */
 export const pictureOptions = ({ maxImagePixels, tools }: TaskEnvironment) => ({
   maxPixels: maxImagePixels,
   ffmpeg: tools.ffmpeg,
   exiftool: tools.exiftool,
 });
 
-/** Runs work on a file; what the media package foresaw becomes the task's own failure, with the same words. */
+/**
+ * Runs work on a file, and converts expected errors of the media package to errors of the task with the same message.
+ */
 export async function onMedia<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;

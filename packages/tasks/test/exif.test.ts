@@ -90,7 +90,7 @@ describe('exif', () => {
     expect(JSON.stringify(run.output)).not.toContain(path.dirname(run.path('output')));
   });
 
-  it('with tags every typed field is filled too, and the raw map has the tags asked for, without groups', async () => {
+  it('with tags every typed field is filled, too, and the raw map has the requested tags without groups', async () => {
     using run = await runTask(task, { file: full, params: { tags: ' Make , GPSL*,,EXIF:ISO' }, env });
     expect(run.params['tags']).toEqual(['Make', 'GPSL*', 'EXIF:ISO']);
     expect(run.output).toMatchObject(expected);
@@ -122,14 +122,14 @@ describe('exif', () => {
     expect(parseParams(task, { tags }).success).toBe(false);
   });
 
-  it('H5: names of options are tags like any other: nothing is written, nothing of the server shown', async () => {
+  it('H5: names of options are ordinary tags: nothing is written, and nothing about the server is shown', async () => {
     const options = 'w,o,execute,stay_open,config,if,p,tagsFromFile,delete_original,FilePath,b,v5';
     using run = await runTask(task, { file: full, params: { tags: `${options},Make` }, env });
     expect(run.output.raw_metadata).toEqual({ Make: 'Canon' });
     expect(run.files).toEqual(['output/exif_metadata.json']);
   });
 
-  it('tells the size of the picture, not one that EXIF kept from before', async () => {
+  it('returns the size of the picture, not an outdated one from EXIF', async () => {
     const stale = await photo(
       'stale.jpg',
       ...['-IFD0:ImageWidth=4000', '-IFD0:ImageHeight=3000', '-ExifImageWidth=4000', '-ExifImageHeight=3000'],
@@ -138,7 +138,7 @@ describe('exif', () => {
     expect(run.output).toMatchObject({ image_width: 80, image_height: 60 });
   });
 
-  it('tells no day and no place that does not exist', async () => {
+  it('returns no day and no place that does not exist', async () => {
     const day = await photo('day.jpg', '-DateTimeOriginal=2023:02:30 10:00:00', '-CreateDate=2023:02:28 10:00:00');
     using withoutDay = await runTask(task, { file: day, env });
     expect(withoutDay.output).toMatchObject({ date_time_original: null, captured_at: '2023-02-28T10:00:00' });
@@ -147,7 +147,7 @@ describe('exif', () => {
     expect(withoutPlace.output).toMatchObject({ gps_latitude: null, gps_longitude: null });
   });
 
-  /** Options of exiftool that contain a colon or digits, or may; and words that only look like them. */
+  /** Options of exiftool that contain, or may contain, a colon or digits; and words that only look like them. */
   const OPTIONS =
     'g,G,g:,G:,g0:1,G1:2,g0:1:2:5:6:7,G4,g3,groupNames:,groupNames0:1,groupHeadings1:2,progress,progress:x,progress100,' +
     'progress5:x,ee,ee2,ee:x,extractEmbedded3,if,if2,if:x,file,file1,file1:x,fileOrder,fileOrder4,fileNUM,fast2,F,F10,' +
@@ -160,7 +160,7 @@ describe('exif', () => {
   const SERVER_FACT =
     /Directory|FilePath|BaseName|SourceFile|File(Modify|Access|Create|InodeChange)Date|FileInode|FileDevice|FileUser|FileGroup|FileHard|FileBlock|FileAttributes|Permissions/i;
 
-  /** Runs jobs of one process, one after another, each with its tags. */
+  /** Runs jobs in one process, one after another, each with its tags. */
   async function inOneProcess(file: string, work: (read: (tags: string) => Promise<Output>) => Promise<void>) {
     const module = await task.load();
     await module.setup?.(testEnvironment(env));
@@ -178,7 +178,7 @@ describe('exif', () => {
     }
   }
 
-  it('H5: no option can be asked for as a tag: nothing of the server shows, nothing is nested or written', async () => {
+  it('H5: no option can be requested as a tag: nothing about the server is shown, and nothing is nested or written', async () => {
     using folder = tempDir('cl-exif-options-');
     const file = path.join(folder.path, 'a.jpg');
     fs.copyFileSync(full, file);
@@ -200,7 +200,7 @@ describe('exif', () => {
     expect(fs.readFileSync(file)).toEqual(bytes);
   }, 60_000);
 
-  it('the group MWG, which changes exiftool for all that follow, is never loaded', async () => {
+  it('the group MWG, which changes exiftool for all later requests, is never loaded', async () => {
     await inOneProcess(full, async (read) => {
       const before = await read('');
       for (const tags of ['MWG:Keywords', 'All:mwg:x', '1MWG:All']) await read(tags);
@@ -221,16 +221,16 @@ describe('exif', () => {
     expect(run.output.raw_metadata).toEqual(found);
   });
 
-  it('a # after a tag, which asks exiftool for a number, changes nothing: all of them are', async () => {
+  it('a # after a tag, which requests a number, changes nothing, because all values are numbers', async () => {
     using run = await runTask(task, { file: full, params: { tags: 'EXIF:Orientation#,Flash#' }, env });
     expect(run.output.raw_metadata).toEqual({ Orientation: 6, Flash: 9 });
   });
 
-  it('a JSON list of tags is understood', () => {
+  it('a JSON list of tags is accepted', () => {
     expect(parseParams(task, { tags: '["ImageWidth", "Make"]' }).data?.['tags']).toEqual(['ImageWidth', 'Make']);
   });
 
-  it('an empty file completes with nothing, garbage with what it is', async () => {
+  it('an empty file completes without fields, and a text with its type', async () => {
     using empty = await runTask(task, { file: { name: 'a.jpg', content: '' }, env });
     expect(empty.output.raw_metadata).toEqual({});
     expect(Object.values(empty.output).filter((value) => value !== null)).toEqual([{}]);
@@ -239,7 +239,7 @@ describe('exif', () => {
     expect(text.output.raw_metadata).toMatchObject({ 'File:FileType': 'TXT' });
   });
 
-  it('a 2 GB file is read like a small one', async () => {
+  it('a 2 GB file is read as fast as a small one', async () => {
     const file = fs.openSync(at('large.mp4'), 'w');
     fs.writeSync(file, Buffer.from('00000018667479706d703432000000006d70343269736f6d', 'hex'));
     fs.ftruncateSync(file, 2 ** 31 + 10);
@@ -253,7 +253,7 @@ describe('exif', () => {
     }
   });
 
-  it('the date of a camera whose clock was never set is no date, but stays in the raw map', async () => {
+  it('the date of a camera whose clock was never set is ignored, but stays in the raw map', async () => {
     const unset = '0000:00:00 00:00:00';
     const file = await photo('unset.jpg', `-EXIF:CreateDate=${unset}`, `-EXIF:DateTimeOriginal=${unset}`);
     using run = await runTask(task, { file, env });
@@ -264,7 +264,7 @@ describe('exif', () => {
     expect(half.output.create_date).toBe('2024:01:15 14:30:00');
   });
 
-  it('jobs of a batch are read together, and one that fails fails alone', async () => {
+  it('jobs of a batch are read together, and a failing one does not affect the others', async () => {
     const module = await task.load();
     await module.setup?.(testEnvironment(env));
     const written: string[] = [];
@@ -286,7 +286,7 @@ describe('exif', () => {
     }
   });
 
-  it('without exiftool the task withdraws and says what to do', async () => {
+  it('without exiftool the task is unavailable, with advice', async () => {
     const tools = { exiftool: at('absent') };
     await expect(runTask(task, { file: full, env: { tools } })).rejects.toMatchObject({
       name: 'TaskUnavailable',
@@ -295,7 +295,7 @@ describe('exif', () => {
     });
   });
 
-  it.runIf(hasMedia())('reads real cameras', async () => {
+  it.runIf(hasMedia())('reads files of real cameras', async () => {
     using nikon = await runTask(task, { file: mediaFile('exif_gps_nikon.jpg'), env });
     expect(nikon.output).toMatchObject({ make: 'NIKON', model: 'COOLPIX P6000', exposure_time: '1/75', iso: 64 });
     expect(nikon.output.gps_latitude).toBeCloseTo(43.4674, 3);
@@ -351,13 +351,13 @@ describe.runIf(hasFfmpeg())('exif of recordings', () => {
     ['a.flv', film('-c:v', 'flv1', '-c:a', 'aac'), null, null],
     ['a.wmv', film('-c:v', 'wmv2', '-c:a', 'wmav2'), 'wmv2', 'Windows Media Audio V8'],
     ['a.mp3', song(), null, null],
-  ])('without ffprobe %s has what exiftool says, if it is a name', async (name, args, video, audio) => {
+  ])('without ffprobe %s has the codecs from exiftool, if they are names', async (name, args, video, audio) => {
     using run = await runTask(task, { file: make(name, args), env });
     expect(run.output).toMatchObject({ video_codec: video, audio_codec: audio });
     expect(run.output.duration).toBeGreaterThan(0);
   });
 
-  it('an ffprobe that fails fails no job', async () => {
+  it('a failing ffprobe does not fail a job', async () => {
     const broken = await runTask(task, { file: at('film.mp4'), env: { tools: { ffprobe: '/bin/false' } } });
     const absent = await runTask(task, { file: at('film.mp4'), env: { tools: { ffprobe: at('absent') } } });
     using without = await runTask(task, { file: at('film.mp4'), env });
@@ -371,7 +371,7 @@ describe.runIf(hasFfmpeg())('exif of recordings', () => {
     expect(cut.output.mime_type).toBe('video/x-matroska');
   });
 
-  it('ffprobe is asked about no photo', async () => {
+  it('ffprobe never reads photos', async () => {
     const witness = at('ffprobe');
     fs.writeFileSync(witness, `#!/bin/sh\ntouch '${at('asked')}'\nexec '${ffprobe}' "$@"\n`, { mode: 0o755 });
     const tools = { ffprobe: witness };

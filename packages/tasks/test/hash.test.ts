@@ -13,7 +13,7 @@ import task from '../src/hash/task.js';
 const dir = tempDir('cl-hash-');
 afterAll(() => dir.remove());
 const at = (name: string): string => path.join(dir.path, name);
-/** Eight seconds that look different all along, with a key frame every two. */
+/** Makes eight seconds of changing pictures with a key frame every two seconds. */
 const makeFilm = (file: string): void => {
   const source = 'mandelbrot=size=160x120:rate=25:end_pts=120';
   const x264 = ['-c:v', 'libx264', '-preset', 'ultrafast', '-g', '50', '-pix_fmt', 'yuv420p'];
@@ -46,7 +46,7 @@ describe('hash', () => {
     expect(JSON.parse(run.read('output/hash.json').toString())).toEqual(run.output);
   });
 
-  it('an empty file and an address have their digests too', async () => {
+  it('an empty file and an address have digests, too', async () => {
     expect(await hashOf({ name: 'x', content: '' })).toMatchObject({
       md5: 'd41d8cd98f00b204e9800998ecf8427e',
       media_type: 'file',
@@ -54,12 +54,12 @@ describe('hash', () => {
     expect(await hashOf({ name: 'x', content: 'https://example.org/a?b=1' })).toMatchObject({ media_type: 'url' });
   });
 
-  it('knows md5, sha256 and sha512, the default, and no other', () => {
+  it('supports md5, sha256 and sha512, which is the default, and no other algorithm', () => {
     expect(parseParams(task, {}).data?.['algorithm']).toBe('sha512');
     for (const algorithm of ['md4', 'MD5', 'sha1']) expect(parseParams(task, { algorithm }).success).toBe(false);
   });
 
-  it('H13: two pictures of the same bytes in other shapes have other hashes; a re-encoded one has a near one', async () => {
+  it('H13: two pictures with the same bytes in different shapes have different hashes; a re-encoded picture has a similar one', async () => {
     const wave = Buffer.from(Array.from({ length: 96 * 64 * 3 }, (_, i) => 128 + 100 * Math.sin(i / 700) + (i % 50)));
     const shaped = (width: number, height: number) => sharp(wave, { raw: { width, height, channels: 3 } });
     await shaped(96, 64).png().toFile(at('wide.png'));
@@ -74,7 +74,7 @@ describe('hash', () => {
     expect(distance(wide.phash ?? '', jpeg.phash ?? '')).toBeLessThanOrEqual(4);
   });
 
-  it('a picture that cannot be decoded keeps its digests and says why it has no perceptual hash', async () => {
+  it('a picture that cannot be decoded has digests and the reason why it has no perceptual hash', async () => {
     await sharp({ create: { width: 300, height: 300, channels: 3, background: 'red' } })
       .jpeg()
       .toFile(at('whole.jpg'));
@@ -101,7 +101,7 @@ describe('hash', () => {
       expect(new Set(output.frames.map(({ phash }) => phash)).size).toBeGreaterThan(1);
     });
 
-    it('the same film in MPEG-TS, where seeking lands anywhere, has the same frames', async () => {
+    it('the same film in MPEG-TS, in which seeking is inexact, has the same frames', async () => {
       makeFilm(at('film.mp4'));
       remux(at('film.mp4'), at('film.ts'));
       const [mp4, ts] = [await hashOf(at('film.mp4')), await hashOf(at('film.ts'))];
@@ -113,14 +113,14 @@ describe('hash', () => {
       expect(new Set(ts.frames.map(({ phash }) => phash)).size).toBe(8);
     });
 
-    it('a recording whose header has no length has eight frames too', async () => {
+    it('a recording whose header has no length has eight frames, too', async () => {
       const args = ['-v', 'error', '-i', makeVideo(at('v.mp4'), { seconds: 4 }), '-c', 'copy', '-f', 'matroska', '-'];
       const { frames } = await hashOf({ name: 'piped.mkv', content: execFileSync('ffmpeg', args) });
       for (const [i, { time }] of frames.entries()) expect(time).toBeCloseTo(0.25 + i / 2, 1);
       expect(frames).toHaveLength(8);
     });
 
-    it('of a film that breaks off, frames after its end are the last one, and say so', async () => {
+    it('after the end of a truncated film, frames repeat the last one with its time', async () => {
       makeFilm(at('film.mp4'));
       remux(at('film.mp4'), at('film.mkv'));
       const bytes = fs.readFileSync(at('film.mkv'));
@@ -148,7 +148,7 @@ describe('hash', () => {
       'example.heic',
     ];
 
-    it('the same photo re-encoded, scaled down or made grey stays within 10 of 64 bits; others are over 20 apart', async () => {
+    it('the same photo re-encoded, scaled down or in grey differs in at most 10 of 64 bits; other photos differ in more than 20', async () => {
       const originals = new Map<string, string>();
       for (const name of photos) originals.set(name, (await hashOf(mediaFile(name))).phash ?? '');
       for (const [name, phash] of originals) {
@@ -173,7 +173,7 @@ describe('hash', () => {
         for (const [b, right] of list.slice(i + 1)) expect(distance(left, right), `${a} and ${b}`).toBeGreaterThan(20);
     });
 
-    it('H15: eight orientations of one photo have one hash', async () => {
+    it('H15: eight orientations of one photo have the same hash', async () => {
       const { phash: first } = await hashOf(mediaFile('orientation_1.jpg'));
       for (let i = 2; i <= 8; i++) {
         const { phash } = await hashOf(mediaFile(`orientation_${i}.jpg`));

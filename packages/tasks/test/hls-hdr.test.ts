@@ -1,4 +1,4 @@
-/** The original of an HDR source in its own range, beside the variants in SDR. */
+/** The original of an HDR source keeps its range, beside the variants in SDR. */
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -40,7 +40,7 @@ const streamsOf = (file: string): Stream[] =>
     .streams;
 const kind = (streams: Stream[], type: string): Stream | undefined => streams.find((s) => s.codec_type === type);
 
-/** Decodes every picture; the same sum means the same pictures. */
+/** Decodes every picture; equal sums mean equal pictures. */
 const picturesOf = (file: string): string =>
   ffmpeg('-xerror', '-i', file, '-map', '0:v', '-fps_mode', 'passthrough', '-f', 'md5', '-').toString().trim();
 const lengthOf = (playlist: string): number =>
@@ -66,7 +66,7 @@ describe.runIf(hasFfmpeg())('the original of an HDR source', () => {
       });
       const stream = (size: string, codecs: string, as: string): string =>
         `#EXT-X-STREAM-INF:BANDWIDTH=n,AVERAGE-BANDWIDTH=n,RESOLUTION=${size},FRAME-RATE=30.000,CODECS="${codecs},mp4a.40.2",VIDEO-RANGE=${as}`;
-      // Main 10, level 2, progressive frames only, as the encoder announces it.
+      // Main 10, level 2, progressive frames only, as the encoder declares it.
       expect(withoutNumbers(run.read('output/adaptive.m3u8').toString()).split('\n')).toEqual([
         '#EXTM3U',
         '#EXT-X-VERSION:7',
@@ -107,7 +107,7 @@ describe.runIf(hasFfmpeg())('the original of an HDR source', () => {
     },
   );
 
-  it('has the clock of the other renditions, to a thousandth of a second, without edit lists', async () => {
+  it('has the clock of the other renditions, to the millisecond, without edit lists', async () => {
     using run = await runTask(task, { file: at('PQ.mp4'), params });
     const [copied, encoded] = ['orig', '90p-200'].map((name) => `output/adaptive-${name}.m3u8`) as [string, string];
     expect(Math.abs(lengthOf(run.read(copied).toString()) - lengthOf(run.read(encoded).toString()))).toBeLessThan(0.5);
@@ -119,13 +119,13 @@ describe.runIf(hasFfmpeg())('the original of an HDR source', () => {
     expect(run.read('output/adaptive-orig-init.mp4').includes('edts')).toBe(false);
   });
 
-  it('is listed with its codec while the stream is made', async () => {
+  it('is listed with its codec while the stream is being made', async () => {
     const input = await mediaInput(at('HLG.mp4'));
     const { ffmpeg: tool = '', ffprobe = '' } = testEnvironment().tools;
     const info = await probe(input, { ffprobe });
     const track = pictureTrack(info);
     const range = await originalRange(input, track, { ffprobe });
-    // Whoever asks for nothing but the original gets a variant for players of SDR as well.
+    // A client that requests only the original also gets a variant for SDR players.
     const renditions = ladder(info, track, [], true, range);
     expect(renditions.map(({ name, range: as, width, height }) => [name, as, width, height])).toEqual([
       ['adaptive-180p-173', 'SDR', 320, 180],
@@ -170,22 +170,22 @@ describe.runIf(hasFfmpeg())('the original of an HDR source', () => {
       expect(run.files.filter((name) => /m4s|mp4|live|tmp/.test(name))).toEqual([]);
     };
 
-    it('where it is turned', async () => {
+    it('if it is rotated', async () => {
       ffmpeg('-i', at('PQ.mp4'), '-c', 'copy', '-metadata:s:v:0', 'rotate=90', at('turned.mp4'));
       await isSdr(at('turned.mp4'));
     });
 
-    it('where an edit list hides its first pictures', async () => {
+    it('if an edit list hides its first pictures', async () => {
       ffmpeg('-ss', '0.4', '-i', at('PQ.mp4'), '-c', 'copy', at('trimmed.mp4'));
       await isSdr(at('trimmed.mp4'));
     });
 
-    it('where players do not decode its codec', async () => {
+    it('if players do not decode its codec', async () => {
       source('deep.mp4', TRANSFERS.PQ, ['-c:v', 'libx264']);
       await isSdr(at('deep.mp4'));
     });
 
-    it('where copying fails, or gives a stream of another length', async () => {
+    it('if copying fails or makes a stream of another length', async () => {
       const failing = at('ffmpeg-without-fmp4');
       fs.writeFileSync(failing, '#!/bin/sh\ncase " $* " in *" fmp4 "*) exit 1 ;; *) exec ffmpeg "$@" ;; esac\n', {
         mode: 0o755,

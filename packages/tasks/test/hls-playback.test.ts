@@ -39,7 +39,7 @@ function serve(folder: string): Promise<http.Server> {
 }
 
 describe.runIf(hasFfmpeg() && hasChromium())('an HLS stream in a browser', () => {
-  /** In the colours of HDR, which the browser does not decode: it plays the two variants. */
+  /** A video in HDR colours, which the browser does not decode: it plays the two variants. */
   const hdrVideo = (): string => {
     const file = path.join(dir.path, 'hdr.mp4');
     const colours = 'log-level=none:keyint=25:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc';
@@ -55,7 +55,7 @@ describe.runIf(hasFfmpeg() && hasChromium())('an HLS stream in a browser', () =>
   it.each([
     { source: 'SDR', video: sdrVideo, levels: 3 },
     { source: 'HDR', video: hdrVideo, levels: 2 },
-  ])('plays from the first frame to the last with hls.js, made of $source', async ({ video, levels }) => {
+  ])('made from $source plays from the first frame to the last with hls.js', async ({ video, levels }) => {
     const file = video();
     const variants = '[{"resolution":180,"bitrate":400},{"resolution":120,"bitrate":200}]';
     using run = await runTask(task, { file, params: { variants, include_original: true } });

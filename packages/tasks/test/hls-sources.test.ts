@@ -1,4 +1,7 @@
-/** Sources that are not shown as they are stored: HDR, interlaced, mirrored, and pictures that begin after the sound. */
+/**
+ * Sources that are not displayed as they are stored: HDR, interlaced, mirrored, and pictures that begin after the
+ * sound.
+ */
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -16,13 +19,13 @@ const ffmpeg = (...args: string[]): Buffer => execFileSync('ffmpeg', ['-v', 'err
 const x264 = ['-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p'];
 const variants = JSON.stringify([{ resolution: 64, bitrate: 200 }]);
 
-/** What ffprobe says of the first picture track. */
+/** Properties of the first video track from ffprobe. */
 function picture(file: string): Record<string, string> {
   const show = ['-v', 'error', '-of', 'json', '-select_streams', 'v', '-show_streams', file];
   return JSON.parse(execFileSync('ffprobe', show, { encoding: 'utf8' })).streams[0];
 }
 
-/** Runs the task; gives the playlists of the master with their lengths, and their first segments as files. */
+/** Runs the task; returns the playlists of the master with their lengths, and their first segments as files. */
 async function stream(file: string, params: Record<string, unknown> = {}) {
   using run = await runTask(task, { file, params: { variants, ...params } });
   const master = run.read(run.output.master_playlist).toString();
@@ -36,7 +39,7 @@ async function stream(file: string, params: Record<string, unknown> = {}) {
   });
 }
 
-/** Frame of a file at a time as bytes of RGB. */
+/** The frame of a file at a time as RGB bytes. */
 const frameOf = (file: string, time = 0): Buffer =>
   ffmpeg('-i', file, '-ss', String(time), '-frames:v', '1', '-pix_fmt', 'rgb24', '-f', 'rawvideo', 'pipe:1');
 const mean = (bytes: Uint8Array): number => bytes.reduce((sum, value) => sum + value, 0) / bytes.length;
@@ -46,7 +49,10 @@ const CODES = {
   hlg: { name: 'arib-std-b67', number: 18, white: 0.75 },
 };
 
-/** Share of pixels that differ from both neighbours above and below, which are alike: the combs of interlaced movement. */
+/**
+ * Share of pixels that differ from both neighbours above and below while these are similar: the combs of interlaced
+ * movement.
+ */
 async function combs(png: Buffer): Promise<number> {
   const { data, info } = await sharp(png).greyscale().raw().toBuffer({ resolveWithObject: true });
   const grey = (x: number, y: number): number => data[(y * info.width + x) * info.channels] ?? 0;
@@ -57,7 +63,7 @@ async function combs(png: Buffer): Promise<number> {
   return combed / (info.width * info.height);
 }
 
-describe.runIf(hasFfmpeg())('a source that is not shown as it is stored', () => {
+describe.runIf(hasFfmpeg())('a source that is not displayed as it is stored', () => {
   beforeAll(() => {
     for (const [transfer, { name, white }] of Object.entries(CODES)) {
       const code = Math.round(64 + 876 * white);
@@ -66,13 +72,13 @@ describe.runIf(hasFfmpeg())('a source that is not shown as it is stored', () => 
       const tags = ['-color_primaries', 'bt2020', '-color_trc', name, '-colorspace', 'bt2020nc'];
       ffmpeg('-f', 'lavfi', '-i', grey, '-c:v', 'libx265', '-preset', 'ultrafast', '-x265-params', x265, ...tags, '-tag:v', 'hvc1', at(`${transfer}.mp4`)); // biome-ignore format: one command
     }
-    // A white bar that runs over black, two fields a frame.
+    // A white bar moves over black, with two fields in each frame.
     const bar =
       'color=black:size=192x96:rate=50:duration=2[b];color=white:size=24x96:rate=50:duration=2[w];[b][w]overlay=x=abs(mod(t*400\\,336)-168):eval=frame,tinterlace=interleave_top,setfield=tff';
     ffmpeg('-f', 'lavfi', '-i', bar, ...x264, '-flags', '+ildct+ilme', '-x264-params', 'tff=1', at('interlaced.mp4'));
     ffmpeg('-itsoffset', '3', '-f', 'lavfi', '-i', 'testsrc2=size=128x96:rate=25:duration=4', '-f', 'lavfi', '-i', 'sine=duration=7', ...x264, '-g', '25', at('late.mp4')); // biome-ignore format: one command
     ffmpeg('-f', 'lavfi', '-i', 'color=white:size=128x96:rate=25:duration=2', '-vf', 'drawbox=y=48:h=48:color=black:t=fill', ...x264, at('upright.mp4')); // biome-ignore format: one command
-    // The track's display matrix mirrors the picture top to bottom (ISO/IEC 14496-12, 6.2.2 and 8.3.2).
+    // The display matrix of the track mirrors the picture vertically (ISO/IEC 14496-12, 6.2.2 and 8.3.2).
     const file = fs.readFileSync(at('upright.mp4'));
     const matrix = file.indexOf('tkhd') + 4 + 40;
     file.writeInt32BE(-0x10000, matrix + 16);
@@ -80,27 +86,24 @@ describe.runIf(hasFfmpeg())('a source that is not shown as it is stored', () => 
     fs.writeFileSync(at('mirrored.mp4'), file);
   });
 
-  it.each(['pq', 'hlg'])(
-    'shows the white of paper as light, and tags what it makes as BT.709: %s',
-    async (transfer) => {
-      using run = await runTask(thumbnail, { file: at(`${transfer}.mp4`), params: { format: 'png' } });
-      const { data } = await sharp(run.read(run.output.output_path)).raw().toBuffer({ resolveWithObject: true });
-      expect(mean(data)).toBeGreaterThan(225);
-      expect(mean(data)).toBeLessThan(240);
-      for (const { segment } of await stream(at(`${transfer}.mp4`))) {
-        expect(picture(segment)).toMatchObject({
-          codec_name: 'h264',
-          pix_fmt: 'yuv420p',
-          color_transfer: 'bt709',
-          color_primaries: 'bt709',
-          color_space: 'bt709',
-        });
-        expect(Math.abs(mean(frameOf(segment)) - mean(data))).toBeLessThan(3);
-      }
-    },
-  );
+  it.each(['pq', 'hlg'])('shows the white of paper as light, and tags the result as BT.709: %s', async (transfer) => {
+    using run = await runTask(thumbnail, { file: at(`${transfer}.mp4`), params: { format: 'png' } });
+    const { data } = await sharp(run.read(run.output.output_path)).raw().toBuffer({ resolveWithObject: true });
+    expect(mean(data)).toBeGreaterThan(225);
+    expect(mean(data)).toBeLessThan(240);
+    for (const { segment } of await stream(at(`${transfer}.mp4`))) {
+      expect(picture(segment)).toMatchObject({
+        codec_name: 'h264',
+        pix_fmt: 'yuv420p',
+        color_transfer: 'bt709',
+        color_primaries: 'bt709',
+        color_space: 'bt709',
+      });
+      expect(Math.abs(mean(frameOf(segment)) - mean(data))).toBeLessThan(3);
+    }
+  });
 
-  it('makes whole pictures of interlaced ones', async () => {
+  it('converts interlaced pictures to progressive ones', async () => {
     using run = await runTask(thumbnail, { file: at('interlaced.mp4'), params: { width: 1000, format: 'png' } });
     expect(await combs(run.read(run.output.output_path))).toBeLessThan(0.002);
     const [first] = await stream(at('interlaced.mp4'), {
@@ -118,7 +121,7 @@ describe.runIf(hasFfmpeg())('a source that is not shown as it is stored', () => 
     expect(await combs(stored)).toBeGreaterThan(0.01);
   });
 
-  it('has one time line in all renditions where the picture begins after the sound', async () => {
+  it('has the same time line in all renditions if the picture begins after the sound', async () => {
     const renditions = await stream(at('late.mp4'), { include_original: true });
     expect(renditions.map(({ uri }) => uri)).toHaveLength(2);
     for (const { uri, length } of renditions) expect(length, uri).toBeCloseTo(7, 0);

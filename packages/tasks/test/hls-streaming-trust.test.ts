@@ -19,7 +19,7 @@ const small = JSON.stringify([
   { resolution: 32, bitrate: 100 },
 ]);
 
-/** Processes of this machine whose command line has a text. */
+/** Processes of this machine whose command line contains a text. */
 const running = (text: string): string[] =>
   fs
     .readdirSync('/proc')
@@ -35,7 +35,7 @@ const running = (text: string): string[] =>
 describe('H16: a bad `variants` is a validation error', () => {
   it.each([
     ['an empty list', '[]'],
-    ['no JSON', '[{'],
+    ['invalid JSON', '[{'],
     ['a number', '7'],
     ['an object', '{}'],
     ['too low a bit rate', '[{"resolution":240,"bitrate":1}]'],
@@ -47,7 +47,7 @@ describe('H16: a bad `variants` is a validation error', () => {
     expect(parseParams(task, { variants }).success).toBe(false);
   });
 
-  it('takes numbers written as text, other keys, and one of the two alone', () => {
+  it('accepts numbers written as text, other keys, and either of the two alone', () => {
     const parsed = parseParams(task, { variants: '[{"resolution":"720","bitrate":"3500","x":1},{"bitrate":500}]' });
     expect(parsed.data?.['variants']).toEqual([
       { resolution: 720, bitrate: 3500 },
@@ -60,7 +60,7 @@ describe('H16: a bad `variants` is a validation error', () => {
   });
 });
 
-describe('H8: absolute paths lie in the configured folders or are refused', () => {
+describe('H8: absolute paths are in the configured folders or are refused', () => {
   beforeAll(() => {
     fs.mkdirSync(mediaDir, { recursive: true });
     fs.mkdirSync(streamsDir, { recursive: true });
@@ -76,9 +76,9 @@ describe('H8: absolute paths lie in the configured folders or are refused', () =
 
   it.each([
     ['another file', { input_absolute_path: '/etc/passwd' }],
-    ['a way up', { input_absolute_path: `${mediaDir}/../secret.mp4` }],
-    ['a link out', { input_absolute_path: path.join(mediaDir, 'link.mp4') }],
-    ['a folder whose name begins alike', { input_absolute_path: at('media-twin/v.mp4') }],
+    ['a path that leads up', { input_absolute_path: `${mediaDir}/../secret.mp4` }],
+    ['a link that leads outside', { input_absolute_path: path.join(mediaDir, 'link.mp4') }],
+    ['a folder whose name begins with the same letters', { input_absolute_path: at('media-twin/v.mp4') }],
     ['a relative input', { input_absolute_path: 'v.mp4' }],
     ['the media folder itself', { input_absolute_path: mediaDir }],
     ['a foreign output', { output_absolute_path: at('elsewhere') }],
@@ -92,7 +92,7 @@ describe('H8: absolute paths lie in the configured folders or are refused', () =
     else await expect(run).rejects.toMatchObject({ name: 'TaskRefusal', status: 403 });
   });
 
-  it('neither file nor path is a 400, a missing file a 422', async () => {
+  it('neither file nor path gives 400, a missing file 422', async () => {
     await expect(runTask(task, { env })).rejects.toMatchObject({
       status: 400,
       message: 'Either file or input_absolute_path must be provided',
@@ -113,7 +113,7 @@ describe.runIf(hasFfmpeg())('hls_streaming on stored media', () => {
   });
   beforeEach(() => fs.rmSync(folder, { recursive: true, force: true }));
 
-  it('writes into the folder, names the master relative to it, and leaves nothing else', async () => {
+  it('writes into the folder, returns the master’s path relative to it, and leaves nothing else', async () => {
     using run = await runTask(task, { params, env });
     expect(run.params).toMatchObject({ input_path: '', output_path: '' });
     expect(run.output.master_playlist).toBe('adaptive.m3u8');
@@ -123,7 +123,7 @@ describe.runIf(hasFfmpeg())('hls_streaming on stored media', () => {
     expect(names.every((name) => /^adaptive(-(48|32)p-100(-\d{3})?)?\.(m3u8|ts)$/.test(name))).toBe(true);
   });
 
-  it('can be played while it is made, tells real percentages, and replaces an older stream', async () => {
+  it('can be played while it is being made, reports real percentages, and replaces an older stream', async () => {
     fs.mkdirSync(folder);
     fs.writeFileSync(path.join(folder, 'adaptive.m3u8'), 'old');
     fs.writeFileSync(path.join(folder, 'adaptive-9p-9-000.ts'), 'old');
@@ -156,10 +156,10 @@ describe.runIf(hasFfmpeg())('hls_streaming on stored media', () => {
     expect(fs.readdirSync(folder)).toEqual([]);
   });
 
-  it('a video that breaks in the middle leaves no manifest', async () => {
+  it('a video that is truncated in the middle leaves no manifest', async () => {
     const broken = path.join(mediaDir, 'broken.mp4');
     const bytes = fs.readFileSync(source);
-    fs.writeFileSync(broken, bytes.subarray(0, bytes.length / 2)); // its index was at the end
+    fs.writeFileSync(broken, bytes.subarray(0, bytes.length / 2)); // the lost half contains its index
     await expect(runTask(task, { params: { ...params, input_absolute_path: broken }, env })).rejects.toMatchObject({
       code: 'invalid_input',
       message: expect.not.stringContaining(dir.path),
@@ -167,7 +167,7 @@ describe.runIf(hasFfmpeg())('hls_streaming on stored media', () => {
     expect(fs.existsSync(path.join(folder, 'adaptive.m3u8'))).toBe(false);
   });
 
-  describe('two jobs with one folder follow each other', () => {
+  describe('two jobs with the same folder run one after the other', () => {
     const broken = path.join(mediaDir, 'half.mp4');
     const job = (input: string, signal?: AbortSignal) =>
       runTask(task, {
@@ -195,7 +195,7 @@ describe.runIf(hasFfmpeg())('hls_streaming on stored media', () => {
       const uris = playlists.flatMap((name) => fs.readFileSync(path.join(folder, name), 'utf8').match(/^[^#\n]+$/gm));
       expect(names.filter((name) => name.endsWith('.ts')).sort()).toEqual(uris.sort());
     };
-    // An ffmpeg that fails with one film, after it has written everything.
+    // An ffmpeg that fails with one film after it has written everything.
     const ffmpeg = at('ffmpeg');
     beforeAll(() => {
       fs.copyFileSync(source, broken);
@@ -203,7 +203,7 @@ describe.runIf(hasFfmpeg())('hls_streaming on stored media', () => {
       fs.writeFileSync(ffmpeg, script, { mode: 0o755 });
     });
 
-    it('both completed: the second one’s stream is there, whole', async () => {
+    it('if both complete, the stream of the second one is complete', async () => {
       const runs = await Promise.all([job(source), job(source)]);
       for (const run of runs) {
         expect(run.output.total_segments).toBe(20);
@@ -215,7 +215,7 @@ describe.runIf(hasFfmpeg())('hls_streaming on stored media', () => {
     it.each([
       ['first', [broken, source]],
       ['last', [source, broken]],
-    ])('one fails, begun %s: the other’s stream is there, whole', async (_, inputs) => {
+    ])('if the one that began %s fails, the stream of the other is complete', async (_, inputs) => {
       const ended = await Promise.allSettled(inputs.map((input) => job(input)));
       expect(ended.map(({ status }) => status)).toEqual(
         inputs.map((input) => (input === broken ? 'rejected' : 'fulfilled')),
@@ -223,10 +223,10 @@ describe.runIf(hasFfmpeg())('hls_streaming on stored media', () => {
       expectWholeStream();
     });
 
-    it('one that waits can be cancelled, and leaves the folder to the other', async () => {
+    it('a waiting job can be cancelled, and leaves the folder to the other', async () => {
       const lock = path.join(folder, '.adaptive.lock');
       fs.mkdirSync(folder, { recursive: true });
-      fs.writeFileSync(lock, String(process.pid)); // held: its process lives
+      fs.writeFileSync(lock, String(process.pid)); // held, because its process lives
       const cancel = new AbortController();
       const waiting = makeHls({ folder } as HlsPlan, { signal: cancel.signal, timeout: 60_000 } as MakeOptions);
       cancel.abort();
@@ -235,7 +235,7 @@ describe.runIf(hasFfmpeg())('hls_streaming on stored media', () => {
       fs.rmSync(lock);
     });
 
-    it('what a killed process left, its lock too, is in nobody’s way', async () => {
+    it('the remains of a killed process, including its lock, do not block other jobs', async () => {
       (await job(source)).remove();
       fs.writeFileSync(path.join(folder, '.adaptive.lock'), '999999999');
       await expect(job(broken)).rejects.toMatchObject({ code: 'invalid_input' });
@@ -243,8 +243,8 @@ describe.runIf(hasFfmpeg())('hls_streaming on stored media', () => {
     });
   });
 
-  it('H6: a 15-minute video completes, whatever ffmpeg prints to both pipes', async () => {
-    // 64 KB fill a pipe that nobody reads, and the program stands still.
+  it('H6: a 15-minute video completes even if ffmpeg prints much to both pipes', async () => {
+    // A pipe that nobody reads is full after 64 KB, and blocks the program.
     const chatty = at('chatty-ffmpeg');
     const words = 'yes "[libx264 @ 0x5644079e5240] many words" | head -c 1000000';
     fs.writeFileSync(chatty, `#!/bin/sh\n${words} >&2\n${words}\nexec ffmpeg "$@"\n`, { mode: 0o755 });

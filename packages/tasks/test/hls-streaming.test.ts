@@ -49,7 +49,7 @@ const streamsOf = (file: string): Stream[] =>
     }
   ).streams;
 
-/** Runs the task and reads everything that a player would. */
+/** Runs the task and reads everything that a player would read. */
 async function stream(file: string, params: Record<string, unknown>) {
   const run = await runTask(task, { file, params });
   const master = run.read(run.output.master_playlist).toString();
@@ -60,8 +60,8 @@ async function stream(file: string, params: Record<string, unknown>) {
 describe.runIf(hasFfmpeg())('hls_streaming', () => {
   beforeAll(() => {
     makeVideo(at('plain.mp4'), { seconds: 7, size: '320x240', rate: 25 });
-    // A copied original can be cut at its own key frames only: here into seven segments, more than the five that a
-    // playlist of ffmpeg's lists by itself.
+    // A copied original can only be cut at its own key frames: here into seven segments, more than the five that a
+    // playlist of ffmpeg lists by default.
     ffmpeg(...picture('320x240', 25, 14), ...tone(14), ...x264, '-g', '50', '-pix_fmt', 'yuv420p', at('cuts.mp4'));
   });
 
@@ -105,7 +105,7 @@ describe.runIf(hasFfmpeg())('hls_streaming', () => {
     run.remove();
   });
 
-  it('takes a video with two sound tracks: one rendition of sound', async () => {
+  it('makes one audio rendition from a video with two audio tracks', async () => {
     const maps = ['-map', '0:v', '-map', '1:a', '-map', '2:a'];
     ffmpeg(
       ...picture('160x120', 25, 3),
@@ -127,7 +127,7 @@ describe.runIf(hasFfmpeg())('hls_streaming', () => {
     run.remove();
   });
 
-  it('turns 10-bit 4:4:4 into 8-bit yuv420p of the high profile, odd sizes into even ones', async () => {
+  it('converts 10-bit 4:4:4 to 8-bit yuv420p of the high profile, and odd sizes to even ones', async () => {
     ffmpeg(...picture('161x121', 25, 2), '-c:v', 'ffv1', '-pix_fmt', 'yuv444p10le', at('deep.mkv'));
     const { run, playlists } = await stream(at('deep.mkv'), { variants: '[{"resolution":99}]' });
     const [first] = uris(Object.values(playlists)[0] ?? '');
@@ -152,7 +152,7 @@ describe.runIf(hasFfmpeg())('hls_streaming', () => {
     run.remove();
   });
 
-  it('transcodes an original that no browser plays out of MPEG-TS', async () => {
+  it('transcodes an original that browsers do not play out of MPEG-TS', async () => {
     ffmpeg(
       ...picture('160x120', 25, 2),
       '-c:v',
@@ -169,7 +169,7 @@ describe.runIf(hasFfmpeg())('hls_streaming', () => {
     run.remove();
   });
 
-  it('tells the progress and the length of a recording whose header has no length', async () => {
+  it('reports the progress and the length of a recording whose header has no length', async () => {
     const args = ['-v', 'error', '-i', at('plain.mp4'), '-c', 'copy', '-f', 'matroska', '-'];
     const content = execFileSync('ffmpeg', args, { maxBuffer: 100_000_000 });
     const run = await runTask(task, { file: { name: 'piped.mkv', content }, params: { variants: small } });
@@ -178,8 +178,11 @@ describe.runIf(hasFfmpeg())('hls_streaming', () => {
     run.remove();
   });
 
-  describe('where a hardware encoder passes its trial', () => {
-    /** An ffmpeg with NVENC, which writes half a stream with it and then fails; all else the real one does. */
+  describe('if a hardware encoder passes its trial', () => {
+    /**
+     * An ffmpeg with NVENC, which writes half a stream with it and then fails; everything else is done by the real
+     * ffmpeg.
+     */
     const hardware = (name: string, onJob: string): string => {
       const script = `#!/bin/sh
 case " $* " in
@@ -197,8 +200,8 @@ esac
 
     it.each([
       ['fails', 'echo "[h264_nvenc @ 0x5644079e5240] OpenEncodeSessionEx failed" >&2; exit 1'],
-      ['says that all is well and has made nothing whole', 'exit 0'],
-    ])('and %s with the film, the stream is made in software', async (_, onJob) => {
+      ['reports success but has made only a part', 'exit 0'],
+    ])('but %s with the film, the stream is made in software', async (_, onJob) => {
       const ffmpeg = hardware(`nvenc-${onJob.length}`, onJob);
       const run = await runTask(task, { file: at('plain.mp4'), params: { variants: small }, env: env(ffmpeg) });
       expect(fs.readFileSync(`${ffmpeg}.tries`, 'utf8')).toBe('x\n');
@@ -208,7 +211,7 @@ esac
       run.remove();
     });
 
-    it('and the film is broken too, it fails once more, with what software says', async () => {
+    it('and the film is damaged as well, the job fails with the error of the software encoder', async () => {
       const bytes = fs.readFileSync(at('plain.mp4'));
       const moov = bytes.indexOf('moov') - 4;
       const mdat = bytes.indexOf('mdat') + 4;
@@ -229,7 +232,7 @@ esac
     run.remove();
   });
 
-  it('refuses a sound without a picture, in a sentence', async () => {
+  it('refuses an audio file with a sentence', async () => {
     ffmpeg(...tone(1), '-c:a', 'aac', at('sound.m4a'));
     await expect(runTask(task, { file: at('sound.m4a') })).rejects.toMatchObject({
       code: 'unsupported_media',

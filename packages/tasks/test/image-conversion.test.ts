@@ -55,13 +55,13 @@ describe('image_conversion', () => {
           .toBuffer({ resolveWithObject: true });
         const grey = name.startsWith('grey') || name.startsWith('16-bit grey');
         const clear = /RGBA|palette|grey\+alpha/.test(name);
-        // Half-transparent red on white; grey of it; opaque red; whatever the format rounds.
+        // Half-transparent red on white; grey of it; opaque red; with the rounding of the format.
         if (!name.includes('CMYK') && !name.includes('gif') && !(clear && format === 'gif'))
           expect(Math.abs((data[0] ?? 0) - (grey ? (clear ? 178 : 102) : clear ? 227 : 200))).toBeLessThan(14);
       }
     });
 
-  it('transparency gets the background asked for', async () => {
+  it('transparency gets the requested background', async () => {
     await plain({ r: 0, g: 0, b: 0, alpha: 0 }).png().toFile(at('clear.png'));
     using run = await runTask(task, {
       file: at('clear.png'),
@@ -72,7 +72,7 @@ describe('image_conversion', () => {
     expect(dominant.r).toBeLessThan(16);
   });
 
-  it('H15: a photo held upright stays upright, keeps its profile and its EXIF but the orientation', async () => {
+  it('H15: a photo taken in portrait orientation stays upright, and keeps its profile and its EXIF except the orientation', async () => {
     const photo = plain()
       .removeAlpha()
       .jpeg()
@@ -109,7 +109,7 @@ describe('image_conversion', () => {
       expect(Math.abs((pixels[channel] ?? 0) - value)).toBeLessThanOrEqual(3);
   });
 
-  it('an animation that was cut off has the frames that are there, and says how many', async () => {
+  it('a truncated animation has its remaining frames and their number', async () => {
     const rows = Buffer.alloc(20 * 50 * 3, 0);
     for (let frame = 0; frame < 5; frame++) rows.fill(frame * 50, frame * 600, (frame + 1) * 600);
     const whole = await sharp(rows, { raw: { width: 20, height: 50, channels: 3, pageHeight: 10 } })
@@ -122,7 +122,7 @@ describe('image_conversion', () => {
     expect(run.output.frames).toBe(pages);
   });
 
-  it('a damaged picture is converted, hashed and shrunk as far as it goes, and each result says so', async () => {
+  it('a damaged picture is converted, hashed and shrunk as far as it can be read, and each result reports the fault', async () => {
     const noise = sharp({
       create: {
         width: 200,
@@ -145,7 +145,7 @@ describe('image_conversion', () => {
     expect(intact.output.picture_error).toBeNull();
   });
 
-  it('a size that the format cannot have is said to be that', async () => {
+  it('a size beyond the limits of the format is refused with the reason', async () => {
     await sharp({ create: { width: 20_000, height: 4, channels: 3, background: 'red' } })
       .png()
       .toFile(at('long.png'));
@@ -155,7 +155,7 @@ describe('image_conversion', () => {
     });
   });
 
-  it('an orientation that XMP repeats is reset, too, and the rest of XMP stays', async () => {
+  it('the orientation in XMP is also reset, and the rest of XMP stays', async () => {
     const attribute = '<rdf:Description rdf:about="" xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>';
     const element =
       '<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" dc:format="a/b" ' +
@@ -175,28 +175,31 @@ describe('image_conversion', () => {
     }
   });
 
-  it.runIf(hasMedia())('a TIFF has the EXIF of a camera, its place included, and its own pixels and size', async () => {
-    const name = 'at 50%f %d.jpg'; // exiftool knows placeholders in names
-    const content = fs.readFileSync(mediaFile('exif_gps_nikon.jpg'));
-    using run = await runTask(task, { file: { name, content }, params: { format: 'tiff', width: 320 } });
-    expect(run.output).toMatchObject({ width: 320, height: 240, metadata_error: null });
-    const file = run.path(run.output.output_path);
-    expect(fs.statSync(file).size).toBe(run.output.size);
-    expect(run.files).toEqual([run.output.output_path]);
-    expect(await exif.read(file)).toMatchObject({
-      'EXIF:Make': 'NIKON',
-      'EXIF:ImageWidth': 320,
-      'EXIF:DateTimeOriginal': '2008:10:22 16:28:39',
-      'Composite:GPSLatitude': expect.closeTo(43.46744833, 8),
-    });
-    const plain = await sharp(content).resize(320).raw().toBuffer();
-    expect(await sharp(file).raw().toBuffer()).toEqual(plain);
-    using bare = await runTask(task, { file: { name, content }, params: { format: 'tiff', keep_metadata: false } });
-    expect(bare.output.metadata_error).toBeNull();
-    expect(await exif.read(bare.path(bare.output.output_path))).not.toHaveProperty('EXIF:Make');
-  });
+  it.runIf(hasMedia())(
+    'a TIFF gets the EXIF of a camera including its place, but its own pixels and size',
+    async () => {
+      const name = 'at 50%f %d.jpg'; // exiftool knows placeholders in names
+      const content = fs.readFileSync(mediaFile('exif_gps_nikon.jpg'));
+      using run = await runTask(task, { file: { name, content }, params: { format: 'tiff', width: 320 } });
+      expect(run.output).toMatchObject({ width: 320, height: 240, metadata_error: null });
+      const file = run.path(run.output.output_path);
+      expect(fs.statSync(file).size).toBe(run.output.size);
+      expect(run.files).toEqual([run.output.output_path]);
+      expect(await exif.read(file)).toMatchObject({
+        'EXIF:Make': 'NIKON',
+        'EXIF:ImageWidth': 320,
+        'EXIF:DateTimeOriginal': '2008:10:22 16:28:39',
+        'Composite:GPSLatitude': expect.closeTo(43.46744833, 8),
+      });
+      const plain = await sharp(content).resize(320).raw().toBuffer();
+      expect(await sharp(file).raw().toBuffer()).toEqual(plain);
+      using bare = await runTask(task, { file: { name, content }, params: { format: 'tiff', keep_metadata: false } });
+      expect(bare.output.metadata_error).toBeNull();
+      expect(await exif.read(bare.path(bare.output.output_path))).not.toHaveProperty('EXIF:Make');
+    },
+  );
 
-  it.runIf(hasMedia())('a HEIC gives its EXIF on, though only its pixels go through the library', async () => {
+  it.runIf(hasMedia())('a HEIC keeps its EXIF, although only its pixels pass through the library', async () => {
     fs.copyFileSync(mediaFile('example.heic'), at('phone.heic'));
     fs.chmodSync(at('phone.heic'), 0o600);
     const write = ['-q', '-n', '-overwrite_original', '-Make=Apple', '-Orientation=6', '-XMP:Creator=Someone'];
@@ -209,7 +212,7 @@ describe('image_conversion', () => {
     }
   });
 
-  it.runIf(hasMedia())('EXIF that cannot be kept is told of, and the picture is made all the same', async () => {
+  it.runIf(hasMedia())('EXIF that cannot be kept is reported, and the picture is still made', async () => {
     const convert = (format: string, tools = {}) =>
       runTask(task, { file: mediaFile('exif_gps_nikon.jpg'), params: { format }, env: { tools } });
     using without = await convert('tiff', { exiftool: at('absent') });
@@ -227,13 +230,13 @@ describe('image_conversion', () => {
     ['png', 'ushort'],
     ['tiff', 'ushort'],
     ['webp', 'uchar'],
-  ])('16 bits a channel in %s are %s', async (format, depth) => {
+  ])('16 bits per channel in %s are %s', async (format, depth) => {
     await plain().removeAlpha().toColourspace('rgb16').png().toFile(at('deep.png'));
     using run = await runTask(task, { file: at('deep.png'), params: { format } });
     expect((await sharp(run.read(run.output.output_path)).metadata()).depth).toBe(depth);
   });
 
-  it('a bitmap goes in, as it came out', async () => {
+  it('a bitmap is read in the form in which it is written', async () => {
     await plain().removeAlpha().png().toFile(at('first.png'));
     using bitmap = await runTask(task, { file: at('first.png'), params: { format: 'bmp' } });
     using back = await runTask(task, { file: bitmap.path(bitmap.output.output_path), params: { format: 'png' } });
@@ -243,7 +246,7 @@ describe('image_conversion', () => {
     expect(after).toEqual(before);
   });
 
-  it('an animation stays one where the target can hold it', async () => {
+  it('an animation stays animated if the target format supports it', async () => {
     const frames = ['red', 'green', 'blue'].map((background) => ({
       create: { width: 16, height: 12, channels: 3 as const, background },
     }));
@@ -262,7 +265,7 @@ describe('image_conversion', () => {
     }
   });
 
-  it('quality and lossless do what they say; the result is fitted and never enlarged', async () => {
+  it('quality and lossless have an effect; the result is fitted and never enlarged', async () => {
     const noise = { type: 'gaussian' as const, mean: 128, sigma: 40 };
     await sharp({ create: { width: 200, height: 100, channels: 3, background: 'grey', noise } })
       .png()
@@ -280,7 +283,7 @@ describe('image_conversion', () => {
     expect(await size({ format: 'png', width: 900 })).toMatchObject({ width: 200, height: 100 });
   });
 
-  it.each(['jxl', 'heic', 'svg'])('%s is refused, and the formats that can be had are named', (format) => {
+  it.each(['jxl', 'heic', 'svg'])('%s is refused, with a list of the supported formats', (format) => {
     expect(parseParams(task, { format }).error?.issues[0]?.message).toBe(
       "Input should be 'png', 'jpg', 'jpeg', 'webp', 'gif', 'bmp', 'tiff' or 'avif'",
     );
@@ -297,7 +300,7 @@ describe('image_conversion', () => {
     expect(parseParams(task, params).success).toBe(false);
   });
 
-  it.runIf(hasMedia())('HEIC goes in', async () => {
+  it.runIf(hasMedia())('HEIC is accepted', async () => {
     using run = await runTask(task, { file: mediaFile('example.heic'), params: { format: 'webp', width: 320 } });
     expect(run.output).toMatchObject({
       width: 320,

@@ -23,7 +23,7 @@ const size = async (file: string, params: Record<string, unknown>) => {
 describe('media_thumbnail of an image', () => {
   beforeAll(() => image(800, 600).jpeg().toFile(at('photo.jpg')));
 
-  // The pixel rules that clients know, and the aspect kept where nothing is asked for.
+  // The size rules that existing clients know, with the aspect ratio kept by default.
   it.each([
     [{}, '256x192'],
     [{ maintain_aspect_ratio: false }, '256x256'],
@@ -56,7 +56,7 @@ describe('media_thumbnail of an image', () => {
     expect(await size(at('source'), { width: 32 })).toMatchObject({ size: '32x24', format: 'jpeg' });
   });
 
-  it('a line of 2000 × 2 pixels still has a height', async () => {
+  it('a line of 2000 × 2 pixels has a thumbnail with a height', async () => {
     await image(2000, 2).png().toFile(at('line.png'));
     expect((await size(at('line.png'), { width: 100 })).size).toBe('100x1');
   });
@@ -66,7 +66,7 @@ describe('media_thumbnail of an image', () => {
     expect(run.output).toMatchObject({ output_path: `output/thumbnail.${format}`, mime_type: `image/${format}` });
   });
 
-  it('a drawing, a text and a size of nothing are refused in a sentence', async () => {
+  it('a drawing, a text and an empty size are refused with a sentence', async () => {
     const svg = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><image href="file:///etc/passwd"/></svg>';
     await expect(runTask(task, { file: { name: 'a.png', content: svg } })).rejects.toMatchObject({
       code: 'unsupported_media',
@@ -91,14 +91,17 @@ describe('media_thumbnail of an image', () => {
     }
   });
 
-  it.runIf(hasMedia())('HEIC and AVIF are read, a cut-off JPEG fails with a reason and no path', async () => {
-    expect((await size(mediaFile('example.heic'), { width: 128 })).size).toBe('128x85');
-    expect((await size(mediaFile('example.avif'), { width: 128 })).size).toBe('128x85');
-    await expect(runTask(task, { file: mediaFile('bad_truncated.jpg') })).rejects.toMatchObject({
-      code: 'invalid_input',
-      message: expect.not.stringMatching(/\/\w+\//),
-    });
-  });
+  it.runIf(hasMedia())(
+    'HEIC and AVIF are accepted, and a truncated JPEG fails with a reason that contains no path',
+    async () => {
+      expect((await size(mediaFile('example.heic'), { width: 128 })).size).toBe('128x85');
+      expect((await size(mediaFile('example.avif'), { width: 128 })).size).toBe('128x85');
+      await expect(runTask(task, { file: mediaFile('bad_truncated.jpg') })).rejects.toMatchObject({
+        code: 'invalid_input',
+        message: expect.not.stringMatching(/\/\w+\//),
+      });
+    },
+  );
 });
 
 describe.runIf(hasFfmpeg())('media_thumbnail of a recording', () => {
@@ -116,7 +119,7 @@ describe.runIf(hasFfmpeg())('media_thumbnail of a recording', () => {
     expect(await size(at('wide.mp4'), params)).toEqual({ media_type: 'video', size: expected, format: 'jpeg' });
   });
 
-  it('a sheet shows sixteen frames of the whole length, and an index says which is when', async () => {
+  it('a sheet shows sixteen frames of the whole length, with an index of their times', async () => {
     using run = await runTask(task, { file: at('wide.mp4'), params: { width: 80, sheet: true } });
     const { sheet } = run.output;
     expect(sheet).toMatchObject({
@@ -132,7 +135,7 @@ describe.runIf(hasFfmpeg())('media_thumbnail of a recording', () => {
     const index = run.read('output/sheet.vtt').toString();
     expect(index).toMatch(/^WEBVTT\n\n00:00:00\.000 --> 00:00:00\.250\nsheet\.jpg#xywh=0,0,80,45\n/);
     expect(index).toContain('00:00:03.750 --> 00:00:04.000\nsheet.jpg#xywh=240,135,80,45');
-    // The test picture moves: no two cells are the same, and none is black.
+    // The test picture moves, so no two cells are equal, and none is black.
     const cells = await Promise.all(
       [0, 5, 10, 15].map((i) =>
         sharp(run.read('output/sheet.jpg'))
@@ -171,7 +174,7 @@ describe.runIf(hasFfmpeg())('media_thumbnail of a recording', () => {
     expect(run.read('output/sheet.vtt').toString()).toMatch(/00:00:03\.7\d\d --> 00:00:0[34]\.\d{3}\n/);
   });
 
-  it('a video of a phone held upright is upright', async () => {
+  it('a video taken in portrait orientation is upright', async () => {
     execFileSync('ffmpeg', [
       '-v',
       'error',
@@ -187,7 +190,7 @@ describe.runIf(hasFfmpeg())('media_thumbnail of a recording', () => {
     expect((await size(at('up.mp4'), { width: 90 })).size).toBe('90x160');
   });
 
-  it('a song shows its cover, one without says so', async () => {
+  it('a song shows its cover, and fails with the reason if it has none', async () => {
     await image(120, 100).jpeg().toFile(at('cover.jpg'));
     const tone = ['-f', 'lavfi', '-i', 'sine=duration=1'];
     execFileSync('ffmpeg', ['-v', 'error', '-y', ...tone, at('bare.mp3')]);

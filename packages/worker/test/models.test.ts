@@ -130,7 +130,7 @@ describe.runIf(hasMedia() && hasModels())('model tasks', () => {
     expect(await platform.ended(lost)).toMatchObject({
       status: 'failed',
       error_code: 'model_unusable',
-      error_message: expect.stringContaining('the model cannot be used'),
+      error_message: expect.stringContaining('the model is unusable'),
       retry_count: 0,
     });
     const again = makeStandIn(path.join(modelsDir, 'again'), 'clip_image');

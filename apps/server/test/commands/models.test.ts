@@ -158,20 +158,20 @@ describe('models', () => {
       return error;
     };
     expect(await use(file, { version: 1 })).toBe(
-      'the manifest is not complete:\n  version: it must be a text: put it in quotes',
+      'the manifest is invalid:\n  version: it must be a text: put it in quotes',
     );
-    expect(await use(file, { id: undefined })).toBe('the manifest is not complete:\n  id: it is missing');
+    expect(await use(file, { id: undefined })).toBe('the manifest is invalid:\n  id: it is missing');
     const spaced = at('my model.onnx', 'x');
     expect(await use(spaced, {})).toMatch(/^the file name "my model.onnx" cannot be used: rename it/);
     expect(await use(at('empty.onnx'), {})).toMatch(/empty\.onnx is empty: copy it there again$/);
-    expect(await use(path.dirname(file), {})).toMatch(/mine is a folder: name the model's file in it$/);
+    expect(await use(path.dirname(file), {})).toMatch(/mine is a folder: name the model file inside it$/);
     for (const [name, content] of [
       ['list.json', '[]'],
       ['text.json', 'no JSON'],
       ['other.json', '{"model":{"type":"WordLevel","vocab":{}}}'],
     ] as const)
       expect(await use(file, {}, '--tokenizer', at(name, content))).toBe(
-        `${name} is no tokenizer that can be used: name the tokenizer.json that was published with the model`,
+        `${name} is not a usable tokenizer: name the tokenizer.json that was published with the model`,
       );
     expect(await use(file, {}, '--tokenizer', 'absent.json')).toMatch(
       /^the tokenizer absent\.json cannot be read: name/,
@@ -217,7 +217,7 @@ describe('models', () => {
       return run('use', 'dino_image', file, '--manifest', described);
     };
     expect((await use({ id: 'Not an id', dimension: -1 })).error).toMatch(/id: .*\n.*dimension: /);
-    expect((await use({ dimension: 7 })).error).toContain('384 numbers where 7 are due');
+    expect((await use({ dimension: 7 })).error).toContain('384 numbers instead of 7');
     expect((await use({ preprocessing: undefined })).error).toContain('for dino_image it must be of kind image');
     expect((await run('use', 'dino_image', 'absent.onnx', '--manifest', described)).error).toMatch(
       /^absent\.onnx cannot be read/,
@@ -239,7 +239,7 @@ describe('models', () => {
       const manifest = manifestById(id);
       expect(out).toContain(
         `put ${manifest?.file} (${manifest?.size} bytes, SHA-256 ${manifest?.sha256}; ${manifest?.urls[0]}, licence ` +
-          `${manifest?.license}) into ${dir.path} or run "cl-server models pull ${id}"; the last try failed: `,
+          `${manifest?.license}) into ${dir.path} or run "cl-server models pull ${id}"; the last attempt failed: `,
       );
     }
     expect(await run('verify', 'dino_image')).toMatchObject({

@@ -1,14 +1,17 @@
-/** The plugin folder: each sub-folder a package, or a single `.js`/`.mjs` file whose name is its task's. */
+/**
+ * Finds tasks in the plugin folder: each sub-folder is a package, and each single `.js`/`.mjs` file is a task with the
+ * name of the file.
+ */
 import fs from 'node:fs';
 import path from 'node:path';
 import { type Declared, declaredTasks } from './manifest.js';
 
 const MODULE = /^(?<name>[^._].*)\.m?js$/;
 
-/** `my-task.js` holds `my_task`. */
+/** `my-task.js` contains `my_task`. */
 const taskOf = (name: string): string => name.replaceAll('-', '_');
 
-/** What a plugin folder declares; an absent folder declares nothing. */
+/** The tasks that a plugin folder declares; a missing folder declares none. */
 export function folderPlugins(folder: string): Declared {
   let names: string[];
   try {

@@ -1,12 +1,15 @@
-/** From a plugin's module to its definition. Only definitions are loaded here, never the code that does the work. */
+/** Loads the definition from a plugin's module. Only definitions are loaded here, never the code that does the work. */
 import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
 import { type AnyTask, defineTask } from '../define.js';
 import { type PluginKit, pluginKit } from '../kit.js';
 import { taskSchemas } from '../schemas.js';
 
-/** A module that has not loaded by then waits for something at its top level, and would hold up the whole start. */
-const LOAD_WITHIN = 10_000;
+/**
+ * Maximum time to load a module. One that takes longer waits for something at its top level, and would block the start
+ * of the platform.
+ */
+const LOAD_TIMEOUT_MS = 10_000;
 
 const definitionShape = z.looseObject({
   type: z.string(),
@@ -17,7 +20,7 @@ const definitionShape = z.looseObject({
   load: z.custom<() => Promise<unknown>>((value) => typeof value === 'function', 'load must be a function'),
 });
 
-/** By shape, not by class: a plugin may bring a zod of its own. */
+/** Checks the shape instead of the class, because a plugin may have its own copy of zod. */
 function isSchema(value: unknown): boolean {
   const schema = value as { safeParse?: unknown; shape?: unknown } | null;
   return typeof schema?.safeParse === 'function' && typeof schema.shape === 'object';
@@ -39,12 +42,12 @@ async function importWithin(file: string, milliseconds: number): Promise<Record<
 }
 
 /**
- * Loads a definition: the module's default export, or what that export makes of the kit when it is a function (a plugin
- * in the plugin folder has no packages of its own to import from).
- * @throws Error saying in one sentence what is wrong
+ * Loads a definition: the default export of the module, or its result if it is a function of the kit (a plugin in the
+ * plugin folder has no packages to import from).
+ * @throws Error that describes the fault in one sentence
  */
 export async function loadDefinition(file: string): Promise<AnyTask> {
-  const module = await importWithin(file, LOAD_WITHIN);
+  const module = await importWithin(file, LOAD_TIMEOUT_MS);
   const exported = module['default'];
   if (exported === undefined) throw new Error('its module has no default export');
   const made: unknown =
@@ -56,7 +59,7 @@ export async function loadDefinition(file: string): Promise<AnyTask> {
   }
   const definition = defineTask(made as AnyTask);
   try {
-    taskSchemas(definition); // the service publishes them: better refused here than there
+    taskSchemas(definition); // the service publishes the schemas, so faults must appear now
   } catch (error) {
     throw new Error(`its schemas have no JSON Schema: ${error instanceof Error ? error.message : String(error)}`);
   }

@@ -1,4 +1,4 @@
-/** What a package says of its tasks: `"clServer": { "tasks": { "my_task": "./dist/my-task.js" } }`. */
+/** Reads the tasks that a package declares: `"clServer": { "tasks": { "my_task": "./dist/my-task.js" } }`. */
 import fs from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
@@ -17,7 +17,7 @@ export interface Declared {
 
 export const nothingDeclared: Declared = { candidates: [], broken: [] };
 
-/** Its bytes: of hundreds of packages hardly any is worth decoding. */
+/** The bytes of `package.json`: hardly any of hundreds of packages needs decoding. */
 function readManifest(folder: string): Buffer | undefined {
   try {
     return fs.readFileSync(`${folder}${path.sep}package.json`);
@@ -28,7 +28,7 @@ function readManifest(folder: string): Buffer | undefined {
   }
 }
 
-/** True where `file` lies in `folder`, links resolved. */
+/** Whether `file` is in `folder` after links are resolved. */
 const within = (folder: string, file: string): boolean =>
   fs.realpathSync.native(file).startsWith(`${fs.realpathSync.native(folder)}${path.sep}`);
 
@@ -38,14 +38,14 @@ function moduleFault(folder: string, relative: string): string | undefined {
     if (!fs.statSync(file).isFile()) return `${relative} is not a file`;
     if (!within(folder, file)) return `${relative} lies outside of the package`;
   } catch {
-    return `${relative} is not there: build the package, or mend clServer.tasks in its package.json`;
+    return `${relative} does not exist: build the package, or correct clServer.tasks in its package.json`;
   }
   return undefined;
 }
 
 /**
- * Reads a package folder's declaration; a package that says nothing of tasks declares nothing.
- * @param mustDeclare whether saying nothing is a fault (a folder under `plugins`)
+ * Reads the declaration of a package folder; a package that does not mention tasks declares none.
+ * @param mustDeclare whether a missing declaration is a fault (a folder under `plugins`)
  */
 export function declaredTasks(folder: string, source: PluginSource, mustDeclare = false): Declared {
   const fault = (reason: string, name = path.basename(folder), version = '0.0.0'): Declared => ({
@@ -60,7 +60,7 @@ export function declaredTasks(folder: string, source: PluginSource, mustDeclare 
       ? fault(`package.json cannot be read (${(error as NodeJS.ErrnoException).code})`)
       : nothingDeclared;
   }
-  // Hundreds of packages are looked at: only those that speak of us are worth parsing.
+  // Hundreds of packages are read: only those that mention our key need parsing.
   if (!bytes?.includes('"clServer"'))
     return mustDeclare ? fault('its package.json has no "clServer": { "tasks": { … } }') : nothingDeclared;
   let json: unknown;

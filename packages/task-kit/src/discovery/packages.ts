@@ -1,24 +1,24 @@
-/** Installed packages that declare tasks: every `node_modules` that an import from a folder could reach. */
+/** Finds installed packages that declare tasks, in every `node_modules` that an import from a folder could reach. */
 import fs from 'node:fs';
 import path from 'node:path';
 import { type Declared, declaredTasks } from './manifest.js';
 
-/** The package that holds the tasks of the platform itself. */
+/** The package that contains the platform's own tasks. */
 export const BUILTIN_PACKAGE = '@cl-server/tasks';
 
 function entries(folder: string): fs.Dirent[] {
   try {
     return fs.readdirSync(folder, { withFileTypes: true });
   } catch {
-    return []; // absent or unreadable: nothing installed there
+    return []; // missing or unreadable: nothing is installed there
   }
 }
 
-/** Package folders in one `node_modules`, scoped ones too. */
+/** Package folders in one `node_modules`, including scoped ones. */
 function packageFolders(modules: string): { readonly folder: string; readonly linked: boolean }[] {
   return entries(modules).flatMap((entry) => {
     if (entry.name.startsWith('.')) return [];
-    // Put together by hand: to normalize each of many hundred paths takes longer than to read the files.
+    // The path is joined by hand: normalizing many hundred paths takes longer than reading the files.
     const folder = `${modules}${path.sep}${entry.name}`;
     if (!entry.name.startsWith('@')) return [{ folder, linked: entry.isSymbolicLink() }];
     return entries(folder).map((scoped) => ({
@@ -28,7 +28,7 @@ function packageFolders(modules: string): { readonly folder: string; readonly li
   });
 }
 
-/** Every `node_modules` at or above `start`, the nearest first, as module resolution walks. */
+/** Every `node_modules` at or above `start`, the nearest first, in the order of module resolution. */
 function modulesAbove(start: string): string[] {
   const found: string[] = [];
   for (let folder = path.resolve(start); ; folder = path.dirname(folder)) {
@@ -37,7 +37,7 @@ function modulesAbove(start: string): string[] {
   }
 }
 
-/** `undefined` for a link that leads nowhere. */
+/** Returns `undefined` for a dangling link. */
 function realFolder(folder: string): string | undefined {
   try {
     return fs.realpathSync.native(folder);
@@ -47,9 +47,9 @@ function realFolder(folder: string): string | undefined {
 }
 
 /**
- * Tasks of installed packages. A linked package (a workspace, `npm link`) has its own `node_modules` looked through too.
- * One read of each `package.json`; nothing is kept on disk.
- * @param start folders from which to look upwards
+ * Finds the tasks of installed packages, also in the `node_modules` of linked packages (a workspace, `npm link`). Each
+ * `package.json` is read once; nothing is cached on disk.
+ * @param start folders from which to search upwards
  */
 export function packagePlugins(start: readonly string[]): Declared {
   const candidates: Declared['candidates'][number][] = [];
@@ -67,7 +67,7 @@ export function packagePlugins(start: readonly string[]): Declared {
       seen.add(home);
       if (linked) queue.push(path.join(home, 'node_modules'));
       const declared = declaredTasks(home, 'package');
-      // Of two installed packages of one name the nearer is meant, as it is where a module imports it.
+      // If two installed packages have the same name, the nearer one counts, as for imports.
       const owners = new Set([...declared.candidates, ...declared.broken].map(({ package: name }) => name));
       if ([...owners].some((name) => names.has(name))) continue;
       for (const name of owners) names.add(name);

@@ -1,4 +1,4 @@
-/** All tasks of this installation: what was found, what was loaded, and what is out of use for which reason. */
+/** All tasks of this installation: those that were loaded, and those that are disabled, with the reasons. */
 import type { AnyTask } from '../define.js';
 import { folderPlugins } from './folder.js';
 import { loadDefinition } from './load.js';
@@ -6,9 +6,11 @@ import { packagePlugins } from './packages.js';
 import type { BrokenCandidate, DisabledPlugin, LoadedPlugin, Plugin, PluginCandidate, PluginSource } from './plugin.js';
 
 export interface DiscoveryOptions {
-  /** `$CL_SERVER_DIR/plugins`; absent where there is no data folder. */
+  /** `$CL_SERVER_DIR/plugins`; undefined if there is no data folder. */
   readonly pluginsDir?: string | undefined;
-  /** Folders from which installed packages are looked for, upwards. Default: where this package is installed. */
+  /**
+   * Folders from which installed packages are searched upwards. Default: the folder in which this package is installed.
+   */
   readonly searchFrom?: readonly string[];
 }
 
@@ -16,7 +18,10 @@ const RANK: Readonly<Record<PluginSource, number>> = { builtin: 0, package: 1, f
 
 const compare = (a: string, b: string): number => (a < b ? -1 : Number(a > b));
 
-/** Built-in first, then by name: which of two plugins with one task name counts does not depend on the file system. */
+/**
+ * Built-in tasks first, then by name: if two plugins have the same task name, the choice must not depend on the file
+ * system.
+ */
 const byPrecedence = (a: PluginCandidate, b: PluginCandidate): number =>
   Number(a.source !== 'builtin') - Number(b.source !== 'builtin') ||
   compare(a.package, b.package) ||
@@ -26,7 +31,7 @@ export class TaskRegistry {
   readonly #loaded: ReadonlyMap<string, LoadedPlugin>;
 
   constructor(
-    /** Every plugin that was found, in the order of task names. */
+    /** All plugins that were found, in the order of task names. */
     readonly plugins: readonly Plugin[],
   ) {
     this.#loaded = new Map(
@@ -42,7 +47,7 @@ export class TaskRegistry {
     return this.#loaded.get(task);
   }
 
-  /** Names of all tasks that loaded, sorted. */
+  /** Names of all loaded tasks, sorted. */
   get tasks(): readonly string[] {
     return [...this.#loaded.keys()].sort();
   }
@@ -51,7 +56,7 @@ export class TaskRegistry {
     return this.tasks.flatMap((task) => this.get(task) ?? []);
   }
 
-  /** Plugins that are out of use, for the log and for `plugins`. */
+  /** Disabled plugins, for the log and for the command `plugins`. */
   get disabled(): readonly DisabledPlugin[] {
     return this.plugins.filter((plugin) => plugin.state !== 'loaded');
   }
@@ -73,8 +78,8 @@ async function load(candidate: PluginCandidate): Promise<Plugin> {
 const failed = (broken: BrokenCandidate): DisabledPlugin => ({ ...broken, state: 'failed' });
 
 /**
- * Finds and loads the definitions of all tasks: of installed packages and of the plugin folder. A plugin that fails
- * disables itself alone.
+ * Finds and loads the definitions of all tasks of installed packages and of the plugin folder. A faulty plugin disables
+ * only itself.
  */
 export async function discoverTasks(options: DiscoveryOptions = {}): Promise<TaskRegistry> {
   const { pluginsDir, searchFrom = [import.meta.dirname] } = options;
@@ -86,7 +91,11 @@ export async function discoverTasks(options: DiscoveryOptions = {}): Promise<Tas
     const owner = owners.get(candidate.task);
     if (owner) {
       const { file: _, ...rest } = candidate;
-      plugins.push({ ...rest, state: 'shadowed', reason: `the task of that name from ${owner.package} is in use` });
+      plugins.push({
+        ...rest,
+        state: 'shadowed',
+        reason: `the task with this name from ${owner.package} takes precedence`,
+      });
       continue;
     }
     const plugin = await load(candidate);

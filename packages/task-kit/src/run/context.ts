@@ -1,4 +1,4 @@
-/** Makes the context that a task runs in; the worker's runner and the test kit give tasks the very same. */
+/** Makes the context in which a task runs. The worker's runner and the test kit give tasks the same context. */
 import { mkdirSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import path from 'node:path';
@@ -10,20 +10,20 @@ export interface ContextOptions {
   readonly params: Readonly<Record<string, unknown>>;
   /** Absolute path of the uploaded file, if there is one. */
   readonly input: string | undefined;
-  /** Absolute path of the folder that takes the results. */
+  /** Absolute path of the folder for results. */
   readonly results: string;
-  /** Absolute path of the scratch folder, which is made when the task asks for it; most never do. */
+  /** Absolute path of the scratch folder, which is created only when the task uses it; most tasks never do. */
   readonly scratch: string;
   readonly signal: AbortSignal;
   readonly logger: TaskLogger;
   readonly env: TaskEnvironment;
-  /** Told each whole percent above the last. */
+  /** Called with each whole percentage above the last one. */
   readonly onProgress: (percent: number, message: string | undefined) => void;
 }
 
 /**
- * The place of a result inside the results folder.
- * @throws Error where the path is absolute, leads out of the folder, or would hide the input
+ * The path of a result inside the results folder.
+ * @throws Error if the path is absolute, leads outside the folder, or would hide the input
  */
 export function resultPath(results: string, relative: string): string {
   const parts = relative.split(/[/\\]/);
@@ -64,7 +64,7 @@ export function createTaskContext(options: ContextOptions): TaskContext<Record<s
     env,
     progress: (percent, message) => {
       const whole = Math.floor(Math.min(100, Math.max(0, percent)));
-      if (!(whole > reached)) return; // NaN too
+      if (!(whole > reached)) return; // also false for NaN
       reached = whole;
       onProgress(whole, message);
     },

@@ -2,7 +2,7 @@ import type { clipTextEmbeddingTask } from '@cl-server/contract';
 import { encodeNpy, loadTokenizer, manifestById, type TextTokenizer, textFeeds } from '@cl-server/models';
 import { type TaskContext, type TaskEnvironment, type TaskModule, TaskUnavailable } from '@cl-server/task-kit';
 import type { z } from 'zod';
-import { finished } from '../vision/embed.js';
+import { checkedVector } from '../vision/embed.js';
 import { asUnavailable, type LoadedModel, modelFile, modelStore } from '../vision/load-model.js';
 import { ServingModel } from '../vision/serving-model.js';
 
@@ -38,7 +38,7 @@ async function embedText(model: LoadedModel, tokenizer: TextTokenizer, context: 
   const filled = pad ? [...ids, ...Array<number>(max - ids.length).fill(filler)] : ids;
   const feeds = textFeeds(filled, ids.length, type, model.inputs, model.input);
   const results = await model.session.run(feeds, [model.output]);
-  const vector = finished(results[model.output]?.data ?? new Float32Array(), params.normalize);
+  const vector = checkedVector(results[model.output]?.data ?? new Float32Array(), params.normalize);
   await files.write(params.output_path, encodeNpy(vector));
   progress(100);
   return {
@@ -55,7 +55,7 @@ export function clipTextEmbedding(): TaskModule<Params, Output> {
   const serving = new ServingModel('clip_text');
   const tokenizers = new WeakMap<LoadedModel, TextTokenizer>();
 
-  /** Each model has its own; it goes with it. */
+  /** The tokenizer belongs to the model, and each model has its own. */
   const tokenizerFor = async (model: LoadedModel, env: TaskEnvironment): Promise<TextTokenizer> => {
     const tokenizer = tokenizers.get(model) ?? (await tokenizerOf(model, env));
     tokenizers.set(model, tokenizer);

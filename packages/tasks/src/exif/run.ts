@@ -16,7 +16,7 @@ type Contract = typeof exifTask;
 type Params = z.output<Contract['form']>;
 type Output = z.input<Contract['output']>;
 
-/** What exiftool says of a file in which it finds nothing. */
+/** Whether exiftool reports that the file is empty. */
 const isEmpty = (raw: RawTags): boolean => /file is empty/i.test(String(raw['ExifTool:Error'] ?? raw['Error'] ?? ''));
 
 export function exif(): TaskModule<Params, Output> {
@@ -29,7 +29,7 @@ export function exif(): TaskModule<Params, Output> {
       return await reader.read(file, tags);
     } catch (error) {
       if (!(error instanceof MediaError)) throw error;
-      // Another try may meet an exiftool that lives; a file that takes too long will not be faster.
+      // Another attempt may succeed with a restarted exiftool; a file that takes too long will not become faster.
       throw new TaskError(error.code, error.message, { retryable: error.code === 'task_failed', cause: error });
     }
   };

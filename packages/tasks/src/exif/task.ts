@@ -7,7 +7,7 @@ export default defineTask({
   version: '1.0.0',
   outputPath: 'output/exif_metadata.json',
   timeout: 120,
-  // exiftool takes several files with one command, and handing a file out costs as much as reading it does.
+  // exiftool reads several files with one command, and assigning a job costs as much as reading its file.
   batch: 64,
   load: async () => (await import('./run.js')).exif(),
 });

@@ -40,7 +40,7 @@ export function faceDetection(): TaskModule<Params, Output> {
   return {
     setup: (env) => serving.load(env),
     run,
-    // Pictures have sizes of their own, so there is no common tensor; but some are decoded while one is searched.
+    // Pictures have different sizes, so they share no tensor; but some are decoded while another one is searched.
     runBatch: (contexts) => Promise.allSettled(contexts.map(run)),
     teardown: () => serving.release(),
   };

@@ -6,7 +6,7 @@ import type { z } from 'zod';
 import { CROP } from '../faces/align.js';
 import { findFaces, saveCrop } from '../faces/find.js';
 import { sharpness } from '../faces/quality.js';
-import { embedPictures, finished, imageRules } from '../vision/embed.js';
+import { checkedVector, embedPictures, imageRules } from '../vision/embed.js';
 import type { LoadedModel } from '../vision/load-model.js';
 import { modelPixels, openPyramid } from '../vision/pixels.js';
 import { ServingModel } from '../vision/serving-model.js';
@@ -16,7 +16,7 @@ type Params = z.output<Contract['form']>;
 type Output = z.input<Contract['output']>;
 type Context = TaskContext<Params>;
 
-/** The picture is an aligned crop, as face_detection cuts them. */
+/** Embeds aligned crops as face_detection makes them. */
 async function embedCrops(model: LoadedModel, contexts: readonly Context[]): Promise<PromiseSettledResult<Output>[]> {
   const prepared = await Promise.allSettled(
     contexts.map((context) => modelPixels(context, imageRules(model.manifest))),
@@ -28,7 +28,7 @@ async function embedCrops(model: LoadedModel, contexts: readonly Context[]): Pro
     contexts.map(async ({ params, files, progress }, index) => {
       const result = prepared[index];
       if (result?.status !== 'fulfilled') throw result?.reason;
-      const vector = finished(vectors[next++] ?? new Float32Array(), params.normalize);
+      const vector = checkedVector(vectors[next++] ?? new Float32Array(), params.normalize);
       await files.write(params.output_path, encodeNpy(vector));
       progress(100);
       return {
@@ -42,14 +42,14 @@ async function embedCrops(model: LoadedModel, contexts: readonly Context[]): Pro
   );
 }
 
-/** An aligned crop in the size that a model takes; most take it as it is. */
+/** Resizes an aligned crop to the size that a model takes; most take it unchanged. */
 async function sized(crop: Uint8Array, { width, height }: ImagePreprocessing): Promise<Uint8Array> {
   if (width === CROP && height === CROP) return crop;
   const picture = sharp(crop, { raw: { width: CROP, height: CROP, channels: 3 } });
   return picture.resize({ width, height, fit: 'fill', kernel: 'cubic' }).raw().toBuffer();
 }
 
-/** The picture is a photo: every face of it, found, aligned and embedded. */
+/** Finds, aligns and embeds every face of a photo. */
 async function embedPhoto(model: LoadedModel, detector: LoadedModel, context: Context): Promise<Output> {
   const { params, files } = context;
   const picture = await openPyramid(context);
@@ -65,7 +65,7 @@ async function embedPhoto(model: LoadedModel, detector: LoadedModel, context: Co
       : [];
   const faces: NonNullable<Output['faces']> = [];
   for (const [index, { crop, ...face }] of aligned.entries()) {
-    const vector = finished(vectors[index] ?? new Float32Array(), params.normalize);
+    const vector = checkedVector(vectors[index] ?? new Float32Array(), params.normalize);
     const embeddingPath = `faces/face_${index}.npy`;
     await files.write(embeddingPath, encodeNpy(vector));
     if (index === 0) await files.write(params.output_path, encodeNpy(vector));
@@ -86,7 +86,7 @@ async function embedPhoto(model: LoadedModel, detector: LoadedModel, context: Co
 
 export function faceEmbedding(): TaskModule<Params, Output> {
   const embedder = new ServingModel('face_embedding');
-  // Only whole photos need it, and a worker that gets crops alone never loads it.
+  // Only whole photos need the detector, and a worker that gets only crops never loads it.
   const detector = new ServingModel('face_detection');
 
   const embedWhole = (model: LoadedModel, context: Context): Promise<Output> =>

@@ -1,6 +1,6 @@
 /**
- * Alignment: the similarity (turn, scale, shift) that brings a face's five points closest to the template of 112×112
- * crops, in the least-squares sense (Umeyama, 1991, in two dimensions), and the crop itself.
+ * Aligns faces. A least-squares similarity transform (rotation, scale, shift; Umeyama, 1991, in two dimensions) maps a
+ * face's five points to the template of 112×112 crops; then the crop is sampled.
  */
 import type { Pixels } from './yunet.js';
 
@@ -8,7 +8,7 @@ type Point = readonly [number, number];
 
 export const CROP = 112;
 
-/** Right eye, left eye, nose, right and left corner of the mouth, in a 112×112 crop. */
+/** Right eye, left eye, nose, right and left corner of the mouth in a 112×112 crop. */
 export const TEMPLATE: readonly Point[] = [
   [38.2946, 51.6963],
   [73.5318, 51.5014],
@@ -17,7 +17,7 @@ export const TEMPLATE: readonly Point[] = [
   [70.7299, 92.2041],
 ];
 
-/** x' = a·x − b·y + tx, y' = b·x + a·y + ty. */
+/** The transform x' = a·x − b·y + tx, y' = b·x + a·y + ty. */
 export interface Similarity {
   readonly a: number;
   readonly b: number;
@@ -30,7 +30,7 @@ const centre = (points: readonly Point[]): Point => [
   points.reduce((sum, [, y]) => sum + y, 0) / points.length,
 ];
 
-/** From points of a picture to the template; undefined where the points coincide. */
+/** The transform from points of a picture to the template; undefined if the points coincide. */
 export function similarity(points: readonly Point[], template: readonly Point[] = TEMPLATE): Similarity | undefined {
   const [fx, fy] = centre(points);
   const [gx, gy] = centre(template);
@@ -51,10 +51,10 @@ export function similarity(points: readonly Point[], template: readonly Point[] 
   return { a, b, tx: gx - (a * fx - b * fy), ty: gy - (b * fx + a * fy) };
 }
 
-/** Pixels of the template for one of the picture. */
+/** Number of template pixels for one pixel of the picture. */
 export const scaleOf = ({ a, b }: Similarity): number => Math.hypot(a, b);
 
-/** Cuts an aligned crop, sampling between pixels; what lies outside the picture is black. */
+/** Samples an aligned crop with interpolation; parts outside the picture are black. */
 export function warp({ data, width, height }: Pixels, { a, b, tx, ty }: Similarity, size = CROP): Uint8Array {
   const crop = new Uint8Array(size * size * 3);
   const scale = a * a + b * b;

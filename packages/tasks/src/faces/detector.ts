@@ -1,7 +1,7 @@
 /**
- * Faces of any size: the picture is searched at several sizes, because the detector knows faces of about 13 to 300 pixels
- * only. The first size brings the smallest wanted face to 13 pixels; measured on real faces, 12 of 13 pixels are the edge
- * below which scores fall under 0.7. A face that fills a 12-megapixel photo is found at 640 and 256 pixels.
+ * Detects faces of any size. The picture is searched at several sizes, because the detector only knows faces of about
+ * 13 to 300 pixels. The first size scales the smallest wanted face to 13 pixels; on real faces, scores were measured to
+ * fall under 0.7 below 12 to 13 pixels. A face that fills a 12-megapixel photo is found at 640 and 256 pixels.
  */
 import { FACE_CERTAIN } from '@cl-server/contract';
 import type { ModelSession } from '@cl-server/models';
@@ -13,22 +13,25 @@ import { detectRaw, type RawFace, suppress } from './yunet.js';
 export interface DetectOptions {
   readonly confidence: number;
   readonly nms: number;
-  /** Shorter side in pixels of the whole picture. */
+  /** Minimum length of the shorter side, in pixels of the whole picture. */
   readonly minFaceSize: number;
 }
 
-const SMALLEST_KNOWN = 13;
-/** Bounds memory: a 4:3 picture of this side takes 60 MB as a tensor. Beyond 12 megapixels `minFaceSize` grows with it. */
-const LARGEST_PASS = 2_560;
+const MIN_DETECTABLE_SIDE = 13;
+/**
+ * Bounds the memory: a 4:3 picture with this side takes 60 MB as a tensor. Beyond 12 megapixels `minFaceSize` grows
+ * with the picture.
+ */
+const MAX_PASS_SIDE = 2_560;
 const FURTHER_PASSES = [640, 256] as const;
-/** Two sizes nearer than this find the same faces. */
-const WORTHWHILE = 1.5;
+/** Two sizes with a smaller ratio find the same faces. */
+const MIN_PASS_RATIO = 1.5;
 
-/** Longer sides at which a picture is searched, largest first. */
+/** Longer sides at which a picture is searched, the largest first. */
 export function passSides(longSide: number, minFaceSize: number): number[] {
-  const first = Math.min(longSide, LARGEST_PASS, Math.ceil((longSide * SMALLEST_KNOWN) / minFaceSize));
+  const first = Math.min(longSide, MAX_PASS_SIDE, Math.ceil((longSide * MIN_DETECTABLE_SIDE) / minFaceSize));
   const sides = [Math.max(first, Math.min(longSide, 64))];
-  for (const side of FURTHER_PASSES) if ((sides.at(-1) ?? 0) > side * WORTHWHILE) sides.push(side);
+  for (const side of FURTHER_PASSES) if ((sides.at(-1) ?? 0) > side * MIN_PASS_RATIO) sides.push(side);
   return sides;
 }
 
@@ -41,7 +44,7 @@ const enlarge = (face: RawFace, factor: number): RawFace => ({
   points: face.points.map(([x, y]) => [x * factor, y * factor] as const),
 });
 
-/** Faces in pixels of the whole picture, best first, at each of some sizes. */
+/** Faces at each of the given sizes, in pixels of the whole picture, the best first. */
 async function search(
   { session, inputName }: Detector,
   picture: Pyramid,
@@ -58,20 +61,23 @@ async function search(
   return suppress(found, nms).filter((face) => Math.min(face.width, face.height) >= minFaceSize * 0.9);
 }
 
-/** The detector knows upright faces; of one that lies on its side it is seldom sure, and its points are wrong. */
+/**
+ * Whether a face is upright. The detector knows upright faces; it is seldom certain of a face that lies on its side,
+ * and the points of such a face are wrong.
+ */
 const isUpright = ({ points }: RawFace): boolean => Math.abs(pose(points).roll) < 45;
 
 export const isCertain = (score: number): boolean => score >= FACE_CERTAIN;
 
-/** Longer side at which a picture is tried turned: faces from a 25th of it on are seen. */
-const TRIAL = 320;
+/** Longer side of a picture that is rotated on trial: faces of at least 1/25 of it are found. */
+const TRIAL_SIDE = 320;
 
-/** How a picture is to be turned so that its faces are upright; undefined where no way shows one for certain. */
+/** The rotation that makes the faces of a picture upright; undefined if none shows a certain face. */
 async function turnOf(detector: Detector, picture: Pyramid, options: DetectOptions): Promise<Turn | undefined> {
   let best: { readonly turn: Turn; readonly score: number } | undefined;
   for (const turn of TURNS) {
     const trial = { ...options, confidence: Math.max(options.confidence, FACE_CERTAIN) };
-    const found = await search(detector, turnedPicture(picture, turn), [TRIAL], trial);
+    const found = await search(detector, turnedPicture(picture, turn), [TRIAL_SIDE], trial);
     const score = found.find(isUpright)?.score ?? 0;
     if (score > (best?.score ?? 0)) best = { turn, score };
   }
@@ -84,9 +90,9 @@ export interface Detector {
 }
 
 /**
- * Where no face is upright for certain, the picture is tried turned by a quarter either way: scans and files that lost
- * their EXIF lie on their side.
- * @returns faces in pixels of the whole picture as the file has it, best first
+ * Detects faces. If no upright face is certain, the picture is also searched after a rotation by 90° in either
+ * direction, because scans and files without EXIF may lie on their side.
+ * @returns faces in pixels of the whole picture as stored in the file, the best first
  */
 export async function detectFaces(
   detector: Detector,
@@ -101,11 +107,12 @@ export async function detectFaces(
   if (turn === undefined) return found;
   const turned = await search(detector, turnedPicture(picture, turn), sides, options);
   const back = turned.map((face) => turnedBack(face, turn, picture));
-  // What was found before lies on its side in a picture that is to be turned: it counts only where nothing else is.
+  // Faces that were found before lie on their side in a picture that needs a rotation: they count only where no other
+  // face is.
   return [...back, ...found.filter((face) => !back.some((other) => touches(face, other)))];
 }
 
-/** Whether the middle of one box lies in the other. */
+/** Whether the centre of one box is in the other. */
 function touches(a: RawFace, b: RawFace): boolean {
   const inside = (x: number, y: number, box: RawFace): boolean =>
     x >= box.x && x <= box.x + box.width && y >= box.y && y <= box.y + box.height;

@@ -1,4 +1,7 @@
-/** From a picture to faces as clients see them: fractions of the upright picture, five named points, quality, crop. */
+/**
+ * Converts detected faces to the form that clients see: fractions of the upright picture, five named points, quality,
+ * crop.
+ */
 
 import type { FaceBox, FaceLandmarks, FaceQuality } from '@cl-server/contract';
 import { sharp } from '@cl-server/media';
@@ -17,7 +20,7 @@ export interface FoundFace {
   readonly landmarks: FaceLandmarks;
   readonly quality: FaceQuality;
   readonly doubtful: boolean;
-  /** RGB, 112×112; undefined where the face could not be aligned. */
+  /** RGB, 112×112; undefined if the face could not be aligned. */
   readonly crop: Uint8Array | undefined;
 }
 
@@ -46,7 +49,7 @@ function landmarksOf({ points }: RawFace, picture: Pyramid): FaceLandmarks {
   return { right_eye: at(0), left_eye: at(1), nose_tip: at(2), mouth_right: at(3), mouth_left: at(4) };
 }
 
-/** Best first. A face that cannot be aligned stays, without a crop: one bad face never fails the job. */
+/** Finds faces, the best first. A face that cannot be aligned has no crop: one bad face never fails the job. */
 export async function findFaces(
   detector: LoadedModel,
   picture: Pyramid,

@@ -1,18 +1,19 @@
 import type { Pixels } from './yunet.js';
 
+/** The view of a picture that the face detector needs. */
 export interface PyramidLevel {
   readonly pixels: Pixels;
-  /** Pixels of the whole picture for one of the level. */
+  /** Number of pixels of the whole picture for one pixel of the level. */
   readonly factor: number;
 }
 
-/** A picture that can be had at several sizes. */
+/** A picture that is available in several sizes. */
 export interface Pyramid {
-  /** Of the upright picture. */
+  /** Width and height of the upright picture. */
   readonly width: number;
   readonly height: number;
-  /** The picture with its longer side at most `longSide`, never larger than it is. */
+  /** The picture with a longer side of at most `longSide`, never enlarged. */
   level(longSide: number): Promise<PyramidLevel>;
-  /** What is wrong with the picture where it is damaged, as far as it was decoded. */
+  /** The fault of a damaged picture, as far as it has been decoded. */
   damage(): string | null;
 }

@@ -1,22 +1,22 @@
-/** How good a face is for recognising its person: size, sharpness, pose. */
+/** Rates how well a face is suited to recognize its person: by size, sharpness and pose. */
 import type { FaceQuality } from '@cl-server/contract';
 import { CROP } from './align.js';
 import type { RawFace } from './yunet.js';
 
 const degrees = (radians: number): number => (radians * 180) / Math.PI;
 const clamp01 = (value: number): number => Math.min(1, Math.max(0, value));
-/** Never minus zero, which JSON does not know. */
+/** Rounds a number. The result is never minus zero, which JSON does not have. */
 const round = (value: number, digits: number): number => Number(value.toFixed(digits)) + 0;
 
-/** Variance of the Laplacian that an aligned crop of a sharp photo reaches; above it a face is simply sharp. */
+/** Variance of the Laplacian of an aligned crop from a sharp photo; above it, a face counts as fully sharp. */
 const SHARP_VARIANCE = 300;
-/** Box sides in pixels between which size goes from worthless to as good as any. */
-const SMALL = 20;
-const LARGE = 112;
+/** Box sides in pixels between which the size factor grows from 0 to 1. */
+const MIN_SIZE = 20;
+const FULL_SIZE = 112;
 
 /**
- * Sharpness of a crop from 0 to 1: the variance of its Laplacian (Pech-Pacheco et al., 2000), of the middle part, where
- * the face is.
+ * Sharpness of a crop from 0 to 1: the variance of its Laplacian (Pech-Pacheco et al., 2000), measured in the middle
+ * part, which contains the face.
  */
 export function sharpness(crop: Uint8Array, size = CROP): number {
   const grey = (x: number, y: number): number => {
@@ -39,8 +39,9 @@ export function sharpness(crop: Uint8Array, size = CROP): number {
 }
 
 /**
- * Angles from the five points alone, so rough: where the nose lies between eyes and mouth in a frame turned with the eyes.
- * A frontal face has its nose in the middle across and about 0.55 of the way down.
+ * Estimates angles from the five points alone, so they are rough: they follow from the position of the nose between
+ * eyes and mouth, in a coordinate system aligned with the eyes. A frontal face has its nose in the middle across and
+ * about 0.55 of the way down.
  */
 export function pose(points: RawFace['points']): { yaw: number; pitch: number; roll: number } {
   const [right, left, nose, mouthRight, mouthLeft] = points as [
@@ -73,7 +74,7 @@ export function quality(face: RawFace, crop: Uint8Array | undefined): FaceQualit
   const size = Math.min(face.width, face.height);
   const { yaw, pitch, roll } = pose(face.points);
   const sharp = crop ? sharpness(crop) : 0;
-  const big = clamp01((size - SMALL) / (LARGE - SMALL));
+  const big = clamp01((size - MIN_SIZE) / (FULL_SIZE - MIN_SIZE));
   const frontal =
     Math.cos((Math.min(Math.abs(yaw), 90) * Math.PI) / 180) * Math.cos((Math.min(Math.abs(pitch), 90) * Math.PI) / 180);
   return {
@@ -82,7 +83,7 @@ export function quality(face: RawFace, crop: Uint8Array | undefined): FaceQualit
     yaw: round(yaw, 1),
     pitch: round(pitch, 1),
     roll: round(roll, 1),
-    // A geometric mean: one bad factor must not be bought back by the others.
+    // The geometric mean prevents that good factors compensate for one bad factor.
     score: round(clamp01(Math.cbrt(Math.max(big, 0.02) * Math.max(sharp, 0.02) * Math.max(frontal, 0.02))), 3),
   };
 }

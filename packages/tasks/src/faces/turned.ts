@@ -1,4 +1,4 @@
-/** A picture as it looks turned by a quarter, and faces found in that as they lie in the picture itself. */
+/** A picture rotated by 90°, and the conversion of faces found in it to the original picture. */
 import type { Pyramid } from './pyramid.js';
 import type { Pixels, RawFace } from './yunet.js';
 
@@ -29,7 +29,7 @@ export const turnedPicture = (picture: Pyramid, turn: Turn): Pyramid => ({
   },
 });
 
-/** @param picture before it was turned */
+/** Converts a face to the original picture. @param picture size before the rotation */
 export function turnedBack(face: RawFace, turn: Turn, { width, height }: Pick<Pyramid, 'width' | 'height'>): RawFace {
   const back = (x: number, y: number): readonly [number, number] => (turn === 90 ? [y, height - x] : [width - y, x]);
   const [ax, ay] = back(face.x, face.y);

@@ -1,37 +1,38 @@
 /**
- * The YuNet face detector's tensors: from pixels to its input, from its outputs to faces.
+ * The tensors of the YuNet face detector: its input from pixels, and faces from its outputs.
  *
- * Source: Wu, Peng, Yu: "YuNet: A Tiny Millisecond-level Face Detector" (2023), and the decoding published with the model
- * in the OpenCV zoo: anchor-free cells at strides 8, 16 and 32; score √(cls·obj); boxes and points relative to the cell.
+ * Source: Wu, Peng, Yu: "YuNet: A Tiny Millisecond-level Face Detector" (2023), and the decoding published with the
+ * model in the OpenCV zoo: anchor-free cells at strides 8, 16 and 32; score √(cls·obj); boxes and points relative to
+ * the cell.
  */
 import { type FloatTensors, floatTensor, type ModelSession } from '@cl-server/models';
 import { assertNumbers } from '../vision/embed.js';
 
-/** In pixels of the picture that was searched. */
+/** A face in pixels of the picture that was searched. */
 export interface RawFace {
   readonly x: number;
   readonly y: number;
   readonly width: number;
   readonly height: number;
   readonly score: number;
-  /** Right eye, left eye, nose, right and left corner of the mouth (the person's own right and left), as x, y. */
+  /** Right eye, left eye, nose, right and left corner of the mouth (from the person's point of view), as x, y. */
   readonly points: readonly (readonly [number, number])[];
 }
 
 export interface Pixels {
-  /** RGB, 3 bytes a pixel, rows top-down. */
+  /** RGB, 3 bytes per pixel, rows from the top. */
   readonly data: Uint8Array;
   readonly width: number;
   readonly height: number;
 }
 
 const STRIDES = [8, 16, 32] as const;
-const MULTIPLE = 32;
+const SIDE_MULTIPLE = 32;
 const POINTS = 5;
 
-const roundUp = (value: number): number => Math.ceil(value / MULTIPLE) * MULTIPLE;
+const roundUp = (value: number): number => Math.ceil(value / SIDE_MULTIPLE) * SIDE_MULTIPLE;
 
-/** BGR, 0 to 255, filled up with black at the right and at the bottom. */
+/** The input tensor: BGR, 0 to 255, padded with black at the right and at the bottom. */
 function inputOf({ data, width, height }: Pixels): { tensor: Float32Array; columns: number; rows: number } {
   const columns = roundUp(width);
   const rows = roundUp(height);
@@ -54,11 +55,11 @@ const clamp01 = (value: number): number => Math.min(1, Math.max(0, value));
 function decodeStride(results: FloatTensors, stride: number, columns: number, threshold: number): RawFace[] {
   const pick = (name: string): Float32Array => {
     const tensor = results[`${name}_${stride}`];
-    if (!tensor) throw new Error(`the detector gave no ${name}_${stride}`);
+    if (!tensor) throw new Error(`the detector returned no ${name}_${stride}`);
     return tensor.data;
   };
   const [cls, obj, box, kps] = [pick('cls'), pick('obj'), pick('bbox'), pick('kps')];
-  // A detector that computes nonsense must not pass for a picture without faces.
+  // A detector that computes invalid numbers must not look like a picture without faces.
   assertNumbers(cls);
   assertNumbers(obj);
   const perRow = columns / stride;
@@ -87,7 +88,7 @@ function decodeStride(results: FloatTensors, stride: number, columns: number, th
   return faces;
 }
 
-/** Faces of one picture at its own size, overlapping ones included. */
+/** Detects the faces of a picture in its own size, including overlapping ones. */
 export async function detectRaw(
   session: ModelSession,
   inputName: string,
@@ -111,21 +112,21 @@ function overlap(a: RawFace, b: RawFace): number {
 }
 
 /**
- * A box within another counts as the same face: scales of a pyramid disagree on size more than on place. Not a much
- * smaller one: that is a face on a shirt, or a person in front of another.
+ * A box within another counts as the same face, because the levels of a pyramid disagree more on size than on place. A
+ * much smaller box does not: it is a face on a shirt, or a person in front of another.
  */
-const SAME_WHEN_COVERED = 0.8;
-const SAME_WHEN_LARGE = 0.15;
+const SAME_FACE_COVERAGE = 0.8;
+const SAME_FACE_AREA_RATIO = 0.15;
 
 function isWithin(a: RawFace, b: RawFace): boolean {
   const width = Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x);
   const height = Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y);
   if (width <= 0 || height <= 0) return false;
   const [small, large] = [a.width * a.height, b.width * b.height].sort((x, y) => x - y) as [number, number];
-  return width * height > SAME_WHEN_COVERED * small && small > SAME_WHEN_LARGE * large;
+  return width * height > SAME_FACE_COVERAGE * small && small > SAME_FACE_AREA_RATIO * large;
 }
 
-/** Greedy suppression in floats, best first. */
+/** Greedy non-maximum suppression, the best first. */
 export function suppress(faces: readonly RawFace[], threshold: number): RawFace[] {
   const kept: RawFace[] = [];
   for (const face of [...faces].sort((a, b) => b.score - a.score))

@@ -36,12 +36,12 @@ type Perceptual = Pick<
   | 'picture_error'
 >;
 
-/** Frames of a video, spread evenly over its whole length. */
+/** Number of frames of a video, spread evenly over its whole length. */
 const FRAMES = 8;
-/** Percent of the work that is reading the bytes. */
-const READING = 60;
+/** Percentage of the progress that reading the bytes takes. */
+const READING_PERCENT = 60;
 
-const none = (reason: string | null): Perceptual => ({
+const withoutHashes = (reason: string | null): Perceptual => ({
   ahash: null,
   dhash: null,
   phash: null,
@@ -56,10 +56,10 @@ const none = (reason: string | null): Perceptual => ({
 
 async function ofVideo(file: string, { env, signal, progress }: TaskContext<Params>): Promise<Perceptual> {
   const { ffmpeg, ffprobe } = env.tools;
-  if (!ffmpeg || !ffprobe) return none('Hashes of a video’s frames need ffmpeg, which is not installed');
+  if (!ffmpeg || !ffprobe) return withoutHashes('Hashes of a video’s frames need ffmpeg, which is not installed');
   const input = await mediaInput(file);
   const info = await probe(input, { ffprobe, signal });
-  if (!info.video) return none(null);
+  if (!info.video) return withoutHashes(null);
   const track = pictureTrack(info, env.maxImagePixels);
   const size = { width: HASH_SIDE, height: HASH_SIDE };
   const hashes: (PerceptualHashes & { time: number })[] = [];
@@ -67,25 +67,27 @@ async function ofVideo(file: string, { env, signal, progress }: TaskContext<Para
     const request = { ...size, track, time: wanted };
     const { pixels, time } = await videoFrame(input, request, { ffmpeg, signal, maxPixels: env.maxImagePixels });
     hashes.push({ time, ...hashesOf(pixels) });
-    progress(READING + (hashes.length / FRAMES) * (99 - READING));
+    progress(READING_PERCENT + (hashes.length / FRAMES) * (99 - READING_PERCENT));
   }
   return {
-    ...none(null),
+    ...withoutHashes(null),
     frames: hashes.map(({ time, ahash, dhash, phash, pdq }) => ({ time, ahash, dhash, phash, pdq })),
   };
 }
 
-/** Perceptual hashes where the file has a picture. Digests never depend on them: a failure is a remark in the result. */
+/**
+ * Perceptual hashes of a file with a picture. Digests never depend on them: a failure is only reported in the result.
+ */
 async function perceptual(file: string, kind: MediaKind, context: TaskContext<Params>): Promise<Perceptual> {
   const { env, signal } = context;
   try {
     if (kind.type === 'image') {
       const { damage, ...hashes } = await imageHashes(file, { kind, signal, ...pictureOptions(env) });
-      return { ...none(null), ...hashes, picture_error: damage };
+      return { ...withoutHashes(null), ...hashes, picture_error: damage };
     }
-    return kind.type === 'video' ? await ofVideo(file, context) : none(null);
+    return kind.type === 'video' ? await ofVideo(file, context) : withoutHashes(null);
   } catch (error) {
-    if (error instanceof MediaError && error.code !== 'cancelled') return none(error.message);
+    if (error instanceof MediaError && error.code !== 'cancelled') return withoutHashes(error.message);
     throw error;
   }
 }
@@ -97,7 +99,9 @@ async function run(context: TaskContext<Params>): Promise<Output> {
   const start = performance.now();
   const { size } = await fs.stat(input);
   const kind = await sniffFile(input);
-  const digests = await onMedia(fileDigests(input, signal, (bytes) => progress((bytes / Math.max(1, size)) * READING)));
+  const digests = await onMedia(
+    fileDigests(input, signal, (bytes) => progress((bytes / Math.max(1, size)) * READING_PERCENT)),
+  );
   const hashes = await onMedia(perceptual(input, kind, context));
   const output: Output = {
     media_type: kind.type,

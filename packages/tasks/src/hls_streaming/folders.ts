@@ -1,7 +1,7 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 
-/** Follows all links of what exists of a path, and keeps the rest. */
+/** Resolves all links in the existing part of a path and keeps the rest. */
 async function resolved(file: string): Promise<string> {
   try {
     return await fs.realpath(file);
@@ -14,15 +14,15 @@ async function resolved(file: string): Promise<string> {
 }
 
 /**
- * A path from a client, its links followed, if it lies below a folder; otherwise undefined. The folder itself does not
- * count.
+ * The resolved form of a client's path if it is inside a folder; otherwise undefined. The folder itself does not count
+ * as inside.
  */
 export async function inside(folder: string, file: string): Promise<string | undefined> {
   if (!path.isAbsolute(file) || file.includes('\0')) return undefined;
   try {
     const root = await resolved(folder);
     const real = await resolved(path.normalize(file));
-    // A link to nowhere stays in `real` as a name; following it later would lead out.
+    // A dangling link stays in `real` as a name; following it later could lead outside.
     if (await isLink(real)) return undefined;
     return real.startsWith(root + path.sep) ? real : undefined;
   } catch {

@@ -30,8 +30,8 @@ type Params = z.output<Contract['form']>;
 type Output = z.output<Contract['output']>;
 type Context = TaskContext<Params>;
 
-/** The task's own limit ends it earlier. */
-const TIMEOUT = 7 * 3600 * 1000;
+/** Never reached: the task's own limit ends it earlier. */
+const TIMEOUT_MS = 7 * 3600 * 1000;
 
 function toolsOf({ tools }: TaskEnvironment) {
   const { ffmpeg, ffprobe } = tools;
@@ -39,17 +39,19 @@ function toolsOf({ tools }: TaskEnvironment) {
   return { ffmpeg, ffprobe };
 }
 
-/** Where to read and where to write. Links may have changed since the job was made, so both are looked at again. */
+/**
+ * The source file and the target folder. Links may have changed since the job was created, so both are checked again.
+ */
 async function places({ files, params, env }: Context): Promise<{ source: string; folder: string; prefix: string }> {
   const { input_absolute_path: from, output_absolute_path: to } = params;
   const source = files.input ?? (from === null ? undefined : await inside(env.mediaDir, from));
-  if (source === undefined) throw invalidInput('The video does not lie in the media folder');
+  if (source === undefined) throw invalidInput('The video is not in the media folder');
   if (to === null) {
     const master = await files.output(`output/${HLS_FILES.master}`);
     return { source, folder: path.dirname(master), prefix: 'output/' };
   }
   const folder = await inside(env.streamsDir, to);
-  if (folder === undefined) throw invalidInput('The stream’s folder does not lie in the streams folder');
+  if (folder === undefined) throw invalidInput('The stream’s folder is not in the streams folder');
   return { source, folder, prefix: '' };
 }
 
@@ -99,7 +101,7 @@ export function hlsStreaming(): TaskModule<Params, z.input<Contract['output']>> 
       encoders ??= new EncoderFinder({
         remember: env.once,
         onUnanswered: (names, { name }) =>
-          env.logger.warn({ encoders: names, used: name }, 'hardware encoders give no answer; tried again later'),
+          env.logger.warn({ encoders: names, used: name }, 'hardware encoders do not answer; trying again later'),
       });
       await encoders.find(toolsOf(env).ffmpeg);
     },
@@ -112,7 +114,7 @@ export function hlsStreaming(): TaskModule<Params, z.input<Contract['output']>> 
         makeHls(plan, {
           ...toolsOf(context.env),
           signal: context.signal,
-          timeout: TIMEOUT,
+          timeout: TIMEOUT_MS,
           onProgress: (percent) => context.progress(percent),
         }),
       );

@@ -13,7 +13,8 @@ const isFile = (file: string): Promise<boolean> =>
 export default defineTask({
   ...fromContract(hlsStreamingTask),
   version: '1.0.0',
-  // Paths of an absolute job are empty, as clients know them; without a folder for it the stream is the job's own.
+  // The result of a job with absolute paths has empty paths, as existing clients expect; without an absolute folder the
+  // stream belongs to the job.
   outputPath: (params) => (params.output_absolute_path === null ? 'output' : ''),
   prepare: async (params, { input, mediaDir, streamsDir }) => {
     if (input) return { input_absolute_path: null, output_absolute_path: null };
@@ -21,10 +22,11 @@ export default defineTask({
     if (source === null) throw new TaskRefusal(400, 'Either file or input_absolute_path must be provided');
     const file = await inside(mediaDir, source);
     if (file === undefined)
-      throw new TaskRefusal(403, 'input_absolute_path must lie in the media folder', 'input_absolute_path');
-    if (!(await isFile(file))) throw new TaskRefusal(422, 'input_absolute_path names no file', 'input_absolute_path');
+      throw new TaskRefusal(403, 'input_absolute_path must be in the media folder', 'input_absolute_path');
+    if (!(await isFile(file)))
+      throw new TaskRefusal(422, 'input_absolute_path does not name a file', 'input_absolute_path');
     if (target !== null && (await inside(streamsDir, target)) === undefined)
-      throw new TaskRefusal(403, 'output_absolute_path must lie in the streams folder', 'output_absolute_path');
+      throw new TaskRefusal(403, 'output_absolute_path must be in the streams folder', 'output_absolute_path');
     return { input_path: '' };
   },
   requirements: { tools: ['ffmpeg', 'ffprobe'] },

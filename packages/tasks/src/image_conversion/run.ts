@@ -20,7 +20,7 @@ export const imageConversion = (): TaskModule<z.output<Contract['form']>, z.inpu
         format,
         keepMetadata,
         ...pictureOptions(env),
-        scratch: () => context.scratch, // most need none, and it is made when it is asked for
+        scratch: () => context.scratch, // created only if it is used, which is rare
         signal,
       }),
     );

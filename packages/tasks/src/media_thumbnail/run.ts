@@ -41,12 +41,12 @@ function tools({ env }: TaskContext<Params>) {
   if (!ffmpeg || !ffprobe)
     throw new MediaError(
       'tool_missing',
-      'Thumbnails of videos and sounds need ffmpeg and ffprobe, which are not installed',
+      'Thumbnails of video and audio files need ffmpeg and ffprobe, which are not installed',
     );
   return { ffmpeg, ffprobe };
 }
 
-/** @param known what was read of the file already */
+/** @param known what has already been read of the file */
 async function ofImage(
   file: string,
   context: TaskContext<Params>,
@@ -60,7 +60,7 @@ async function ofImage(
   return { media_type: 'image', output_path, mime_type, ...written, time: null, sheet: null, picture_error: damage };
 }
 
-/** A video by a frame; a song, and a film without a picture track, by its cover. */
+/** Makes the thumbnail of a video from a frame, and of a song or a film without a video track from its cover. */
 async function ofRecording(file: string, context: TaskContext<Params>): Promise<Output> {
   const { params, files, scratch, progress, signal } = context;
   const { ffmpeg, ffprobe } = tools(context);

@@ -1,4 +1,4 @@
-/** Vectors of pictures, many in one tensor where the model allows it. */
+/** Computes vectors of pictures, many in one tensor if the model allows it. */
 import type { ImagePreprocessing, ModelManifest } from '@cl-server/contract';
 import { assertFinite, floatTensor, imageShape, normalized, writeImage } from '@cl-server/models';
 import { TaskError } from '@cl-server/task-kit';
@@ -9,8 +9,8 @@ export function imageRules(manifest: ModelManifest): ImagePreprocessing {
   return manifest.preprocessing;
 }
 
-/** Pictures in one tensor: a crowd has hundreds of faces, and more than this gain nothing. */
-const MOST_TOGETHER = 16;
+/** Maximum number of pictures in one tensor: a crowd has hundreds of faces, and larger batches are not faster. */
+const MAX_BATCH_SIZE = 16;
 
 async function embedTensor(model: LoadedModel, pictures: readonly Uint8Array[]): Promise<Float32Array[]> {
   const rules = imageRules(model.manifest);
@@ -25,31 +25,32 @@ async function embedTensor(model: LoadedModel, pictures: readonly Uint8Array[]):
 }
 
 /**
- * @param pictures RGB of exactly the model's size, as `modelPixels` gives them
- * @returns one vector each, as the model gave it
+ * Embeds pictures.
+ * @param pictures RGB in exactly the model's size, from `modelPixels`
+ * @returns the vector of each picture, unchanged
  */
 export async function embedPictures(model: LoadedModel, pictures: readonly Uint8Array[]): Promise<Float32Array[]> {
-  const together = model.manifest.batch ? MOST_TOGETHER : 1;
+  const batchSize = model.manifest.batch ? MAX_BATCH_SIZE : 1;
   const vectors: Float32Array[] = [];
-  for (let from = 0; from < pictures.length; from += together)
-    vectors.push(...(await embedTensor(model, pictures.slice(from, from + together))));
+  for (let from = 0; from < pictures.length; from += batchSize)
+    vectors.push(...(await embedTensor(model, pictures.slice(from, from + batchSize))));
   return vectors;
 }
 
-/** @throws TaskError where the model gave something that is not a number */
+/** @throws TaskError if the model returned values that are not numbers */
 export function assertNumbers(values: Float32Array): void {
   try {
     assertFinite(values);
   } catch (error) {
-    throw new TaskError('task_failed', `The result is not made of numbers: ${(error as Error).message}`, {
+    throw new TaskError('task_failed', `The result contains values that are not numbers: ${(error as Error).message}`, {
       cause: error,
     });
   }
 }
 
-/** A vector fit to be kept. @throws TaskError */
-export function finished(vector: Float32Array, normalize: boolean): Float32Array {
-  if (vector.length === 0) throw new TaskError('task_failed', 'The model gave an empty vector');
+/** The vector in the form in which it is stored. @throws TaskError */
+export function checkedVector(vector: Float32Array, normalize: boolean): Float32Array {
+  if (vector.length === 0) throw new TaskError('task_failed', 'The model returned an empty vector');
   assertNumbers(vector);
   return normalize ? normalized(vector) : vector;
 }

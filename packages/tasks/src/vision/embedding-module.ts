@@ -1,8 +1,8 @@
-/** The module of a task that turns a picture into one vector; CLIP and DINO differ in their model alone. */
+/** The module of a task that converts a picture to one vector; CLIP and DINO differ only in their model. */
 import type { ModelRole, ModelStamp } from '@cl-server/contract';
 import { encodeNpy } from '@cl-server/models';
 import type { TaskContext, TaskModule } from '@cl-server/task-kit';
-import { embedPictures, finished, imageRules } from './embed.js';
+import { checkedVector, embedPictures, imageRules } from './embed.js';
 import type { LoadedModel } from './load-model.js';
 import { type ModelPixels, modelPixels } from './pixels.js';
 import { ServingModel } from './serving-model.js';
@@ -27,7 +27,7 @@ export function embeddingModule(role: ModelRole): TaskModule<EmbeddingParams, Em
     { damage }: ModelPixels,
     raw: Float32Array,
   ): Promise<EmbeddingOutput> => {
-    const vector = finished(raw, context.params.normalize);
+    const vector = checkedVector(raw, context.params.normalize);
     await context.files.write(context.params.output_path, encodeNpy(vector));
     context.progress(100);
     const { normalize: normalized } = context.params;
@@ -48,7 +48,7 @@ export function embeddingModule(role: ModelRole): TaskModule<EmbeddingParams, Em
         const [raw] = await embedPictures(model, [picture.pixels]);
         return save(context, model, picture, raw ?? new Float32Array());
       }),
-    // A picture that cannot be decoded fails alone; the others go on without it.
+    // A picture that cannot be decoded fails by itself; the others continue without it.
     runBatch: async (contexts) => {
       const [first] = contexts;
       if (!first) return [];

@@ -1,4 +1,7 @@
-/** The model of a role, ready to run: found or fetched, loaded, tested. Otherwise the task is unavailable, and says why. */
+/**
+ * Prepares the model of a role: it is found or downloaded, loaded and tested. Otherwise the task is unavailable, with
+ * the reason.
+ */
 import path from 'node:path';
 import type { ModelManifest, ModelRole, ModelStamp } from '@cl-server/contract';
 import {
@@ -17,7 +20,7 @@ export interface LoadedModel {
   readonly session: ModelSession;
   readonly input: string;
   readonly output: string;
-  /** Every input that it takes. */
+  /** Names of all inputs that the model takes. */
   readonly inputs: readonly string[];
   readonly serving: Serving;
   readonly stamp: ModelStamp;
@@ -37,20 +40,20 @@ function providerOf(env: TaskEnvironment): ExecutionProvider {
 export const modelStore = (env: TaskEnvironment): ModelStore =>
   new ModelStore({ dir: env.modelsDir, mirror: env.settings.MODELS_MIRROR });
 
-/** Path of a model's file, fetched if need be, possible and allowed. @throws ModelMissing */
+/** Path of a model's file, which is downloaded if that is necessary, possible and allowed. @throws ModelMissing */
 async function fileOf(store: ModelStore, serving: Serving, env: TaskEnvironment): Promise<string> {
   const { manifest, path: chosen } = serving;
   const present = await store.locate(manifest, chosen);
   if (present !== undefined) return present;
   if (env.settings.MODELS_DOWNLOAD === 'never' || (chosen !== undefined && manifest.urls.length === 0))
-    return store.verified(serving); // which says what is missing
+    return store.verified(serving); // throws an error that names what is missing
   let said = 0;
   return store.pull(manifest, {
     onProgress: ({ received, total }) => {
       const percent = Math.floor((received / total) * 10) * 10;
       if (percent === said) return;
       said = percent;
-      env.logger.info({ model: manifest.id, percent }, 'fetching a model');
+      env.logger.info({ model: manifest.id, percent }, 'downloading a model');
     },
   });
 }
@@ -64,20 +67,20 @@ export async function modelFile(env: TaskEnvironment, manifest: ModelManifest): 
   }
 }
 
-/** What a worker is told where a model cannot be had; other errors of tasks pass. */
+/** Converts errors of models to the error that withdraws a task; other errors pass. */
 export function asUnavailable(error: unknown): unknown {
   if (error instanceof TaskUnavailable) return error;
   if (error instanceof ModelMissing) return new TaskUnavailable('model_missing', error.message, { cause: error });
-  return new TaskUnavailable('model_unusable', `the model cannot be used: ${withoutPaths(error)}`, { cause: error });
+  return new TaskUnavailable('model_unusable', `the model is unusable: ${withoutPaths(error)}`, { cause: error });
 }
 
-/** Threads of one session: those that the worker was given for models, else as many as any task may use. */
+/** Number of threads of a session: the setting for models, otherwise the number that any task may use. */
 function threadsOf({ settings, threads }: TaskEnvironment): number {
   const given = Number(settings.MODEL_THREADS);
   return Number.isInteger(given) && given > 0 ? given : threads;
 }
 
-/** Messages of the runtime name files; clients see this one. */
+/** Removes file names from a message of the runtime, because clients see it. */
 const withoutPaths = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).replace(/(?:[A-Za-z]:)?[\\/][^\s:'"]+/g, (file) =>
     path.basename(file),

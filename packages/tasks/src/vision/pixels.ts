@@ -1,4 +1,7 @@
-/** A job's picture as models want it: upright, on white, in exactly the size of a tensor, or at several sizes. */
+/**
+ * The picture of a job in the form that models need: upright, on white, in exactly the size of a tensor or in several
+ * sizes.
+ */
 
 import type { ImagePreprocessing } from '@cl-server/contract';
 import {
@@ -16,12 +19,12 @@ import type { Pyramid, PyramidLevel } from '../faces/pyramid.js';
 import type { Pixels } from '../faces/yunet.js';
 import { onMedia, pictureOptions } from '../media-error.js';
 
-/** A side shorter than this shows nothing that a model could know. */
-const SHORTEST_SIDE = 8;
-/** Beyond this a picture is a line: cut to a square it loses nearly everything. */
-const STEEPEST_ASPECT = 50;
-/** Longer side of the picture whole; more would only cost memory. */
-const BASE_SIDE = 4_096;
+/** A picture with a shorter side contains nothing that a model could recognize. */
+const MIN_SIDE = 8;
+/** Beyond this ratio a picture is a line: cropping it to a square would remove nearly everything. */
+const MAX_ASPECT_RATIO = 50;
+/** Longer side of the largest decoded picture; a larger one would only cost memory. */
+const MAX_DECODED_SIDE = 4_096;
 
 const KERNELS = { bicubic: 'cubic', bilinear: 'linear', lanczos3: 'lanczos3', nearest: 'nearest' } as const;
 
@@ -31,25 +34,23 @@ async function decode({ files, env, signal }: PictureContext, options: DecodeOpt
   if (files.input === undefined) throw invalidInput('The job has no picture');
   const known = { head: readHeadSync(files.input), signal, ...pictureOptions(env) };
   const image = await onMedia(decodeImage(files.input, { ...options, ...known }));
-  refuseSlivers(image.original);
+  refuseTinyPictures(image.original);
   return image;
 }
 
-/** @throws TaskError for pictures too small or too narrow to mean anything */
-function refuseSlivers({ width, height }: { readonly width: number; readonly height: number }): void {
+/** @throws TaskError for pictures that are too small or too narrow to be meaningful */
+function refuseTinyPictures({ width, height }: { readonly width: number; readonly height: number }): void {
   const [short, long] = [Math.min(width, height), Math.max(width, height)];
-  if (short < SHORTEST_SIDE)
+  if (short < MIN_SIDE)
+    throw invalidInput(`The picture is ${width} × ${height} pixels; its shorter side must have at least ${MIN_SIDE}`);
+  if (long > short * MAX_ASPECT_RATIO)
     throw invalidInput(
-      `The picture is ${width} × ${height} pixels; its shorter side must have at least ${SHORTEST_SIDE}`,
-    );
-  if (long > short * STEEPEST_ASPECT)
-    throw invalidInput(
-      `The picture is ${width} × ${height} pixels; its sides may differ ${STEEPEST_ASPECT}-fold at most`,
+      `The picture is ${width} × ${height} pixels; one side may be at most ${MAX_ASPECT_RATIO} times as long as the other`,
     );
 }
 
-/** The middle of a picture. */
-function cutCentre({ data, width, height }: DecodedImage, toWidth: number, toHeight: number): Uint8Array {
+/** Crops to the centre of a picture. */
+function cropCentre({ data, width, height }: DecodedImage, toWidth: number, toHeight: number): Uint8Array {
   if (width === toWidth && height === toHeight) return data;
   const left = Math.round((width - toWidth) / 2);
   const top = Math.round((height - toHeight) / 2);
@@ -61,7 +62,7 @@ function cutCentre({ data, width, height }: DecodedImage, toWidth: number, toHei
   return cut;
 }
 
-/** The whole picture in the middle of a black one. */
+/** Pads a picture with black on all sides. */
 function padCentre({ data, width, height }: DecodedImage, toWidth: number, toHeight: number): Uint8Array {
   const padded = new Uint8Array(toWidth * toHeight * 3);
   const left = Math.floor((toWidth - width) / 2);
@@ -72,15 +73,15 @@ function padCentre({ data, width, height }: DecodedImage, toWidth: number, toHei
 }
 
 export interface ModelPixels {
-  /** RGB of exactly the model's size. */
+  /** RGB in exactly the model's size. */
   readonly pixels: Uint8Array;
-  /** What is wrong with the picture where it is damaged. */
+  /** The fault of a damaged picture. */
   readonly damage: string | null;
 }
 
 /**
- * A picture as a model takes it.
- * @throws TaskError for what is no picture, and for pictures too small or too narrow to mean anything
+ * The picture in the form that a model takes.
+ * @throws TaskError for files that are not pictures, and for pictures that are too small or too narrow to be meaningful
  */
 export async function modelPixels(context: PictureContext, rules: ImagePreprocessing): Promise<ModelPixels> {
   const { width, height, resize, resize_to: side } = rules;
@@ -95,36 +96,38 @@ export async function modelPixels(context: PictureContext, rules: ImagePreproces
       return { pixels: padCentre(image, width, height), damage: image.damage };
     }
     case 'shortest_edge': {
-      // The shorter edge at `side` and the middle square of it: all that the centre cut can need.
+      // The shorter side has the length `side`, and only the square in the middle is kept: the crop never needs more.
       const square = Math.max(side ?? 0, width, height);
       const image = await decode(context, { width: square, height: square, fit: 'cover', kernel });
-      return { pixels: cutCentre(image, width, height), damage: image.damage };
+      return { pixels: cropCentre(image, width, height), damage: image.damage };
     }
   }
 }
 
 /**
- * A picture at any size, decoded straight to the first that is asked for: a photo of a camera is shrunk while it loads, and
- * few pictures are needed whole. Smaller sizes are made from what was decoded; a larger one decodes once more, whole.
+ * A picture in any size, decoded directly to the first requested size: a camera photo is shrunk while it loads, and few
+ * pictures are needed in full size. Smaller sizes are made from the decoded picture; a larger one is decoded again in
+ * full size.
  */
 export async function openPyramid({ files, env, signal }: PictureContext): Promise<Pyramid> {
   if (files.input === undefined) throw invalidInput('The job has no picture');
   const file = files.input;
   const head = readHeadSync(file);
   const known = { head, kind: await sniffHead(head, file), signal, ...pictureOptions(env) };
-  const scale = ({ width, height }: { width: number; height: number }): number => BASE_SIDE / Math.max(width, height);
+  const scale = ({ width, height }: { width: number; height: number }): number =>
+    MAX_DECODED_SIDE / Math.max(width, height);
   const shape = await onMedia(imageShape(file, { ...known, scale }));
-  refuseSlivers(shape);
+  refuseTinyPictures(shape);
   const { width, height } = shape;
   const longSide = Math.max(width, height);
-  const wholeSide = Math.min(longSide, BASE_SIDE);
+  const wholeSide = Math.min(longSide, MAX_DECODED_SIDE);
   const levels = new Map<number, Promise<PyramidLevel>>();
   let decoded: { readonly side: number; readonly pixels: Promise<DecodedImage> } | undefined;
   let damage: string | null = null;
 
   const decodedTo = (side: number): { readonly side: number; readonly pixels: Promise<DecodedImage> } => {
     if (decoded && decoded.side >= side) return decoded;
-    // Where it cannot be shrunk while it loads it is decoded only once.
+    // A picture that cannot be shrunk while it loads is decoded only once.
     const target = decoded || isDecodedHere(shape) ? wholeSide : side;
     const size = { width: target, height: target, fit: 'inside', kernel: 'linear' } as const;
     decoded = { side: target, pixels: onMedia(decodeImage(file, { ...known, ...size })) };

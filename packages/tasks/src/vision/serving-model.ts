@@ -1,6 +1,6 @@
 /**
- * The model that serves a role. `models use` may put another to it at any time: each job asks which it is, at the price of
- * looking at one file's date, and from its first job on the new model is the only one whose results are told.
+ * The model that serves a role. `models use` may replace it at any time: every job checks which one serves, which only
+ * costs reading the date of one file, and from its first job on only results of the new model are returned.
  */
 import type { ModelRole } from '@cl-server/contract';
 import { ModelMissing, ModelNotLoaded } from '@cl-server/models';
@@ -9,7 +9,7 @@ import { asUnavailable, type LoadedModel, loadModel, modelStore } from './load-m
 
 interface Held {
   readonly model: LoadedModel;
-  /** Jobs that use it now. */
+  /** Number of jobs that use it now. */
   users: number;
 }
 
@@ -28,8 +28,8 @@ export class ServingModel {
   }
 
   /**
-   * Runs `work` with the model that serves now; it stays loaded for so long.
-   * @throws TaskUnavailable where it cannot be loaded, or loaded again
+   * Runs `work` with the model that serves now, which stays loaded meanwhile.
+   * @throws TaskUnavailable if the model cannot be loaded
    */
   async use<T>(env: TaskEnvironment, work: (model: LoadedModel) => Promise<T>): Promise<T> {
     const held = await this.#current(env);
@@ -38,11 +38,11 @@ export class ServingModel {
       return await work(held.model);
     } catch (error) {
       if (!(error instanceof ModelMissing || error instanceof ModelNotLoaded)) throw error;
-      this.#held = undefined; // its file was damaged or removed after it was let go for want of memory
+      this.#held = undefined; // its file was damaged or removed after it was unloaded because memory was short
       throw asUnavailable(error);
     } finally {
       held.users--;
-      void this.#settle(held);
+      void this.#releaseUnused(held);
     }
   }
 
@@ -66,20 +66,20 @@ export class ServingModel {
     return this.#held;
   }
 
-  /** The model that was held, if it serves still; else the one that does. */
+  /** The loaded model if it still serves; otherwise the one that does. */
   async #follow(env: TaskEnvironment, before: Promise<Held> | undefined): Promise<Held> {
     const old = await before?.catch(() => undefined);
     if (old) {
       const serving = await modelStore(env).serving(this.#role).catch(asRejected);
       if (JSON.stringify(serving) === JSON.stringify(old.model.serving)) return old;
-      env.logger.info({ role: this.#role, model: serving.manifest.id }, 'another model serves from now on');
-      void this.#settle(old);
+      env.logger.info({ role: this.#role, model: serving.manifest.id }, 'model switched');
+      void this.#releaseUnused(old);
     }
     return { model: await loadModel(env, this.#role), users: 0 };
   }
 
-  /** Lets go of a model that serves no more, after its last job. */
-  async #settle(held: Held): Promise<void> {
+  /** Unloads a model that no longer serves, after its last job. */
+  async #releaseUnused(held: Held): Promise<void> {
     const current = await this.#held?.catch(() => undefined);
     if (held.users === 0 && current !== held) await held.model.session.release();
   }

@@ -33,7 +33,7 @@ describe('clip_embedding and dino_embedding', () => {
   it.each([
     [clip, 512, 'stand-in-clip-image'],
     [dino, 384, 'stand-in-dino-image'],
-  ] as const)('give a unit vector of the model and say which model made it (%#)', async (task, dimension, id) => {
+  ] as const)('return a unit vector and the model that made it (%#)', async (task, dimension, id) => {
     const { output, vector } = await vectorOf(task, { name: 'a.png', content: await photo().png().toBuffer() });
     expect(output).toMatchObject({
       embedding_dim: dimension,
@@ -45,7 +45,7 @@ describe('clip_embedding and dino_embedding', () => {
     expect(Math.hypot(...vector)).toBeCloseTo(1, 4);
   });
 
-  it('leave the length alone when asked to', async () => {
+  it('keep the length on request', async () => {
     using run = await runTask(clip, {
       file: { name: 'a.png', content: await photo().png().toBuffer() },
       params: { normalize: false },
@@ -55,7 +55,7 @@ describe('clip_embedding and dino_embedding', () => {
     expect(Math.abs(Math.hypot(...decodeNpy(run.read('output/clip_embedding.npy'))) - 1)).toBeGreaterThan(0.01);
   });
 
-  it.runIf(hasMedia())('see a photo upright, whichever way it was stored', async () => {
+  it.runIf(hasMedia())('use the upright photo for every stored orientation', async () => {
     const { vector } = await vectorOf(clip, mediaFile('orientation_1.jpg'));
     for (const n of [3, 6, 8]) {
       const turned = await vectorOf(clip, mediaFile(`orientation_${n}.jpg`));
@@ -63,12 +63,12 @@ describe('clip_embedding and dino_embedding', () => {
     }
   });
 
-  it.runIf(hasMedia())('take HEIC, AVIF and PNG photos', async () => {
+  it.runIf(hasMedia())('accept HEIC, AVIF and PNG photos', async () => {
     for (const name of ['example.heic', 'example.avif', 'cat.png'])
       expect((await vectorOf(clip, mediaFile(name))).output.embedding_dim).toBe(512);
   });
 
-  it('take grey, grey with alpha, 16-bit, CMYK and transparent pictures; alpha lies on white', async () => {
+  it('accept grey, grey with alpha, 16-bit, CMYK and transparent pictures, with white behind transparency', async () => {
     const base = await photo().png().toBuffer();
     const white = await sharp({ create: { width: 400, height: 300, channels: 3, background: 'white' } })
       .png()
@@ -125,14 +125,14 @@ describe('clip_embedding and dino_embedding', () => {
     await expect(failed).rejects.toMatchObject({ code, message: expect.stringContaining(words) });
   });
 
-  it.runIf(hasMedia())('refuse a video and a cut-off photo with a reason', async () => {
+  it.runIf(hasMedia())('refuse a video and a truncated photo with a reason', async () => {
     for (const name of ['video_plot.mp4', 'bad_truncated.jpg'])
       await expect(runTask(clip, { file: mediaFile(name), env: env() })).rejects.toMatchObject({
         code: expect.stringMatching(/unsupported_media|invalid_input/),
       });
   });
 
-  it('say which file is missing, its hash and where to put it', async () => {
+  it('name a missing file, its hash and where to put it', async () => {
     using empty = tempDir();
     const failed = runTask(dino, {
       file: { name: 'a.png', content: await photo().png().toBuffer() },
@@ -144,7 +144,7 @@ describe('clip_embedding and dino_embedding', () => {
     });
   });
 
-  it('withdraw with the reason when the model file is damaged or another', async () => {
+  it('become unavailable with the reason if the model file is damaged or a different model', async () => {
     using broken = tempDir();
     installStandIns(broken.path, ['dino_image']);
     const choices = JSON.parse(fs.readFileSync(path.join(broken.path, 'models.json'), 'utf8'));
@@ -161,7 +161,7 @@ describe('clip_embedding and dino_embedding', () => {
     await expect(run()).rejects.toMatchObject({ code: 'model_missing' });
   });
 
-  it('run as a batch like one by one, and a bad picture fails alone', async () => {
+  it('give the same results in a batch, in which a bad picture does not affect the others', async () => {
     const { clipEmbedding } = await import('../../src/clip_embedding/run.js');
     const { createTaskContext } = await import('@cl-server/task-kit');
     const { testEnvironment } = await import('@cl-server/task-kit/testing');
@@ -206,7 +206,7 @@ describe('clip_embedding and dino_embedding', () => {
 });
 
 describe.runIf(hasModels())('clip_text_embedding', () => {
-  it('turns a text into a vector, the same for the same text, and says when it was cut', async () => {
+  it('converts a text to a vector, equal for equal texts, and reports whether the text was truncated', async () => {
     const embed = async (text: string) => {
       using run = await runTask(clipText, { params: { text }, env: env() });
       return run.output;

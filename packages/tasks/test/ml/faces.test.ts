@@ -56,7 +56,7 @@ describe.runIf(hasMedia() && hasModels())('face_detection', () => {
     expect(JSON.parse(run.read('output/face_detection.json').toString())).toEqual(run.output);
   });
 
-  it('tells a blurred, a small and a turned face from a good one', async () => {
+  it('rates a blurred, a small and a turned face below a good one', async () => {
     const qualityOf = async (content: Buffer) => {
       using run = await detect({ name: 'face.jpg', content });
       const { quality } = run.output.faces[0] ?? {};
@@ -121,7 +121,7 @@ describe.runIf(hasMedia() && hasModels())('face_detection', () => {
     expect(near.output.num_faces).toBe(1);
   });
 
-  it('keeps everything within the picture when a face is cut by its edge', async () => {
+  it('keeps all coordinates within the picture if its edge cuts a face', async () => {
     using whole = await detect(mediaFile('face_obama_1.jpg'));
     const { width, height } = await sharp(mediaFile('face_obama_1.jpg')).metadata();
     const nose = whole.output.faces[0]?.landmarks.nose_tip ?? [0.5, 0.5];
@@ -134,14 +134,14 @@ describe.runIf(hasMedia() && hasModels())('face_detection', () => {
       ...Object.values(bbox),
       ...Object.values(landmarks).flat(),
     ]);
-    expect(values).toContain(0); // what lies outside was brought to the edge
+    expect(values).toContain(0); // points outside are moved to the edge
     for (const value of values) {
       expect(value).toBeGreaterThanOrEqual(0);
       expect(value).toBeLessThanOrEqual(1);
     }
   });
 
-  it('finds the face in the part of a damaged photo that can be read, and says that it is damaged', async () => {
+  it('finds the face in the readable part of a damaged photo, and reports the damage', async () => {
     const whole = fs.readFileSync(mediaFile('face_obama_1.jpg'));
     const content = whole.subarray(0, whole.length * 0.8);
     using run = await detect({ name: 'half.jpg', content });
@@ -149,7 +149,7 @@ describe.runIf(hasMedia() && hasModels())('face_detection', () => {
   });
 
   it.each([90, 270])(
-    'finds faces of photos that lie on their side by %i degrees, where they lie in the file',
+    'finds faces of photos that are rotated by %i degrees, in coordinates of the file',
     async (turn) => {
       for (const name of ['face_obama_1.jpg', 'face_astronaut.png']) {
         using upright = await detect(mediaFile(name));
@@ -172,7 +172,7 @@ describe.runIf(hasMedia() && hasModels())('face_detection', () => {
     },
   );
 
-  it.each([90, 270])('finds none in pictures without faces that lie on their side by %i degrees', async (turn) => {
+  it.each([90, 270])('finds no faces in pictures without faces that are rotated by %i degrees', async (turn) => {
     for (const name of ['cat.png', 'coffee.png', 'rocket.jpg', 'orientation_1.jpg']) {
       const content = await sharp(mediaFile(name)).rotate(turn).jpeg().toBuffer();
       using run = await detect({ name: 'turned.jpg', content });
@@ -186,7 +186,7 @@ describe.runIf(hasMedia() && hasModels())('face_detection', () => {
     for (const face of run.output.faces) expect(face.doubtful).toBe(true);
   });
 
-  it('obeys its thresholds and the smallest size', async () => {
+  it('applies its thresholds and the minimum size', async () => {
     using strict = await detect(mediaFile('face_obama_1.jpg'), { confidence_threshold: 0.999 });
     expect(strict.output.num_faces).toBe(0);
     using large = await detect(mediaFile('face_obama_1.jpg'), { min_face_size: 2000 });
@@ -203,7 +203,7 @@ describe.runIf(hasMedia() && hasModels())('face_detection', () => {
 });
 
 describe.runIf(hasMedia() && hasModels())('face_embedding', () => {
-  it('tells the same person from others, by crops and by whole photos', async () => {
+  it('distinguishes persons, by crops and by whole photos', async () => {
     const vectors = new Map<string, Float32Array>();
     for (const name of FACES) {
       using photo = await runTask(embedding, { file: mediaFile(name), params: { detect: true }, env: env() });
@@ -231,7 +231,7 @@ describe.runIf(hasMedia() && hasModels())('face_embedding', () => {
       expect(pair(a, b)).toBeLessThan(0.3);
   });
 
-  it('says that a photo without faces has none', async () => {
+  it('returns no faces for a photo without faces', async () => {
     using run = await runTask(embedding, { file: mediaFile('cat.png'), params: { detect: true }, env: env() });
     expect(run.output).toMatchObject({ faces: [], num_faces: 0, quality_score: null, embedding_dim: 128 });
   });
@@ -268,11 +268,11 @@ describe('face geometry', () => {
     expect(found?.ty).toBeCloseTo(ty, 3);
   });
 
-  it('gives up on five equal points instead of failing', () => {
+  it('returns no transform for five equal points instead of failing', () => {
     expect(similarity(Array.from({ length: 5 }, () => [7, 7] as const))).toBeUndefined();
   });
 
-  it('keeps a face that cannot be aligned, without a crop, beside one that can', async () => {
+  it('keeps a face that cannot be aligned, without a crop, beside one that can be aligned', async () => {
     const results: Record<string, { data: Float32Array; dims: readonly number[] }> = {};
     for (const stride of [8, 16, 32])
       for (const [name, numbers] of Object.entries({ cls: 1, obj: 1, bbox: 4, kps: 10 })) {
@@ -286,7 +286,7 @@ describe('face geometry', () => {
       set('obj', cell, cell === good ? 1 : 0.8);
       set('bbox', cell * 4, 0, 0, Math.log(3), Math.log(3));
     }
-    set('kps', good * 10, -1, -1, 1, -1, 0, 0, -0.8, 1, 0.8, 1); // the bad one's five points are one
+    set('kps', good * 10, -1, -1, 1, -1, 0, 0, -0.8, 1, 0.8, 1); // the five points of the bad face are equal
     const pixels = { data: new Uint8Array(64 * 64 * 3).fill(128), width: 64, height: 64 };
     const level = async () => ({ pixels, factor: 1 });
     const picture = { width: 64, height: 64, damage: () => null, level };
@@ -297,7 +297,7 @@ describe('face geometry', () => {
     for (const face of faces) expect(detectedFace.safeParse({ ...face, file_path: '' }).success).toBe(true);
   });
 
-  it('samples between pixels and leaves the outside black', () => {
+  it('interpolates between pixels and leaves the outside black', () => {
     const pixels = { data: new Uint8Array(4 * 4 * 3).fill(200), width: 4, height: 4 };
     const crop = warp(pixels, { a: 1, b: 0, tx: 2, ty: 0 }, 8);
     expect([crop[0], crop[3 * 3], crop[7 * 3]]).toEqual([0, 200, 0]);
@@ -310,14 +310,14 @@ describe('face geometry', () => {
     expect(passSides(40, 20)).toEqual([40]);
   });
 
-  it('keeps the best of overlapping boxes and all that stand apart', () => {
+  it('keeps the best of overlapping boxes and all separate ones', () => {
     const face = (x: number, score: number, width = 100) => ({ x, y: 0, width, height: 100, score, points: [] });
     expect(
       suppress([face(0, 0.8), face(10, 0.9), face(200, 0.7), face(20, 0.75, 40)], 0.4).map(({ score }) => score),
     ).toEqual([0.9, 0.7]);
   });
 
-  it('a small face in front of a large one stays, and so does the large one', () => {
+  it('keeps both a small face and the large one behind it', () => {
     const box = (x: number, width: number, score: number) => ({ x, y: x, width, height: width, score, points: [] });
     expect(suppress([box(0, 230, 0.9), box(80, 70, 0.95)], 0.4)).toHaveLength(2);
   });

@@ -1,4 +1,4 @@
-/** The fast way to a model's pixels, against a slow and obvious one. */
+/** Compares the fast way to a model's pixels with a slow and obvious one. */
 import type { ImagePreprocessing } from '@cl-server/contract';
 import { type DecodedImage, decodeImage } from '@cl-server/media';
 import { testEnvironment } from '@cl-server/task-kit/testing';
@@ -32,7 +32,7 @@ const sinc = (x: number): number => (x === 0 ? 1 : Math.sin(Math.PI * x) / (Math
 const lanczos = (x: number): number => (Math.abs(x) < 3 ? sinc(x) * sinc(x / 3) : 0);
 const KERNELS = { bicubic: [bicubic, 2], bilinear: [triangle, 1], lanczos3: [lanczos, 3] } as const;
 
-/** One axis, every output pixel a weighted mean of what lies under the stretched kernel. */
+/** Resizes one axis: every output pixel is a weighted mean of the pixels under the stretched kernel. */
 function resizeRow(
   from: readonly number[],
   to: number,
@@ -57,7 +57,7 @@ function resizeRow(
   });
 }
 
-/** Size to which a picture is brought, before its middle is cut out or it is put in the middle of a black one. */
+/** Size to which a picture is scaled before it is cropped to the centre or padded with black. */
 function sizeFor({ resize, resize_to: side }: Rules, width: number, height: number): readonly [number, number] {
   if (resize === 'squash') return [SIDE, SIDE];
   const scale = resize === 'fit' ? SIDE / Math.max(width, height) : (side ?? SIDE) / Math.min(width, height);

@@ -58,7 +58,7 @@ describe('the model that serves', () => {
     dir.remove();
   });
 
-  it('is another one from the first job after "models use" on, and the first again after "--default"', async () => {
+  it('is replaced from the first job after "models use" on, and restored after "--default"', async () => {
     const module = clip();
     await module.setup?.(env());
     expect(await module.run(await context(200))).toMatchObject({ model_id: 'stand-in-clip-image' });
@@ -79,7 +79,7 @@ describe('the model that serves', () => {
     });
   });
 
-  it('lets go of the one before, after its last job', async () => {
+  it('is unloaded after its last job if it was replaced', async () => {
     const serving = new ServingModel('clip_image');
     modules.push({ teardown: () => serving.release() });
     let finish: () => void = () => undefined;
@@ -106,7 +106,7 @@ describe('the model that serves', () => {
     await expect.poll(() => sessions.map(({ loaded }) => loaded)).toEqual([false, true]);
   });
 
-  it('fails the job, and stores nothing, where the result is not made of numbers', async () => {
+  it('fails the job and stores nothing if the result contains values that are not numbers', async () => {
     const { file, manifest } = makeStandIn(dir.path, 'clip_image', { failsInTheDark: true });
     await store.use('clip_image', file, manifest);
     const module = clip();
@@ -125,12 +125,12 @@ describe('the model that serves', () => {
     expect(decodeNpy(fs.readFileSync(path.join(dir.path, `${bright.jobId}.npy`))).every(Number.isFinite)).toBe(true);
   });
 
-  it('is verified again when it is loaded again: a file that was damaged meanwhile withdraws the task', async () => {
+  it('is verified again when it is loaded again: a damaged file makes the task unavailable', async () => {
     const serving = new ServingModel('clip_image');
     modules.push({ teardown: () => serving.release() });
     const file = (await store.resolve('clip_image')).path;
     const damage = serving.use(env(), async ({ session, manifest }) => {
-      await session.release(); // as when memory is short
+      await session.release(); // this also happens when memory is short
       fs.writeFileSync(file, Buffer.alloc(manifest.size));
       await session.names();
     });
@@ -140,7 +140,7 @@ describe('the model that serves', () => {
     await serving.load(env());
   });
 
-  it('is found again after its folder moved, and fetched again where it can be', async () => {
+  it('is found again after its folder moved, and downloaded again if possible', async () => {
     const moved = path.join(dir.path, 'moved');
     fs.mkdirSync(moved);
     fs.renameSync(path.join(dir.path, 'stand-ins'), path.join(moved, 'stand-ins'));
@@ -167,7 +167,7 @@ describe('the model that serves', () => {
     }
   });
 
-  it('is missing, for the task, where its folder cannot be written', async () => {
+  it('is missing for the task if its folder is not writable', async () => {
     const inTheWay = path.join(dir.path, 'file');
     fs.writeFileSync(inTheWay, '');
     const blocked = testEnvironment({ modelsDir: path.join(inTheWay, 'models') });
@@ -178,7 +178,7 @@ describe('the model that serves', () => {
     });
   });
 
-  it('says which provider it runs on, and what to do where that is not available', async () => {
+  it('names the provider that it runs on, and the remedy if that is not available', async () => {
     const model = await loadModel(env(), 'clip_image');
     expect(model.stamp.execution_provider).toBe('cpu');
     await model.session.release();
