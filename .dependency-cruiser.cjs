@@ -2,6 +2,7 @@
 const rooms = {
   'packages/contract': [],
   'packages/kit': [],
+  'packages/blobs': ['packages/kit'],
   'packages/service-kit': ['packages/contract', 'packages/kit'],
   'packages/media': ['packages/contract', 'packages/kit'],
   'packages/jobs': ['packages/contract', 'packages/kit', 'packages/service-kit'],

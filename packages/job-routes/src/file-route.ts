@@ -1,7 +1,7 @@
 /** `GET /jobs/{id}/files/…`: the job's input and its committed results, and nothing else of the server. */
 import { getJobFile } from '@cl-server/contract';
 import type { JobRepository, JobStorage } from '@cl-server/jobs';
-import { type App, sendOpenFile } from '@cl-server/service-kit';
+import { type App, openedFile, sendOpenFile } from '@cl-server/service-kit';
 import mime from 'mime';
 import { visibleJob } from './access.js';
 
@@ -14,7 +14,7 @@ export function serveFiles(app: App, { repository, storage }: FileRouteOptions):
   app.handle(getJobFile, async ({ params, user, request, reply }) => {
     const job = await visibleJob(repository, user, params.job_id);
     const file = await storage.open(job, params.file_path);
-    return sendOpenFile(request, reply, file, {
+    return sendOpenFile(request, reply, openedFile(file.handle, file.size, file.modified), {
       name: file.name,
       contentType: mime.getType(file.name) ?? 'application/octet-stream',
     });

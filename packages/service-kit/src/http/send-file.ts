@@ -1,7 +1,7 @@
 /**
- * Sends one file from disk: `Range` of a GET (one range), `If-Range`, `If-Match`, `If-Unmodified-Since`, `If-None-Match`,
- * `If-Modified-Since`, HEAD, strong entity tags (RFC 9110 §13, §14). The file is opened once and everything is read from that handle, so that a file replaced
- * meanwhile cannot give headers of one and bytes of the other.
+ * Sends one file: `Range` of a GET (one range), `If-Range`, `If-Match`, `If-Unmodified-Since`, `If-None-Match`,
+ * `If-Modified-Since`, HEAD, strong entity tags (RFC 9110 §13, §14). The file is opened once, and headers and bytes come from
+ * what was opened: a file that is replaced meanwhile cannot give headers of one version and bytes of the other.
  */
 
 import { constants } from 'node:fs';
@@ -12,12 +12,17 @@ import { errorCode } from '@cl-server/kit';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { HttpError, notFound } from '../errors.js';
 
-/** A regular file, open for reading. */
+const STREAM_BYTES = 1 << 18;
+
+/** A file or a blob of a blob store, open for reading. */
 export interface OpenedFile {
-  readonly handle: FileHandle;
   readonly size: number;
   /** Milliseconds. */
   readonly modified: number;
+  /** Called once at most; the end of the stream closes the file. */
+  stream(range: ByteRange): Readable;
+  /** Called if no stream was. */
+  close(): Promise<void>;
 }
 
 export interface SendOptions {
@@ -101,6 +106,14 @@ function rangeHolds(condition: unknown, tag: string, modified: Date): boolean {
     : Date.parse(condition) === Date.parse(modified.toUTCString());
 }
 
+/** @param modified milliseconds */
+export const openedFile = (handle: FileHandle, size: number, modified: number): OpenedFile => ({
+  size,
+  modified,
+  stream: (range) => handle.createReadStream({ ...range, highWaterMark: STREAM_BYTES }),
+  close: () => handle.close(),
+});
+
 async function open(file: string): Promise<OpenedFile> {
   let handle: FileHandle;
   try {
@@ -111,7 +124,7 @@ async function open(file: string): Promise<OpenedFile> {
     throw error;
   }
   const stat = await handle.stat();
-  if (stat.isFile()) return { handle, size: stat.size, modified: stat.mtimeMs };
+  if (stat.isFile()) return openedFile(handle, stat.size, stat.mtimeMs);
   await handle.close();
   throw notFound('File not found');
 }
@@ -126,7 +139,7 @@ export async function sendOpenFile(
   file: OpenedFile,
   options: SendOptions,
 ): Promise<FastifyReply> {
-  const { handle, size } = file;
+  const { size } = file;
   let streaming = false;
   try {
     const modified = new Date(file.modified);
@@ -165,9 +178,9 @@ export async function sendOpenFile(
     // A stream in any case, since the router would take the length of another empty body for the file's.
     if (request.method === 'HEAD' || size === 0) return reply.send(Readable.from([]));
     streaming = true;
-    return reply.send(handle.createReadStream({ start, end, highWaterMark: 1 << 18 }));
+    return reply.send(file.stream({ start, end }));
   } finally {
-    if (!streaming) await handle.close();
+    if (!streaming) await file.close();
   }
 }
 

@@ -1,0 +1,123 @@
+/**
+ * Where bytes are kept, under keys: segments joined by `/`, for example `0cc175b9c0f1b6a8/cat.jpg`. A blob is written as a
+ * whole and never changed; putting it again replaces it. Keys whose first segment begins with a dot hold what is not an
+ * original (`.derived/…`).
+ *
+ * Every method throws a `BlobError`: `outside` for a key that is absolute, climbs or has an empty segment, `away` if the
+ * store cannot be reached, and the codes that are named below.
+ */
+import type { Readable } from 'node:stream';
+
+export interface BlobInfo {
+  readonly size: number;
+  /** Milliseconds. */
+  readonly modified: number;
+}
+
+export interface ByteRange {
+  readonly start: number;
+  /** Inclusive. */
+  readonly end: number;
+}
+
+/** A blob that is open for reading. It stays the same even if the key is put again or deleted meanwhile. */
+export interface OpenBlob extends BlobInfo, AsyncDisposable {
+  /** Streams the blob or a part of it. To be called once: the end of the stream closes the blob. */
+  stream(range?: ByteRange): Readable;
+  /** Not needed after `stream`. */
+  close(): Promise<void>;
+}
+
+export interface PutOptions {
+  /**
+   * Whether the blob must survive a power cut from the moment when `put` returns. Default: true; false for what can be made
+   * again.
+   */
+  readonly isDurable?: boolean;
+}
+
+export interface PutFileOptions extends PutOptions {
+  /** Digest of the file in hexadecimal, if it is known: a remote store checks what it receives against it. */
+  readonly sha256?: string;
+}
+
+export interface Written {
+  readonly size: number;
+  /** In hexadecimal. */
+  readonly sha256: string;
+}
+
+export interface Space {
+  readonly total: number;
+  readonly free: number;
+}
+
+export interface BlobStore {
+  /**
+   * Keeps what a stream of any length brings. The blob can be seen when it is complete, not before. Memory use does not
+   * depend on the length.
+   * @throws BlobError `full`; the error of the stream
+   */
+  put(key: string, source: Readable | Uint8Array, options?: PutOptions): Promise<Written>;
+
+  /**
+   * Keeps a finished file of this machine. The store takes the file: it is gone from its place afterwards.
+   * @throws BlobError `full`
+   */
+  putFile(key: string, file: string, options?: PutFileOptions): Promise<void>;
+
+  /** Path of a file that does not exist yet, for a tool that writes what `putFile` is to keep. */
+  draft(): Promise<string>;
+
+  /** @throws BlobError `not_found` */
+  open(key: string): Promise<OpenBlob>;
+
+  /**
+   * The whole blob.
+   * @throws BlobError `not_found`; Error if it has more than `maxBytes`
+   */
+  read(key: string, maxBytes: number): Promise<Buffer>;
+
+  /** Undefined if there is no such blob. */
+  head(key: string): Promise<BlobInfo | undefined>;
+
+  /**
+   * Path of a file with the blob's bytes, for tools that read files (ffmpeg, ExifTool, image libraries). The file must not be
+   * changed. A remote store fetches it into a cache.
+   * @throws BlobError `not_found`
+   */
+  localFile(key: string): Promise<string>;
+
+  /** Keys that begin with the prefix, in no order. Keys that begin with a dot are left out unless the prefix does. */
+  list(prefix: string): AsyncIterable<string>;
+
+  /**
+   * Names of the next segments of all keys below the prefix that have more than one.
+   * @param prefix empty, or ends with `/`
+   */
+  folders(prefix: string): AsyncIterable<string>;
+
+  /** Deletes a blob. One that does not exist is no error. */
+  delete(key: string): Promise<void>;
+
+  /**
+   * Deletes all blobs below the prefix.
+   * @param prefix ends with `/`
+   */
+  deleteBelow(prefix: string): Promise<void>;
+
+  /**
+   * Gives the blob a second key, without moving bytes where the store can do that. Replaces what is there.
+   * @throws BlobError `not_found`, `full`
+   */
+  copy(from: string, to: string, options?: PutOptions): Promise<void>;
+
+  /** @throws BlobError `not_found`, `full` */
+  move(from: string, to: string, options?: PutOptions): Promise<void>;
+
+  /** Removes drafts of processes that died: those that nobody has written to since the moment. @returns how many */
+  sweep(untouchedSince: number): Promise<number>;
+
+  /** What the store can take; undefined if it has no limit that it knows of. */
+  space(): Promise<Space | undefined>;
+}

@@ -1,0 +1,41 @@
+/** What a store refuses or cannot do, by a code that programs may test. */
+import { errorCode, isMissing } from '@cl-server/kit';
+
+export type BlobErrorCode =
+  /** There is no blob with this key. */
+  | 'not_found'
+  /** There is no space left for the blob. */
+  | 'full'
+  /** The key leads out of the store, or to something that is not a blob. */
+  | 'outside'
+  /** The store cannot be reached now; it may be later. */
+  | 'away';
+
+export class BlobError extends Error {
+  override readonly name = 'BlobError';
+
+  constructor(
+    readonly code: BlobErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+export const isNotFound = (error: unknown): boolean => error instanceof BlobError && error.code === 'not_found';
+
+const FULL: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT']);
+/** What the system reports of a network file system whose server is gone, and of a disk that was removed. */
+const AWAY: ReadonlySet<unknown> = new Set(['ESTALE', 'ENOTCONN', 'ETIMEDOUT', 'EHOSTDOWN', 'EHOSTUNREACH', 'ENODEV']);
+
+/** The store's own error for one of the system; other errors unchanged, for example those of the stream that was put. */
+export function blobErrorOf(error: unknown, key: string): unknown {
+  const code = errorCode(error);
+  if (error instanceof BlobError) return error;
+  if (isMissing(error)) return new BlobError('not_found', `there is no blob ${key}`, { cause: error });
+  if (code === 'ELOOP') return new BlobError('outside', `the blob ${key} is a symbolic link`, { cause: error });
+  if (FULL.has(code)) return new BlobError('full', `there is no space left for the blob ${key}`, { cause: error });
+  if (AWAY.has(code)) return new BlobError('away', `the storage of the blob ${key} is away`, { cause: error });
+  return error;
+}

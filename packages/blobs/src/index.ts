@@ -1,0 +1,14 @@
+/** Everything that is kept as bytes goes through a `BlobStore`. The local disk is the store that exists. */
+
+export type {
+  BlobInfo,
+  BlobStore,
+  ByteRange,
+  OpenBlob,
+  PutFileOptions,
+  PutOptions,
+  Space,
+  Written,
+} from './blob-store.js';
+export { BlobError, type BlobErrorCode, isNotFound } from './errors.js';
+export { LocalBlobStore } from './local/local-blob-store.js';
