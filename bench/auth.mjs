@@ -1,4 +1,4 @@
-// The auth service beside bare Fastify and bare jose: npm run bench -- auth [--check]. Needs the build.
+// Compares the auth service with bare Fastify and bare jose: npm run bench -- auth [--check]. Needs the build.
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -32,8 +32,8 @@ const bearer = (token) => ({ authorization: `Bearer ${token}` });
 const WARM_UP = 200;
 
 /**
- * Per second, of two ways by turns, token by token: the median token of each. What else the machine does hits both, and
- * a turn is short enough that most are not interrupted at all.
+ * Operations per second of two ways that alternate token by token: the median over all tokens of each. Other load on
+ * the machine affects both, and a turn is so short that most are not interrupted at all.
  */
 async function byTurns(tokens, ...ways) {
   const times = ways.map(() => []);

@@ -1,4 +1,4 @@
-/** The yardstick: Fastify with nothing of ours, sending the JSON it was given. */
+/** The reference: Fastify without our code, which sends the JSON that it received as an argument. */
 import Fastify from 'fastify';
 
 const body = JSON.parse(process.argv[2]);

@@ -1,6 +1,7 @@
-// Search among vectors, and the reconciler of the insight worker: npm run bench -- insight [--check]. Needs the build.
-// Vectors: a seeded mixture of clusters, and uniform random ones as the worst case; recall is of the ten nearest, against
-// an exact search. Beside it: bare sqlite-vec (float and bit) and bare usearch, on the same vectors.
+// Measures search among vectors, and the reconciler of insight: npm run bench -- insight [--check]. Needs the build.
+// The vectors are a seeded mixture of clusters, and uniform random ones as the worst case. The recall is that of the
+// ten nearest vectors compared with an exact search. Bare sqlite-vec (float and bit) and bare usearch run on the same
+// vectors.
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';

@@ -1,4 +1,5 @@
-// Queues beside ours, each by its own best way: jobs put in many at once, taken and ended in batches of at most ten.
+// Other queues for comparison, each used in its best way: jobs are inserted in large batches, and claimed and completed
+// in batches of at most ten.
 import BetterSqlite3 from 'better-sqlite3';
 import { Logger, makeWorkerUtils, run as runGraphile } from 'graphile-worker';
 import PgBoss from 'pg-boss';
@@ -8,11 +9,14 @@ const quiet = { debug() {}, info() {}, warn() {}, error: console.error };
 const chunks = (count, size) =>
   Array.from({ length: Math.ceil(count / size) }, (_, at) => Math.min(size, count - at * size));
 
-/** plainjob has no batches for taking and ending; its worker does one after the other, and so does this loop. */
+/**
+ * plainjob has no batches for claiming and completing; its worker handles one job after the other, and so does this
+ * loop.
+ */
 export async function plainjob({ file, jobs, enqueue, synchronous }) {
   const db = new BetterSqlite3(file);
   const queue = defineQueue({ connection: better(db), logger: quiet });
-  // Its own default is NORMAL; set after it, so that both sides wait for the disk in the same way.
+  // Its default is NORMAL. The setting is changed afterwards, so that both sides wait for the disk in the same way.
   db.pragma(`synchronous = ${synchronous}`);
   const start = performance.now();
   for (const size of chunks(jobs, enqueue))

@@ -1,6 +1,7 @@
-// No-op jobs a second, put in and completed, all guarantees on, beside other queues on the same databases.
+// Measures no-op jobs per second, inserted and completed with all guarantees, compared with other queues on the same
+// databases.
 //   node bench/jobs.mjs [--jobs 10000] [--rounds 3] [--check]
-// Needs the build (npm run build) and, for the PostgreSQL half, PostgreSQL's programs.
+// Needs the build (npm run build), and PostgreSQL's programs for the PostgreSQL half.
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -20,16 +21,16 @@ const { values } = parseArgs({
 });
 const JOBS = Number(values.jobs);
 const ROUNDS = Number(values.rounds);
-const ENQUEUE = 100;
+const INSERT_BATCH_SIZE = 100;
 const LANES = 4;
-/** Least ratios to the peers. */
+/** Minimum ratios to the other queues. */
 const TARGETS = { plainjob: 1.5, 'graphile-worker': 1.0, 'pg-boss': 1.5 };
 
 const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'cl-bench-'));
 let serial = 0;
 
-/** A broker that takes everything at once: what the outbox costs, without a network. */
+/** A broker that accepts everything at once: it shows the cost of the outbox without a network. */
 const instantBroker = {
   ...noBroadcaster,
   connected: true,
@@ -45,9 +46,9 @@ async function ours({ url, batch, lanes = LANES, synchronous = 'full', broadcast
     logger: silentLogger(),
   });
   const start = performance.now();
-  for (let made = 0; made < JOBS; made += ENQUEUE)
+  for (let made = 0; made < JOBS; made += INSERT_BATCH_SIZE)
     await repository.addJobs(
-      Array.from({ length: Math.min(ENQUEUE, JOBS - made) }, () => ({
+      Array.from({ length: Math.min(INSERT_BATCH_SIZE, JOBS - made) }, () => ({
         job_id: newJobId(),
         task_type: 'noop',
         params: {},
@@ -87,7 +88,7 @@ async function freshDatabase(server) {
   return url.href;
 }
 
-/** Rounds take turns, so that a slow minute of the machine is everyone's. */
+/** The rounds of the contestants alternate, so that other load on the machine affects all of them. */
 async function compare(title, contestants) {
   const rates = Object.fromEntries(Object.keys(contestants).map((name) => [name, []]));
   for (let round = 0; round < ROUNDS; round++)
@@ -118,13 +119,18 @@ console.log(
 );
 console.log(`${peers.join(', ')}`);
 console.log(
-  `${JOBS} jobs, put in by ${ENQUEUE}, taken and ended by 10 in ${LANES} lanes of one process; median of ${ROUNDS}; synchronous=FULL; fsync on`,
+  `${JOBS} jobs, inserted in batches of ${INSERT_BATCH_SIZE}, claimed and completed in batches of 10 in ${LANES} lanes of one process; median of ${ROUNDS}; synchronous=FULL; fsync on`,
 );
 
 let ok = await compare('SQLite', {
   ours: () => ours({ url: sqliteUrl(), batch: 10 }),
   plainjob: () =>
-    plainjob({ file: path.join(folder, `${serial++}.db`), jobs: JOBS, enqueue: ENQUEUE, synchronous: 'FULL' }),
+    plainjob({
+      file: path.join(folder, `${serial++}.db`),
+      jobs: JOBS,
+      enqueue: INSERT_BATCH_SIZE,
+      synchronous: 'FULL',
+    }),
   'ours, batch of 1': () => ours({ url: sqliteUrl(), batch: 1 }),
   'ours, with outbox': () => ours({ url: sqliteUrl(), batch: 10, broadcaster: instantBroker }),
 });
@@ -132,7 +138,7 @@ let ok = await compare('SQLite', {
 const server = await startPostgres({ durable: true });
 if (server) {
   const contest = (run) => async () => run(await freshDatabase(server));
-  const common = { jobs: JOBS, enqueue: ENQUEUE, batch: 10, lanes: LANES };
+  const common = { jobs: JOBS, enqueue: INSERT_BATCH_SIZE, batch: 10, lanes: LANES };
   try {
     ok =
       (await compare('PostgreSQL', {

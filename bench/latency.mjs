@@ -1,8 +1,10 @@
-// How soon a queued job starts, and how soon its end is heard, on the whole platform: launcher, broker, one worker.
+// Measures how soon a queued job starts and how soon a client receives its end, on the whole platform: launcher,
+// broker, one worker.
 //   node bench/latency.mjs [--jobs 300] [--runs 3] [--check]
-// Each job comes to an idle worker. Enqueue-to-start is what the job's row says (`started_at - created_at`; both clocks
-// are this machine's); enqueue-to-event runs from before the request is sent until a client that listens by MQTT has the
-// job's `completed` event, so it has the upload's round trip and the run in it. The median of the runs' p99 counts.
+// Each job comes to an idle worker. "Enqueue to start" is `started_at - created_at` of the job (both clocks are this
+// machine's). "Enqueue to event" is the time from before the request is sent until a client that listens by MQTT has
+// the job's `completed` event, so it includes the round trip of the upload and the run. The result is the median of the
+// p99 of all runs.
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -23,7 +25,7 @@ const { values } = parseArgs({
 });
 const JOBS = Number(values.jobs);
 const RUNS = Number(values.runs);
-/** Milliseconds, p99. */
+/** Promised maximum of the p99 in milliseconds. */
 const PROMISED = { 'enqueue to start': 50, 'enqueue to event at client': 100 };
 const NOOP = `export default ({ defineTask, z }) => defineTask({
   type: 'noop', version: '1', summary: 'Does nothing', file: 'none', params: z.object({}), output: z.object({}),
@@ -78,7 +80,7 @@ async function run({ compute }, broadcaster, topic) {
     events.push(heard.get(job_id) - sent);
     const job = await (await fetch(`${compute}/jobs/${job_id}`)).json();
     starts.push(job.started_at - job.created_at);
-    await pause(Math.random() * 20); // not in step with anybody's timer
+    await pause(Math.random() * 20); // a random pause, so that jobs are not in step with a timer
   }
   await stop();
   return { 'enqueue to start': starts, 'enqueue to event at client': events };

@@ -1,4 +1,4 @@
-// What a model takes in memory, and how long it takes to its first result: in a process of its own, as a runner.
+// Measures the memory of a model and the time to its first result, in a process of its own, like a runner.
 //   node bench/ml-memory.mjs <file> <input> <side>
 import { floatTensor, ModelSession } from '@cl-server/models';
 

@@ -1,4 +1,5 @@
-// Writes a model with the shapes of CLIP's ViT-B/32 image tower and random weights: as much work as the real one.
+// Writes a model with the shapes of CLIP's ViT-B/32 image tower and random weights, which takes as much work as the
+// real one.
 import fs from 'node:fs';
 import onnxProto from 'onnx-proto';
 

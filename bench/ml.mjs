@@ -1,7 +1,7 @@
-// Speed of the model tasks: npm run bench -- ml [--check] [--images 96] [--rounds 3]. Needs the build.
-// Through a whole worker (jobs queued, uploads there) against a bare loop of decoding and session.run, in turns, with the
-// same threads. The detector's file is taken from MODELS_DIR, or fetched; the large model has the shapes of CLIP's ViT-B/32
-// and random weights, is made for the run and removed.
+// Measures the speed of the model tasks: npm run bench -- ml [--check] [--images 96] [--rounds 3]. Needs the build.
+// A whole worker (jobs queued, files uploaded) alternates with a bare loop of decoding and session.run with the same
+// number of threads. The file of the detector is taken from MODELS_DIR or downloaded. The large model has the shapes of
+// CLIP's ViT-B/32 and random weights; it is made for the run and removed afterwards.
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -25,12 +25,12 @@ const { values: options } = parseArgs({
 const IMAGES = Number(options.images);
 const ROUNDS = Number(options.rounds);
 const THREADS = os.availableParallelism();
-const LEAST = 0.9;
+const MIN_RATIO = 0.9;
 const BATCH = 8;
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'cl-bench-ml-'));
 const at = (name) => path.join(folder, name);
-// Also where it is ended early: the large model must not stay.
+// The handler also runs on an early exit: the large model must not stay.
 process.once('exit', () => fs.rmSync(folder, { recursive: true, force: true }));
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 const timed = async (work) => {
@@ -41,7 +41,7 @@ const timed = async (work) => {
 let missed = 0;
 let turn = 0;
 
-/** A data folder whose models are those of the bench. */
+/** Makes a data folder with the models of the benchmark. */
 function dataFolder() {
   const data = at(`data-${++turn}`);
   fs.mkdirSync(data);
@@ -59,17 +59,17 @@ async function compare(name, { task, files, bare }) {
   }
   const perSecond = (milliseconds) => ((files.length / milliseconds) * 1000).toFixed(1);
   const ratio = median(ours.map((took, round) => theirs[round] / took));
-  const holds = ratio >= LEAST;
+  const holds = ratio >= MIN_RATIO;
   if (!holds) missed++;
   console.log(
     `${name}: ${perSecond(median(ours))} images/s, bare loop ${perSecond(median(theirs))}, ratio ${ratio.toFixed(2)} ` +
-      `(at least ${LEAST}) ${holds ? 'holds' : 'MISSED'}`,
+      `(at least ${MIN_RATIO}) ${holds ? 'holds' : 'MISSED'}`,
   );
 }
 
 /**
- * As anyone would write it: decode, then run, one picture after the other; at the sizes at which the task searches, the
- * smaller ones made from the largest.
+ * The straightforward way: decode, then run, one picture after the other, at the sizes at which the task searches; the
+ * smaller sizes are made from the largest.
  */
 async function bareFaces(session, sides, files) {
   for (const file of files) {
@@ -95,7 +95,7 @@ async function bareFaces(session, sides, files) {
   }
 }
 
-/** Decodes a batch at once, then runs it. */
+/** Decodes a batch of pictures at once, then runs it. */
 async function bareClip(session, rules, files) {
   for (let first = 0; first < files.length; first += BATCH) {
     const pictures = await Promise.all(
@@ -129,7 +129,7 @@ async function batching(file) {
   console.log(`ViT-B/32, a batch of ${BATCH} against ${BATCH} of one: ${median(ratios).toFixed(2)} times as fast`);
 }
 
-/** In a process with a runner's settings of the allocator; the file is in the disk's cache. */
+/** Runs in a process with the allocator settings of a runner; the file is in the disk cache. */
 function memoryAndStart(name, file, input, side) {
   const { stdout } = spawnSync(process.execPath, [path.join(import.meta.dirname, 'ml-memory.mjs'), file, input, side], {
     encoding: 'utf8',

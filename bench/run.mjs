@@ -1,5 +1,6 @@
-// Runs benchmarks: npm run bench -- [name …] [--check]. Each is a file of this folder that runs alone, too; files with a
-// dash, the soak (npm run test:soak) and those in lib/ are helpers. With --check the exit code is 1 where a promised ratio is missed. Needs the build.
+// Runs benchmarks: npm run bench -- [name …] [--check]. Each benchmark is a file of this folder, which can also be run
+// alone. Files with a dash, the soak test (npm run test:soak) and the files in lib/ are helpers. With --check, the exit
+// code is 1 if a promised ratio is not reached. Needs the build.
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -15,7 +16,7 @@ const [names, options] = [[], []];
 for (const word of process.argv.slice(2)) (options.length > 0 || word.startsWith('-') ? options : names).push(word);
 const unknown = names.filter((name) => !known.includes(name));
 if (unknown.length > 0) {
-  console.error(`no benchmark ${unknown.join(', ')}: there are ${known.join(', ')}`);
+  console.error(`unknown benchmark ${unknown.join(', ')}; available: ${known.join(', ')}`);
   process.exit(2);
 }
 

@@ -1,10 +1,11 @@
-// A soak: npm run test:soak -- [--minutes 10] [--node /path/to/node] [--gc] [--seed 1] [--entities 60] [--pause 250] [--json file].
-// Drives a platform of its own with a seeded mix of uploads, lists, searches, downloads, previews, jobs and deletes, the number of
-// entities held constant, and samples each process (memory, descriptors, threads) and the rows of each table. After a
-// warm-up of a fifth of the time a line is fitted to each figure and shown per hour. Ends with 1 where a process of the
-// platform ended by itself, where a job was lost, or where an answer was a 500. With --gc every process collects its
-// garbage each second, completely: statements, sessions and buffers are then finalised while others are in use.
-// Needs the build; Linux, for /proc.
+// A soak test: npm run test:soak -- [options]. Needs the build; Linux, for /proc.
+//   [--minutes 10] [--node /path/to/node] [--gc] [--seed 1] [--entities 60] [--pause 250] [--json file]
+// It drives its own platform with a seeded mix of uploads, lists, searches, downloads, previews, jobs and deletions
+// with a constant number of entities, and samples memory, descriptors and threads of each process and the number of
+// rows of each table. After a warm-up of a fifth of the time, a line is fitted to each figure and shown as growth per
+// hour. The exit code is 1 if a process of the platform ended by itself, a job was lost, or an answer was a 500. With
+// --gc, every process collects all its garbage each second: statements, sessions and buffers are then finalized while
+// others are in use.
 import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
@@ -31,14 +32,14 @@ const { values: options } = parseArgs({
 });
 const MINUTES = Number(options.minutes);
 const ENTITIES = Number(options.entities);
-const PAUSE = Number(options.pause);
-const SAMPLE_EVERY = Math.max(2_000, (MINUTES * 60_000) / 200);
+const PAUSE_MS = Number(options.pause);
+const SAMPLE_INTERVAL_MS = Math.max(2_000, (MINUTES * 60_000) / 200);
 const WARM_UP = 0.2;
 const root = path.resolve(import.meta.dirname, '..');
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'cl-soak-'));
 const dataDir = path.join(folder, 'data');
 
-/** mulberry32: the same mix for the same seed. */
+/** A generator with a seed (mulberry32), so that the mix can be repeated. */
 function random(seed) {
   let state = seed >>> 0;
   return () => {
@@ -51,7 +52,7 @@ function random(seed) {
 const next = random(Number(options.seed));
 const oneOf = (list) => list[Math.floor(next() * list.length)];
 
-/** A picture that no other is equal to. */
+/** Makes a picture that differs from all others. */
 async function picture(name) {
   const file = path.join(folder, name);
   const [width, height] = [320 + Math.floor(next() * 640), 240 + Math.floor(next() * 480)];
@@ -98,7 +99,7 @@ async function startPlatform() {
   return { cl, child, gone, lines };
 }
 
-/** Rows of all tables of a SQLite database. */
+/** Counts the rows of all tables of a SQLite database. */
 function rowsOf(file) {
   const database = new BetterSqlite3(file, { readonly: true });
   try {
@@ -129,7 +130,7 @@ async function firstOf(all, most) {
   for await (const _ of all) if (++number >= most) break;
 }
 
-/** The mix: each step is some of what clients do. */
+/** The mix of requests: each step does some of what clients do. */
 function stepsOf(cl, entities) {
   const upload = async () => {
     const file = await picture(`p-${counts.get('upload') ?? 0}.jpg`);
@@ -199,7 +200,7 @@ function sample(pid, at, seen) {
 async function main() {
   const { stdout: version } = await promisify(execFile)(options.node, ['--version']);
   console.log(
-    `Node ${version.trim()}, ${MINUTES} min, seed ${options.seed}, ${options.gc ? 'garbage collected each second' : 'no forced collection'}`,
+    `Node ${version.trim()}, ${MINUTES} min, seed ${options.seed}, ${options.gc ? 'garbage collection each second' : 'no forced collection'}`,
   );
   const { cl, child, gone, lines } = await startPlatform();
   let ended = false;
@@ -216,7 +217,7 @@ async function main() {
     const at = performance.now() - began;
     if (at >= sampleAt) {
       sample(child.pid, at, seen);
-      sampleAt = at + SAMPLE_EVERY;
+      sampleAt = at + SAMPLE_INTERVAL_MS;
     }
     const name = oneOf(Object.keys(steps));
     try {
@@ -226,7 +227,7 @@ async function main() {
       count(`${name} failed`);
       faults.push(`${name}: ${error.message}`);
     }
-    await pause(next() * PAUSE * 2);
+    await pause(next() * PAUSE_MS * 2);
   }
   const aborted = ended;
   if (!ended) child.send({ type: 'drain' });
@@ -256,9 +257,9 @@ function report({ aborted, lines, seen }) {
   const restarted = [...seen.services].filter(([, ids]) => ids.size > 1).map(([name]) => name);
   for (const text of new Set(faults)) console.log(`failed: ${text}`);
   for (const line of lines.slice(0, 20)) console.log(`log: ${line.slice(0, 200)}`);
-  if (restarted.length > 0) console.log(`ended by themselves and were started again: ${restarted.join(', ')}`);
+  if (restarted.length > 0) console.log(`ended by themselves and were restarted: ${restarted.join(', ')}`);
   const held = !aborted && restarted.length === 0 && faults.length === 0;
-  console.log(held ? 'held: nothing ended by itself, and no request failed' : 'FAILED');
+  console.log(held ? 'passed: no process ended by itself, and no request failed' : 'FAILED');
   if (options.json)
     fs.writeFileSync(
       options.json,

@@ -1,6 +1,6 @@
-// How long a second start takes until the platform is ready, everything installed and built, as `npm start` does it, in
-// turns with bare Node; and how much memory all of its processes hold when it is idle. With --check the exit code is 1
-// where a promise is missed. Needs nothing: the bootstrap builds.
+// Measures how long a second start takes until the platform is ready, with everything installed and built, in the way
+// of `npm start` and alternating with bare Node; and how much memory all idle processes use. With --check, the exit
+// code is 1 if a promise is not kept. Needs no build: the bootstrap makes it.
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
@@ -11,11 +11,11 @@ import { median } from './lib/measure.mjs';
 import { processesOf } from './lib/processes.mjs';
 
 const ROUNDS = 3;
-/** Times bare Node, until it is ready. */
-const AT_MOST = 45;
-/** Megabytes of resident memory, summed over all processes, with one worker. */
-const MEMORY_AT_MOST = 547;
-/** Seconds after which nothing of the start is left: task processes end after 30 s without a job. */
+/** Maximum ratio of the time until ready to the time of bare Node. */
+const MAX_RATIO = 45;
+/** Maximum resident memory in megabytes, summed over all processes, with one worker. */
+const MAX_MEMORY_MB = 547;
+/** Seconds after which the activity of the start is over: task processes end after 30 s without a job. */
 const IDLE_AFTER = 45;
 const root = path.resolve(import.meta.dirname, '..');
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'cl-bench-start-'));
@@ -30,7 +30,7 @@ const freePort = () =>
 
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
 
-/** Seconds of a bare `node -e 0`. */
+/** Seconds that a bare `node -e 0` takes. */
 function bareNode() {
   const began = performance.now();
   spawnSync(process.execPath, ['-e', '0']);
@@ -38,9 +38,9 @@ function bareNode() {
 }
 
 /**
- * One start, to its ready line and down again.
- * @param whenReady told the process's id
- * @returns seconds until ready, of wall and of CPU, and from Ctrl-C to the end
+ * Starts the platform, waits for its ready line and stops it.
+ * @param whenReady receives the process id
+ * @returns wall-clock and CPU seconds until ready, and seconds from Ctrl-C to the end
  */
 async function once(whenReady = async () => {}) {
   const services = ['auth', 'store', 'compute'].flatMap((name) => [`--${name}-port`, '0']);
@@ -70,7 +70,7 @@ async function once(whenReady = async () => {}) {
 
 try {
   const first = await once();
-  console.log(`first start: ready after ${first.untilReady.toFixed(1)} s (databases and keys are made)`);
+  console.log(`first start: ready after ${first.untilReady.toFixed(1)} s (databases and keys are created)`);
   const rounds = [];
   const bare = [];
   for (let i = 0; i < ROUNDS; i++) {
@@ -79,13 +79,13 @@ try {
   }
   const ready = rounds.map(({ untilReady }) => untilReady);
   const ratio = median(ready) / median(bare);
-  const held = ratio <= AT_MOST;
+  const held = ratio <= MAX_RATIO;
   console.log(`later ones:  ready after ${ready.map((s) => s.toFixed(1)).join(', ')} s`);
   if (rounds[0].cpu !== undefined)
     console.log(`             CPU time of all processes ${rounds.map(({ cpu }) => cpu.toFixed(1)).join(', ')} s`);
   console.log(`             stopped after ${rounds.map((r) => r.untilStopped.toFixed(1)).join(', ')} s`);
   console.log(
-    `ratio:       ${ratio.toFixed(0)} × bare node (${(median(bare) * 1000).toFixed(0)} ms), promised at most ${AT_MOST}: ${held ? 'held' : 'MISSED'}`,
+    `ratio:       ${ratio.toFixed(0)} × bare node (${(median(bare) * 1000).toFixed(0)} ms), promised at most ${MAX_RATIO}: ${held ? 'held' : 'MISSED'}`,
   );
   let small = true;
   if (process.platform === 'linux') {
@@ -94,12 +94,12 @@ try {
       const processes = processesOf(pid);
       for (const { rss, what } of processes) console.log(`  ${rss.toFixed(0).padStart(5)} MB  ${what.slice(-70)}`);
       const total = sum(processes.map(({ rss }) => rss));
-      small = total <= MEMORY_AT_MOST;
+      small = total <= MAX_MEMORY_MB;
       console.log(
-        `idle memory: ${total.toFixed(0)} MB resident, ${processes.length} processes, promised at most ${MEMORY_AT_MOST}: ${small ? 'held' : 'MISSED'}`,
+        `idle memory: ${total.toFixed(0)} MB resident, ${processes.length} processes, promised at most ${MAX_MEMORY_MB}: ${small ? 'held' : 'MISSED'}`,
       );
     });
-  } else console.log('idle memory: not measured, since only Linux tells it by /proc');
+  } else console.log('idle memory: not measured, because only Linux has /proc');
   if (process.argv.includes('--check') && !(held && small)) process.exitCode = 1;
 } finally {
   fs.rmSync(folder, { recursive: true, force: true });

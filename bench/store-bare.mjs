@@ -1,4 +1,5 @@
-// What the store's read is measured against: the same row of the same file, nothing around it. Its one argument is the file.
+// The reference for reads of the store: the same row of the same file with nothing around it. Its only argument is the
+// file.
 import BetterSqlite3 from 'better-sqlite3';
 import Fastify from 'fastify';
 

@@ -1,4 +1,5 @@
-// A store of many entities, written straight into its tables: three versions each, every 20th deleted, in 1,000 collections.
+// Writes a store with many entities directly into its tables: three versions each, every 20th deleted, in 1,000
+// collections.
 import BetterSqlite3 from 'better-sqlite3';
 import pg from 'pg';
 
@@ -34,7 +35,7 @@ const statements = (rows, sqlite) => {
       ${only('1000 + i % 3000')}, ${only('1000 + i % 2000')}, ${only('100000 + i * 37 % 9000000')},
       ${only(text('i', 32))}, ${only(text('i', 64))}, ${only(`${text('i', 32)} || '/photo.jpg'`)}, ${only("'photo.jpg'")}
       from ${numbers}`,
-    // The texts are ASCII: lower case is all that the service would make of them.
+    // The texts are ASCII: the service would only convert them to lower case.
     `insert into entity_search (id, text) select id, lower(label) || '\n' || coalesce(lower(file_name), '') from entities`,
     ...states,
     `update entities set children_total = ${Math.floor(rows / COLLECTIONS)}, children_live = ${Math.floor((rows / COLLECTIONS) * 0.95)}
@@ -45,7 +46,7 @@ const statements = (rows, sqlite) => {
   ];
 };
 
-/** @param place file of an SQLite database, or a postgres:// URL; migrated */
+/** @param place file of a SQLite database, or a postgres:// URL; already migrated */
 export async function seedStore(place, rows) {
   if (!place.startsWith('postgres')) {
     const db = new BetterSqlite3(place);

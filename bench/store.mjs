@@ -1,6 +1,6 @@
-// The store with a million entities and three million versions: npm run bench -- store [--check] [--entities 1000000]
-// [--database sqlite|postgres|postgres://…] [--only lists,get,upload,photos]. Needs the build, and 6 GB of space for the
-// whole; `postgres` starts a server of its own that waits for the disk.
+// Measures the store with a million entities and three million versions: npm run bench -- store [--check] [--entities
+// 1000000] [--database sqlite|postgres|postgres://…] [--only lists,get,upload,photos]. Needs the build, and 6 GB of
+// disk space for everything; `postgres` starts its own server, which waits for the disk.
 import { execFile, execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
@@ -38,9 +38,9 @@ const env = {
 };
 let held = true;
 
-/** Requests before those that count. */
+/** Number of requests before the ones that count. */
 const WARM_UP = 3;
-/** Filters together: measured, not promised. */
+/** Combined filters are measured, but nothing is promised for them. */
 const UNPROMISED = new Set(['width and height', 'search and type']);
 
 async function lists(url) {

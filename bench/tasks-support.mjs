@@ -1,4 +1,4 @@
-// The bare tools, and a worker with a queue of its own, for bench/tasks.mjs.
+// The bare tools, and a worker with its own queue, for bench/tasks.mjs.
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -8,13 +8,16 @@ import sharp from 'sharp';
 import { jobMigrations, newJobId, openJobs } from '../packages/jobs/dist/index.js';
 import { migrate, noBroadcaster, openDatabase, silentLogger } from '../packages/service-kit/dist/index.js';
 
-/** More than one slot takes at once of any task, so that every slot gets some. */
+/** More jobs than one slot claims at once of any task, so that every slot gets some. */
 const WARM_UP = 150;
-/** Milliseconds; the times are those in the jobs, and looking costs the worker its share of the machine. */
-const LOOK_EVERY = 200;
+/**
+ * Milliseconds between two checks. The times come from the jobs themselves, and checking takes CPU time from the
+ * worker.
+ */
+const POLL_MS = 200;
 const WORKER = fileURLToPath(new URL('../packages/worker/bin/compute-worker.js', import.meta.url));
 
-/** A JPEG with structure and noise, as a camera's. */
+/** A JPEG with structure and noise, like that of a camera. */
 export async function photo(file, width, height) {
   const noise = { type: 'gaussian', mean: 128, sigma: 40 };
   const small = await sharp({
@@ -30,7 +33,7 @@ export async function photo(file, width, height) {
   return file;
 }
 
-/** The loop that anyone would write with sharp. */
+/** The straightforward loop with sharp. */
 export async function bareSharp(files, folder, lanes, end) {
   let next = 0;
   const lane = async (id) => {
@@ -42,7 +45,7 @@ export async function bareSharp(files, folder, lanes, end) {
   await Promise.all(Array.from({ length: lanes }, (_, id) => lane(id)));
 }
 
-/** `exiftool -stay_open`, one file after the other; the start is not counted. @returns milliseconds */
+/** Runs `exiftool -stay_open`, one file after the other; the start does not count. @returns milliseconds */
 export async function bareExiftool(files) {
   const child = spawn('perl', [await exiftoolPath(), '-stay_open', 'True', '-@', '-'], {
     stdio: ['pipe', 'pipe', 'ignore'],
@@ -68,7 +71,7 @@ export async function bareExiftool(files) {
   return took;
 }
 
-/** A queue of its own, and what fills it and waits for it. */
+/** Opens a queue of its own, with functions that fill it and wait for it. */
 async function openQueue(folder, task, params) {
   fs.mkdirSync(folder, { recursive: true });
   const url = `sqlite://${path.join(folder, 'store.db')}`;
@@ -83,7 +86,7 @@ async function openQueue(folder, task, params) {
       const id = newJobId();
       const input = { path: 'input/photo.jpg', name: 'photo.jpg', size: fs.statSync(file).size };
       fs.mkdirSync(path.join(storageDir, id, 'input'), { recursive: true });
-      // Not copied: what a copy leaves to be written to the disk would slow the first jobs.
+      // Files are linked instead of copied: writing copies to the disk would slow the first jobs.
       fs.linkSync(file, path.join(storageDir, id, input.path));
       return {
         job_id: id,
@@ -98,7 +101,7 @@ async function openQueue(folder, task, params) {
     for (;;) {
       const { queued, processing } = await repository.counts();
       if (queued + processing === 0) break;
-      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
     const jobs = [...(await repository.getJobs(ids)).values()];
     const failed = jobs.find(({ status }) => status === 'failed');
@@ -136,15 +139,15 @@ async function openQueue(folder, task, params) {
 }
 
 /**
- * Runs jobs through a real worker process with a database of its own.
- * @param onStart gets the worker's process id
+ * Runs jobs through a real worker process with its own database.
+ * @param onStart receives the process id of the worker
  * @returns milliseconds from the first start to the last end
  */
 export async function jobsThroughWorker({ folder, task, params, files, lanes, onStart }) {
   const { add, ended, startWorker, end } = await openQueue(folder, task, params);
   const stopWorker = startWorker(lanes, onStart);
   try {
-    await ended(await add(files.slice(0, WARM_UP))); // every process of the worker has run some then
+    await ended(await add(files.slice(0, WARM_UP))); // after that, every process of the worker has run some
     const jobs = await ended(await add(files));
     return Math.max(...jobs.map((j) => j.completed_at)) - Math.min(...jobs.map((j) => j.started_at));
   } finally {
@@ -153,7 +156,7 @@ export async function jobsThroughWorker({ folder, task, params, files, lanes, on
   }
 }
 
-/** @returns milliseconds from the start of a worker process, a second one on the same data, to the end of a queued job */
+/** @returns milliseconds from the start of a second worker process on the same data to the end of a queued job */
 export async function firstResult({ folder, task, file }) {
   const { add, ended, startWorker, end } = await openQueue(folder, task, {});
   try {

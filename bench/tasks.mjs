@@ -1,6 +1,7 @@
-// Speed of the media tasks against the bare tools, both in one run.
+// Measures the speed of the media tasks compared with the bare tools, both in one run.
 //   node bench/tasks.mjs [--only thumbnail,conversion,exif,hash,hls,memory] [--rounds 5] [--check]
-// Needs the build (npm run build), ffmpeg and sha256sum. Thumbnails, conversions and metadata go through a whole worker.
+// Needs the build (npm run build), ffmpeg and sha256sum. Thumbnails, conversions and metadata go through a whole
+// worker.
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -28,9 +29,9 @@ const { values } = parseArgs({
 });
 const ROUNDS = Number(values.rounds);
 const LANES = 2;
-/** Megabytes of a worker with all its processes. */
-const MOST_MEMORY = 512;
-/** Least ratio to the bare tool: its time divided by ours. */
+/** Maximum memory in megabytes of a worker with all its processes. */
+const MAX_MEMORY_MB = 512;
+/** Minimum ratios to the bare tools: their time divided by ours. */
 const TARGETS = { thumbnail: 0.9, conversion: 0.9, exif: 0.9, hash: 0.8, hls: 1 / 1.05 };
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'cl-bench-tasks-'));
@@ -135,7 +136,10 @@ const benches = {
   },
 };
 
-/** Ten photos of 24 megapixels given at once, as a camera writes them and held upright: the whole worker's memory. */
+/**
+ * Processes ten photos of 24 megapixels at once, as stored by a camera and in portrait orientation, and measures the
+ * memory of the whole worker.
+ */
 async function memory() {
   const lying = await photo(at('large.jpg'), 6000, 4000);
   const upright = at('upright.jpg');
@@ -152,9 +156,9 @@ async function memory() {
     };
     await jobsThroughWorker({ folder: at(`data-m-${task}`), task, params, files, lanes: LANES, onStart });
     const megabytes = peak() / 1024 / 1024;
-    holds &&= megabytes <= MOST_MEMORY;
+    holds &&= megabytes <= MAX_MEMORY_MB;
     console.log(
-      `memory      ${task}: ${megabytes.toFixed(0)} MB (at most ${MOST_MEMORY}) ${megabytes <= MOST_MEMORY ? 'holds' : 'MISSED'}`,
+      `memory      ${task}: ${megabytes.toFixed(0)} MB (at most ${MAX_MEMORY_MB}) ${megabytes <= MAX_MEMORY_MB ? 'holds' : 'MISSED'}`,
     );
   }
   return holds;
@@ -173,7 +177,7 @@ try {
       b.push(await bare());
       a.push(await ours());
     }
-    // Each round beside the other's: the machine's pace of the moment bends both alike.
+    // The two rounds of a pair run one after the other, so that other load on the machine affects both.
     const ratio = median(a.map((ours, round) => b[round] / ours));
     const holds = ratio >= TARGETS[name];
     if (!holds) missed++;

@@ -1,10 +1,10 @@
-/** For benchmarks that run.mjs starts: a model or a tool that is not there is one line instead of a stack. */
+/** Prints one line instead of a stack if a benchmark needs a model or a tool that is missing; run.mjs loads it. */
 function* chain(error) {
   for (let at = error; at instanceof Error; at = at.cause) yield at;
 }
 
-/** What is absent, in words; undefined where the error means something else. */
-function absent(error) {
+/** Describes what is missing; undefined for all other errors. */
+function missingThing(error) {
   for (const { name, message, code, syscall, path } of chain(error)) {
     if (typeof syscall === 'string' && syscall.startsWith('spawn') && code === 'ENOENT')
       return `${path} is not installed`;
@@ -18,7 +18,7 @@ function absent(error) {
 }
 
 process.on('uncaughtException', (error) => {
-  const what = absent(error);
+  const what = missingThing(error);
   if (what === undefined) {
     console.error(error);
     process.exit(1);

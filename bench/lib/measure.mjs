@@ -1,10 +1,10 @@
-/** What benchmarks share: medians of ratios, child servers, load, and a table with what was promised. */
+/** Helpers of the benchmarks: medians of ratios, child servers, load, and a table with the promised values. */
 import { fork } from 'node:child_process';
 import autocannon from 'autocannon';
 
 export const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
 
-/** Forks a server that says over IPC when it is ready. @returns its info and `stop` */
+/** Forks a server that reports by IPC when it is ready. @returns its info and `stop` */
 export async function forkServer(file, args = [], env = {}) {
   const child = fork(file, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
   const gone = new Promise((resolve) => child.on('exit', resolve));
@@ -19,7 +19,7 @@ export async function forkServer(file, args = [], env = {}) {
   return { ...info, pid: child.pid, stop };
 }
 
-/** Requests per second, all answered 2xx, or an error. */
+/** Requests per second if all are answered with 2xx; otherwise an error. */
 export async function load(url, { seconds = 3, connections = 16, headers = {} } = {}) {
   const result = await autocannon({ url, duration: seconds, connections, headers });
   if (result.non2xx > 0 || result.errors > 0)
@@ -28,9 +28,10 @@ export async function load(url, { seconds = 3, connections = 16, headers = {} } 
 }
 
 /**
- * Measures each ratio in a few rounds of one process, so that a busy machine bends both halves alike; the median counts.
- * @param rows `{name, atLeast?, round}`; `round` gives `[ours, theirs]` in the same unit, higher is better
- * @returns whether every promise held
+ * Measures each ratio in a few rounds of one process, so that other load on the machine affects both halves; the median
+ * counts.
+ * @param rows `{name, atLeast?, round}`; `round` returns `[ours, theirs]` in the same unit, higher is better
+ * @returns whether all promises are kept
  */
 export async function ratios(rows, { rounds = 3, unit = '/s' } = {}) {
   let held = true;

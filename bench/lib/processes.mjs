@@ -1,18 +1,18 @@
-/** What /proc tells of a process and all below it, and lines fitted to it. Linux only. */
+/** Figures from /proc about a process and its descendants, and lines fitted to them. Linux only. */
 import fs from 'node:fs';
 
 const countIn = (folder) => {
   try {
     return fs.readdirSync(folder).length;
   } catch {
-    return 0; // it has ended meanwhile
+    return 0; // it has ended in the meantime
   }
 };
 
 /**
- * Every process below one, itself included.
- * @returns {{ pid: number, parent: number, cpu: number, rss: number, threads: number, fds: number, what: string }[]} CPU in
- * seconds with that of children that ended, resident memory in MB
+ * A process and all its descendants.
+ * @returns {{ pid: number, parent: number, cpu: number, rss: number, threads: number, fds: number, what: string }[]}
+ * CPU time in seconds, including ended children, and resident memory in MB
  */
 export function processesOf(top) {
   const all = fs.readdirSync('/proc').flatMap((name) => {
@@ -31,7 +31,7 @@ export function processesOf(top) {
         },
       ];
     } catch {
-      return []; // it has ended meanwhile
+      return []; // it has ended in the meantime
     }
   });
   const found = all.filter(({ pid }) => pid === top);
@@ -47,7 +47,7 @@ function commandOf(pid) {
   }
 }
 
-/** Least squares. @param {[number, number][]} points milliseconds and values @returns growth in an hour */
+/** Least-squares slope. @param {[number, number][]} points milliseconds and values @returns growth per hour */
 export function slopePerHour(points) {
   const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const [x, y] = [mean(points.map(([at]) => at)), mean(points.map(([, value]) => value))];

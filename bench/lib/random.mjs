@@ -1,4 +1,4 @@
-/** Numbers of a bell curve, the same for a seed everywhere (mulberry32; Box and Muller). */
+/** Normally distributed numbers that are the same for a seed everywhere (mulberry32; Box and Muller). */
 export function gaussian(seed) {
   let state = seed;
   const uniform = () => {

@@ -1,4 +1,4 @@
-/** A real Mosquitto for a test: private folder, free port, ends with the test. */
+/** A real Mosquitto for a test: in a private folder, on a free port, stopped with the test. */
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
@@ -9,7 +9,7 @@ import { eventually } from './wait.js';
 export interface TestBroker {
   readonly url: string;
   readonly port: number;
-  /** Stops the server and starts it again on the same port, its memory lost. */
+  /** Stops the server and starts it again on the same port; everything it kept in memory is lost. */
   restart(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -25,7 +25,7 @@ const answers = (port: number): Promise<boolean> =>
 
 export async function startMosquitto(): Promise<TestBroker> {
   const program = which('mosquitto');
-  if (!program) throw new Error('mosquitto is not installed: ask hasMosquitto() first');
+  if (!program) throw new Error('mosquitto is not installed: check hasMosquitto() first');
   const dir = tempDir('cl-mosquitto-');
   const port = await freePort();
   const config = path.join(dir.path, 'mosquitto.conf');

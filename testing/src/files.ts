@@ -1,3 +1,4 @@
+/** Folders, files, programs and ports for tests. */
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
@@ -10,7 +11,7 @@ import { needs } from './requirements.js';
 export const projectRoot = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 const shared = path.resolve(projectRoot, '../shared');
 
-/** A private folder; removes itself with `using`/`remove()`. */
+/** A private folder; `using` or `remove()` deletes it. */
 export interface TempDir extends Disposable {
   readonly path: string;
   remove(): void;
@@ -22,15 +23,15 @@ export function tempDir(prefix = 'cl-test-'): TempDir {
   return { path: folder, remove, [Symbol.dispose]: remove };
 }
 
-/** Whether the folder of real photos and videos is beside the project. */
+/** Whether the folder with real photos and videos exists beside the project. */
 export const hasMedia = (): boolean => needs('media', fs.existsSync(path.join(shared, 'media')));
 export const mediaFile = (name: string): string => path.join(shared, 'media', name);
 
-/** Whether the folder of real models is beside the project. */
+/** Whether the folder with real models exists beside the project. */
 export const hasModels = (): boolean => needs('models', fs.existsSync(path.join(shared, 'models')));
 export const modelFile = (name: string): string => path.join(shared, 'models', name);
 
-/** Path of a program, or undefined. */
+/** Path of a program; undefined if it is not installed. */
 export function which(program: string): string | undefined {
   for (const folder of [...(process.env.PATH ?? '').split(path.delimiter), '/usr/sbin', '/usr/local/sbin']) {
     const file = path.join(folder, program);
@@ -44,7 +45,7 @@ export const hasFfmpeg = (): boolean =>
 export const hasChromium = (): boolean => needs('chromium', which('chromium') !== undefined);
 export const hasMosquitto = (): boolean => needs('mosquitto', which('mosquitto') !== undefined);
 
-/** A port that was free a moment ago, on loopback. Listen on 0 instead wherever the program can tell its port. */
+/** A port of loopback that was free a moment ago. Listen on port 0 instead if the program can report its port. */
 export const freePort = (): Promise<number> =>
   new Promise((resolve, reject) => {
     const server = net.createServer();
@@ -55,7 +56,7 @@ export const freePort = (): Promise<number> =>
     });
   });
 
-/** Makes a short video with ffmpeg's own test sources: no file of others is needed. */
+/** Makes a short video with ffmpeg's own test sources, so that tests need no foreign file. */
 export function makeVideo(file: string, { seconds = 3, size = '320x240', rate = 25, audio = true } = {}): string {
   const sound = audio ? ['-f', 'lavfi', '-i', `sine=frequency=440:duration=${seconds}`] : [];
   execFileSync('ffmpeg', [

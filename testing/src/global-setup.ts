@@ -1,4 +1,4 @@
-/** Once per test run: a private PostgreSQL server, if the machine has one and none was given. */
+/** Runs once per test run: starts a private PostgreSQL server if PostgreSQL is installed and no server is given. */
 import { startPostgres } from './postgres.js';
 
 export default async function setup(): Promise<(() => Promise<void>) | undefined> {

@@ -1,9 +1,28 @@
-export * from './broker.js';
-export * from './files.js';
-export * from './mutate.js';
-export * from './observe.js';
-export * from './postgres.js';
-export * from './requirements.js';
-export * from './stand-in-models.js';
-export * from './tcp-link.js';
-export * from './wait.js';
+/** Helpers that the tests of all rooms share. */
+
+// Real servers, and a network that can fail.
+export { startMosquitto, type TestBroker } from './broker.js';
+// Folders, files, programs and ports.
+export {
+  freePort,
+  hasChromium,
+  hasFfmpeg,
+  hasMedia,
+  hasModels,
+  hasMosquitto,
+  makeVideo,
+  mediaFile,
+  modelFile,
+  projectRoot,
+  type TempDir,
+  tempDir,
+  which,
+} from './files.js';
+// Waiting for states, measuring attacks, damaging files.
+export { mutate } from './mutate.js';
+export { descriptorsOf, filesIn, memoryOf, observe } from './observe.js';
+export { type Backend, backends, hasPostgres, postgresDatabase, startPostgres, type TestDatabase } from './postgres.js';
+// Models that stand in for the real ones.
+export { installStandIns, makeStandIn, SMALL_FACE_MODEL, STAND_IN_ROLES } from './stand-in-models.js';
+export { type TcpLink, tcpLink } from './tcp-link.js';
+export { eventually } from './wait.js';

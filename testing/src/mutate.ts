@@ -1,4 +1,4 @@
-/** A small generator with a seed (mulberry32), so that a failing file can be made again. */
+/** A small generator with a seed (mulberry32), so that a failing file can be reproduced. */
 function seededRandom(seed: number): () => number {
   let state = seed;
   return () => {
@@ -9,13 +9,13 @@ function seededRandom(seed: number): () => number {
   };
 }
 
-/** A damaged copy of a file, always the same for a seed: parts of it flipped, overwritten, cut off and doubled. */
+/** A damaged copy of a file, always the same for a seed: parts of it are flipped, overwritten, cut off and repeated. */
 export function mutate(source: Buffer, seed: number): Buffer {
   const next = seededRandom(seed);
   let bytes = Buffer.from(source);
   const edits = 1 + Math.floor(next() * 12);
   for (let i = 0; i < edits; i++) {
-    const place = Math.floor(next() ** 2 * bytes.length); // headers more often than data
+    const place = Math.floor(next() ** 2 * bytes.length); // headers are hit more often than data
     const kind = next();
     if (kind < 0.5) bytes[place] = Math.floor(next() * 256);
     else if (kind < 0.7)

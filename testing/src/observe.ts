@@ -1,16 +1,19 @@
-/** What an attack is measured by: memory, descriptors and files of a process, and the time in which it answers others. */
+/**
+ * Measures the effect of an attack: memory, descriptors and files of a process, and the time in which it answers
+ * others.
+ */
 import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 
-/** Megabytes that a process has in memory. */
+/** Memory of a process in megabytes. */
 export const memoryOf = (pid: number): number =>
   Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
 
 export const descriptorsOf = (pid: number): number => fs.readdirSync(`/proc/${pid}/fd`).length;
 
-/** Files in a folder and below whose names match; a folder that is not there has none. */
+/** Files in a folder and its subfolders whose names match; a missing folder has none. */
 export function filesIn(folder: string, name = /./): string[] {
   if (!fs.existsSync(folder)) return [];
   return fs
@@ -21,15 +24,16 @@ export function filesIn(folder: string, name = /./): string[] {
 
 export interface Observed {
   /**
-   * The longest time in which the service did not answer `/livez`, in milliseconds. Time in which the service or the one
-   * who asks was ready to run, but other programs had the processors, is left out: the kernel counts it for each thread.
+   * The longest time in milliseconds in which the service did not answer `/livez`. Time in which the service or the
+   * probe was ready to run, but other programs had the processors, does not count: the kernel records it for each
+   * thread.
    */
   readonly silence: number;
-  /** The most memory that the process had, in megabytes. */
+  /** The maximum memory of the process in megabytes. */
   readonly memory: number;
 }
 
-/** Asks in a thread of its own: an attacker's event loop is busy. */
+/** The probe runs in a thread of its own, because an attacker's event loop is busy. */
 const PROBE = `
 const { readFileSync } = require('node:fs');
 const { parentPort, workerData: { url, pid } } = require('node:worker_threads');
@@ -57,13 +61,13 @@ parentPort.on('message', () => { busy = false; });
 })();
 `;
 
-/** Does something while it asks a service again and again whether it is alive, and looks at its memory. */
+/** Does some work, during which it repeatedly probes the liveness of a service and measures its memory. */
 export async function observe(
   service: { readonly url: string; readonly pid: number },
   work: () => Promise<unknown>,
 ): Promise<Observed> {
   const probe = new Worker(PROBE, { eval: true, workerData: service });
-  const told = once(probe, 'message') as Promise<[{ silence: number; fault?: string }]>;
+  const answer = once(probe, 'message') as Promise<[{ silence: number; fault?: string }]>;
   let memory = 0;
   const looking = setInterval(() => {
     memory = Math.max(memory, memoryOf(service.pid));
@@ -75,7 +79,7 @@ export async function observe(
     clearInterval(looking);
     probe.postMessage('end');
   }
-  const [{ silence, fault }] = await told;
+  const [{ silence, fault }] = await answer;
   if (fault !== undefined) throw new Error(fault);
   return { silence: Math.round(silence), memory: Math.round(Math.max(memory, memoryOf(service.pid))) };
 }

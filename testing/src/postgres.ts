@@ -1,4 +1,4 @@
-/** A private PostgreSQL server for the test run, and a fresh database for each test that asks. */
+/** A private PostgreSQL server for the test run, and a new database for each test that needs one. */
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
@@ -33,8 +33,8 @@ function serverUser(): { uid: number; gid: number } | undefined {
 const FAST = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off'];
 
 /**
- * Starts a server in a private folder on a free port of loopback; undefined where PostgreSQL is not installed.
- * @param durable waits for the disk as a real server does; for benchmarks
+ * Starts a server in a private folder on a free port of loopback; undefined if PostgreSQL is not installed.
+ * @param durable whether it waits for the disk like a real server; for benchmarks
  */
 export async function startPostgres({ durable = false } = {}): Promise<PostgresServer | undefined> {
   const bin = programFolder();
@@ -88,7 +88,7 @@ export async function startPostgres({ durable = false } = {}): Promise<PostgresS
   };
 }
 
-/** Set by the global set-up: the run's own server. */
+/** The server of the test run; the global setup sets the variable. */
 const serverUrl = (): string | undefined => process.env.CL_TEST_POSTGRES_URL;
 
 export const hasPostgres = (): boolean => needs('postgres', serverUrl() !== undefined);
@@ -108,10 +108,10 @@ async function onServer(url: string, statement: string): Promise<void> {
   }
 }
 
-/** A fresh PostgreSQL database of its own. */
+/** Creates a new PostgreSQL database. */
 export async function postgresDatabase(): Promise<TestDatabase> {
   const server = serverUrl();
-  if (!server) throw new Error('no PostgreSQL server: ask hasPostgres() first');
+  if (!server) throw new Error('no PostgreSQL server: check hasPostgres() first');
   const name = `t_${randomBytes(8).toString('hex')}`;
   await onServer(server, `create database ${name}`);
   const url = new URL(server);
@@ -121,7 +121,7 @@ export async function postgresDatabase(): Promise<TestDatabase> {
 
 export interface Backend {
   readonly name: 'sqlite' | 'postgres';
-  /** A fresh, empty database. */
+  /** Creates a new, empty database. */
   create(): Promise<TestDatabase>;
 }
 

@@ -1,6 +1,7 @@
 /**
- * Tiny models with the tensors of the real ones, made here: no noise, but pooled colours and gradients of the picture,
- * turned by a fixed random matrix, so that similar pictures get similar vectors and rankings can be tested.
+ * Makes tiny models with the tensors of the real ones. Their vectors are not random: they are pooled colours and
+ * gradients of the picture, rotated by a fixed random matrix, so that similar pictures get similar vectors and tests
+ * can check rankings.
  */
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
@@ -12,7 +13,7 @@ const { DataType } = onnx.TensorProto;
 type Node = InstanceType<typeof onnx.NodeProto>;
 type Tensor = InstanceType<typeof onnx.TensorProto>;
 
-/** Uniform from −1 to 1, the same everywhere (mulberry32). */
+/** Uniform numbers from −1 to 1, the same everywhere (mulberry32). */
 function randomFrom(seed: number): () => number {
   let state = seed;
   return () => {
@@ -102,8 +103,8 @@ interface ImageGraph {
 }
 
 /**
- * Colours and gradients, each pooled over a grid of cells.
- * @param failsInTheDark whether a dark picture gives numbers that are none, by the root of a negative one
+ * A model of colours and gradients, each pooled over a grid of cells.
+ * @param failsInTheDark whether a dark picture gives values that are not numbers, from the root of a negative number
  */
 function imageGraph({ input, output, side, dimension, batch, seed }: ImageGraph, failsInTheDark: boolean): Graph {
   const cell = side / 7;
@@ -139,7 +140,7 @@ function imageGraph({ input, output, side, dimension, batch, seed }: ImageGraph,
   };
 }
 
-/** Counts of tokens by their rest modulo the dimension. */
+/** A model that counts the tokens by their remainder modulo the dimension. */
 function textGraph(input: string, output: string, dimension: number): Graph {
   return {
     input: { name: input, type: DataType.INT64, dims: [1, 'length'] },
@@ -183,7 +184,7 @@ const IMAGE = {
   colour: 'rgb',
 };
 
-/** With the sums that the self-test's pattern gives, measured once. */
+/** The manifest, with the sums for the pattern of the self-test, which were measured once. */
 const manifestOf = (role: StandInRole): Record<string, unknown> => {
   switch (role) {
     case 'clip_image':
@@ -227,12 +228,12 @@ const manifestOf = (role: StandInRole): Record<string, unknown> => {
 export interface StandIn {
   readonly role: StandInRole;
   readonly file: string;
-  /** For `ModelStore.use(role, file, manifest)`. */
+  /** Arguments for `ModelStore.use(role, file, manifest)`. */
   readonly manifest: Readonly<Record<string, unknown>>;
 }
 
 export interface StandInVariant {
-  /** Whether a dark picture gives NaN. */
+  /** Whether the model returns NaN for a dark picture. */
   readonly failsInTheDark?: boolean;
 }
 
@@ -248,15 +249,15 @@ export function makeStandIn(
   fs.writeFileSync(file, modelBytes(GRAPHS[role](failsInTheDark)));
   const { golden, ...manifest } = manifestOf(role);
   const id = `stand-in-${role.replace('_', '-')}${variant}`;
-  // The sums were measured on the plain graphs.
+  // The sums were measured on the unchanged graphs.
   return { role, file, manifest: { id, ...manifest, ...(variant === '' && { golden }) } };
 }
 
 export const STAND_IN_ROLES = Object.keys(GRAPHS) as readonly StandInRole[];
 
 /**
- * Puts stand-ins to their roles in a models folder, as `models use` would, without the model store: services' tests start
- * from a folder that is ready.
+ * Assigns stand-ins to their roles in a models folder like `models use`, but without the model store: the tests of
+ * services start with a prepared folder.
  */
 export function installStandIns(modelsDir: string, roles: readonly StandInRole[] = STAND_IN_ROLES): void {
   const choices = Object.fromEntries(
@@ -280,7 +281,7 @@ export function installStandIns(modelsDir: string, roles: readonly StandInRole[]
   fs.writeFileSync(path.join(modelsDir, 'models.json'), `${JSON.stringify({ version: 1, roles: choices }, null, 2)}\n`);
 }
 
-/** Manifest of the small face model among the shared files: real enough to tell people apart. */
+/** Manifest of the small face model among the shared files, which can distinguish persons. */
 export const SMALL_FACE_MODEL: Readonly<Record<string, unknown>> = {
   id: 'mobilefacenet-test',
   input: 'input',

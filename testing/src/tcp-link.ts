@@ -1,20 +1,20 @@
-/** A network path to a server that a test can cut, freeze and mend, as cables, firewalls and restarts do. */
+/** A network path to a server that a test can cut, freeze and restore, to simulate cables, firewalls and restarts. */
 import net from 'node:net';
 
 export interface TcpLink {
   readonly port: number;
-  /** Ends every connection and refuses new ones, as a server that is stopped does. */
+  /** Ends every connection and refuses new ones, like a stopped server. */
   cut(): void;
-  /** Delivers no byte and says nothing: new connections are accepted and stay silent, as behind a lost route. */
+  /** Delivers no bytes: new connections are accepted but stay silent, as behind a lost route. */
   freeze(): void;
-  /** Carries bytes again; connections that were frozen stay dead. */
+  /** Carries bytes again; frozen connections stay dead. */
   restore(): void;
   close(): Promise<void>;
 }
 
 type State = 'open' | 'cut' | 'frozen';
 
-/** Carries connections on a free port of loopback to another port of loopback. */
+/** Forwards connections from a free port of loopback to another port of loopback. */
 export async function tcpLink(targetPort: number): Promise<TcpLink> {
   let state: State = 'open';
   const sockets = new Set<net.Socket>();

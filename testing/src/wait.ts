@@ -1,16 +1,16 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
 export interface WaitOptions {
-  /** Milliseconds after which waiting is a failure. */
+  /** Milliseconds after which waiting fails. */
   readonly within?: number;
-  /** Milliseconds between two looks. */
+  /** Milliseconds between two checks. */
   readonly every?: number;
   readonly what?: string;
 }
 
 /**
- * Looks until `look` gives something truthy, and returns it. For states of other processes, which cannot be awaited by an
- * event; within one process await the event itself.
+ * Calls `look` until it returns a truthy value, and returns that. Use it for states of other processes, for which there
+ * is no event; within one process, await the event itself.
  */
 export async function eventually<T>(
   look: () => T | Promise<T>,
