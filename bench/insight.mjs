@@ -6,22 +6,20 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { builtInInsights, InsightRegistry } from '@cl-server/insight';
 import { dot, ModelStore, normalized } from '@cl-server/models';
 import { migrate, openDatabase, sqliteUrl } from '@cl-server/service-kit';
-import { storeMigrations } from '@cl-server/store';
+import { entityFeed, storeMigrations, writeTransactions } from '@cl-server/store';
 import { PGlite } from '@electric-sql/pglite';
 import { vector as vectorExtension } from '@electric-sql/pglite/vector';
 import BetterSqlite3 from 'better-sqlite3';
 import * as sqliteVec from 'sqlite-vec';
 import usearch from 'usearch';
-import { writeTransactions } from '../services/store/dist/database/transaction.js';
-import { builtInInsights } from '../services/store/dist/insight/built-in/index.js';
-import { planPage } from '../services/store/dist/insight/plan.js';
-import { InsightRegistry } from '../services/store/dist/insight/registry.js';
-import { readWantedModels } from '../services/store/dist/insight/wanted-models.js';
-import { bitsToBuffer, signBits } from '../services/store/dist/vectors/codes.js';
-import { VectorIndex } from '../services/store/dist/vectors/vector-index.js';
-import { VectorStore } from '../services/store/dist/vectors/vector-store.js';
+import { bitsToBuffer, signBits } from '../packages/insight/dist/vectors/codes.js';
+import { VectorIndex } from '../packages/insight/dist/vectors/vector-index.js';
+import { VectorStore } from '../packages/insight/dist/vectors/vector-store.js';
+import { planPage } from '../packages/insight/dist/worker/plan.js';
+import { readWantedModels } from '../packages/insight/dist/worker/wanted-models.js';
 import { gaussian } from './lib/random.mjs';
 
 const { values: options } = parseArgs({
@@ -218,6 +216,7 @@ async function reconciler(count) {
   const pass = {
     db: database.kysely,
     write: writeTransactions(database, Date.now),
+    feed: entityFeed(database, { resolve: (relative) => relative }),
     insights,
     models,
   };

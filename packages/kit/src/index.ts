@@ -12,3 +12,4 @@ export { isProcessAlive } from './process-alive.js';
 export { Semaphore, type SemaphoreOptions } from './semaphore.js';
 export { topicMatches } from './topics.js';
 export { WakeSignal } from './wake-signal.js';
+export { filesBelow, inGroups } from './walk.js';

@@ -1,3 +1,6 @@
+/** The store service, and what tests of insight need of it. */
 export { storeMigrations } from './database/migrations/index.js';
 export type { StoreTables } from './database/tables.js';
+export { writeTransactions } from './database/transaction.js';
+export { entityFeed } from './insight/entity-feed.js';
 export { createStoreService, type StoreOptions, type StoreService } from './service.js';

@@ -1,6 +1,7 @@
 /** The store service, put together from what it is given. */
 import path from 'node:path';
 import { type Guard, STORE_API, storeEndpoints } from '@cl-server/contract';
+import { builtInInsights, type Insight, InsightRegistry, removeCrops, serveInsight } from '@cl-server/insight';
 import { JobCreation, type JobServiceOptions, openJobService } from '@cl-server/job-routes';
 import type { JobTables } from '@cl-server/jobs';
 import {
@@ -35,10 +36,11 @@ import { Previews } from './files/previews.js';
 import { SetAside } from './files/set-aside.js';
 import { MAX_QUEUED_STREAMS, Streams } from './files/streams.js';
 import { TagReader } from './files/tag-reader.js';
-import { createInsightApi } from './insight/api.js';
-import { builtInInsights } from './insight/built-in/index.js';
-import { InsightRegistry } from './insight/registry.js';
+import { entityFeed } from './insight/entity-feed.js';
+import { entityView } from './insight/entity-view.js';
+import { videoPreview } from './insight/video-preview.js';
 import { EntityLister } from './listing/lister.js';
+import { searchScope } from './listing/search-scope.js';
 import { SearchTexts } from './listing/search-texts.js';
 import { MediaProcesses } from './media/reading.js';
 import { ReadAuth } from './preferences.js';
@@ -55,15 +57,10 @@ import { StreamMeter } from './streams/meter.js';
 import { removeOrphanedStreams } from './streams/sweep.js';
 import { StreamUsage } from './streams/usage.js';
 import { Audit } from './system/audit.js';
-import { OrphanedDerived } from './system/orphaned-derived.js';
-import { OrphanedFaces } from './system/orphaned-faces.js';
 import { OrphanedFiles } from './system/orphaned-files.js';
-import { OrphanedJobs } from './system/orphaned-jobs.js';
-import { OrphanedStatuses } from './system/orphaned-statuses.js';
-import { OrphanedVectors } from './system/orphaned-vectors.js';
+import { OrphanedPreviews } from './system/orphaned-previews.js';
 import { Sweeper } from './system/sweeper.js';
 import { ResumableUploads } from './uploads/resumable.js';
-import { openNeighbourSearch } from './vectors/open-index.js';
 
 export interface StoreOptions extends JobServiceOptions {
   /** With the store's tables, migrated. The caller closes it. */
@@ -85,8 +82,8 @@ export interface StoreOptions extends JobServiceOptions {
   readonly revocations?: RevocationSource;
   /** What users, and all together, may keep. */
   readonly limits?: Limits;
-  /** Default: the built-in ones. */
-  readonly insights?: InsightRegistry;
+  /** Insights of plugins. */
+  readonly insights?: readonly Insight[];
   /** How long files that no row refers to are kept after they were cleared away, milliseconds; default 30 days. */
   readonly orphanGraceMs?: number;
   /** Milliseconds between two looks at how much streams that are being made take; default 5 seconds. */
@@ -240,38 +237,39 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
     logger,
   });
   serveAdmin(app, { readAuth, userOf, logger, onChange: () => reading.tell() });
-  const insights = options.insights ?? new InsightRegistry(builtInInsights);
-  const orphanedJobs = new OrphanedJobs(db, jobs, now);
-  const audit = new Audit({
-    db,
-    folder,
-    identity,
-    files: [new OrphanedFiles(db, contents), new OrphanedDerived(db, folder, write)],
-    faces: new OrphanedFaces(db, folder, write),
-    vectors: new OrphanedVectors(insights, reads, write),
-    jobs: orphanedJobs,
-    statuses: new OrphanedStatuses(db, broadcaster, () => events.port),
-    now,
-  });
-  serveSystem(app, { db, audit, entities, folder, limits, usage: jobs.usage, userOf, now });
-  const insight = createInsightApi({
-    insights,
-    index: await openNeighbourSearch(database, logger),
+  const insight = await serveInsight(app, {
+    insights: new InsightRegistry([...builtInInsights, videoPreview(folder), ...(options.insights ?? [])]),
     database,
     write,
     reads,
-    reader,
+    feed: entityFeed(database, folder),
+    view: entityView({ db, reader, scope: searchScope(reads, database.adapter), streams }),
     folder,
     streamsDir: options.streamsDir,
-    streams,
-    events,
     broadcaster,
     jobs,
     tasks: options.tasks,
     userOf,
+    storePort: () => events.port,
+    logger,
     now,
   });
-  insight.serve(app);
+  // The rows of insights are deleted with the entity; the crops of faces are files.
+  const stopRemoving = events.subscribe(({ id, change }) => {
+    if (change === 'removed') void removeCrops(folder, id);
+  });
+  const audit = new Audit({
+    db,
+    folder,
+    identity,
+    files: [new OrphanedFiles(db, contents), new OrphanedPreviews(db, folder, write), insight.orphans.crops],
+    faces: insight.orphans.faces,
+    vectors: insight.orphans.vectors,
+    jobs: insight.orphans.jobs,
+    statuses: insight.orphans.statuses,
+    now,
+  });
+  serveSystem(app, { db, audit, entities, folder, limits, usage: jobs.usage, userOf, now });
   const jobUploads = { uploads: { folder: jobs.storage.uploads, maxBytes: options.maxUploadBytes } };
   jobService.api.serve({
     ...app,
@@ -299,7 +297,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   );
 
   const streamMeter = new StreamMeter({ streams, logger, every: options.countStreamsEvery });
-  const sweeper = new Sweeper({ orphans: orphanedJobs, logger });
+  const sweeper = new Sweeper({ orphans: insight.orphans.jobs, logger });
 
   return {
     app,
@@ -311,7 +309,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
       eraser.start();
       sweeper.start();
       streamMeter.start();
-      await insight.listensOn(events.port);
+      await insight.start();
       return url;
     },
     close: async () => {
@@ -327,6 +325,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
       await searchTexts.close();
       await tagReader.close();
       await contents.close();
+      stopRemoving();
       await insight.close();
       await budget.close();
       await jobs.close();

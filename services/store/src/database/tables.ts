@@ -1,7 +1,7 @@
 /** Rows as the database holds them. Times are milliseconds, booleans 0 or 1, JSON is text. */
 import type { VERSION_OPERATIONS } from '@cl-server/contract';
+import type { InsightTables } from '@cl-server/insight';
 import type { ColumnType, Generated, Selectable } from 'kysely';
-import type { InsightTables } from './insight-tables.js';
 
 /** What is known of a content, whoever refers to it. */
 export interface ContentFacts {

@@ -11,9 +11,7 @@
  * Each removal may be repeated. A note stays for a while after the first removal and is carried out again then: another
  * process may have read the entity before it was deleted, and written something about it afterwards.
  */
-import fs from 'node:fs/promises';
-import path from 'node:path';
-import { TOPICS } from '@cl-server/contract';
+import { eraseEntity } from '@cl-server/insight';
 import type { JobEngine } from '@cl-server/jobs';
 import type { Broadcaster, Logger } from '@cl-server/service-kit';
 import type { Kysely } from 'kysely';
@@ -127,8 +125,7 @@ export class Eraser {
         await jobs.storage.remove(target); // a folder that was made before its row
         return;
       case 'entity':
-        await fs.rm(path.join(folder.derived, 'faces', String(Number(target))), { recursive: true, force: true });
-        await broadcaster.clearRetained(TOPICS.entityStatus(port(), target));
+        await eraseEntity(Number(target), { media: folder, broadcaster, storePort: port() });
         return;
       case 'content': {
         // It may have been uploaded again since.

@@ -1,4 +1,5 @@
 /** Notes, in the transaction that deletes, what has to go afterwards: a process that dies in between loses nothing. */
+import { jobsOf } from '@cl-server/insight';
 import type { Transaction } from 'kysely';
 import type { ErasureRow, StoreTables } from '../database/tables.js';
 
@@ -21,19 +22,11 @@ export async function noteErasures(
       .execute();
 }
 
-/** The jobs that look at these entities, waiting, running or ended: each has a copy of the file, or had. */
-export async function noteJobsOf(db: Db, entityIds: readonly number[], now: number): Promise<void> {
-  const rows = await db
-    .selectFrom('inferences')
-    .select('job_id')
-    .where('entity_id', 'in', [...entityIds])
-    .where('job_id', 'is not', null)
-    .execute();
-  const jobs = rows.flatMap(({ job_id }) => job_id ?? []);
-  await noteErasures(db, 'job', jobs, now);
-}
+/** Records the jobs of the insights of entities whose file is replaced. */
+export const noteJobsOf = async (db: Db, entityIds: readonly number[], now: number): Promise<void> =>
+  noteErasures(db, 'job', await jobsOf(db, entityIds), now);
 
-/** Entities that are deleted for good in this transaction. */
+/** Records entities that are deleted for good in this transaction. */
 export async function noteEntities(db: Db, entityIds: readonly number[], now: number): Promise<void> {
   await noteJobsOf(db, entityIds, now);
   await noteErasures(db, 'entity', entityIds, now);

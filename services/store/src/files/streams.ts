@@ -21,7 +21,7 @@ import path from 'node:path';
 import { HLS_FILES, hlsStreamingTask } from '@cl-server/contract';
 import type { Availability, CreationRequest, JobCreation } from '@cl-server/job-routes';
 import type { JobEngine, JobRecord } from '@cl-server/jobs';
-import { exists, KeyedLock } from '@cl-server/kit';
+import { exists, filesBelow, KeyedLock } from '@cl-server/kit';
 import { HttpError, type Logger, notFound } from '@cl-server/service-kit';
 import { parseParams, type TaskRegistry } from '@cl-server/task-kit';
 import type { EntityRow } from '../database/tables.js';
@@ -30,7 +30,6 @@ import { type StreamNote, StreamNotes } from '../streams/note.js';
 import { SharedWait } from '../streams/shared-wait.js';
 import type { StreamUsage } from '../streams/usage.js';
 import type { MediaFolder } from './media-folder.js';
-import { filesBelow } from './walk.js';
 
 export interface StreamsOptions {
   readonly folder: MediaFolder;

@@ -1,164 +1,29 @@
-/** `m-insight-worker`: from settings to a running insight worker. */
-import { TOPICS, workerCapability } from '@cl-server/contract';
-import { JobCreation } from '@cl-server/job-routes';
-import { openJobs } from '@cl-server/jobs';
-import { findProgram } from '@cl-server/kit';
-import { ModelStore } from '@cl-server/models';
-import {
-  type Broadcaster,
-  broadcasterFromSettings,
-  type ConfigSources,
-  configOrHelp,
-  createLogger,
-  foldersOf,
-  jobStatusWanted,
-  openDataDir,
-  type RunningProgram,
-} from '@cl-server/service-kit';
-import { discoverTasks } from '@cl-server/task-kit';
+/** `m-insight-worker`: the insight worker on the databases and the media folder of a store. */
+import { type InsightStore, startInsightWorker } from '@cl-server/insight/worker';
+import type { ConfigSources, RunningProgram } from '@cl-server/service-kit';
 import { openStoreDatabases } from '../database/open.js';
 import { writeTransactions } from '../database/transaction.js';
 import { mediaFolderIdentity } from '../files/identity.js';
 import { MediaFolder } from '../files/media-folder.js';
-import { DEFAULT_RULES } from '../persons/assign.js';
-import { assignFaces, dropEmptyPersons } from '../persons/cluster-faces.js';
-import { PhashIndex } from '../search/phash-index.js';
-import { openNeighbourSearch } from '../vectors/open-index.js';
-import { builtInInsights } from './built-in/index.js';
-import { ResultCollector } from './collect-results.js';
-import { Dispatcher } from './dispatch.js';
-import { EntityInputs } from './inputs.js';
-import { pairDuplicates } from './pair-duplicates.js';
-import { InsightRegistry } from './registry.js';
-import { insightSettings } from './settings.js';
-import { offlineMessage, StatusPublisher } from './status-publisher.js';
-import { sweepCrops } from './sweep.js';
-import { readWantedModels } from './wanted-models.js';
-import { InsightWorker } from './worker.js';
-
-const PROGRAM = 'm-insight-worker';
-/** A worker that missed so many beats counts as gone. */
-const MISSED_BEATS = 3;
-
-/** Wakes the worker when media are added and when a worker announces what it can run. */
-async function listen(
-  broadcaster: Broadcaster,
-  worker: InsightWorker,
-  topics: { readonly items: string; readonly workers: string },
-): Promise<void> {
-  await broadcaster.subscribe(topics.items, () => worker.wake());
-  await broadcaster.subscribe(`${topics.workers}/+`, (_topic, payload) => {
-    if (payload.length === 0) return;
-    try {
-      workerCapability.parse(JSON.parse(payload.toString('utf8')));
-      worker.announced();
-    } catch {
-      // Not the message of a worker: a shared broker may carry anything.
-    }
-  });
-}
+import { entityFeed } from './entity-feed.js';
+import { videoPreview } from './video-preview.js';
 
 /** @returns undefined if only the help was asked for */
-export async function startInsightWorker(sources: ConfigSources): Promise<RunningProgram | undefined> {
-  const config = configOrHelp({
-    program: PROGRAM,
-    description: 'analyses the photos and videos of a store: hashes, vectors, faces, previews',
-    settings: insightSettings,
-    ...sources,
+export const startStoreInsightWorker = (sources: ConfigSources): Promise<RunningProgram | undefined> =>
+  startInsightWorker(sources, async (settings, { dataDir, folders }): Promise<InsightStore> => {
+    const databases = openStoreDatabases(settings, dataDir);
+    await databases.prepare(settings.migrate);
+    const { store, jobs } = databases;
+    const media = new MediaFolder(folders.media);
+    const identity = mediaFolderIdentity(store, media.root, Date.now);
+    return {
+      database: store,
+      jobDatabase: jobs,
+      write: writeTransactions(store, Date.now),
+      feed: entityFeed(store, media),
+      media,
+      insights: [videoPreview(media)],
+      mismatch: () => identity.mismatch(),
+      close: () => databases.close(),
+    };
   });
-  if (!config) return undefined;
-  const settings = config.values;
-  const dataDir = openDataDir(settings.dataDir, { create: false });
-  const logger = createLogger({ name: PROGRAM, level: settings.logLevel }).child({ process: settings.processId });
-  const databases = openStoreDatabases(settings, dataDir);
-  await databases.prepare(settings.migrate);
-
-  const now = Date.now;
-  const database = databases.store;
-  const db = database.kysely;
-  const write = writeTransactions(database, now);
-  const broadcaster = await broadcasterFromSettings(settings, dataDir, logger, {
-    will: offlineMessage(settings.storePort, now()),
-  });
-  const folders = foldersOf(settings, dataDir);
-  const media = new MediaFolder(folders.media);
-  const identity = mediaFolderIdentity(database, media.root, now);
-  const jobs = openJobs({
-    database: databases.jobs,
-    storageDir: folders.jobs,
-    broadcaster,
-    logger,
-    eventsTopic: settings.mqttTopic,
-    jobStatusTopic: jobStatusWanted(settings),
-    workerMaxAgeMs: MISSED_BEATS * settings.mqttHeartbeatInterval * 1000,
-  });
-  const tasks = await discoverTasks({ pluginsDir: folders.plugins });
-  const index = await openNeighbourSearch(database, logger);
-  const phashes = new PhashIndex(db);
-  const models = new ModelStore({ dir: folders.models });
-  const insights = new InsightRegistry(builtInInsights);
-  const publisher = new StatusPublisher({ db, insights, broadcaster, storePort: settings.storePort, now });
-  await publisher.start();
-  const worker = new InsightWorker({
-    db,
-    write,
-    insights,
-    media,
-    dispatcher: new Dispatcher({
-      db,
-      write,
-      insights,
-      creation: new JobCreation({
-        ...jobs,
-        mediaDir: media.root,
-        streamsDir: folders.streams,
-        maxQueued: Number.MAX_SAFE_INTEGER,
-      }),
-      task: (type) => tasks.get(type),
-      inputs: new EntityInputs({
-        db,
-        media,
-        tools: {
-          ffmpeg: findProgram('ffmpeg', settings.ffmpegPath, sources.env['PATH']),
-          ffprobe: findProgram('ffprobe', settings.ffprobePath, sources.env['PATH']),
-        },
-      }),
-      logger,
-      maxRunning: settings.maxRunning,
-    }),
-    collector: new ResultCollector({ db, write, insights, jobs, media, logger }),
-    publisher,
-    derive: async () => {
-      await pairDuplicates(db, write, phashes);
-      await assignFaces({ db, write, index, rules: { ...DEFAULT_RULES, sameAbove: settings.faceMatch } });
-    },
-    sweep: async () => {
-      await sweepCrops(db, media);
-      await dropEmptyPersons(db, write);
-    },
-    folderMismatch: async () => (await identity.mismatch()) ?? (await jobs.identity.mismatch()),
-    readModels: () => readWantedModels(models, insights),
-    workers: jobs.workers,
-    logger,
-    now,
-  });
-  await listen(broadcaster, worker, {
-    items: TOPICS.storeItems(settings.storePort),
-    workers: settings.capabilityTopicPrefix,
-  });
-  const stopListening = jobs.events.subscribe((event) => {
-    if (event.event_type === 'completed' || event.event_type === 'failed') worker.wake();
-  });
-  worker.start();
-  logger.info('ready');
-  return {
-    info: { process_id: settings.processId },
-    stop: async () => {
-      stopListening();
-      await worker.stop();
-      await jobs.close();
-      await broadcaster.close();
-      await databases.close();
-    },
-  };
-}

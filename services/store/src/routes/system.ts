@@ -6,6 +6,7 @@ import {
   purgeTrash as purgeTrashEndpoint,
   type StorageUse,
 } from '@cl-server/contract';
+import { INSIGHT_OWNER } from '@cl-server/insight';
 import type { Usage, UserUsage } from '@cl-server/jobs';
 import type { App } from '@cl-server/service-kit';
 import type { Kysely } from 'kysely';
@@ -14,7 +15,6 @@ import { type Limits, userOfUsage } from '../database/usage.js';
 import type { EntityService } from '../entities/service.js';
 import type { MediaFolder } from '../files/media-folder.js';
 import { STREAM_OWNER } from '../files/streams.js';
-import { INSIGHT_OWNER } from '../insight/dispatch.js';
 import type { Audit } from '../system/audit.js';
 import { purgeTrash } from '../system/trash.js';
 import type { UserOf } from './entities.js';

@@ -1,11 +1,12 @@
 /** Compares database, media folder and broker while all are in use. */
 import type { AuditReport, CleanupReport } from '@cl-server/contract';
+import type { Orphans } from '@cl-server/insight';
 import { conflict, type FolderIdentity } from '@cl-server/service-kit';
 import type { Kysely } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
 import type { MediaFolder } from '../files/media-folder.js';
 import { findFileFaults } from './file-faults.js';
-import { type Orphans, removeAll, take } from './orphans.js';
+import { removeAll, take } from './orphans.js';
 
 export interface AuditOptions {
   readonly db: Kysely<StoreTables>;

@@ -1,11 +1,10 @@
 /** Contents whose file is not there, or is not what was uploaded. */
 
 import type { AuditReport } from '@cl-server/contract';
-import { digestFile, exists } from '@cl-server/kit';
+import { digestFile, exists, inGroups } from '@cl-server/kit';
 import type { Kysely } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
 import type { MediaFolder } from '../files/media-folder.js';
-import { inGroups } from '../files/walk.js';
 
 type MissingFile = AuditReport['missing_files'][number];
 type DamagedFile = AuditReport['damaged_files'][number];

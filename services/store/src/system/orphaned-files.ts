@@ -1,9 +1,10 @@
 /** Files of the media folder that no row refers to. What is being placed or removed at this moment is none. */
+
+import type { Orphans } from '@cl-server/insight';
+import { filesBelow, inGroups } from '@cl-server/kit';
 import type { Kysely } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
 import type { Contents } from '../files/contents.js';
-import { filesBelow, inGroups } from '../files/walk.js';
-import type { Orphans } from './orphans.js';
 
 const GROUP = 500;
 

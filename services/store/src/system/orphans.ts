@@ -1,12 +1,6 @@
-/** One kind of things that nothing refers to any more. */
-export interface Orphans<T> {
-  /** Those found while everything is in use; each may be gone, or referred to, a moment later. */
-  find(): AsyncIterable<T>;
-  /** Looks again, in the lock or transaction in which it goes. @returns whether it went */
-  remove(item: T): Promise<boolean>;
-}
+import type { Orphans } from '@cl-server/insight';
 
-/** @returns how many went */
+/** @returns how many were removed */
 export async function removeAll<T>(orphans: Orphans<T>): Promise<number> {
   let removed = 0;
   for await (const item of orphans.find()) if (await orphans.remove(item)) removed++;

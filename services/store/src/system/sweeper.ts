@@ -1,6 +1,8 @@
 /** Removes one kind of orphans by the clock: what crashes left behind goes without an admin asking for it. */
+
+import type { Orphans } from '@cl-server/insight';
 import type { Logger } from '@cl-server/service-kit';
-import { type Orphans, removeAll } from './orphans.js';
+import { removeAll } from './orphans.js';
 
 export interface SweeperOptions<T> {
   readonly orphans: Orphans<T>;

@@ -1,0 +1,73 @@
+/**
+ * Faces whose crop is not there. The face itself stays, with what people said of it: its detection runs anew, which cuts
+ * it out again.
+ */
+
+import fsSync from 'node:fs';
+import fs from 'node:fs/promises';
+import type { AuditReport } from '@cl-server/contract';
+import { FACE_DETECTION } from '../built-in/face-detection.js';
+import { refreshKnown } from '../inferences/refresh-status.js';
+import type { InsightDatabase, MediaPaths, RunWrite } from '../port.js';
+import type { Orphans } from './orphans.js';
+
+const GROUP = 500;
+
+type OrphanedFace = AuditReport['orphaned_faces'][number];
+
+export class OrphanedFaces implements Orphans<OrphanedFace> {
+  constructor(
+    private readonly db: InsightDatabase,
+    private readonly folder: MediaPaths,
+    private readonly write: RunWrite,
+  ) {}
+
+  async *find(): AsyncGenerator<OrphanedFace> {
+    for (let after = 0; ; ) {
+      const rows = await this.db
+        .selectFrom('faces')
+        .select(['id as face_id', 'entity_id', 'file_path'])
+        .where('id', '>', after)
+        .orderBy('id')
+        .limit(GROUP)
+        .execute();
+      for (const face of rows) if (face.file_path !== '' && (await this.#isLost(face))) yield face;
+      const last = rows.at(-1);
+      if (!last) return;
+      after = last.face_id;
+    }
+  }
+
+  /** The row is asked for again: a face that was cut out anew a moment ago names another file. */
+  async #isLost({ face_id, file_path }: { face_id: number; file_path: string }): Promise<boolean> {
+    const isThere = await fs.access(this.folder.resolve(file_path)).then(
+      () => true,
+      () => false,
+    );
+    if (isThere) return false;
+    const row = await this.db.selectFrom('faces').select('file_path').where('id', '=', face_id).executeTakeFirst();
+    return row?.file_path === file_path;
+  }
+
+  remove({ face_id, entity_id, file_path }: OrphanedFace): Promise<boolean> {
+    return this.write(null, async ({ db, now }) => {
+      if (file_path === null || fsSync.existsSync(this.folder.resolve(file_path))) return false;
+      const { numUpdatedRows } = await db
+        .updateTable('faces')
+        .set({ file_path: '' })
+        .where('id', '=', face_id)
+        .where('file_path', '=', file_path)
+        .executeTakeFirst();
+      if (numUpdatedRows === 0n) return false;
+      await db
+        .updateTable('inferences')
+        .set({ status: 'pending', not_before: now })
+        .where('entity_id', '=', entity_id)
+        .where('task_type', '=', FACE_DETECTION)
+        .where('status', '=', 'completed')
+        .execute();
+      await refreshKnown(db, entity_id, now);
+      return true;
+    });
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * Search among the vectors of one kind: signs first, exact cosine of the nearest few after. Codes are kept in memory
+ * (64 bytes a vector of 512 numbers) and follow the database: rows are only ever added, and a vector that is gone is
+ * noticed when its numbers are asked for.
+ */
+
+import { dot } from '@cl-server/models';
+import { CodeTable, signBits } from './codes.js';
+import type { NeighbourSearch, Neighbours, VectorQuery } from './neighbour-search.js';
+import type { StoredVector, VectorStore } from './vector-store.js';
+
+interface Loaded {
+  readonly model: string;
+  readonly table: CodeTable;
+  lastId: number;
+  /** Vectors that were found gone. */
+  missing: number;
+}
+
+/** Nearest codes whose exact distance is computed: at least so many, and so many for each neighbour that is wanted. */
+const LEAST_CANDIDATES = 400;
+const CANDIDATES_EACH = 20;
+const PAGE = 20_000;
+/** A code table of which so much is gone is read anew. */
+const TOO_MANY_GONE = 0.2;
+
+export class VectorIndex implements NeighbourSearch {
+  readonly #store: VectorStore;
+  readonly #loaded = new Map<string, Loaded>();
+  readonly #refreshing = new Map<string, Promise<Loaded | undefined>>();
+
+  constructor(store: VectorStore) {
+    this.#store = store;
+  }
+
+  async search(query: VectorQuery): Promise<Neighbours | undefined> {
+    const loaded = await this.#refresh(query.kind);
+    if (!loaded) return undefined;
+    const count = Math.max(LEAST_CANDIDATES, query.count * CANDIDATES_EACH);
+    const ids = new Set<number>();
+    for (const vector of query.vectors)
+      for (const id of await loaded.table.nearest(signBits(vector), count, query.allowedEntities)) ids.add(id);
+    const found = await this.#store.byIds([...ids]);
+    loaded.missing += ids.size - found.length;
+    const neighbours = found
+      .map((stored) => ({ entityId: stored.entity_id, subject: stored.subject, score: best(query.vectors, stored) }))
+      .sort((a, b) => b.score - a.score || a.entityId - b.entityId);
+    return { model: loaded.model, neighbours: neighbours.slice(0, query.count) };
+  }
+
+  /** Reads what was added since the last time; one reader, however many search. */
+  #refresh(kind: string): Promise<Loaded | undefined> {
+    let running = this.#refreshing.get(kind);
+    if (!running) {
+      running = this.#read(kind).finally(() => this.#refreshing.delete(kind));
+      this.#refreshing.set(kind, running);
+    }
+    return running;
+  }
+
+  async #read(kind: string): Promise<Loaded | undefined> {
+    const active = await this.#store.active(kind);
+    if (!active) return undefined;
+    let loaded = this.#loaded.get(kind);
+    const stale = loaded && loaded.missing > 1_000 && loaded.missing > loaded.table.size * TOO_MANY_GONE;
+    if (!loaded || loaded.model !== active.model || stale) {
+      loaded = { model: active.model, table: new CodeTable(active.dimension), lastId: 0, missing: 0 };
+      this.#loaded.set(kind, loaded);
+    }
+    for (;;) {
+      const rows = await this.#store.codesAfter(kind, active.model, loaded.lastId, PAGE);
+      for (const { vector_id, entity_id, bits } of rows) {
+        loaded.table.add(vector_id, entity_id, bits);
+        loaded.lastId = vector_id;
+      }
+      if (rows.length < PAGE) return loaded;
+    }
+  }
+}
+
+const best = (queries: readonly Float32Array[], { vector }: StoredVector): number =>
+  Math.max(...queries.map((query) => (query.length === vector.length ? dot(query, vector) : -1)));
