@@ -1,3 +1,4 @@
+/** Waiting for states of other processes. */
 import { setTimeout as pause } from 'node:timers/promises';
 
 export interface WaitOptions {

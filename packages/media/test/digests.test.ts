@@ -17,14 +17,14 @@ describe('fileDigests', () => {
       const content = Buffer.alloc(size, randomBytes(1009));
       fs.writeFileSync(file, content);
       const of = (algorithm: string): string => createHash(algorithm).update(content).digest('hex');
-      const told: number[] = [];
-      expect(await fileDigests(file, undefined, (bytes) => told.push(bytes))).toEqual({
+      const reported: number[] = [];
+      expect(await fileDigests(file, undefined, (bytes) => reported.push(bytes))).toEqual({
         size,
         md5: of('md5'),
         sha256: of('sha256'),
         sha512: of('sha512'),
       });
-      expect(told.at(-1) ?? 0).toBe(size);
+      expect(reported.at(-1) ?? 0).toBe(size);
     },
   );
 

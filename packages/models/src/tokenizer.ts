@@ -1,3 +1,4 @@
+/** Converts texts to the tokens of a text model. */
 import fsp from 'node:fs/promises';
 import path from 'node:path';
 import { Tokenizer } from '@huggingface/tokenizers';

@@ -1,3 +1,4 @@
+/** Explains why a folder of models is not writable. */
 import { errorCode } from '@cl-server/kit';
 
 /** Advice to the operator about a folder of models that is not writable. */

@@ -1,3 +1,4 @@
+/** The functions of the platform that a plugin receives if it imports none. */
 import { field } from '@cl-server/contract';
 import { z } from 'zod';
 import { defineTask } from './define.js';

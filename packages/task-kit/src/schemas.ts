@@ -1,3 +1,4 @@
+/** JSON Schemas of tasks. */
 import { z } from 'zod';
 import type { AnyTask } from './define.js';
 

@@ -1,3 +1,4 @@
+/** Makes definitions of tasks from their contracts. */
 import type { TaskContract } from '@cl-server/contract';
 import type { z } from 'zod';
 

@@ -1,1 +1,2 @@
+/** This package has no exports: its tasks are discovered by `clServer` in its package.json. */
 export {};

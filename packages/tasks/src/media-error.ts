@@ -1,3 +1,4 @@
+/** The connection of tasks to the media package: options and errors. */
 import { MediaError } from '@cl-server/media';
 import { type TaskEnvironment, TaskError } from '@cl-server/task-kit';
 

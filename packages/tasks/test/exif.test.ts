@@ -188,8 +188,8 @@ describe('exif', () => {
       for (const option of OPTIONS.split(',')) {
         const { raw_metadata: raw } = await read(`${option},Make`);
         expect(raw, option).toMatchObject({ Make: 'Canon' });
-        const told = Object.keys(raw).filter((name) => SERVER_FACT.test(name) || name.includes(':'));
-        expect(told, option).toEqual([]);
+        const shown = Object.keys(raw).filter((name) => SERVER_FACT.test(name) || name.includes(':'));
+        expect(shown, option).toEqual([]);
         const nested = Object.values(raw).filter((value) => typeof value === 'object');
         expect(nested, option).toEqual([]);
         expect(JSON.stringify(raw), option).not.toContain(folder.path);

@@ -155,7 +155,7 @@ export type Bodies<E> = E extends { readonly bodies?: infer B } ? NonNullable<B>
 /** The body of an endpoint's first 2xx response, as it is sent: what a handler returns and a client receives. */
 export type Output<E> = FirstSuccess<Bodies<E>>;
 
-/** As with `Object.keys`, the lowest status is the first. */
+/** The body of the lowest 2xx status, which is also the first one that `Object.keys` returns. */
 type FirstSuccess<B> = B extends { readonly 200: infer Body }
   ? Body
   : B extends { readonly 201: infer Body }

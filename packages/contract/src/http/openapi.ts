@@ -21,7 +21,7 @@ const openPath = (path: string): string => path.replace(/\{(\w+)\*\}/g, '{$1}');
 
 function parameters(endpoint: AnyEndpoint): Json[] {
   const list: Json[] = [];
-  for (const [where, schema] of [
+  for (const [location, schema] of [
     ['path', endpoint.params],
     ['query', endpoint.query],
   ] as const) {
@@ -34,8 +34,8 @@ function parameters(endpoint: AnyEndpoint): Json[] {
       const { description, ...rest } = property;
       list.push({
         name,
-        in: where,
-        required: where === 'path' || required.includes(name),
+        in: location,
+        required: location === 'path' || required.includes(name),
         ...(description !== undefined && { description }),
         schema: rest,
       });

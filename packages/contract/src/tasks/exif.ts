@@ -1,3 +1,4 @@
+/** Contract of the task `exif`, and the grammar of the tags that a client may request. */
 import { z } from 'zod';
 import { field, reject } from '../http/field.js';
 import { taskContract } from './task.js';

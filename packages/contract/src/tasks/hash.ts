@@ -1,3 +1,4 @@
+/** Contract of the task `hash`. */
 import { z } from 'zod';
 import { field } from '../http/field.js';
 import { pictureError, taskContract } from './task.js';

@@ -1,3 +1,4 @@
+/** Contract of the task `hls_streaming`. */
 import { z } from 'zod';
 import { field } from '../http/field.js';
 import { taskContract } from './task.js';

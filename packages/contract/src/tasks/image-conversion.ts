@@ -1,3 +1,4 @@
+/** Contract of the task `image_conversion`. */
 import { z } from 'zod';
 import { field, reject } from '../http/field.js';
 import { pictureError, taskContract } from './task.js';

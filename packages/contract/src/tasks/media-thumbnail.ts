@@ -1,3 +1,4 @@
+/** Contract of the task `media_thumbnail`. */
 import { z } from 'zod';
 import { field } from '../http/field.js';
 import { colour, side } from './image-conversion.js';

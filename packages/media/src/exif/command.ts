@@ -43,7 +43,7 @@ export async function askVersion(tool: string | undefined): Promise<string> {
   return stdout.toString('utf8').trim();
 }
 
-/** Asks once, and again where that failed: batch-cluster would try for ever to start a program that is not there. */
+/** Reads the version once, and again after a failure: batch-cluster would try forever to start a missing program. */
 export function versionOf(tool: string | undefined): () => Promise<string> {
   let version: Promise<string> | undefined;
   return () => {

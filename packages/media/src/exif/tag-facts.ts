@@ -1,3 +1,4 @@
+/** The facts that uploads, readings and tasks take from tags. */
 import { type CaptureTime, captureTime } from './capture-time.js';
 import { type Place, placeOf } from './place.js';
 import type { RawTags } from './reader.js';

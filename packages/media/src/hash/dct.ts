@@ -1,3 +1,4 @@
+/** The discrete cosine transform, on which two perceptual hashes are based. */
 import type { GreyImage } from './grey.js';
 
 /**

@@ -1,3 +1,4 @@
+/** Digests of the bytes of a file. */
 import { createHash } from 'node:crypto';
 import fs from 'node:fs/promises';
 import { MediaError } from '../errors.js';

@@ -1,3 +1,4 @@
+/** Writes Windows bitmaps, because libvips does not. */
 import { invalidMedia } from '../errors.js';
 
 const FILE_HEADER = 14;

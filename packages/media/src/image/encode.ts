@@ -1,3 +1,4 @@
+/** The formats in which libvips writes images, with their options. */
 import type { Sharp } from 'sharp';
 
 export interface EncodeOptions {

@@ -127,7 +127,7 @@ async function readMetadata(
   } catch (cause) {
     if (cause instanceof MediaError) throw cause;
     if (kind.mime === 'image/tiff' && (directoryOfTiff(head) ?? 0) >= (await fs.stat(file)).size)
-      throw invalidMedia('The TIFF is cut off: its directory, which says where its pixels are, is missing', cause);
+      throw invalidMedia('The TIFF is cut off: its directory, which locates its pixels, is missing', cause);
     throw invalidMedia(`The image cannot be read: ${safeReason((cause as Error).message, [file])}`, cause);
   }
 }

@@ -1,3 +1,4 @@
+/** Keeps EXIF and XMP when an image is converted. */
 import { MediaError } from '../errors.js';
 import type { CopyOptions } from '../exif/copy.js';
 import type { EncodedFormat } from './encode.js';

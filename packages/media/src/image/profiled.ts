@@ -1,3 +1,4 @@
+/** Attaches a colour profile to bare pixels. */
 import type { RawPixels } from './heic.js';
 
 const SHORT = 3;

@@ -1,3 +1,4 @@
+/** Identifies kinds of text. */
 import { isUtf8 } from 'node:buffer';
 
 /** Characters that no text file contains: C0 controls except tab, line feed, form feed, carriage return and escape. */

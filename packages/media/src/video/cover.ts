@@ -1,3 +1,4 @@
+/** Extracts the covers of songs. */
 import fs from 'node:fs/promises';
 import { invalidMedia, safeReason, unsupportedMediaKind } from '../errors.js';
 import { run } from '../process/run.js';

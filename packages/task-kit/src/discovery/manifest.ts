@@ -36,7 +36,7 @@ function moduleFault(folder: string, relative: string): string | undefined {
   const file = path.resolve(folder, relative);
   try {
     if (!fs.statSync(file).isFile()) return `${relative} is not a file`;
-    if (!within(folder, file)) return `${relative} lies outside of the package`;
+    if (!within(folder, file)) return `${relative} is outside of the package`;
   } catch {
     return `${relative} does not exist: build the package, or correct clServer.tasks in its package.json`;
   }

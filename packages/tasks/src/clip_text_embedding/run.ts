@@ -1,3 +1,4 @@
+/** The work of the task `clip_text_embedding`. */
 import type { clipTextEmbeddingTask } from '@cl-server/contract';
 import { encodeNpy, loadTokenizer, manifestById, type TextTokenizer, textFeeds } from '@cl-server/models';
 import { type TaskContext, type TaskEnvironment, type TaskModule, TaskUnavailable } from '@cl-server/task-kit';

@@ -1,3 +1,4 @@
+/** The work of the task `exif`. */
 import type { exifTask } from '@cl-server/contract';
 import {
   createExifReader,

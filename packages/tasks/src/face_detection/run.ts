@@ -1,3 +1,4 @@
+/** The work of the task `face_detection`. */
 import type { DetectedFace, faceDetectionTask } from '@cl-server/contract';
 import type { TaskContext, TaskModule } from '@cl-server/task-kit';
 import type { z } from 'zod';

@@ -1,3 +1,4 @@
+/** The work of the task `face_embedding`, for aligned crops and for whole photos. */
 import type { faceEmbeddingTask, ImagePreprocessing } from '@cl-server/contract';
 import { sharp } from '@cl-server/media';
 import { encodeNpy } from '@cl-server/models';

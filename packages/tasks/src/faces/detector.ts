@@ -107,8 +107,8 @@ export async function detectFaces(
   if (turn === undefined) return found;
   const turned = await search(detector, turnedPicture(picture, turn), sides, options);
   const back = turned.map((face) => turnedBack(face, turn, picture));
-  // Faces that were found before lie on their side in a picture that needs a rotation: they count only where no other
-  // face is.
+  // If the picture needs a rotation, the faces found before it lie on their side: each counts only if no face of the
+  // rotated picture touches it.
   return [...back, ...found.filter((face) => !back.some((other) => touches(face, other)))];
 }
 

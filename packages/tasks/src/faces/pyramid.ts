@@ -1,6 +1,6 @@
+/** The view of a picture that the face detector needs. */
 import type { Pixels } from './yunet.js';
 
-/** The view of a picture that the face detector needs. */
 export interface PyramidLevel {
   readonly pixels: Pixels;
   /** Number of pixels of the whole picture for one pixel of the level. */

@@ -1,3 +1,4 @@
+/** The work of the task `hash`. */
 import fs from 'node:fs/promises';
 import type { hashTask } from '@cl-server/contract';
 import {

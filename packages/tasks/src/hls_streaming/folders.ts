@@ -1,3 +1,4 @@
+/** Checks that paths from clients are inside the configured folders. */
 import fs from 'node:fs/promises';
 import path from 'node:path';
 

@@ -1,3 +1,4 @@
+/** The work of the task `hls_streaming`. */
 import path from 'node:path';
 import { HLS_FILES, type hlsStreamingTask } from '@cl-server/contract';
 import {

@@ -1,3 +1,4 @@
+/** The work of the task `image_conversion`. */
 import type { imageConversionTask } from '@cl-server/contract';
 import { convertImage, MIME_OF_FORMAT } from '@cl-server/media';
 import type { TaskModule } from '@cl-server/task-kit';

@@ -1,3 +1,4 @@
+/** The work of the task `media_thumbnail`. */
 import path from 'node:path';
 import type { mediaThumbnailTask } from '@cl-server/contract';
 import {
