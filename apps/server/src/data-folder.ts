@@ -1,4 +1,4 @@
 import envPaths from 'env-paths';
 
-/** The user's data folder by the platform's convention, e.g. `~/.local/share/cl-server`. */
+/** The default data folder of this user by the convention of the operating system, e.g. `~/.local/share/cl-server`. */
 export const defaultDataDir = (): string => envPaths('cl-server', { suffix: '' }).data;

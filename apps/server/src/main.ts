@@ -6,12 +6,12 @@ import { defaultDataDir } from './data-folder.js';
 import type { Environment } from './platform/tools.js';
 import { launcherSettings } from './settings.js';
 
-/** A returned program runs on; undefined: the command is done. */
+/** Runs the command. A returned program keeps running; undefined means that the command is done. */
 type Run = (input: CommandInput) => Promise<RunningProgram | undefined>;
 
 interface Command {
   readonly summary: string;
-  /** Each is loaded when it is asked for: what the others need would slow down every start. */
+  /** Each command is loaded when it is used, because loading all of them would slow down every start. */
   load(): Promise<Run>;
 }
 
@@ -21,23 +21,23 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     load: async () => (await import('./commands/start.js')).start,
   },
   doctor: {
-    summary: 'Check everything that the platform needs, and say what to do',
+    summary: 'Check all requirements of the platform and say what to do',
     load: async () => (await import('./commands/doctor.js')).doctor,
   },
   status: {
-    summary: 'Ask a running platform how it is',
+    summary: 'Show the state of a running platform',
     load: async () => (await import('./commands/status.js')).status,
   },
   migrate: {
-    summary: 'Bring all databases to the newest schema',
+    summary: 'Migrate all databases to the newest schema',
     load: async () => (await import('./commands/migrate.js')).migrate,
   },
   plugins: {
-    summary: 'List the tasks, where they come from and which are out of use',
+    summary: 'List the tasks, their sources, and which are not in use',
     load: async () => (await import('./commands/plugins.js')).plugins,
   },
   models: {
-    summary: 'List, fetch and verify models, choose which serves what; "models --help" tells more',
+    summary: 'List, download, verify and choose models (see "models --help")',
     load:
       async () =>
       async ({ args, env, dataDir, print, interrupted }) =>
@@ -52,7 +52,7 @@ const commandList = (): string =>
     '\n',
   );
 
-/** @throws StartupError for wrong usage */
+/** @throws StartupError if the command line is invalid */
 export async function main(
   argv: readonly string[],
   env: Environment,
@@ -61,11 +61,11 @@ export async function main(
   const print = (text: string): void => {
     process.stdout.write(text);
   };
-  // It has options of its own.
+  // `models` parses its own options.
   if (argv[0] === 'models') return (await loadModels())(argv.slice(1), env, print, interrupted);
   const loaded = loadConfig({
     program: 'cl-server',
-    description: 'runs the whole platform on one machine',
+    description: 'Runs the whole platform on one machine.',
     settings: launcherSettings,
     configFolder: defaultDataDir(),
     argv,

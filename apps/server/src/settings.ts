@@ -1,4 +1,4 @@
-/** Settings of the launcher. What it resolves here it hands to its children by environment, so that all agree. */
+/** Settings of the launcher. It passes resolved values to its children in the environment, so that all processes agree. */
 import os from 'node:os';
 import { PORTS } from '@cl-server/contract/constants';
 import {
@@ -31,7 +31,7 @@ const portOf = (service: 'auth' | 'store' | 'compute') =>
     flag: `${service}-port`,
     parse: asPort,
     default: PORTS[service] as number,
-    help: `Port of the ${service} service; 0: any free one`,
+    help: `Port of the ${service} service; 0 selects a free one`,
   }) as const;
 
 export const launcherSettings = {
@@ -44,32 +44,35 @@ export const launcherSettings = {
   mqttPort: { ...mqttSettings.mqttPort, help: 'TCP port of the embedded broker; 0: no broker, clients poll' },
   mqttWsPort: mqttWsPortSetting,
   broadcastType: mqttSettings.broadcastType,
-  mqttUrl: { ...mqttSettings.mqttUrl, help: 'An outside broker, as mqtt://host:port; then none is started' },
-  mqttBroker: { ...mqttSettings.mqttBroker, help: 'Host of an outside broker, where no URL is given' },
+  mqttUrl: {
+    ...mqttSettings.mqttUrl,
+    help: 'External broker, as mqtt://host:port; the embedded one is then not started',
+  },
+  mqttBroker: { ...mqttSettings.mqttBroker, help: 'Host of an external broker, if no URL is given' },
   mqttJobStatus: mqttSettings.mqttJobStatus,
   workers: {
     env: 'WORKERS',
     flag: 'workers',
     parse: asInt(0, 256),
     default: Math.max(1, os.availableParallelism() - 1),
-    help: 'Compute workers to run',
+    help: 'Number of compute workers',
   },
   modelThreads: {
     env: 'MODEL_THREADS',
     parse: asInt(1, 256),
-    help: 'Threads of one model in one worker; default: the cores, shared among the workers',
+    help: 'Threads of one model in one worker (default: the cores, shared among the workers)',
   },
   adminPassword: {
     env: 'ADMIN_PASSWORD',
     flag: 'admin-password',
     parse: asText,
     secret: true,
-    help: 'Password of the first admin; a random one is made and shown otherwise',
+    help: 'Password of the first admin (default: random, shown once)',
   },
-  authDisabled: { ...noAuthSetting, help: 'Store and compute let everyone in' },
+  authDisabled: { ...noAuthSetting, help: 'Turn off access control of store and compute' },
   noMigrate: {
     ...selfMigrateSettings.noMigrate,
-    help: 'Leave the databases as they are; services refuse to start on missing tables',
+    help: 'Do not migrate the databases; services refuse to start if tables are missing',
   },
   logLevel: logLevelSetting,
   ffmpegPath: toolSettings.ffmpegPath,

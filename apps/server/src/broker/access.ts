@@ -1,18 +1,18 @@
 /**
- * Who may do what at the embedded broker.
+ * The access rules of the embedded broker.
  *
  * | connection | publish | subscribe and receive |
  * |---|---|---|
  * | services (their own credential) | anything | anything |
  * | admin (valid token as password) | nothing | anything |
- * | user with the right to read | nothing | what strangers may, `mInsight/#`, `store/+/items`, `store/+/entities`, `job/status/{id}` of own jobs |
- * | user without it | nothing | what strangers may, `job/status/{id}` of own jobs |
+ * | user with the right to read | nothing | the topics of strangers, `mInsight/#`, `store/+/items`, `store/+/entities`, `job/status/{id}` of own jobs |
+ * | user without it | nothing | the topics of strangers, `job/status/{id}` of own jobs |
  * | stranger | nothing | job events, workers, `mInsight/{port}/entity_item_status/{id}` by its full name |
  *
- * Where reading is open to everyone, as the store says on `store/{port}/reading`, strangers have `mInsight/#` and
- * `store/+/items` too, and every user has the right to read.
+ * If reading is open to everyone, as the store publishes on `store/{port}/reading`, strangers may also receive `mInsight/#` and
+ * `store/+/items`, and every user has the right to read.
  *
- * Rights are asked for at each message. Those that a token gave end with the token, in the middle of a connection too.
+ * Rights are checked for each message. The rights of a token end with the token, even during a connection.
  */
 
 import { storeReading, TOPICS } from '@cl-server/contract';
@@ -25,25 +25,25 @@ export type Identity =
       readonly kind: 'user';
       readonly id: string;
       readonly isAdmin: boolean;
-      /** `media_store_read`. */
+      /** Whether the user has `media_store_read`. */
       readonly mayRead: boolean;
-      /** Asked at each message: expired or revoked tokens give nothing any more. */
+      /** Called for each message: an expired or revoked token gives no rights. */
       readonly isValid: () => boolean;
     };
 
 export interface AccessOptions {
-  /** Topic of all job events, `inference/events` by default. */
+  /** The topic of all job events, `inference/events` by default. */
   readonly jobEvents: string;
-  /** Prefix of the workers' topics. */
+  /** The prefix of the workers' topics. */
   readonly workers: string;
 }
 
 const JOB_STATUS_PREFIX = TOPICS.jobStatus('');
 const ONE_ENTITY = TOPICS.entityStatus('+', '+');
 const READING = TOPICS.storeReading('+');
-/** They tell ids and checksums of what the store keeps. */
+/** These topics reveal ids and checksums of the entities in the store. */
 const OPEN_READING = ['mInsight/#', TOPICS.storeItems('+')];
-/** They also tell which collections there are and when somebody works on them: not for strangers. */
+/** These topics also reveal which collections exist and when somebody changes them, so strangers may not read them. */
 const READERS = [...OPEN_READING, TOPICS.storeEntities('+')];
 
 /** Whether every topic that `filter` matches is also matched by `wider`. Both are valid filters. */
@@ -60,9 +60,9 @@ export function covers(wider: string, filter: string): boolean {
 
 export class Access {
   readonly #publicFilters: readonly string[];
-  /** Owner of each job whose status the broker has seen and nobody has cleared. */
+  /** The owner of each job whose status the broker has seen and which has not been cleared. */
   readonly #owners = new Map<string, string | null>();
-  /** Topics on which a store says that reading is open to everyone. */
+  /** The topics on which a store says that reading is open to everyone. */
   readonly #open = new Set<string>();
 
   constructor({ jobEvents, workers }: AccessOptions) {
@@ -78,7 +78,7 @@ export class Access {
     if (this.#isPrivileged(identity)) return true;
     if (this.#filtersOf(identity).some((open) => covers(open, filter))) return true;
     if (covers(ONE_ENTITY, filter) && !/[+#]/.test(filter)) return true;
-    // Whether the job exists and whose it is shows only at delivery, so that asking tells nothing.
+    // Whether the job exists and who owns it is checked only at delivery, so a subscription reveals nothing.
     return identity.kind === 'user' && identity.isValid() && isOneJob(filter);
   }
 
@@ -86,7 +86,7 @@ export class Access {
     if (topic.startsWith('$')) return false;
     if (this.#isPrivileged(identity)) return true;
     if (this.#filtersOf(identity).some((open) => topicMatches(open, topic))) return true;
-    // A subscription by the full name; no wildcard that matches it was ever granted.
+    // The subscription must be by the full name, because no wildcard that matches it is ever granted.
     if (topicMatches(ONE_ENTITY, topic)) return true;
     return identity.kind === 'user' && identity.isValid() && isOneJob(topic) && this.#owners.get(topic) === identity.id;
   }
@@ -102,7 +102,7 @@ export class Access {
     return isOpen ? [...this.#publicFilters, ...OPEN_READING] : this.#publicFilters;
   }
 
-  /** Before a message of a service is handed on: keeps whose job it is about, and who may read. */
+  /** Records, before a service's message is delivered, whose job it is about and whether reading is open. */
   note(topic: string, payload: Uint8Array | string): void {
     if (topicMatches(READING, topic)) {
       if (storeReading.safeParse(parsed(payload)).data?.open === true) this.#open.add(topic);
@@ -110,7 +110,7 @@ export class Access {
     } else if (isOneJob(topic) && payload.length > 0) this.#owners.set(topic, ownerOf(payload));
   }
 
-  /** After a message reached everyone: a cleared job has no owner any more, but its last, empty message still had. */
+  /** Forgets the owner of a cleared job after its last, empty message was delivered to everyone. */
   forgetCleared(topic: string, payload: Uint8Array | string): void {
     if (payload.length === 0) this.#owners.delete(topic);
   }

@@ -1,6 +1,6 @@
 /**
- * The embedded MQTT broker: aedes behind our access rules and limits. It keeps nothing on disk: after a restart the
- * services connect again and publish again what is to be retained.
+ * The embedded MQTT broker: aedes behind access rules and limits. It stores nothing on disk; after a restart the services
+ * connect again and publish their retained messages again.
  */
 import { randomUUID } from 'node:crypto';
 import type http from 'node:http';
@@ -27,13 +27,13 @@ import { BrokerMemory } from './retained.js';
 
 export interface BrokerOptions {
   readonly host: string;
-  /** 0: any free one. */
+  /** 0 selects a free port. */
   readonly port: number;
-  /** Undefined: no WebSocket. 0: any free one. */
+  /** Undefined: no WebSocket. 0 selects a free port. */
   readonly wsPort?: number | undefined;
-  /** File of the Unix socket for the platform's own processes; undefined: none. */
+  /** The path of the Unix socket for the platform's own processes; undefined: none. */
   readonly socketPath?: string | undefined;
-  /** Names and web origins that the WebSocket answers to. */
+  /** The host names and web origins that the WebSocket accepts. */
   readonly hosts?: AllowedHosts;
   readonly access: Access;
   readonly identify: Identify;
@@ -47,10 +47,10 @@ export interface Broker {
   close(): Promise<void>;
 }
 
-// Else the first packet makes a buffer for each of 65,536 numbers: 8 MB, for a broker that sends some packets in a second.
+// Otherwise the first packet creates a buffer for each of 65,536 numbers: 8 MB, although the broker sends only a few packets per second.
 writeToStream.cacheNumbers = false;
 
-/** MQTT 3.1.1 §1.5.3: a text with U+0000 ends the connection. */
+/** MQTT 3.1.1 §1.5.3: a text that contains U+0000 ends the connection. */
 const hasNull = (text: string | undefined): boolean => text?.includes('\0') ?? false;
 
 const levelsOf = (filter: string): number => filter.split('/').length;
@@ -74,8 +74,8 @@ class EmbeddedBroker {
       maxTopicLevels: this.#limits.filterLevels,
       preConnect: (client, packet, done) => {
         if ([packet.clientId, packet.username, packet.will?.topic].some(hasNull))
-          return done(new Error('a text of CONNECT contains U+0000'), false);
-        // No session outlives its connection: a queue for one who never comes back would grow without end.
+          return done(new Error('a text in CONNECT contains U+0000'), false);
+        // No session outlives its connection, because the queue of a client that never returns would grow without limit.
         packet.clean = true;
         const connection = this.#connections.of(client.conn);
         if (connection) connection.keepalive = packet.keepalive ?? 0;
@@ -85,7 +85,7 @@ class EmbeddedBroker {
         this.#authenticate(client, username, password?.toString()).then(
           () => done(null, true),
           (error: unknown) => {
-            if (!(error instanceof ConnectionRefused)) logger.error({ err: error }, 'a connection was not identified');
+            if (!(error instanceof ConnectionRefused)) logger.error({ err: error }, 'could not identify a connection');
             const refusal = error instanceof ConnectionRefused ? error : new ConnectionRefused(3, 'unexpected error');
             done(refusal as AuthenticateError, false);
           },
@@ -111,9 +111,9 @@ class EmbeddedBroker {
     this.#aedes.on('subscribe', (_filters, client) => recount(client));
     this.#aedes.on('unsubscribe', (_filters, client) => recount(client));
     this.#aedes.on('clientError', (client, error) =>
-      logger.debug({ client: client.id, err: error }, 'connection ended by an error'),
+      logger.debug({ client: client.id, err: error }, 'a connection was closed by an error'),
     );
-    this.#aedes.on('connectionError', (_client, error) => logger.debug({ err: error }, 'connection refused'));
+    this.#aedes.on('connectionError', (_client, error) => logger.debug({ err: error }, 'a connection was refused'));
   }
 
   async #authenticate(client: Client, username: string | undefined, password: string | undefined): Promise<void> {
@@ -156,17 +156,17 @@ class EmbeddedBroker {
   #authorizeForward(client: Client, packet: AedesPublishPacket): AedesPublishPacket | null {
     const connection = this.#connections.of(client.conn);
     if (!connection || !this.#options.access.mayReceive(connection.identity, packet.topic)) return null;
-    // A retained message is read at the subscriber's own pace; a live one would make the others wait.
+    // Retained messages are read at the subscriber's own pace; a live message would make the other subscribers wait.
     if (!packet.retain && client.conn.writableLength > this.#limits.backlog[connection.identity.kind]) {
-      this.#options.logger.warn({ client: client.id }, 'a subscriber that does not read was dropped');
-      setImmediate(() => client.close()); // not in the middle of this message's round
+      this.#options.logger.warn({ client: client.id }, 'dropped a subscriber that does not read');
+      setImmediate(() => client.close()); // not during the delivery of this message
       return null;
     }
     connection.lastMoved = performance.now();
     return packet;
   }
 
-  /** Ends what nobody uses, and the subscriptions that only an ended token allowed. */
+  /** Closes idle connections, and ends the subscriptions that only an expired token allowed. */
   #sweep(): void {
     for (const connection of this.#connections.sweep()) {
       const { client } = connection;
@@ -176,7 +176,10 @@ class EmbeddedBroker {
       );
       if (lost.length > 0)
         client.unsubscribe({ cmd: 'unsubscribe', unsubscriptions: lost } as UnsubscribePacket, () => undefined);
-      this.#options.logger.debug({ client: client.id }, 'a token ended: its connection has the rights of a stranger');
+      this.#options.logger.debug(
+        { client: client.id },
+        'a token expired or was revoked: its connection now has the rights of a stranger',
+      );
     }
   }
 
@@ -212,20 +215,20 @@ class EmbeddedBroker {
   }
 }
 
-/** Aedes keeps a client's subscriptions by their filter, and tells so in no type. */
+/** Aedes stores a client's subscriptions by their filter, which its types do not show. */
 const subscriptionsOf = (client: Client): Readonly<Record<string, unknown>> =>
   (client as unknown as { subscriptions: Record<string, unknown> }).subscriptions;
 
 /**
- * A client id that is in use takes the other connection over. So each user has ids of their own, services have theirs,
- * and a stranger's is nobody else's.
+ * A client that connects with an id in use takes the other connection over. Therefore each user and the services
+ * have separate ids, and a stranger gets an id that nobody else has.
  */
 function namespaced(identity: Identity, id: string): string {
   if (identity.kind === 'service') return `service:${id}`;
   return identity.kind === 'user' ? `user:${identity.id}:${id}` : `stranger:${randomUUID()}`;
 }
 
-/** @throws StartupError where a port cannot be opened */
+/** @throws StartupError if a port cannot be opened */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const { host, logger, socketPath, hosts = new AllowedHosts() } = options;
   const broker = new EmbeddedBroker(options);
@@ -238,7 +241,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     if (socketPath !== undefined) servers.push(await unixServer(socketPath, serving));
     const port = await listen(tcp, { port: options.port, host });
     const wsPort = ws && (await listen(ws, { port: options.wsPort, host }));
-    logger.info({ host, port, wsPort }, 'broker listens');
+    logger.info({ host, port, wsPort }, 'broker is listening');
     return {
       port,
       wsPort,

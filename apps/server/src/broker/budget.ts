@@ -1,16 +1,16 @@
 /**
- * How much work strangers and users may give to the broker. Its one event loop serves everybody, so what a packet costs
- * is paid from budgets that refill with time: one per connection, one per address, and two that all connections share.
- * A budget may be overdrawn by one read; then nothing is read before it is filled up again.
+ * Limits the work that strangers and users may cause. One event loop serves everybody, so the cost of each packet is paid from
+ * budgets that refill over time: one per connection, one per address, and two that all connections share. One read may overdraw
+ * a budget; then nothing is read until it is positive again.
  *
- * The two shared ones keep the door open: a connection that has asked for little so far pays from one that busy
- * connections cannot empty.
+ * The two shared budgets keep the broker reachable: a connection that has used little so far pays from a budget that busy
+ * connections cannot exhaust.
  */
 
 export interface Rate {
-  /** Units per second. */
+  /** Refill in units per second. */
   readonly perSecond: number;
-  /** Units that may be used at once. */
+  /** The largest number of units that may be used at once. */
   readonly burst: number;
 }
 
@@ -20,7 +20,7 @@ export class Budget {
   #units: number;
   #at: number;
 
-  /** @param now milliseconds that never go back */
+  /** @param now a monotonic clock in milliseconds */
   constructor(rate: Rate, now: () => number = () => performance.now()) {
     this.#rate = rate;
     this.#now = now;
@@ -28,7 +28,7 @@ export class Budget {
     this.#at = now();
   }
 
-  /** Units that are left; negative while it is overdrawn. */
+  /** The remaining units; negative while the budget is overdrawn. */
   get left(): number {
     const now = this.#now();
     this.#units = Math.min(this.#rate.burst, this.#units + ((now - this.#at) / 1000) * this.#rate.perSecond);
@@ -40,20 +40,20 @@ export class Budget {
     this.#units = this.left - units;
   }
 
-  /** Milliseconds until it may be used; 0: now. */
+  /** Milliseconds until the budget may be used again; 0: now. */
   get wait(): number {
     const { left } = this;
     return left > 0 ? 0 : Math.ceil((-left / this.#rate.perSecond) * 1000) + 1;
   }
 
-  /** Nothing was used for so long that it can be forgotten. */
+  /** Whether the budget was unused for so long that it can be forgotten. */
   get isFull(): boolean {
     return this.left >= this.#rate.burst;
   }
 }
 
-/** Units of a connection up to which it counts as one that asks for little: a login and some subscriptions. */
-const LIGHT = 2_048;
+/** Up to this number of units a connection counts as a light one: a login and some subscriptions. */
+const LIGHT_USE_UNITS = 2_048;
 
 export interface Rates {
   readonly stranger: Rate;
@@ -64,8 +64,8 @@ export interface Rates {
 }
 
 /**
- * A unit stands for roughly a microsecond of the broker's time; see `unitsOf`. The two shared rates leave most of each
- * second to the services, whatever strangers send; test/hostile/broker.test.ts measures what they notice of it.
+ * A unit stands for roughly a microsecond of the broker's time; see `unitsOf`. The two shared rates leave most of each second
+ * to the services, whatever strangers send; test/hostile/broker.test.ts measures the effect on the services.
  */
 export const RATES: Rates = {
   stranger: { perSecond: 16_384, burst: 65_536 },
@@ -75,11 +75,11 @@ export const RATES: Rates = {
   busy: { perSecond: 150_000, burst: 100_000 },
 };
 
-/** Bytes that reach the parser at once: so much is worked off in one turn of the event loop. */
-const PORTION = 1_024;
-const FIRST_PORTIONS = 256;
+/** The number of bytes that reach the parser at once, so that one turn of the event loop stays short. */
+const PORTION_BYTES = 1_024;
+const FIRST_PORTION_BYTES = 256;
 
-/** What one connection spends. */
+/** The budgets from which one connection pays. */
 export class Spending {
   readonly #shared: Budgets;
   readonly #address: Budget | undefined;
@@ -92,22 +92,22 @@ export class Spending {
     this.#own = new Budget(shared.rates.stranger);
   }
 
-  /** From now on it is one of a user. */
+  /** Switches to the rates of a user. */
   raise(): void {
     this.#own = new Budget(this.#shared.rates.user);
   }
 
   get #isLight(): boolean {
-    return this.#used < LIGHT;
+    return this.#used < LIGHT_USE_UNITS;
   }
 
   get #common(): Budget {
     return this.#isLight ? this.#shared.light : this.#shared.busy;
   }
 
-  /** Bytes that may be read at once. */
+  /** The number of bytes that may be read at once. */
   get portion(): number {
-    return this.#isLight ? FIRST_PORTIONS : PORTION;
+    return this.#isLight ? FIRST_PORTION_BYTES : PORTION_BYTES;
   }
 
   spend(units: number): void {
@@ -135,7 +135,7 @@ export class Budgets {
     this.busy = new Budget(rates.busy);
   }
 
-  /** @param address undefined: of this machine, where one address says nothing about who it is */
+  /** @param address undefined for this machine, where an address does not identify a client */
   of(address: string | undefined): Spending {
     if (address === undefined) return new Spending(this, undefined);
     let budget = this.#addresses.get(address);

@@ -1,15 +1,15 @@
 /**
- * Who is connected, and who is let in when it gets crowded.
+ * The connections of the broker, and which ones are accepted when there are too many.
  *
  * ```
  * accepted --CONNECT, identity known--> stranger | user | service --close--> gone
  *     |                                     |  ^        |
- *     +--handshake deadline, or the         |  +--------+ the token ended
+ *     +--handshake deadline, or the         |  +--------+ the token expired
  *        oldest when there are too many     +--idle, silent, or evicted--> closed
  * ```
  *
- * Services are never counted. A stranger who comes when all places are taken gets the place of a stranger that does
- * nothing: of the address with the most connections the one without a subscription that has been quiet for longest.
+ * Services are never counted. If all places for strangers are taken, a new stranger replaces an inactive one: of the address
+ * with the most connections, the one without a subscription that has been quiet for longest.
  */
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -21,25 +21,25 @@ import type { BrokerLimits } from './limits.js';
 import { PacketFollower } from './packet-reader.js';
 
 export interface Connection {
-  /** The TCP connection, whatever is spoken on it. */
+  /** The TCP connection, for MQTT as well as for WebSocket. */
   readonly socket: Socket;
-  /** Undefined: this machine. */
+  /** Undefined for connections from this machine. */
   readonly address: string | undefined;
   readonly follower: PacketFollower;
   readonly spending: Spending;
   identity: Identity;
   client: Client | undefined;
   isIdentified: boolean;
-  /** Seconds, as CONNECT says; 0: none. */
+  /** The keepalive of CONNECT in seconds; 0: none. */
   keepalive: number;
   filters: number;
   refusals: number;
-  /** When the client last sent something, and when something last went either way. */
+  /** The times when the client last sent something, and when anything was last sent in either direction. */
   lastRead: number;
   lastMoved: number;
 }
 
-/** An IPv6 host has a whole /64. Undefined for addresses of this machine, which say nothing about who it is. */
+/** The network of an address; an IPv6 host usually owns a whole /64. Undefined for this machine, where it identifies no client. */
 export function addressKey(remote: string | undefined): string | undefined {
   if (remote === undefined) return undefined;
   const address = remote.startsWith('::ffff:') ? remote.slice(7) : remote;
@@ -61,7 +61,7 @@ export class Connections {
     this.#now = now;
   }
 
-  /** A new TCP connection. It is forgotten when it closes, and dropped if it does not say who it is in time. */
+  /** Registers a new TCP connection. It is removed when it closes, and dropped if it does not send CONNECT in time. */
   accept(socket: Socket): Connection {
     const address = addressKey(socket.remoteAddress);
     const now = this.#now();
@@ -92,7 +92,7 @@ export class Connections {
     return connection;
   }
 
-  /** The stream that speaks MQTT on a connection: the socket itself, or a WebSocket's. */
+  /** Sets the stream that carries MQTT on a connection: the socket itself, or that of a WebSocket. */
   bind(stream: Duplex, connection: Connection): void {
     this.#byStream.set(stream, connection);
   }
@@ -113,8 +113,8 @@ export class Connections {
   }
 
   /**
-   * Gives a connection that has said who it is its place.
-   * @throws ConnectionRefused where there is none
+   * Gives an identified connection its place.
+   * @throws ConnectionRefused if there is no place
    */
   admit(connection: Connection, identity: Identity): void {
     const { strangers, strangersPerAddress, users, connectionsPerUser, packet } = this.#limits;
@@ -137,7 +137,7 @@ export class Connections {
     connection.isIdentified = true;
   }
 
-  /** Whether one more topic filter is allowed; the caller tells by `countFilters` what came of it. */
+  /** Whether one more topic filter is allowed; the caller reports the result with `countFilters`. */
   mayAddFilter(connection: Connection): boolean {
     const { strangerFilters, userFilters, allFilters } = this.#limits;
     if (connection.identity.kind === 'service') return true;
@@ -151,7 +151,7 @@ export class Connections {
     connection.filters = filters;
   }
 
-  /** Drops strangers that do nothing. @returns users whose token has ended: they are strangers from now on */
+  /** Drops inactive strangers. @returns the users whose token has ended; they now count as strangers */
   sweep(): readonly Connection[] {
     const now = this.#now();
     const { idle, silent } = this.#limits;
@@ -164,7 +164,7 @@ export class Connections {
         ended.push(connection);
       }
       const isIdle = connection.identity.kind === 'stranger' && filters === 0 && now - lastRead > idle;
-      // One with a keepalive is ended by it, after one and a half of its intervals.
+      // A connection with a keepalive is closed after one and a half of its intervals.
       const isSilent = (keepalive === 0 || keepalive * 1500 > silent) && now - lastMoved > silent;
       if (isIdle || isSilent) socket.destroy();
     }
@@ -173,7 +173,7 @@ export class Connections {
   }
 }
 
-/** Connections of the address that has the most, the one that came first at the head. */
+/** The connections of the address that has the most, oldest first. */
 function busiest(connections: readonly Connection[]): readonly Connection[] {
   const groups = new Map<string | undefined, Connection[]>();
   for (const connection of connections)
@@ -181,7 +181,7 @@ function busiest(connections: readonly Connection[]): readonly Connection[] {
   return [...groups.values()].reduce((most, group) => (group.length > most.length ? group : most), []);
 }
 
-/** Makes room among `group` for a newcomer. @throws ConnectionRefused where all of them are in use */
+/** Makes room in `group` for a new connection. @throws ConnectionRefused if all of them are in use */
 function evict(group: readonly Connection[], newcomer: Connection): void {
   const quiet = (connections: readonly Connection[]): Connection | undefined =>
     connections.toSorted((one, other) => one.lastRead - other.lastRead)[0];

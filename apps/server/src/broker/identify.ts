@@ -3,7 +3,7 @@ import { sameSecret } from '@cl-server/service-kit/program';
 import { type RevocationSource, TokenError, type TokenVerifier } from '@cl-server/service-kit/tokens';
 import type { Identity } from './access.js';
 
-/** A connection that is refused, with the return code of CONNACK (MQTT 3.1.1 §3.2.2.3). */
+/** Refuses a connection with a return code of CONNACK (MQTT 3.1.1 §3.2.2.3). */
 export class ConnectionRefused extends Error {
   override readonly name = 'ConnectionRefused';
   constructor(
@@ -15,11 +15,11 @@ export class ConnectionRefused extends Error {
 }
 
 export interface IdentifyOptions {
-  /** The services' own secret. */
+  /** The secret that the services share. */
   readonly credential: string;
   readonly verifier: Pick<TokenVerifier, 'verify'>;
   readonly revocations: RevocationSource;
-  /** Whether keys to verify tokens with are known yet. */
+  /** Whether the keys that verify tokens have been received. */
   readonly keysReady: () => boolean;
   readonly now?: () => number;
 }
@@ -27,8 +27,8 @@ export interface IdentifyOptions {
 export type Identify = (username: string | undefined, password: string | undefined) => Promise<Identity>;
 
 /**
- * From CONNECT's name and password to who it is: no password is a stranger, the services' name wants their secret, any
- * other name comes with an access token.
+ * Determines the identity from the name and password of CONNECT. Without a password it is a stranger; the name of the services
+ * requires their secret; any other name requires an access token.
  * @throws ConnectionRefused
  */
 export function createIdentify(options: IdentifyOptions): Identify {
@@ -50,7 +50,7 @@ export function createIdentify(options: IdentifyOptions): Identify {
       };
     } catch (error) {
       if (!(error instanceof TokenError)) throw error;
-      if (!keysReady()) throw new ConnectionRefused(3, 'no key to verify tokens with yet');
+      if (!keysReady()) throw new ConnectionRefused(3, 'the keys that verify tokens are not known yet');
       throw new ConnectionRefused(4, `token refused: ${error.message}`);
     }
   };

@@ -1,46 +1,46 @@
-/** What strangers and users may cost the broker. Services are trusted: only the size of their packets is limited. */
+/** Limits for strangers and users of the broker. Services are trusted: only the size of their packets is limited. */
 export interface BrokerLimits {
   /** Milliseconds from a new connection to its CONNECT packet. */
   readonly handshake: number;
-  /** Connections that have not sent CONNECT yet; beyond that the oldest of the busiest address is dropped. */
+  /** Number of connections before CONNECT; beyond it the oldest one of the busiest address is dropped. */
   readonly pending: number;
-  /** Connections without a login, in all. */
+  /** Number of connections without a login. */
   readonly strangers: number;
-  /** Connections without a login from one address of the network; loopback addresses share `strangers` only. */
+  /** Number of connections without a login from one address; loopback addresses share `strangers` only. */
   readonly strangersPerAddress: number;
-  /** Connections with a token, in all and of one user. */
+  /** Number of connections with a token, in total and per user. */
   readonly users: number;
   readonly connectionsPerUser: number;
   /** Milliseconds after which a stranger without a subscription is dropped. */
   readonly idle: number;
-  /** Milliseconds without a packet in either direction that a connection with keepalive 0, or a very long one, may live. */
+  /** Milliseconds without a packet in either direction after which a connection with keepalive 0, or a very long one, is dropped. */
   readonly silent: number;
-  /** Milliseconds between two looks at idle connections and at tokens that ended. */
+  /** Milliseconds between two checks of idle connections and expired tokens. */
   readonly sweep: number;
-  /** Topic filters of one stranger, of one user, and of all of them together. */
+  /** Number of topic filters of one stranger, of one user, and of all of them together. */
   readonly strangerFilters: number;
   readonly userFilters: number;
   readonly allFilters: number;
-  /** Characters and levels of one topic filter. */
+  /** Length and depth of one topic filter. */
   readonly filterLength: number;
   readonly filterLevels: number;
-  /** Refused filters after which a connection is dropped. */
+  /** Number of refused filters after which a connection is dropped. */
   readonly refusals: number;
-  /** Bytes of one packet: of a connection that has not said who it is, of a stranger, a user, a service. */
+  /** Size in bytes of one packet: before CONNECT, of a stranger, a user, a service. */
   readonly packet: {
     readonly unknown: number;
     readonly stranger: number;
     readonly user: number;
     readonly service: number;
   };
-  /** Bytes of one WebSocket message. */
+  /** Size in bytes of one WebSocket message. */
   readonly webSocketMessage: number;
   /**
-   * Unread bytes after which a live message drops its subscriber. All stay below the streams' high-water mark: beyond
-   * that aedes makes every other subscriber wait for the slow one.
+   * Unread bytes at which a live message drops its subscriber. All are below the high-water mark of the streams: beyond that
+   * mark, aedes makes every other subscriber wait for the slow one.
    */
   readonly backlog: { readonly stranger: number; readonly user: number; readonly service: number };
-  /** Unread bytes with which nothing more is read from a connection. */
+  /** Unread bytes at which the broker stops reading from a connection. */
   readonly readingStops: number;
 }
 

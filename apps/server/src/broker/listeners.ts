@@ -1,4 +1,4 @@
-/** Where the broker listens: TCP and WebSocket for everyone, a Unix socket for the platform's own processes. */
+/** The listeners of the broker: TCP and WebSocket for everyone, a Unix socket for the platform's own processes. */
 import fs from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
@@ -11,9 +11,9 @@ import { type BrokerLimits, HIGH_WATER_MARK } from './limits.js';
 
 export interface Serving {
   readonly limits: BrokerLimits;
-  /** A new connection of which nothing is known yet. */
+  /** Called for each new connection before anything is known about it. */
   readonly accept: (socket: net.Socket) => Connection;
-  /** It speaks MQTT from here on. */
+  /** Called with the stream that carries MQTT. */
   readonly serve: (stream: Duplex, connection: Connection, request?: http.IncomingMessage) => void;
 }
 
@@ -34,22 +34,22 @@ export const closeServer = (server: net.Server): Promise<void> =>
 export function portFault(error: unknown): unknown {
   const { code, port } = error as NodeJS.ErrnoException & { port?: number };
   return code === 'EADDRINUSE' && port !== undefined
-    ? new StartupError(`port ${port} is in use: stop what uses it, or choose another MQTT port`)
+    ? new StartupError(`port ${port} is in use: stop the program that uses it, or choose another MQTT port`)
     : error;
 }
 
 /**
- * What is read ahead of a connection that is held back. The one option of a server is for both directions, and the
- * writing one must be high (see `BrokerLimits.backlog`); hundreds of strangers would fill a megabyte each.
+ * The number of bytes that are read ahead of a connection that is held back. A server has one option for both directions, and
+ * the writing side must be high (see `BrokerLimits.backlog`); hundreds of strangers would fill a megabyte each.
  */
-const READ_AHEAD = 65_536;
+const READ_AHEAD_BYTES = 65_536;
 
 function readLittleAhead(socket: net.Socket): void {
   const { _readableState: state } = socket as unknown as { _readableState?: { highWaterMark?: number } };
-  if (state) state.highWaterMark = READ_AHEAD;
+  if (state) state.highWaterMark = READ_AHEAD_BYTES;
 }
 
-/** Without noDelay Nagle's algorithm and delayed acknowledgements cost 88 ms a round trip. */
+/** Without noDelay, Nagle's algorithm and delayed acknowledgements cost 88 ms per round trip. */
 export const tcpServer = ({ accept, serve }: Serving): net.Server =>
   net.createServer({ noDelay: true, keepAlive: true, highWaterMark: HIGH_WATER_MARK }, (socket) => {
     socket.on('error', () => undefined);
@@ -57,9 +57,9 @@ export const tcpServer = ({ accept, serve }: Serving): net.Server =>
     serve(socket, accept(socket));
   });
 
-/** The platform's own way in: whatever strangers do on the others, it is free. Only this user can open it. */
+/** The socket of the platform's own processes: it stays available whatever strangers do. Only this user can open it. */
 export async function unixServer(file: string, { accept, serve }: Serving): Promise<net.Server> {
-  fs.rmSync(file, { force: true }); // of a broker that was killed
+  fs.rmSync(file, { force: true }); // the socket of a broker that was killed
   const server = net.createServer({ highWaterMark: HIGH_WATER_MARK }, (socket) => {
     socket.on('error', () => undefined);
     serve(socket, accept(socket));
@@ -69,13 +69,13 @@ export async function unixServer(file: string, { accept, serve }: Serving): Prom
   return server;
 }
 
-/** Bytes a second of the raw connection, and at once: frames that carry nothing cost too. */
-const RAW = { perSecond: 131_072, burst: 1_048_576 };
-const RAW_OF_ALL = { perSecond: 1_048_576, burst: 4_194_304 };
-/** What a ping and a message cost beside their bytes, in bytes: six of them are a whole frame, and a pong is written for each. */
-const PING_COSTS = 256;
-const MESSAGE_COSTS = 32;
-/** Fragments of one message. Each is kept as an object of its own until the last one is there, however short it is. */
+/** Rate and burst of raw bytes of one connection: frames without content cost time too. */
+const RAW_RATE = { perSecond: 131_072, burst: 1_048_576 };
+const TOTAL_RAW_RATE = { perSecond: 1_048_576, burst: 4_194_304 };
+/** The cost of a ping and of a message in addition to their bytes: six of them fill a frame, and each ping gets a pong. */
+const PING_COST = 256;
+const MESSAGE_COST = 32;
+/** The number of fragments of one message. Each is kept as an object until the last one arrives, however short it is. */
 const MAX_FRAGMENTS = 64;
 
 export function webSocketServer(serving: Serving, hosts: AllowedHosts): http.Server {
@@ -84,7 +84,7 @@ export function webSocketServer(serving: Serving, hosts: AllowedHosts): http.Ser
     { headersTimeout: limits.handshake, requestTimeout: limits.handshake, maxHeaderSize: 8_192 },
     (_request, response) => {
       response.writeHead(426, { 'content-type': 'text/plain', connection: 'close' });
-      response.end('MQTT over WebSocket only\n');
+      response.end('Only MQTT over WebSocket is available here\n');
     },
   );
   const connections = new WeakMap<Duplex, Connection>();
@@ -100,22 +100,22 @@ export function webSocketServer(serving: Serving, hosts: AllowedHosts): http.Ser
       const names = hostHeaders(req);
       const [host] = names;
       if (names.length !== 1 || host === undefined || !hosts.accepts(host))
-        return answer(false, 421, 'This server does not answer to that name: see ALLOWED_HOSTS');
+        return answer(false, 421, 'This host name is not allowed: see ALLOWED_HOSTS');
       if (origin !== undefined && !hosts.acceptsOrigin(origin, host))
-        return answer(false, 403, 'Pages of this origin may not connect: see CORS_ORIGINS');
+        return answer(false, 403, 'Pages of this origin are not allowed to connect: see CORS_ORIGINS');
       answer(true);
     },
   });
-  sockets.on('error', () => undefined); // the HTTP server reports it, where it is handled
-  const all = new Budget(RAW_OF_ALL);
+  sockets.on('error', () => undefined); // the HTTP server reports the error, and it is handled there
+  const all = new Budget(TOTAL_RAW_RATE);
   sockets.on('connection', (socket, request) => {
     const connection = connections.get(request.socket);
     if (!connection) return socket.terminate();
     socket.on('error', () => undefined);
     const spend = limitRaw(request.socket, connection, all);
-    socket.on('message', () => spend(MESSAGE_COSTS));
+    socket.on('message', () => spend(MESSAGE_COST));
     socket.on('ping', (data) => {
-      spend(PING_COSTS);
+      spend(PING_COST);
       if (request.socket.writableLength < limits.readingStops) socket.pong(data);
     });
     request.socket.setNoDelay(true);
@@ -129,11 +129,11 @@ const hostHeaders = ({ rawHeaders }: http.IncomingMessage): string[] =>
   rawHeaders.filter((_value, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === 'host');
 
 /**
- * Holds the raw connection back while its budget is overdrawn, so that frames without content are bounded as well.
- * @returns spends what frames cost beside their bytes
+ * Holds back a raw connection while its budget is overdrawn, so that frames without content are limited as well.
+ * @returns a function that pays the cost of frames in addition to their bytes
  */
 function limitRaw(socket: net.Socket, connection: Connection, all: Budget): (bytes: number) => void {
-  const own = new Budget(RAW);
+  const own = new Budget(RAW_RATE);
   let held: NodeJS.Timeout | undefined;
   const spend = (bytes: number): void => {
     if (connection.identity.kind === 'service') return;

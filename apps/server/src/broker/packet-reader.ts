@@ -1,9 +1,9 @@
 /**
- * Stands between a connection and the broker's parser, which reads all that there is and collects packets whole, up to
- * the 256 MB that the protocol allows. Here oversized packets are refused before they are buffered, and packets reach
- * the parser only as fast as the connection's budget allows.
+ * Stands between a connection and the broker's parser. The parser reads everything that is available and collects complete
+ * packets, up to the 256 MB that the protocol allows. This module refuses oversized packets before they are buffered, and lets
+ * packets reach the parser only as fast as the budget of the connection allows.
  *
- * `PacketFollower` follows the fixed headers of the byte stream (MQTT 3.1.1 §2.2) and nothing else:
+ * `PacketFollower` follows only the fixed headers of the byte stream (MQTT 3.1.1 §2.2):
  *
  * ```
  * type --1 byte--> length (1 to 4 bytes, 7 bits each, little end first) --last byte--> body --length bytes--> type
@@ -18,9 +18,9 @@ const SUBSCRIBE = 8;
 const UNSUBSCRIBE = 10;
 const PINGREQ = 12;
 
-/** What a packet costs, in units of roughly a microsecond; a filter of 20 bytes 160 with its share of the packet. */
+/** The cost of a packet, in units of roughly a microsecond; a filter of 20 bytes costs 160 with its share of the packet. */
 function unitsOf(type: number, length: number): number {
-  // A last will of some kilobytes is only copied: it must not use up what other newcomers need.
+  // A last will of some kilobytes is only copied, so it must not use up the budget that other new connections need.
   if (type === CONNECT) return 512 + Math.ceil(length / 16);
   if (type === SUBSCRIBE || type === UNSUBSCRIBE) return 64 + 8 * length;
   if (type === PUBACK) return 12;
@@ -34,10 +34,10 @@ export class PacketFollower {
   #shift = 0;
   #bodyLeft = 0;
 
-  /** @param max bytes of a packet after its fixed header; may be changed at any time */
+  /** @param max the size of a packet after its fixed header, in bytes; may be changed at any time */
   constructor(public max: number) {}
 
-  /** Follows one chunk. @returns units that its packets cost; undefined as soon as one announces more than `max` */
+  /** Follows one chunk. @returns the cost of its packets; undefined as soon as a packet announces more than `max` bytes */
   follow(chunk: Uint8Array): number | undefined {
     let units = 0;
     let at = 0;
@@ -72,20 +72,20 @@ export class PacketFollower {
 export interface ReaderOptions {
   readonly follower: PacketFollower;
   readonly spending: Spending;
-  /** A service: only the size of its packets counts. Asked at each read. */
+  /** Whether only the size of packets is limited, as for services. Called at each read. */
   readonly isTrusted: () => boolean;
-  /** Unread bytes with which nothing more is read. */
+  /** Unread bytes at which reading stops. */
   readonly readingStops: number;
-  /** Something arrived. */
+  /** Called when bytes arrive. */
   readonly onBytes: () => void;
 }
 
-/** Milliseconds until a connection that does not read is looked at again. */
-const LOOK_AGAIN = 100;
+/** Milliseconds until a connection that does not read is checked again. */
+const RECHECK_MS = 100;
 
 /**
- * Puts the limits between a connection and whoever reads it; a packet that is too large ends the connection.
- * Wraps `read` alone, since a stream in between would cost every message a further hop.
+ * Applies the limits between a connection and its reader; a packet that is too large ends the connection. It wraps only `read`,
+ * because a stream in between would add a hop to every message.
  */
 export function limitReading(stream: Duplex, options: ReaderOptions): void {
   const { follower, spending, isTrusted, readingStops, onBytes } = options;
@@ -101,12 +101,12 @@ export function limitReading(stream: Duplex, options: ReaderOptions): void {
     if (milliseconds === 0) setImmediate(goOn);
     else setTimeout(goOn, milliseconds).unref();
   };
-  /** The stream itself reads 0 bytes to be filled again; the parser reads everything, and gets a portion. */
+  /** The stream itself reads 0 bytes to be filled again; the parser reads everything and gets a portion. */
   stream.read = (size?: number) => {
     if (size === 0) return read(0);
     const trusted = isTrusted();
     if (!trusted) {
-      const wait = stream.writableLength > readingStops ? LOOK_AGAIN : spending.wait;
+      const wait = stream.writableLength > readingStops ? RECHECK_MS : spending.wait;
       if (wait > 0) {
         goOnIn(wait);
         return null;

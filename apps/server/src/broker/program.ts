@@ -55,14 +55,14 @@ const settings = {
   ...keySettings,
 } as const satisfies Settings;
 
-/** The broker's process: settings in, ports out. */
+/** Runs the broker's process: it reads the settings and reports the ports. */
 export async function brokerProgram(
   argv: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<RunningProgram | undefined> {
   const config = configOrHelp({
     program: 'cl-broker',
-    description: 'the embedded MQTT broker',
+    description: 'The embedded MQTT broker.',
     settings,
     argv,
     env,

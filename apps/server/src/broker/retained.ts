@@ -1,10 +1,10 @@
 /**
- * What the broker remembers: retained messages, wills, and QoS 2 messages under way. There are no sessions that outlive
- * their connection, so nothing else is kept, and nothing on disk.
+ * The memory of the broker: retained messages, last wills, and QoS 2 messages in progress. No session outlives its connection,
+ * so nothing else is kept, and nothing is on disk.
  *
- * Aedes' own memory compares every filter of a SUBSCRIBE with every retained message: with ten thousand jobs a stranger
- * could stop the broker for minutes. Here a full topic name is one look, and a wildcard looks only at the messages that
- * share its first level.
+ * The default memory of aedes compares every filter of a SUBSCRIBE with every retained message: with ten thousand jobs, a
+ * stranger could stop the broker for minutes. Here a full topic name is one look-up, and a wildcard is compared only with the
+ * messages that share its first level.
  */
 
 import { Readable } from 'node:stream';
@@ -26,7 +26,7 @@ const firstLevel = (topic: string): string => {
 
 /** The interface of an aedes persistence (https://github.com/moscajs/aedes-persistence), for clean sessions. */
 export class BrokerMemory {
-  /** First level → topic → message. */
+  /** Maps the first level to topics, and these to messages. */
   readonly #retained = new Map<string, Map<string, AedesPublishPacket>>();
   readonly #wills = new Map<string, AedesPublishPacket>();
   readonly #incoming = new Map<string, Map<number, Identified>>();
@@ -78,7 +78,7 @@ export class BrokerMemory {
     return will;
   }
   streamWill(): Readable {
-    return Readable.from([]); // of brokers that died; there is one broker
+    return Readable.from([]); // wills of other brokers; there is only one
   }
 
   async incomingStorePacket(client: Client, packet: Identified): Promise<void> {
@@ -97,7 +97,7 @@ export class BrokerMemory {
     this.#incoming.delete(client.id);
   }
 
-  // Of sessions, which there are not.
+  // Subscriptions of persistent sessions, which do not exist here.
   async addSubscriptions(): Promise<void> {}
   async removeSubscriptions(): Promise<void> {}
   async cleanSubscriptions(): Promise<void> {}

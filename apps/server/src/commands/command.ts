@@ -5,10 +5,10 @@ export interface CommandInput {
   readonly settings: LauncherSettings;
   readonly env: Environment;
   readonly dataDir: string;
-  /** Words after the command's name. */
+  /** The words after the name of the command. */
   readonly args: readonly string[];
-  /** Writes to standard output; whole lines. */
+  /** Writes complete lines to standard output. */
   readonly print: (text: string) => void;
-  /** Ctrl-C, while the command has not come to its end. */
+  /** Aborted by Ctrl-C while the command runs. */
   readonly interrupted: AbortSignal;
 }

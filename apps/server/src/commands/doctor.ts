@@ -20,7 +20,7 @@ const WORD: Readonly<Record<Finding['state'], string>> = {
   note: 'note',
 };
 
-/** Every requirement: where it was found, in which version, and what to do about it. */
+/** Lists every requirement: its path, its version, and what to do about it. */
 export async function doctor({ settings, env, dataDir, print }: CommandInput): Promise<undefined> {
   const findings: Finding[] = [
     nodeFinding(process.versions.node, process.execPath),
@@ -39,7 +39,7 @@ export async function doctor({ settings, env, dataDir, print }: CommandInput): P
   const absent = findings.filter(({ state }) => state === 'missing');
   if (absent.length > 0) throw new StartupError(`missing: ${absent.map(({ name }) => name).join(', ')}`);
   const faults = findings.filter(({ state }) => state === 'fault');
-  if (faults.length > 0) throw new StartupError(`not well: ${faults.map(({ name }) => name).join(', ')}`);
-  print('Everything that is needed is there.\n');
+  if (faults.length > 0) throw new StartupError(`checks failed: ${faults.map(({ name }) => name).join(', ')}`);
+  print('All requirements are met.\n');
   return undefined;
 }

@@ -4,7 +4,7 @@ import { planPlatform } from '../platform/plan.js';
 import { type ProgramName, programFile } from '../platform/programs.js';
 import type { CommandInput } from './command.js';
 
-/** Each service knows its own tables; the jobs' come first, since the store's refer to them. */
+/** Each service migrates its own tables. The jobs' tables come first, because the store's tables refer to them. */
 const STEPS: readonly (readonly [ProgramName, ...string[]])[] = [
   ['auth-server', 'migrate'],
   ['compute-migrate'],
@@ -18,7 +18,7 @@ const run = (file: string, args: readonly string[], env: Readonly<Record<string,
     child.on('exit', (code) => resolve(code ?? 1));
   });
 
-/** Brings all databases to the newest schema. */
+/** Migrates all databases to the newest schema. */
 export async function migrate({ settings, env, dataDir, print }: CommandInput): Promise<undefined> {
   openDataDir(dataDir, { create: true });
   const { environment } = planPlatform({ settings, env, dataDir });

@@ -4,7 +4,7 @@ import { discoverTasks } from '@cl-server/task-kit';
 import type { CommandInput } from './command.js';
 import { table } from './table.js';
 
-/** Every task that was found, where it comes from, and why it is out of use if it is. Exit code 1 if one failed. */
+/** Lists every task, its source, and why it is not in use. The exit code is 1 if a plugin failed. */
 export async function plugins({ dataDir, print }: CommandInput): Promise<undefined> {
   const { plugins: found } = await discoverTasks({ pluginsDir: path.join(dataDir, 'plugins') });
   const rows = found.map((plugin) => [

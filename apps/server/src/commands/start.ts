@@ -3,11 +3,11 @@ import pc from 'picocolors';
 import { type Platform, startPlatform } from '../platform/platform.js';
 import type { CommandInput } from './command.js';
 
-/** The page that a person sees when everything runs. The line for programs is printed apart. */
+/** The text for a person when everything runs. The line for programs is printed separately. */
 function welcome({ urls, dataDir, newAdmin }: Platform): string {
   const row = (name: string, text: string): string => `  ${name.padEnd(9)}${text}`;
   const login = newAdmin
-    ? [`  ${pc.bold('Admin')}    ${newAdmin.username} / ${newAdmin.password}   (shown this once: keep it)`, '']
+    ? [`  ${pc.bold('Admin')}    ${newAdmin.username} / ${newAdmin.password}   (shown only once: write it down)`, '']
     : [];
   return [
     '',
@@ -29,7 +29,7 @@ export async function start({ settings, env, dataDir, print, interrupted }: Comm
   print(`Data folder: ${dataDir}\n`);
   let platform: Platform | undefined;
   interrupted.addEventListener('abort', () => {
-    if (!platform) print('\nStopping before everything was started.\n');
+    if (!platform) print('\nStopping before everything has started.\n');
   });
   platform = await startPlatform({ settings, env, dataDir, print, interrupted }).finally(() => {
     if (interrupted.aborted) print('Stopped.\n');
@@ -39,7 +39,7 @@ export async function start({ settings, env, dataDir, print, interrupted }: Comm
   return {
     info: { ...urls },
     stop: async () => {
-      print('\nStopping: running jobs are finished or go back to the queue. Ctrl-C again ends at once.\n');
+      print('\nStopping: running jobs finish or return to the queue. Press Ctrl-C again to end at once.\n');
       await stop();
       print('Stopped.\n');
     },

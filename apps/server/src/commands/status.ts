@@ -43,11 +43,11 @@ const askBroker = (name: string, url: string): Promise<Row> =>
     socket.on('timeout', answer(false, 'no answer'));
   });
 
-/** Name in the table → name of the process. */
+/** Maps a name in the table to the name of its process. */
 const PROCESS_OF: Readonly<Record<string, string>> = { mqtt: 'broker' };
 
 /**
- * Adds what the launcher knows about its processes: the crashes of those that answer, and those that have no address.
+ * Adds what the launcher knows about its processes: the crashes of those that answer, and the processes without an address.
  */
 function withProcesses(rows: readonly Row[], dataDir: string): Row[] {
   const children = readRunState(dataDir)?.children ?? [];
@@ -67,7 +67,7 @@ function withProcesses(rows: readonly Row[], dataDir: string): Row[] {
   ];
 }
 
-/** Asks every part of a platform that runs where the settings say. Exit code 1 if one of them is not well. */
+/** Asks every part of the platform that the settings describe. The exit code is 1 if one of them is not ready. */
 export async function status({ settings, dataDir, print }: CommandInput): Promise<undefined> {
   const { auth, store, compute, mqtt } = platformUrls(settings);
   const answers = await Promise.all([
@@ -83,7 +83,7 @@ export async function status({ settings, dataDir, print }: CommandInput): Promis
       rows.map(({ name, url, text }) => [name, url, text]),
     ),
   );
-  const unwell = rows.filter(({ healthy }) => !healthy);
-  if (unwell.length > 0) throw new StartupError(`not ready: ${unwell.map(({ name }) => name).join(', ')}`);
+  const notReady = rows.filter(({ healthy }) => !healthy);
+  if (notReady.length > 0) throw new StartupError(`not ready: ${notReady.map(({ name }) => name).join(', ')}`);
   return undefined;
 }

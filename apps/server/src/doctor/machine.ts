@@ -1,4 +1,4 @@
-/** The data folder, the disk, memory, ports and the outside services that the settings name. */
+/** Checks the data folder, the disk, memory, ports and the external services that the settings name. */
 
 import fs from 'node:fs';
 import net from 'node:net';
@@ -23,16 +23,16 @@ import { type Finding, missing, note, ok } from './requirement.js';
 const GIB = 2 ** 30;
 const gib = (bytes: number): string => `${(bytes / GIB).toFixed(1)} GiB`;
 
-/** Looks without making anything: the folder itself, or the nearest that stands. */
+/** The folder itself, or its nearest existing parent; nothing is created. */
 export function dataFolderFinding(dataDir: string): Finding {
   if (!fs.existsSync(dataDir)) {
     let parent = path.dirname(dataDir);
     while (!fs.existsSync(parent)) parent = path.dirname(parent);
     try {
       fs.accessSync(parent, fs.constants.W_OK);
-      return ok('data folder', dataDir, 'made at the first start');
+      return ok('data folder', dataDir, 'created at the first start');
     } catch {
-      return missing('data folder', dataDir, `it cannot be made in ${parent}: name another with CL_SERVER_DIR`);
+      return missing('data folder', dataDir, `it cannot be created in ${parent}: choose another with CL_SERVER_DIR`);
     }
   }
   try {
@@ -53,7 +53,7 @@ export function diskFinding(dataDir: string): Finding {
     : note(
         'disk space',
         folder,
-        'less than 1 GiB is left: uploads will be refused when it is full',
+        'less than 1 GiB is free: uploads are refused when the disk is full',
         `${gib(free)} free`,
       );
 }
@@ -61,7 +61,7 @@ export function diskFinding(dataDir: string): Finding {
 export function memoryFinding(): Finding {
   const total = os.totalmem();
   const found = `${gib(total)}, ${os.availableParallelism()} cores`;
-  return total >= 2 * GIB ? ok('memory', '', found) : note('memory', '', 'models want 2 GiB or more', found);
+  return total >= 2 * GIB ? ok('memory', '', found) : note('memory', '', 'models need 2 GiB or more', found);
 }
 
 export async function portFindings(settings: LauncherSettings): Promise<Finding[]> {
@@ -90,14 +90,14 @@ export async function portFindings(settings: LauncherSettings): Promise<Finding[
   );
 }
 
-/** The processes of a platform that runs on this data folder; nothing where none runs. */
+/** The processes of a platform that runs on this data folder; empty if none runs. */
 export function processFindings(dataDir: string): Finding[] {
   const children = readRunState(dataDir)?.children ?? [];
   return children.map((child): Finding => {
     const fault = faultOf(child);
-    if (fault === undefined) return ok(`process ${child.name}`, `pid ${child.pid}`, 'runs');
+    if (fault === undefined) return ok(`process ${child.name}`, `pid ${child.pid}`, 'running');
     const where = path.join(dataDir, 'run_logs', `${child.name}.log`);
-    const advice = 'read the end of this log; the process is started again by itself';
+    const advice = 'read the end of this log; the process is restarted automatically';
     return { name: `process ${child.name}`, state: child.crash_loop ? 'fault' : 'note', where, version: fault, advice };
   });
 }
@@ -114,7 +114,7 @@ const reaches = (host: string, port: number): Promise<boolean> =>
 
 export async function brokerFinding(settings: LauncherSettings): Promise<Finding> {
   const kind = brokerKind(settings);
-  if (kind === 'none') return note('MQTT broker', 'none', 'clients poll instead of listening');
+  if (kind === 'none') return note('MQTT broker', 'none', 'clients poll for changes');
   if (kind === 'embedded') return ok('MQTT broker', 'embedded');
   const url = new URL(platformUrls(settings).mqtt ?? '');
   const where = `${url.hostname}:${url.port || 1883}`;
@@ -134,12 +134,12 @@ const DATABASES = {
     env: 'STORE_DATABASE_URL',
     parse: asDatabaseUrl,
     secret: true,
-    help: 'Database of store and jobs',
+    help: 'Database of entities and jobs',
   },
   workerDatabaseUrl: { env: 'WORKER_DATABASE_URL', parse: asDatabaseUrl, secret: true, help: 'Database of jobs' },
 } as const;
 
-/** PostgreSQL servers that the settings name; SQLite files need nothing. */
+/** The PostgreSQL servers that the settings name; SQLite files need no check. */
 export async function databaseFindings(env: Environment, dataDir: string): Promise<Finding[]> {
   let urls: Partial<Record<keyof typeof DATABASES, string | undefined>>;
   try {

@@ -1,4 +1,4 @@
-/** Node, the tools of the system, and packages with native code. */
+/** Checks Node, the tools of the system, and packages with native code. */
 
 import { execFile } from 'node:child_process';
 import { createRequire } from 'node:module';
@@ -9,7 +9,7 @@ import { type Environment, findTool, howToGet, TOOLS } from '../platform/tools.j
 import { type Finding, missing, ok } from './requirement.js';
 
 const execute = promisify(execFile);
-const LIMIT = 15_000;
+const CHECK_TIMEOUT_MS = 15_000;
 const NODE_MIN = [22, 14] as const;
 
 export function nodeFinding(version: string, file: string): Finding {
@@ -27,7 +27,7 @@ export function toolFindings(env: Environment): Promise<Finding[]> {
       if (!file) return missing(tool.name, '', howToGet(tool, env));
       try {
         const args = tool.name === 'perl' ? ['-e', 'printf "%vd", $^V'] : ['-hide_banner', '-version'];
-        const { stdout } = await execute(file, args, { timeout: LIMIT });
+        const { stdout } = await execute(file, args, { timeout: CHECK_TIMEOUT_MS });
         // eslint-disable-next-line regexp/no-super-linear-move -- the first lines of a program of this machine
         return ok(tool.name, file, /\d+(\.\d+)+[\w.+~-]*/.exec(stdout)?.[0] ?? 'unknown');
       } catch (error) {
@@ -39,9 +39,9 @@ export function toolFindings(env: Environment): Promise<Finding[]> {
 
 interface NativePackage {
   readonly name: string;
-  /** Workspace that uses it. */
+  /** The workspace that uses the package. */
   readonly user: string;
-  /** Prints its version after real use. */
+  /** A script that uses the package and prints its version. */
   readonly probe: string;
 }
 
@@ -64,13 +64,13 @@ const NATIVE: readonly NativePackage[] = [
   },
 ];
 
-/** Each in a process of its own, since native code that does not fit this Node can end the process that loads it. */
+/** Checks each package in its own process, because native code that does not fit this Node can end the process that loads it. */
 export function nativeFindings(): Promise<Finding[]> {
   return Promise.all(
     NATIVE.map(async ({ name, user, probe }) => {
       const folder = path.dirname(createRequire(import.meta.url).resolve(`${user}/package.json`));
       try {
-        const { stdout } = await execute(process.execPath, ['-e', probe], { cwd: folder, timeout: LIMIT });
+        const { stdout } = await execute(process.execPath, ['-e', probe], { cwd: folder, timeout: CHECK_TIMEOUT_MS });
         return ok(name, 'npm package', stdout.trim());
       } catch (error) {
         const reason =

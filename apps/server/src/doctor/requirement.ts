@@ -1,12 +1,12 @@
-/** One thing that the platform needs, and what the doctor found. */
+/** One requirement of the platform with the finding of the doctor. */
 export interface Finding {
   readonly name: string;
-  /** `missing` and `fault` make the doctor's exit code 1; `note` does not. */
+  /** `missing` and `fault` cause exit code 1; `note` does not. */
   readonly state: 'ok' | 'missing' | 'fault' | 'note';
-  /** Path, address or folder. */
+  /** A path, address or folder. */
   readonly where: string;
   readonly version: string;
-  /** What to do; empty where all is well. */
+  /** The advice to the operator; empty if nothing is wrong. */
   readonly advice: string;
 }
 

@@ -1,6 +1,6 @@
 /**
- * One launcher per data folder. `cl-server.lock` holds the process id of the one that runs and the moment at which that
- * process began: an id alone may by now be another's. A launcher that was killed leaves its lock behind; the next takes it.
+ * Allows one launcher per data folder. `cl-server.lock` holds the process id of the running launcher and the start time of that
+ * process, because the id alone may be reused by another process. The next launcher takes over the lock of a killed one.
  */
 
 import { execFileSync } from 'node:child_process';
@@ -12,7 +12,7 @@ import { StartupError } from '@cl-server/service-kit/program';
 
 const FILE = 'cl-server.lock';
 
-/** What tells a living process from all others that ever had its id; undefined where there is none. */
+/** Distinguishes a live process from all earlier ones with the same id; undefined if there is no such process. */
 function beginning(pid: number): string | undefined {
   try {
     if (process.platform !== 'linux')
@@ -35,13 +35,13 @@ const read = (file: string): string | undefined => {
   }
 };
 
-/** Process id of a lock's owner, if that process still lives. */
+/** The process id of a lock's owner, if that process is still running. */
 function livingOwner(text: string): number | undefined {
   const [pid, began] = text.split('\n');
   return began !== undefined && beginning(Number(pid)) === began ? Number(pid) : undefined;
 }
 
-/** Process id of the launcher that runs on a data folder; undefined where none does. */
+/** The process id of the launcher that runs on a data folder; undefined if none runs. */
 export function livingLauncher(dataDir: string): number | undefined {
   const text = read(path.join(dataDir, FILE));
   return text === undefined ? undefined : livingOwner(text);
@@ -49,8 +49,8 @@ export function livingLauncher(dataDir: string): number | undefined {
 
 /**
  * Takes the lock of a data folder.
- * @returns a function that gives it back
- * @throws StartupError where another launcher runs
+ * @returns a function that releases it
+ * @throws StartupError if another launcher runs
  */
 export function lockDataDir(dataDir: string): () => void {
   const file = path.join(dataDir, FILE);
@@ -68,11 +68,11 @@ export function lockDataDir(dataDir: string): () => void {
         if (!alreadyExists(error)) throw error;
       }
       const found = read(file);
-      if (found === undefined) continue; // its owner has just given it back
+      if (found === undefined) continue; // its owner has just released it
       const owner = livingOwner(found);
       if (owner !== undefined)
         throw new StartupError(
-          `the data folder ${dataDir} is in use by another CL Server (process ${owner}): stop that one, or name another folder with --data-dir`,
+          `the data folder ${dataDir} is in use by another CL Server (process ${owner}): stop that one, or choose another folder with --data-dir`,
         );
       if (read(file) === found) fs.rmSync(file, { force: true });
     }

@@ -1,4 +1,4 @@
-/** From settings to processes: which run, in which stages, with which environment. */
+/** Turns settings into a plan of processes: which ones run, in which stages, with which environment. */
 
 import os from 'node:os';
 import path from 'node:path';
@@ -8,7 +8,7 @@ import type { ChildSpec } from '../supervisor/child.js';
 import { type ProgramName, programFile } from './programs.js';
 import type { Environment } from './tools.js';
 
-/** `embedded`: ours; `outside`: named by MQTT_URL or MQTT_BROKER; `none`: clients poll. */
+/** `embedded`: the platform's own broker; `outside`: set by MQTT_URL or MQTT_BROKER; `none`: clients poll. */
 export type BrokerKind = 'embedded' | 'outside' | 'none';
 
 export function brokerKind(
@@ -27,7 +27,7 @@ export interface PlatformUrls {
   readonly mqtt_ws: string | null;
 }
 
-/** The host by which the machine itself reaches what listens on `host`. */
+/** The host by which this machine itself reaches a server that listens on `host`. */
 export function reachableHost(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1';
   if (host === '::') return '[::1]';
@@ -37,7 +37,7 @@ export function reachableHost(host: string): string {
 const outsideBroker = ({ mqttUrl, mqttBroker, mqttPort }: LauncherSettings): string =>
   mqttUrl ?? `mqtt://${mqttBroker}:${mqttPort}`;
 
-/** URLs for those on this machine, as they may be shown: without passwords. */
+/** URLs for clients on this machine, without passwords so that they may be shown. */
 export function platformUrls(settings: LauncherSettings): PlatformUrls {
   const host = reachableHost(settings.host);
   const kind = brokerKind(settings);
@@ -51,9 +51,9 @@ export function platformUrls(settings: LauncherSettings): PlatformUrls {
   };
 }
 
-/** Given only to those who need them, never by inheritance. */
+/** These variables are passed only to the processes that need them, and are never inherited. */
 const SECRETS = ['ADMIN_PASSWORD', 'ADMIN_PASSWORD_FILE', 'MQTT_USERNAME', 'MQTT_PASSWORD', 'MQTT_PASSWORD_FILE'];
-/** Of the launcher alone, or decided here anew. */
+/** These variables are for the launcher only, or it decides their values again. */
 const NOT_INHERITED = [
   ...SECRETS,
   'WORKER_ID',
@@ -70,13 +70,13 @@ const NOT_INHERITED = [
 const defined = (env: Environment): Record<string, string> =>
   Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined));
 
-/** Bytes that a Unix socket's address holds (unix(7)), on macOS 104. */
-const SOCKET_PATH = 100;
+/** The length of a Unix socket address in bytes (unix(7)); 104 on macOS. */
+const MAX_SOCKET_PATH_BYTES = 100;
 
-/** The services' own way to the embedded broker; none where the data folder's path is too long or the system has none. */
+/** The services' socket to the embedded broker; none if the path of the data folder is too long or the system has no sockets. */
 function brokerSocket(dataDir: string): string | undefined {
   const file = path.join(dataDir, 'broker.sock');
-  return process.platform === 'win32' || Buffer.byteLength(file) > SOCKET_PATH ? undefined : file;
+  return process.platform === 'win32' || Buffer.byteLength(file) > MAX_SOCKET_PATH_BYTES ? undefined : file;
 }
 
 function brokerEnvironment(
@@ -96,7 +96,7 @@ function brokerEnvironment(
     };
   return {
     ...url,
-    // Who may read what on an outside broker is not ours to decide, so whole jobs go there only when told.
+    // We do not control who may read what on an external broker, so whole jobs are published there only if requested.
     MQTT_JOB_STATUS: settings.mqttJobStatus === 'on' ? 'on' : 'off',
     MQTT_USERNAME: env['MQTT_USERNAME'],
     MQTT_PASSWORD: env['MQTT_PASSWORD'],
@@ -113,16 +113,16 @@ export interface PlanOptions {
 
 export interface Plan {
   readonly urls: PlatformUrls;
-  /** Environment of a program run by hand on the same data, e.g. a migration. */
+  /** The environment of a program that is run by hand on the same data, e.g. a migration. */
   readonly environment: Readonly<Record<string, string>>;
   readonly stages: readonly (readonly ChildSpec[])[];
 }
 
-/** Milliseconds; a worker's jobs go back to the queue when they are not done by then. All stages together stay below 30 s. */
-const WORKER_DRAIN = 15_000;
-const SERVICE_DRAIN = 4_000;
+/** Milliseconds after which unfinished jobs of a worker return to the queue. All stages together stay below 30 s. */
+const WORKER_DRAIN_MS = 15_000;
+const SERVICE_DRAIN_MS = 4_000;
 
-/** Workers that compute at the same time share the cores. */
+/** Divides the cores among workers that compute at the same time. */
 const threadsOfModels = ({ modelThreads, workers }: LauncherSettings): number =>
   modelThreads ?? Math.max(1, Math.floor(os.availableParallelism() / Math.max(1, workers)));
 
@@ -156,15 +156,15 @@ export function planPlatform({ settings, env, dataDir }: PlanOptions): Plan {
     name,
     script: programFile(program),
     env: defined({ ...environment, ...more }),
-    drainDeadline: program === 'compute-worker' ? WORKER_DRAIN : SERVICE_DRAIN,
+    drainDeadline: program === 'compute-worker' ? WORKER_DRAIN_MS : SERVICE_DRAIN_MS,
   });
-  /** A client of the broker: one that is started before it would try again only a second later. */
+  /** A client of the broker starts after it: if it started earlier, it would try again only a second later. */
   const client = (name: string, program: ProgramName, more?: Environment): ChildSpec => ({
     ...child(name, program, more),
     ...(embedded && { after: 'broker' }),
   });
   const workers = Array.from({ length: settings.workers }, (_, index) =>
-    // Without the address of compute: a worker would complain that it does not answer yet.
+    // COMPUTE_URL is not set: a worker would warn that compute does not answer yet.
     client(`worker-${index + 1}`, 'compute-worker', { WORKER_ID: `worker-${index + 1}`, COMPUTE_URL: undefined }),
   );
   return {

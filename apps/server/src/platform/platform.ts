@@ -1,4 +1,4 @@
-/** The whole platform as one thing that starts and stops. */
+/** Starts and stops the whole platform. */
 
 import path from 'node:path';
 import { messageOf } from '@cl-server/kit';
@@ -15,7 +15,7 @@ import { Output } from '../supervisor/output.js';
 import { Supervisor } from '../supervisor/supervisor.js';
 import { lockDataDir } from './lock.js';
 import { brokerKind, type Plan, type PlatformUrls, planPlatform } from './plan.js';
-import { checkPorts, type PortWish } from './ports.js';
+import { checkPorts, type PortRequest } from './ports.js';
 import { untilReady } from './ready.js';
 import { RunStateFile } from './run-state.js';
 import { type Environment, requireTools } from './tools.js';
@@ -24,10 +24,10 @@ export interface PlatformOptions {
   readonly settings: LauncherSettings;
   readonly env: Environment;
   readonly dataDir: string;
-  /** Writes whole lines to the terminal. */
+  /** Writes complete lines to the terminal. */
   readonly print: (text: string) => void;
   readonly timing?: Timing;
-  /** Breaks the start off: what was started is drained. */
+  /** Interrupts the start: the processes that were started are drained. */
   readonly interrupted: AbortSignal;
 }
 
@@ -39,22 +39,26 @@ export interface AdminLogin {
 export interface Platform {
   readonly urls: PlatformUrls;
   readonly dataDir: string;
-  /** Of the admin that was made now with a random password. */
+  /** The login of the admin, if it was just created with a random password. */
   readonly newAdmin: AdminLogin | undefined;
   readonly logger: Logger;
   stop(): Promise<void>;
 }
 
-/** The settings with every port 0 of a service replaced by a free one. */
+/** Returns the settings with every port 0 of a service replaced by a free one. */
 async function withPorts(settings: LauncherSettings): Promise<LauncherSettings> {
   const services = ['auth', 'store', 'compute'] as const;
-  const wishes: PortWish[] = services.map((what) => ({ what, flag: `${what}-port`, port: settings[`${what}Port`] }));
+  const requests: PortRequest[] = services.map((what) => ({
+    what,
+    flag: `${what}-port`,
+    port: settings[`${what}Port`],
+  }));
   if (brokerKind(settings) === 'embedded') {
-    wishes.push({ what: 'mqtt', flag: 'mqtt-port', port: settings.mqttPort });
+    requests.push({ what: 'mqtt', flag: 'mqtt-port', port: settings.mqttPort });
     if (settings.mqttWsPort !== 0)
-      wishes.push({ what: 'mqtt websocket', flag: 'mqtt-ws-port', port: settings.mqttWsPort });
+      requests.push({ what: 'mqtt websocket', flag: 'mqtt-ws-port', port: settings.mqttWsPort });
   }
-  const [authPort = 0, storePort = 0, computePort = 0] = await checkPorts(settings.host, wishes);
+  const [authPort = 0, storePort = 0, computePort = 0] = await checkPorts(settings.host, requests);
   return { ...settings, authPort, storePort, computePort };
 }
 
@@ -80,7 +84,7 @@ async function startAll(
 }
 
 /**
- * Starts everything and waits until it is healthy; what was started is gone again where a part does not come up.
+ * Starts everything and waits until it is ready. If a part does not start, the others are stopped.
  * @throws StartupError
  */
 export async function startPlatform(options: PlatformOptions): Promise<Platform> {

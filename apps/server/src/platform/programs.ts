@@ -1,4 +1,4 @@
-/** Files of the platform's programs, found as packages: services are processes to the launcher, never imports. */
+/** The files of the platform's programs, found through their packages. The launcher starts services but never imports them. */
 import { createRequire } from 'node:module';
 import path from 'node:path';
 
@@ -13,7 +13,7 @@ export const PACKAGE_OF = {
 } as const;
 export type ProgramName = keyof typeof PACKAGE_OF;
 
-/** The committed `bin/<name>.js` of a program. */
+/** The path of `bin/<name>.js` of a program. */
 export function programFile(name: ProgramName): string {
   const manifest = createRequire(import.meta.url).resolve(`${PACKAGE_OF[name]}/package.json`);
   return path.join(path.dirname(manifest), 'bin', `${name}.js`);

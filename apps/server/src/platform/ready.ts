@@ -4,21 +4,21 @@ import { type Get, get, type Logger } from '@cl-server/service-kit/program';
 
 export interface ReadyOptions {
   readonly logger: Logger;
-  /** Ends the waiting. */
+  /** Ends the wait. */
   readonly interrupted: AbortSignal;
   readonly fetch?: Get;
-  /** Milliseconds after which the wait is mentioned in the log, again and again. */
-  readonly tellAfter?: number;
+  /** Milliseconds after which the log mentions the wait, repeatedly. */
+  readonly reportAfter?: number;
 }
 
 /**
- * Waits until a service says that everything it needs is there. There is no deadline: on a slow machine, or while a
- * database is away, the platform is ready later, and the log says what is waited for.
+ * Waits until a service reports that it is ready. There is no deadline: on a slow machine, or while a database is away, the
+ * platform is ready later, and the log names the reason.
  */
 export async function untilReady(name: string, url: string, options: ReadyOptions): Promise<void> {
-  const { tellAfter = 30_000, logger, interrupted } = options;
+  const { reportAfter = 30_000, logger, interrupted } = options;
   const began = performance.now();
-  let told = 0;
+  let reports = 0;
   for (;;) {
     interrupted.throwIfAborted();
     let last: string;
@@ -30,8 +30,8 @@ export async function untilReady(name: string, url: string, options: ReadyOption
       last = messageOf(error);
     }
     const waited = performance.now() - began;
-    if (waited >= tellAfter * (told + 1)) {
-      told++;
+    if (waited >= reportAfter * (reports + 1)) {
+      reports++;
       logger.warn(`${name} is not ready at ${url} after ${Math.round(waited / 1000)} s: ${last}`);
     }
     await pause(50);

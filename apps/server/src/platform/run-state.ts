@@ -1,4 +1,4 @@
-/** `run_state.json`: which processes run and how they are, for `cl-server status` and `cl-server doctor`. */
+/** Writes `run_state.json`, the state of all processes, for `cl-server status` and `cl-server doctor`. */
 import fs from 'node:fs';
 import path from 'node:path';
 import type { ChildReport, RunState } from '@cl-server/contract';
@@ -18,7 +18,7 @@ export class RunStateFile {
       fs.writeFileSync(`${this.#file}.new`, `${JSON.stringify(state, null, 1)}\n`, { mode: 0o640 });
       fs.renameSync(`${this.#file}.new`, this.#file);
     } catch {
-      // Disk full: the log tells the same.
+      // The disk is full; the log has the same information.
     }
   }
 

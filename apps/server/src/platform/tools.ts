@@ -3,7 +3,7 @@ import { StartupError } from '@cl-server/service-kit/program';
 
 export interface Tool {
   readonly name: string;
-  /** Variable that names the program's file. */
+  /** The variable that names the file of the program. */
   readonly env?: string;
   readonly debianPackage: string;
   readonly purpose: string;
@@ -17,15 +17,15 @@ export const TOOLS: readonly Tool[] = [
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The file of a tool, or undefined. A path that is set counts alone, found or not. */
+/** The file of a tool, or undefined. If its variable is set, only that path counts, whether it exists or not. */
 export const findTool = ({ name, env: variable }: Tool, env: Environment): string | undefined =>
   findProgram(name, (variable && env[variable]) || undefined, env['PATH']);
 
-/** What a person does about a missing tool. */
+/** The advice about a missing tool. */
 export function howToGet({ env: variable, debianPackage }: Tool, env: Environment): string {
   if (variable && env[variable])
-    return `${variable} names ${env[variable]}, which is not a program: correct or unset it`;
-  return `install it ("sudo apt-get install ${debianPackage}", or "brew install ${debianPackage}")${variable ? `, or name it with ${variable}` : ''}`;
+    return `${variable} names ${env[variable]}, which is not a program: correct it or unset it`;
+  return `install it ("sudo apt-get install ${debianPackage}", or "brew install ${debianPackage}")${variable ? `, or set ${variable} to its path` : ''}`;
 }
 
 /** @throws StartupError with one line per missing tool */
@@ -34,7 +34,7 @@ export function requireTools(env: Environment): void {
   if (missing.length === 0) return;
   throw new StartupError(
     missing
-      .map((tool) => `cl-server: ${tool.name} is missing, needed for ${tool.purpose}: ${howToGet(tool, env)}`)
+      .map((tool) => `cl-server: ${tool.name} is missing; it is needed for ${tool.purpose}: ${howToGet(tool, env)}`)
       .join('\n'),
   );
 }

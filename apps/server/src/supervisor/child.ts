@@ -2,7 +2,7 @@
  * One supervised process.
  *
  * ```
- *              +------------------ the back-off is over -----------------+
+ *              +------------------ the back-off has ended -----------------+
  *              v                                                         |
  * idle --> starting --ready message--> ready --exit--> crashed (waiting) +
  *              |  |                      |                ^     |
@@ -11,13 +11,13 @@
  *              +-----------drain---------+---------drain--------+--> draining --exit--> stopped
  * ```
  *
- * A process that ends before it was ever ready has a fault that a person must correct, and its own words say which: it
- * is not started again. A process that was ready once is started again for as long as the platform runs, with a wait
- * that doubles up to `maxBackOff`. From `loopAfter` crashes in a row on it is reported as a crash loop; the other
- * processes are not touched by that. A process that then runs for `proven` starts counting from zero.
+ * A process that ends before it was ever ready has an error that a person must correct, and its output says which. It is not
+ * started again. A process that was ready once is restarted for as long as the platform runs, with a wait that doubles up to
+ * `maxBackOff`. From `loopAfter` crashes in a row on it is reported as a crash loop; the other processes are not affected. A
+ * process that then runs for `stableAfter` starts counting from zero.
  *
- * A start has no deadline: what counts is that the process shows life. Life is its answer to a ping, a line of
- * output, or processor time that it used. A process that shows none for `silence` hangs, and is killed.
+ * A start has no deadline; the process must only show signs of life: an answer to a ping, a line of output, or used processor
+ * time. A process without a sign of life for `silence` hangs, and is killed.
  *
  * Drain is a message over IPC; SIGKILL follows at the deadline.
  */
@@ -28,57 +28,57 @@ import type { DrainMessage, Logger, PingMessage, ReadyMessage } from '@cl-server
 import { processorTime } from './processor-time.js';
 
 export interface ChildSpec {
-  /** Short name for logs: `auth`, `worker-1`. */
+  /** The short name in logs: `auth`, `worker-1`. */
   readonly name: string;
-  /** Name of the child that must be ready before this one is started. */
+  /** The name of the child that must be ready before this one is started. */
   readonly after?: string;
-  /** The program's file; its name shows in the command line. */
+  /** The file of the program; its name appears in the command line. */
   readonly script: string;
   readonly args?: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  /** Milliseconds a drain may take before SIGKILL. */
+  /** Milliseconds that a drain may take before SIGKILL. */
   readonly drainDeadline: number;
 }
 
-/** All in milliseconds, but for `loopAfter`. */
+/** All times are in milliseconds. */
 export interface Timing {
-  /** Without a sign of life for this long while it starts, a process hangs. */
+  /** A process hangs if it shows no sign of life for this long while it starts. */
   readonly silence: number;
-  /** A start that takes longer is mentioned in the log, again after each further span of this length. */
-  readonly tellAfter: number;
+  /** The log mentions a start that takes longer, and again after each further span of this length. */
+  readonly reportAfter: number;
   readonly firstBackOff: number;
   readonly maxBackOff: number;
-  /** A process that was ready for this long has proved itself: its next crash is the first again. */
-  readonly proven: number;
-  /** Crashes in a row that are reported as a crash loop. */
+  /** After being ready for this long, a process counts as stable: its next crash is the first one again. */
+  readonly stableAfter: number;
+  /** The number of crashes in a row from which a crash loop is reported. */
   readonly loopAfter: number;
 }
 
-/** A first crash is no reason to wait: the process is ready again as soon as it can be. One that goes on crashing waits. */
+/** After a first crash the process restarts without a wait. Further crashes in a row wait longer and longer. */
 export const DEFAULT_TIMING: Timing = {
   silence: 60_000,
-  tellAfter: 30_000,
+  reportAfter: 30_000,
   firstBackOff: 50,
   maxBackOff: 30_000,
-  proven: 10_000,
+  stableAfter: 10_000,
   loopAfter: 5,
 };
 
 export interface ChildEvents {
-  /** Each output stream of each run. */
+  /** Called with each output stream of each run. */
   readonly output: (stream: Readable, kind: 'stdout' | 'stderr') => void;
-  /** `report` says something new. */
+  /** Called when `report` has changed. */
   readonly changed: () => void;
 }
 
 export type ReadyInfo = ReadyMessage['info'];
 
 /**
- * What keeps a process small that mostly waits: a young generation of 2 MB instead of 16 (V8 lets it grow at a start, and
- * idle brings nothing back), two arenas of glibc instead of eight for each core, and leave to collect once after the start.
+ * Options that keep a mostly idle process small: a young generation of 2 MB instead of 16 (V8 lets it grow at a start, and an
+ * idle process never shrinks it), two glibc arenas instead of eight per core, and the permission to collect once after the start.
  */
 const SMALL = ['--expose-gc', '--max-semi-space-size=2'] as const;
-const SMALL_ENV = { MALLOC_ARENA_MAX: '2' } as const;
+const SMALL_PROCESS_ENV = { MALLOC_ARENA_MAX: '2' } as const;
 
 export class Child {
   readonly #spec: ChildSpec;
@@ -92,9 +92,9 @@ export class Child {
   #lastExit: string | null = null;
   #nextStartAt: number | null = null;
   #lastSign = 0;
-  /** Of the state: look for life, proof, back-off, drain deadline. */
+  /** The timer of the current state: check for life, stability, back-off, or drain deadline. */
   #timer: NodeJS.Timeout | undefined;
-  #settleStart: { resolve(info: ReadyInfo): void; reject(error: Error): void } | undefined;
+  #pendingStart: { resolve(info: ReadyInfo): void; reject(error: Error): void } | undefined;
   #stopped: (() => void) | undefined;
 
   constructor(spec: ChildSpec, events: ChildEvents, logger: Logger, timing: Timing = DEFAULT_TIMING) {
@@ -125,19 +125,19 @@ export class Child {
   }
 
   /**
-   * Starts it for the first time.
-   * @returns what it says of itself when ready
-   * @throws Error where it ended before, and its own output says why; or where it was drained before it was started
+   * Starts the process for the first time.
+   * @returns what the process reports when it is ready
+   * @throws Error if it ended before, and its output has the reason; or if it was drained before it was started
    */
   start(): Promise<ReadyInfo> {
     return new Promise((resolve, reject) => {
       if (this.#state !== 'idle') throw new Error(`${this.#spec.name} was stopped before it started`);
-      this.#settleStart = { resolve, reject };
+      this.#pendingStart = { resolve, reject };
       this.#run();
     });
   }
 
-  /** Ends it: by its own drain, or by SIGKILL at the deadline. One that starts has nothing to finish, and may not listen yet. */
+  /** Ends the process by a drain, or by SIGKILL at the deadline. While it starts it has nothing to finish, and is ended at once. */
   drain(): Promise<void> {
     clearTimeout(this.#timer);
     const running = this.#process;
@@ -148,7 +148,7 @@ export class Child {
     const starts = this.#state === 'starting';
     this.#enter('draining');
     this.#timer = setTimeout(() => {
-      this.#logger.warn({ child: this.#spec.name }, 'not drained in time, killed');
+      this.#logger.warn({ child: this.#spec.name }, 'the process did not stop in time and was killed');
       running.kill('SIGKILL');
     }, this.#spec.drainDeadline);
     return new Promise((resolve) => {
@@ -168,7 +168,7 @@ export class Child {
   #run(): void {
     const { script, args = [], env } = this.#spec;
     const started = fork(script, [...args], {
-      env: { ...SMALL_ENV, ...env },
+      env: { ...SMALL_PROCESS_ENV, ...env },
       execArgv: [...SMALL],
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
@@ -187,7 +187,7 @@ export class Child {
       if ((message as ReadyMessage | null)?.type === 'ready') this.#onReady((message as ReadyMessage).info);
     });
     started.on('error', (error) => this.#logger.error({ err: error, child: this.#spec.name }, 'process error'));
-    // After "close" its last words are read as well.
+    // After "close" its last output has been read as well.
     started.on('close', (code, signal) => this.#onExit(signal ?? `exit code ${code}`));
     this.#watchStart(started);
   }
@@ -196,10 +196,10 @@ export class Child {
     this.#lastSign = performance.now();
   }
 
-  /** Looks for life while the process starts, and says when that takes long. */
+  /** Checks for signs of life while the process starts, and reports a long start. */
   #watchStart(started: ChildProcess): void {
     const { name } = this.#spec;
-    const { silence, tellAfter } = this.#timing;
+    const { silence, reportAfter } = this.#timing;
     const began = performance.now();
     let used = 0;
     let told = 0;
@@ -216,15 +216,15 @@ export class Child {
           clearTimeout(this.#timer);
           this.#logger.error(
             { child: name },
-            `${name} hangs while it starts: no sign of life for ${Math.round(silence / 1000)} s; it is killed`,
+            `${name} hangs while it starts: no sign of life for ${Math.round(silence / 1000)} s; killing it`,
           );
           started.kill('SIGKILL');
-        } else if (now - began >= tellAfter * (told + 1)) {
+        } else if (now - began >= reportAfter * (told + 1)) {
           told++;
-          this.#logger.warn({ child: name }, `${name} is still starting after ${seconds} s, and shows life`);
+          this.#logger.warn({ child: name }, `${name} is still starting after ${seconds} s`);
         }
       },
-      Math.min(1_000, silence / 4, tellAfter / 4),
+      Math.min(1_000, silence / 4, reportAfter / 4),
     );
   }
 
@@ -232,15 +232,15 @@ export class Child {
     if (this.#state !== 'starting') return;
     const { name } = this.#spec;
     this.#enter('ready');
-    if (this.#wasReady) this.#logger.info({ child: name }, `${name} is back`);
+    if (this.#wasReady) this.#logger.info({ child: name }, `${name} is ready again`);
     this.#wasReady = true;
-    this.#settleStart?.resolve(info);
+    this.#pendingStart?.resolve(info);
     this.#timer = setTimeout(() => {
       const looped = this.#crashes >= this.#timing.loopAfter;
       this.#crashes = 0;
       this.#events.changed();
       if (looped) this.#logger.info({ child: name }, `${name} is stable again`);
-    }, this.#timing.proven);
+    }, this.#timing.stableAfter);
   }
 
   #onExit(how: string): void {
@@ -250,25 +250,25 @@ export class Child {
     this.#lastExit = how;
     if (before === 'draining') {
       this.#enter('stopped');
-      this.#settleStart?.reject(new Error(`${name} was stopped while it started`));
+      this.#pendingStart?.reject(new Error(`${name} was stopped while it started`));
       this.#stopped?.();
       return;
     }
     if (!this.#wasReady) {
       this.#enter('failed');
-      this.#settleStart?.reject(new Error(`${name} did not start (${how})`));
+      this.#pendingStart?.reject(new Error(`${name} did not start (${how})`));
       return;
     }
     this.#crashes++;
     const { firstBackOff, maxBackOff, loopAfter } = this.#timing;
     const wait = Math.min(firstBackOff * 2 ** Math.min(this.#crashes - 1, 30), maxBackOff);
     this.#enter('crashed', wait);
-    const again = `it is started again in ${wait / 1000} s`;
+    const again = `it restarts in ${wait / 1000} s`;
     if (this.#crashes < loopAfter) this.#logger.error({ child: name, how }, `${name} crashed (${how}); ${again}`);
     else
       this.#logger.error(
         { child: name, how, crashes: this.#crashes },
-        `CRASH LOOP: ${name} crashed ${this.#crashes} times in a row, last by ${how}; ${again}, the other parts go on`,
+        `CRASH LOOP: ${name} crashed ${this.#crashes} times in a row, last by ${how}; ${again}, the other parts continue`,
       );
     this.#timer = setTimeout(() => this.#run(), wait);
   }

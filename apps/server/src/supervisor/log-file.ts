@@ -1,15 +1,15 @@
 import fs from 'node:fs';
 
 export interface LogFileOptions {
-  /** Bytes after which a new file is begun. */
+  /** The size at which a new file is started. */
   readonly maxBytes?: number;
-  /** Files kept beside the current one: `<name>.1` is the newest. */
+  /** The number of older files: `<name>.1` is the newest of them. */
   readonly keep?: number;
 }
 
 /**
- * A log file that rotates by size. Writes are synchronous: nothing is lost when the process is killed, and the launcher
- * has nothing else to do. A full disk loses lines and never ends the platform.
+ * A log file that rotates by size. Writes are synchronous: nothing is lost if the process is killed, and the launcher has
+ * nothing else to do. A full disk loses lines but never ends the platform.
  */
 export class LogFile {
   readonly #file: string;
@@ -26,13 +26,13 @@ export class LogFile {
     this.#size = fs.fstatSync(this.#handle).size;
   }
 
-  /** Writes one line; the end of line is added. */
+  /** Writes one line and adds the line end. */
   write(line: string): void {
     try {
       if (this.#size >= this.#maxBytes) this.#rotate();
       this.#size += fs.writeSync(this.#handle, `${line}\n`);
     } catch {
-      // Disk full, or the folder gone: the terminal still shows the line.
+      // The disk is full or the folder is missing; the terminal still shows the line.
     }
   }
 

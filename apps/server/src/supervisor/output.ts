@@ -1,4 +1,4 @@
-/** Where every line of the platform goes: `run_logs/<name>.log` as JSON, the terminal in words. */
+/** Sends every output line of the platform to `run_logs/<name>.log` as JSON and to the terminal as text. */
 import fs from 'node:fs';
 import path from 'node:path';
 import readline from 'node:readline';
@@ -18,7 +18,7 @@ const COLOUR: Readonly<Record<string, (text: string) => string>> = {
 
 export interface OutputOptions {
   readonly folder: string;
-  /** Writes to the terminal; always whole lines. */
+  /** Writes complete lines to the terminal. */
   readonly print: (text: string) => void;
   readonly now?: () => Date;
 }
@@ -36,7 +36,7 @@ export class Output {
     this.#now = now;
   }
 
-  /** Follows one output stream of a process, to its end. */
+  /** Follows one output stream of a process until it ends. */
   follow(name: string, stream: Readable, kind: 'stdout' | 'stderr'): void {
     const lines = readline.createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY });
     lines.on('line', (line) => {
@@ -45,7 +45,7 @@ export class Output {
     });
   }
 
-  /** The launcher's own logger: the same two places. */
+  /** The launcher's own logger, which writes to the same two places. */
   logger(name: string, level: string): Logger {
     return createLogger({
       name,

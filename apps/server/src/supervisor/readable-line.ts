@@ -1,4 +1,4 @@
-/** From a process's output line to a line of its log file (JSON), and to one for a person. */
+/** Converts an output line of a process to a line of its log file (JSON) and to a line for people. */
 import { printable } from '@cl-server/contract/printable';
 
 export interface LogRecord {
@@ -12,7 +12,7 @@ export interface LogRecord {
 const HIDDEN = new Set(['level', 'time', 'name', 'msg', 'pid', 'hostname', 'err', 'child', 'v']);
 const MAX_FIELD = 200;
 
-/** A pino line as it is; any other text as the message of a record of its own. */
+/** Returns a pino line unchanged; any other text becomes the message of a new record. */
 export function parseLine(line: string, name: string, level: 'info' | 'error', now: () => Date): LogRecord {
   if (line.startsWith('{')) {
     try {
@@ -20,7 +20,7 @@ export function parseLine(line: string, name: string, level: 'info' | 'error', n
       if (typeof parsed.level === 'string' && typeof parsed.time === 'string')
         return { ...parsed, msg: parsed.msg ?? '' } as LogRecord;
     } catch {
-      // not JSON after all: shown as text
+      // The line is not JSON, so it is shown as text.
     }
   }
   return { level, time: now().toISOString(), name, msg: line };
@@ -31,7 +31,7 @@ function field([key, value]: [string, unknown]): string {
   return `${key}=${text && text.length > MAX_FIELD ? `${text.slice(0, MAX_FIELD)}…` : text}`;
 }
 
-/** `19:40:12.345 warn  store      | message key=value (cause)`, without colours. */
+/** Formats `19:40:12.345 warn  store      | message key=value (cause)`, without colours. */
 export function readableLine(record: LogRecord, source: string): string {
   const clock = new Date(record.time).toTimeString().slice(0, 8);
   const fields = Object.entries(record)

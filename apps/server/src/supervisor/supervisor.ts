@@ -1,6 +1,6 @@
 /**
- * Children in stages. They start side by side, each as soon as the one that it names is ready: what they wait for is
- * mostly the processor. They are drained stage by stage, the last one first.
+ * Runs children in stages. They start side by side, each as soon as the one that it names is ready, because they mostly wait
+ * for the processor. They are drained stage by stage, the last one first.
  */
 import type { Readable } from 'node:stream';
 import type { ChildReport } from '@cl-server/contract';
@@ -36,8 +36,8 @@ export class Supervisor {
 
   /**
    * Starts all children.
-   * @returns what each says of itself, by name
-   * @throws Error naming the first that did not start
+   * @returns what each child reports when it is ready, by name
+   * @throws Error that names the first child that did not start
    */
   async start(stages: readonly (readonly ChildSpec[])[]): Promise<ReadonlyMap<string, ReadyInfo>> {
     if (this.#draining) throw new Error('stopped while starting');
@@ -46,7 +46,8 @@ export class Supervisor {
     const started = new Map<string, Promise<ReadyInfo>>();
     for (const { spec, child } of pairs.flat()) {
       const before = spec.after === undefined ? Promise.resolve({}) : started.get(spec.after);
-      if (!before) throw new Error(`${spec.name} is to start after ${spec.after}, which comes later or never`);
+      if (!before)
+        throw new Error(`${spec.name} must start after ${spec.after}, which is not in an earlier or the same stage`);
       started.set(
         spec.name,
         before.then(() => child.start()),
@@ -57,7 +58,7 @@ export class Supervisor {
     return new Map(names.map((name, index) => [name, infos[index] ?? {}]));
   }
 
-  /** Drains everything, last stage first; what was not started yet never is. */
+  /** Drains everything, the last stage first; children that were not started never are. */
   drain(): Promise<void> {
     this.#draining ??= (async () => {
       for (const stage of this.#stages.toReversed()) await Promise.all(stage.map((child) => child.drain()));

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { TestBroker, type TestClient } from './support.js';
 
 const status = (owner: string | null, extra = ''): string => JSON.stringify({ job_id: 'x', created_by: owner, extra });
-/** A message after which everything sent before has been handed on: all subscribers of `inference/events` get it. */
+/** Publishes a message that all subscribers of `inference/events` get, and waits for it: everything sent before has arrived. */
 const fence = async (service: TestClient, ...others: TestClient[]): Promise<void> => {
   const text = `fence ${performance.now()}`;
   await Promise.all(others.map((other) => other.subscribe('inference/events')));
@@ -25,7 +25,7 @@ describe('a stranger', () => {
   const OPEN = ['inference/events', 'inference/workers/+', ENTITY];
   const READ_ONLY = ['mInsight/#', TOPICS.entityStatus(8001, '+'), TOPICS.entityStatus('+', 7), 'store/+/items'];
 
-  it('follows events, workers and one entity by its full name, with an empty client id, over TCP and WebSocket', async () => {
+  it('receives events, workers and one entity by its full name, with an empty client id, over TCP and WebSocket', async () => {
     const service = await broker.service();
     const tcp = await broker.connect({ clientId: '', clean: true });
     const ws = await broker.connect({}, `ws://127.0.0.1:${broker.wsPort}/mqtt`);
@@ -38,7 +38,7 @@ describe('a stranger', () => {
     }
   });
 
-  it('follows everything of insight and store items only while a store says that reading is open', async () => {
+  it('receives insight topics and store items only while a store says that reading is open', async () => {
     const [service, stranger, reader, other] = await Promise.all([
       broker.service(),
       broker.connect(),
@@ -69,7 +69,7 @@ describe('a stranger', () => {
     expect(await stranger.subscribe(filter)).toBe(128);
   });
 
-  it('publishes nothing: the message reaches nobody and the connection ends', async () => {
+  it('cannot publish: the message reaches nobody and the connection ends', async () => {
     const [service, watcher, forger] = await Promise.all([broker.service(), broker.connect(), broker.connect()]);
     await watcher.subscribe('inference/events');
     const gone = forger.closed();
@@ -82,7 +82,7 @@ describe('a stranger', () => {
     expect(late.received.filter(({ retained }) => retained)).toEqual([]);
   });
 
-  it('leaves no last will behind', async () => {
+  it('cannot leave a last will', async () => {
     const [service, watcher] = await Promise.all([broker.service(), broker.connect()]);
     await watcher.subscribe('inference/workers/+');
     const dying = await broker.connect({
@@ -94,7 +94,7 @@ describe('a stranger', () => {
     expect(watcher.received.filter(({ topic }) => topic === 'inference/workers/w1')).toEqual([]);
   });
 
-  it('cannot take over a service’s connection with its client id', async () => {
+  it('cannot take over a service’s connection by using its client id', async () => {
     const real = await broker.service();
     const { clientId } = real.mqtt.options;
     await broker.connect({ clientId: clientId ?? '' });
@@ -103,7 +103,7 @@ describe('a stranger', () => {
     expect(real.mqtt.connected).toBe(true);
   });
 
-  it('is cut off at a packet of more than 64 KB before the broker has read it', async () => {
+  it('is disconnected at a packet of more than 64 KB before the broker has read it', async () => {
     const socket = net.connect(broker.port, '127.0.0.1');
     const closed = new Promise<void>((resolve) => socket.on('close', () => resolve()));
     socket.on('error', () => undefined);
@@ -113,7 +113,7 @@ describe('a stranger', () => {
 });
 
 describe('a user', () => {
-  it('receives whole jobs of their own only, retained ones and the empty one at the end too', async () => {
+  it('receives only its own whole jobs, including retained ones and the empty message at the end', async () => {
     const service = await broker.service();
     await service.publish(TOPICS.jobStatus('mine'), status('7'), true);
     await service.publish(TOPICS.jobStatus('theirs'), status('8'), true);
@@ -128,7 +128,7 @@ describe('a user', () => {
     expect(user.received.filter(({ topic }) => topic === TOPICS.jobStatus('theirs'))).toEqual([]);
   });
 
-  it('follows what changes in the store with the right to read', async () => {
+  it('receives changes in the store if it has the right to read', async () => {
     const [service, user] = await Promise.all([
       broker.service(),
       broker.user('7', { permissions: ['media_store_read'] }),
@@ -144,25 +144,25 @@ describe('a user', () => {
     expect(await user.subscribe(filter)).toBe(128);
   });
 
-  it('publishes nothing', async () => {
+  it('cannot publish', async () => {
     const user = await broker.user('7', { is_admin: true });
     const gone = user.closed();
     await Promise.race([user.publish('inference/events', 'forged').catch(() => undefined), gone]);
     await gone;
   });
 
-  it('is refused with a token that is expired, forged or of nobody known', async () => {
+  it('is refused with a token that is expired, forged or of an unknown user', async () => {
     const stranger = new TestBroker().keys;
     for (const password of [broker.keys.token({ id: '7', expiresIn: -10 }), stranger.token({ id: '7' }), 'no token'])
       await expect(broker.connect({ username: 'someone', password })).rejects.toMatchObject({ code: 4 });
   });
 
-  it('is told to come back later while no key is known', async () => {
+  it('gets "try again later" while no key is known', async () => {
     broker.keys.known = false;
     await expect(broker.user('7')).rejects.toMatchObject({ code: 3 });
   });
 
-  it('loses the extra rights when the token expires or is revoked, and keeps those of a stranger', async () => {
+  it('loses its additional rights when the token expires or is revoked, and keeps those of a stranger', async () => {
     const service = await broker.service();
     const users = { expiring: await broker.user('7', { expiresIn: 60 }), revoked: await broker.user('8') };
     await users.expiring.subscribe(TOPICS.jobStatus('a'));
@@ -183,7 +183,7 @@ describe('a user', () => {
 });
 
 describe('an admin', () => {
-  it('receives every job, by wildcard', async () => {
+  it('receives every job by a wildcard', async () => {
     const [service, admin] = await Promise.all([broker.service(), broker.user('1', { is_admin: true })]);
     expect(await admin.subscribe('job/status/+')).toBe(1);
     expect(await admin.subscribe('#')).toBe(1);
@@ -195,12 +195,12 @@ describe('an admin', () => {
 });
 
 describe('services', () => {
-  it('are not believed without their secret', async () => {
+  it('are refused without their secret', async () => {
     for (const password of ['wrong', ''])
       await expect(broker.connect({ username: 'cl-service', password })).rejects.toMatchObject({ code: 4 });
   });
 
-  it('announce themselves retained, and are taken off by their last will', async () => {
+  it('announce themselves with a retained message, which their last will clears', async () => {
     const watcher = await broker.connect();
     await watcher.subscribe('inference/workers/+');
     const worker = await broker.connect({
@@ -214,7 +214,7 @@ describe('services', () => {
     await watcher.next('inference/workers/w1', '');
   });
 
-  it('send and receive jobs of a megabyte', async () => {
+  it('send and receive jobs of one megabyte', async () => {
     const [service, admin] = await Promise.all([broker.service(), broker.user('1', { is_admin: true })]);
     await admin.subscribe('job/status/+');
     const large = status('7', 'x'.repeat(1_000_000));
@@ -224,7 +224,7 @@ describe('services', () => {
 });
 
 describe('the broker', () => {
-  it('keeps no queue for a client that asks for a persistent session and leaves', async () => {
+  it('keeps no queue for a client that requests a persistent session and leaves', async () => {
     const service = await broker.service();
     const options = { clientId: 'sleeper', clean: false };
     const first = await broker.connect(options);
@@ -236,7 +236,7 @@ describe('the broker', () => {
     expect(again.received.map(({ text }) => text)).not.toContain('while away');
   });
 
-  it('drops a subscriber that does not read, and the others are not kept waiting', async () => {
+  it('drops a subscriber that does not read, and does not delay the others', async () => {
     const [service, healthy] = await Promise.all([
       broker.service(),
       broker.user('8', { permissions: ['media_store_read'] }),
@@ -258,7 +258,7 @@ describe('the broker', () => {
   });
 });
 
-it('makes no table of all numbers, in the very copy of the packet writer that aedes uses', () => {
+it('does not create the table of all packet numbers in the copy of the packet writer that aedes uses', () => {
   const { resolve } = createRequire(import.meta.url);
   expect(createRequire(resolve('aedes')).resolve('mqtt-packet')).toBe(resolve('mqtt-packet'));
   expect(writeToStream.cacheNumbers).toBe(false);

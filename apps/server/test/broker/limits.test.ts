@@ -1,4 +1,4 @@
-/** What strangers and users may take of the broker, limit by limit. The attacks themselves are in test/hostile. */
+/** The limits for strangers and users of the broker, one by one. The attacks themselves are in test/hostile. */
 import net from 'node:net';
 import { TOPICS } from '@cl-server/contract';
 import { eventually } from '@cl-server/testing';
@@ -22,7 +22,7 @@ const refusal = (connecting: Promise<TestClient>): Promise<unknown> =>
     (error: { code?: unknown }) => error.code,
   );
 
-/** A TCP connection that says what it is given. */
+/** Opens a TCP connection that sends the given bytes. */
 function raw(bytes: readonly number[] = []): net.Socket {
   const socket = net.connect(broker.port, '127.0.0.1');
   socket.on('error', () => undefined);
@@ -32,11 +32,11 @@ function raw(bytes: readonly number[] = []): net.Socket {
 }
 const closed = (socket: net.Socket): Promise<void> =>
   new Promise((resolve) => (socket.closed ? resolve() : socket.once('close', () => resolve())));
-/** CONNECT of MQTT 3.1.1 without a client id. */
+/** The CONNECT packet of MQTT 3.1.1 without a client id. */
 const connectPacket = (keepalive: number): number[] => [0x10, 12, 0, 4, 77, 81, 84, 84, 4, 2, 0, keepalive, 0, 0];
 
 describe('topic filters', () => {
-  it('are limited per stranger, per user and in all; one that is given back counts no more', async () => {
+  it('are limited per stranger, per user and in total; an unsubscribed one no longer counts', async () => {
     await start({ strangerFilters: 3, userFilters: 5, allFilters: 7 });
     const [stranger, user] = [await broker.connect(), await broker.user('7')];
     const grants = async (client: TestClient, name: (index: number) => string): Promise<number[]> => {
@@ -46,14 +46,14 @@ describe('topic filters', () => {
     };
     expect(await grants(stranger, entity)).toEqual([1, 1, 1, 128, 128, 128]);
     expect(await grants(user, (index) => TOPICS.jobStatus(`j${index}`))).toEqual([1, 1, 1, 1, 128, 128]);
-    expect(await stranger.subscribe(entity(0))).toBe(1); // the same again
+    expect(await stranger.subscribe(entity(0))).toBe(1); // the same filter again
     await stranger.mqtt.unsubscribeAsync(entity(0));
     expect(await user.subscribe(TOPICS.jobStatus('j4'))).toBe(1);
     await stranger.mqtt.endAsync();
     await eventually(async () => (await (await broker.connect()).subscribe(entity(1))) === 1);
   });
 
-  it('that are too long or too deep are refused, and the connection ends after too many refusals', async () => {
+  it('are refused if they are too long or too deep, and too many refusals end the connection', async () => {
     await start({ filterLength: 40, refusals: 4 });
     const stranger = await broker.connect();
     expect(await stranger.subscribe(entity('x'.repeat(40)))).toBe(128);
@@ -67,7 +67,7 @@ describe('topic filters', () => {
     await cut;
   });
 
-  it('with U+0000 end the connection', async () => {
+  it('end the connection if they contain U+0000', async () => {
     await start();
     const stranger = await broker.connect();
     const gone = stranger.closed();
@@ -77,7 +77,7 @@ describe('topic filters', () => {
 });
 
 describe('client ids', () => {
-  it('of a stranger take over no one; a user takes over none but an own connection', async () => {
+  it('of a stranger replace no connection; those of a user replace only the user’s own', async () => {
     await start();
     const [stranger, user, service] = await Promise.all([
       broker.connect({ clientId: 'one' }),
@@ -95,7 +95,7 @@ describe('client ids', () => {
     await gone;
   });
 
-  it.each([1, 21, 22, 23])('of %i characters connect by MQTT 3.1', async (length) => {
+  it.each([1, 21, 22, 23])('of %i characters can connect by MQTT 3.1', async (length) => {
     await start();
     const options = { protocolVersion: 3, protocolId: 'MQIsdp', clientId: 'i'.repeat(length) } as const;
     expect(await (await broker.connect(options)).subscribe('inference/events')).toBe(1);
@@ -103,7 +103,7 @@ describe('client ids', () => {
 });
 
 describe('connections', () => {
-  it('that do not say who they are end at the deadline; beyond the limit the oldest end at once', async () => {
+  it('without CONNECT end at the deadline, and the oldest end at once if there are too many', async () => {
     await start({ handshake: 400, pending: 5 });
     const began = performance.now();
     const sockets = Array.from({ length: 20 }, () => raw());
@@ -112,10 +112,10 @@ describe('connections', () => {
     await Promise.all(sockets.map(closed));
     expect(performance.now() - began).toBeGreaterThanOrEqual(395);
     expect(await (await broker.connect()).subscribe('inference/events')).toBe(1);
-    await closed(raw(connectPacket(1))); // it promised a packet each second and sends none
+    await closed(raw(connectPacket(1))); // it announced a packet each second and sends none
   });
 
-  it('of strangers end when they do nothing: without a subscription, and in silence without a keepalive', async () => {
+  it('of strangers end if they are idle: without a subscription, or silent without a keepalive', async () => {
     await start({ idle: 200, silent: 1_600, sweep: 50 });
     const began = performance.now();
     const [idle, silent, alive] = await Promise.all([
@@ -132,7 +132,7 @@ describe('connections', () => {
     expect(alive.mqtt.connected).toBe(true);
   });
 
-  it('of idle strangers make room for those who come; busy ones keep their places; users and services always get in', async () => {
+  it('of idle strangers make room for new ones; busy ones keep their places; users and services always get in', async () => {
     await start({ strangers: 4 });
     const listens = async (): Promise<TestClient> => {
       const client = await broker.connect();
@@ -158,14 +158,14 @@ describe('connections', () => {
     expect(await refusal(broker.user('8'))).toBe('let in');
   });
 
-  it('are told apart by address: a whole /64 of IPv6 is one, this machine is none', () => {
+  it('are distinguished by address: a /64 of IPv6 counts as one, this machine as none', () => {
     expect(['::ffff:192.0.2.7', '192.0.2.7'].map(addressKey)).toEqual(['192.0.2.7', '192.0.2.7']);
     expect(addressKey('2001:db8:1:2:3::9')).toBe(addressKey('2001:db8:1:2:ffff::1'));
     expect(['127.0.0.1', '::1', '::ffff:127.0.0.2', undefined].map(addressKey)).toEqual(Array(4).fill(undefined));
   });
 });
 
-it('a token that ends takes its subscriptions along within one look', async () => {
+it('lose their subscriptions within one sweep after their token has ended', async () => {
   await start({ sweep: 50, allFilters: 2 });
   const user = await broker.user('7', { expiresIn: 60 });
   expect(await user.subscribe(TOPICS.jobStatus('a'))).toBe(1);
@@ -194,7 +194,7 @@ describe('the WebSocket', () => {
       socket.on('error', () => undefined);
     });
 
-  it('answers to the machine’s own names and to pages of its own or an allowed origin', async () => {
+  it('accepts the machine’s own names, and pages of its own or an allowed origin', async () => {
     await start();
     const own = `127.0.0.1:${broker.wsPort}`;
     for (const [headers, expected] of [

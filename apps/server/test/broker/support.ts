@@ -10,7 +10,7 @@ import { type Broker, startBroker } from '../../src/broker/broker.js';
 import { createIdentify } from '../../src/broker/identify.js';
 import { BROKER_LIMITS, type BrokerLimits } from '../../src/broker/limits.js';
 
-/** As long as a key's thumbprint, which is what real ids are. */
+/** A text as long as a key's thumbprint, like real ids. */
 const KEY_ID = 'key-of-the-tests'.padEnd(43, '-');
 export const CREDENTIAL = 'the services’ own secret';
 
@@ -22,7 +22,7 @@ interface TokenOf {
   expiresIn?: number;
 }
 
-/** Signs tokens as the auth service does, and is the source of their key. */
+/** Signs tokens as the auth service does, and provides their key. */
 export class TestKeys implements KeySource {
   readonly #pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   known = true;
@@ -57,9 +57,9 @@ export class TestBroker {
   readonly #limits: BrokerLimits;
   readonly #dir = tempDir('cl-broker-');
   readonly keys = new TestKeys();
-  /** Moved by a test to let tokens expire. */
+  /** A test changes this clock to let tokens expire. */
   clock = () => Date.now();
-  /** User id → lowest generation of tokens that still counts. */
+  /** Maps a user id to the lowest valid generation of tokens. */
   readonly minVersions = new Map<string, number>();
   readonly #clients: MqttClient[] = [];
   #broker: Broker | undefined;
@@ -68,7 +68,7 @@ export class TestBroker {
     this.#limits = { ...BROKER_LIMITS, ...limits };
   }
 
-  /** Of the platform's own processes. */
+  /** The credential of the platform's own processes. */
   get socketPath(): string {
     return path.join(this.#dir.path, 'broker.sock');
   }
@@ -103,7 +103,7 @@ export class TestBroker {
     return this.#broker?.wsPort ?? 0;
   }
 
-  /** A client of one's own that connects once. @throws the refusal */
+  /** A client that connects once. @throws Error if it is refused */
   async connect(options: IClientOptions = {}, url = `mqtt://127.0.0.1:${this.port}`): Promise<TestClient> {
     const client = await mqtt.connectAsync(url, { protocolVersion: 4, reconnectPeriod: 0, ...options }, false);
     this.#clients.push(client);
@@ -114,7 +114,7 @@ export class TestBroker {
     return this.connect({ username: SERVICE_MQTT_USER, password: CREDENTIAL });
   }
 
-  /** A service on the platform's own way in. */
+  /** A service that connects through the platform's own socket. */
   async ownService(): Promise<TestClient> {
     const client = new mqtt.MqttClient(() => net.connect(this.socketPath), {
       protocolVersion: 4,
@@ -158,7 +158,7 @@ export class TestClient {
     });
   }
 
-  /** Granted QoS, or 128 where the broker refused. */
+  /** The granted QoS, or 128 if the broker refused. */
   async subscribe(filter: string): Promise<number> {
     const granted = await this.mqtt.subscribeAsync(filter, { qos: 1 }).catch(() => [{ qos: 128 }]);
     return Number(granted[0]?.qos ?? 128);
@@ -168,7 +168,7 @@ export class TestClient {
     return this.mqtt.publishAsync(topic, text, { qos: 1, retain });
   }
 
-  /** The first message, past or to come, on a topic. */
+  /** The first message on a topic, past or future. */
   next(topic: string, text?: string): Promise<Received> {
     const matches = (message: Received): boolean =>
       message.topic === topic && (text === undefined || message.text === text);

@@ -14,7 +14,7 @@ const run = (args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ende
   new Launcher(args, { CL_SERVER_DIR: path.join(dir.path, 'data'), ...env }).ended;
 
 describe('doctor', () => {
-  it.skipIf(!hasFfmpeg())('names every requirement with its version, and makes nothing', async () => {
+  it.skipIf(!hasFfmpeg())('names every requirement with its version, and creates nothing', async () => {
     const { code, stdout } = await run(['doctor']);
     expect(code).toBe(0);
     for (const name of [
@@ -32,7 +32,7 @@ describe('doctor', () => {
     expect(fs.existsSync(path.join(dir.path, 'data'))).toBe(false);
   });
 
-  it('says what is missing and what to do, with an exit code', async () => {
+  it('names what is missing and what to do, with an exit code', async () => {
     const { code, stdout, stderr } = await run(['doctor'], {
       FFMPEG_PATH: '/no/ffmpeg',
       MQTT_URL: 'mqtt://127.0.0.1:9',
@@ -44,7 +44,7 @@ describe('doctor', () => {
   });
 });
 
-it('status of a platform that does not run says so of each part, with an exit code', async () => {
+it('status of a platform that is not running says so for each part, with an exit code', async () => {
   const ports = { AUTH_PORT: '9', STORE_PORT: '9', COMPUTE_PORT: '9', MQTT_PORT: '9' };
   const { code, stdout, stderr } = await run(['status'], ports);
   expect(code).toBe(1);
@@ -52,7 +52,7 @@ it('status of a platform that does not run says so of each part, with an exit co
   expect(stderr.trim()).toBe('cl-server: not ready: auth, store, compute, mqtt');
 });
 
-it('migrate brings all tables up to date, and has nothing to do the second time', async () => {
+it('migrate updates all tables, and has nothing to do the second time', async () => {
   const first = await run(['migrate']);
   expect(first.code).toBe(0);
   expect(first.stdout).toMatch(/applied/);
@@ -62,11 +62,11 @@ it('migrate brings all tables up to date, and has nothing to do the second time'
   expect(second.stdout).not.toMatch(/applied/);
 });
 
-it('without migrations a service refuses, and the launcher passes its words on and ends', async () => {
+it('without migrations a service refuses to start, and the launcher shows its message and ends', async () => {
   const ports = ['--auth-port', '0', '--store-port', '0', '--compute-port', '0', '--mqtt-port', '0'];
   const { code, stdout, stderr } = await run(['start', '--no-migrate', ...ports]);
   expect(code).toBe(1);
-  // They start side by side: the first that refuses ends the start.
+  // The services start side by side; the first one that refuses ends the start.
   expect(stdout).toMatch(/[\w-]+: the database lacks .* run "[\w -]*migrate" first/);
   expect(stderr.trim()).toMatch(/^cl-server: [\w-]+ did not start \(exit code 1\)$/);
 });
@@ -82,15 +82,15 @@ it('plugins shows the built-in tasks and a broken one of the plugin folder with 
 });
 
 describe('models', () => {
-  it('lists each with its licence and what it serves', async () => {
+  it('lists each model with its licence and its role', async () => {
     const { code, stdout } = await run(['models']);
     expect(code).toBe(0);
     expect(stdout).toMatch(/yunet\S* +│ present │ face_detection +│ .*MIT/);
     expect(stdout).toMatch(/dinov2\S* +│ missing │ dino_image +│ .*Apache-2\.0/);
   });
 
-  it('refuses a model and a role that there are not', async () => {
-    expect((await run(['models', 'pull', 'nope'])).stderr).toContain('there is no model nope');
-    expect((await run(['models', 'use', 'nope'])).stderr).toContain('there is no role nope; there are clip_image');
+  it('refuses an unknown model and an unknown role', async () => {
+    expect((await run(['models', 'pull', 'nope'])).stderr).toContain('unknown model nope');
+    expect((await run(['models', 'use', 'nope'])).stderr).toContain('unknown role nope; the roles are clip_image');
   });
 });

@@ -39,7 +39,7 @@ async function run(...argv: string[]): Promise<{ code: number; out: string; erro
 
 interface Surroundings {
   readonly env?: Record<string, string>;
-  /** Called with all that was printed so far, each time that there is more. */
+  /** Called with the whole output each time that there is more of it. */
   readonly onOutput?: (out: string) => void;
   readonly onStart?: (child: ChildProcess) => void;
 }
@@ -75,7 +75,7 @@ async function listen(server: http.Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** A mirror of the face detector that sends the beginning of its answer, and the rest when it may. */
+/** A mirror of the face detector that sends the beginning of its answer, and the rest when the test allows it. */
 async function mirror(mayGoOn: Promise<unknown> = Promise.resolve()): Promise<{ url: string; asked: string[] }> {
   const asked: string[] = [];
   const port = await listen(
@@ -91,11 +91,11 @@ async function mirror(mayGoOn: Promise<unknown> = Promise.resolve()): Promise<{ 
   return { url: `http://127.0.0.1:${port}`, asked };
 }
 
-it('a pull draws its progress on one line, and takes it away', () => {
+it('a pull draws its progress on one line, and clears it at the end', () => {
   const written: string[] = [];
   const bar = progressBar({ write: (text) => written.push(text) }, 'a-model');
   bar.show({ received: 0, total: 3_000_000 });
-  bar.show({ received: 1_500_000, total: 3_000_000 }); // too soon to be drawn anew
+  bar.show({ received: 1_500_000, total: 3_000_000 }); // too soon to be drawn again
   bar.show({ received: 3_000_000, total: 3_000_000 });
   bar.clear();
   expect(written).toHaveLength(3);
@@ -105,7 +105,7 @@ it('a pull draws its progress on one line, and takes it away', () => {
 });
 
 describe('models', () => {
-  it('lists all with licences, for people and for programs', async () => {
+  it('lists all models with licences, for people and for programs', async () => {
     const { out } = await run();
     expect(out).toMatch(/clip-vit-b32-image +│ missing +│ clip_image +│ 351\.7 MB +│ MIT/);
     const rows = JSON.parse((await run('list', '--json')).out);
@@ -118,33 +118,42 @@ describe('models', () => {
     });
   });
 
-  it('says how it is used', async () => {
+  it('prints its usage', async () => {
     for (const argv of [['frobnicate'], ['use'], ['use', 'clip_image'], ['path'], ['pull', '--nope']])
       expect(await run(...argv), argv.join(' ')).toMatchObject({
         code: 2,
         error: expect.stringContaining('models pull'),
       });
     expect((await run('--help')).out).toContain('HTTP_PROXY');
-    expect(await run('pull', 'nope')).toMatchObject({ code: 2, error: expect.stringContaining('no model nope') });
-    expect(await run('use', 'nope', 'x')).toMatchObject({ code: 2, error: expect.stringContaining('no role nope') });
+    expect(await run('pull', 'nope')).toMatchObject({ code: 2, error: expect.stringContaining('unknown model nope') });
+    expect(await run('use', 'nope', 'x')).toMatchObject({
+      code: 2,
+      error: expect.stringContaining('unknown role nope'),
+    });
   });
 
-  it('refuses what it would ignore, and a model that there is not', async () => {
+  it('refuses options that it would ignore, and an unknown model', async () => {
     for (const [argv, error] of [
-      [['list', 'clip_image'], 'models list takes no names'],
+      [['list', 'clip_image'], 'models list accepts no names'],
       [['pull', '--all', 'clip_image'], 'names or --all, not both'],
-      [['use', 'clip_image', '--all'], '--all goes with models pull and models verify'],
-      [['pull', '--manifest', 'x'], '--manifest goes with models use'],
-      [['use', 'clip_image', '--default', '--manifest', 'x'], '--default stands instead of a model, alone'],
-      [['use', 'clip_text', 'clip-vit-b32-text', '--tokenizer', 'x'], '--tokenizer goes with a file of your own'],
-      [['use', 'dino_image', 'x', '--manifest', 'x', '--tokenizer', 'x'], '--tokenizer goes with clip_text alone'],
-      [['use', 'clip_image', 'nope'], 'there is no model nope; "cl-server models" lists them'],
-      [['use', 'clip_image', 'dinov2-vits14'], 'model dinov2-vits14 is one for dino_image, it cannot serve clip_image'],
+      [['use', 'clip_image', '--all'], '--all can be used with models pull and models verify'],
+      [['pull', '--manifest', 'x'], '--manifest can be used with models use'],
+      [['use', 'clip_image', '--default', '--manifest', 'x'], '--default replaces the model'],
+      [
+        ['use', 'clip_text', 'clip-vit-b32-text', '--tokenizer', 'x'],
+        '--tokenizer needs your own file and its --manifest',
+      ],
+      [
+        ['use', 'dino_image', 'x', '--manifest', 'x', '--tokenizer', 'x'],
+        '--tokenizer can be used with clip_text only',
+      ],
+      [['use', 'clip_image', 'nope'], 'unknown model nope; "cl-server models" lists all models'],
+      [['use', 'clip_image', 'dinov2-vits14'], 'model dinov2-vits14 is for dino_image and cannot serve clip_image'],
     ] as const)
       expect(await run(...argv), argv.join(' ')).toMatchObject({ code: 2, error: expect.stringContaining(error) });
   });
 
-  it('says in a sentence what is wrong with files and what to do', async () => {
+  it('says in one sentence what is wrong with a file and what to do', async () => {
     const { file, manifest } = makeStandIn(path.join(dir.path, 'mine'), 'clip_text');
     const described = path.join(dir.path, 'mine.yaml');
     const at = (name: string, content = ''): string => {
@@ -182,12 +191,12 @@ describe('models', () => {
       /siglip-tokenizer is not known \(clip-tokenizer is\): give the model's own tokenizer\.json with --tokenizer$/,
     );
     expect(await run('use', 'clip_text', file, '--manifest', 'absent.yaml')).toMatchObject({
-      error: 'absent.yaml cannot be read: is it there?',
+      error: 'absent.yaml cannot be read: the file does not exist',
     });
     expect(fs.existsSync(path.join(dir.path, 'models.json'))).toBe(false);
   });
 
-  it('puts a role to a file of one’s own, described in YAML, and back', async () => {
+  it('assigns the user’s own file, described in YAML, to a role, and returns to the default', async () => {
     const { file, manifest } = makeStandIn(path.join(dir.path, 'mine'), 'dino_image');
     const described = path.join(dir.path, 'mine.yaml');
     fs.writeFileSync(described, `# a model of mine\n${JSON.stringify({ ...manifest, license: 'CC0-1.0' }, null, 2)}`);
@@ -209,7 +218,7 @@ describe('models', () => {
     });
   });
 
-  it('refuses a manifest that does not fit, naming what is wrong, and changes nothing', async () => {
+  it('refuses an unsuitable manifest, names the reason, and changes nothing', async () => {
     const { file, manifest } = makeStandIn(path.join(dir.path, 'mine'), 'dino_image');
     const described = path.join(dir.path, 'mine.json');
     const use = (more: object) => {
@@ -224,11 +233,11 @@ describe('models', () => {
     );
     expect((await use({ sha256: '0'.repeat(64) })).error).toContain('SHA-256 differ');
     fs.writeFileSync(described, '- a list');
-    expect((await run('use', 'dino_image', file, '--manifest', described)).error).toContain('is no manifest');
+    expect((await run('use', 'dino_image', file, '--manifest', described)).error).toContain('is not a manifest');
     expect(fs.existsSync(path.join(dir.path, 'models.json'))).toBe(false);
   });
 
-  it('says for each model that cannot be had where it comes from and where to put it', async () => {
+  it('names the source and the place of each unavailable model', async () => {
     const refusing = http.createServer();
     refusing.on('connect', (_request, socket) => socket.end('HTTP/1.1 403 Forbidden\r\n\r\n'));
     const port = await listen(refusing);
@@ -248,11 +257,11 @@ describe('models', () => {
     });
   });
 
-  it('Ctrl-C ends a pull at once; what came stays, and the lock does not', async () => {
+  it('stops a download at once on Ctrl-C; the downloaded part stays, the lock is released', async () => {
     const port = await listen(
       http.createServer((_, response) => {
         response.writeHead(200, { 'content-length': manifestById('yunet-2026may')?.size });
-        response.write(Buffer.alloc(1000)); // and never another byte
+        response.write(Buffer.alloc(1000)); // no further byte follows
       }),
     );
     const part = path.join(dir.path, 'yunet-2026may', `${YUNET}.part`);
@@ -270,13 +279,13 @@ describe('models', () => {
   });
 
   describe.runIf(hasModels())('pull', () => {
-    it('fetches once for two processes at once, from a mirror', async () => {
+    it('downloads once for two simultaneous processes, from a mirror', async () => {
       let meet = (): void => undefined;
       const oneWaits = new Promise<void>((resolve) => {
         meet = resolve;
       });
       const onOutput = (out: string): void => {
-        if (out.includes('another process is fetching it')) meet();
+        if (out.includes('waiting for another process')) meet();
       };
       const { url, asked } = await mirror(oneWaits);
       const argv = ['pull', 'yunet-2026may', '--models-mirror', url];
@@ -289,7 +298,7 @@ describe('models', () => {
       expect((await run('verify', 'face_detection')).code).toBe(0);
     });
 
-    it('goes through a proxy', async () => {
+    it('downloads through a proxy', async () => {
       const { url } = await mirror();
       const tunnels: string[] = [];
       const proxy = http.createServer();

@@ -1,4 +1,4 @@
-/** Faults of the set-up: one clear line each, an exit code, no stack, nothing left running. */
+/** Errors in the set-up produce one clear line each and an exit code, without a stack, and leave nothing running. */
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
@@ -23,33 +23,33 @@ async function refusal(args: readonly string[], env: NodeJS.ProcessEnv = {}): Pr
   return stderr.trim().split('\n');
 }
 
-it('a taken port is named with its flag, before anything starts', async () => {
+it('names a port in use and its flag before anything starts', async () => {
   const server = net.createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
   const { port } = server.address() as net.AddressInfo;
   const lines = await refusal([...free, '--store-port', String(port)]);
   server.close();
   expect(lines).toEqual([
-    `cl-server: port ${port} (store) is in use: stop what uses it, or choose another with --store-port`,
+    `cl-server: port ${port} (store) is in use: stop the program that uses it, or choose another with --store-port`,
   ]);
   expect(fs.existsSync(path.join(dir.path, 'data/run_logs'))).toBe(false);
 });
 
-it('one port asked for twice is named with both flags', async () => {
+it('names both flags if one port is used twice', async () => {
   const server = net.createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
   const { port } = server.address() as net.AddressInfo;
   await new Promise((resolve) => server.close(resolve));
   const lines = await refusal(['--auth-port', String(port), '--store-port', String(port), '--compute-port', '0']);
-  expect(lines).toEqual([`cl-server: port ${port} is asked for twice, by --auth-port and by --store-port`]);
+  expect(lines).toEqual([`cl-server: port ${port} is used twice, by --auth-port and by --store-port`]);
 });
 
-it('an address of another machine is named with its flag', async () => {
+it('names the flag of an address that this machine does not have', async () => {
   const lines = await refusal([...free, '--host', '203.0.113.7']);
   expect(lines).toEqual(['cl-server: 203.0.113.7 is not an address of this machine: choose another with --host']);
 });
 
-it('all wrong settings are named at once', async () => {
+it('reports all invalid settings at once', async () => {
   fs.mkdirSync(path.join(dir.path, 'data'));
   fs.writeFileSync(path.join(dir.path, 'data/config.yaml'), 'wrokers: 3\n');
   const lines = await refusal(['--no-such-flag', '--workers', 'many'], { LOG_LEVEL: 'loud' });
@@ -61,13 +61,13 @@ it('all wrong settings are named at once', async () => {
   ]);
 });
 
-it('an unknown command is named, and those that there are', async () => {
+it('reports an unknown command, and lists the known ones', async () => {
   const lines = await refusal(['strat']);
   expect(lines[0]).toBe('cl-server: unknown command "strat"');
   expect(lines.join('\n')).toMatch(/^ {2}doctor /m);
 });
 
-it('a data folder that cannot be written is named', async () => {
+it('reports a data folder that is not writable', async () => {
   fs.writeFileSync(path.join(dir.path, 'file'), '');
   for (const folder of [path.join(dir.path, 'file'), path.join(dir.path, 'file/below'), '/proc/cl-server']) {
     const lines = await refusal([...free, '--data-dir', folder]);
@@ -76,11 +76,11 @@ it('a data folder that cannot be written is named', async () => {
   }
 });
 
-it('missing tools are named, with what to do', async () => {
+it('names missing tools and what to do', async () => {
   const lines = await refusal(free, { PATH: dir.path, FFPROBE_PATH: '/no/ffprobe' });
   expect(lines).toEqual([
-    expect.stringMatching(/^cl-server: ffmpeg is missing, .*apt-get install ffmpeg/),
-    expect.stringMatching(/^cl-server: ffprobe is missing, .*FFPROBE_PATH names \/no\/ffprobe, which is not a program/),
-    expect.stringMatching(/^cl-server: perl is missing, .*apt-get install perl/),
+    expect.stringMatching(/^cl-server: ffmpeg is missing; .*apt-get install ffmpeg/),
+    expect.stringMatching(/^cl-server: ffprobe is missing; .*FFPROBE_PATH names \/no\/ffprobe, which is not a program/),
+    expect.stringMatching(/^cl-server: perl is missing; .*apt-get install perl/),
   ]);
 });

@@ -1,4 +1,4 @@
-/** One launcher per data folder, whatever became of the one before. */
+/** The lock of a data folder: one launcher, whatever happened to the one before. */
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -13,7 +13,7 @@ beforeEach(() => {
 afterEach(() => dir.remove());
 const lockFile = (): string => path.join(dir.path, 'cl-server.lock');
 
-it('is refused to a second one, whose message names the first and what to do', () => {
+it('is refused to a second launcher; the message names the first one and what to do', () => {
   const unlock = lockDataDir(dir.path);
   expect(() => lockDataDir(dir.path)).toThrow(
     `the data folder ${dir.path} is in use by another CL Server (process ${process.pid}): stop that one`,
@@ -23,21 +23,21 @@ it('is refused to a second one, whose message names the first and what to do', (
   expect(fs.readdirSync(dir.path)).toEqual([]);
 });
 
-it('is taken over from one that is gone', async () => {
+it('is taken over from a launcher that has died', async () => {
   const gone = spawn(process.execPath, ['-e', '0']);
   await new Promise((resolve) => gone.once('exit', resolve));
   fs.writeFileSync(lockFile(), `${gone.pid}\nsome boot 1\n`);
   lockDataDir(dir.path)();
 });
 
-it('is taken over where the id belongs to another process by now, and where the file is rubbish', () => {
+it('is taken over if its process id belongs to another process now, or the file is damaged', () => {
   for (const text of [`${process.pid}\nanother boot 1\n`, '', 'rubbish']) {
     fs.writeFileSync(lockFile(), text);
     lockDataDir(dir.path)();
   }
 });
 
-it('that another has taken meanwhile is not given back', () => {
+it('is not released if another launcher has taken it meanwhile', () => {
   const unlock = lockDataDir(dir.path);
   fs.writeFileSync(lockFile(), 'another');
   unlock();

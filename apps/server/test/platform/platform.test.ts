@@ -1,4 +1,4 @@
-/** The launcher with the real services: programs are those that `npm test` has built. */
+/** The launcher with the real services, run as the programs that `npm test` has built. */
 import fs from 'node:fs';
 import path from 'node:path';
 import { eventually, tempDir } from '@cl-server/testing';
@@ -41,13 +41,13 @@ describe('a running platform', () => {
     return endPlatform(platform);
   });
 
-  it('says that it is ready once, when every service is', async () => {
+  it('says once that it is ready, when every service is', async () => {
     expect(platform.launcher.readyLines).toHaveLength(1);
     for (const name of ['auth', 'store', 'compute'] as const)
       expect((await fetch(`${platform.urls[name]}/readyz`)).status).toBe(200);
   });
 
-  it('shows each program by its name and keeps a log of each', () => {
+  it('shows each program under its name and keeps a log of each', () => {
     for (const name of ['cl-broker', 'auth-server', 'store', 'compute-server', 'compute-worker', 'm-insight-worker'])
       expect(platform.launcher.childPid(name), name).toBeDefined();
     const logs = fs.readdirSync(path.join(platform.dir.path, 'run_logs'));
@@ -56,7 +56,7 @@ describe('a running platform', () => {
     );
   });
 
-  it('runs a job, and tells its events to a stranger and the whole job to its owner', async () => {
+  it('runs a job, and sends its events to a stranger and the whole job to its owner', async () => {
     const token = await platform.token();
     const [stranger, owner] = await Promise.all([
       mqtt.connectAsync(platform.urls.mqtt, { protocolVersion: 4 }),
@@ -80,7 +80,7 @@ describe('a running platform', () => {
   });
 
   it.each(['cl-broker', 'auth-server', 'store', 'compute-server', 'compute-worker', 'm-insight-worker'])(
-    'has %s back after it was killed, and jobs go on',
+    'restarts %s after it was killed, and jobs continue',
     async (name) => {
       const token = await platform.token();
       const before = platform.launcher.kill(name);
@@ -93,7 +93,7 @@ describe('a running platform', () => {
     },
   );
 
-  it('goes on without a service that crashes again and again, and says so in the log, by status and by doctor', async () => {
+  it('keeps running without a service that crashes repeatedly, and reports it in the log, by status and by doctor', async () => {
     const { launcher, urls, dir } = platform;
     const names = ['cl-broker', 'store', 'compute-server', 'compute-worker', 'm-insight-worker'];
     const pids = () => names.map((name) => launcher.childPid(name));
@@ -121,7 +121,7 @@ describe('a running platform', () => {
     await eventually(async () => (await fetch(`${urls.auth}/readyz`)).ok, { within: 60_000, what: 'auth again' });
   });
 
-  it('completes the job that was running when its worker was killed', async () => {
+  it('completes a job whose worker was killed while it ran', async () => {
     const token = await platform.token();
     const goOn = path.join(platform.signals.path, 'go-on');
     const id = await submit(platform, token, 'held', { until: goOn });
@@ -134,15 +134,18 @@ describe('a running platform', () => {
     expect((await completed(platform, token, id)).task_output).toEqual({ done: true });
   });
 
-  it.runIf(process.platform === 'linux')('has spoken with nobody outside, and tells its children not to', () => {
-    expect([...outside]).toEqual([]);
-    for (const pid of platform.launcher.group().keys()) {
-      if (pid === platform.launcher.pid) continue;
-      expect(fs.readFileSync(`/proc/${pid}/environ`, 'utf8')).toContain('ORT_DISABLE_TELEMETRY=1');
-    }
-  });
+  it.runIf(process.platform === 'linux')(
+    'contacts nobody outside of this machine, and tells its children not to',
+    () => {
+      expect([...outside]).toEqual([]);
+      for (const pid of platform.launcher.group().keys()) {
+        if (pid === platform.launcher.pid) continue;
+        expect(fs.readFileSync(`/proc/${pid}/environ`, 'utf8')).toContain('ORT_DISABLE_TELEMETRY=1');
+      }
+    },
+  );
 
-  it('keeps everything that it writes closed to others, whatever the umask was', () => {
+  it('hides everything that it writes from other users, whatever the umask was', () => {
     const { path: root } = platform.dir;
     const names = fs
       .readdirSync(root, { recursive: true, encoding: 'utf8' })
@@ -157,19 +160,19 @@ describe('a running platform', () => {
     expect(open).toEqual([]);
   });
 
-  it('refuses a second launcher its data folder, and goes on', async () => {
+  it('refuses a second launcher on its data folder, and keeps running', async () => {
     const ports = ['auth', 'store', 'compute'].flatMap((name) => [`--${name}-port`, '0']);
     const second = new Launcher(['start', '--data-dir', platform.dir.path, '--mqtt-port', '0', ...ports]);
     const { code, stderr } = await second.ended;
     expect(code).toBe(1);
     expect(stderr.trim()).toBe(
       `cl-server: the data folder ${platform.dir.path} is in use by another CL Server (process ${platform.launcher.pid}): ` +
-        'stop that one, or name another folder with --data-dir',
+        'stop that one, or choose another folder with --data-dir',
     );
     expect((await fetch(`${platform.urls.store}/readyz`)).status).toBe(200);
   });
 
-  it('ends cleanly on Ctrl-C that arrives twice, as it does under npm, with nothing left', async () => {
+  it('stops cleanly on two Ctrl-C, as under npm, and leaves nothing running', async () => {
     platform.launcher.interrupt();
     platform.launcher.interrupt();
     const { code, stdout } = await platform.launcher.ended;
@@ -179,7 +182,7 @@ describe('a running platform', () => {
   });
 });
 
-it('a launcher that is killed leaves nothing running', async () => {
+it('leaves nothing running when the launcher is killed', async () => {
   const platform = await startTestPlatform();
   try {
     expect(platform.launcher.group().size).toBeGreaterThan(5);
@@ -190,7 +193,7 @@ it('a launcher that is killed leaves nothing running', async () => {
   }
 });
 
-it('a launcher that is killed while everything starts leaves nothing running', async () => {
+it('leaves nothing running when the launcher is killed during the start', async () => {
   using dir = tempDir('cl-killed-');
   const ports = ['auth', 'store', 'compute'].flatMap((name) => [`--${name}-port`, '0']);
   const launcher = new Launcher(['start', '--data-dir', dir.path, '--mqtt-port', '0', ...ports]);
@@ -199,7 +202,7 @@ it('a launcher that is killed while everything starts leaves nothing running', a
   await eventually(() => launcher.group().size === 0, { what: 'the end of all children', within: 30_000 });
 });
 
-it('Ctrl-C while everything starts drains what was started and leaves nothing', async () => {
+it('drains what was started on Ctrl-C during the start, and leaves nothing running', async () => {
   using dir = tempDir('cl-broken-off-');
   const ports = ['auth', 'store', 'compute'].flatMap((name) => [`--${name}-port`, '0']);
   const launcher = new Launcher(['start', '--data-dir', dir.path, '--mqtt-port', '0', ...ports]);

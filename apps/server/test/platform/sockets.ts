@@ -1,9 +1,9 @@
-/** Which sockets the processes of a platform hold (proc(5)), Linux only. */
+/** Lists the sockets that the processes of a platform hold (proc(5)); Linux only. */
 import fs from 'node:fs';
 
 const TABLES = ['tcp', 'tcp6', 'udp', 'udp6'] as const;
 
-/** Inodes of the sockets that a process holds. */
+/** The inodes of the sockets that a process holds. */
 function socketsOf(pid: number): Set<string> {
   const inodes = new Set<string>();
   try {
@@ -12,7 +12,7 @@ function socketsOf(pid: number): Set<string> {
       if (inode !== undefined) inodes.add(inode);
     }
   } catch {
-    // It, or the descriptor, has just gone.
+    // The process, or the descriptor, has just ended.
   }
   return inodes;
 }
@@ -24,7 +24,7 @@ const isHere = (address: string): boolean =>
   address === '00000000000000000000000001000000' ||
   /^0000000000000000FFFF0000[0-9A-F]{6}7F$/.test(address);
 
-/** Sockets of these processes that have a peer beyond this machine, or speak UDP, as name lookups do. */
+/** The sockets of these processes that have a peer outside of this machine, or use UDP, as name look-ups do. */
 export function socketsToOutside(pids: Iterable<number>): string[] {
   const found: string[] = [];
   for (const pid of pids) {

@@ -13,7 +13,7 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** One `cl-server` as a terminal starts it: leader of its own process group. */
+/** One `cl-server`, started as by a terminal: the leader of its own process group. */
 export class Launcher {
   readonly #process: ChildProcess;
   readonly ended: Promise<Ended>;
@@ -21,7 +21,7 @@ export class Launcher {
   stderr = '';
 
   constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-    const umask = process.umask(0); // the platform must not depend on what it was started with
+    const umask = process.umask(0); // the platform must not depend on the umask that it was started with
     this.#process = spawn(process.execPath, [program, ...args], {
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -41,24 +41,24 @@ export class Launcher {
     return pid;
   }
 
-  /** As Ctrl-C does: to each process of the group. */
+  /** Sends Ctrl-C as a terminal does: to each process of the group. */
   interrupt(): void {
     process.kill(-this.pid, 'SIGINT');
   }
 
-  /** Everything in the group, the launcher too: pid → command line. */
+  /** Maps the pid of every process in the group, including the launcher, to its command line. */
   group(): Map<number, string> {
     return processesOf(this.pid);
   }
 
-  /** pid of the child of this program, as its command line shows it: by its file or by its title. */
+  /** The pid of the child that runs this program, found by its file or its title in the command line. */
   childPid(program: string): number | undefined {
     const shown = new RegExp(`(^|/)${program}(\\.js)?( |$)`);
     for (const [pid, args] of this.group()) if (pid !== this.pid && shown.test(args)) return pid;
     return undefined;
   }
 
-  /** @returns the pid that it had */
+  /** @returns the pid that the process had */
   kill(program: string): number {
     const pid = this.childPid(program);
     if (pid === undefined) throw new Error(`no child ${program}`);
@@ -71,7 +71,7 @@ export class Launcher {
   }
 }
 
-/** Living processes of a group. */
+/** The live processes of a group. */
 export function processesOf(group: number): Map<number, string> {
   const rows = execFileSync('ps', ['-ww', '-eo', 'pid=,pgid=,stat=,args='], { encoding: 'utf8' }).split('\n');
   const found = new Map<number, string>();
@@ -85,7 +85,7 @@ export function processesOf(group: number): Map<number, string> {
 export interface TestPlatform {
   readonly launcher: Launcher;
   readonly dir: TempDir;
-  /** Files for which held tasks wait; outside of the data folder, which a confined task does not see. */
+  /** The files that held tasks wait for; outside of the data folder, which a confined task cannot see. */
   readonly signals: TempDir;
   readonly urls: Readonly<Record<'auth' | 'store' | 'compute' | 'mqtt', string>>;
   token(): Promise<string>;
@@ -94,8 +94,8 @@ export interface TestPlatform {
 export const PASSWORD = 'a password of the tests';
 
 /**
- * @param plugins source text of tasks for the plugin folder, by name
- * @param env further variables
+ * @param plugins source code of tasks for the plugin folder, by name
+ * @param env additional variables
  */
 export async function startTestPlatform(
   plugins: Readonly<Record<string, string>> = {},
@@ -136,7 +136,7 @@ export async function startTestPlatform(
   };
 }
 
-/** A task that is under way until a file is there. */
+/** A task that runs until a file exists. */
 export const HELD_TASK = `
 import fs from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -163,7 +163,7 @@ export interface SecondAuth {
   close(): Promise<void>;
 }
 
-/** A second auth service on the platform's users and keys. @param tokenLifetime seconds that its tokens live */
+/** A second auth service with the platform's users and keys. @param tokenLifetime token lifetime in seconds */
 export async function startSecondAuth({ dir }: TestPlatform, tokenLifetime: number): Promise<SecondAuth> {
   const service = await createAuthService({
     dataDir: dir.path,
@@ -176,7 +176,7 @@ export async function startSecondAuth({ dir }: TestPlatform, tokenLifetime: numb
   return { url, close: () => service.close() };
 }
 
-/** Ends what a test left running, however it failed. */
+/** Ends everything that a test left running, however it failed. */
 export async function endPlatform({ launcher, dir, signals }: TestPlatform): Promise<void> {
   for (const pid of launcher.group().keys()) process.kill(pid, 'SIGKILL');
   await launcher.ended;

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { LogFile } from '../../src/supervisor/log-file.js';
 import { parseLine, readableLine } from '../../src/supervisor/readable-line.js';
 
-it('a log begins a new file at its size and keeps the newest ones', () => {
+it('a log starts a new file at its maximum size and keeps the newest ones', () => {
   using dir = tempDir();
   const file = path.join(dir.path, 'a.log');
   const log = new LogFile(file, { maxBytes: 10, keep: 2 });
@@ -16,7 +16,7 @@ it('a log begins a new file at its size and keeps the newest ones', () => {
   expect([read('a.log'), read('a.log.1'), read('a.log.2')]).toEqual(['four\n', 'three three\n', 'two two two\n']);
 });
 
-it('a log goes on where it ended', () => {
+it('a log continues where it ended', () => {
   using dir = tempDir();
   const file = path.join(dir.path, 'a.log');
   for (const line of ['one', 'two']) {
@@ -27,7 +27,7 @@ it('a log goes on where it ended', () => {
   expect(fs.readFileSync(file, 'utf8')).toBe('one\ntwo\n');
 });
 
-it('JSON lines are shown in words, one line each, with their cause; other text as it is', () => {
+it('JSON lines are shown as text, one line each, with their cause; other text is shown unchanged', () => {
   const now = () => new Date('2026-01-02T03:04:05Z');
   const line = JSON.stringify({
     level: 'warn',

@@ -56,7 +56,7 @@ const child = (given: ChildSpec, more: Partial<Timing> = {}): Child =>
   );
 
 describe('stages', () => {
-  it('tell what each child said when it was ready', async () => {
+  it('report what each child said when it was ready', async () => {
     const supervisor = start();
     const infos = await supervisor.start([[spec('a'), spec('b')]]);
     expect([...infos].map(([name, info]) => [name, info['mark']])).toEqual([
@@ -66,7 +66,7 @@ describe('stages', () => {
     await supervisor.drain();
   });
 
-  it('fail with the name of a child that ends before it is ready, whose last words are kept', async () => {
+  it('fail with the name of a child that ends before it is ready, and keep its last output', async () => {
     const supervisor = start();
     await expect(supervisor.start([[spec('good'), spec('bad', 'broken')]])).rejects.toThrow(
       'bad did not start (exit code 2)',
@@ -75,7 +75,7 @@ describe('stages', () => {
     await supervisor.drain();
   });
 
-  it('are drained one after the other, the last one first', async () => {
+  it('are drained one after another, the last one first', async () => {
     const supervisor = start();
     await supervisor.start([[spec('first')], [spec('second'), spec('third')]]);
     await supervisor.drain();
@@ -84,7 +84,7 @@ describe('stages', () => {
     expect(order.at(-1)).toBe('first');
   });
 
-  it('start a child when the one that it names is ready, and not where that one fails', async () => {
+  it('start a child when the one that it names is ready, and not if that one fails', async () => {
     const supervisor = start();
     const late = { ...spec('late'), after: 'bad' };
     await expect(supervisor.start([[spec('bad', 'broken')], [late]])).rejects.toThrow('bad did not start');
@@ -97,7 +97,7 @@ describe('stages', () => {
     await second.drain();
   });
 
-  it('that are drained while they start leave nothing running, and start nothing more', async () => {
+  it('leave nothing running and start nothing more if they are drained while they start', async () => {
     const supervisor = start();
     const waiting = { ...spec('waiting'), script: silent };
     const started = supervisor.start([[waiting], [{ ...spec('next'), after: 'waiting' }]]);
@@ -112,7 +112,7 @@ describe('stages', () => {
 });
 
 describe('a child', () => {
-  it('that is killed is back with a new process, again and again', async () => {
+  it('restarts with a new process each time that it is killed', async () => {
     const one = child(spec('one'));
     await one.start();
     for (let round = 0; round < 3; round++) {
@@ -123,7 +123,7 @@ describe('a child', () => {
     expect(one.state).toBe('stopped');
   });
 
-  it('that crashes again and again is reported as a crash loop and started again for ever, and the others go on', async () => {
+  it('is reported as a crash loop if it crashes repeatedly, and is restarted for ever, while the others continue', async () => {
     let reports: readonly ChildReport[] = [];
     const supervisor = new Supervisor({
       output,
@@ -137,13 +137,13 @@ describe('a child', () => {
     await eventually(() => Number(report('bad')?.crashes) > timing.loopAfter + 3, { within: 20_000 });
     expect(report('bad')).toMatchObject({ crash_loop: true, last_exit: 'exit code 7' });
     expect(report('good')).toMatchObject({ state: 'ready', pid: before, crashes: 0, crash_loop: false });
-    expect(terminal).toMatch(/CRASH LOOP: bad crashed 5 times in a row, last by exit code 7; it is started again in/);
+    expect(terminal).toMatch(/CRASH LOOP: bad crashed 5 times in a row, last by exit code 7; it restarts in/);
     await supervisor.drain();
     expect(reports.map(({ state }) => state)).toEqual(['stopped', 'stopped']);
   });
 
-  it('that runs for a while after crashes starts counting from zero', async () => {
-    const one = child(spec('one'), { loopAfter: 1, proven: 50 });
+  it('starts counting from zero after it ran for a while', async () => {
+    const one = child(spec('one'), { loopAfter: 1, stableAfter: 50 });
     await one.start();
     kill(one);
     await eventually(() => one.report.crash_loop);
@@ -152,7 +152,7 @@ describe('a child', () => {
     await one.drain();
   });
 
-  it('that ignores its drain is killed at the deadline', async () => {
+  it('is killed at the deadline if it ignores its drain', async () => {
     const one = child(spec('one', 'stubborn', 200));
     await one.start();
     const { pid } = one;
@@ -160,21 +160,21 @@ describe('a child', () => {
     expect(pid !== undefined && isAlive(pid)).toBe(false);
   });
 
-  it('that shows no sign of life while it starts is killed, and the reason is told', async () => {
+  it('is killed if it shows no sign of life while it starts, and the reason is reported', async () => {
     const one = child({ ...spec('silent'), script: silent }, { silence: 1_000 });
     await expect(one.start()).rejects.toThrow('silent did not start (SIGKILL)');
-    expect(terminal).toContain('silent hangs while it starts: no sign of life for 1 s; it is killed');
+    expect(terminal).toContain('silent hangs while it starts: no sign of life for 1 s; killing it');
   });
 
-  it.each(['slow', 'busy'])('that is %s to start and shows life is waited for, beyond any deadline', async (mode) => {
-    const one = child(spec(mode, mode), { silence: 1_000, tellAfter: 500 });
+  it.each(['slow', 'busy'])('that is %s to start but shows life is waited for without a deadline', async (mode) => {
+    const one = child(spec(mode, mode), { silence: 1_000, reportAfter: 500 });
     await one.start();
-    expect(terminal).toMatch(new RegExp(`${mode} is still starting after \\d+ s, and shows life`));
+    expect(terminal).toMatch(new RegExp(`${mode} is still starting after \\d+ s`));
     expect(terminal).not.toContain('hangs');
     await one.drain();
   });
 
-  it('drained while it waits to be started again stays down', async () => {
+  it('stays down if it is drained while it waits for a restart', async () => {
     const one = child(spec('one'), { firstBackOff: 60_000, maxBackOff: 60_000 });
     await one.start();
     kill(one);
@@ -186,7 +186,7 @@ describe('a child', () => {
 });
 
 describe('output', () => {
-  it('goes to a file of JSON lines per child and in words to the terminal', async () => {
+  it('goes to a file of JSON lines per child and as text to the terminal', async () => {
     const supervisor = start();
     await supervisor.start([[spec('auth')]]);
     await supervisor.drain();
@@ -195,7 +195,7 @@ describe('output', () => {
     expect(terminal).toMatch(/^\d\d:\d\d:\d\d info {2}auth {6}\| drained auth\n$/);
   });
 
-  it('reaches the terminal without escape sequences and marks of direction, whatever a name or a field holds', () => {
+  it('reaches the terminal without escape sequences and direction marks, whatever a name or field contains', () => {
     const stream = new PassThrough();
     output.follow('auth', stream, 'stdout');
     const name = '\u001b]0;title\u0007\u009b31m\u202egpj';

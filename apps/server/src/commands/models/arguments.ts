@@ -1,4 +1,4 @@
-/** What stands after `cl-server models`. */
+/** Parses the arguments of `cl-server models`. */
 
 import path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -7,22 +7,22 @@ import { asUrl, dataDirSetting, loadConfig, modelsDirSetting, StartupError } fro
 import { defaultDataDir } from '../../data-folder.js';
 import type { Environment } from '../../platform/tools.js';
 
-export const USAGE = `cl-server models: which models there are, where their files lie, and which serves what
+export const USAGE = `cl-server models: list, download, verify and choose models
 
-  models [list]                            every model: state, licence, what it serves
-  models pull [id or role …] [--all]       fetch these; without names all that serve something
+  models [list]                            list every model: state, licence, role
+  models pull [id or role …] [--all]       download models; without names all that serve a role
   models verify [id or role …] [--all]     read every byte again and test each model
-  models path <id or role>                 print where the file lies
-  models use <role> <id>                   let a known model serve the role
-  models use <role> <file> --manifest <m>  let a file of your own serve it; m is JSON or YAML
-  models use <role> --default              back to the default
+  models path <id or role>                 print the path of the file
+  models use <role> <id>                   assign a known model to a role
+  models use <role> <file> --manifest <m>  assign your own file; the manifest is JSON or YAML
+  models use <role> --default              return to the default model
 
   --json                   print JSON
-  --tokenizer <file>       with use: the tokenizer.json of a text model that has one of its own
+  --tokenizer <file>       with use: the tokenizer.json of a text model
   --data-dir <folder>      folder of all data (env CL_SERVER_DIR)
-  --models-dir <folder>    folder of models; default: models in the data folder (env MODELS_DIR)
-  --models-mirror <url>    asked first, as <url>/<id>/<file> (env MODELS_MIRROR)
-  HTTP_PROXY, HTTPS_PROXY and NO_PROXY are obeyed.
+  --models-dir <folder>    models folder (env MODELS_DIR; default: in the data folder)
+  --models-mirror <url>    server to try first, as <url>/<id>/<file> (env MODELS_MIRROR)
+  HTTP_PROXY, HTTPS_PROXY and NO_PROXY are respected.
 `;
 
 const settings = {
@@ -32,7 +32,7 @@ const settings = {
     env: 'MODELS_MIRROR',
     flag: 'models-mirror',
     parse: asUrl('http', 'https'),
-    help: 'Asked first, as <mirror>/<id>/<file>',
+    help: 'Server to try first, as <mirror>/<id>/<file>',
   },
 } as const;
 
@@ -71,7 +71,7 @@ function parsed(argv: readonly string[]) {
   }
 }
 
-/** Options that only some commands have. */
+/** The options that only some commands accept. */
 const ONLY: Readonly<Record<'all' | 'default' | 'manifest' | 'tokenizer', readonly string[]>> = {
   all: ['pull', 'verify'],
   default: ['use'],
@@ -79,16 +79,16 @@ const ONLY: Readonly<Record<'all' | 'default' | 'manifest' | 'tokenizer', readon
   tokenizer: ['use'],
 };
 
-/** What is given and would be ignored is a mistake. @throws StartupError */
+/** Refuses options that the command would ignore. @throws StartupError */
 function refuseStray(action: string, words: readonly string[], values: Readonly<Record<string, unknown>>): void {
   for (const [name, actions] of Object.entries(ONLY))
     if (values[name] !== undefined && !actions.includes(action))
-      throw wrongUsage(`--${name} goes with models ${actions.join(' and models ')}, not with models ${action}`);
-  if (action === 'list' && words.length > 0) throw wrongUsage('models list takes no names: it lists every model');
+      throw wrongUsage(`--${name} can be used with models ${actions.join(' and models ')}, not with models ${action}`);
+  if (action === 'list' && words.length > 0) throw wrongUsage('models list accepts no names: it lists every model');
   if (values['all'] !== undefined && words.length > 0) throw wrongUsage('give names or --all, not both');
 }
 
-/** @throws StartupError with exit code 2 for wrong usage */
+/** @throws StartupError with exit code 2 if the arguments are invalid */
 export function readArguments(argv: readonly string[], env: Environment): ModelsArguments {
   const { values, positionals } = parsed(argv);
   const flags = (['data-dir', 'models-dir', 'models-mirror'] as const).flatMap((name) => {

@@ -3,15 +3,15 @@ import type { ModelRow, ModelStore } from '@cl-server/models';
 import { StartupError } from '@cl-server/service-kit';
 import type { ModelsArguments } from './arguments.js';
 
-/** What each sub-command of `models` is given. */
+/** The input of each sub-command of `models`. */
 export interface ModelsInput {
   readonly store: ModelStore;
   readonly args: ModelsArguments;
-  /** Writes to standard output; whole lines. */
+  /** Writes complete lines to standard output. */
   readonly print: (text: string) => void;
   /** Aborted by Ctrl-C. */
   readonly interrupted: AbortSignal;
-  /** Standard error where a person watches it, for what is overwritten. */
+  /** Standard error if a person watches it, for progress that is overwritten. */
   readonly terminal: { write(text: string): unknown } | undefined;
 }
 
@@ -20,21 +20,21 @@ export const isRole = (word: string): word is ModelRole => (MODEL_ROLES as reado
 /** @throws StartupError */
 export function roleOf(word: string): ModelRole {
   if (isRole(word)) return word;
-  throw new StartupError(`there is no role ${word}; there are ${MODEL_ROLES.join(', ')}`, 2);
+  throw new StartupError(`unknown role ${word}; the roles are ${MODEL_ROLES.join(', ')}`, 2);
 }
 
-/** The models that words name by id or role. @throws StartupError for a word that names none */
+/** The models that words name by id or role. @throws StartupError for an unknown word */
 export function rowsOf(rows: readonly ModelRow[], words: readonly string[]): readonly ModelRow[] {
   const unknown = words.filter((word) => !rows.some((row) => names(row, word)));
   if (unknown.length > 0)
-    throw new StartupError(`there is no model ${unknown.join(', ')}; "cl-server models" lists them`, 2);
+    throw new StartupError(`unknown model ${unknown.join(', ')}; "cl-server models" lists all models`, 2);
   return rows.filter((row) => words.some((word) => names(row, word)));
 }
 
 const names = ({ manifest, serves }: ModelRow, word: string): boolean =>
   manifest.id === word || (isRole(word) && serves.includes(word));
 
-/** Those that serve something, and what those need beside them. */
+/** The models that serve a role, and the files that these need. */
 export const inUse = (rows: readonly ModelRow[]): readonly ModelRow[] =>
   rows.filter(({ serves, manifest }) => serves.length > 0 || manifest.role === 'tokenizer');
 

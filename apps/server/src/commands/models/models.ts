@@ -20,8 +20,8 @@ const ACTIONS: Readonly<Record<string, (input: ModelsInput) => Promise<void>>> =
 };
 
 /**
- * @param argv what stands after `models`
- * @throws StartupError: exit code 1 where a model cannot be had or used, 2 for wrong usage, 130 where it was interrupted
+ * @param argv the arguments after `models`
+ * @throws StartupError with exit code 1 if a model is unavailable or unusable, 2 for invalid arguments, 130 if interrupted
  */
 export async function models(
   argv: readonly string[],
@@ -42,7 +42,7 @@ export async function models(
     await action({ store, args, print, interrupted, terminal });
   } catch (error) {
     if (interrupted.aborted)
-      throw new StartupError('interrupted; what was fetched stays, and the next pull goes on from there', 130, {
+      throw new StartupError('interrupted; the downloaded part stays, and the next pull continues from there', 130, {
         cause: error,
       });
     if (error instanceof StartupError) throw error;

@@ -2,7 +2,7 @@ import type { DownloadProgress } from '@cl-server/models';
 import { megabytes } from './command.js';
 
 const WIDTH = 30;
-const REDRAW_EVERY = 100;
+const REDRAW_MS = 100;
 
 export interface ProgressBar {
   show(progress: DownloadProgress): void;
@@ -11,7 +11,7 @@ export interface ProgressBar {
 
 const SILENT: ProgressBar = { show: () => undefined, clear: () => undefined };
 
-/** One line that is drawn again and again; nothing where nobody watches. */
+/** Draws one line again and again; does nothing if nobody watches. */
 export function progressBar(terminal: { write(text: string): unknown } | undefined, name: string): ProgressBar {
   if (!terminal) return SILENT;
   let drawn = Number.NEGATIVE_INFINITY;
@@ -20,7 +20,7 @@ export function progressBar(terminal: { write(text: string): unknown } | undefin
     show: ({ received, total }) => {
       const now = performance.now();
       began ??= { at: now, received };
-      if (now - drawn < REDRAW_EVERY && received < total) return;
+      if (now - drawn < REDRAW_MS && received < total) return;
       drawn = now;
       const full = Math.round((received / total) * WIDTH);
       const rate = (received - began.received) / Math.max(0.001, (now - began.at) / 1000);

@@ -14,8 +14,8 @@ async function pullOne(
   say(`${id}: ${megabytes(manifest.size)}, licence ${manifest.license}, ${manifest.source}\n`);
   const bar = progressBar(terminal, id);
   try {
-    const onWait = (): void => say(`${id}: another process is fetching it, which is waited for\n`);
-    // A file of the user's own may lie outside of MODELS_DIR.
+    const onWait = (): void => say(`${id}: waiting for another process that downloads it\n`);
+    // The user's own file may be outside of MODELS_DIR.
     const path =
       (included && args.words.includes(id) ? undefined : present) ??
       (await store.pull(manifest, { onProgress: bar.show, onWait, signal: interrupted }));
@@ -29,7 +29,7 @@ async function pullOne(
   }
 }
 
-/** Exit code 1 if one of them could not be had; the others are fetched all the same. */
+/** The exit code is 1 if one of the models is unavailable; the others are downloaded nevertheless. */
 export async function pull(input: ModelsInput): Promise<void> {
   const { store, args, print, interrupted } = input;
   const rows = await store.list(interrupted);

@@ -2,7 +2,7 @@ import { StartupError } from '@cl-server/service-kit';
 import { table } from '../table.js';
 import { inUse, jsonText, type ModelsInput, rowsOf } from './command.js';
 
-/** Exit code 1 if one of them is missing, damaged or does not pass its self-test. */
+/** The exit code is 1 if a model is missing, damaged, or fails its self-test. */
 export async function verify({ store, args, print, interrupted }: ModelsInput): Promise<void> {
   const all = await store.list(interrupted);
   const chosen = args.all ? all : args.words.length > 0 ? rowsOf(all, args.words) : inUse(all);
