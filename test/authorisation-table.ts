@@ -18,7 +18,7 @@ const SYSTEM = {
 
 const JOBS = {
   'POST /jobs/batch': 'compute',
-  'POST /jobs/{task_type}': 'compute',
+  'POST /compute/jobs/{task_type}': 'compute',
   /** A plugin's own route, with its other spelling. */
   'POST /jobs/counting': 'compute',
   'POST /compute/jobs/counting': 'compute',
@@ -43,8 +43,8 @@ export const EXPECTED_GUARDS: Readonly<Record<Service, Readonly<Record<string, G
     'GET /auth/revocations': 'service',
     'GET /users/me': 'user',
     'PUT /users/me/password': 'user',
-    'POST /users/': 'admin',
-    'GET /users/': 'admin',
+    'POST /users': 'admin',
+    'GET /users': 'admin',
     'GET /users/{user_id}': 'admin',
     'PUT /users/{user_id}': 'admin',
     'PATCH /users/{user_id}': 'admin',

@@ -89,9 +89,9 @@ it(`every answer to ${COUNT} requests of any shape is of its documented form, an
     password: 'reader-secret-1',
     permissions: 'media_store_read,ai_inference_support',
   };
-  await programs.ask('auth', 'POST /users/', admin, form);
+  await programs.ask('auth', 'POST /users', admin, form);
   const reader = await programs.login('reader', form.password);
-  const victim = await programs.ask('auth', 'POST /users/', admin, { username: 'victim', password: 'victim-secret-1' });
+  const victim = await programs.ask('auth', 'POST /users', admin, { username: 'victim', password: 'victim-secret-1' });
   const entity = await programs.ask('store', 'POST /entities', admin, { is_collection: 'true', label: 'one' });
   const job = await programs.ask('compute', 'POST /jobs/clip_text_embedding', admin, { text: 'of another' });
   const maker = new RequestMaker(

@@ -74,7 +74,7 @@ describe.skipIf(!isBuilt)('tokens, with auth, store and compute running', () => 
     const lives = await Promise.all(
       Object.keys(deaths).map(async (username) => {
         const form = { username, password, permissions: 'media_store_read,ai_inference_support' };
-        const { json } = await programs.ask('auth', 'POST /users/', admin, form);
+        const { json } = await programs.ask('auth', 'POST /users', admin, form);
         const token = await programs.login(username, password);
         expect([username, await everywhere(token)]).toEqual([username, ACCEPTED]);
         return { username, id: json.id as number, token };
@@ -99,7 +99,7 @@ describe.skipIf(!isBuilt)('tokens, with auth, store and compute running', () => 
 
   const newUser = async (username: string) => {
     const form = { username, password: 'of-this-user', permissions: 'media_store_read,ai_inference_support' };
-    const { json } = await programs.ask('auth', 'POST /users/', admin, form);
+    const { json } = await programs.ask('auth', 'POST /users', admin, form);
     return { id: json.id as number, token: await programs.login(username, 'of-this-user') };
   };
 

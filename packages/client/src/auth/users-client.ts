@@ -70,7 +70,7 @@ export class UsersClient {
    * ```
    */
   create(user: NewUser, options?: CallOptions): Promise<User> {
-    return this.#http.call<typeof createUser>({ method: 'POST', path: '/users/', form: { ...user } }, options);
+    return this.#http.call<typeof createUser>({ method: 'POST', path: '/users', form: { ...user } }, options);
   }
 
   /**
@@ -82,7 +82,7 @@ export class UsersClient {
    * ```
    */
   page(query: { readonly skip?: number; readonly limit?: number } = {}, options?: CallOptions): Promise<User[]> {
-    return this.#http.call<typeof listUsers>({ method: 'GET', path: '/users/', query }, options);
+    return this.#http.call<typeof listUsers>({ method: 'GET', path: '/users', query }, options);
   }
 
   /**
@@ -111,7 +111,7 @@ export class UsersClient {
    */
   async find(username: string, options?: CallOptions): Promise<User | undefined> {
     const found = await this.#http.call<typeof listUsers>(
-      { method: 'GET', path: '/users/', query: { username } },
+      { method: 'GET', path: '/users', query: { username } },
       options,
     );
     return found.find((user) => user.username === username.normalize('NFC'));

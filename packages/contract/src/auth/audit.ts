@@ -19,25 +19,27 @@ export type AuditAction = (typeof AUDIT_ACTIONS)[number];
  * One security-relevant event: who did what to whom, when, and from which address. Entries never change; only their age
  * removes them.
  */
-export const auditEntry = z.object({
-  id: z.int(),
-  /** Milliseconds since the epoch. */
-  timestamp: z.int(),
-  action: z.enum(AUDIT_ACTIONS),
-  /** Null if the service itself acted, or a client that had not logged in. */
-  actor_id: z.int().nullable(),
-  actor: z.string().nullable(),
-  /** The user that was changed. */
-  target_id: z.int().nullable(),
-  target: z.string().nullable(),
-  /** Address of the client; null for the service itself. */
-  address: z.string().nullable(),
-  /** The change itself, never a secret: `{"is_admin":[false,true]}`. */
-  details: z.record(z.string(), z.unknown()),
-});
+export const auditEntry = z
+  .object({
+    id: z.int(),
+    /** Milliseconds since the epoch. */
+    timestamp: z.int(),
+    action: z.enum(AUDIT_ACTIONS),
+    /** Null if the service itself acted, or a client that had not logged in. */
+    actor_id: z.int().nullable(),
+    actor: z.string().nullable(),
+    /** The user that was changed. */
+    target_id: z.int().nullable(),
+    target: z.string().nullable(),
+    /** Address of the client; null for the service itself. */
+    address: z.string().nullable(),
+    /** The change itself, never a secret: `{"is_admin":[false,true]}`. */
+    details: z.record(z.string(), z.unknown()),
+  })
+  .meta({ id: 'AuditEntry' });
 export type AuditEntry = z.infer<typeof auditEntry>;
 
-export const auditPage = listOf(auditEntry);
+export const auditPage = listOf(auditEntry).meta({ id: 'AuditPage' });
 
 export const auditQuery = z.object({
   ...listQuery,

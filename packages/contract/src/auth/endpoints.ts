@@ -120,7 +120,7 @@ export const changePassword = endpoint({
 export const createUser = endpoint({
   id: 'create_user',
   method: 'POST',
-  path: '/users/',
+  path: '/users',
   guard: 'admin',
   tag: 'users',
   summary: 'Add a user',
@@ -135,7 +135,7 @@ export const createUser = endpoint({
 export const listUsers = endpoint({
   id: 'read_users',
   method: 'GET',
-  path: '/users/',
+  path: '/users',
   guard: 'admin',
   tag: 'users',
   summary: 'List users, the oldest first',

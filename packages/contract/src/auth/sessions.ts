@@ -3,7 +3,9 @@ import { z } from 'zod';
 import { field, reject } from '../http/field.js';
 import { givenPassword, newPassword } from './credentials.js';
 
-export const accessToken = z.object({ access_token: z.string(), token_type: z.literal('bearer') });
+export const accessToken = z
+  .object({ access_token: z.string(), token_type: z.literal('bearer') })
+  .meta({ id: 'AccessToken' });
 export type AccessToken = z.infer<typeof accessToken>;
 
 /** The password grant of OAuth 2; `scope` and `client_id` are accepted and ignored. */
@@ -32,25 +34,29 @@ export const passwordChange = z.object({
   new_password: newPassword(),
 });
 
-export const publicKey = z.object({
-  /** The key in PEM format (SPKI). */
-  public_key: z.string(),
-  algorithm: z.literal('ES256'),
-});
+export const publicKey = z
+  .object({
+    /** The key in PEM format (SPKI). */
+    public_key: z.string(),
+    algorithm: z.literal('ES256'),
+  })
+  .meta({ id: 'PublicKey' });
 export type PublicKey = z.infer<typeof publicKey>;
 
 /** A key set as in RFC 7517: every key whose tokens are still accepted, the signing key first. */
-export const keySet = z.object({
-  keys: z.array(
-    z.object({
-      kty: z.literal('EC'),
-      crv: z.literal('P-256'),
-      x: z.string(),
-      y: z.string(),
-      kid: z.string(),
-      use: z.literal('sig'),
-      alg: z.literal('ES256'),
-    }),
-  ),
-});
+export const keySet = z
+  .object({
+    keys: z.array(
+      z.object({
+        kty: z.literal('EC'),
+        crv: z.literal('P-256'),
+        x: z.string(),
+        y: z.string(),
+        kid: z.string(),
+        use: z.literal('sig'),
+        alg: z.literal('ES256'),
+      }),
+    ),
+  })
+  .meta({ id: 'KeySet' });
 export type KeySet = z.infer<typeof keySet>;

@@ -29,20 +29,24 @@ export const tokenClaims = z.object({
 export type TokenClaims = z.infer<typeof tokenClaims>;
 
 /** One revocation: the user's tokens of a generation before `min_version` are no longer valid. */
-export const revocation = z.object({
-  /** Position in the feed; a client sends the last one that it has seen as `since`. */
-  seq: z.int(),
-  user_id: z.string(),
-  min_version: z.int(),
-});
+export const revocation = z
+  .object({
+    /** Position in the feed; a client sends the last one that it has seen as `since`. */
+    seq: z.int(),
+    user_id: z.string(),
+    min_version: z.int(),
+  })
+  .meta({ id: 'Revocation' });
 export type Revocation = z.infer<typeof revocation>;
 
-export const revocationFeed = z.object({
-  items: z.array(revocation),
-  last_seq: z.int(),
-  /**
-   * Milliseconds since the epoch. Every token issued from then on names its audience. Absent if tokens do not name one.
-   */
-  audience_since: z.int().optional(),
-});
+export const revocationFeed = z
+  .object({
+    items: z.array(revocation),
+    last_seq: z.int(),
+    /**
+     * Milliseconds since the epoch. Every token issued from then on names its audience. Absent if tokens do not name one.
+     */
+    audience_since: z.int().optional(),
+  })
+  .meta({ id: 'RevocationFeed' });
 export type RevocationFeed = z.infer<typeof revocationFeed>;

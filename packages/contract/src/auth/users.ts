@@ -5,15 +5,17 @@ import { newPassword, usernameField } from './credentials.js';
 import { permissionList } from './permissions.js';
 
 /** A user as clients see it. Existing clients depend on the order of the keys. */
-export const user = z.object({
-  username: z.string(),
-  is_admin: z.boolean(),
-  is_active: z.boolean(),
-  id: z.int(),
-  /** UTC without a zone, microseconds: `2026-11-20T16:53:27.321000`. */
-  created_at: z.string(),
-  permissions: z.array(z.string()),
-});
+export const user = z
+  .object({
+    username: z.string(),
+    is_admin: z.boolean(),
+    is_active: z.boolean(),
+    id: z.int(),
+    /** UTC without a zone, microseconds: `2026-11-20T16:53:27.321000`. */
+    created_at: z.string(),
+    permissions: z.array(z.string()),
+  })
+  .meta({ id: 'User' });
 export type User = z.infer<typeof user>;
 
 export const userId = z.object({ user_id: field.int() });

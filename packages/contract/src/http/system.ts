@@ -2,20 +2,22 @@
 import { z } from 'zod';
 import { type AnyEndpoint, endpoint } from './endpoint.js';
 
-export const readiness = z.object({
-  status: z.enum(['ready', 'not_ready']),
-  checks: z.record(
-    z.string(),
-    z.object({
-      ok: z.boolean(),
-      message: z.string().optional(),
-      optional: z
-        .literal(true)
-        .optional()
-        .describe('The service works without this dependency, so readiness does not depend on it'),
-    }),
-  ),
-});
+export const readiness = z
+  .object({
+    status: z.enum(['ready', 'not_ready']),
+    checks: z.record(
+      z.string(),
+      z.object({
+        ok: z.boolean(),
+        message: z.string().optional(),
+        optional: z
+          .literal(true)
+          .optional()
+          .describe('The service works without this dependency, so readiness does not depend on it'),
+      }),
+    ),
+  })
+  .meta({ id: 'Readiness' });
 export type Readiness = z.infer<typeof readiness>;
 
 export const livez = endpoint({

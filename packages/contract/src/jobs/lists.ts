@@ -23,10 +23,12 @@ export const jobListQuery = z.object({
 export type JobListQuery = z.infer<typeof jobListQuery>;
 
 /** A page of jobs, the newest first. */
-export const jobList = listOf(job).extend({
-  /** True if more jobs match than were counted. */
-  total_is_estimate: z.boolean(),
-});
+export const jobList = listOf(job)
+  .extend({
+    /** True if more jobs match than were counted. */
+    total_is_estimate: z.boolean(),
+  })
+  .meta({ id: 'JobList' });
 export type JobList = z.infer<typeof jobList>;
 
 /** Maximum number of jobs that one batch creates. */
@@ -49,78 +51,90 @@ export type BatchItem = z.input<typeof batchItem>;
 export const batchRequest = z.array(batchItem).min(1).max(MAX_BATCH);
 
 /** The outcome of one item: the job, or the error response that a single creation would have had. */
-export const batchResult = z.discriminatedUnion('ok', [
-  z.object({ ok: z.literal(true), job: jobCreated }),
-  z.object({
-    ok: z.literal(false),
-    status: z.int(),
-    code: z.string(),
-    detail: z.union([z.string(), z.array(z.unknown())]),
-  }),
-]);
+export const batchResult = z
+  .discriminatedUnion('ok', [
+    z.object({ ok: z.literal(true), job: jobCreated }),
+    z.object({
+      ok: z.literal(false),
+      status: z.int(),
+      code: z.string(),
+      detail: z.union([z.string(), z.array(z.unknown())]),
+    }),
+  ])
+  .meta({ id: 'BatchResult' });
 export type BatchResult = z.infer<typeof batchResult>;
 
 /** The results, in the order of the request. */
-export const batchResponse = z.object({ results: z.array(batchResult) });
+export const batchResponse = z.object({ results: z.array(batchResult) }).meta({ id: 'BatchResponse' });
 export type BatchResponse = z.infer<typeof batchResponse>;
 
-export const taskInfo = z.object({
-  task_type: z.string(),
-  version: z.string(),
-  summary: z.string(),
-  /** Whether jobs of the task need an upload, in the part named `file`. */
-  file: z.enum(['required', 'optional', 'none']),
-  /** `builtin`, or the name of the package or plugin folder that brought the task. */
-  source: z.string(),
-  /** JSON Schema of the form fields beside `file` and `priority`. */
-  params: z.record(z.string(), z.unknown()),
-  /** JSON Schema of `task_output`. */
-  output: z.record(z.string(), z.unknown()),
-  timeout_seconds: z.number(),
-  requirements: z.object({ tools: z.array(z.string()), models: z.array(z.string()) }),
-  /** Whether a live worker can run it now. */
-  available: z.boolean(),
-  /** The reason why the task is not available. */
-  reason: z.string().nullable(),
-});
+export const taskInfo = z
+  .object({
+    task_type: z.string(),
+    version: z.string(),
+    summary: z.string(),
+    /** Whether jobs of the task need an upload, in the part named `file`. */
+    file: z.enum(['required', 'optional', 'none']),
+    /** `builtin`, or the name of the package or plugin folder that brought the task. */
+    source: z.string(),
+    /** JSON Schema of the form fields beside `file` and `priority`. */
+    params: z.record(z.string(), z.unknown()),
+    /** JSON Schema of `task_output`. */
+    output: z.record(z.string(), z.unknown()),
+    timeout_seconds: z.number(),
+    requirements: z.object({ tools: z.array(z.string()), models: z.array(z.string()) }),
+    /** Whether a live worker can run it now. */
+    available: z.boolean(),
+    /** The reason why the task is not available. */
+    reason: z.string().nullable(),
+  })
+  .meta({ id: 'TaskInfo' });
 export type TaskInfo = z.infer<typeof taskInfo>;
 
-export const taskList = z.object({ items: z.array(taskInfo) });
+export const taskList = z.object({ items: z.array(taskInfo) }).meta({ id: 'TaskList' });
 export type TaskList = z.infer<typeof taskList>;
 
-export const workerList = z.object({ items: z.array(workerCapability) });
+export const workerList = z.object({ items: z.array(workerCapability) }).meta({ id: 'WorkerList' });
 export type WorkerList = z.infer<typeof workerList>;
 
-export const storageSize = z.object({
-  total_size: z.int().describe('Total size of all job files in bytes'),
-  job_count: z.int().describe('Number of jobs that have files'),
-});
+export const storageSize = z
+  .object({
+    total_size: z.int().describe('Total size of all job files in bytes'),
+    job_count: z.int().describe('Number of jobs that have files'),
+  })
+  .meta({ id: 'StorageSize' });
 export type StorageSize = z.infer<typeof storageSize>;
 
-export const cleanupResult = z.object({
-  deleted_count: z.int().describe('Number of jobs deleted with their files'),
-  freed_space: z.int().describe('Bytes'),
-});
+export const cleanupResult = z
+  .object({
+    deleted_count: z.int().describe('Number of jobs deleted with their files'),
+    freed_space: z.int().describe('Bytes'),
+  })
+  .meta({ id: 'CleanupResult' });
 export type CleanupResult = z.infer<typeof cleanupResult>;
 
-export const guestMode = z.object({ guest_mode: z.boolean() });
+export const guestMode = z.object({ guest_mode: z.boolean() }).meta({ id: 'GuestMode' });
 export type GuestMode = z.infer<typeof guestMode>;
 
-export const computePreferences = guestMode.extend({
-  updated_at: z.int().nullable(),
-  updated_by: z.string().nullable(),
-});
+export const computePreferences = guestMode
+  .extend({
+    updated_at: z.int().nullable(),
+    updated_by: z.string().nullable(),
+  })
+  .meta({ id: 'ComputePreferences' });
 export type ComputePreferences = z.infer<typeof computePreferences>;
 
-export const guestModeUpdated = guestMode.extend({ message: z.string() });
+export const guestModeUpdated = guestMode.extend({ message: z.string() }).meta({ id: 'GuestModeUpdated' });
 export type GuestModeUpdated = z.infer<typeof guestModeUpdated>;
 
-export const computeRoot = z.object({
-  status: z.literal('healthy'),
-  service: z.string(),
-  version: z.string(),
-  guestMode: z.enum(['on', 'off']),
-  /** False if anyone may create jobs now. */
-  auth_required: z.boolean(),
-});
+export const computeRoot = z
+  .object({
+    status: z.literal('healthy'),
+    service: z.string(),
+    version: z.string(),
+    guestMode: z.enum(['on', 'off']),
+    /** False if anyone may create jobs now. */
+    auth_required: z.boolean(),
+  })
+  .meta({ id: 'ComputeRoot' });
 export type ComputeRoot = z.infer<typeof computeRoot>;

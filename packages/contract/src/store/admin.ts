@@ -4,90 +4,100 @@ import { type AnyEndpoint, endpoint } from '../http/endpoint.js';
 import { field } from '../http/field.js';
 import { milliseconds } from './fields.js';
 
-export const storeRoot = z.object({
-  status: z.literal('healthy'),
-  service: z.string(),
-  version: z.string(),
-  guestMode: z.enum(['on', 'off']).describe('`on` if anyone may read'),
-});
+export const storeRoot = z
+  .object({
+    status: z.literal('healthy'),
+    service: z.string(),
+    version: z.string(),
+    guestMode: z.enum(['on', 'off']).describe('`on` if anyone may read'),
+  })
+  .meta({ id: 'StoreRoot' });
 export type StoreRoot = z.infer<typeof storeRoot>;
 
-export const storePreferences = z.object({
-  guest_mode: z.boolean().describe('True if anyone may read; writing always needs the permission'),
-  updated_at: milliseconds.nullable(),
-  updated_by: z.string().nullable(),
-});
+export const storePreferences = z
+  .object({
+    guest_mode: z.boolean().describe('True if anyone may read; writing always needs the permission'),
+    updated_at: milliseconds.nullable(),
+    updated_by: z.string().nullable(),
+  })
+  .meta({ id: 'StorePreferences' });
 export type StorePreferences = z.infer<typeof storePreferences>;
 
-export const guestModeSaved = z.object({ guest_mode: z.boolean(), message: z.string() });
+export const guestModeSaved = z.object({ guest_mode: z.boolean(), message: z.string() }).meta({ id: 'GuestModeSaved' });
 
 /** Contradictions between database, media folder and broker. All lists are empty in a healthy store. */
-export const auditReport = z.object({
-  orphaned_files: z
-    .array(z.object({ file_path: z.string(), absolute_path: z.string() }))
-    .describe(
-      'Files to which no database row refers, including previews and pictures of faces; paths are relative to the media folder',
-    ),
-  orphaned_faces: z
-    .array(z.object({ face_id: z.int(), entity_id: z.int(), file_path: z.string().nullable() }))
-    .describe('Faces whose picture is missing'),
-  orphaned_vectors: z
-    .array(z.object({ vector_id: z.int(), collection_name: z.string() }))
-    .describe('Vectors of deleted entities or faces'),
-  orphaned_mqtt: z
-    .array(z.object({ entity_id: z.int(), topic: z.string() }))
-    .describe('Retained status messages of deleted entities'),
-  orphaned_jobs: z
-    .array(z.object({ job_id: z.string() }))
-    .describe('Insight jobs to which nothing refers; they hold copies of media'),
-  missing_files: z
-    .array(z.object({ file_path: z.string(), sha256: z.string(), entity_ids: z.array(z.int()) }))
-    .describe('Missing files to which a database row refers'),
-  damaged_files: z
-    .array(z.object({ file_path: z.string(), sha256: z.string(), actual_sha256: z.string().nullable() }))
-    .describe('Files whose bytes differ from the upload; only checked on request'),
-  truncated: z.boolean().describe('True if a list was cut off at 10,000 items'),
-  timestamp: milliseconds,
-});
+export const auditReport = z
+  .object({
+    orphaned_files: z
+      .array(z.object({ file_path: z.string(), absolute_path: z.string() }))
+      .describe(
+        'Files to which no database row refers, including previews and pictures of faces; paths are relative to the media folder',
+      ),
+    orphaned_faces: z
+      .array(z.object({ face_id: z.int(), entity_id: z.int(), file_path: z.string().nullable() }))
+      .describe('Faces whose picture is missing'),
+    orphaned_vectors: z
+      .array(z.object({ vector_id: z.int(), collection_name: z.string() }))
+      .describe('Vectors of deleted entities or faces'),
+    orphaned_mqtt: z
+      .array(z.object({ entity_id: z.int(), topic: z.string() }))
+      .describe('Retained status messages of deleted entities'),
+    orphaned_jobs: z
+      .array(z.object({ job_id: z.string() }))
+      .describe('Insight jobs to which nothing refers; they hold copies of media'),
+    missing_files: z
+      .array(z.object({ file_path: z.string(), sha256: z.string(), entity_ids: z.array(z.int()) }))
+      .describe('Missing files to which a database row refers'),
+    damaged_files: z
+      .array(z.object({ file_path: z.string(), sha256: z.string(), actual_sha256: z.string().nullable() }))
+      .describe('Files whose bytes differ from the upload; only checked on request'),
+    truncated: z.boolean().describe('True if a list was cut off at 10,000 items'),
+    timestamp: milliseconds,
+  })
+  .meta({ id: 'AuditReport' });
 export type AuditReport = z.infer<typeof auditReport>;
 
-export const cleanupReport = z.object({
-  files_deleted: z.int(),
-  faces_deleted: z.int().describe('Deleted references to lost pictures of faces; the pictures are made again'),
-  vectors_deleted: z.int(),
-  jobs_deleted: z.int(),
-  mqtt_cleared: z.int(),
-});
+export const cleanupReport = z
+  .object({
+    files_deleted: z.int(),
+    faces_deleted: z.int().describe('Deleted references to lost pictures of faces; the pictures are made again'),
+    vectors_deleted: z.int(),
+    jobs_deleted: z.int(),
+    mqtt_cleared: z.int(),
+  })
+  .meta({ id: 'CleanupReport' });
 export type CleanupReport = z.infer<typeof cleanupReport>;
 
-export const purgeReport = z.object({ entities_deleted: z.int(), bytes_freed: z.int() });
+export const purgeReport = z.object({ entities_deleted: z.int(), bytes_freed: z.int() }).meta({ id: 'PurgeReport' });
 export type PurgeReport = z.infer<typeof purgeReport>;
 
-export const storageUse = z.object({
-  files: z.int().describe('Number of different contents'),
-  bytes: z.int().describe('Their total size in bytes; each content counts once'),
-  entities: z.int(),
-  deleted_entities: z.int(),
-  free_bytes: z.int().nullable().describe('Free space on the file system of the media folder'),
-  users: z
-    .array(
-      z.object({
-        user_id: z
-          .string()
-          .nullable()
-          .describe('Null for guests; `m-insight` and `store` own the jobs of the platform itself'),
-        entities: z.int(),
-        bytes: z.int().describe('Bytes of the entities that the user added'),
-        job_input_bytes: z.int().describe('Bytes of the input files of the user’s jobs'),
-        job_result_bytes: z.int().describe('Bytes of the results of the user’s jobs'),
-        upload_bytes: z.int().describe('Bytes of unfinished uploads, at their announced size'),
-        stream_bytes: z.int().describe('Bytes of the HLS streams of the user’s videos'),
-        total_bytes: z.int().describe('The bytes that count against the quota'),
-        quota: z.int().nullable().describe('Null if there is no limit'),
-      }),
-    )
-    .describe('Storage of each user'),
-});
+export const storageUse = z
+  .object({
+    files: z.int().describe('Number of different contents'),
+    bytes: z.int().describe('Their total size in bytes; each content counts once'),
+    entities: z.int(),
+    deleted_entities: z.int(),
+    free_bytes: z.int().nullable().describe('Free space on the file system of the media folder'),
+    users: z
+      .array(
+        z.object({
+          user_id: z
+            .string()
+            .nullable()
+            .describe('Null for guests; `m-insight` and `store` own the jobs of the platform itself'),
+          entities: z.int(),
+          bytes: z.int().describe('Bytes of the entities that the user added'),
+          job_input_bytes: z.int().describe('Bytes of the input files of the user’s jobs'),
+          job_result_bytes: z.int().describe('Bytes of the results of the user’s jobs'),
+          upload_bytes: z.int().describe('Bytes of unfinished uploads, at their announced size'),
+          stream_bytes: z.int().describe('Bytes of the HLS streams of the user’s videos'),
+          total_bytes: z.int().describe('The bytes that count against the quota'),
+          quota: z.int().nullable().describe('Null if there is no limit'),
+        }),
+      )
+      .describe('Storage of each user'),
+  })
+  .meta({ id: 'StorageUse' });
 export type StorageUse = z.infer<typeof storageUse>;
 
 export const getStoreRoot = endpoint({

@@ -6,46 +6,52 @@ import { entityParams, milliseconds } from './fields.js';
 
 const point = z.tuple([z.number(), z.number()]);
 
-export const face = z.object({
-  id: z.int(),
-  entity_id: z.int(),
-  known_person_id: z.int().nullable(),
-  bbox: z
-    .object({ x1: z.number(), y1: z.number(), x2: z.number(), y2: z.number() })
-    .describe('Box as fractions of width and height, 0 to 1'),
-  confidence: z.number(),
-  doubtful: z.boolean().describe('True if this may not be a face: it is listed, but no person is made from it'),
-  landmarks: z.object({
-    right_eye: point,
-    left_eye: point,
-    nose_tip: point,
-    mouth_right: point,
-    mouth_left: point,
-  }),
-  file_path: z.string().describe('Path of the cropped face, relative to the media folder'),
-  created_at: milliseconds,
-});
+export const face = z
+  .object({
+    id: z.int(),
+    entity_id: z.int(),
+    known_person_id: z.int().nullable(),
+    bbox: z
+      .object({ x1: z.number(), y1: z.number(), x2: z.number(), y2: z.number() })
+      .describe('Box as fractions of width and height, 0 to 1'),
+    confidence: z.number(),
+    doubtful: z.boolean().describe('True if this may not be a face: it is listed, but no person is made from it'),
+    landmarks: z.object({
+      right_eye: point,
+      left_eye: point,
+      nose_tip: point,
+      mouth_right: point,
+      mouth_left: point,
+    }),
+    file_path: z.string().describe('Path of the cropped face, relative to the media folder'),
+    created_at: milliseconds,
+  })
+  .meta({ id: 'Face' });
 export type Face = z.infer<typeof face>;
 
-export const knownPerson = z.object({
-  id: z.int(),
-  name: z.string().nullable(),
-  created_at: milliseconds,
-  updated_at: milliseconds,
-  face_count: z.int(),
-  hidden: z.boolean().describe('True if the list of persons leaves this person out'),
-});
+export const knownPerson = z
+  .object({
+    id: z.int(),
+    name: z.string().nullable(),
+    created_at: milliseconds,
+    updated_at: milliseconds,
+    face_count: z.int(),
+    hidden: z.boolean().describe('True if the list of persons leaves this person out'),
+  })
+  .meta({ id: 'KnownPerson' });
 export type KnownPerson = z.infer<typeof knownPerson>;
 
-export const entityJob = z.object({
-  job_id: z.string(),
-  task_type: z.string(),
-  started_at: milliseconds,
-  status: z.string(),
-  progress: z.int(),
-  completed_at: milliseconds.nullable(),
-  error_message: z.string().nullable(),
-});
+export const entityJob = z
+  .object({
+    job_id: z.string(),
+    task_type: z.string(),
+    started_at: milliseconds,
+    status: z.string(),
+    progress: z.int(),
+    completed_at: milliseconds.nullable(),
+    error_message: z.string().nullable(),
+  })
+  .meta({ id: 'EntityJob' });
 export type EntityJob = z.infer<typeof entityJob>;
 
 /**
@@ -66,46 +72,52 @@ export const inferenceStatus = z
 export type InferenceStatus = z.infer<typeof inferenceStatus>;
 
 /** A result of an insight that a plugin brought. */
-export const insightResult = z.object({
-  insight: z.string().describe('Name of the insight'),
-  subject: z.string().describe('Empty for the entity as a whole, or the number of a frame'),
-  value: z.unknown().describe('Value in the form that the plugin defines'),
-  updated_at: milliseconds,
-});
+export const insightResult = z
+  .object({
+    insight: z.string().describe('Name of the insight'),
+    subject: z.string().describe('Empty for the entity as a whole, or the number of a frame'),
+    value: z.unknown().describe('Value in the form that the plugin defines'),
+    updated_at: milliseconds,
+  })
+  .meta({ id: 'InsightResult' });
 export type InsightResult = z.infer<typeof insightResult>;
 
-export const intelligence = z.object({
-  overall_status: z.string(),
-  last_processed_md5: z.string().nullable(),
-  last_processed_version: z.int().nullable(),
-  face_count: z.int().nullable(),
-  active_processing_md5: z.string().nullable(),
-  active_jobs: z.array(entityJob),
-  job_history: z.array(entityJob),
-  inference_status: inferenceStatus,
-  last_updated: milliseconds,
-  error_message: z.string().nullable(),
-  notice: z.string().nullable().optional().describe('What to do if an insight waits for a model'),
-});
+export const intelligence = z
+  .object({
+    overall_status: z.string(),
+    last_processed_md5: z.string().nullable(),
+    last_processed_version: z.int().nullable(),
+    face_count: z.int().nullable(),
+    active_processing_md5: z.string().nullable(),
+    active_jobs: z.array(entityJob),
+    job_history: z.array(entityJob),
+    inference_status: inferenceStatus,
+    last_updated: milliseconds,
+    error_message: z.string().nullable(),
+    notice: z.string().nullable().optional().describe('What to do if an insight waits for a model'),
+  })
+  .meta({ id: 'Intelligence' });
 export type Intelligence = z.infer<typeof intelligence>;
 
 /** State of the insight worker, from its last message. */
-export const insightStatus = z.object({
-  status: z.string().describe('unknown, running, idle or offline'),
-  timestamp: milliseconds,
-  version_start: z.int().nullable(),
-  version_end: z.int().nullable(),
-  processed_count: z.int().nullable(),
-  pending: z.int().optional().describe('Number of inferences still to do'),
-  running: z.int().optional().describe('Number of inferences whose jobs are queued or running'),
-  failed: z.int().optional().describe('Number of failed inferences that wait for a retry'),
-  waiting: z
-    .int()
-    .optional()
-    .describe('Number of inferences that wait for a model; they count as neither pending nor failed'),
-  rate: z.number().optional().describe('Recent number of inferences per minute'),
-  seconds_left: z.int().nullable().optional().describe('Estimated seconds until all are done; null if unknown'),
-});
+export const insightStatus = z
+  .object({
+    status: z.string().describe('unknown, running, idle or offline'),
+    timestamp: milliseconds,
+    version_start: z.int().nullable(),
+    version_end: z.int().nullable(),
+    processed_count: z.int().nullable(),
+    pending: z.int().optional().describe('Number of inferences still to do'),
+    running: z.int().optional().describe('Number of inferences whose jobs are queued or running'),
+    failed: z.int().optional().describe('Number of failed inferences that wait for a retry'),
+    waiting: z
+      .int()
+      .optional()
+      .describe('Number of inferences that wait for a model; they count as neither pending nor failed'),
+    rate: z.number().optional().describe('Recent number of inferences per minute'),
+    seconds_left: z.int().nullable().optional().describe('Estimated seconds until all are done; null if unknown'),
+  })
+  .meta({ id: 'InsightStatus' });
 export type InsightStatus = z.infer<typeof insightStatus>;
 
 const noEntity = { description: 'The entity does not exist' };

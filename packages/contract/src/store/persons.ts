@@ -13,15 +13,17 @@ const missing = { description: 'The person does not exist' };
 export const PERSON_DECISIONS = ['name', 'hide', 'merge', 'split', 'move'] as const;
 
 /** A decision of a user; lists have the newest first. Each decision can be undone. */
-export const personDecision = z.object({
-  id: z.int(),
-  kind: z.enum(PERSON_DECISIONS),
-  person_id: z.int().nullable(),
-  face_ids: z.array(z.int()),
-  decided_at: milliseconds,
-  decided_by: z.string().nullable(),
-  undone: z.boolean(),
-});
+export const personDecision = z
+  .object({
+    id: z.int(),
+    kind: z.enum(PERSON_DECISIONS),
+    person_id: z.int().nullable(),
+    face_ids: z.array(z.int()),
+    decided_at: milliseconds,
+    decided_by: z.string().nullable(),
+    undone: z.boolean(),
+  })
+  .meta({ id: 'PersonDecision' });
 export type PersonDecision = z.infer<typeof personDecision>;
 
 export const hideKnownPerson = endpoint({

@@ -48,43 +48,51 @@ const paging = {
   cursor: field.filter(200),
 };
 
-export const searchResult = z.object({ entity_id: z.int(), score, entity });
+export const searchResult = z.object({ entity_id: z.int(), score, entity }).meta({ id: 'SearchResult' });
 export type SearchResult = z.infer<typeof searchResult>;
 
-export const searchResults = z.object({
-  results: z.array(searchResult),
-  next_cursor: z.string().nullable(),
-  model_id: z.string().nullable().describe('The model whose vectors were compared; null if there are no vectors yet'),
-  notice,
-});
+export const searchResults = z
+  .object({
+    results: z.array(searchResult),
+    next_cursor: z.string().nullable(),
+    model_id: z.string().nullable().describe('The model whose vectors were compared; null if there are no vectors yet'),
+    notice,
+  })
+  .meta({ id: 'SearchResults' });
 export type SearchResults = z.infer<typeof searchResults>;
 
-export const similarEntities = searchResults.extend({ query_entity_id: z.int() });
+export const similarEntities = searchResults.extend({ query_entity_id: z.int() }).meta({ id: 'SimilarEntities' });
 export type SimilarEntities = z.infer<typeof similarEntities>;
 
-export const similarFace = z.object({
-  face_id: z.int(),
-  score,
-  known_person_id: z.int().nullable(),
-  face,
-  entity,
-});
+export const similarFace = z
+  .object({
+    face_id: z.int(),
+    score,
+    known_person_id: z.int().nullable(),
+    face,
+    entity,
+  })
+  .meta({ id: 'SimilarFace' });
 
-export const similarFaces = z.object({
-  query_face_id: z.int(),
-  results: z.array(similarFace),
-  next_cursor: z.string().nullable(),
-  model_id: z.string().nullable(),
-  notice,
-});
+export const similarFaces = z
+  .object({
+    query_face_id: z.int(),
+    results: z.array(similarFace),
+    next_cursor: z.string().nullable(),
+    model_id: z.string().nullable(),
+    notice,
+  })
+  .meta({ id: 'SimilarFaces' });
 export type SimilarFaces = z.infer<typeof similarFaces>;
 
-export const duplicateGroup = z.object({
-  /** The largest picture first, then the largest file, then the oldest. */
-  entities: z.array(entity),
-  best_entity_id: z.int().describe('The entity worth keeping'),
-  similarity: score.describe('Similarity of the two least similar entities that are linked directly'),
-});
+export const duplicateGroup = z
+  .object({
+    /** The largest picture first, then the largest file, then the oldest. */
+    entities: z.array(entity),
+    best_entity_id: z.int().describe('The entity worth keeping'),
+    similarity: score.describe('Similarity of the two least similar entities that are linked directly'),
+  })
+  .meta({ id: 'DuplicateGroup' });
 export type DuplicateGroup = z.infer<typeof duplicateGroup>;
 
 const notReady = { description: 'The model did not answer in time; retry after the time in `Retry-After`' };
