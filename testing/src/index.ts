@@ -1,8 +1,7 @@
 /** Helpers that the tests of all rooms share. */
 
-// Real servers, and a network that can fail.
-export { startMosquitto, type TestBroker } from './broker.js';
 // Folders, files, programs and ports.
+
 export {
   freePort,
   hasChromium,
@@ -18,11 +17,19 @@ export {
   tempDir,
   which,
 } from './files.js';
+
+// Real servers, and a network that can fail.
+
+export { startMosquitto, type TestBroker } from './broker.js';
+export { type Backend, backends, hasPostgres, postgresDatabase, startPostgres, type TestDatabase } from './postgres.js';
+export { type TcpLink, tcpLink } from './tcp-link.js';
+
+// Models that stand in for the real ones.
+
+export { installStandIns, makeStandIn, SMALL_FACE_MODEL, STAND_IN_ROLES } from './stand-in-models.js';
+
 // Waiting for states, measuring attacks, damaging files.
+
 export { mutate } from './mutate.js';
 export { descriptorsOf, filesIn, memoryOf, observe } from './observe.js';
-export { type Backend, backends, hasPostgres, postgresDatabase, startPostgres, type TestDatabase } from './postgres.js';
-// Models that stand in for the real ones.
-export { installStandIns, makeStandIn, SMALL_FACE_MODEL, STAND_IN_ROLES } from './stand-in-models.js';
-export { type TcpLink, tcpLink } from './tcp-link.js';
 export { eventually } from './wait.js';

@@ -1,6 +1,56 @@
 /** The public exports of `@cl-server/contract`; a new schema or endpoint is added to its section. */
 
+// Names and numbers that all sides share, and the names of settings.
+
+export {
+  CODE_OF_STATUS,
+  isLack,
+  isTerminal,
+  JOB_ERROR_CODES,
+  JOB_STATUSES,
+  type JobErrorCode,
+  type JobStatus,
+  LACKS,
+  type Lack,
+  PERMISSIONS,
+  PORTS,
+  PRIORITY,
+  RESERVED_TASK_NAMES,
+  SERVICE_MQTT_USER,
+  TERMINAL_STATUSES,
+  TOKEN_AUDIENCE,
+  TOKEN_ISSUER,
+  TOPICS,
+} from './constants.js';
+export { SECRET_NAMES, SETTING_NAMES } from './setting-names.js';
+
+// HTTP: the form of endpoints, fields, errors and lists, and the endpoints of every service.
+
+export {
+  type AnyEndpoint,
+  type Bodies,
+  bodyLimit,
+  DEFAULT_BODY_LIMIT,
+  type Endpoint,
+  endpoint,
+  type FileSpec,
+  GUARDS,
+  type Guard,
+  type Method,
+  type Output,
+  type RawContent,
+  type ResponseSpec,
+  type Responses,
+} from './http/endpoint.js';
+export { type ErrorBody, errorBody, type ValidationItem, validationItem } from './http/errors.js';
+export { type Bounds, type FieldIssue, field, reject } from './http/field.js';
+export { isUnsafeKey, jsonFault, MAX_JSON_DEPTH, MAX_JSON_VALUES, parseJson } from './http/json-bounds.js';
+export { listOf, listQuery } from './http/list.js';
+export { type ApiInfo, impliedErrors, jsonSchemaOf, openApiDocument } from './http/openapi.js';
+export { livez, metrics, type Readiness, readiness, readyz, systemEndpoints } from './http/system.js';
+
 // Auth: users, passwords, tokens and the audit log.
+
 export { AUDIT_ACTIONS, type AuditAction, type AuditEntry, auditEntry, auditPage, auditQuery } from './auth/audit.js';
 export {
   givenPassword,
@@ -49,51 +99,9 @@ export {
   tokenClaims,
 } from './auth/token.js';
 export { newUser, type User, user, userChange, userId, userQuery } from './auth/users.js';
-// Names and numbers of all sides.
-export {
-  CODE_OF_STATUS,
-  isLack,
-  isTerminal,
-  JOB_ERROR_CODES,
-  JOB_STATUSES,
-  type JobErrorCode,
-  type JobStatus,
-  LACKS,
-  type Lack,
-  PERMISSIONS,
-  PORTS,
-  PRIORITY,
-  RESERVED_TASK_NAMES,
-  SERVICE_MQTT_USER,
-  TERMINAL_STATUSES,
-  TOKEN_AUDIENCE,
-  TOKEN_ISSUER,
-  TOPICS,
-} from './constants.js';
-// HTTP: endpoints, fields, errors, lists and the endpoints of every service.
-export {
-  type AnyEndpoint,
-  type Bodies,
-  bodyLimit,
-  DEFAULT_BODY_LIMIT,
-  type Endpoint,
-  endpoint,
-  type FileSpec,
-  GUARDS,
-  type Guard,
-  type Method,
-  type Output,
-  type RawContent,
-  type ResponseSpec,
-  type Responses,
-} from './http/endpoint.js';
-export { type ErrorBody, errorBody, type ValidationItem, validationItem } from './http/errors.js';
-export { type Bounds, type FieldIssue, field, reject } from './http/field.js';
-export { isUnsafeKey, jsonFault, MAX_JSON_DEPTH, MAX_JSON_VALUES, parseJson } from './http/json-bounds.js';
-export { listOf, listQuery } from './http/list.js';
-export { type ApiInfo, impliedErrors, jsonSchemaOf, openApiDocument } from './http/openapi.js';
-export { livez, metrics, type Readiness, readiness, readyz, systemEndpoints } from './http/system.js';
+
 // Jobs, which compute and the store serve.
+
 export {
   COMPUTE_API,
   cleanupJobs,
@@ -173,28 +181,64 @@ export {
   workerCapability,
   workerLacks,
 } from './jobs/schemas.js';
-// Models and their manifests.
+
+// The built-in tasks.
+
 export {
-  givenManifest,
-  type ImagePreprocessing,
-  imagePreprocessing,
-  MODEL_ROLES,
-  type ModelChoices,
-  type ModelContent,
-  type ModelManifest,
-  type ModelManifestInput,
-  type ModelRole,
-  modelChoices,
-  modelContent,
-  modelManifest,
-  type TextPreprocessing,
-  textPreprocessing,
-  yunetPreprocessing,
-} from './models/manifest.js';
-// The state of the processes that the launcher runs.
-export { CHILD_STATES, type ChildReport, type ChildState, childReport, type RunState, runState } from './run-state.js';
-export { SECRET_NAMES, SETTING_NAMES } from './setting-names.js';
+  clipEmbeddingTask,
+  clipTextEmbeddingTask,
+  dinoEmbeddingTask,
+  embeddedFace,
+  faceEmbeddingTask,
+  type ModelStamp,
+  modelStamp,
+} from './tasks/embedding.js';
+export { EXIF_TAG, exifTask } from './tasks/exif.js';
+export {
+  type DetectedFace,
+  detectedFace,
+  doubtful,
+  FACE_CERTAIN,
+  FACE_LISTED,
+  type FaceBox,
+  type FaceLandmarks,
+  type FaceQuality,
+  faceBox,
+  faceDetectionTask,
+  faceLandmarks,
+  faceQuality,
+} from './tasks/face.js';
+export { distance } from './tasks/hamming.js';
+export { hashTask, mediaType } from './tasks/hash.js';
+export {
+  DEFAULT_HLS_VARIANTS,
+  HLS_FILES,
+  type HlsVariant,
+  hlsStreamingTask,
+  hlsVariant,
+} from './tasks/hls-streaming.js';
+export {
+  colour,
+  IMAGE_FORMATS,
+  type ImageFormat,
+  imageConversionTask,
+  MAX_SIDE,
+  side,
+} from './tasks/image-conversion.js';
+export { mediaThumbnailTask, THUMBNAIL_FORMATS, type ThumbnailFormat } from './tasks/media-thumbnail.js';
+export {
+  commonJobForm,
+  commonJobParams,
+  type FileRule,
+  pictureError,
+  type TaskContract,
+  type TaskOptions,
+  type TaskOutput,
+  taskContract,
+} from './tasks/task.js';
+
 // The store: entities, media, insight, persons and search.
+
 export {
   type AuditReport,
   adminEndpoints,
@@ -346,56 +390,27 @@ export {
   similarFace,
   similarFaces,
 } from './store/search.js';
-// The built-in tasks.
+
+// Models and their manifests.
+
 export {
-  clipEmbeddingTask,
-  clipTextEmbeddingTask,
-  dinoEmbeddingTask,
-  embeddedFace,
-  faceEmbeddingTask,
-  type ModelStamp,
-  modelStamp,
-} from './tasks/embedding.js';
-export { EXIF_TAG, exifTask } from './tasks/exif.js';
-export {
-  type DetectedFace,
-  detectedFace,
-  doubtful,
-  FACE_CERTAIN,
-  FACE_LISTED,
-  type FaceBox,
-  type FaceLandmarks,
-  type FaceQuality,
-  faceBox,
-  faceDetectionTask,
-  faceLandmarks,
-  faceQuality,
-} from './tasks/face.js';
-export { distance } from './tasks/hamming.js';
-export { hashTask, mediaType } from './tasks/hash.js';
-export {
-  DEFAULT_HLS_VARIANTS,
-  HLS_FILES,
-  type HlsVariant,
-  hlsStreamingTask,
-  hlsVariant,
-} from './tasks/hls-streaming.js';
-export {
-  colour,
-  IMAGE_FORMATS,
-  type ImageFormat,
-  imageConversionTask,
-  MAX_SIDE,
-  side,
-} from './tasks/image-conversion.js';
-export { mediaThumbnailTask, THUMBNAIL_FORMATS, type ThumbnailFormat } from './tasks/media-thumbnail.js';
-export {
-  commonJobForm,
-  commonJobParams,
-  type FileRule,
-  pictureError,
-  type TaskContract,
-  type TaskOptions,
-  type TaskOutput,
-  taskContract,
-} from './tasks/task.js';
+  givenManifest,
+  type ImagePreprocessing,
+  imagePreprocessing,
+  MODEL_ROLES,
+  type ModelChoices,
+  type ModelContent,
+  type ModelManifest,
+  type ModelManifestInput,
+  type ModelRole,
+  modelChoices,
+  modelContent,
+  modelManifest,
+  type TextPreprocessing,
+  textPreprocessing,
+  yunetPreprocessing,
+} from './models/manifest.js';
+
+// The state of the processes that the launcher runs.
+
+export { CHILD_STATES, type ChildReport, type ChildState, childReport, type RunState, runState } from './run-state.js';

@@ -1,6 +1,7 @@
 /** The public exports of `@cl-server/task-kit`: what authors of tasks use, and what services and workers need to run tasks. */
 
 // For authors of tasks and plugins.
+
 export { field } from '@cl-server/contract';
 export { z } from 'zod';
 export {
@@ -20,15 +21,18 @@ export {
   type TaskDefinition,
   type TaskModule,
 } from './define.js';
+export { invalidInput, TaskError, TaskRefusal, TaskUnavailable, unsupportedMedia } from './errors.js';
+export type { PluginKit } from './kit.js';
+
 // For services and workers: finding tasks.
+
 export { loadDefinition } from './discovery/load.js';
 export { BUILTIN_PACKAGE } from './discovery/packages.js';
 export type { DisabledPlugin, LoadedPlugin, Plugin, PluginCandidate, PluginSource } from './discovery/plugin.js';
 export { type DiscoveryOptions, discoverTasks, TaskRegistry } from './discovery/registry.js';
-export { invalidInput, TaskError, TaskRefusal, TaskUnavailable, unsupportedMedia } from './errors.js';
-export type { PluginKit } from './kit.js';
 
 // For services and workers: parameters, schemas and contexts of tasks.
+
 export { formText, outputPath, parseParams, storedParams } from './params.js';
 export { type ContextOptions, createTaskContext } from './run/context.js';
 export { taskSchemas } from './schemas.js';
