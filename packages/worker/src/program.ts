@@ -18,6 +18,8 @@ import {
 } from '@cl-server/service-kit';
 import { discoverTasks, type LoadedPlugin } from '@cl-server/task-kit';
 import { chosenTasks } from './chosen-tasks.js';
+import { fingerprintOf } from './engine/fingerprint.js';
+import { RememberedAvailability } from './engine/remembered-availability.js';
 import { taskEnvironment } from './environment.js';
 import { serveMetrics, workerMetrics } from './metrics.js';
 import { findConfinement, UNCONFINED } from './runners/confine.js';
@@ -103,6 +105,12 @@ export async function startProgram({ argv, env }: ConfigSources): Promise<Runnin
           network: settings.taskConfinement === 'files',
           logger,
         });
+  const taskEnv = taskEnvironment(settings, folders, env['PATH']);
+  const fingerprint = (): string | undefined =>
+    // Whether a graphics card is there shows only when it is used.
+    settings.executionProvider === 'cpu'
+      ? fingerprintOf({ plugins, env: taskEnv, environment: env, confinement, pluginsDir: folders.plugins })
+      : undefined;
   const worker = await startWorker({
     workerId: id,
     plugins,
@@ -113,9 +121,10 @@ export async function startProgram({ argv, env }: ConfigSources): Promise<Runnin
     eventsTopic: settings.mqttTopic,
     jobStatusTopic: jobStatusWanted(settings),
     topicPrefix: settings.capabilityTopicPrefix,
-    env: taskEnvironment(settings, folders, env['PATH']),
+    env: taskEnv,
     environment: env,
     confinement,
+    remembered: new RememberedAvailability({ dataDir, fingerprint, logger }),
     concurrency: settings.concurrency,
     runnerMemory: settings.runnerMemory,
     runnerIdleMs: settings.runnerIdleSeconds * 1000,

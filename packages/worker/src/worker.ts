@@ -14,6 +14,7 @@ import { tellMissingModels } from './engine/missing-models.js';
 import { Pace } from './engine/pace.js';
 import { Permission } from './engine/permission.js';
 import { Recheck } from './engine/recheck.js';
+import type { RememberedAvailability } from './engine/remembered-availability.js';
 import { Reports } from './engine/reports.js';
 import { Scratch } from './engine/scratch.js';
 import { Slots } from './engine/slots.js';
@@ -22,6 +23,7 @@ import { jobMetrics, slotMetrics } from './metrics.js';
 import type { Confinement } from './runners/confine.js';
 import { RunnerPool } from './runners/pool.js';
 import type { RunnerEnvironment } from './runners/protocol.js';
+import type { TaskState } from './runners/runner.js';
 
 export interface WorkerOptions {
   readonly workerId: string;
@@ -39,6 +41,7 @@ export interface WorkerOptions {
   readonly env: RunnerEnvironment;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly confinement: Confinement;
+  readonly remembered: RememberedAvailability;
   readonly concurrency: number;
   /** Bytes of JavaScript heap of a general runner. */
   readonly runnerMemory: number;
@@ -67,6 +70,8 @@ export interface Worker {
 
 /** How long the first announcement waits for slow set-ups, e.g. a model that is being fetched. */
 const FIRST_WITHIN = 15_000;
+/** How long after the start a model that was missing at an earlier one is asked for again, where models may be fetched. */
+const RETRY_AFTER = 5_000;
 /** Interactive jobs have one slot of their own. */
 const INTERACTIVE = 1;
 const MEGABYTE = 1_000_000;
@@ -109,7 +114,12 @@ function executorOf(
 }
 
 function poolOf(options: WorkerOptions, availability: Availability): RunnerPool {
-  const { plugins, env, environment, concurrency, runnerMemory, confinement, logger } = options;
+  const { plugins, env, environment, concurrency, runnerMemory, confinement, remembered, logger } = options;
+  const onTaskState = (task: string, state: TaskState): void => {
+    if (!availability.set(task, state) || state.state !== 'unavailable') return;
+    const { code, reason } = state;
+    logger[code === 'model_missing' ? 'debug' : 'warn']({ task, code, reason }, 'task unavailable');
+  };
   const runnable = plugins.filter(({ task, definition }) => {
     const missing = definition.requirements?.tools?.find(
       (tool) => tool !== 'exiftool' && env.tools[tool] === undefined,
@@ -119,7 +129,13 @@ function poolOf(options: WorkerOptions, availability: Availability): RunnerPool 
     availability.set(task, { state: 'unavailable', code: 'tool_missing', reason });
     return false;
   });
+  const believed = runnable.flatMap(({ task }) => {
+    const state = remembered.believed.get(task);
+    return state ? [{ task, state }] : [];
+  });
+  for (const { task, state } of believed) onTaskState(task, state);
   return new RunnerPool({
+    known: new Set(believed.map(({ task }) => task)),
     tasks: runnable.map(({ task, file, source, definition }) => ({
       task,
       file,
@@ -135,16 +151,15 @@ function poolOf(options: WorkerOptions, availability: Availability): RunnerPool 
     confinement,
     logger,
     onTaskState: (task, state) => {
-      if (!availability.set(task, state) || state.state !== 'unavailable') return;
-      const { code, reason } = state;
-      logger[code === 'model_missing' ? 'debug' : 'warn']({ task, code, reason }, 'task unavailable');
+      remembered.learned(task, state);
+      onTaskState(task, state);
     },
   });
 }
 
 /** Starts a worker; resolves when clients see which tasks it can run. Those that are ready run before then. */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
-  const { workerId, plugins, broadcaster, logger, leaseMs, pollMs, metrics, now } = options;
+  const { workerId, plugins, broadcaster, remembered, logger, leaseMs, pollMs, metrics, now } = options;
   const jobs = openJobs({
     database: options.database,
     storageDir: options.storageDir,
@@ -206,12 +221,18 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   await availability.settled(FIRST_WITHIN);
   const stopTelling = tellMissingModels(availability, logger);
   announcer.started();
+  const mayFetch = options.env.settings['MODELS_DOWNLOAD'] !== 'never';
+  const retrying = setTimeout(() => {
+    for (const task of mayFetch ? remembered.believed.keys() : [])
+      if (availability.unavailable.has(task)) pool.retrySetup(task, true);
+  }, RETRY_AFTER);
 
   return {
     get tasks() {
       return availability.ready;
     },
     stop: async () => {
+      clearTimeout(retrying);
       recheck.close();
       stopTelling();
       stopListening();
@@ -219,6 +240,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       await engine.stop(options.drainMs);
       leases.close();
       await pool.close();
+      remembered.close();
       scratch.close();
       await jobs.close();
     },

@@ -11,9 +11,9 @@
  *    +--no job wants it: idle
  * ```
  *
- * The first runner of each kind is started with the worker, to learn which tasks can run; all later ones when a job needs
- * one. While jobs come they are kept, so that none is started again and again; when none has come for a while, all end,
- * because an idle one holds 90 MB.
+ * The first runner of each kind is started with the worker, to learn which tasks can run, unless that is known from an
+ * earlier start; all later ones when a job needs one. While jobs come they are kept, so that none is started again and
+ * again; when none has come for a while, all end, because an idle one holds 90 MB.
  */
 
 import type { Logger } from '@cl-server/service-kit';
@@ -31,6 +31,8 @@ export interface PooledTask extends RunnableTask {
 
 export interface PoolOptions {
   readonly tasks: readonly PooledTask[];
+  /** Tasks that need no process to learn whether they can run. */
+  readonly known: ReadonlySet<string>;
   readonly env: RunnerEnvironment;
   /** Environment variables of the runners; secrets are left out. */
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -124,11 +126,10 @@ export class RunnerPool {
         ),
       ]),
     );
-    for (const group of this.#groups.values())
-      this.#spawn(
-        group,
-        group.tasks.map(({ task }) => task),
-      );
+    for (const group of this.#groups.values()) {
+      const unknown = group.tasks.flatMap(({ task }) => (options.known.has(task) ? [] : task));
+      if (unknown.length > 0) this.#spawn(group, unknown);
+    }
     const idle = Math.min(options.idleMs, options.sharedIdleMs);
     this.#retire = setInterval(() => this.#retireIdle(), Math.max(100, Math.min(idle / 4, 5_000)));
   }
