@@ -284,8 +284,7 @@ describe('the command line', () => {
 });
 
 it('parses HLS variants as heights and bitrates', () => {
-  const option = TASK_COMMANDS.flatMap(({ options }) => options).find(({ flags }) => flags.startsWith('--variants'));
-  expect(option?.parse?.('720:3500,480')).toEqual([
+  expect(TASK_COMMANDS.hls_streaming.options.variants.parse('720:3500,480')).toEqual([
     { resolution: 720, bitrate: 3500 },
     { resolution: 480, bitrate: null },
   ]);

@@ -71,6 +71,13 @@ const asked = {
   wrongWord: () => cl.compute.hash.compute('a.jpg', { algorithm: 'crc32' }),
   // @ts-expect-error: the format must be said
   missing: () => cl.compute.imageConversion.convert('a.jpg'),
+  // @ts-expect-error: the task takes no file, and its text must be given
+  noText: () => cl.compute.clipText.embedText(),
+  // @ts-expect-error: only a task whose file is optional goes without one
+  noFile: () => cl.compute.exif.extract(undefined),
+  withoutFile: () => cl.compute.hlsStreaming.generateManifest(undefined),
+  // @ts-expect-error: the format is an argument, not an option
+  twice: () => cl.compute.imageConversion.convert('a.jpg', 'png', { format: 'webp' }),
   // @ts-expect-error: no such filter
   wrongFilter: () => cl.store.entities.list({ colour: 'red' }),
 };

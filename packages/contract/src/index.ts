@@ -226,11 +226,13 @@ export {
   side,
 } from './tasks/image-conversion.js';
 export { mediaThumbnailTask, THUMBNAIL_FORMATS, type ThumbnailFormat } from './tasks/media-thumbnail.js';
+export { type BuiltInTask, type BuiltInTasks, builtInTasks } from './tasks/table.js';
 export {
   commonJobForm,
   commonJobParams,
   type FileRule,
   pictureError,
+  type RequiredField,
   type TaskContract,
   type TaskOptions,
   type TaskOutput,

@@ -2,16 +2,12 @@ import type { Command } from 'commander';
 import { count, group, integer, Leaf, seconds } from '../command.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import type { RunTaskOptions } from '../tasks/run-task.js';
-import { TASK_COMMANDS, type TaskCommand, type TaskOption } from '../tasks/task-command.js';
+import { flagsOf, longName, TASK_COMMANDS, type TaskCommand } from '../tasks/task-command.js';
 import type { World } from '../world.js';
 
-const camel = (name: string): string => name.replace(/[-_](\w)/g, (_, letter: string) => letter.toUpperCase());
-
-/** The name of the option and of its form field. */
-function names({ flags, field }: TaskOption): { option: string; field: string } {
-  const long = /--(?:no-)?([\w-]+)/.exec(flags)?.[1] ?? '';
-  return { option: camel(long), field: field ?? long.replaceAll('-', '_') };
-}
+/** The name by which commander knows an option. */
+const optionName = (field: string): string =>
+  longName(field).replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
 
 /** Turns the start of a text into a file name. */
 const fileNameOf = (text: string): string =>
@@ -32,31 +28,31 @@ export const addRunOptions = (leaf: Leaf, timeout: number, watch = '--watch'): L
     .option('--no-wait', 'create the jobs and exit')
     .option('--rm', 'delete the jobs from the server when done');
 
-function addTask(parent: Command, world: World, spec: TaskCommand): void {
+function addTask(parent: Command, world: World, task: string, spec: TaskCommand): void {
+  const options = Object.entries(spec.options);
   const word = spec.input === 'file' ? 'files' : 'texts';
   const own = group(parent, spec.group, spec.summary);
   const leaf = new Leaf(own, world, `${spec.verb} <${word}...>`, spec.summary);
   // `-h` means the height of a picture here; the help keeps its long option.
-  if (spec.options.some(({ flags }) => flags.startsWith('-h,'))) leaf.command.helpOption('--help', 'show this help');
-  for (const option of spec.options) {
-    if (option.choices) leaf.choice(option.flags, option.text, option.choices);
-    else leaf.option(option.flags, option.text, option.parse);
+  if (options.some(([, { short }]) => short === '-h')) leaf.command.helpOption('--help', 'show this help');
+  for (const [field, option] of options) {
+    if (option.choices) leaf.choice(flagsOf(field, option), option.text, option.choices);
+    else leaf.option(flagsOf(field, option), option.text, option.parse);
   }
-  const hasWidth = spec.options.some(({ flags }) => flags.startsWith('-w,'));
+  const hasWidth = options.some(([, { short }]) => short === '-w');
   addRunOptions(leaf, spec.timeout, hasWidth ? '--watch' : '-w, --watch').run<
     [string[]],
     RunTaskOptions & Record<string, unknown>
-  >(async (context, args, options) => {
+  >(async (context, args, given) => {
     const params: Record<string, unknown> = {};
-    for (const option of spec.options) {
-      const { option: name, field } = names(option);
+    for (const [field, { off }] of options) {
+      const value = given[optionName(field)];
       // A `--no-…` option is true if it is not given, which is also the server's default.
-      if (options[name] !== undefined && !(option.flags.startsWith('--no-') && options[name] === true))
-        params[field] = options[name];
+      if (value !== undefined && !(off && value === true)) params[field] = value;
     }
-    if (spec.task === 'image_conversion' && params.format === undefined)
+    if (task === 'image_conversion' && params.format === undefined)
       throw new CliError('Give the format with --format', EXIT.usage);
-    if (spec.task === 'hls_streaming') params.include_original ??= true;
+    if (task === 'hls_streaming') params.include_original ??= true;
     const [{ runTask }, { expandInputs }] = await Promise.all([
       import('../tasks/run-task.js'),
       import('../files/inputs.js'),
@@ -65,10 +61,10 @@ function addTask(parent: Command, world: World, spec: TaskCommand): void {
       spec.input === 'text'
         ? args.map((text) => ({ name: text, fileName: fileNameOf(text), params: { text } }))
         : (await expandInputs(args, world.stdin)).map(({ source, name }) => ({ name, file: source }));
-    await runTask(context, spec.task, inputs, params, { timeout: spec.timeout, ...options });
+    await runTask(context, task, inputs, params, { timeout: spec.timeout, ...given });
   });
 }
 
 export function register(program: Command, world: World): void {
-  for (const spec of TASK_COMMANDS) addTask(program, world, spec);
+  for (const [task, spec] of Object.entries(TASK_COMMANDS)) addTask(program, world, task, spec);
 }

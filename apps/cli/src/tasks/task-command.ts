@@ -1,47 +1,78 @@
+/** The commands of the built-in tasks. Their options are typed from the contract's table of tasks. */
+import type { BuiltInTask, BuiltInTasks, HlsVariant, RequiredField, TaskOptions } from '@cl-server/contract';
 import { decimal, integer } from '../command.js';
 
 /** One option of a task command. */
 export interface TaskOption {
-  /** The flags as commander reads them: `-q, --quality <n>`. */
-  readonly flags: string;
+  /** The short flag: `-q`. */
+  readonly short?: string;
+  /** The placeholder of the value in the help: `<n>`. A switch has none. */
+  readonly value?: string;
+  /** True for a switch that turns off what the task does by default: the flag is `--no-…`. */
+  readonly off?: true;
   readonly text: string;
-  /** The name of the form field; default: the name of the option with underscores. */
-  readonly field?: string;
-  readonly parse?: (value: string) => unknown;
+  readonly parse?: (text: string) => unknown;
   readonly choices?: readonly string[];
 }
 
-/** A built-in task as a command. */
+/** The option of a field: its values have the type that the contract names. */
+type OptionOf<Value> = [Value] extends [boolean]
+  ? { readonly text: string; readonly off?: true }
+  : { readonly text: string; readonly short?: string; readonly value: string } & ([Value] extends [string]
+      ? string extends Value
+        ? object
+        : { readonly choices: readonly Value[] }
+      : { readonly parse: (text: string) => Value });
+
+/** A text is given as an argument. Files of the server are only named by the platform's own jobs. */
+type OptionField<T extends BuiltInTask> = Exclude<
+  keyof TaskOptions<BuiltInTasks[T]>,
+  (BuiltInTasks[T]['file'] extends 'none' ? RequiredField<BuiltInTasks[T]> : never) | `${string}_absolute_path`
+>;
+
+/** A task as a command. */
 export interface TaskCommand {
   readonly group: string;
   readonly verb: string;
-  readonly task: string;
   readonly summary: string;
-  /** `text`: the arguments are a text, not files. */
+  /** `text`: the arguments are texts, not files. */
   readonly input: 'file' | 'text';
-  readonly options: readonly TaskOption[];
+  /** By form field. The name of each flag is that of its field. */
+  readonly options: Readonly<Record<string, TaskOption>>;
   /** The default wait in seconds. */
   readonly timeout: number;
 }
 
-const normalize: TaskOption = {
-  flags: '--no-normalize',
-  text: 'do not scale the vector to length 1',
-  field: 'normalize',
+/** A built-in task as a command: it has an option for each field of the form, and no other. */
+interface BuiltInCommand<T extends BuiltInTask> extends TaskCommand {
+  readonly input: BuiltInTasks[T]['file'] extends 'none' ? 'text' : 'file';
+  readonly options: {
+    readonly [Field in OptionField<T>]-?: OptionOf<NonNullable<TaskOptions<BuiltInTasks[T]>[Field]>>;
+  };
+}
+
+/** The long name of an option. */
+export const longName = (field: string): string => field.replaceAll('_', '-');
+
+/** The flags of an option, as commander reads them: `-q, --quality <n>`. */
+export const flagsOf = (field: string, { short, value, off }: TaskOption): string =>
+  `${short ? `${short}, ` : ''}--${off ? 'no-' : ''}${longName(field)}${value ? ` ${value}` : ''}`;
+
+const normalize = { text: 'do not scale the vector to length 1', off: true } as const;
+const background = { value: '<colour>', text: 'colour behind transparent parts, e.g. #ffffff' };
+const width = { short: '-w', value: '<px>', text: 'maximum width', parse: integer };
+const height = { short: '-h', value: '<px>', text: 'maximum height', parse: integer };
+const quality = { short: '-q', value: '<n>', text: 'quality, 1 to 100', parse: integer };
+const format = { short: '-f', value: '<name>', text: 'format of the result' };
+const faceOptions = {
+  confidence_threshold: { value: '<n>', text: 'minimum confidence, 0 to 1', parse: decimal },
+  nms_threshold: { value: '<n>', text: 'overlap at which two boxes count as one face, 0 to 1', parse: decimal },
+  min_face_size: { value: '<px>', text: 'minimum size of a face', parse: integer },
 };
-const background: TaskOption = {
-  flags: '--background <colour>',
-  text: 'colour behind transparent parts, e.g. #ffffff',
-};
-const faceOptions: readonly TaskOption[] = [
-  { flags: '--confidence-threshold <n>', text: 'minimum confidence, 0 to 1', parse: decimal },
-  { flags: '--nms-threshold <n>', text: 'overlap at which two boxes count as one face, 0 to 1', parse: decimal },
-  { flags: '--min-face-size <px>', text: 'minimum size of a face', parse: integer },
-];
 
 const commaList = (text: string): string[] => text.split(',').map((word) => word.trim());
 
-const variants = (text: string): unknown =>
+const variants = (text: string): HlsVariant[] =>
   text.trimStart().startsWith('[')
     ? JSON.parse(text)
     : text.split(',').map((word) => {
@@ -49,127 +80,109 @@ const variants = (text: string): unknown =>
         return { resolution: integer(resolution ?? ''), bitrate: bitrate === undefined ? null : integer(bitrate) };
       });
 
-/** The commands of the built-in tasks. */
-export const TASK_COMMANDS: readonly TaskCommand[] = [
-  {
+/** The commands of the built-in tasks, by task. */
+export const TASK_COMMANDS: { readonly [T in BuiltInTask]: BuiltInCommand<T> } = {
+  clip_embedding: {
     group: 'clip-embedding',
     verb: 'embed',
-    task: 'clip_embedding',
     summary: 'Compute the CLIP vector of pictures',
     input: 'file',
-    options: [normalize],
+    options: { normalize },
     timeout: 60,
   },
-  {
+  clip_text_embedding: {
     group: 'clip-text',
     verb: 'embed',
-    task: 'clip_text_embedding',
     summary: 'Compute the CLIP vector of texts, comparable with those of pictures',
     input: 'text',
-    options: [normalize],
+    options: { normalize },
     timeout: 60,
   },
-  {
+  dino_embedding: {
     group: 'dino-embedding',
     verb: 'embed',
-    task: 'dino_embedding',
     summary: 'Compute the DINOv2 vector of pictures',
     input: 'file',
-    options: [normalize],
+    options: { normalize },
     timeout: 60,
   },
-  {
+  exif: {
     group: 'exif',
     verb: 'extract',
-    task: 'exif',
     summary: 'Extract the metadata of files',
     input: 'file',
-    options: [{ flags: '--tags <names>', text: 'only these tags, e.g. Make,Model', parse: commaList }],
+    options: { tags: { value: '<names>', text: 'only these tags, e.g. Make,Model', parse: commaList } },
     timeout: 30,
   },
-  {
+  face_detection: {
     group: 'face-detection',
     verb: 'detect',
-    task: 'face_detection',
     summary: 'Detect faces in pictures; --output is a folder for the crops',
     input: 'file',
     options: faceOptions,
     timeout: 60,
   },
-  {
+  face_embedding: {
     group: 'face-embedding',
     verb: 'embed',
-    task: 'face_embedding',
     summary: 'Compute the vector of a face, or with --detect of every face of a photo',
     input: 'file',
-    options: [
+    options: {
       normalize,
-      { flags: '--detect', text: 'detect the faces of a photo; --output is then a folder' },
+      detect: { text: 'detect the faces of a photo; --output is then a folder' },
       ...faceOptions,
-    ],
+    },
     timeout: 60,
   },
-  {
+  hash: {
     group: 'hash',
     verb: 'compute',
-    task: 'hash',
     summary: 'Compute digests and perceptual hashes',
     input: 'file',
-    options: [{ flags: '--algorithm <name>', text: 'digest in hash_value', choices: ['sha512', 'md5', 'sha256'] }],
+    options: { algorithm: { value: '<name>', text: 'digest in hash_value', choices: ['sha512', 'md5', 'sha256'] } },
     timeout: 30,
   },
-  {
+  hls_streaming: {
     group: 'hls-streaming',
     verb: 'generate-manifest',
-    task: 'hls_streaming',
     summary: 'Convert videos to HLS streams; --output is a folder',
     input: 'file',
-    options: [
-      { flags: '--variants <list>', text: 'heights and kbit/s, e.g. 720:3500,480:1500, or JSON', parse: variants },
-      { flags: '--no-include-original', text: 'create only the variants', field: 'include_original' },
-    ],
+    options: {
+      variants: { value: '<list>', text: 'heights and kbit/s, e.g. 720:3500,480:1500, or JSON', parse: variants },
+      include_original: { text: 'create only the variants', off: true },
+    },
     timeout: 600,
   },
-  {
+  image_conversion: {
     group: 'image-conversion',
     verb: 'convert',
-    task: 'image_conversion',
     summary: 'Convert pictures to another format',
     input: 'file',
-    options: [
-      {
-        flags: '-f, --format <name>',
-        text: 'format of the result',
-        choices: ['png', 'jpg', 'jpeg', 'webp', 'gif', 'bmp', 'tiff', 'avif'],
-      },
-      { flags: '-q, --quality <n>', text: 'quality, 1 to 100', parse: integer },
-      { flags: '--lossless', text: 'lossless compression, for webp and avif' },
-      { flags: '-w, --width <px>', text: 'maximum width', parse: integer },
-      { flags: '-h, --height <px>', text: 'maximum height', parse: integer },
+    options: {
+      format: { ...format, choices: ['png', 'jpg', 'jpeg', 'webp', 'gif', 'bmp', 'tiff', 'avif'] },
+      quality,
+      lossless: { text: 'lossless compression, for webp and avif' },
+      width,
+      height,
       background,
-      { flags: '--no-keep-metadata', text: 'remove the metadata', field: 'keep_metadata' },
-    ],
+      keep_metadata: { text: 'remove the metadata', off: true },
+    },
     timeout: 60,
   },
-  {
+  media_thumbnail: {
     group: 'media-thumbnail',
     verb: 'generate',
-    task: 'media_thumbnail',
     summary: 'Create thumbnails of images, videos and songs',
     input: 'file',
-    options: [
-      { flags: '-w, --width <px>', text: 'maximum width', parse: integer },
-      { flags: '-h, --height <px>', text: 'maximum height', parse: integer },
-      { flags: '-f, --format <name>', text: 'format of the result', choices: ['jpg', 'webp', 'avif', 'png'] },
-      { flags: '-q, --quality <n>', text: 'quality, 1 to 100', parse: integer },
-      {
-        flags: '--no-maintain-aspect-ratio',
-        text: 'stretch to exactly this size',
-        field: 'maintain_aspect_ratio',
-      },
+    options: {
+      width,
+      height,
+      format: { ...format, choices: ['jpg', 'webp', 'avif', 'png'] },
+      quality,
+      maintain_aspect_ratio: { text: 'stretch to exactly this size', off: true },
       background,
-      { flags: '--sheet', text: 'also create a sheet of frames for a video' },
-    ],
+      sheet: { text: 'also create a sheet of frames for a video' },
+    },
     timeout: 60,
   },
-];
+};

@@ -12,19 +12,7 @@ import { MqttJobChannel } from '../jobs/mqtt-channel.js';
 import { SseJobChannel } from '../jobs/sse-channel.js';
 import type { MqttConnection } from '../mqtt/connection.js';
 import { ComputeAdminClient } from './admin-client.js';
-import {
-  ClipEmbeddingClient,
-  ClipTextEmbeddingClient,
-  DinoEmbeddingClient,
-  ExifClient,
-  FaceDetectionClient,
-  FaceEmbeddingClient,
-  HashClient,
-  HlsStreamingClient,
-  ImageConversionClient,
-  MediaThumbnailClient,
-  splitOptions,
-} from './tasks.js';
+import { splitOptions, type TaskClient, taskClient } from './tasks.js';
 import { WorkersClient } from './workers-client.js';
 
 /** A way in which the ends of jobs are heard of. Polling needs no name: it is what is left when these fail. */
@@ -66,16 +54,102 @@ export class ComputeClient {
   readonly workers: WorkersClient;
   readonly admin: ComputeAdminClient;
   readonly system: SystemClient<ComputeRoot>;
-  readonly clipEmbedding: ClipEmbeddingClient;
-  readonly clipText: ClipTextEmbeddingClient;
-  readonly dinoEmbedding: DinoEmbeddingClient;
-  readonly exif: ExifClient;
-  readonly faceDetection: FaceDetectionClient;
-  readonly faceEmbedding: FaceEmbeddingClient;
-  readonly hash: HashClient;
-  readonly hlsStreaming: HlsStreamingClient;
-  readonly imageConversion: ImageConversionClient;
-  readonly mediaThumbnail: MediaThumbnailClient;
+  /**
+   * CLIP vectors of pictures.
+   *
+   * @example
+   * ```ts
+   * const job = await compute.clipEmbedding.embedImage('photo.jpg', { normalize: true });
+   * const npy = await compute.jobs.bytes(job.job_id, String(job.params.output_path));
+   * ```
+   */
+  readonly clipEmbedding: TaskClient<'clip_embedding', 'embedImage'>;
+  /**
+   * CLIP vectors of texts, comparable with those of pictures.
+   *
+   * @example
+   * ```ts
+   * const { embedding } = await compute.clipText.embedText('a red bicycle', { priority: 10 }).output;
+   * ```
+   */
+  readonly clipText: TaskClient<'clip_text_embedding', 'embedText'>;
+  /**
+   * DINOv2 vectors of pictures.
+   *
+   * @example
+   * ```ts
+   * const { embedding_dim } = await compute.dinoEmbedding.embedImage('photo.jpg').output;
+   * ```
+   */
+  readonly dinoEmbedding: TaskClient<'dino_embedding', 'embedImage'>;
+  /**
+   * Metadata of files.
+   *
+   * @example
+   * ```ts
+   * const { make, model, captured_at } = await compute.exif.extract('photo.jpg').output;
+   * ```
+   */
+  readonly exif: TaskClient<'exif', 'extract'>;
+  /**
+   * Faces of pictures.
+   *
+   * @example
+   * ```ts
+   * const { faces } = await compute.faceDetection.detect('group.jpg', { confidence_threshold: 0.8 }).output;
+   * ```
+   */
+  readonly faceDetection: TaskClient<'face_detection', 'detect'>;
+  /**
+   * Vectors of faces.
+   *
+   * @example
+   * ```ts
+   * const { faces = [] } = await compute.faceEmbedding.embedFaces('group.jpg', { detect: true }).output;
+   * ```
+   */
+  readonly faceEmbedding: TaskClient<'face_embedding', 'embedFaces'>;
+  /**
+   * Digests and perceptual hashes.
+   *
+   * @example
+   * ```ts
+   * const [a, b] = await map(['a.jpg', 'b.jpg'], (file) => compute.hash.compute(file).output);
+   * if (a?.phash && b?.phash) console.log(distance(a.phash, b.phash));
+   * ```
+   */
+  readonly hash: TaskClient<'hash', 'compute'>;
+  /**
+   * Adaptive streams of videos.
+   * Ask the store for the stream of a video that it keeps.
+   *
+   * @example
+   * ```ts
+   * const job = await compute.hlsStreaming.generateManifest('film.mp4', { variants: [{ resolution: 720, bitrate: null }] });
+   * console.log(job.task_output.master_playlist);
+   * ```
+   */
+  readonly hlsStreaming: TaskClient<'hls_streaming', 'generateManifest'>;
+  /**
+   * Images in other formats.
+   *
+   * @example
+   * ```ts
+   * const job = compute.imageConversion.convert('photo.heic', 'webp', { quality: 80 });
+   * await job.download((await job.output).output_path, 'photo.webp');
+   * ```
+   */
+  readonly imageConversion: TaskClient<'image_conversion', 'convert'>;
+  /**
+   * Small pictures of images, videos and songs.
+   *
+   * @example
+   * ```ts
+   * const job = compute.mediaThumbnail.generate('film.mp4', { width: 320, format: 'webp' });
+   * await job.download((await job.output).output_path, 'film.webp');
+   * ```
+   */
+  readonly mediaThumbnail: TaskClient<'media_thumbnail', 'generate'>;
 
   constructor(options: ComputeClientOptions) {
     this.http = new HttpClient(options);
@@ -83,16 +157,25 @@ export class ComputeClient {
     this.workers = new WorkersClient(this.http, options.mqtt, options.topics?.workers);
     this.admin = new ComputeAdminClient(this.http);
     this.system = new SystemClient(this.http);
-    this.clipEmbedding = new ClipEmbeddingClient(this.jobs);
-    this.clipText = new ClipTextEmbeddingClient(this.jobs);
-    this.dinoEmbedding = new DinoEmbeddingClient(this.jobs);
-    this.exif = new ExifClient(this.jobs);
-    this.faceDetection = new FaceDetectionClient(this.jobs);
-    this.faceEmbedding = new FaceEmbeddingClient(this.jobs);
-    this.hash = new HashClient(this.jobs);
-    this.hlsStreaming = new HlsStreamingClient(this.jobs);
-    this.imageConversion = new ImageConversionClient(this.jobs);
-    this.mediaThumbnail = new MediaThumbnailClient(this.jobs);
+    this.clipEmbedding = taskClient(this.jobs, { task: 'clip_embedding', method: 'embedImage', args: ['file'] });
+    this.clipText = taskClient(this.jobs, { task: 'clip_text_embedding', method: 'embedText', args: ['text'] });
+    this.dinoEmbedding = taskClient(this.jobs, { task: 'dino_embedding', method: 'embedImage', args: ['file'] });
+    this.exif = taskClient(this.jobs, { task: 'exif', method: 'extract', args: ['file'] });
+    this.faceDetection = taskClient(this.jobs, { task: 'face_detection', method: 'detect', args: ['file'] });
+    this.faceEmbedding = taskClient(this.jobs, { task: 'face_embedding', method: 'embedFaces', args: ['file'] });
+    this.hash = taskClient(this.jobs, { task: 'hash', method: 'compute', args: ['file'] });
+    this.hlsStreaming = taskClient(this.jobs, {
+      task: 'hls_streaming',
+      method: 'generateManifest',
+      args: ['file'],
+      defaults: { include_original: true },
+    });
+    this.imageConversion = taskClient(this.jobs, {
+      task: 'image_conversion',
+      method: 'convert',
+      args: ['file', 'format'],
+    });
+    this.mediaThumbnail = taskClient(this.jobs, { task: 'media_thumbnail', method: 'generate', args: ['file'] });
   }
 
   /**

@@ -1,30 +1,63 @@
-/** One namespace for each built-in task, its options and output typed from the contract. */
-import type {
-  clipEmbeddingTask,
-  clipTextEmbeddingTask,
-  dinoEmbeddingTask,
-  exifTask,
-  faceDetectionTask,
-  faceEmbeddingTask,
-  hashTask,
-  hlsStreamingTask,
-  ImageFormat,
-  imageConversionTask,
-  mediaThumbnailTask,
-  TaskContract,
-  TaskOptions,
-  TaskOutput,
-} from '@cl-server/contract';
+/** Clients of the built-in tasks. Arguments, options and output are typed from the contract's table of tasks. */
+import type { BuiltInTask, BuiltInTasks, RequiredField, TaskOptions, TaskOutput } from '@cl-server/contract';
 import type { FileInput } from '../files/source.js';
 import type { Fields } from '../http/body.js';
 import type { JobHandle } from '../jobs/job-handle.js';
 import type { JobsClient, SubmitOptions } from '../jobs/jobs-client.js';
 
-/** Options of a task together with those of every submission. */
-export type RunOptions<T, Wait extends boolean> = TaskOptions<T> & SubmitOptions<Wait>;
+/** Options of a task together with those of every submission. Fields that are arguments are no options. */
+export type RunOptions<T extends BuiltInTask, Wait extends boolean> = Omit<
+  TaskOptions<BuiltInTasks[T]>,
+  RequiredField<BuiltInTasks[T]>
+> &
+  SubmitOptions<Wait>;
+
+/** The file of a task; undefined is accepted if the task also works without one. */
+type FileOf<T extends BuiltInTask> = BuiltInTasks[T]['file'] extends 'optional' ? FileInput | undefined : FileInput;
+
+/** The value of the form field that a task requires. */
+type RequiredValue<T extends BuiltInTask> =
+  RequiredField<BuiltInTasks[T]> extends keyof TaskOptions<BuiltInTasks[T]>
+    ? NonNullable<TaskOptions<BuiltInTasks[T]>[RequiredField<BuiltInTasks[T]>]>
+    : never;
+
+/** Creates a job of a task. The arguments are its file, the field that it requires, and its options. */
+export type RunTask<T extends BuiltInTask> = BuiltInTasks[T]['file'] extends 'none'
+  ? <Wait extends boolean = true>(
+      value: RequiredValue<T>,
+      options?: RunOptions<T, Wait>,
+    ) => JobHandle<TaskOutput<BuiltInTasks[T]>, Wait>
+  : [RequiredField<BuiltInTasks[T]>] extends [never]
+    ? <Wait extends boolean = true>(
+        file: FileOf<T>,
+        options?: RunOptions<T, Wait>,
+      ) => JobHandle<TaskOutput<BuiltInTasks[T]>, Wait>
+    : <Wait extends boolean = true>(
+        file: FileOf<T>,
+        value: RequiredValue<T>,
+        options?: RunOptions<T, Wait>,
+      ) => JobHandle<TaskOutput<BuiltInTasks[T]>, Wait>;
+
+/** The client of one task: a namespace with one method. */
+export type TaskClient<T extends BuiltInTask, Method extends string> = { readonly [Name in Method]: RunTask<T> };
+
+/** The names of the arguments that precede the options. */
+type ArgumentsOf<T extends BuiltInTask> = BuiltInTasks[T]['file'] extends 'none'
+  ? readonly [RequiredField<BuiltInTasks[T]>]
+  : [RequiredField<BuiltInTasks[T]>] extends [never]
+    ? readonly ['file']
+    : readonly ['file', RequiredField<BuiltInTasks[T]>];
+
+interface TaskMethod<T extends BuiltInTask, Method extends string> {
+  readonly task: T;
+  readonly method: Method;
+  readonly args: ArgumentsOf<T>;
+  /** Options that apply unless the caller sets them. */
+  readonly defaults?: TaskOptions<BuiltInTasks[T]>;
+}
 
 /**
- * Tells a submission's own options from the task's.
+ * Separates the options of a submission from those of the task.
  * @internal
  */
 export function splitOptions<Wait extends boolean>(
@@ -36,204 +69,19 @@ export function splitOptions<Wait extends boolean>(
   return { submit, params };
 }
 
-class TaskClient<T extends TaskContract> {
-  readonly #jobs: JobsClient;
-  readonly #type: string;
-
-  constructor(jobs: JobsClient, type: string) {
-    this.#jobs = jobs;
-    this.#type = type;
-  }
-
-  /** @internal */
-  protected submit<Wait extends boolean>(file: FileInput | undefined, options: object): JobHandle<TaskOutput<T>, Wait> {
-    const { submit, params } = splitOptions<Wait>(options as SubmitOptions<Wait> & Fields);
-    return this.#jobs.submit<TaskOutput<T>, Wait>(this.#type, file, params, submit);
-  }
-}
-
-/** CLIP vectors of pictures. */
-export class ClipEmbeddingClient extends TaskClient<typeof clipEmbeddingTask> {
-  constructor(jobs: JobsClient) {
-    super(jobs, 'clip_embedding');
-  }
-
-  /**
-   * @example
-   * ```ts
-   * const job = await compute.clipEmbedding.embedImage('photo.jpg', { normalize: true });
-   * const npy = await compute.jobs.bytes(job.job_id, String(job.params.output_path));
-   * ```
-   */
-  embedImage<Wait extends boolean = true>(image: FileInput, options: RunOptions<typeof clipEmbeddingTask, Wait> = {}) {
-    return this.submit<Wait>(image, options);
-  }
-}
-
-/** CLIP vectors of texts, comparable with those of pictures. */
-export class ClipTextEmbeddingClient extends TaskClient<typeof clipTextEmbeddingTask> {
-  constructor(jobs: JobsClient) {
-    super(jobs, 'clip_text_embedding');
-  }
-
-  /**
-   * @example
-   * ```ts
-   * const { embedding } = await compute.clipText.embedText('a red bicycle', { priority: 10 }).output;
-   * ```
-   */
-  embedText<Wait extends boolean = true>(
-    text: string,
-    options: Omit<RunOptions<typeof clipTextEmbeddingTask, Wait>, 'text'> = {},
-  ) {
-    return this.submit<Wait>(undefined, { ...options, text });
-  }
-}
-
-/** DINOv2 vectors of pictures. */
-export class DinoEmbeddingClient extends TaskClient<typeof dinoEmbeddingTask> {
-  constructor(jobs: JobsClient) {
-    super(jobs, 'dino_embedding');
-  }
-
-  /**
-   * @example
-   * ```ts
-   * const { embedding_dim } = await compute.dinoEmbedding.embedImage('photo.jpg').output;
-   * ```
-   */
-  embedImage<Wait extends boolean = true>(image: FileInput, options: RunOptions<typeof dinoEmbeddingTask, Wait> = {}) {
-    return this.submit<Wait>(image, options);
-  }
-}
-
-/** Metadata of files. */
-export class ExifClient extends TaskClient<typeof exifTask> {
-  constructor(jobs: JobsClient) {
-    super(jobs, 'exif');
-  }
-
-  /**
-   * @example
-   * ```ts
-   * const { make, model, captured_at } = await compute.exif.extract('photo.jpg').output;
-   * ```
-   */
-  extract<Wait extends boolean = true>(file: FileInput, options: RunOptions<typeof exifTask, Wait> = {}) {
-    return this.submit<Wait>(file, options);
-  }
-}
-
-/** Faces of pictures. */
-export class FaceDetectionClient extends TaskClient<typeof faceDetectionTask> {
-  constructor(jobs: JobsClient) {
-    super(jobs, 'face_detection');
-  }
-
-  /**
-   * @example
-   * ```ts
-   * const { faces } = await compute.faceDetection.detect('group.jpg', { confidence_threshold: 0.8 }).output;
-   * ```
-   */
-  detect<Wait extends boolean = true>(image: FileInput, options: RunOptions<typeof faceDetectionTask, Wait> = {}) {
-    return this.submit<Wait>(image, options);
-  }
-}
-
-/** Vectors of faces. */
-export class FaceEmbeddingClient extends TaskClient<typeof faceEmbeddingTask> {
-  constructor(jobs: JobsClient) {
-    super(jobs, 'face_embedding');
-  }
-
-  /**
-   * @example
-   * ```ts
-   * const { faces = [] } = await compute.faceEmbedding.embedFaces('group.jpg', { detect: true }).output;
-   * ```
-   */
-  embedFaces<Wait extends boolean = true>(image: FileInput, options: RunOptions<typeof faceEmbeddingTask, Wait> = {}) {
-    return this.submit<Wait>(image, options);
-  }
-}
-
-/** Digests and perceptual hashes. */
-export class HashClient extends TaskClient<typeof hashTask> {
-  constructor(jobs: JobsClient) {
-    super(jobs, 'hash');
-  }
-
-  /**
-   * @example
-   * ```ts
-   * const [a, b] = await map(['a.jpg', 'b.jpg'], (file) => compute.hash.compute(file).output);
-   * if (a?.phash && b?.phash) console.log(distance(a.phash, b.phash));
-   * ```
-   */
-  compute<Wait extends boolean = true>(file: FileInput, options: RunOptions<typeof hashTask, Wait> = {}) {
-    return this.submit<Wait>(file, options);
-  }
-}
-
-/** Adaptive streams of videos. */
-export class HlsStreamingClient extends TaskClient<typeof hlsStreamingTask> {
-  constructor(jobs: JobsClient) {
-    super(jobs, 'hls_streaming');
-  }
-
-  /**
-   * @param video for one that the store keeps, ask the store for its stream instead
-   * @example
-   * ```ts
-   * const job = await compute.hlsStreaming.generateManifest('film.mp4', { variants: [{ resolution: 720, bitrate: null }] });
-   * console.log(job.task_output.master_playlist);
-   * ```
-   */
-  generateManifest<Wait extends boolean = true>(
-    video: FileInput | undefined,
-    options: RunOptions<typeof hlsStreamingTask, Wait> = {},
-  ) {
-    return this.submit<Wait>(video, { include_original: true, ...options });
-  }
-}
-
-/** Images in other formats. */
-export class ImageConversionClient extends TaskClient<typeof imageConversionTask> {
-  constructor(jobs: JobsClient) {
-    super(jobs, 'image_conversion');
-  }
-
-  /**
-   * @example
-   * ```ts
-   * const job = compute.imageConversion.convert('photo.heic', 'webp', { quality: 80 });
-   * await job.download((await job.output).output_path, 'photo.webp');
-   * ```
-   */
-  convert<Wait extends boolean = true>(
-    image: FileInput,
-    format: ImageFormat,
-    options: Omit<RunOptions<typeof imageConversionTask, Wait>, 'format'> = {},
-  ) {
-    return this.submit<Wait>(image, { ...options, format });
-  }
-}
-
-/** Small pictures of images, videos and songs. */
-export class MediaThumbnailClient extends TaskClient<typeof mediaThumbnailTask> {
-  constructor(jobs: JobsClient) {
-    super(jobs, 'media_thumbnail');
-  }
-
-  /**
-   * @example
-   * ```ts
-   * const job = compute.mediaThumbnail.generate('film.mp4', { width: 320, format: 'webp' });
-   * await job.download((await job.output).output_path, 'film.webp');
-   * ```
-   */
-  generate<Wait extends boolean = true>(media: FileInput, options: RunOptions<typeof mediaThumbnailTask, Wait> = {}) {
-    return this.submit<Wait>(media, options);
-  }
+/**
+ * Makes the client of a built-in task.
+ * @internal
+ */
+export function taskClient<T extends BuiltInTask, Method extends string>(
+  jobs: JobsClient,
+  { task, method, args, defaults }: TaskMethod<T, Method>,
+): TaskClient<T, Method> {
+  const run = (...given: readonly unknown[]) => {
+    const { file, ...fields } = Object.fromEntries(args.map((name, at) => [name, given[at]]));
+    const { submit, params } = splitOptions({ ...defaults, ...(given[args.length] as Fields | undefined) });
+    return jobs.submit(task, file as FileInput | undefined, { ...params, ...fields }, submit);
+  };
+  // Only the type knows which arguments each task has; `args` is checked against the same table.
+  return { [method]: run } as unknown as TaskClient<T, Method>;
 }

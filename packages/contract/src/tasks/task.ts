@@ -7,22 +7,31 @@ import { field } from '../http/field.js';
 export type FileRule = 'required' | 'optional' | 'none';
 
 /** The contract of a built-in task. */
-export interface TaskContract<Form extends z.ZodObject = z.ZodObject, Output extends z.ZodObject = z.ZodObject> {
+export interface TaskContract<
+  Form extends z.ZodObject = z.ZodObject,
+  Output extends z.ZodObject = z.ZodObject,
+  File extends FileRule = FileRule,
+> {
   readonly type: string;
   readonly summary: string;
-  readonly file: FileRule;
+  readonly file: File;
   /** Form fields beside `file` and `priority`; their parsed values are stored as the job's params. */
   readonly form: Form;
   /** The `task_output` of a completed job. */
   readonly output: Output;
 }
 
-export const taskContract = <F extends z.ZodObject, O extends z.ZodObject>(
-  contract: TaskContract<F, O>,
-): TaskContract<F, O> => Object.freeze(contract);
+export const taskContract = <F extends z.ZodObject, O extends z.ZodObject, R extends FileRule>(
+  contract: TaskContract<F, O, R>,
+): TaskContract<F, O, R> => Object.freeze(contract);
 
 /** The options that a caller may set, with their types: numbers are numbers. */
 export type TaskOptions<T> = T extends TaskContract<infer F, z.ZodObject> ? Partial<z.output<F>> : never;
+/** The name of the form field that a caller must set, if the task has one. */
+export type RequiredField<T> =
+  T extends TaskContract<infer F, z.ZodObject>
+    ? { [Name in keyof z.input<F>]-?: undefined extends z.input<F>[Name] ? never : Name }[keyof z.input<F>]
+    : never;
 /** The output that a completed job of the task carries. */
 export type TaskOutput<T> = T extends TaskContract<z.ZodObject, infer O> ? z.output<O> : never;
 
