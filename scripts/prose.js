@@ -26,7 +26,10 @@ const RULES = [
   { pattern: /\b(tells?|telling) (of|apart)\b/i, instead: 'describes, reports, distinguishes' },
   { pattern: /\bwho wants\b/i, instead: 'a caller that wants' },
   { pattern: /\bunder way\b/i, instead: 'running, in progress' },
-  { pattern: /\bsettl(e|es|ed|ing)\b/, instead: 'the verb of what happens: acknowledge, complete, save, wait' },
+  {
+    pattern: /\bsettl(e|es|ing)\b|(?<![.#]|async )\bsettled\b(?!\()/,
+    instead: 'the verb of what happens: acknowledge, complete, save, wait',
+  },
   {
     pattern: /^\s*(?:\/\*\*|\*|\/\/)\s(?:Of|Who|Whose|What|Where|That|By|As)\s(?!.*\?)/,
     instead: 'a full sentence or a noun phrase: "The …", "A …", "Whether …", "How …"',

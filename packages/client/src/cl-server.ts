@@ -12,15 +12,15 @@ import { StoreClient } from './store/store-client.js';
 import { VERSION } from './version.js';
 
 export interface ClServerOptions {
-  /** Where the services are; what is left out comes from `env`, `file`, and at last from a platform on this machine. */
+  /** Addresses of the services. Those left out come from `env`, then `file`, then from the defaults on this machine. */
   readonly urls?: Partial<ServerUrls> | undefined;
-  /** Where `AUTH_URL`, `STORE_URL`, `COMPUTE_URL`, `MQTT_URL` (or `CL_…`) may stand; Node: `process.env`. */
+  /** Variables that may hold `AUTH_URL`, `STORE_URL`, `COMPUTE_URL`, `MQTT_URL` (or `CL_…`); in Node: `process.env`. */
   readonly env?: Environment | undefined;
-  /** What a configuration file says. */
+  /** Addresses from a configuration file. */
   readonly file?: Partial<ServerUrls> | undefined;
   /** Other credentials than a session's. */
   readonly auth?: AuthProvider | undefined;
-  /** Where the session is kept. Default: in memory. */
+  /** The place that keeps the session. Default: memory. */
   readonly tokenStore?: TokenStore | undefined;
   /** Asked when there is no session, or when it cannot be refreshed. */
   readonly credentials?: (() => Credentials | undefined | Promise<Credentials | undefined>) | undefined;

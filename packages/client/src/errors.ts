@@ -14,7 +14,7 @@ export class ClError extends Error {
   }
 }
 
-/** What is known of a refusal. */
+/** Facts about a refusal. */
 export interface ApiErrorInfo {
   readonly status: number;
   readonly code: string;

@@ -59,7 +59,7 @@ describe('a download', () => {
     expect(ranges.slice(1).every((range) => Number(/(\d+)/.exec(range ?? '')?.[1]) > 0)).toBe(true);
   });
 
-  it('begins anew where the content has become another', async () => {
+  it('starts again if the content has changed', async () => {
     breaks = [500_000];
     const pending = download();
     const other = randomBytes(1_000_000);
@@ -75,7 +75,7 @@ describe('a download', () => {
     expect(left()).toEqual(['copy.bin']);
   });
 
-  it('begins anew where the server gives no validator', async () => {
+  it('starts again if the server gives no validator', async () => {
     etag = undefined;
     breaks = [500_000];
     await download();

@@ -9,7 +9,7 @@ import { describe, expect, it } from 'vitest';
 const ROOT = path.join(projectRoot, 'packages/client');
 const SOURCES = path.join(ROOT, 'src');
 
-/** What an example may take for granted. */
+/** Values that every example may use. */
 const PRELUDE = `
 import * as sdk from '@cl-server/client';
 const {
@@ -64,7 +64,7 @@ describe('examples', () => {
       options: path.join(ROOT, 'typedoc.json'),
       entryPoints: [path.join(SOURCES, 'index.ts')],
       tsconfig: path.join(ROOT, 'tsconfig.json'),
-      // Where a thing is declared tells whether it is ours; the reference itself links to no sources.
+      // The place of a declaration shows whether it is ours; the reference itself links to no sources.
       disableSources: false,
       disableGit: true,
       sourceLinkTemplate: '{path}',

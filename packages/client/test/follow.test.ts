@@ -135,7 +135,7 @@ describe.each<[string, readonly Transport[]]>([
     expect(job.state).toBe('completed');
   });
 
-  it('every change is told, to each reader from the beginning', async () => {
+  it('every reader receives every change from the beginning', async () => {
     const job = clientWith(transports).run('my_task');
     const { job_id } = await job.created;
     const seen: JobUpdate[] = [];

@@ -199,7 +199,7 @@ it('sends fields as text, null as empty, and leaves undefined out', async () => 
   expect(server.received[0]?.body.toString()).toBe('a=1&b=true&c=&e=%5B%22x%22%5D');
 });
 
-it('tells of every try', async () => {
+it('reports every attempt', async () => {
   const seen: unknown[] = [];
   const { http } = await clientOf(inTurn(refuse(503), ok), {
     onRequest: ({ method, attempt, status }: { method: string; attempt: number; status: number }) =>

@@ -130,7 +130,7 @@ describe.runIf(built)('the platform', () => {
   });
 
   describe.each(TRANSPORTS)('jobs by %s', (_name, transports) => {
-    it('run, tell of their end, and give their output', async () => {
+    it('run, report their end, and give their output', async () => {
       const client = connect(transports);
       try {
         const states: string[] = [];
@@ -192,7 +192,7 @@ describe.runIf(built)('the platform', () => {
       const until = path.join(platform.signals.path, `go-on-${held}`);
       const jobs = clients.flatMap(({ compute }) => [1, 2].map(() => compute.run('held', undefined, { until })));
       await Promise.all(jobs.map(({ created }) => created));
-      await eventually(() => jobs.some(({ state }) => state === 'processing'), { what: 'a job under way' });
+      await eventually(() => jobs.some(({ state }) => state === 'processing'), { what: 'a running job' });
       await happen();
       fs.writeFileSync(until, '');
       const ended = await Promise.all(jobs);
@@ -294,7 +294,7 @@ describe.runIf(built)('the platform', () => {
     });
   });
 
-  it.runIf(hasMedia())('pictures are hashed so that turned copies of one are told from others', async () => {
+  it.runIf(hasMedia())('pictures are hashed so that turned copies of a picture are recognised', async () => {
     const names = ['orientation_1.jpg', 'orientation_3.jpg', 'rocket.jpg'];
     const [upright, turned, other] = await map(names, (name) => cl.compute.hash.compute(mediaFile(name)).output);
     expect(distance(upright?.phash ?? '', turned?.phash ?? '')).toBeLessThan(

@@ -86,7 +86,7 @@ describe('an upload in pieces', () => {
     expect(server.received.map(({ method }) => method)).toEqual(['HEAD', 'PATCH', 'PATCH']);
   });
 
-  it('begins anew where the server has forgotten it', async () => {
+  it('starts again if the server has forgotten it', async () => {
     await upload({ uploadUrl: `${server.url}/uploads/gone` });
     expect(stored.equals(CONTENT)).toBe(true);
   });

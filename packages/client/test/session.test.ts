@@ -82,7 +82,7 @@ describe('a session', () => {
     expect(refreshes).toBe(1);
   });
 
-  it('is renewed once when a server refuses its token, for all calls that were under way', async () => {
+  it('is renewed once when a server refuses its token, for all running calls', async () => {
     const session = sessionWith({ credentials: () => ({ username: 'ann', password: 'right' }) });
     await session.login('ann', 'right');
     const http = new HttpClient({ baseUrl: server.url, auth: session });

@@ -17,7 +17,7 @@ import type {
 declare const cl: ClServer;
 declare const http: HttpClient;
 
-/** As `getJob`, but its job has no `status`. */
+/** Like `getJob`, but its job has no `status`. */
 const renamed = endpoint({
   id: 'renamed',
   method: 'GET',

@@ -48,7 +48,7 @@ describe('a file to upload', () => {
     expect(decodeURIComponent(file.name)).toBe(name);
   });
 
-  it('has a length ahead where it is known, and tells of its progress', async () => {
+  it('has a length ahead if it is known, and reports its progress', async () => {
     using dir = tempDir();
     const file = path.join(dir.path, 'big.jpg');
     fs.writeFileSync(file, Buffer.alloc(3_000_000, 7));

@@ -1,4 +1,4 @@
-/** Where a request's credentials come from. */
+/** The source of a request's credentials. */
 export interface AuthProvider {
   /** Headers for one request; a provider that can refresh does so here, before the token expires. */
   headers(signal?: AbortSignal): Promise<Readonly<Record<string, string>>>;
@@ -85,7 +85,7 @@ export class JWTAuthProvider implements AuthProvider {
 }
 
 /**
- * What a client uses when told nothing.
+ * The provider of a client that was given none.
  *
  * @example
  * ```ts

@@ -110,7 +110,7 @@ export class SessionManager implements AuthProvider {
   }
 
   /**
-   * Who is logged in; asked once. @throws NotLoggedInError
+   * The user who is logged in; the service is asked once. @throws NotLoggedInError
    * @example
    * ```ts
    * const { username, is_admin } = await session.user();

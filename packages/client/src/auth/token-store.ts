@@ -5,7 +5,7 @@ export interface StoredSession extends HeldToken {
   readonly username: string;
 }
 
-/** Where a session outlives the program, or does not. */
+/** A place that keeps a session, in memory or beyond the end of the program. */
 export interface TokenStore {
   /** The session that was saved last, if it was not cleared. */
   load(): Promise<StoredSession | undefined>;

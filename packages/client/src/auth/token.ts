@@ -1,4 +1,4 @@
-/** What a token says of itself. It is read, never verified: that is the servers' work. */
+/** Claims of a token. The token is read and not verified, because only servers have to verify it. */
 export interface TokenTimes {
   /** Seconds since 1970, by the server's clock. */
   readonly issuedAt: number | undefined;

@@ -20,7 +20,7 @@ export interface NewUser {
   readonly permissions?: readonly string[];
 }
 
-/** What is left out stays as it is; an empty list takes all permissions away. */
+/** Fields that are left out stay as they are; an empty list removes all permissions. */
 export interface UserChange {
   readonly password?: string | undefined;
   readonly is_admin?: boolean | undefined;

@@ -24,7 +24,7 @@ export interface ComputeClientOptions extends HttpClientOptions {
   /** In order of preference; empty: polling. Default `['mqtt', 'sse']`. */
   readonly transports?: readonly Transport[] | undefined;
   readonly poll?: PollPolicy | undefined;
-  /** Where the server's own settings differ. */
+  /** Settings that differ from those of the server. */
   readonly topics?: { readonly jobEvents?: string | undefined; readonly workers?: string | undefined } | undefined;
 }
 

@@ -1,7 +1,7 @@
 import { PORTS } from '@cl-server/contract/constants';
 import { ConfigError } from '../errors.js';
 
-/** Where the platform is. */
+/** Addresses of the platform. */
 export interface ServerUrls {
   readonly auth: string;
   readonly store: string;
@@ -38,10 +38,10 @@ function checked(name: string, value: string, schemes: readonly string[]): strin
 }
 
 export interface UrlSources {
-  /** What the caller says. Strongest. */
+  /** Addresses from the caller. They take precedence. */
   readonly args?: Partial<ServerUrls> | undefined;
   readonly env?: Environment | undefined;
-  /** What a configuration file or profile says. */
+  /** Addresses from a configuration file or profile. */
   readonly file?: Partial<ServerUrls> | undefined;
 }
 

@@ -10,7 +10,7 @@ export interface DownloadOptions extends CallOptions {
   readonly onProgress?: OnProgress | undefined;
 }
 
-/** What a download brought. */
+/** Result of a download. */
 export interface Downloaded {
   readonly path: string;
   /** Bytes of the whole file. */

@@ -10,7 +10,7 @@ import type { FileBody } from './file-body.js';
 
 export interface ResumableOptions extends CallOptions {
   readonly onProgress?: OnProgress | undefined;
-  /** Address of an upload begun earlier, to be continued; one that the server no longer knows is begun anew. */
+  /** Address of an earlier upload, to be continued. An upload that the server no longer knows is started again. */
   readonly uploadUrl?: string | undefined;
   /** Told the upload's address, so that it can be kept and continued by another program run. */
   readonly onUploadUrl?: ((url: string) => void | Promise<void>) | undefined;

@@ -1,4 +1,4 @@
-/** Where a download goes: a file that appears under its name only when it is whole. */
+/** The target of a download: a file that appears under its name only when it is complete. */
 export interface FileSink {
   /** Bytes of an earlier, broken-off download of the same content (`etag`) that can be kept. */
   resumeAt(etag: string): Promise<number>;

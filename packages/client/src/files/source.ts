@@ -1,4 +1,4 @@
-/** What a caller may hand over as a file, and what the upload makes of it. */
+/** Values that a caller may pass as a file, and their form for the upload. */
 import { fileFromPath } from '#platform';
 import { ConfigError, FileError } from '../errors.js';
 import type { FileBody } from './file-body.js';
@@ -20,7 +20,7 @@ export interface NamedFile {
   readonly size?: number;
 }
 
-/** What every upload takes: data, or data with its name. */
+/** The input of every upload: data, or data with its name. */
 export type FileInput = FileData | NamedFile;
 
 const isNamed = (input: FileInput): input is NamedFile =>
@@ -102,7 +102,7 @@ export async function toFileBody(input: FileInput): Promise<FileBody> {
   }
   if (data instanceof Uint8Array || data instanceof ArrayBuffer)
     return fromBlob(new Blob([data as Uint8Array<ArrayBuffer>]), name ?? 'file', typed('file'));
-  // Whoever writes no TypeScript is told here, not when the upload is under way.
+  // A caller without TypeScript gets the error here, not during the upload.
   if (typeof data !== 'object' || data === null || !(Symbol.asyncIterator in data || 'getReader' in data))
     throw new FileError(`A file is a path, an address, a Blob, bytes or a stream, not ${typeof data}`);
   const chunks = Symbol.asyncIterator in data ? data : readAll(data as ReadableStream<Uint8Array>);

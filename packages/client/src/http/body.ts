@@ -3,7 +3,7 @@ import type { FileBody } from '../files/file-body.js';
 /** Fields of a form or a query. `null` means "set to nothing", `undefined` leaves the field out. */
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** As it travels: text. Lists and objects are JSON. */
+/** A field as text, as forms and queries carry it. Lists and objects become JSON. */
 const fieldText = (value: unknown): string =>
   value === null ? '' : typeof value === 'object' ? JSON.stringify(value) : String(value);
 
@@ -32,5 +32,5 @@ export interface Progress {
   readonly loaded: number;
   readonly total: number | undefined;
 }
-/** Told of the bytes that have moved so far. */
+/** Called with the number of bytes transferred so far. */
 export type OnProgress = (progress: Progress) => void;

@@ -24,7 +24,7 @@ export class Deadline {
     return this.#controller.signal;
   }
 
-  /** Something moved: the time starts anew. */
+  /** Restarts the time, because bytes were transferred. */
   touch(): void {
     clearTimeout(this.#timer);
     if (this.#controller.signal.aborted || this.#idleMs <= 0 || !Number.isFinite(this.#idleMs)) return;

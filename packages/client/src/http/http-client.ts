@@ -7,7 +7,7 @@ import { Deadline, pause } from './deadline.js';
 import { type Call, type RequestSpec, requestOf } from './request.js';
 import { DEFAULT_RETRY, type RetryPolicy, retryAfter, retryDelay } from './retry.js';
 
-/** What every call takes beside its own options. */
+/** Options of every call, beside its own. */
 export interface CallOptions {
   /** Ends the call; it then throws the signal's reason. */
   readonly signal?: AbortSignal | undefined;
@@ -15,7 +15,7 @@ export interface CallOptions {
   readonly timeoutMs?: number | undefined;
 }
 
-/** One line for whoever watches: the answer to one try of a request, or what kept it away. */
+/** One attempt of a request for logs: its answer, or the reason why there was none. */
 export interface RequestTrace {
   readonly method: string;
   readonly url: string;
@@ -34,7 +34,7 @@ export interface HttpClientOptions {
   readonly retry?: Partial<RetryPolicy> | undefined;
   /** Sent with every request. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** Told of every try. */
+  /** Called after every attempt. */
   readonly onRequest?: ((trace: RequestTrace) => void) | undefined;
   /** Default: the platform's. */
   readonly fetch?: typeof globalThis.fetch | undefined;
@@ -93,7 +93,7 @@ export class HttpClient {
   }
 
   /**
-   * As `call`, with the status: some endpoints answer 200 or 201.
+   * Like `call`, with the status: for some endpoints 200 and 201 mean different things.
    *
    * @example
    * ```ts
@@ -121,7 +121,7 @@ export class HttpClient {
   }
 
   /**
-   * As `json`, with the status: some endpoints say something by 200 and 201.
+   * Like `json`, with the status: for some endpoints 200 and 201 mean different things.
    *
    * @example
    * ```ts

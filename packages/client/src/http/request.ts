@@ -43,7 +43,7 @@ type FieldsOf<Schema> = { readonly [Name in keyof Input<Schema>]?: unknown };
 /** A request to one endpoint. A request that needs no path parameters has no `params`. */
 export type Call<E extends AnyEndpoint> = Omit<RequestSpec, 'method' | 'path' | 'query' | 'form' | 'json'> & {
   readonly method: E['method'];
-  /** As the contract has it, with its parameters in braces. */
+  /** The path of the contract, with its parameters in braces. */
   readonly path: E['path'];
   readonly query?: FieldsOf<E['query']>;
   readonly form?: FieldsOf<E['form']>;

@@ -5,12 +5,12 @@ import type { CallOptions, HttpClient } from './http-client.js';
 /** How one service is. */
 export interface ServiceHealth<Root> {
   readonly url: string;
-  /** What `GET /` says. */
+  /** The answer of `GET /`. */
   readonly root: Root;
   readonly readiness: Readiness;
 }
 
-/** What every service has: health, metrics, its API document. */
+/** Endpoints that every service has: health, metrics, its API document. */
 export class SystemClient<Root> {
   readonly #http: HttpClient;
 

@@ -1,7 +1,7 @@
 import type { Job } from '@cl-server/contract';
 import type { JobUpdate } from './state.js';
 
-/** What a channel tells about one job. */
+/** The messages of a channel about one job. */
 export interface JobListener {
   /** A change of state or progress. */
   update(update: JobUpdate): void;

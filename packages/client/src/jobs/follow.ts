@@ -1,12 +1,12 @@
 /**
  * Follows a job to its end.
  *
- * What channels tell is a hint; what `GET /jobs/{id}` says is the truth. Whatever gets lost on the way, a message, a
+ * Messages of channels are hints; the answer of `GET /jobs/{id}` is the truth. Whatever gets lost on the way, a message, a
  * broker, the server itself, the next look finds it:
  *
  * | channel attached | looks |
  * |---|---|
- * | yes | at the end it is told of, when the channel breaks, and every `SAFETY` ms |
+ * | yes | at the reported end, when the channel breaks, and every `SAFETY` ms |
  * | no | with growing pauses; a channel that failed or broke is tried again after `REATTACH` ms |
  */
 import type { Job } from '@cl-server/contract';

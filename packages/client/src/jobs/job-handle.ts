@@ -4,13 +4,13 @@ import type { Downloaded, DownloadOptions } from '../files/download.js';
 import type { FollowOptions } from './follow.js';
 import { type CompletedJob, completed, type JobState, type JobUpdate, updateOfJob } from './state.js';
 
-/** What following a job takes. */
+/** Options of following a job. */
 export interface WaitOptions {
   /** Milliseconds to wait for the end; the job goes on when they are over. Default: no limit. */
   readonly timeout?: number | undefined;
   /** Ends the waiting, and an upload that has not ended; a job that the server has goes on. */
   readonly signal?: AbortSignal | undefined;
-  /** Told of every change, the end included. */
+  /** Called after every change, including the end. */
   readonly onProgress?: ((update: JobUpdate) => void) | undefined;
   /** Told once, when the job has ended, well or not. */
   readonly onComplete?: ((job: Job) => void) | undefined;
@@ -78,9 +78,9 @@ export class JobHandle<Output = Record<string, unknown>, Wait extends boolean = 
     else this.#created.then(origin.release, origin.release);
   }
 
-  /** What the server said when it took the job; rejects if it did not. */
+  /** The server's answer to the creation of the job; rejects if the server refused it. */
   get created(): Promise<JobCreated> {
-    // Who looks at this promise handles a refusal; the end of a job that never was is then nobody's unhandled error.
+    // A caller that awaits this promise handles a refusal. The end of a job that never existed must then be no unhandled error.
     this.#created.catch(() => this.#end?.catch(() => undefined));
     return this.#created;
   }
@@ -96,7 +96,7 @@ export class JobHandle<Output = Record<string, unknown>, Wait extends boolean = 
   }
 
   /**
-   * What `await` calls: the completed job, or the job as accepted where `wait` is false.
+   * Called by `await`: gives the completed job, or the accepted job if `wait` is false.
    *
    * @example
    * ```ts

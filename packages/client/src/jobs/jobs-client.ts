@@ -28,7 +28,7 @@ import { type FollowOptions, followJob, type PollPolicy } from './follow.js';
 import { JobHandle, type WaitOptions } from './job-handle.js';
 import { hasEnded, type JobUpdate } from './state.js';
 
-/** What every submission takes beside the task's own options. */
+/** Options of every submission, beside those of the task. */
 export interface SubmitOptions<Wait extends boolean = boolean> extends WaitOptions {
   /** 0 to 10, 10 is served first. Default 5. */
   readonly priority?: number | undefined;
@@ -43,7 +43,7 @@ export interface SubmitOptions<Wait extends boolean = boolean> extends WaitOptio
 export type JobFilters = Partial<Omit<JobListQuery, 'cursor'>>;
 
 export interface JobCallbacks {
-  /** Told of every change, the end included. */
+  /** Called after every change, including the end. */
   readonly onProgress?: (update: JobUpdate) => void;
   /** Told once, when the job has ended, well or not. */
   readonly onComplete?: (job: Job) => void;

@@ -120,7 +120,7 @@ export class MqttConnection {
   }
 
   /**
-   * Nothing is sent at once: whoever follows one job after the other would unsubscribe and subscribe in one breath, and a
+   * Nothing is sent at once: a caller that follows one job after the other would unsubscribe and subscribe immediately, and a
    * broker need not take the two in order.
    */
   #leave(filter: string, listener: MqttListener): void {
@@ -171,15 +171,15 @@ export class MqttConnection {
     try {
       await new Promise<void>((resolve, reject) => {
         const timer = setTimeout(() => reject(new Error('no answer in time')), connectTimeoutMs);
-        const settle = (end: () => void) => (): void => {
+        const finish = (end: () => void) => (): void => {
           clearTimeout(timer);
           end();
         };
-        client.once('connect', settle(resolve));
-        client.once('error', (error) => settle(() => reject(error))());
+        client.once('connect', finish(resolve));
+        client.once('error', (error) => finish(() => reject(error))());
         client.once(
           'close',
-          settle(() => reject(new Error('the connection was closed'))),
+          finish(() => reject(new Error('the connection was closed'))),
         );
       });
     } catch (cause) {

@@ -1,4 +1,4 @@
-/** What a browser does its own way: no paths, forms by FormData, and upload progress only by XMLHttpRequest. */
+/** The parts that differ in a browser: no paths, forms by FormData, and upload progress only by XMLHttpRequest. */
 
 import { FileError } from '../errors.js';
 import type { FileBody } from '../files/file-body.js';
@@ -38,7 +38,7 @@ export async function postMultipart(
   return new Promise<Response>((resolve, reject) => {
     const request = new XMLHttpRequest();
     const abort = (): void => request.abort();
-    const settle = (): void => init.signal?.removeEventListener('abort', abort);
+    const stopListening = (): void => init.signal?.removeEventListener('abort', abort);
     request.open(init.method ?? 'POST', url);
     request.responseType = 'blob';
     for (const [name, value] of Object.entries(init.headers as Record<string, string>))
@@ -46,17 +46,17 @@ export async function postMultipart(
     request.upload.onprogress = ({ loaded, total, lengthComputable }) =>
       onProgress({ loaded, total: lengthComputable ? total : undefined });
     request.onload = () => {
-      settle();
+      stopListening();
       const { status, statusText } = request;
       const body = EMPTY.has(status) ? null : (request.response as Blob);
       resolve(new Response(body, { status, statusText, headers: parseHeaders(request.getAllResponseHeaders()) }));
     };
     request.onerror = () => {
-      settle();
+      stopListening();
       reject(new TypeError('the connection broke, or the server does not allow this page (CORS)'));
     };
     request.onabort = () => {
-      settle();
+      stopListening();
       reject(init.signal?.reason);
     };
     if (init.signal?.aborted) return reject(init.signal.reason);

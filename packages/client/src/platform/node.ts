@@ -1,4 +1,4 @@
-/** What Node does its own way: files on disk, uploads as a stream with a known length. */
+/** The parts that differ in Node: files on disk, uploads as a stream with a known length. */
 
 import { createReadStream, promises as fsp } from 'node:fs';
 import nodePath from 'node:path';

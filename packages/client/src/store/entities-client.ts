@@ -38,7 +38,7 @@ export interface UploadOptions extends CallOptions {
   readonly onProgress?: OnProgress | undefined;
 }
 
-/** What an upload brought; `created` is false where a live entity had these bytes already. */
+/** Result of an upload; `created` is false if an entity with these bytes existed already. */
 export interface Uploaded {
   readonly entity: Entity;
   readonly created: boolean;
@@ -51,7 +51,7 @@ export interface EntityReplacement extends NewEntity {
   readonly file?: FileInput | undefined;
 }
 
-/** What is left out stays as it is; null clears. */
+/** Fields that are left out stay as they are; null clears a field. */
 export interface EntityPatch {
   readonly label?: string | null | undefined;
   readonly description?: string | null | undefined;
@@ -179,7 +179,7 @@ export class EntitiesClient {
   }
 
   /**
-   * As `upload`, in pieces (tus): for large files and bad links. A stream cannot be sent so.
+   * Like `upload`, in pieces (tus): for large files and bad connections. A stream cannot be sent this way.
    *
    * @example
    * ```ts

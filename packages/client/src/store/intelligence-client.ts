@@ -29,7 +29,7 @@ export interface EntityWaitOptions {
   /** Milliseconds; default 60,000. */
   readonly timeout?: number | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Told of each state. */
+  /** Called with each state. */
   readonly onProgress?: ((intelligence: Intelligence) => void) | undefined;
 }
 
@@ -52,7 +52,7 @@ export type EmbeddingKind = 'clip' | 'dino' | (string & {});
 const SLOW_LOOK = 5_000;
 const FAST_LOOK = 1_000;
 
-/** What the insight worker found out about entities. */
+/** The insights of entities. */
 export class IntelligenceClient {
   readonly #http: HttpClient;
   readonly #mqtt: MqttConnection | undefined;

@@ -94,7 +94,7 @@ export class MediaClient {
   }
 
   /**
-   * A small upright PNG. @param force make it anew
+   * A small upright PNG. @param force make it again
    * @example
    * ```ts
    * const picture = await store.media.preview(7);
@@ -178,7 +178,7 @@ export class MediaClient {
   }
 
   /**
-   * Removes the stream's files; a next request makes them anew.
+   * Removes the files of the stream; the next request makes them again.
    *
    * @example
    * ```ts

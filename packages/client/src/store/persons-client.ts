@@ -155,7 +155,7 @@ export class PersonsClient {
   }
 
   /**
-   * What was decided about persons, the newest first.
+   * The decisions about persons, the newest first.
    *
    * @example
    * ```ts

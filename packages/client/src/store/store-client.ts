@@ -10,7 +10,7 @@ import { MediaClient } from './media-client.js';
 import { PersonsClient } from './persons-client.js';
 import { SearchClient } from './search-client.js';
 
-/** What a client of the store takes: it follows jobs, as one of compute does. */
+/** Options of a store client. It follows jobs, as a compute client does. */
 export type StoreClientOptions = ComputeClientOptions;
 
 /**
