@@ -1,5 +1,5 @@
-// A session on the Node that runs this program: the platform starts, the README's session is held, a worker of its own
-// joins, and one job of each built-in task completes. Prints a line for each step; the last line is JSON with the counts.
+// Runs a session on the Node that runs this program: it starts the platform, runs the commands of the README, starts another
+// worker, and completes one job of each built-in task. Prints a line for each step; the last line is JSON with the counts.
 import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -18,15 +18,17 @@ const root = path.resolve(import.meta.dirname, '..');
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'cl-session-'));
 const dataDir = path.join(folder, 'data');
 const password = randomBytes(12).toString('base64url');
-const STEP = 60_000;
+const STEP_TIMEOUT_MS = 60_000;
 
 const counts = { passed: 0, failed: 0 };
 
 /** @template T @param {string} name @param {() => Promise<T>} work @returns {Promise<T | undefined>} */
 async function step(name, work) {
   const from = performance.now();
-  const signal = AbortSignal.timeout(STEP);
-  const late = once(signal, 'abort').then(() => Promise.reject(new Error(`not done after ${STEP / 1000} s`)));
+  const signal = AbortSignal.timeout(STEP_TIMEOUT_MS);
+  const late = once(signal, 'abort').then(() =>
+    Promise.reject(new Error(`not done after ${STEP_TIMEOUT_MS / 1000} s`)),
+  );
   try {
     const result = await Promise.race([work(), late]);
     counts.passed++;
@@ -53,7 +55,7 @@ const tokenizer = 'clip-tokenizer/tokenizer.json';
 const hasFiles = [detector, 'mobilefacenet.onnx', tokenizer].every((file) => fs.existsSync(path.join(models, file)));
 const NEED_FILES = ['clip_text_embedding', 'face_detection', 'face_embedding'];
 
-/** Most models are made here; the tasks that need a file which cannot be made run where it lies beside the project. */
+/** Most models are generated here; a task that needs a file that cannot be generated runs if the file lies beside the project. */
 async function putModels(dir) {
   fs.mkdirSync(dir, { recursive: true });
   installStandIns(dir);
@@ -63,7 +65,7 @@ async function putModels(dir) {
   await new ModelStore({ dir }).use('face_embedding', path.join(models, 'mobilefacenet.onnx'), SMALL_FACE_MODEL);
 }
 
-/** @returns the running platform, as `npm start` starts it, and its addresses */
+/** @returns the running platform, started as by `npm start`, and its addresses */
 async function startPlatform(env) {
   const ports = ['auth', 'store', 'compute', 'mqtt-ws'].flatMap((name) => [`--${name}-port`, '0']);
   const args = ['start', '--data-dir', dataDir, ...ports, '--mqtt-port', await freePort()];
@@ -80,13 +82,14 @@ async function startPlatform(env) {
   return { platform, info: await ready };
 }
 
-/** The commands of the README, in its order, as they stand there. */
+/** The commands of the README, in their order. */
 function commandsOfReadme() {
   const text = fs.readFileSync(path.join(root, 'README.md'), 'utf8');
   return [...text.matchAll(/^\$ npx (cl-client .+)$/gm)].map(([, command]) => command);
 }
 
-const runCommand = (command, env) => promisify(execFile)('sh', ['-c', command], { cwd: folder, env, timeout: STEP });
+const runCommand = (command, env) =>
+  promisify(execFile)('sh', ['-c', command], { cwd: folder, env, timeout: STEP_TIMEOUT_MS });
 
 async function startWorker(env, cl) {
   const id = 'session-worker';
@@ -100,7 +103,7 @@ async function startWorker(env, cl) {
   }
 }
 
-/** One job of each built-in task. */
+/** Starts one job of each built-in task. */
 const jobs = (cl, { photo, video, face }) => ({
   clip_embedding: () => cl.compute.clipEmbedding.embedImage(photo),
   clip_text_embedding: () => cl.compute.clipText.embedText('mountains at sunset'),

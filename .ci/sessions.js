@@ -1,4 +1,4 @@
-// Holds the session of session.js on each pinned Node but the recommended one, on which the tests run.
+// Runs the session of session.js on each pinned Node except the recommended one, on which the tests run.
 // node sessions.js <file for the counts>
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,4 +1,4 @@
-// Prints "N passed, N failed" of a run:
+// Prints "N passed, N failed" for a run:
 // node summary.js <vitest's JSON report> <exit code of check> <exit code of tests> <counts of the sessions>
 import fs from 'node:fs';
 
@@ -8,7 +8,7 @@ let failed = 0;
 try {
   const { numPassedTests, numFailedTests, testResults } = JSON.parse(fs.readFileSync(report, 'utf8'));
   passed = numPassedTests;
-  // A file that could not even be loaded has no failed test in it.
+  // A file that could not be loaded has no failed tests.
   const unloaded = testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0).length;
   failed = numFailedTests + unloaded;
 } catch {

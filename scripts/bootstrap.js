@@ -1,6 +1,6 @@
-// First program of `npm start`, `npm test` and every other script of package.json: makes what is missing, then hands over.
-// Plain JavaScript without dependencies, since it runs before any is installed. This file keeps to syntax that old
-// versions of Node can read, so that they can be told which one is needed.
+// The first program of `npm start`, `npm test` and every other script of package.json: installs and builds what is missing, then
+// starts the requested program. It is plain JavaScript without dependencies, because it runs before any are installed. This file
+// uses only syntax that old versions of Node can read, so that it can tell them which version is needed.
 
 if (Number(process.versions.node.split('.')[0]) < 18) {
   process.stderr.write(

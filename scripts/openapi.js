@@ -1,4 +1,4 @@
-// Writes docs/api/{auth,store,compute}.json from the endpoint tables; with --check, fails where they differ. Needs a build.
+// Writes docs/api/{auth,store,compute}.json from the endpoint tables; with --check, fails if they differ. Needs a build.
 import fs from 'node:fs';
 import path from 'node:path';
 import * as contract from '../packages/contract/dist/index.js';
@@ -22,6 +22,6 @@ for (const [service, [info, endpoints]] of Object.entries(tables)) {
   else fs.writeFileSync(file, text);
 }
 if (stale.length > 0) {
-  console.error(`not the documents of the present tables: ${stale.join(', ')}; run "node scripts/openapi.js"`);
+  console.error(`out of date: ${stale.join(', ')}; run "node scripts/openapi.js"`);
   process.exit(1);
 }

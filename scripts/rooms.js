@@ -47,7 +47,7 @@ const direct = (rooms, from) => {
   return all.filter((to) => !all.some((other) => other !== to && reachable(rooms, other).has(to))).toSorted();
 };
 
-/** How many rooms lie below a room at most: rooms without imports are on layer 0. */
+/** The largest number of rooms below a room: rooms without imports are on layer 0. */
 const layerOf = (rooms, room) => Math.max(-1, ...[...rooms.get(room)].map((to) => layerOf(rooms, to))) + 1;
 
 function drawing(rooms) {

@@ -14,7 +14,7 @@ const TABLES = { auth: authEndpoints, store: storeEndpoints, compute: computeEnd
 describe.each(SERVICES)('%s', (service) => {
   const guards = EXPECTED_GUARDS[service];
 
-  it('declares for every endpoint the guard that the table expects', () => {
+  it('declares the access rule that the table expects for every endpoint', () => {
     const declared = [...TABLES[service], ...systemEndpoints].map(({ method, path, guard }) => [
       `${method} ${path}`,
       guard,
@@ -23,12 +23,12 @@ describe.each(SERVICES)('%s', (service) => {
   });
 
   describe.each(service === 'auth' ? (['as installed'] as const) : MODES)('%s', (mode) => {
-    it('serves what the table names, and nothing else', () => {
+    it('serves exactly the endpoints of the table', () => {
       const rows = new Set(platform.routes(mode, service).map(({ row }) => row));
       expect([...rows].toSorted()).toEqual(Object.keys(guards).toSorted());
     });
 
-    it.each(CALLERS)('lets in or refuses: %s', async (caller) => {
+    it.each(CALLERS)('accepts or refuses as the table says: %s', async (caller) => {
       for (const route of platform.routes(mode, service)) {
         const { status, challenge } = await platform.ask(mode, service, caller, route);
         const guard = guards[route.row];

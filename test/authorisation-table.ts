@@ -1,6 +1,6 @@
 /**
- * Who may call what, written by hand: the endpoint tables are held against it, so that neither a new endpoint nor a changed
- * guard gets in unseen.
+ * The authorisation table, written by hand: it says who may call which endpoint. The test compares the endpoint tables with it, so
+ * that no new endpoint and no changed access rule goes unnoticed.
  */
 import type { Guard } from '@cl-server/contract';
 
@@ -12,14 +12,14 @@ const SYSTEM = {
   'GET /readyz': 'public',
   'GET /metrics': 'public',
   'GET /openapi.json': 'public',
-  /** With all pages below it. */
+  /** Stands for all pages below it, too. */
   'GET /docs': 'public',
 } as const;
 
 const JOBS = {
   'POST /jobs/batch': 'compute',
   'POST /compute/jobs/{task_type}': 'compute',
-  /** A plugin's own route, with its other spelling. */
+  /** The route of a plugin, with its other path. */
   'POST /jobs/counting': 'compute',
   'POST /compute/jobs/counting': 'compute',
   'GET /jobs': 'compute',
@@ -79,7 +79,7 @@ export const EXPECTED_GUARDS: Readonly<Record<Service, Readonly<Record<string, G
     'DELETE /entities/{entity_id}/stream': 'write',
     'POST /entities/{entity_id}/signed-urls': 'read',
     'POST /uploads': 'write',
-    /** Another method by X-HTTP-Method-Override, for clients behind proxies that know GET and POST alone. */
+    /** Stands for another method through X-HTTP-Method-Override, for clients behind proxies that only allow GET and POST. */
     'POST /uploads/{upload_id}': 'write',
     'HEAD /uploads/{upload_id}': 'write',
     'PATCH /uploads/{upload_id}': 'write',
@@ -143,7 +143,7 @@ export type Mode = (typeof MODES)[number];
 
 type Verdict = 'in' | 401 | 403;
 
-/** Whether the caller's token is nobody's; for the guard `service` the services' own is somebody's. */
+/** Whether the caller's token is invalid; for the access rule `service`, the services' own credential is valid. */
 const NO_USER: ReadonlySet<Caller> = new Set(['anonymous', 'rubbish for a token', 'service credential']);
 
 const only =
@@ -151,7 +151,7 @@ const only =
   (caller: Caller): Verdict =>
     allowed.includes(caller) ? 'in' : NO_USER.has(caller) ? 401 : 403;
 
-/** Where every mode is off, as a new installation is. An admin may do everything except act as a service. */
+/** All modes are off, as in a new installation. An admin may do everything except act as a service. */
 const CLOSED: Readonly<Record<Guard, (caller: Caller) => Verdict>> = {
   public: () => 'in',
   user: (caller) => (NO_USER.has(caller) ? 401 : 'in'),
@@ -163,7 +163,7 @@ const CLOSED: Readonly<Record<Guard, (caller: Caller) => Verdict>> = {
   service: (caller) => (caller === 'service credential' ? 'in' : 401),
 };
 
-/** Strangers read, but a token that is shown must be good. */
+/** Strangers may read, but a token that is sent must be valid. */
 const publicRead = (caller: Caller): Verdict => (NO_USER.has(caller) && caller !== 'anonymous' ? 401 : 'in');
 const anyone = (): Verdict => 'in';
 const guestsRead = { ...CLOSED, read: publicRead, media: publicRead };
@@ -171,7 +171,7 @@ const guestsRead = { ...CLOSED, read: publicRead, media: publicRead };
 const VERDICTS: Readonly<Record<Mode, typeof CLOSED>> = {
   'as installed': CLOSED,
   'guests read': guestsRead,
-  // Reading and jobs are open; admins' endpoints and writing to the store are not.
+  // Reading and jobs are open; admin endpoints and writing to the store are not.
   'guests read and run jobs': { ...guestsRead, compute: anyone },
   'no-auth': { ...CLOSED, user: anyone, admin: anyone, compute: anyone, read: anyone, media: anyone, write: anyone },
 };

@@ -1,4 +1,4 @@
-/** What the bootstrap finds missing, and what it says where it cannot help. Its real runs are every `npm test`. */
+/** What the bootstrap installs, and its messages if it cannot help. Every `npm test` is a real run of it. */
 import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -24,7 +24,7 @@ function write(file: string, content: unknown): void {
   fs.writeFileSync(target, typeof content === 'string' ? content : JSON.stringify(content));
 }
 
-/** Runs the bootstrap of a copy of the project that has nothing but it. */
+/** Runs the bootstrap in a copy of the project that contains nothing else. */
 async function bootstrap(
   args: readonly string[],
   { env = {}, node = [] }: { env?: NodeJS.ProcessEnv; node?: readonly string[] } = {},
@@ -47,7 +47,7 @@ describe('packages are installed', () => {
   const wanted = (packages: object) => write('package-lock.json', lock(packages));
   const installed = (packages: object) => write('node_modules/.package-lock.json', lock(packages));
 
-  it('from nothing, where there are none or the first installation was broken off: those of the asked set', () => {
+  it('from scratch if there are none or the first installation was interrupted: those of the requested set', () => {
     wanted({ 'node_modules/a': a });
     const nothing = { why: 'packages are not installed', how: 'clean' };
     expect(whatToInstall(root.path, 'run')).toEqual({ ...nothing, set: 'run' });
@@ -55,25 +55,25 @@ describe('packages are installed', () => {
     expect(whatToInstall(root.path, 'all')).toEqual({ ...nothing, set: 'all' });
   });
 
-  it('beside those that are there, where one is missing', () => {
+  it('in addition to existing ones if one is missing', () => {
     wanted({ 'node_modules/a': a, 'packages/own/node_modules/b': a });
     installed({ 'node_modules/a': a });
     expect(whatToInstall(root.path, 'run')).toEqual({ why: 'b is not installed', how: 'add', set: 'run' });
   });
 
-  it('from nothing, where one is of another version', () => {
+  it('from scratch if one has another version', () => {
     installed({ 'node_modules/a': a });
     wanted({ 'node_modules/a': { ...a, version: '1.0.1' } });
     expect(whatToInstall(root.path, 'run')).toEqual({ why: 'a is of another version', how: 'clean', set: 'run' });
   });
 
-  it('not at all where only those for other machines are absent', () => {
+  it('not at all if only those for other machines are missing', () => {
     wanted({ 'node_modules/a': a, 'node_modules/mac-only': { ...a, optional: true } });
     installed({ 'node_modules/a': a });
     expect(whatToInstall(root.path, 'all')).toBeUndefined();
   });
 
-  it('for tests only when they are asked for, and a start keeps them', () => {
+  it('for tests only on request, and a start keeps them', () => {
     wanted({ 'node_modules/a': a, 'node_modules/test-kit': dev, 'node_modules/either': { ...a, devOptional: true } });
     installed({ 'node_modules/a': a });
     expect(whatToInstall(root.path, 'run')).toBeUndefined();
@@ -83,7 +83,7 @@ describe('packages are installed', () => {
     expect(whatToInstall(root.path, 'run')).toEqual({ why: 'a is not installed', how: 'add', set: 'all' });
   });
 
-  it('from nothing, where adding those for tests was broken off', () => {
+  it('from scratch if adding those for tests was interrupted', () => {
     wanted({ 'node_modules/a': a, 'node_modules/test-kit': dev });
     installed({ 'node_modules/a': a });
     write('node_modules/.cl-installing', '');
@@ -92,7 +92,7 @@ describe('packages are installed', () => {
   });
 });
 
-it('one process at a time installs and builds, and the lock of one that was killed is taken over', async () => {
+it('only one process at a time installs and builds, and the lock of a killed one is taken over', async () => {
   write('.cache/setup.lock', `${os.hostname()} 999999999`);
   let inside = 0;
   const once = () =>
@@ -101,12 +101,12 @@ it('one process at a time installs and builds, and the lock of one that was kill
       await new Promise((resolve) => setImmediate(resolve));
       inside--;
     });
-  // Two in this process differ in nothing that the lock looks at.
+  // The lock cannot distinguish two calls in this process.
   await Promise.all([once(), once()]);
   expect(fs.readdirSync(path.join(root.path, '.cache'))).toEqual([]);
 });
 
-it('npm never downloads GPU libraries, and keeps its cache in the project where it has none', () => {
+it('npm never downloads GPU libraries, and has its cache in the project if it has none elsewhere', () => {
   const npm_config_cache = path.join(root.path, 'cache');
   expect(npmEnvironment({ npm_config_cache })).toEqual({ ONNXRUNTIME_NODE_INSTALL: 'skip', npm_config_cache });
   expect(npmEnvironment({ HOME: '/dev/null' })).toEqual({
@@ -121,7 +121,7 @@ it.each([
   ['npm error code EUSAGE\nnpm error `npm ci` can only install packages when your package.json', 'npm install'],
   ['npm error code ENOSPC', 'disk is full'],
   ['npm error code EWHATEVER\nnpm error something new\nnpm error A complete log of this run', 'something new'],
-])('what npm said on many lines is one line that says what to do: %s', (output, expected) => {
+])('summarises the output of npm in one line that says what to do: %s', (output, expected) => {
   const line = explainNpm(output);
   expect(line).toContain(expected);
   expect(line).not.toContain('\n');
@@ -154,7 +154,7 @@ import os from 'node:os';
     await build(root.path);
   });
 
-  it('once, and again only after a source has changed, come or gone', async () => {
+  it('once, and again only after a source was changed, added or removed', async () => {
     await build(root.path);
     expect(runs()).toBe(1);
     write('packages/a/src/deep/more.ts', '');
@@ -166,19 +166,19 @@ import os from 'node:os';
     expect(runs()).toBe(4);
   });
 
-  it('again where its output is gone', () => {
+  it('again if its output is missing', () => {
     fs.rmSync(path.join(root.path, 'packages/a/dist'), { recursive: true });
     expect(needsBuild(root.path)).toBe(true);
   });
 
-  it('again after it has failed, with the compiler’s words', async () => {
+  it('again after it has failed, with the messages of the compiler', async () => {
     write('packages/a/src/index.ts', 'wrong');
     await expect(build(root.path)).rejects.toThrow('index.ts(1,1): error');
     expect(needsBuild(root.path)).toBe(true);
   });
 });
 
-it('tools count as found in PATH or by their variable', () => {
+it('tools are found in PATH or by their variable', () => {
   write('bin/perl', '');
   fs.chmodSync(path.join(root.path, 'bin/perl'), 0o755);
   const names = (env: NodeJS.ProcessEnv): string[] => missingTools(env).map(({ name }) => name);
@@ -187,7 +187,7 @@ it('tools count as found in PATH or by their variable', () => {
   expect(names({ PATH, FFMPEG_PATH: '/opt/ffmpeg', FFPROBE_PATH: '/opt/ffprobe' })).toEqual([]);
 });
 
-describe('one clear line and an exit code tell of', () => {
+describe('one clear line and an exit code report', () => {
   const tools = { FFMPEG_PATH: process.execPath, FFPROBE_PATH: process.execPath };
 
   it('a Node that is too old to fetch a newer one', async () => {
@@ -202,7 +202,7 @@ describe('one clear line and an exit code tell of', () => {
     });
   });
 
-  it('a missing ffmpeg, where it cannot be installed', async () => {
+  it('a missing ffmpeg, if it cannot be installed', async () => {
     const { code, lines } = await bootstrap(['start'], { env: { PATH: root.path } });
     expect(code).toBe(1);
     expect(lines).toEqual([
@@ -232,7 +232,7 @@ describe('one clear line and an exit code tell of', () => {
     expect(lines.join('\n')).not.toMatch(/^npm |^\s+at /m);
   });
 
-  it('a command that there is none of', async () => {
+  it('an unknown command', async () => {
     const { code, lines } = await bootstrap(['strat']);
     expect({ code, lines }).toEqual({ code: 1, lines: [expect.stringMatching(/^cl-server: unknown command strat: /)] });
   });

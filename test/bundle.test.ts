@@ -1,4 +1,4 @@
-/** What `npm start` runs: the bundle holds all that its programs start, finds the tasks, and its stacks name sources. */
+/** The bundle that `npm start` runs contains everything that its programs start, finds the tasks, and its stacks name sources. */
 import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => fs.rmSync(bundle, { recursive: true, force: true }));
 
-it('every program and thread that a bundled module starts by its relative path is there', () => {
+it('contains every program and thread that a bundled module starts by its relative path', () => {
   const chunks = fs
     .readdirSync(bundle, { recursive: true, encoding: 'utf8' })
     .filter((file) => /\.m?js$/.test(file))
@@ -37,7 +37,7 @@ it('every program and thread that a bundled module starts by its relative path i
   for (const file of started) expect(fs.existsSync(path.join(bundle, file)), file).toBe(true);
 });
 
-it('the built-in tasks are those of the bundle, each once', async () => {
+it('contains each built-in task once', async () => {
   const data = tempDir();
   try {
     const program = inBundle('server/bin/cl-server.js');
@@ -56,7 +56,7 @@ it('the built-in tasks are those of the bundle, each once', async () => {
   }
 });
 
-it('a stack names the line of the source, as if nothing had been bundled', async () => {
+it('a stack names the line of the source as without a bundle', async () => {
   const task = pathToFileURL(inBundle('tasks/dist/exif/task.js')).href;
   const code = `
     const { default: task } = await import('${task}');
@@ -73,7 +73,7 @@ it('a stack names the line of the source, as if nothing had been bundled', async
   expect(stdout).toContain(`${pathToFileURL(source).href}:${line}:`);
 });
 
-it('no file has characters that take two bytes each in memory', () => {
+it('no file has characters that need two bytes each in memory', () => {
   for (const file of fs.readdirSync(inBundle('chunks')).filter((name) => name.endsWith('.js')))
     expect(/[\u0100-\uffff]/.test(fs.readFileSync(inBundle(`chunks/${file}`), 'utf8')), file).toBe(false);
 });

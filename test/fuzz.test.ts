@@ -1,6 +1,6 @@
 /**
- * Requests made from the endpoint tables, sent to the real services. `CL_TEST_FUZZ=10000` sends as many; the seed that is
- * printed, as `CL_TEST_SEED`, sends the same again.
+ * Sends requests made from the endpoint tables to the real services. `CL_TEST_FUZZ=10000` sets their number; the printed random
+ * number, given as `CL_TEST_SEED`, repeats the same requests.
  */
 import http from 'node:http';
 import {
@@ -24,7 +24,7 @@ const TABLES: Readonly<Record<Service, readonly AnyEndpoint[]>> = {
   store: [...storeEndpoints, ...systemEndpoints],
   compute: [...computeEndpoints, ...systemEndpoints],
 };
-/** What a request meets before it meets an endpoint: another path, or a path or a head that is too large. */
+/** The answers that a request can get before it reaches an endpoint: unknown path, or path or head too large. */
 const BEFORE_ENDPOINTS = [404, 405, 414, 431];
 
 let programs: Programs;
@@ -63,7 +63,7 @@ function send(service: Service, { method, path, headers, body }: FuzzRequest): P
   });
 }
 
-/** What is wrong with an answer; undefined where it is as documented. */
+/** Describes what is wrong with an answer; undefined if it is as documented. */
 function fault({ endpoint }: FuzzRequest, { status, headers, text }: Got): string | undefined {
   const spec = endpoint.responses[status];
   if (status === 500) return `500 ${text}`;
@@ -100,7 +100,7 @@ it(`every answer to ${COUNT} requests of any shape is of its documented form, an
       entity_id: [String(entity.json.id)],
       parent_id: [String(entity.json.id)],
       job_id: [String(job.json.job_id)],
-      // Others than the callers themselves.
+      // Users other than the callers themselves.
       user_id: [String(victim.json.id)],
       task_type: ['hash', 'clip_text_embedding', 'exif', 'media_thumbnail', 'hls_streaming', 'face_detection'],
     },

@@ -1,4 +1,4 @@
-/** Programs on a Node that is too old: what they fetch, what they continue on, and what they say where they cannot. */
+/** Programs on an old Node: what they download, on what they continue, and their messages if they cannot. */
 import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -21,7 +21,7 @@ const alive = (pid: number): boolean => {
   }
 };
 
-it('a program continues on a Node that is fetched once, with its own npm, and says so in one line', async () => {
+it('a program continues on a Node that is downloaded once, with its own npm, and says so in one line', async () => {
   const first = await old.run(['fail', 'two words']).ended;
   expect(first.told).toEqual([expect.stringMatching(/^cl-server: this is Node 20\.20\.2, .*: fetching Node \d/)]);
   expect(first.code).toBe(9);
@@ -39,7 +39,7 @@ it('a program continues on a Node that is fetched once, with its own npm, and sa
   expect(old.cached).toEqual([home]);
 });
 
-it('a Node that is new enough is used as it is, and nothing is fetched', async () => {
+it('a Node that is new enough is used as it is, and nothing is downloaded', async () => {
   const { code, told, stdout } = await old.run([], { old: false }).ended;
   expect({ code, told }).toEqual({ code: 0, told: [] });
   expect(JSON.parse(stdout).found).not.toContain('npm of the fetched Node');
@@ -57,7 +57,7 @@ it('the scripts of package.json continue there, too', async () => {
   for (const script of Object.values(scripts)) expect(script).toMatch(/^exec node scripts\/bootstrap\.js \w+( \w+)?$/);
 });
 
-it('two programs at once fetch into one folder, and what an earlier one left behind is removed', async () => {
+it('two programs at once download into one folder, and leftovers of an earlier one are removed', async () => {
   const leftover = path.join(old.cache, 'cl-server/node.part-old');
   fs.mkdirSync(leftover, { recursive: true });
   fs.utimesSync(leftover, 0, 0);
@@ -66,7 +66,7 @@ it('two programs at once fetch into one folder, and what an earlier one left beh
   expect(old.cached).toEqual([expect.stringMatching(/^node-[\d.]+-npm-11\.0\.0-\w+-\w+$/)]);
 });
 
-it('a download that was broken off leaves nothing that would be used', async () => {
+it('an interrupted download leaves nothing that would be used', async () => {
   old.stalls = true;
   const broken = old.run([]);
   await eventually(() => old.asked.some((url) => url.endsWith('archive.tgz')));
@@ -76,7 +76,7 @@ it('a download that was broken off leaves nothing that would be used', async () 
   expect(await old.run([]).ended).toMatchObject({ code: 0, told: [expect.stringMatching(/fetching/)] });
 });
 
-it('a folder in the project is used where the user’s cannot be written', async () => {
+it('a folder in the project is used if the user’s is not writable', async () => {
   const env = { XDG_CACHE_HOME: '/dev/null/cache', HOME: '/dev/null', npm_config_cache: '/dev/null/npm' };
   const { code, stdout } = await old.run([], { env }).ended;
   expect(code).toBe(0);
@@ -111,7 +111,7 @@ it('a program that is installed elsewhere ends with one line and an exit code', 
   });
 });
 
-it('signals reach the continued program, its end is passed on, and it never outlives the process it continues', async () => {
+it('signals reach the continued program, its exit code is passed on, and it never outlives the process it continues', async () => {
   const started = async () => {
     const running = old.run(['wait']);
     return { ...running, pid: JSON.parse(await running.firstLine()).pid as number };
@@ -134,7 +134,7 @@ it('signals reach the continued program, its end is passed on, and it never outl
   await eventually(() => !alive(orphaned.pid));
 });
 
-it('every program begins with the check of Node', () => {
+it('every program starts with the check of Node', () => {
   const folders = ['apps', 'services', 'packages'].flatMap((floor) =>
     fs.readdirSync(path.join(projectRoot, floor)).map((name) => path.join(projectRoot, floor, name)),
   );

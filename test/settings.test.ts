@@ -4,14 +4,14 @@ import { SECRET_NAMES, SETTING_NAMES } from '@cl-server/contract';
 import { projectRoot } from '@cl-server/testing';
 import { expect, it } from 'vitest';
 
-/** Names of the settings that the sources of all programs define. */
+/** The names of the settings that the sources of all programs define. */
 function definedNames(): string[] {
-  const names = new Set(['AUTH_PORT', 'STORE_PORT', 'COMPUTE_PORT']); // made by functions
+  const names = new Set(['AUTH_PORT', 'STORE_PORT', 'COMPUTE_PORT']); // these names are composed by functions
   for (const floor of ['packages', 'services', 'apps'])
     for (const file of sources(path.join(projectRoot, floor)))
       for (const [, name] of fs.readFileSync(file, 'utf8').matchAll(/\benv: '([A-Z][A-Z0-9_]*)'/g))
         if (name) names.add(name);
-  names.delete('CL_SERVER_DIR'); // the file lies there: it cannot say where
+  names.delete('CL_SERVER_DIR'); // config.yaml is in this folder, so it cannot set the folder
   return [...names].toSorted();
 }
 
@@ -25,7 +25,7 @@ it('every program knows the names of all settings, so that one config.yaml can h
   expect([...SETTING_NAMES].toSorted()).toEqual(definedNames());
 });
 
-it('every setting that is a secret is known as one, so that config.yaml may name its file', () => {
+it('every secret setting is known as one, so that config.yaml may name its file', () => {
   const secrets = new Set<string>();
   for (const floor of ['packages', 'services', 'apps'])
     for (const file of sources(path.join(projectRoot, floor)))

@@ -1,4 +1,4 @@
-/** What users are promised of their tokens, with each service in a process of its own. */
+/** What users can rely on regarding their tokens, with each service in a separate process. */
 import fs from 'node:fs';
 import path from 'node:path';
 import { eventually, projectRoot } from '@cl-server/testing';
@@ -20,7 +20,7 @@ describe.skipIf(!isBuilt)('tokens, with auth, store and compute running', () => 
   });
   afterAll(() => programs.stop());
 
-  /** What each service says to a token. */
+  /** The answers of each service to a token. */
   const everywhere = async (token: string): Promise<Record<'auth' | 'store' | 'compute', number>> => {
     const [auth, store, compute] = await Promise.all([
       programs.ask('auth', 'GET /users/me', token),
@@ -31,7 +31,7 @@ describe.skipIf(!isBuilt)('tokens, with auth, store and compute running', () => 
   };
   const ACCEPTED = { auth: 200, store: 200, compute: 200 };
 
-  it('no request fails while the keys are rotated twice under load, and the oldest tokens stay good', async () => {
+  it('no request fails while the keys are rotated twice under load, and the oldest tokens stay valid', async () => {
     let done = false;
     let requests = 0;
     const kids = new Set<unknown>();
@@ -63,7 +63,7 @@ describe.skipIf(!isBuilt)('tokens, with auth, store and compute running', () => 
     expect(await everywhere(admin)).toEqual(ACCEPTED);
   });
 
-  it('a token that died is refused by auth at once, and by store and compute within 5 s', async () => {
+  it('a revoked token is refused by auth at once, and by store and compute within 5 s', async () => {
     const password = 'of-this-user';
     const deaths: Record<string, (id: number) => Promise<{ status: number }>> = {
       'password changed': (id) => programs.ask('auth', `PUT /users/${id}`, admin, { password: 'another-one' }),
@@ -103,7 +103,7 @@ describe.skipIf(!isBuilt)('tokens, with auth, store and compute running', () => 
     return { id: json.id as number, token: await programs.login(username, 'of-this-user') };
   };
 
-  it('an event stream ends within 5 s of its listener’s deactivation', async () => {
+  it('an event stream ends within 5 s after its listener was deactivated', async () => {
     const { id, token } = await newUser('listener');
     const headers = { authorization: `Bearer ${token}` };
     const body = new FormData();
@@ -119,16 +119,16 @@ describe.skipIf(!isBuilt)('tokens, with auth, store and compute running', () => 
     expect(performance.now() - start).toBeLessThan(5_000);
   });
 
-  it('a token that died stays dead where a service restarts while auth is away, and good ones stay good', async () => {
+  it('a revoked token stays revoked if a service restarts while auth is away, and valid ones stay valid', async () => {
     const { id, token } = await newUser('gone');
-    // The key file holds the newest key alone, and the keys were rotated above.
+    // The key file holds only the newest key, and the keys were rotated above.
     const good = await programs.login('admin', ADMIN_PASSWORD);
     await programs.ask('auth', `PUT /users/${id}`, admin, { is_active: 'false' });
     await programs.kill('auth');
     await programs.restart('store');
     expect((await programs.ask('store', 'GET /entities', token)).status).toBe(401);
     expect((await programs.ask('store', 'GET /entities', good)).status).toBe(200);
-    // Without the file nobody can tell one from the other.
+    // Without the file, the service cannot distinguish them.
     fs.rmSync(path.join(programs.dataDir, 'revocations.json'));
     await programs.restart('compute');
     for (const each of [token, good]) expect((await programs.ask('compute', 'GET /jobs', each)).status).toBe(503);

@@ -1,7 +1,7 @@
-// The platform's main job, end to end: `npm run demo`. Uploads a photo and a video, lets workers read metadata, hash and
-// make thumbnails, shows it live, and says where to look. With `--exit` it ends by itself.
+// The platform's main purpose, end to end: `npm run demo`. Uploads a photo and a video, lets workers read metadata, compute hashes
+// and make thumbnails, shows the progress live, and prints where to look. With `--exit` it ends by itself.
 //
-// It starts a platform of its own in a folder of its own; with ADMIN_PASSWORD it uses the one that runs.
+// It starts its own platform in a separate folder; with ADMIN_PASSWORD it uses the one that is running.
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -12,7 +12,7 @@ const folder = path.join(os.tmpdir(), 'cl-server-demo');
 const say = (text = '') => process.stdout.write(`${text}\n`);
 const row = (name, value) => say(`    ${name.padEnd(14)}${value}`);
 
-/** Follows a job: a line for each step that is told. */
+/** Follows a job and prints a line for each reported step. */
 async function follow(name, job) {
   for await (const { state, progress } of job.events()) say(`    ${name.padEnd(14)}${state} ${progress} %`);
   return job.output;
@@ -21,15 +21,15 @@ async function follow(name, job) {
 async function showPhoto({ cl }, photo) {
   say(`\nUploading ${photo}`);
   const { entity, created } = await cl.store.entities.upload(photo, { label: 'Mountains' });
-  row('entity', `${entity.id}${created ? '' : ' (these bytes were there already)'}`);
-  row('what it is', `${entity.mime_type}, ${entity.width} × ${entity.height}, ${entity.file_size} bytes`);
+  row('entity', `${entity.id}${created ? '' : ' (the same content was uploaded before)'}`);
+  row('file', `${entity.mime_type}, ${entity.width} × ${entity.height}, ${entity.file_size} bytes`);
 
   say('\nA worker reads its metadata');
   const exif = await follow('exif', cl.compute.exif.extract(photo));
   row('camera', `${exif.make} ${exif.model}`);
   row('place', `${exif.gps_latitude}, ${exif.gps_longitude}`);
 
-  say('\nA worker hashes it, by bytes and by looks');
+  say('\nA worker computes its digests and perceptual hashes');
   const hash = await follow('hash', cl.compute.hash.compute(photo));
   row('sha256', hash.sha256);
   row('phash', hash.phash);
@@ -45,7 +45,7 @@ async function makeThumbnail({ cl }, file, target) {
 }
 
 function whereToLook({ cl, own }, entity) {
-  say('\nWhere to look');
+  say('\nAddresses');
   row('thumbnails', folder);
   row('entity', `${cl.urls.store}/entities/${entity.id}`);
   row('its file', `${cl.urls.store}/entities/${entity.id}/media`);
@@ -65,7 +65,7 @@ try {
   await makeThumbnail(platform, video, path.join(folder, 'test-card-thumbnail.jpg'));
   whereToLook(platform, entity);
   if (platform.own && !process.argv.includes('--exit')) {
-    say('\nIt runs on until Ctrl-C.');
+    say('\nThe platform runs until you press Ctrl-C.');
     await untilInterrupted();
   }
 } finally {

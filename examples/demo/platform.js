@@ -1,4 +1,4 @@
-// The platform that the demo uses: one that runs, if its password is known, else one of its own on free ports.
+// The platform that the demo uses: the running one, if its password is known; otherwise a new one on free ports.
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
@@ -12,7 +12,7 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
  * @typedef {object} Platform
  * @property {ClServer} cl logged in
  * @property {boolean} own whether it was started here
- * @property {() => Promise<void>} stop ends what was started here
+ * @property {() => Promise<void>} stop ends the platform that was started here
  */
 
 async function running(env) {
@@ -27,7 +27,7 @@ async function running(env) {
   }
 }
 
-/** Waits until it says over IPC that it is ready, and where. */
+/** Waits until the server reports over IPC that it is ready, and its addresses. */
 const untilReady = (server) =>
   new Promise((resolve, reject) => {
     let said = '';
@@ -46,9 +46,9 @@ async function started(dataDir) {
     process.execPath,
     [path.join(root, 'apps/server/bin/cl-server.js'), 'start', '--data-dir', dataDir, '--workers', '1', ...ports],
     {
-      // Over IPC it is told to drain, and ends by itself should the demo be killed.
+      // The server is asked over IPC to drain, and ends by itself if the demo is killed.
       stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
-      // No broker: the default port may be another platform's, and progress comes over HTTP as well.
+      // Without a broker: the default port may be in use by another platform, and progress is also available over HTTP.
       env: { ...process.env, ADMIN_PASSWORD: password, BROADCAST_TYPE: 'none' },
     },
   );

@@ -1,4 +1,4 @@
-// Sample media, made here: nothing is downloaded, and nobody's photo is needed.
+// Sample media, generated here: nothing is downloaded, and no real photo is needed.
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
@@ -14,7 +14,7 @@ const landscape = `<svg xmlns="http://www.w3.org/2000/svg" width="1600" height="
   <path d="M0 760 L320 470 L560 700 L860 380 L1210 730 L1600 560 V1067 H0 Z" fill="#2b3a4a"/>
   <path d="M0 860 Q400 780 800 860 T1600 850 V1067 H0 Z" fill="#1a2632"/></svg>`;
 
-/** A photo with camera, time and place in its metadata, as a camera writes them. */
+/** A photo with camera, time and place in its metadata, as cameras write them. */
 async function makePhoto(file) {
   await sharp(Buffer.from(landscape))
     .withExif({

@@ -1,4 +1,4 @@
-// One process at a time installs and builds in a copy of the project: two npm in one node_modules destroy it.
+// Allows only one process at a time to install and build in a copy of the project: two npm in one node_modules destroy it.
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -6,7 +6,7 @@ import { canWrite } from './folders.js';
 import { Fault, say } from './say.js';
 
 const HEARTBEAT = 2_000;
-/** A lock that has not been touched for so long belongs to no process: one of another machine or container, even. */
+/** A lock that has not been touched for this long is abandoned, even if it is of another machine or container. */
 const ABANDONED = 60_000;
 const LOOK_AGAIN = 250;
 
@@ -21,7 +21,7 @@ function isAlive(pid) {
   }
 }
 
-/** @returns {{ text: string, pid: number, held: boolean } | undefined} who has the lock, if anyone has */
+/** @returns {{ text: string, pid: number, held: boolean } | undefined} the holder of the lock, if there is one */
 function readLock(file) {
   try {
     const text = fs.readFileSync(file, 'utf8');
@@ -33,7 +33,7 @@ function readLock(file) {
   }
 }
 
-/** Removes an abandoned lock, and puts it back if another process has taken it over in this very moment. */
+/** Removes an abandoned lock, and puts it back if another process has taken it over at the same moment. */
 function removeAbandoned(file, text) {
   const aside = `${file}.${process.pid}`;
   try {
@@ -41,7 +41,7 @@ function removeAbandoned(file, text) {
     if (fs.readFileSync(aside, 'utf8') !== text) fs.linkSync(aside, file);
     fs.rmSync(aside, { force: true });
   } catch {
-    // another process has removed it
+    // Another process has removed it.
   }
 }
 
@@ -49,7 +49,7 @@ function take(file) {
   const own = `${file}.new-${process.pid}`;
   try {
     fs.writeFileSync(own, `${os.hostname()} ${process.pid} ${Date.now()}`);
-    fs.linkSync(own, file); // appears with its content, and only if there is none
+    fs.linkSync(own, file); // the lock appears with its content, and only if there is none yet
     return true;
   } catch (error) {
     if (error.code === 'EEXIST') return false;

@@ -1,4 +1,4 @@
-// The TypeScript build: run only where sources differ from what was built last.
+// The TypeScript build, which runs only if sources differ from those of the last build.
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -13,7 +13,7 @@ function rooms(root) {
   return [...found, 'testing'].filter((room) => fs.existsSync(path.join(root, room, 'tsconfig.json')));
 }
 
-/** Paths are put together by hand: `recursive` normalizes each of many hundred, which takes longer than to look at the files. */
+/** Paths are joined by hand: `recursive` normalizes each of many hundred paths, which takes longer than reading the file states. */
 function* filesBelow(root, folder) {
   for (const entry of fs.readdirSync(`${root}/${folder}`, { withFileTypes: true })) {
     const place = `${folder}/${entry.name}`;
@@ -28,7 +28,7 @@ function* sources(root, room) {
   if (fs.existsSync(`${root}/${room}/src`)) yield* filesBelow(root, `${room}/src`);
 }
 
-/** One hash for path, size and time of every source: reading contents would take most of a second. */
+/** Hashes path, size and time of every source, because reading all contents would take most of a second. */
 export function sourceStamp(root) {
   const hash = createHash('sha256');
   const files = [

@@ -1,5 +1,5 @@
-// Part of each bundle (see make-bundle.js): where its modules would be as files of their own, and which line of which source
-// file a line of the bundle was made from.
+// Part of each bundle (see make-bundle.js): knows where each module would be as a separate file, and from which line of which
+// source file a line of the bundle was made.
 import fs from 'node:fs';
 import { findSourceMap, SourceMap } from 'node:module';
 import path from 'node:path';
@@ -13,7 +13,7 @@ export function placeInBundle(file) {
   return { url, dirname: path.dirname(fileURLToPath(url)) };
 }
 
-/** Read when a stack is looked at, and kept only until memory is wanted. */
+/** Source maps are read when a stack is printed, and kept until the memory is needed. */
 const maps = new Map();
 
 function mapOf(url) {
@@ -24,14 +24,14 @@ function mapOf(url) {
   return map;
 }
 
-/** `file:///…/chunk.js:1:2` as the source's place. */
+/** Translates `file:///…/chunk.js:1:2` to the place in the source. */
 function sourcePlace(place, url, line, column) {
   try {
     const { originalSource, originalLine, originalColumn } = mapOf(url).findEntry(Number(line) - 1, Number(column) - 1);
     if (originalSource === undefined) return place;
     return `${new URL(originalSource, url).href}:${originalLine + 1}:${originalColumn + 1}`;
   } catch {
-    return place; // a stack without its sources is better than none
+    return place; // a stack without source lines is better than none
   }
 }
 

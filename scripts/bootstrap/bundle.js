@@ -1,4 +1,4 @@
-// The bundled programs: made again where sources have changed, and started by `npm start`.
+// The bundled programs: rebuilt if sources have changed, and started by `npm start`.
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import module from 'node:module';
@@ -9,7 +9,7 @@ import { sourceStamp } from './build.js';
 import { run } from './run.js';
 import { say, withProgress } from './say.js';
 
-/** Packages with programs, threads or tasks that are started or imported by their path. */
+/** The packages with programs, threads or tasks that are started or imported by their path. */
 export const ROOMS = [
   'apps/server',
   'packages/jobs',
@@ -33,10 +33,10 @@ export const filesIn = (folder) =>
     ? fs.readdirSync(folder, { withFileTypes: true }).flatMap((entry) => (entry.isFile() ? [entry.name] : []))
     : [];
 
-/** Of what a package publishes, the folders that hold no code. @param {readonly string[]} files of its manifest */
+/** The published folders of a package that contain no code. @param {readonly string[]} files of its manifest */
 const dataFolders = (files) => files.filter((name) => !/^!|^(?:dist|bin|threads)$|\./.test(name));
 
-/** What a bundle is made of: sources, installed packages, and what makes it. */
+/** All inputs of a bundle: sources, installed packages, and the scripts that make it. */
 function bundleStamp(root) {
   const hash = createHash('sha256').update(sourceStamp(root));
   const files = ROOMS.flatMap((room) =>
@@ -56,7 +56,7 @@ function bundleStamp(root) {
   return hash.digest('hex').slice(0, 16);
 }
 
-/** Removes all but this bundle and the one before, which a platform that runs may still read. */
+/** Removes all bundles except this one and the previous one, which a running platform may still read. */
 function removeOld(folder, current) {
   const others = fs
     .readdirSync(folder)
@@ -66,16 +66,16 @@ function removeOld(folder, current) {
   for (const { name } of others.slice(1)) fs.rmSync(path.join(folder, name), { recursive: true, force: true });
 }
 
-/** The launcher, too, collects once after its start. Flags belong to what a compile cache was made with, so they come first. */
+/** The launcher also collects once after its start. A compile cache depends on the flags, so they come first. */
 function letCollect() {
   v8.setFlagsFromString('--expose-gc');
   globalThis.gc ??= vm.runInNewContext('gc');
 }
 
 /**
- * The bundled `cl-server`, bundled now where sources have changed. Compiled code is kept beside it for the next start.
+ * Returns the bundled `cl-server`, and makes the bundle if sources have changed. Compiled code is stored beside it for the next start.
  * @param {string} root
- * @returns {Promise<string | undefined>} its file; undefined where there is no bundle, which only makes a start slower
+ * @returns {Promise<string | undefined>} the file; undefined if there is no bundle, which only makes a start slower
  */
 export async function bundledServer(root) {
   const folder = path.join(root, 'bundle');
@@ -91,7 +91,7 @@ export async function bundledServer(root) {
         try {
           fs.renameSync(draft, place);
         } catch (error) {
-          if (!fs.existsSync(place)) throw error; // else another start was quicker
+          if (!fs.existsSync(place)) throw error; // otherwise another start was faster
           fs.rmSync(draft, { recursive: true, force: true });
         }
         removeOld(folder, current);

@@ -1,11 +1,11 @@
-// What the scripts of package.json do, once everything that they need is there.
+// The scripts of package.json, which run when everything that they need is installed.
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { bundledServer } from './bundle.js';
 import { handOver } from './run.js';
 import { Fault, say } from './say.js';
 
-/** In this very process: one process less between the terminal and the supervisor, and signals need no forwarding. */
+/** Runs the launcher in this process: one process fewer between the terminal and the supervisor, and no signal forwarding. */
 const serve = async (root, args) => {
   const program = (await bundledServer(root)) ?? path.join(root, 'apps/server/bin/cl-server.js');
   process.argv.splice(1, Number.POSITIVE_INFINITY, program, 'start', ...args);
@@ -24,7 +24,7 @@ const program =
 
 const BIOME = 'node_modules/@biomejs/biome/bin/biome';
 
-/** Each check by its name, in the order in which `npm run check` runs them; one that fails ends the run. */
+/** The checks by name, in the order in which `npm run check` runs them; one that fails ends the run. */
 const CHECKS = {
   types: [['node_modules/typescript-7/bin/tsc', '-p', 'tsconfig.test.json']],
   api: [['scripts/openapi.js', '--check']],
@@ -60,7 +60,7 @@ async function check(root, names) {
   }
 }
 
-/** The long form of the tests that kill what runs: minutes each, one after the other. */
+/** The long form of the fault tests: several minutes each, one after another. */
 const FAULTS = [
   'packages/worker/test/faults.test.ts',
   'services/compute/test/faults.test.ts',
@@ -87,6 +87,6 @@ export const COMMANDS = {
   soak: { needs: 'all', run: program('bench/soak.mjs') },
   check: { needs: 'all', run: check },
   format: { needs: 'all', run: program(BIOME, 'check', '--write', '.') },
-  /** Makes everything that is missing. */
+  /** Installs and builds everything that is missing. */
   setup: { needs: 'all', run: nothingMore },
 };

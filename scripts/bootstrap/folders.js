@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 
-/** Whether files can be put into a folder; it is made if it is not there. @param {string} folder */
+/** Whether files can be created in a folder; it is created if it does not exist. @param {string} folder */
 export function canWrite(folder) {
   try {
     fs.mkdirSync(folder, { recursive: true });

@@ -9,7 +9,7 @@ import { installTools, toolsToInstall } from './tools.js';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 
-/** Looks again after it has waited for another process: that one may have done it all. */
+/** Checks again after it has waited for another process, which may have done everything. */
 const makePackages = (needs) =>
   alone(root, async () => {
     await installPackages(root, needs);
@@ -17,7 +17,7 @@ const makePackages = (needs) =>
     await build(root);
   });
 
-/** The tools of the system come beside the packages, each with its own installer. A failure waits for the other's end. */
+/** Installs the tools of the system at the same time as the packages. If one fails, it waits for the other to end. */
 async function makeAll(needs) {
   const tools = toolsToInstall(process.env);
   const missing = whatToInstall(root, needs) || needsBuild(root);

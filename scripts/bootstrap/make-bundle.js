@@ -1,6 +1,6 @@
 /**
- * Makes the bundle: what `npm start` runs. Loading several hundred modules in each of seven processes takes most of a start, so
- * all programs are put together into a few files that they share.
+ * Makes the bundle that `npm start` runs. Loading several hundred modules in each of seven processes takes most of a start, so all
+ * programs are combined into a few files that they share.
  *
  * The folder `bundle/<stamp>` looks like an installation (`node_modules/@cl-server/*`, each package with its manifest), so
  * programs, threads, task processes and built-in tasks find each other in it by the same relative paths as in the packages
@@ -14,13 +14,13 @@ import { pathToFileURL } from 'node:url';
 import { rolldown } from 'rolldown';
 import { filesIn, ROOMS, readJson } from './bundle.js';
 
-/** Native code, packages that find files beside their own modules, and what hardly any process loads. */
+/** Native code, packages that find files beside their own modules, and packages that hardly any process loads. */
 const EXTERNAL =
   /^(?:better-sqlite3|sharp|onnxruntime-node|@node-rs\/.*|exiftool-vendored|heic-decode|pg|pino-pretty|undici|yaml|light-my-request|@fastify\/(?:ajv-compiler|fast-json-stringify-compiler|swagger|swagger-ui))$/;
 
-/** Package of the bundle itself: `bundle-place.js`. */
+/** The package of the bundle itself: `bundle-place.js`. */
 const PLACE = 'cl-bundle-place';
-/** In `node_modules`, for Node keeps its deprecation warnings of installed packages to itself. */
+/** A folder in `node_modules`, because Node shows no deprecation warnings of installed packages. */
 const CHUNKS = 'node_modules/@cl-server/chunks';
 
 const PINO =
@@ -31,7 +31,7 @@ const FILES = 'exifr|file-type|strtok3|token-types|@tokenizer|@borewit|ieee754|u
 const inPackages = (names) => `/node_modules/(?:${names})/`;
 const inRuntime = (names) => `/packages/service-kit/src/(?:${names})`;
 
-/** Few large chunks instead of one for each combination of programs: each file costs a start about a millisecond. */
+/** A few large chunks instead of one for each combination of programs, because each file costs a start about a millisecond. */
 const GROUPS = [
   [
     'program',
@@ -60,7 +60,7 @@ const GROUPS = [
 
 const sourceOf = (file) => file.replace(/(^|\/)dist\//, '$1src/').replace(/\.js$/, '.ts');
 const builtOf = (file) => file.replace(/(^|\/)src\//, '$1dist/').replace(/\.ts$/, '.js');
-/** Source files by their place in the bundle. */
+/** The source files by their place in the bundle. */
 function entriesOf(root, rooms) {
   const entries = {};
   for (const [room, { name, clServer }] of rooms) {
@@ -69,7 +69,7 @@ function entriesOf(root, rooms) {
     };
     for (const folder of ['bin', 'threads'])
       for (const file of filesIn(path.join(root, room, folder))) {
-        // A program itself, without the look at the version of Node that comes before it: the launcher had that one.
+        // The program itself, without the check of the Node version before it: the launcher has already done that.
         const program = `src/bin/${file.replace(/\.js$/, '.ts')}`;
         add(`${folder}/${file}`, fs.existsSync(path.join(root, room, program)) ? program : undefined);
       }
@@ -79,7 +79,7 @@ function entriesOf(root, rooms) {
   return entries;
 }
 
-/** Sources instead of built files; external packages stay imports by name, which must find the same from the bundle. */
+/** Resolves to sources instead of built files. External packages stay imports by name, which must resolve equally from the bundle. */
 const resolution = (root) => ({
   name: 'resolution',
   resolveId: {
@@ -96,7 +96,7 @@ const resolution = (root) => ({
   },
 });
 
-/** `import.meta` of our own modules says where the module would be in the bundle, if it were a file of its own there. */
+/** `import.meta` of our modules names the place where the module would be in the bundle as a separate file. */
 const location = (root, rooms) => ({
   name: 'location',
   transform: {
@@ -113,15 +113,15 @@ const location = (root, rooms) => ({
   },
 });
 
-/** Fastify loads HTTP/2, and uses it only where it is wanted: 0.02 s in each service. */
+/** Fastify loads HTTP/2 at once, but uses it only if it is configured: 0.02 s in each service. */
 const lazyHttp2 = `module.exports = {
   createServer: (...args) => process.getBuiltinModule('node:http2').createServer(...args),
   createSecureServer: (...args) => process.getBuiltinModule('node:http2').createSecureServer(...args),
 };`;
 
 /**
- * Node's own modules by `getBuiltinModule`: an `import` of `node:http` reads each of its exports, and one of them loads
- * the HTTP client behind `fetch` (0.05 s in each process). `node:module` is what the bundler's own first lines import.
+ * Loads Node's own modules by `getBuiltinModule`: an `import` of `node:http` reads each of its exports, and one of them loads the
+ * HTTP client behind `fetch` (0.05 s in each process). The bundler's own first lines import `node:module`.
  */
 const builtins = {
   name: 'builtins',
@@ -139,7 +139,7 @@ const builtins = {
   },
 };
 
-/** Of zod's messages in fifty languages only the English ones, which are all that is ever shown: 0.4 MB in each process. */
+/** Keeps only zod's English messages of fifty languages, because no others are shown: 0.4 MB in each process. */
 const english = {
   name: 'english',
   load: {
@@ -149,8 +149,8 @@ const english = {
 };
 
 /**
- * The tus server can answer Node's requests itself, by an adapter that loads the HTTP client behind `fetch` at once. Ours
- * is given web requests.
+ * The tus server can answer Node's requests itself, by an adapter that loads the HTTP client behind `fetch` at once. Our store gives
+ * it web requests.
  */
 const noAdapter = {
   name: 'no-adapter',
@@ -161,14 +161,14 @@ const noAdapter = {
   },
 };
 
-/** A file whose characters all fit into one byte takes half of the memory. */
+/** A file whose characters all fit into one byte needs half of the memory. */
 const oneByte = (code) =>
   code.replace(/[\u0100-\uffff]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 /**
  * Makes a bundle.
  * @param {string} root the project's folder
- * @param {string} folder where it is to be; in the project, for it uses the packages that are installed there
+ * @param {string} folder the folder to make; in the project, because it uses the packages that are installed there
  */
 export async function makeBundle(root, folder) {
   const rooms = ROOMS.map((room) => [room, readJson(path.join(root, room, 'package.json'))]);
@@ -178,7 +178,7 @@ export async function makeBundle(root, folder) {
     tsconfig: false,
     experimental: { nativeMagicString: true },
     input: entriesOf(root, rooms),
-    // The floor: Node 22 cannot read `await using`.
+    // Node 22, the oldest supported version, cannot read `await using`.
     transform: { target: 'node22.14' },
     preserveEntrySignatures: 'allow-extension',
     resolve: { conditionNames: ['cl-source', 'node', 'import', 'module'], extensionAlias: { '.js': ['.ts', '.js'] } },
@@ -214,5 +214,5 @@ export async function makeBundle(root, folder) {
   }
 }
 
-// As a program: in a process of its own, since the bundler takes 0.4 GB that nobody needs afterwards.
+// As a program, it runs in a separate process, because the bundler needs 0.4 GB that nobody needs afterwards.
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await makeBundle(process.argv[2], process.argv[3]);

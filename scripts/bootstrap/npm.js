@@ -1,4 +1,4 @@
-// Runs npm: the one that started this program, else the one in PATH.
+// Runs npm: the one that started this program, otherwise the one in PATH.
 import os from 'node:os';
 import path from 'node:path';
 import { canWrite } from './folders.js';
@@ -7,8 +7,8 @@ import { run } from './run.js';
 const projectCache = new URL('../../.cache/npm', import.meta.url);
 
 /**
- * Environment for npm: no download of GPU libraries by onnxruntime-node, and a cache in the project where the user's
- * home cannot be written.
+ * Environment for npm: onnxruntime-node downloads no GPU libraries, and the cache is in the project if the user's home folder is not
+ * writable.
  * @param {NodeJS.ProcessEnv} env
  */
 export function npmEnvironment(env) {
@@ -26,7 +26,7 @@ export function npmEnvironment(env) {
  */
 export function npm(args, options) {
   const script = process.env.npm_execpath;
-  const own = script && path.basename(script) === 'npm-cli.js'; // another package manager names itself there, too
+  const own = script && path.basename(script) === 'npm-cli.js'; // another package manager may name itself there too
   const running = own ? run(process.execPath, [script, ...args], options) : run('npm', args, options);
   return running.catch((error) => ({
     code: 1,
@@ -48,7 +48,7 @@ const CAUSES = [
   [/ENOSPC/, 'the disk is full'],
 ];
 
-/** One line for what npm said on many. */
+/** Summarises npm's output in one line. */
 export function explainNpm(output) {
   const known = CAUSES.find(([pattern]) => pattern.test(output));
   if (known) return known[1];

@@ -1,7 +1,7 @@
-// npm packages: whether node_modules is what package-lock.json says, and what npm has to do if not.
+// The npm packages: compares node_modules with package-lock.json and decides what npm has to do.
 //
-// There are two sets: `run` is what building and running the programs needs; `all` has also what tests, checks and
-// benchmarks need, and takes three times as long. A first start installs `run`, the first test adds the rest.
+// There are two sets: `run` has what building and running the programs needs; `all` also has what tests, checks and benchmarks
+// need, and takes three times as long. A first start installs `run`, the first test adds the rest.
 import fs from 'node:fs';
 import path from 'node:path';
 import { explainNpm, npm, npmEnvironment } from './npm.js';
@@ -18,16 +18,16 @@ const readJson = (file) => {
 const marker = (root) => path.join(root, 'node_modules/.cl-installing');
 const installedPackages = (root) => readJson(path.join(root, 'node_modules/.package-lock.json'))?.packages;
 
-/** `dev` is npm's mark of what only development needs; `devOptional` may be absent from a machine in either set. */
+/** npm marks packages for development as `dev`; `devOptional` ones may be missing from a machine in either set. */
 const belongs = (entry, set) => set === 'all' || !(entry.dev || entry.devOptional);
 
 /**
- * What npm has to do, and why; undefined where nothing is to be done. npm writes `node_modules/.package-lock.json` at
- * the end of each installation that succeeds, so comparing it with the lock file also finds one of an older lock; one
- * that was broken off has left a marker.
+ * Decides what npm has to do, and why; undefined if nothing is to be done. npm writes `node_modules/.package-lock.json` at the end
+ * of each successful installation, so a comparison with the lock file also finds an outdated installation; an interrupted one has
+ * left a marker.
  *
- * Where packages are only missing they are added, and nothing that may be in use is touched. Otherwise npm starts with an
- * empty folder. A folder that has had packages for tests keeps them.
+ * If packages are only missing, they are added, and nothing that may be in use is touched. Otherwise npm starts with an empty folder.
+ * A folder that has had packages for tests keeps them.
  * @param {string} root the project's folder
  * @param {'run' | 'all'} asked
  * @returns {{ why: string, how: 'add' | 'clean', set: 'run' | 'all' } | undefined}
@@ -47,7 +47,7 @@ export function whatToInstall(root, asked) {
     const name = place.replace(/^.*node_modules\//, '');
     if (found && (found.version !== entry.version || found.integrity !== entry.integrity))
       return clean(`${name} is of another version`);
-    if (!found && !entry.optional && belongs(entry, set)) missing ??= name; // an optional one may be for another machine
+    if (!found && !entry.optional && belongs(entry, set)) missing ??= name; // an optional package may be for another machine
   }
   return missing && { why: `${missing} is not installed`, how: 'add', set };
 }
@@ -73,7 +73,7 @@ export async function installPackages(root, wanted, env = process.env) {
 }
 
 /**
- * Puts this project's program in place of vitest's own in `node_modules/.bin`.
+ * Replaces vitest's own program in `node_modules/.bin` by this project's program.
  * @param {string} root
  */
 export function linkVitest(root) {

@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 
-/** 128 and the number of SIGTERM, as shells say it. */
+/** 128 plus the number of SIGTERM, as shells report it. */
 const ENDED_BY_SIGTERM = 143;
 
 /**
- * Runs a program to its end, its output collected. Told to end, this process ends the program first: an npm that goes on
- * alone would disturb the next one in the same folder.
+ * Runs a program until it ends, and collects its output. If this process is asked to end, it ends the program first: an npm that
+ * continues alone would disturb the next one in the same folder.
  * @param {string} program
  * @param {readonly string[]} args
  * @param {import('node:child_process').SpawnOptions} [options]
@@ -33,7 +33,7 @@ export function run(program, args, options = {}) {
 }
 
 /**
- * Runs a program in the foreground and passes its exit code on.
+ * Runs a program in the foreground and returns its exit code.
  * @param {string} program
  * @param {readonly string[]} args
  * @param {NodeJS.ProcessEnv} [env]

@@ -1,10 +1,10 @@
-/** A fault that a person can mend: shown as one line, without a stack. */
+/** A fault that a person can correct: shown as one line, without a stack. */
 export class Fault extends Error {}
 
 const terminal = process.stderr.isTTY === true;
 const CLEAR = '\r\u001b[K';
 
-/** What is being done now, more than one thing at a time. @type {Set<{ what: string, seconds: () => number }>} */
+/** The current activities; there may be several. @type {Set<{ what: string, seconds: () => number }>} */
 const doing = new Set();
 
 /** @param {string} text */
@@ -14,7 +14,7 @@ const status = () => [...doing].map(({ what, seconds }) => `${what} … ${second
 const draw = () => process.stderr.write(CLEAR + status().slice(0, (process.stderr.columns ?? 80) - 1));
 
 /**
- * Says what is being done, and how long it has taken so far: a line that counts on a terminal, else one now and then.
+ * Shows an activity and its duration so far: a line that counts on a terminal, otherwise a line from time to time.
  * @template T
  * @param {string} what
  * @param {() => Promise<T>} work

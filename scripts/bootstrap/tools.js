@@ -1,4 +1,4 @@
-// Programs of the system that the platform runs: found, or installed where that needs no question.
+// The system's programs that the platform runs: found, or installed if that needs no question.
 import fs from 'node:fs';
 import path from 'node:path';
 import { run } from './run.js';
@@ -26,15 +26,15 @@ export const inPath = (name, env) =>
     .filter(Boolean)
     .some((folder) => isProgram(path.join(folder, name)));
 
-/** Tools that are neither in PATH nor named by their variable; a variable that is set is the server's to check. */
+/** Tools that are neither in PATH nor set by their variable; the server checks a variable that is set. */
 export const missingTools = (env) =>
   TOOLS.filter(({ name, variable }) => !(variable && env[variable]) && !inPath(name, env));
 
-/** Whether packages of the system can be installed without asking: the administrator of a Debian or Ubuntu. */
+/** Whether system packages can be installed without asking: as root on Debian or Ubuntu. */
 const canInstall = (env) => process.getuid?.() === 0 && inPath('apt-get', env);
 
 /**
- * Debian packages of the tools that are missing, where they can be installed; else a fault says how to get them.
+ * Returns the Debian packages of missing tools if they can be installed; otherwise a fault says how to install them.
  * @param {NodeJS.ProcessEnv} env
  * @returns {string[]}
  */

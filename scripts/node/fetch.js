@@ -1,4 +1,4 @@
-// Fetches a pinned Node and npm, as npm packages: so the registry and the proxy that npm is set up with are used.
+// Downloads a pinned Node and npm as npm packages, so that the registry and the proxy of npm's configuration are used.
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -8,7 +8,7 @@ import { run } from '../bootstrap/run.js';
 import { Fault } from '../bootstrap/say.js';
 import { unpack } from './unpack.js';
 
-/** Fails where a file's content is not what the repository expects. */
+/** Fails if the content of a file is not what the repository expects. */
 async function verify(file, integrity, name) {
   const hash = createHash('sha512');
   await pipeline(fs.createReadStream(file), hash);
@@ -26,7 +26,7 @@ async function pack(specs, { root, folder, env }) {
 
 const archive = (folder, name, version) => path.join(folder, `${name}-${version}.tgz`);
 
-/** The file with the settings that an administrator gave npm: it lies where npm itself lies, and so would be lost. */
+/** Links npm's settings of the administrator: the file is beside npm itself, and would be lost otherwise. */
 async function linkGlobalSettings(home, options) {
   const { code, output } = await npm(['config', 'get', 'globalconfig', '--loglevel=silent'], options);
   const file = output.trim();
@@ -36,8 +36,8 @@ async function linkGlobalSettings(home, options) {
 }
 
 /**
- * Makes a folder like that of any Node installation: `bin/node`, `bin/npm`, `bin/npx`. It appears under its name only
- * when it is complete, so one that was broken off is never used, and two that are made at once do not meet.
+ * Makes a folder like that of any Node installation: `bin/node`, `bin/npm`, `bin/npx`. It appears under its name only when it is
+ * complete, so an interrupted one is never used, and two that are made at the same time do not conflict.
  * @param {string} home the folder to make
  * @param {{ platform: string, version: string, integrity: string, npm: { version: string, integrity: string } }} pinned
  * @param {{ root: string, env: NodeJS.ProcessEnv }} options
@@ -65,7 +65,7 @@ export async function fetchNode(home, pinned, { root, env }) {
   }
 }
 
-/** Old libraries of the system, or a folder from which no program may run, show here. */
+/** Finds out whether the program runs: the system's libraries may be too old, or programs may not be allowed in this folder. */
 async function tryOut(made, version) {
   const { code, output } = await run(path.join(made, 'bin/node'), ['--version']).catch((error) => ({
     code: 1,

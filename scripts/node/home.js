@@ -1,4 +1,4 @@
-// Where a fetched Node lies: in the user's cache folder, which all copies of the project share, else in the project.
+// The folder of a downloaded Node: the user's cache folder, which all copies of the project share, otherwise the project.
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -16,16 +16,16 @@ export function pinnedVersions() {
   return { recommended: node, others: Object.keys(nodes).filter((version) => version !== node) };
 }
 
-/** Leftovers of a download that was broken off are this old before they are removed: one may be under way. */
-const STALE = 60 * 60_000;
+/** Leftovers of an interrupted download are removed at this age, because a younger one may still be running. */
+const STALE_MS = 60 * 60_000;
 
 const readPinned = () => JSON.parse(fs.readFileSync(new URL('./pinned.json', import.meta.url), 'utf8'));
 
 const cacheOf = (home) => path.join(home, '.cache');
 
 /**
- * A Node may be in any of the places; the first of `own` that can be written gets a fetched one. An environment may name
- * another home for one program alone, which then finds what lies in the user's real one.
+ * A Node may be in any of these places; a downloaded one goes to the first of `own` that is writable. An environment may set another
+ * home folder for one program only, which then still finds the Node in the user's real one.
  * @param {NodeJS.ProcessEnv} env
  */
 function places(env) {
@@ -49,7 +49,7 @@ const isMusl = () => process.report.getReport().header.glibcVersionRuntime === u
 function removeStale(folder) {
   for (const name of fs.readdirSync(folder)) {
     const file = path.join(folder, name);
-    if (!name.includes('.part-') || Date.now() - fs.statSync(file).mtimeMs < STALE) continue;
+    if (!name.includes('.part-') || Date.now() - fs.statSync(file).mtimeMs < STALE_MS) continue;
     fs.rmSync(file, { recursive: true, force: true });
   }
 }
@@ -70,9 +70,9 @@ async function fetchInto(folder, name, pinned, { why, env }) {
 }
 
 /**
- * The folder of a pinned Node, fetched if it is not there yet. It has `bin/node`, `bin/npm` and `bin/npx`.
+ * Returns the folder of a pinned Node, and downloads it if needed. It contains `bin/node`, `bin/npm` and `bin/npx`.
  * @param {string} version one of those in pinned.json
- * @param {string} why it is needed: told if it has to be fetched
+ * @param {string} why it is needed; shown if it has to be downloaded
  * @param {NodeJS.ProcessEnv} [env]
  * @returns {Promise<string>}
  */
@@ -97,8 +97,8 @@ export async function nodeHome(version, why, env = process.env) {
 }
 
 /**
- * The environment under a fetched Node: whatever is started there finds that Node and its npm. What an older npm says of
- * itself and of its Node is taken out; its settings stay.
+ * The environment for a downloaded Node: programs that are started there find that Node and its npm. Variables of an older npm about
+ * itself and its Node are removed; its settings stay.
  * @param {string} home
  * @param {NodeJS.ProcessEnv} [env]
  */

@@ -1,19 +1,19 @@
-// Continues this very program on a fetched Node, because the machine's own is too old. No program can become another one
-// in Node, so this process stays as a thin parent: it passes signals on, and its child ends with it.
+// Continues the current program on a downloaded Node, because the installed one is too old. A program cannot become another one in
+// Node, so this process stays as a thin parent: it passes signals on, and its child ends with it.
 import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { Fault, say } from '../bootstrap/say.js';
 import { nodeEnvironment, nodeHome, pinnedVersions } from './home.js';
 
-/** The child reads this descriptor: it ends when the thin parent does, however that ended. */
-const LIFELINE = 3;
+/** The child watches this descriptor: it ends when the parent does, in whatever way. */
+const PARENT_PIPE = 3;
 
-/** Ctrl-C on a terminal reaches the child by itself; elsewhere (a service manager, a test) only this process gets it. */
+/** Ctrl-C on a terminal reaches the child directly; otherwise (a service manager, a test) only this process gets it. */
 const forwarded = () => ['SIGTERM', 'SIGHUP', ...(process.stdin.isTTY ? [] : ['SIGINT'])];
 
 function handOver(program, args, env) {
   const child = spawn(program, args, { stdio: ['inherit', 'inherit', 'inherit', 'pipe'], env });
-  child.stdio[LIFELINE].on('error', () => {});
+  child.stdio[PARENT_PIPE].on('error', () => {});
   process.on('SIGINT', () => {});
   for (const signal of forwarded()) process.on(signal, () => child.kill(signal));
   child.on('error', (error) => {
@@ -28,14 +28,14 @@ function handOver(program, args, env) {
 }
 
 /**
- * Runs the program that this process was started as once more, on the fetched Node.
+ * Runs the current program once more, on the downloaded Node.
  * @returns {Promise<void>} when it has started; this process ends when it ends
  */
 export async function hop() {
   try {
     const why = `this is Node ${process.versions.node}, and 22.14 or newer is needed`;
     const home = await nodeHome(pinnedVersions().recommended, why);
-    const env = { ...nodeEnvironment(home), CL_SERVER_LIFELINE: String(LIFELINE) };
+    const env = { ...nodeEnvironment(home), CL_SERVER_LIFELINE: String(PARENT_PIPE) };
     handOver(path.join(home, 'bin/node'), [...process.execArgv, ...process.argv.slice(1)], env);
   } catch (error) {
     if (!(error instanceof Fault)) throw error;

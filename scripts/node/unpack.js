@@ -1,4 +1,4 @@
-// Reads the packages of npm: a gzipped tar archive, in which everything lies under `package/`.
+// Reads npm packages: a gzipped tar archive in which everything is under `package/`.
 import fs from 'node:fs';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -12,14 +12,14 @@ const text = (header, from, length) =>
     .toString('utf8')
     .replace(/\0.*$/s, '');
 
-/** Takes the bytes of an archive in pieces of any size, and writes the files that are wanted. */
+/** Reads an archive in pieces of any size, and writes the wanted files. */
 class TarReader {
   #target;
   #rest = Buffer.alloc(0);
-  /** Bytes of the current entry that are still to come, and those that fill its last block. */
+  /** The remaining bytes of the current entry, and of the padding of its last block. */
   #left = 0;
   #padding = 0;
-  /** Descriptor of the file that is being written; undefined where the entry is not wanted. */
+  /** The descriptor of the file that is being written; undefined if the entry is not wanted. */
   #file;
 
   constructor(target) {
@@ -77,9 +77,9 @@ class TarReader {
 }
 
 /**
- * Writes the files of a package for which `target` gives a place.
- * @param {string} archive a file as `npm pack` makes it
- * @param {(name: string) => string | undefined} target where a file of the package goes, if it is wanted
+ * Writes the files of a package for which `target` returns a path.
+ * @param {string} archive a file as `npm pack` creates it
+ * @param {(name: string) => string | undefined} target the path for a file of the package, if it is wanted
  */
 export async function unpack(archive, target) {
   const reader = new TarReader(target);

@@ -1,6 +1,6 @@
 /**
  * The whole platform on a PostgreSQL that is cut off, freezes and comes back: no process ends, no answer is a 500, readiness
- * tells it within two seconds, and what was queued before is done afterwards.
+ * reports it within two seconds, and jobs that were queued before are done afterwards.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -83,7 +83,7 @@ describe.runIf(hasPostgres())('a platform whose PostgreSQL goes away', () => {
   });
 
   it.each(['freeze', 'cut'] as const)(
-    'answers 503 with Retry-After, stays up, and goes on by itself (%s)',
+    'answers 503 with Retry-After, keeps running, and continues by itself (%s)',
     async (fault) => {
       const before = pids();
       link[fault]();

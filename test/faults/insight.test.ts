@@ -1,6 +1,6 @@
 /**
  * An import while everything is killed: the insight worker, a compute worker, the broker and the store, each twice, at
- * moments nobody chose. Every entity ends complete, with the vectors of an undisturbed run.
+ * unplanned moments. Every entity ends complete, with the vectors of an undisturbed run.
  * Long (500 pictures): CL_TEST_FAULTS=long. Otherwise 24, each killed once.
  */
 import { execFileSync, spawn } from 'node:child_process';
@@ -30,7 +30,7 @@ const picture = (seed: number): Promise<Buffer> => {
     .toBuffer();
 };
 
-/** pids of the group's processes with this program in their command line. */
+/** The pids of the group's processes that have this program in their command line. */
 function processes(group: number, program: string): number[] {
   const rows = execFileSync('ps', ['-ww', '-eo', 'pid=,pgid=,stat=,args='], { encoding: 'utf8' }).split('\n');
   return rows.flatMap((row) => {
@@ -103,7 +103,7 @@ describe.runIf(hasModels())(`an import of ${PICTURES} pictures while everything 
         for (let round = 0; round < ROUNDS; round++)
           for (const victim of VICTIMS) {
             await pause(500 + Math.random() * (long ? 15_000 : 1_500));
-            // One that was killed a moment ago is started again first: each is to be killed as often as is said.
+            // A process that was killed a moment ago must restart first, so that each one is killed as often as intended.
             const running = (): number[] | false => {
               const pids = processes(group, victim);
               return pids.length > 0 && pids;

@@ -77,7 +77,7 @@ const HOSTILE = [
 
 export class RequestMaker {
   readonly #random: () => number;
-  /** Names of things that are there, by parameter: `job_id` → ids of jobs, also of others. */
+  /** Names of existing things by parameter: `job_id` → ids of jobs, including those of other users. */
   readonly #known: Readonly<Record<string, readonly string[]>>;
   readonly #tokens: readonly (string | undefined)[];
 
@@ -206,11 +206,11 @@ export class RequestMaker {
   make(endpoint: AnyEndpoint): FuzzRequest {
     const path = this.#pick([endpoint.path, ...(endpoint.aliases ?? [])]).replace(
       /\{(\w+)\*?\}/g,
-      // An empty parameter would make the path that of another endpoint, such as the list.
+      // An empty parameter would turn the path into that of another endpoint, such as the list.
       (_all, name: string) => encode(this.#value(name, { type: 'integer', minimum: 900_000 })) || '%20',
     );
     const query = this.#fields(endpoint.query)
-      // An answer that waits tells nothing more than one that does not.
+      // A waiting answer reveals no more than one that does not wait.
       .filter(([name]) => name !== 'wait')
       .map(([name, value]) => `${encode(name)}=${encode(value)}`);
     const { type, body } = this.#body(endpoint);

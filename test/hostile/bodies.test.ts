@@ -6,7 +6,7 @@ import type { Service } from '../authorisation-table.js';
 import { ADMIN_PASSWORD, Programs } from '../support/programs.js';
 import { END_OF_PARTS, MULTIPART, part, RawClient } from './support/raw-client.js';
 
-/** Megabytes by which a service may grow under attack, and milliseconds for which it may be silent. */
+/** The megabytes by which a service may grow under attack, and the milliseconds for which it may not answer. */
 const GROWTH = 150;
 const SILENCE = 1_000;
 
@@ -49,7 +49,7 @@ it.each([
   });
 });
 
-it('a hundred forms that stop before their end take a bounded memory, and others log in meanwhile', async () => {
+it('a hundred incomplete forms take a limited amount of memory, and others can log in meanwhile', async () => {
   await attack('auth', async () => {
     const clients = await Promise.all(Array.from({ length: 100 }, () => RawClient.connect(programs.port('auth'))));
     for (const client of clients) {
@@ -61,7 +61,7 @@ it('a hundred forms that stop before their end take a bounded memory, and others
   });
 });
 
-it('uploads that break off leave no file and no descriptor, whatever endpoint they were sent to', async () => {
+it('interrupted uploads leave no file and no descriptor at any endpoint', async () => {
   const { json: one } = await programs.ask('store', 'POST /entities', token, { is_collection: 'true', label: 'one' });
   const endpoints = [
     ['store', 'POST /entities', 'media_file'],
@@ -78,7 +78,7 @@ it('uploads that break off leave no file and no descriptor, whatever endpoint th
   const ends: readonly ((client: RawClient) => unknown)[] = [
     (client) => client.leave(),
     (client) => client.end(),
-    // What follows is no multipart body any more, or a text where the file is due.
+    // The rest is no longer a multipart body, or is a text in place of the file.
     (client) => client.write(`\r\n--x\r\n\r\n\r\n${END_OF_PARTS}`).then(() => client.end()),
     (client) => client.write(`\r\n${part('media_file', 'text').toString()}`).then(() => client.leave()),
   ];
@@ -103,7 +103,7 @@ it('uploads that break off leave no file and no descriptor, whatever endpoint th
   });
 });
 
-it('long names and heads of parts, and deep JSON, do not hold up others', async () => {
+it('long names and heads of parts, and deep JSON, do not delay others', async () => {
   const shapes = [
     `x${' '.repeat(75_000)}y`,
     '.'.repeat(75_000),

@@ -1,4 +1,4 @@
-/** Strangers at the broker: what they send, hold open or leave unread costs the services a bounded time. */
+/** Strangers at the broker: whatever they send, hold open or leave unread costs the services a limited time. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import net from 'node:net';
@@ -38,7 +38,7 @@ beforeAll(async () => {
   const login = { username: SERVICE_MQTT_USER, password: serviceCredential(dir.path) };
   const options = { url: `mqtt://127.0.0.1:${port}`, socketPath, ...login, logger: silentLogger() };
   [service, listener] = await Promise.all([connectBroadcaster(options), connectBroadcaster(options)]);
-  // As many jobs as a busy platform has: each filter used to be compared with all of them.
+  // There are as many jobs as on a busy platform: each filter used to be compared with all of them.
   for (let at = 0; at < 10_000; at += 500)
     await Promise.all(
       Array.from({ length: 500 }, (_, index) =>
@@ -58,15 +58,15 @@ afterAll(async () => {
 });
 
 interface Cost {
-  /** The longest way of a message from one service to another, in milliseconds. */
+  /** The longest time in milliseconds that a message between services takes. */
   readonly delay: number;
-  /** The time in which a stranger connects and subscribes in the middle of it. */
+  /** The time in which a stranger connects and subscribes during the attack. */
   readonly newcomer: number;
-  /** The most memory that the broker had, in megabytes. */
+  /** The largest memory use of the broker in megabytes. */
   readonly memory: number;
 }
 
-/** Has services talk, and a stranger come, while an attack runs. */
+/** Lets services exchange messages and a stranger connect while an attack runs. */
 async function costOf(attack: (busy: () => boolean) => Promise<unknown>, seconds = 4): Promise<Cost> {
   const end = performance.now() + seconds * 1_000;
   const busy = (): boolean => performance.now() < end;
@@ -138,7 +138,7 @@ function subscribe(filters: readonly string[]): Buffer {
   return Buffer.concat([Buffer.from([0x82]), lengthOf(body.length), body]);
 }
 
-/** Connections that send the same again and again, as fast as they can; one that is cut off comes back. */
+/** Connections that send the same bytes repeatedly as fast as they can; a closed one reconnects. */
 async function flood(
   count: number,
   first: Buffer,
@@ -176,7 +176,7 @@ const UPGRADE =
 const frame = (opcode: number, payload: Buffer, isFinal = true): Buffer =>
   Buffer.concat([Buffer.from([(isFinal ? 0x80 : 0) | opcode, 0x80 | payload.length, 0, 0, 0, 0]), payload]);
 const [CONTINUATION, BINARY, PING] = [0, 2, 9];
-/** A stranger who has a subscription, and so is not dropped for being idle. */
+/** A stranger with a subscription, which is therefore not dropped for being idle. */
 const OPENING = Buffer.concat([
   Buffer.from(UPGRADE),
   frame(BINARY, CONNECT),
@@ -220,7 +220,7 @@ it('two hundred messages in fragments of one byte that never end', async () => {
   expectBounded(await costOf((busy) => flood(200, first, same(more), busy, webSocketPort), 12));
 });
 
-it('a flood of connections with a last will that break off', async () => {
+it('a flood of interrupted connections with a last will', async () => {
   const will = [text('inference/events'), text('x'.repeat(8_000))];
   const body = Buffer.concat([Buffer.from([0, 4, 77, 81, 84, 84, 4, 0b00100110, 0, 0]), text(''), ...will]);
   const connect = Buffer.concat([Buffer.from([0x10]), lengthOf(body.length), body]);
@@ -234,7 +234,7 @@ it('a flood of connections with a last will that break off', async () => {
       socket.destroy();
     }
   };
-  // No more at once than may wait to say who they are: beyond that newcomers of the same address replace each other.
+  // Only as many at once as may wait before CONNECT: beyond that, new connections of the same address replace each other.
   const heard: unknown[] = [];
   const stop = await listener.subscribe('inference/events', (_topic, payload) => heard.push(payload));
   expectBounded(await costOf((busy) => Promise.all(Array.from({ length: 20 }, () => once_(busy)))));
@@ -260,7 +260,7 @@ it('a flood of logins with forged tokens', async () => {
   expectBounded(await costOf((busy) => Promise.all(Array.from({ length: 50 }, () => once_(busy)))));
 });
 
-it('a thousand connections that say nothing, and a thousand that say who they are and then nothing', async () => {
+it('a thousand connections without CONNECT, and a thousand that send CONNECT and then nothing', async () => {
   const sockets: net.Socket[] = [];
   const before = descriptorsOf(Number(broker.pid));
   const hold = async (): Promise<void> => {
@@ -281,7 +281,7 @@ it('a thousand connections that say nothing, and a thousand that say who they ar
   for (const socket of sockets) socket.destroy();
 });
 
-it('two hundred subscribers that do not read while services say much', async () => {
+it('two hundred subscribers that do not read while services publish much', async () => {
   const sockets = Array.from({ length: 200 }, () => {
     const socket = net.connect(port, '127.0.0.1');
     socket.on('error', () => undefined);

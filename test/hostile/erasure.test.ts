@@ -1,4 +1,4 @@
-/** What is deleted for good while the platform still works on it is gone everywhere, even if a process dies meanwhile. */
+/** Everything of a deleted entity is removed even if the platform still works on it and a process dies meanwhile. */
 import { execFileSync, spawn } from 'node:child_process';
 import path from 'node:path';
 import type { AuditReport, Entity, JobList } from '@cl-server/contract';
@@ -17,7 +17,7 @@ const picture = (seed: number): Promise<Buffer> => {
     .toBuffer();
 };
 
-/** The store's process among those of a group. */
+/** The process of the store in a process group. */
 function storeOf(group: number): number {
   const rows = execFileSync('ps', ['-ww', '-eo', 'pid=,pgid=,args='], { encoding: 'utf8' }).split('\n');
   for (const row of rows) {
@@ -27,8 +27,8 @@ function storeOf(group: number): number {
   throw new Error('the store does not run');
 }
 
-describe('deleting for good', () => {
-  it('60 uploads deleted at once while jobs run leave nothing, though the store is killed meanwhile', async () => {
+describe('permanent deletion', () => {
+  it('of 60 uploads at once while jobs run leaves nothing behind, even if the store is killed meanwhile', async () => {
     using dir = tempDir('cl-erasure-');
     const data = path.join(dir.path, 'data');
     const names = ['auth', 'store', 'compute', 'mqtt'];
@@ -66,7 +66,7 @@ describe('deleting for good', () => {
         if (!answer?.ok) throw new Error(`${method} ${target}: ${answer?.status}`);
         return (await answer.json()) as T;
       };
-      /** Again until the store is back. */
+      /** Repeats the request until the store is back. */
       const patiently = <T>(method: string, target: string, body?: () => FormData | URLSearchParams) =>
         eventually(
           () =>

@@ -1,4 +1,4 @@
-/** Web pages of strangers, in the browser of somebody who runs the platform without logins. */
+/** Hostile web pages in the browser of a user who runs the platform without logins. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { SERVICES } from '../authorisation-table.js';
 import { Programs } from '../support/programs.js';
@@ -18,7 +18,7 @@ async function statusOf(port: number, request: string, headers: Record<string, s
 }
 
 it.each(SERVICES)(
-  '%s answers to its own names only, so that a name bound to its address later reads nothing',
+  '%s answers only to its own names, so that a name that is later bound to its address reads nothing',
   async (service) => {
     const port = programs.port(service);
     for (const [host, expected] of [
@@ -31,7 +31,7 @@ it.each(SERVICES)(
   },
 );
 
-it('a foreign page empties no trash and makes no job, though nobody asks for a login', async () => {
+it('a foreign page can neither empty the trash nor create a job, even without logins', async () => {
   const form = { 'content-type': 'application/x-www-form-urlencoded', 'content-length': '6' };
   const forged = { ...form, origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' };
   for (const [service, request] of [

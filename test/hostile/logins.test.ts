@@ -6,7 +6,7 @@ import { ADMIN_PASSWORD, Programs } from '../support/programs.js';
 import { RawClient } from './support/raw-client.js';
 
 let programs: Programs;
-/** Milliseconds in which a known user is in during a flood, and in which `/livez` is answered. */
+/** The milliseconds within which a known user can log in during a flood, and `/livez` answers. */
 const LONGEST_LOGIN = 10_000;
 const LONGEST_SILENCE = 1_000;
 beforeAll(async () => {
@@ -18,7 +18,7 @@ afterAll(() => programs.stop());
 const auth = () => ({ url: programs.url('auth'), pid: programs.pid('auth') });
 const formOf = (username: string, password: string): string => new URLSearchParams({ username, password }).toString();
 
-/** One login sent on a connection of its own, whose answer nobody waits for. */
+/** Sends one login on a separate connection without waiting for the answer. */
 async function begin(username: string): Promise<RawClient> {
   const body = formOf(username, 'wrong-password');
   const client = await RawClient.connect(programs.port('auth'));
@@ -31,7 +31,7 @@ async function begin(username: string): Promise<RawClient> {
   return client;
 }
 
-/** A login from one of the addresses of loopback. @returns the status, and `Retry-After` where it is there */
+/** Logs in from one of the loopback addresses. @returns the status, and `Retry-After` if present */
 const loginFrom = (address: string, username: string, password: string) =>
   new Promise<[status: number | undefined, retryAfter: number | undefined]>((resolve, reject) => {
     const body = formOf(username, password);
@@ -52,7 +52,7 @@ async function adminLogsIn(): Promise<{ status: number | undefined; ms: number }
   return { status, ms: performance.now() - start };
 }
 
-it('501 logins whose clients leave keep nobody out, and nobody works for them afterwards', async () => {
+it('501 logins whose clients disconnect keep nobody out, and cost nothing afterwards', async () => {
   const { silence, memory } = await observe(auth(), async () => {
     const flood = await Promise.all(Array.from({ length: 501 }, (_, i) => begin(`nobody ${i}`)));
     for (const client of flood) client.leave();
@@ -64,7 +64,7 @@ it('501 logins whose clients leave keep nobody out, and nobody works for them af
   expect(memory).toBeLessThan(250);
 }, 120_000);
 
-it('501 logins whose clients stay keep no known user out; each is answered, or told when to come back', async () => {
+it('501 logins whose clients wait keep no known user out; each gets an answer or a time to try again', async () => {
   const { silence } = await observe(auth(), async () => {
     const flood = await Promise.all(Array.from({ length: 501 }, (_, i) => begin(`nobody ${i}`)));
     const { status, ms } = await adminLogsIn();
@@ -79,14 +79,14 @@ it('501 logins whose clients stay keep no known user out; each is answered, or t
   expect(silence).toBeLessThan(LONGEST_SILENCE);
 }, 120_000);
 
-it('guesses at one account from twenty addresses are refused after ten, and the owner logs in all the while', async () => {
+it('guesses at one account from twenty addresses are refused after ten, and the owner can log in throughout', async () => {
   const statuses: (number | undefined)[] = [];
   for (let i = 0; i < 30; i++) {
     const [status, retryAfter] = await loginFrom(`127.0.1.${1 + (i % 20)}`, 'admin', `guess number ${i}`);
     statuses.push(status);
     if (status === 429) expect(retryAfter).toBeGreaterThan(0);
   }
-  // Some seconds pass meanwhile, so that a few single attempts are let in again.
+  // Some seconds pass meanwhile, so a few single attempts are allowed again.
   expect(statuses.filter((status) => status === 401).length).toBeLessThanOrEqual(15);
   expect(new Set(statuses)).toEqual(new Set([401, 429]));
   expect((await loginFrom('127.0.1.1', 'admin', ADMIN_PASSWORD))[0]).toBe(429);

@@ -8,7 +8,7 @@ import type { Service } from '../authorisation-table.js';
 import { ADMIN_PASSWORD, Programs } from '../support/programs.js';
 import { END_OF_PARTS, MULTIPART, part, RawClient } from './support/raw-client.js';
 
-/** Megabytes by which a service may grow under attack, and milliseconds for which it may be silent. */
+/** The megabytes by which a service may grow under attack, and the milliseconds for which it may not answer. */
 const GROWTH = 150;
 const SILENCE = 1_000;
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' } as const;
@@ -30,14 +30,14 @@ beforeAll(async () => {
   });
   expect(answer.status).toBe(201);
   entity = `/entities/${((await answer.json()) as { id: number }).id}`;
-  // What the first of many requests opens for good is there before an attack.
+  // Files and connections that the first requests open permanently must exist before an attack.
   await Promise.all(Array.from({ length: 20 }, () => statusOf('/entities?page=2')));
 });
 afterAll(() => programs.stop());
 
 const authorization = () => ({ authorization: `Bearer ${token}` });
 
-/** Does something to a service; others are answered meanwhile, and nothing is left of it after `within` milliseconds. */
+/** Attacks a service. Others get answers meanwhile, and nothing is left after `within` milliseconds. */
 async function attack(name: Service, work: () => Promise<unknown>, within = 30_000): Promise<void> {
   const pid = programs.pid(name);
   const [memoryBefore, descriptorsBefore] = [memoryOf(pid), descriptorsOf(pid)];
@@ -52,7 +52,7 @@ async function attack(name: Service, work: () => Promise<unknown>, within = 30_0
   expect(folders.flatMap((folder) => filesIn(folder, /\.part$/))).toEqual([]);
 }
 
-/** Asks the store on a connection that ends with the answer, of which nothing is read. */
+/** Sends a request to the store on a connection that ends with the answer, and does not read the answer. */
 const statusOf = (where: string, headers: Record<string, string> = authorization(), method = 'GET'): Promise<number> =>
   new Promise((resolve, reject) => {
     const request = http.request(`${programs.url('store')}${where}`, { agent: false, headers, method }, (answer) => {
@@ -62,7 +62,7 @@ const statusOf = (where: string, headers: Record<string, string> = authorization
     request.on('error', reject).end();
   });
 
-/** Logs in on a connection of its own: one that was kept may be closed to make room for another. */
+/** Logs in on a separate connection, because a kept one may be closed to make room for another. */
 const logIn = (): Promise<number> =>
   new Promise((resolve, reject) => {
     const options = { agent: false, method: 'POST', headers: FORM };
@@ -77,7 +77,7 @@ const logIn = (): Promise<number> =>
 const connectMany = (name: Service, count: number): Promise<RawClient[]> =>
   Promise.all(Array.from({ length: count }, () => RawClient.connect(programs.port(name))));
 
-it('slow heads, slow bodies and idle connections keep nobody out, and are gone after their deadline', async () => {
+it('slow heads, slow bodies and idle connections keep nobody out, and are closed after their deadline', async () => {
   await attack('auth', async () => {
     const idle = await connectMany('auth', 1_500);
     const heads = await connectMany('auth', 250);
@@ -91,7 +91,7 @@ it('slow heads, slow bodies and idle connections keep nobody out, and are gone a
       expect(await logIn()).toBe(200);
       await pause(1_000);
     }
-    // Beyond the limit the idle ones make room.
+    // Beyond the limit, idle connections make room.
     const more = await connectMany('auth', 700);
     expect(await logIn()).toBe(200);
     await eventually(() => [...heads, ...bodies].every(({ isOpen }) => !isOpen), { within: 20_000, every: 200 });
@@ -104,7 +104,7 @@ it('slow heads, slow bodies and idle connections keep nobody out, and are gone a
 
 it.each([
   [
-    'ten thousand requests on one connection, without a look at the answers',
+    'ten thousand requests on one connection, without reading the answers',
     async () => {
       const client = await RawClient.connect(programs.port('store'));
       client.pause();
@@ -115,7 +115,7 @@ it.each([
     },
   ],
   [
-    'a thousand uploads that wait for leave to send, and do not send',
+    'a thousand uploads that wait for "100 Continue" and then send nothing',
     async () => {
       const clients = await connectMany('store', 1_000);
       const body = { ...MULTIPART, ...authorization(), expect: '100-continue', 'content-length': '20000000' };
@@ -125,7 +125,7 @@ it.each([
     },
   ],
   [
-    'floods of HEAD, OPTIONS and of methods that are none',
+    'floods of HEAD, OPTIONS and unknown methods',
     async () => {
       const requests = ['HEAD /', 'OPTIONS /entities', 'HEAD /entities', 'TRACE /entities', 'PROPFIND /'];
       const clients = await connectMany('store', 100);
@@ -212,7 +212,7 @@ it.each([
   60_000,
 );
 
-it('a user who opens event streams without end is told when there are too many, and leaves nothing open', async () => {
+it('a user who opens event streams without end is refused when there are too many, and leaves nothing open', async () => {
   const job = await programs.ask('compute', 'POST /jobs/clip_text_embedding', token, { text: 'waits' });
   await attack('compute', async () => {
     const clients = await connectMany('compute', 500);

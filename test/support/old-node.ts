@@ -1,4 +1,4 @@
-/** A copy of what hops from an old Node to a fetched one, with stand-ins for all that it would fetch. */
+/** A copy of the code that continues on a downloaded Node, with stand-ins for everything that it downloads. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -14,11 +14,11 @@ const VERSION = process.versions.node;
 const integrityOf = (file: string): string =>
   `sha512-${createHash('sha512').update(fs.readFileSync(file)).digest('base64')}`;
 
-/** Makes a process believe that it is Node 20; what it starts knows better. */
+/** Makes a process believe that it is Node 20; processes that it starts are not affected. */
 const OLD = `delete process.env.NODE_OPTIONS;
 Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.20.2', napi: '9' } });`;
 
-/** A program as each of ours is. It tells where it runs, and waits to be ended if it is asked to. */
+/** A program that begins like each of ours. It prints where it runs, and waits to be ended if requested. */
 const PROGRAM = `#!/usr/bin/env node
 import { onSupportedNode } from './packages/contract/bin/supported-node.js';
 onSupportedNode(() => import('./body.js'));`;
@@ -34,7 +34,7 @@ export interface Ended {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly stdout: string;
-  /** Lines on standard error. */
+  /** The lines on standard error. */
   readonly told: readonly string[];
 }
 
@@ -49,9 +49,9 @@ export class OldNode {
   readonly #dir: TempDir = tempDir('cl-old-node-');
   readonly #archives = new Map<string, { readonly version: string; readonly file: string }>();
   readonly #server = http.createServer((request, response) => this.#answer(request, response));
-  /** Paths that were asked for. */
+  /** The requested paths. */
   readonly asked: string[] = [];
-  /** No archive is given to its end while this is set. */
+  /** While this is set, no archive is sent completely. */
   stalls = false;
 
   static async start(): Promise<OldNode> {
@@ -72,7 +72,7 @@ export class OldNode {
   readonly cache = path.join(this.#dir.path, 'cache');
   readonly project = path.join(this.#dir.path, 'project');
 
-  /** Folders in the cache that programs use, and leftovers. */
+  /** The folders in the cache that programs use, and leftovers. */
   get cached(): string[] {
     return fs.existsSync(`${this.cache}/cl-server`) ? fs.readdirSync(`${this.cache}/cl-server`) : [];
   }

@@ -1,4 +1,4 @@
-/** The three services as their programs put them together, in one process, once in each mode; and everyone who calls them. */
+/** The three services, built as their programs build them, in one process, once in each mode; and all kinds of callers. */
 import diagnostics from 'node:diagnostics_channel';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -30,12 +30,12 @@ import { defineTask, TaskRegistry } from '@cl-server/task-kit';
 import { type TempDir, tempDir } from '@cl-server/testing';
 import { CALLERS, type Caller, MODES, type Mode, type Service } from '../authorisation-table.js';
 
-/** One route as the router has it. */
+/** One route of the router. */
 export interface Route {
   readonly method: Method | 'HEAD';
-  /** A path that it answers, naming things that are not there. */
+  /** A path that the route answers, with names of things that do not exist. */
   readonly target: string;
-  /** Method and path of the endpoint that it serves, or its own where the endpoint tables know nothing of it. */
+  /** The method and path of the endpoint that the route serves, or its own if the endpoint tables do not contain it. */
   readonly row: string;
 }
 
@@ -48,7 +48,7 @@ const ENDPOINTS: Readonly<Record<Service, readonly AnyEndpoint[]>> = {
   compute: [...computeEndpoints, ...systemEndpoints],
 };
 
-/** A task as a plugin brings it: its route is in no table. */
+/** A task of a plugin: its route is in no table. */
 const counting = defineTask({
   type: 'counting',
   version: '1.0.0',
@@ -73,7 +73,7 @@ const tasks = new TaskRegistry([
 type Served = { readonly app: App; readonly routes: readonly Route[] };
 type World = Readonly<Record<Service, Served>>;
 
-/** `/jobs/:job_id/files/*` as the tables write it, with the endpoint's first path for its other ones. */
+/** Writes `/jobs/:job_id/files/*` as the tables do, with the first path of the endpoint for its other ones. */
 function toRoutes(service: Service, found: readonly { readonly method: string; readonly url: string }[]): Route[] {
   const gets = new Set(found.filter(({ method }) => method === 'GET').map(({ url }) => url));
   return found.map(({ method, url }) => {
@@ -93,7 +93,7 @@ function toRoutes(service: Service, found: readonly { readonly method: string; r
   });
 }
 
-/** Makes an app and looks at its router: an endpoint table says only what should be there. */
+/** Builds an app and reads its router, because an endpoint table only says what should be there. */
 async function served<T extends { readonly app: App }>(service: Service, make: () => Promise<T>) {
   const found: { method: string; url: string }[] = [];
   const listen = (message: unknown): void => {
@@ -166,7 +166,7 @@ export class Platform {
     }
   }
 
-  /** Store and compute on one database, as they are installed. */
+  /** Store and compute on one database, as in an installation. */
   async #world(mode: Mode, verifier: TokenVerifier, credential: string): Promise<Omit<World, 'auth'>> {
     const folder = (name: string): string => path.join(this.#dir.path, mode, name);
     fs.mkdirSync(folder(''), { recursive: true });
@@ -207,7 +207,7 @@ export class Platform {
     return { store, compute };
   }
 
-  /** An admin opens reading, and jobs: the store serves jobs too and obeys the choice made at compute. */
+  /** An admin opens reading and jobs: the store also serves jobs and obeys the setting made at compute. */
   async #letGuestsIn(): Promise<void> {
     await this.#openToGuests('guests read', 'store');
     await this.#openToGuests('guests read and run jobs', 'store');
@@ -237,7 +237,7 @@ export class Platform {
     return this.#worldOf(mode)[service].routes;
   }
 
-  /** Asks for something that is not there, with no body. */
+  /** Requests something that does not exist, without a body. */
   async ask(mode: Mode, service: Service, caller: Caller, { method, target }: Route): Promise<Answer> {
     const bearer = this.#bearers.get(caller);
     const { statusCode, headers } = await this.#worldOf(mode)[service].app.fastify.inject({

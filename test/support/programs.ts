@@ -1,4 +1,4 @@
-/** The programs of the services, each a process of its own, on one data folder. */
+/** The programs of the services, each in a separate process, on one data folder. */
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
@@ -16,14 +16,14 @@ const bin = (service: Service): string => path.join(projectRoot, BIN[service]);
 
 export interface Told {
   readonly status: number;
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever came
+  // biome-ignore lint/suspicious/noExplicitAny: tests read any field of an answer
   readonly json: any;
 }
 
 export interface ProgramsOptions {
   /** Options of Node, e.g. a limit of its heap. */
   readonly execArgv?: readonly string[];
-  /** Settings beside those that all tests have. */
+  /** Settings in addition to those of all tests. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -89,7 +89,7 @@ export class Programs {
     });
     this.#children.set(service, child);
     const ready = new Promise<{ info: { url: string } }>((resolve) => {
-      // It also says that it is alive, while it starts.
+      // The program also reports that it is alive while it starts.
       child.on('message', (message: { type: string; info: { url: string } }) => {
         if (message.type === 'ready') resolve(message);
       });
@@ -101,7 +101,7 @@ export class Programs {
     this.#urls.set(service, message.info.url);
   }
 
-  /** `auth-server rotate-keys`, as an operator runs it beside the running server. @returns the new key's id */
+  /** Runs `auth-server rotate-keys` as an operator does beside the running server. @returns the id of the new key */
   async rotateKeys(): Promise<string> {
     const child = spawn(process.execPath, [bin('auth'), 'rotate-keys'], {
       env: this.#env,
@@ -134,7 +134,7 @@ export class Programs {
     return json.access_token as string;
   }
 
-  /** Ends a service as a crash does. */
+  /** Kills a service, like a crash. */
   async kill(service: Service): Promise<void> {
     const child = this.#children.get(service);
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
@@ -142,7 +142,7 @@ export class Programs {
     await once(child, 'exit');
   }
 
-  /** Ends a service and starts it on the same data, at another port. */
+  /** Ends a service and starts it on the same data, on another port. */
   async restart(service: Service): Promise<void> {
     await this.kill(service);
     await this.#run(service);

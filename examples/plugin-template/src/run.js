@@ -1,19 +1,19 @@
 import fs from 'node:fs';
 import { createInterface } from 'node:readline';
 
-/** The task's module; the kit's errors are handed over because this package has no dependency to import them from. */
+/** The module of the task. The kit's errors are passed in, because this package has no dependency to import them from. */
 export const wordCount = ({ invalidInput }) => ({
-  /** Called once in each process before the first job; throw `TaskUnavailable` where the task cannot run. */
+  /** Called once in each process before the first job; throws `TaskUnavailable` if the task cannot run. */
   async setup({ logger }) {
     logger.debug({}, 'word_count is ready');
   },
 
-  /** One job. What it returns becomes `task_output`; what it writes can be fetched from the job's files. */
+  /** Runs one job. The returned value becomes `task_output`; clients can download the files that it writes. */
   async run({ files, params, progress, signal }) {
     const { size } = await fs.promises.stat(files.input);
     const counts = new Map();
     let read = 0;
-    // Line by line: memory stays constant however long the file is. The signal ends the stream on cancel and timeout.
+    // The file is read line by line, so memory use is constant. The signal ends the stream on cancellation and timeout.
     const lines = createInterface({ input: fs.createReadStream(files.input, { encoding: 'utf8', signal }) });
     for await (const line of lines) {
       if (line.includes('\0')) throw invalidInput('The file is not a text');

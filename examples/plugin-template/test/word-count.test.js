@@ -3,7 +3,7 @@ import test from 'node:test';
 import { runTask } from '@cl-server/task-kit/testing';
 import wordCount from '../src/word-count.js';
 
-test('counts words, and writes how often each occurs', async () => {
+test('counts words, and writes how often each one occurs', async () => {
   const run = await runTask(wordCount, {
     file: { name: 'poem.txt', content: 'The rose is a rose\nis a rose' },
     params: { min_length: 2 },
@@ -17,7 +17,7 @@ test('counts words, and writes how often each occurs', async () => {
   }
 });
 
-test('refuses what is not a text', async () => {
+test('refuses a file that is not a text', async () => {
   const file = { name: 'photo.jpg', content: new Uint8Array([0xff, 0xd8, 0, 0]) };
   await assert.rejects(runTask(wordCount, { file }), { code: 'invalid_input' });
 });

@@ -1,4 +1,4 @@
-/** A client that sends what it likes, byte by byte, and may leave at any time. */
+/** A client that sends arbitrary bytes and may disconnect at any time. */
 import { once } from 'node:events';
 import net from 'node:net';
 
@@ -25,30 +25,30 @@ export class RawClient {
     return !this.#socket.destroyed;
   }
 
-  /** What has arrived so far. */
+  /** Everything that has arrived so far. */
   get answer(): string {
     return this.#answer;
   }
 
-  /** Status of the first answer; 0 if there is none. */
+  /** The status of the first answer; 0 if there is none. */
   get status(): number {
     return Number(/^HTTP\/1\.1 (\d{3})/.exec(this.#answer)?.[1] ?? 0);
   }
 
-  /** Body of the only answer, as JSON. */
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever came
+  /** The body of the only answer, as JSON. */
+  // biome-ignore lint/suspicious/noExplicitAny: tests read any field of an answer
   get json(): any {
     return JSON.parse(this.#answer.slice(this.#answer.indexOf('\r\n\r\n') + 4));
   }
 
-  /** Sends a head of a request: its line, and its headers beside `Host`. */
+  /** Sends the head of a request: its line, and its headers in addition to `Host`. */
   head(request: string, headers: Readonly<Record<string, string>> = {}): this {
     const lines = Object.entries({ host: '127.0.0.1', ...headers }).map(([name, value]) => `${name}: ${value}`);
     this.#socket.write(`${[`${request} HTTP/1.1`, ...lines].join('\r\n')}\r\n\r\n`);
     return this;
   }
 
-  /** Sends bytes. @returns once they are handed to the system, or the connection is gone, or `patience` ms are over */
+  /** Sends bytes. @returns when the system has taken them, the connection has ended, or `patience` ms have passed */
   async write(bytes: string | Buffer, patience = 5_000): Promise<void> {
     if (this.#socket.destroyed || !this.#socket.writable || this.#socket.write(bytes)) return;
     const end = new AbortController();
@@ -67,7 +67,7 @@ export class RawClient {
     return this.write(Buffer.concat([Buffer.from(size), Buffer.from(bytes), Buffer.from('\r\n')]));
   }
 
-  /** Stops and starts reading, as a client that is slow. */
+  /** Stops and starts reading, like a slow client. */
   pause(): void {
     this.#socket.pause();
   }
@@ -81,12 +81,12 @@ export class RawClient {
     );
   }
 
-  /** Ends the own side, and leaves the other open. */
+  /** Ends its own side, and leaves the other one open. */
   end(): void {
     this.#socket.end();
   }
 
-  /** Leaves without a word. */
+  /** Closes the connection at once. */
   leave(): void {
     this.#socket.resetAndDestroy();
   }
