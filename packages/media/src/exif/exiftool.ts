@@ -17,7 +17,7 @@ import { withoutServerFacts } from './server-facts.js';
 import { tagArgument } from './tag-argument.js';
 import { GUESSED } from './tags.js';
 
-const SEARCH = '/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin';
+const SEARCH_PATH = '/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin';
 /** Values of these tags are names. They stay text even if they look like numbers: a model `300`, a version `17.10`. */
 const NAMES =
   /("(?:[\w-]+:)?(?:Make|Model|Software|Lens|LensModel|LensID|LensMake|SerialNumber)":\s*)(-?[\d.]+(?:e[-+]?\d+)?)(?=\s*[,}\n])/gi;
@@ -32,7 +32,7 @@ class ReadTags extends ExifToolTask<readonly RawTags[]> {
     super(['-charset', 'filename=utf8', ...args, ...files]);
   }
   protected override parse(text: string, error?: Error): readonly RawTags[] {
-    if (text.trim() === '') throw error ?? new Error('exiftool gave no answer');
+    if (text.trim() === '') throw error ?? new Error('exiftool returned no answer');
     return JSON.parse(text.replace(NAMES, '$1"$2"')) as RawTags[];
   }
 }
@@ -49,16 +49,16 @@ const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
 
 /** Ends a process whose answer to one command is too long; each answer ends with a line that contains `{ready`. */
 function limitAnswers(child: ChildProcess): void {
-  let said = 0;
+  let answered = 0;
   child.stdout?.on('data', (chunk: Buffer) => {
-    said = chunk.includes('{ready') ? 0 : said + chunk.length;
-    if (said > MAX_ANSWER_BYTES) child.kill('SIGKILL');
+    answered = chunk.includes('{ready') ? 0 : answered + chunk.length;
+    if (answered > MAX_ANSWER_BYTES) child.kill('SIGKILL');
   });
 }
 
 async function start(tool: string | undefined): Promise<ChildProcess> {
   const [program = '', ...args] = await exiftoolCommand(tool);
-  const env = { PATH: SEARCH, LANG: 'C' };
+  const env = { PATH: SEARCH_PATH, LANG: 'C' };
   const child = spawn(program, [...args, '-stay_open', 'True', '-@', '-'], { stdio: 'pipe', env });
   limitAnswers(child);
   return child;
@@ -109,12 +109,12 @@ export function openExifTool(options: ExifReaderOptions, ready: () => Promise<st
 
   const readAlone = async (file: string, args: readonly string[]): Promise<RawTags> => {
     const [tags] = await exiftool.enqueueTask(() => new ReadTags([file], args));
-    if (!tags) throw new Error('exiftool gave an empty answer');
+    if (!tags) throw new Error('exiftool returned an empty answer');
     return tags;
   };
 
   /**
-   * Tags that were read together with other files; undefined for a file that must be read readAlone, because it or another
+   * Tags that were read together with other files; undefined for a file that must be read alone, because it or another
    * one broke the command.
    */
   const batcher = new Batcher<string, RawTags | undefined>(
@@ -135,7 +135,7 @@ export function openExifTool(options: ExifReaderOptions, ready: () => Promise<st
       if (/[\r\n]/.test(file) || !path.isAbsolute(file))
         throw new Error('exiftool needs an absolute path without line breaks');
       if (waiting >= maxQueue)
-        throw new MediaError('task_failed', 'Too many files wait for their metadata; try again later');
+        throw new MediaError('task_failed', 'Too many files are waiting for their metadata; try again later');
       waiting++;
       try {
         await ready();

@@ -4,8 +4,8 @@
  * ```
  * wait for the folder -> set an earlier stream aside -> ffmpeg writes segments and event playlists
  *   -> every rendition has a segment: `adaptive-live.m3u8`
- *   -> ffmpeg ends -> segments checked -> VOD playlists -> `adaptive.m3u8` -> the live master and the earlier stream
- * are deleted
+ *   -> ffmpeg ends -> segments checked -> VOD playlists -> `adaptive.m3u8`
+ *   -> the live master and the earlier stream are deleted
  * a hardware encoder fails -> try again in software
  * an original in HDR cannot be copied -> try again with an original in SDR
  * any other failure, abort or time-out -> everything removed, an earlier stream comes back
@@ -81,7 +81,7 @@ function liveReporter(plan: HlsPlan, { ffprobe, onProgress }: MakeOptions) {
   const { folder, renditions, info } = plan;
   let live = false;
   let busy: Promise<void> = Promise.resolve();
-  const look = async (percent: number): Promise<void> => {
+  const report = async (percent: number): Promise<void> => {
     if (!live) {
       const begun = await Promise.all(renditions.map((rendition) => exists(path.join(folder, playlistOf(rendition)))));
       if (begun.includes(false)) return;
@@ -104,14 +104,14 @@ function liveReporter(plan: HlsPlan, { ffprobe, onProgress }: MakeOptions) {
       if (made === undefined) return;
       // A film of unknown length can also be played while it is being made.
       const percent = info.duration > 0 ? Math.min(99, Math.max(1, Number(made) / 1e4 / info.duration)) : 1;
-      busy = busy.then(() => look(percent)).catch(() => undefined);
+      busy = busy.then(() => report(percent)).catch(() => undefined);
     },
     flushed: () => busy,
   };
 }
 
+/** Checks all renditions and writes the final playlists. */
 async function publish(plan: HlsPlan, { ffprobe }: MakeOptions): Promise<readonly MadeRendition[]> {
-  /** Checks all renditions and writes the final playlists. */
   const { folder, renditions, info } = plan;
   const finished = await Promise.all(
     renditions.map(async (rendition) => {
