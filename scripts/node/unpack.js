@@ -1,6 +1,7 @@
 // Reads npm packages: a gzipped tar archive in which everything is under `package/`.
 import fs from 'node:fs';
 import path from 'node:path';
+import { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import zlib from 'node:zlib';
 
@@ -11,6 +12,11 @@ const text = (header, from, length) =>
     .subarray(from, from + length)
     .toString('utf8')
     .replace(/\0.*$/s, '');
+
+/** Writes all bytes: on a nearly full disk one call may write a part of them, which only its return value shows. */
+function writeAll(file, bytes) {
+  for (let written = 0; written < bytes.length; ) written += fs.writeSync(file, bytes, written);
+}
 
 /** Reads an archive in pieces of any size, and writes the wanted files. */
 class TarReader {
@@ -31,7 +37,7 @@ class TarReader {
     for (;;) {
       if (this.#left > 0) {
         const part = data.subarray(0, this.#left);
-        if (this.#file !== undefined) fs.writeSync(this.#file, part);
+        if (this.#file !== undefined) writeAll(this.#file, part);
         this.#left -= part.length;
         data = data.subarray(part.length);
       }
@@ -83,8 +89,17 @@ class TarReader {
  */
 export async function unpack(archive, target) {
   const reader = new TarReader(target);
-  await pipeline(fs.createReadStream(archive), zlib.createGunzip(), async (chunks) => {
-    for await (const chunk of chunks) reader.take(chunk);
-    reader.end();
+  const attempt = (work, done) => {
+    try {
+      work();
+      done();
+    } catch (error) {
+      done(error); // thrown out of a loop over the chunks, it would reach the caller as an AbortError
+    }
+  };
+  const writer = new Writable({
+    write: (chunk, _encoding, done) => attempt(() => reader.take(chunk), done),
+    final: (done) => attempt(() => reader.end(), done),
   });
+  await pipeline(fs.createReadStream(archive), zlib.createGunzip(), writer);
 }
