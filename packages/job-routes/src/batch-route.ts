@@ -14,6 +14,7 @@ import { formText } from '@cl-server/task-kit';
 import { type Caller, ownerOf, visibleJob } from './access.js';
 import type { CreationInput, CreationRequest, JobCreation } from './creation.js';
 import type { TaskRoute } from './endpoints.js';
+import { httpErrorOf } from './http-errors.js';
 import { grantedPriority } from './privileges.js';
 
 export interface BatchOptions {
@@ -98,7 +99,8 @@ export function serveBatch(app: App, options: BatchOptions): void {
     for (const item of json)
       requests.push(
         await requestOf(options, item, user).catch((error: unknown) => {
-          if (error instanceof HttpError) return error;
+          const refusal = httpErrorOf(error);
+          if (refusal instanceof HttpError) return refusal;
           throw error;
         }),
       );

@@ -21,6 +21,7 @@ import {
   safeFileName,
 } from '@cl-server/service-kit';
 import { type AnyTask, DEFAULT_TIMEOUT, type InputFile, storedParams } from '@cl-server/task-kit';
+import { httpErrorOf } from './http-errors.js';
 import { refuseAbsolutePaths } from './privileges.js';
 
 export interface CreationOptions {
@@ -220,6 +221,7 @@ function describe({ name, size }: CreationInput): InputFile {
 const fingerprint = (parts: unknown): string => createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 
 function asHttpError(error: unknown): HttpError {
-  if (error instanceof HttpError) return error;
+  const refusal = httpErrorOf(error);
+  if (refusal instanceof HttpError) return refusal;
   throw error;
 }

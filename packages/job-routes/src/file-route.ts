@@ -1,9 +1,10 @@
-/** `GET /jobs/{id}/files/…`: the job's input and its committed results, and nothing else of the server. */
+/** `GET /jobs/{id}/files/…`: a job's input and its committed results, and no other file of the server. */
 import { getJobFile } from '@cl-server/contract';
 import type { JobRepository, JobStorage } from '@cl-server/jobs';
 import { type App, openedFile, sendOpenFile } from '@cl-server/service-kit';
 import mime from 'mime';
 import { visibleJob } from './access.js';
+import { withHttpErrors } from './http-errors.js';
 
 export interface FileRouteOptions {
   readonly repository: JobRepository;
@@ -13,7 +14,7 @@ export interface FileRouteOptions {
 export function serveFiles(app: App, { repository, storage }: FileRouteOptions): void {
   app.handle(getJobFile, async ({ params, user, request, reply }) => {
     const job = await visibleJob(repository, user, params.job_id);
-    const file = await storage.open(job, params.file_path);
+    const file = await withHttpErrors(() => storage.open(job, params.file_path));
     return sendOpenFile(request, reply, openedFile(file.handle, file.size, file.modified), {
       name: file.name,
       contentType: mime.getType(file.name) ?? 'application/octet-stream',

@@ -4,6 +4,7 @@ import { type JobRepository, jobView } from '@cl-server/jobs';
 import { type App, conflict } from '@cl-server/service-kit';
 import { jobNotFound, maySee, ownerOf, visibleJob } from './access.js';
 import { tooManyQueued } from './creation.js';
+import { withHttpErrors } from './http-errors.js';
 import { refuseAbsolutePaths } from './privileges.js';
 
 export interface JobRouteOptions {
@@ -20,7 +21,7 @@ export function serveJobs(app: App, { repository, maxQueued }: JobRouteOptions):
     const { created_by } = query;
     if (created_by !== undefined && !maySee(user, { created_by })) return NOTHING;
     const owner = user?.is_admin ? created_by : ownerOf(user);
-    const page = await repository.list({ ...query, created_by: owner });
+    const page = await withHttpErrors(() => repository.list({ ...query, created_by: owner }));
     return { ...page, items: page.items.map(jobView) };
   });
 
@@ -28,7 +29,7 @@ export function serveJobs(app: App, { repository, maxQueued }: JobRouteOptions):
     await visibleJob(repository, user, job_id);
     const result = await repository.cancel(job_id);
     if (result.outcome === 'missing') throw jobNotFound(job_id);
-    // Asking twice is no fault: the caller has what was asked for.
+    // Cancelling twice is not an error: the job is cancelled.
     if (result.outcome === 'ended' && result.job.error_code !== 'cancelled')
       throw conflict(`Job ${job_id} has already ended: it is ${result.job.status}`, { code: 'job_ended' });
     return jobView(result.job);

@@ -249,7 +249,7 @@ describe.each(backends())('the limit on waiting jobs ($name)', (backend) => {
       expect([await ofGuests(), await ofGuests(), await ofGuests()].map(({ status }) => status)).toEqual([
         200, 200, 429,
       ]);
-      await api.jobs.repository.fetchNextJob(['copy'], 'w');
+      (await api.jobs.repository.claim({ workerId: 'w', types: { copy: 1 }, limit: 1 }))[0];
       await api.upload();
       expect((await ofGuests()).status).toBe(429);
     } finally {

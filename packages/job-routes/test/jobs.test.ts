@@ -87,7 +87,7 @@ describe.each(backends())('a job’s life over HTTP ($name)', (backend) => {
 
   it('a running one is asked to stop', async () => {
     const id = await api.upload();
-    const claim = await api.jobs.repository.fetchNextJob(['copy'], 'w');
+    const claim = (await api.jobs.repository.claim({ workerId: 'w', types: { copy: 1 }, limit: 1 }))[0];
     const { status, json } = await api.request('POST', `/jobs/${id}/cancel`, as);
     expect([status, json.status]).toEqual([200, 'processing']);
     const [answer] = await api.jobs.repository.renew(claim ? [{ job_id: id, token: claim.token }] : []);

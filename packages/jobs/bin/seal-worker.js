@@ -1,4 +1,4 @@
-// A worker thread that waits for the disk: asked one by one through the event loop, the same calls cost several times as much.
+// A thread that waits for the disk: through the event loop, one by one, the same calls cost several times as much.
 import fs from 'node:fs';
 import path from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
@@ -15,7 +15,7 @@ function sync(file) {
   }
 }
 
-/** A result that is not to be kept, said in words for its owner. */
+/** A result that is not kept; the message is for the job's owner. */
 const refused = (message) => Object.assign(new Error(message), { code: 'RESULT_REFUSED' });
 
 /**
@@ -47,7 +47,10 @@ function checked(folder) {
 function seal(folder) {
   const { files, bytes } = checked(folder);
   for (const file of files) sync(file);
-  for (let at = folder; at !== root && at !== path.dirname(at); at = path.dirname(at)) sync(at);
+  for (let at = folder; at !== path.dirname(at); at = path.dirname(at)) {
+    sync(at);
+    if (at === root) break;
+  }
   return bytes;
 }
 
@@ -60,8 +63,7 @@ function outcomeOf(work) {
   }
 }
 
-parentPort.on('message', (folders) => {
-  const outcomes = folders.map((folder) => outcomeOf(() => seal(folder)));
-  const rootFault = outcomeOf(() => sync(root));
-  parentPort.postMessage(outcomes.map((outcome) => (typeof outcome === 'number' ? (rootFault ?? outcome) : outcome)));
+parentPort.on('message', ({ id, folder }) => {
+  const outcome = outcomeOf(() => seal(folder));
+  parentPort.postMessage(typeof outcome === 'number' ? { id, bytes: outcome } : { id, ...outcome });
 });

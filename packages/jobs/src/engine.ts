@@ -1,3 +1,4 @@
+/** The job engine, put together. What its parts do is described at their heads; README.md says where to begin. */
 import { TOPICS } from '@cl-server/contract';
 import {
   type Broadcaster,
@@ -6,19 +7,20 @@ import {
   type Logger,
   noBroadcaster,
 } from '@cl-server/service-kit';
+import type { JobContext, JobMetrics } from './context.js';
 import { Outbox } from './events/outbox.js';
 import { Publisher } from './events/publisher.js';
 import { Relay } from './events/relay.js';
-import { watchJob } from './events/watch.js';
-import { SqlPreferences } from './preferences.js';
-import { JobReconciler } from './reconcile/reconciler.js';
-import { SqlJobRepository } from './repository/repository.js';
-import { SqlUsage } from './repository/usage.js';
+import { type JobEvents, watchJob } from './events/watch.js';
+import { type Preferences, SqlPreferences } from './preferences.js';
+import { JobQueries } from './queue/query.js';
+import { type JobRepository, SqlJobRepository } from './queue/repository.js';
+import { JobReconciler, type Reconciler } from './reconcile/reconciler.js';
 import { jobFolderIdentity } from './storage/identity.js';
 import { LocalJobStorage } from './storage/local.js';
+import type { JobStorage } from './storage/storage.js';
 import type { JobTables } from './tables.js';
-import type { JobEvents, JobMetrics, JobRepository, JobStorage, Preferences, Reconciler } from './types.js';
-import type { Usage } from './usage.js';
+import { SqlUsage, type Usage } from './usage.js';
 import { ImpossibleJobs } from './workers/impossible-jobs.js';
 import { SqlWorkerRegister, type WorkerRegister } from './workers/register.js';
 
@@ -90,23 +92,27 @@ export function openJobs(options: JobEngineOptions): JobEngine {
   const kysely = database.kysely;
   const topic = options.eventsTopic ?? TOPICS.jobEvents;
   const hasBroker = broadcaster !== noBroadcaster;
-  const shows = hasBroker && options.jobStatusTopic === true;
+  const publishesStatus = hasBroker && options.jobStatusTopic === true;
   const outbox = hasBroker ? new Outbox(kysely) : undefined;
   const storage = new LocalJobStorage(options.storageDir);
-  const repository: SqlJobRepository = new SqlJobRepository({
+  const queries = new JobQueries(database);
+  const read = (jobIds: readonly string[]) => queries.get(jobIds);
+  const publisher = new Publisher({ broadcaster, logger, topic, outbox, publishesStatus, read, now });
+  const context: JobContext = {
     database,
-    storage,
-    announces: hasBroker,
-    shows,
+    outbox,
+    publishesStatus,
+    publish: (changes) => publisher.publish(changes),
     leaseMs,
-    policy: { delayMs: options.retryDelayMs ?? DEFAULT_RETRY_DELAY_MS, maxDelayMs: MAX_RETRY_DELAY_MS },
+    retryPolicy: { delayMs: options.retryDelayMs ?? DEFAULT_RETRY_DELAY_MS, maxDelayMs: MAX_RETRY_DELAY_MS },
     metrics: options.metrics ?? {},
     now,
-    // A clock that a test sets is steady by definition; the machine's own is not, however it comes here.
+    // A clock that a test sets is steady by definition; the machine's own is not, even if it is passed in.
     monotonic: options.monotonic ?? (now === Date.now ? () => performance.now() : now),
+  };
+  const repository = new SqlJobRepository(context, queries, storage, {
     random: options.random,
     upkeepMs: options.upkeepMs ?? UPKEEP_MS,
-    committed: (changes) => publisher.committed(changes),
   });
   const identity = jobFolderIdentity({
     database,
@@ -114,8 +120,6 @@ export function openJobs(options: JobEngineOptions): JobEngine {
     mayDecide: options.decidesIdentity ?? true,
     now,
   });
-  const read = (jobIds: readonly string[]) => repository.getJobs(jobIds);
-  const publisher: Publisher = new Publisher({ broadcaster, logger, topic, outbox, shows, read, now });
   const { status } = publisher;
   const relay = outbox && new Relay({ broadcaster, outbox, topic, status, read, now });
   const events: JobEvents = {

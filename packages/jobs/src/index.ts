@@ -1,12 +1,23 @@
+/** The job engine: opened with `openJobs`; everything else is what its users pass in and get back. */
+export type { JobMetrics } from './context.js';
 export { type JobEngine, type JobEngineOptions, openJobs } from './engine.js';
-export { newJobId } from './id.js';
+export { JobError, type JobErrorKind } from './errors.js';
+export type { JobEventListener } from './events/publisher.js';
+export type { JobEvents } from './events/watch.js';
+export { type JobRecord, jobView, newJobId } from './job.js';
 export { agreeOnJobDatabase, jobDatabaseSettings, jobDatabaseUrl } from './job-database.js';
 export { jobMigrations } from './migrations/index.js';
-export { jobView } from './record.js';
+export type { Preference, Preferences } from './preferences.js';
+export type { Claim, ClaimRequest, Fence, LeaseState, ProgressReport, RenewAnswer } from './queue/claim.js';
+export type { CancelResult, Completion, Failure, RetryResult } from './queue/finish.js';
+export type { AddOptions, AddResult, NewJob, OverBudget } from './queue/insert.js';
+export type { JobPage, ListFilter, QueueStats, Stats } from './queue/query.js';
+export type { JobRepository } from './queue/repository.js';
+export type { ReconcileReport, Reconciler } from './reconcile/reconciler.js';
 export { jobFolderIdentity } from './storage/identity.js';
+export type { FileSource, FilesOf, JobStorage, OpenFile, SavedFile } from './storage/storage.js';
 export type { JobTables } from './tables.js';
-export type * from './types.js';
-export * from './usage.js';
+export { type ClaimedSpace, STREAM_CLAIMS, type Usage, type UsageClaim, type UserUsage } from './usage.js';
 export { type Impossible, impossibleTasks } from './workers/impossible-jobs.js';
 export {
   type RegisteredWorker,

@@ -1,8 +1,18 @@
 import type { Kysely } from 'kysely';
 import type { JobTables } from './tables.js';
-import type { Preference, Preferences } from './types.js';
 
-/** Preferences in the table `service_config`; read anew each time, so that every process sees a change at once. */
+/** A service's preferences: values by key, with who set them and when. */
+export interface Preferences {
+  get(key: string): Promise<Preference | undefined>;
+  set(key: string, value: string, updatedBy: string | null): Promise<Preference>;
+}
+export interface Preference {
+  readonly value: string;
+  readonly updated_at: number;
+  readonly updated_by: string | null;
+}
+
+/** Preferences in the table `service_config`; read each time, so that every process sees a change at once. */
 export class SqlPreferences implements Preferences {
   readonly #kysely: Kysely<JobTables>;
   readonly #now: () => number;

@@ -2,8 +2,8 @@ import { type Job, jobEvent } from '@cl-server/contract';
 import { noBroadcaster, silentLogger } from '@cl-server/service-kit';
 import { backends } from '@cl-server/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { ProgressThrottle } from '../src/events/publisher.js';
 import { StatusTopic } from '../src/events/status-topic.js';
-import { ProgressThrottle } from '../src/events/throttle.js';
 import { jobView } from '../src/index.js';
 import { RecordingBroadcaster, startEngine, type TestEngine } from './support/engine.js';
 
@@ -25,7 +25,7 @@ describe.each(backends())('events on $name', (backend) => {
       .filter(({ job_id }) => job_id === id);
   const words = (id: string): string[] => events(id).map(({ event_type }) => event_type);
   const take = async () => {
-    const claim = await engine.repository.fetchNextJob(['noop']);
+    const claim = (await engine.repository.claim({ workerId: 'worker', types: { noop: 1 }, limit: 1 }))[0];
     if (!claim) throw new Error('nothing to claim');
     return { job_id: claim.job.job_id, token: claim.token };
   };
@@ -156,7 +156,7 @@ describe('progress', () => {
       expect(published.length).toBeLessThanOrEqual(11);
       expect(published).toEqual([...published].sort((a, b) => a - b));
       throttle.report('j', 80);
-      throttle.forget('j');
+      throttle.drop('j');
       vi.advanceTimersByTime(1_000);
       expect(published).not.toContain(80);
     } finally {

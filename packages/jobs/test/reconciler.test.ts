@@ -19,7 +19,7 @@ describe.each(backends())('the reconciler on $name', (backend) => {
 
   const folderOf = (id: string, ...rest: string[]): string => path.join(engine.folder, id, ...rest);
   const take = async () => {
-    const claim = await engine.repository.fetchNextJob(['noop']);
+    const claim = (await engine.repository.claim({ workerId: 'worker', types: { noop: 1 }, limit: 1 }))[0];
     if (!claim) throw new Error('nothing to claim');
     return { job_id: claim.job.job_id, token: claim.token, attempt: claim.attempt };
   };

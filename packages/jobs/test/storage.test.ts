@@ -80,7 +80,7 @@ describe('job files', () => {
     await storage.save(JOB.job_id, 'input/a', CONTENT);
     const result = await storage.allocatePath(JOB.job_id, 1, 'output/a');
     fs.linkSync(path.join(storage.root, JOB.job_id, 'input', 'a'), result);
-    await expect(storage.seal(JOB.job_id, 1)).rejects.toMatchObject({ status: 400, code: 'result_refused' });
+    await expect(storage.seal(JOB.job_id, 1)).rejects.toMatchObject({ name: 'JobError', code: 'result_refused' });
   });
 
   it('leave nothing behind when the upload breaks off', async () => {
@@ -102,8 +102,10 @@ describe('job files', () => {
     await write(1, 'output/a.json', 'later still');
     expect(await read(JOB, 'output/a.json')).toBe('committed');
     expect(await read(JOB, 'faces/0.png')).toBe('face');
-    await expect(read({ ...JOB, committed_attempt: null }, 'output/a.json')).rejects.toMatchObject({ status: 404 });
-    await expect(read(JOB, 'attempts/1/output/a.json')).rejects.toMatchObject({ status: 404 });
+    await expect(read({ ...JOB, committed_attempt: null }, 'output/a.json')).rejects.toMatchObject({
+      code: 'not_found',
+    });
+    await expect(read(JOB, 'attempts/1/output/a.json')).rejects.toMatchObject({ code: 'not_found' });
   });
 
   it.each<[string, (home: string) => void]>([
@@ -125,7 +127,7 @@ describe('job files', () => {
     fs.writeFileSync(await small.allocatePath(job.job_id, 1, 'output/a'), 'x');
     await small.seal(job.job_id, 1);
     spoil(path.join(small.root, job.job_id, 'attempts/1'));
-    await expect(small.seal(job.job_id, 1)).rejects.toMatchObject({ status: 400, code: 'result_refused' });
+    await expect(small.seal(job.job_id, 1)).rejects.toMatchObject({ name: 'JobError', code: 'result_refused' });
   });
 
   it('are sealed many at once, and one whose folder leads elsewhere fails alone', async () => {
@@ -144,14 +146,16 @@ describe('job files', () => {
   it.each(['../job-2/input/a', 'input/../../x', '/etc/passwd', '..\\x', 'input/a\0', 'output/../../../x'])(
     'are not left by the path %j',
     async (relative) => {
-      await expect(storage.open(JOB, relative)).rejects.toMatchObject({ status: 403 });
-      await expect(storage.save(JOB.job_id, relative, CONTENT)).rejects.toMatchObject({ status: 403 });
-      await expect(storage.allocatePath(JOB.job_id, 1, relative)).rejects.toMatchObject({ status: 403 });
+      await expect(storage.open(JOB, relative)).rejects.toMatchObject({ code: 'path_traversal' });
+      await expect(storage.save(JOB.job_id, relative, CONTENT)).rejects.toMatchObject({ code: 'path_traversal' });
+      await expect(storage.allocatePath(JOB.job_id, 1, relative)).rejects.toMatchObject({ code: 'path_traversal' });
     },
   );
 
   it.each(['', '..', '../x', 'a/b', '.uploads', 'x'.repeat(200)])('of the id %j do not exist', async (job_id) => {
-    await expect(storage.open({ job_id, committed_attempt: null }, 'input/a')).rejects.toMatchObject({ status: 404 });
+    await expect(storage.open({ job_id, committed_attempt: null }, 'input/a')).rejects.toMatchObject({
+      code: 'not_found',
+    });
     expect(await storage.remove(job_id)).toBe(false);
   });
 
@@ -165,23 +169,23 @@ describe('job files', () => {
     fs.mkdirSync(path.join(home, 'attempts/1'), { recursive: true });
     fs.symlinkSync(secret, path.join(home, 'attempts/1/output'));
     for (const relative of ['input/link', 'input/folder/a'])
-      await expect(storage.open(JOB, relative)).rejects.toMatchObject({ status: 403 });
-    await expect(storage.save(JOB.job_id, 'input/folder/b', CONTENT)).rejects.toMatchObject({ status: 403 });
-    await expect(storage.allocatePath(JOB.job_id, 1, 'output/b')).rejects.toMatchObject({ status: 403 });
+      await expect(storage.open(JOB, relative)).rejects.toMatchObject({ code: 'path_traversal' });
+    await expect(storage.save(JOB.job_id, 'input/folder/b', CONTENT)).rejects.toMatchObject({ code: 'path_traversal' });
+    await expect(storage.allocatePath(JOB.job_id, 1, 'output/b')).rejects.toMatchObject({ code: 'path_traversal' });
     expect(fs.readdirSync(secret)).toEqual(['a']);
   });
 
   it('say what is wrong: missing file, missing folder, a folder instead of a file', async () => {
     await expect(storage.open(JOB, 'input/none')).rejects.toMatchObject({
-      status: 404,
+      code: 'not_found',
       message: 'File not found: input/none',
     });
     await expect(storage.open(JOB, 'input')).rejects.toMatchObject({
-      status: 400,
+      code: 'not_a_file',
       message: 'Path is not a file: input',
     });
     await expect(storage.open({ ...JOB, job_id: 'none' }, 'input/a')).rejects.toMatchObject({
-      status: 404,
+      code: 'not_found',
       message: 'Job directory not found for job none',
     });
   });
@@ -191,7 +195,7 @@ describe('job files', () => {
     await using file = await storage.open(JOB, 'input/a');
     expect(await storage.remove(JOB.job_id)).toBe(true);
     expect(await file.handle.readFile()).toEqual(CONTENT);
-    await expect(storage.open(JOB, 'input/a')).rejects.toMatchObject({ status: 404 });
+    await expect(storage.open(JOB, 'input/a')).rejects.toMatchObject({ code: 'not_found' });
     expect(await storage.remove(JOB.job_id)).toBe(false);
   });
 });

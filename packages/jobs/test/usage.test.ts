@@ -20,7 +20,7 @@ describe.each(backends())('what a user keeps on $name', (backend) => {
     input_bytes: bytes,
   });
   const complete = async (result_bytes: number) => {
-    const claim = await engine.repository.fetchNextJob(['noop']);
+    const claim = (await engine.repository.claim({ workerId: 'worker', types: { noop: 1 }, limit: 1 }))[0];
     if (!claim) throw new Error('nothing to claim');
     await engine.repository.complete([{ job_id: claim.job.job_id, token: claim.token, output: null, result_bytes }]);
     return claim.job.job_id;
@@ -48,7 +48,7 @@ describe.each(backends())('what a user keeps on $name', (backend) => {
 
   it('stays within the budget while several services write at once; jobs without files are never refused', async () => {
     const engines = [engine, engine.another(), engine.another()];
-    await engine.usage.settle('ann', async () => 400);
+    await engine.usage.saveEntityBytes('ann', async () => 400);
     const works = Array.from({ length: 15 }, (_, index) => async () => {
       const at = engines[index % 3] as TestEngine;
       if (index % 5 === 4)
@@ -79,7 +79,7 @@ describe.each(backends())('what a user keeps on $name', (backend) => {
     expect(await claim(1_001)).toEqual({ ok: false, used: 0 });
     expect(await sums()).toEqual({ ann: [0, 0, 900] });
     expect(await engine.repository.addJob(job(101), { maxBytes: 1_000 })).toMatchObject({ used: 900 });
-    await engine.usage.settle('ann', async () => 950, 'upload');
+    await engine.usage.saveEntityBytes('ann', async () => 950, 'upload');
     expect(await sums()).toEqual({ ann: [0, 0, 0] });
     expect(await claim(51)).toEqual({ ok: false, used: 950 });
     await claim(50);
@@ -92,7 +92,7 @@ describe.each(backends())('what a user keeps on $name', (backend) => {
   it('includes jobs of an earlier release once the reconciler has measured them', async () => {
     const old = await engine.add({ created_by: 'ann' });
     await engine.storage.save(old, 'input/a', Buffer.alloc(100));
-    const claim = await engine.repository.fetchNextJob(['noop']);
+    const claim = (await engine.repository.claim({ workerId: 'worker', types: { noop: 1 }, limit: 1 }))[0];
     if (!claim) throw new Error('nothing to claim');
     const file = await engine.storage.allocatePath(old, claim.attempt, 'output/a');
     await (await import('node:fs/promises')).writeFile(file, Buffer.alloc(30));

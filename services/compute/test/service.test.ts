@@ -98,7 +98,7 @@ describe.each(backends())('the admin’s chores ($name)', (backend) => {
 
   async function finish(bytes: string): Promise<void> {
     const { repository, storage } = compute.service.jobs;
-    const claim = await repository.fetchNextJob(['count'], 'w');
+    const claim = (await repository.claim({ workerId: 'w', types: { count: 1 }, limit: 1 }))[0];
     if (!claim) throw new Error('no job waits');
     await writeFile(await storage.allocatePath(claim.job.job_id, claim.attempt, 'output/a'), bytes);
     await repository.complete([{ job_id: claim.job.job_id, token: claim.token, output: {} }]);

@@ -70,7 +70,7 @@ describe.each(places)('data of a release before sums were kept in $name', ({ bac
     };
     const complete = async (size: number) =>
       withJobs(async ({ repository, storage }) => {
-        const claim = await repository.fetchNextJob(['exif']);
+        const claim = (await repository.claim({ workerId: 'worker', types: { exif: 1 }, limit: 1 }))[0];
         if (!claim) throw new Error('nothing to claim');
         const { job_id } = claim.job;
         fs.writeFileSync(await storage.allocatePath(job_id, claim.attempt, 'output/a'), randomBytes(size));

@@ -210,7 +210,9 @@ export async function startApi(
 
 /** Runs the oldest waiting job as a worker would: one result file, then the commit. */
 export async function finishOne(jobs: JobEngine, files: Record<string, string> = { 'output/a.txt': 'done' }) {
-  const claim = await jobs.repository.fetchNextJob(['copy', 'fetch_path', 'count'], 'test-worker');
+  const claim = (
+    await jobs.repository.claim({ workerId: 'test-worker', types: { copy: 1, fetch_path: 1, count: 1 }, limit: 1 })
+  )[0];
   if (!claim) throw new Error('no job waits');
   const { job, token, attempt } = claim;
   for (const [name, content] of Object.entries(files))

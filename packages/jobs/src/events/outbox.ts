@@ -1,17 +1,17 @@
 import type { Kysely } from 'kysely';
 import type { JobTables, OutboxRow } from '../tables.js';
 
-/** Removals are put together for so long: each is a commit of its own. */
-const SETTLE_MS = 200;
-const MAX_SETTLED = 5_000;
+/** Acknowledged entries are removed together after this time, because each removal is a commit of its own. */
+const REMOVAL_DELAY_MS = 200;
+const MAX_ACKNOWLEDGED = 5_000;
 
 /**
- * Status changes that are committed but perhaps not published. The committing process publishes at once and settles the
- * entry a moment later; what it leaves behind, because it died or the broker was away, the relay takes up.
+ * Status changes that are committed but perhaps not published. The committing process publishes at once and removes
+ * the entry a moment later. What it leaves behind, because it died or the broker was away, the relay publishes.
  */
 export class Outbox {
   readonly #kysely: Kysely<JobTables>;
-  #settled: number[] = [];
+  #acknowledged: number[] = [];
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
 
@@ -19,14 +19,14 @@ export class Outbox {
     this.#kysely = kysely;
   }
 
-  /** The broker has it. */
-  settle(seq: number): void {
-    this.#settled.push(seq);
-    if (this.#settled.length >= MAX_SETTLED) void this.flush();
-    else this.#timer ??= setTimeout(() => void this.flush(), SETTLE_MS).unref();
+  /** The broker has received this entry's event. */
+  acknowledge(seq: number): void {
+    this.#acknowledged.push(seq);
+    if (this.#acknowledged.length >= MAX_ACKNOWLEDGED) void this.flush();
+    else this.#timer ??= setTimeout(() => void this.flush(), REMOVAL_DELAY_MS).unref();
   }
 
-  /** Entries that were left behind before the moment, the oldest first. */
+  /** Entries from before the moment, the oldest first. */
   left(before: number, limit: number): Promise<OutboxRow[]> {
     return this.#kysely
       .selectFrom('job_outbox')
@@ -37,12 +37,12 @@ export class Outbox {
       .execute();
   }
 
-  /** Removes what is settled. A failure leaves the entries to the relay, which publishes once more. */
+  /** Removes what is acknowledged. A failure leaves the entries to the relay, which publishes them again. */
   flush(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const seqs = this.#settled;
-    this.#settled = [];
+    const seqs = this.#acknowledged;
+    this.#acknowledged = [];
     if (seqs.length > 0) this.#writing = this.#writing.then(() => this.remove(seqs)).catch(() => undefined);
     return this.#writing;
   }

@@ -1,29 +1,44 @@
-import { isTerminal, type JobEvent, jobEvent } from '@cl-server/contract';
+/** Publishes what this process committed: `inference/events`, `job/status/{id}`, and to listeners in this process. */
+import { isTerminal, type JobEvent, type JobStatus, jobEvent } from '@cl-server/contract';
 import type { Broadcaster, Logger } from '@cl-server/service-kit';
-import type { JobEventListener, JobRecord } from '../types.js';
-import type { CommitListener, Committed } from './committed.js';
+import type { JobRecord } from '../job.js';
 import type { Outbox } from './outbox.js';
 import { StatusTopic } from './status-topic.js';
-import { ProgressThrottle } from './throttle.js';
 
-/** Existing clients subscribe only after two round trips; they would never hear of the end of a job this short. */
+/** Existing clients subscribe only after two round trips, so they would miss the end of a job this short. */
 const SHORT_JOB_MS = 1_000;
 const REPEAT_MS = 500;
+
+/** A status change or a progress that is in the database now, for the publisher. */
+export interface Committed {
+  readonly job_id: string;
+  readonly event: JobStatus | 'deleted';
+  readonly progress: number;
+  readonly at: number;
+  /** When the job was created. */
+  readonly createdAt: number;
+  /** Its outbox row; null for progress, and without a broker. */
+  readonly outboxSeq: number | null;
+  /** Set if only the progress changed. */
+  readonly isProgress?: true;
+}
+
+export type JobEventListener = (event: JobEvent) => void;
 
 export interface PublisherOptions {
   readonly broadcaster: Broadcaster;
   readonly logger: Logger;
   readonly topic: string;
-  /** Absent where there is no broker. */
+  /** Undefined without a broker. */
   readonly outbox: Outbox | undefined;
   /** Whether `job/status/{id}` is published. */
-  readonly shows: boolean;
+  readonly publishesStatus: boolean;
   readonly read: (jobIds: readonly string[]) => Promise<ReadonlyMap<string, JobRecord>>;
   readonly now: () => number;
 }
 
-/** Publishes what this process committed, in the order of its commits. */
-export class Publisher implements CommitListener {
+/** Publishes in the order of the commits. */
+export class Publisher {
   readonly status: StatusTopic | undefined;
   readonly #options: PublisherOptions;
   readonly #throttle: ProgressThrottle;
@@ -34,23 +49,23 @@ export class Publisher implements CommitListener {
 
   constructor(options: PublisherOptions) {
     this.#options = options;
-    this.status = options.shows ? new StatusTopic(options) : undefined;
+    this.status = options.publishesStatus ? new StatusTopic(options) : undefined;
     this.#throttle = new ProgressThrottle((job_id, progress) => {
       this.send({ job_id, event_type: 'processing', timestamp: options.now(), progress }, null);
       this.status?.show(job_id, false);
     });
   }
 
-  committed(changes: readonly Committed[]): void {
-    for (const change of changes) this.#announce(change);
+  publish(changes: readonly Committed[]): void {
+    for (const change of changes) this.#publishOne(change);
   }
 
-  #announce({ job_id, event, progress, at, createdAt, outboxSeq, isProgress }: Committed): void {
+  #publishOne({ job_id, event, progress, at, createdAt, outboxSeq, isProgress }: Committed): void {
     if (isProgress) {
       this.#throttle.report(job_id, progress);
       return;
     }
-    this.#throttle.forget(job_id);
+    this.#throttle.drop(job_id);
     if (event === 'deleted') {
       this.#clear(job_id, outboxSeq);
       return;
@@ -62,14 +77,14 @@ export class Publisher implements CommitListener {
     if (ended && at - createdAt < SHORT_JOB_MS) this.#repeat(message);
   }
 
-  /** To the broker and to this process' listeners; settles the outbox entry when the broker has it. */
+  /** To the broker and to this process' listeners; removes the outbox entry when the broker has it. */
   send(event: JobEvent, outboxSeq: number | null): void {
-    this.#hear(event);
+    this.#notify(event);
     const { broadcaster, topic, outbox } = this.#options;
     if (!outbox) return;
     this.#track(
       broadcaster.publish(topic, event, { qos: 1 }).then((delivered) => {
-        if (delivered && outboxSeq !== null) outbox.settle(outboxSeq);
+        if (delivered && outboxSeq !== null) outbox.acknowledge(outboxSeq);
       }),
     );
   }
@@ -79,7 +94,7 @@ export class Publisher implements CommitListener {
     if (!status) return;
     this.#track(
       status.clear(jobId).then((cleared) => {
-        if (cleared && outboxSeq !== null) this.#options.outbox?.settle(outboxSeq);
+        if (cleared && outboxSeq !== null) this.#options.outbox?.acknowledge(outboxSeq);
       }),
     );
   }
@@ -100,7 +115,7 @@ export class Publisher implements CommitListener {
     this.#repeats.set(timer, event);
   }
 
-  #hear(event: JobEvent): void {
+  #notify(event: JobEvent): void {
     for (const listener of [...this.#listeners]) {
       try {
         listener(event);
@@ -117,7 +132,7 @@ export class Publisher implements CommitListener {
     if (outbox)
       this.#unsubscribe ??= broadcaster.subscribe(topic, (_topic, payload) => {
         const event = parseEvent(payload);
-        if (event) this.#hear(event);
+        if (event) this.#notify(event);
       });
     return () => {
       this.#listeners.delete(listener);
@@ -149,5 +164,55 @@ function parseEvent(payload: Buffer): JobEvent | undefined {
     return jobEvent.safeParse(JSON.parse(payload.toString())).data;
   } catch {
     return undefined;
+  }
+}
+
+const PROGRESS_INTERVAL_MS = 100;
+
+interface Slot {
+  published: number;
+  pending: number | undefined;
+  timer: NodeJS.Timeout;
+}
+
+/**
+ * At most ten progress events a second for each job: the first at once, of the following the newest. What was published
+ * never falls.
+ */
+export class ProgressThrottle {
+  readonly #publish: (jobId: string, progress: number) => void;
+  readonly #slots = new Map<string, Slot>();
+
+  constructor(publish: (jobId: string, progress: number) => void) {
+    this.#publish = publish;
+  }
+
+  report(jobId: string, progress: number): void {
+    const slot = this.#slots.get(jobId);
+    if (!slot) {
+      this.#slots.set(jobId, { published: progress, pending: undefined, timer: this.#later(jobId) });
+      this.#publish(jobId, progress);
+    } else if (progress > slot.published) slot.pending = progress;
+  }
+
+  /** The job has another status now: no progress of the old one may follow. */
+  drop(jobId: string): void {
+    clearTimeout(this.#slots.get(jobId)?.timer);
+    this.#slots.delete(jobId);
+  }
+
+  close(): void {
+    for (const jobId of [...this.#slots.keys()]) this.drop(jobId);
+  }
+
+  #later(jobId: string): NodeJS.Timeout {
+    return setTimeout(() => this.#next(jobId), PROGRESS_INTERVAL_MS).unref();
+  }
+
+  #next(jobId: string): void {
+    const slot = this.#slots.get(jobId);
+    if (slot?.pending === undefined) return void this.#slots.delete(jobId);
+    this.#slots.set(jobId, { published: slot.pending, pending: undefined, timer: this.#later(jobId) });
+    this.#publish(jobId, slot.pending);
   }
 }

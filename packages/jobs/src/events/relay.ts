@@ -1,7 +1,7 @@
 import { isTerminal } from '@cl-server/contract';
 import type { Broadcaster } from '@cl-server/service-kit';
+import type { JobRecord } from '../job.js';
 import type { OutboxRow } from '../tables.js';
-import type { JobRecord } from '../types.js';
 import type { Outbox } from './outbox.js';
 import type { StatusTopic } from './status-topic.js';
 
@@ -19,8 +19,8 @@ export interface RelayOptions {
 }
 
 /**
- * Publishes what was left behind in the outbox. For each job its state of now, once: older steps would come after newer
- * ones. A second relay at the same time does no harm, an event may come twice.
+ * Publishes what was left behind in the outbox: for each job its present state, once, because older steps would come after
+ * newer ones. A second relay at the same time does no harm; an event may come twice.
  */
 export class Relay {
   readonly #options: RelayOptions;
@@ -48,11 +48,11 @@ export class Relay {
     for (const { job_id, seq } of rows) byJob.set(job_id, [...(byJob.get(job_id) ?? []), seq]);
     const jobs = await this.#options.read([...byJob.keys()]);
     const delivered: number[] = [];
-    for (const [jobId, seqs] of byJob) if (await this.#tell(jobId, jobs.get(jobId))) delivered.push(...seqs);
+    for (const [jobId, seqs] of byJob) if (await this.#publishJob(jobId, jobs.get(jobId))) delivered.push(...seqs);
     return delivered;
   }
 
-  async #tell(jobId: string, job: JobRecord | undefined): Promise<boolean> {
+  async #publishJob(jobId: string, job: JobRecord | undefined): Promise<boolean> {
     const { status } = this.#options;
     if (!job) return status ? status.clear(jobId) : true;
     if (!(await this.#send(job))) return false;

@@ -1,11 +1,10 @@
 import { type Job, TOPICS } from '@cl-server/contract';
 import type { Broadcaster, Logger } from '@cl-server/service-kit';
-import { jobView } from '../record.js';
-import type { JobRecord } from '../types.js';
+import { type JobRecord, jobView } from '../job.js';
 
 /** After an end, the status is published once more: another process may have been slower with an older one. */
 const AGAIN_MS = 500;
-const BATCH = 100;
+const BATCH_SIZE = 100;
 
 export interface StatusTopicOptions {
   readonly broadcaster: Broadcaster;
@@ -15,7 +14,7 @@ export interface StatusTopicOptions {
 
 /**
  * `job/status/{id}`: the whole job, retained. Always the state as it is in the database at that moment; several changes
- * in quick succession give one message. A job that is gone clears its topic.
+ * in quick succession give one message. The topic of a deleted job is cleared.
  */
 export class StatusTopic {
   readonly #options: StatusTopicOptions;
@@ -57,11 +56,11 @@ export class StatusTopic {
     await undefined;
     try {
       while (this.#changed.size > 0) {
-        const ids = [...this.#changed].slice(0, BATCH);
+        const ids = [...this.#changed].slice(0, BATCH_SIZE);
         for (const id of ids) this.#changed.delete(id);
         const jobs = await this.#options.read(ids);
         await Promise.all(ids.map((id) => this.#publish(id, jobs.get(id))));
-        await this.#takeBack([...jobs.keys()]);
+        await this.#clearDeleted([...jobs.keys()]);
       }
     } catch (error) {
       // The next change of these jobs shows them, or the relay; no caller waits for this.
@@ -73,9 +72,9 @@ export class StatusTopic {
 
   /**
    * A job that another process deleted after it was read here: its empty message may have come first, and what was
-   * published here would stay for ever. Whoever deletes it from now on clears it after this one was published.
+   * published here would stay for ever. A deletion from now on clears the topic after this message.
    */
-  async #takeBack(published: readonly string[]): Promise<void> {
+  async #clearDeleted(published: readonly string[]): Promise<void> {
     if (published.length === 0) return;
     const there = await this.#options.read(published);
     await Promise.all(published.filter((id) => !there.has(id)).map((id) => this.clear(id)));

@@ -1,9 +1,25 @@
 import { isTerminal } from '@cl-server/contract';
 import { WakeSignal } from '@cl-server/kit';
-import type { JobEventListener, JobRecord } from '../types.js';
+import type { JobRecord } from '../job.js';
+import type { JobEventListener } from './publisher.js';
 
-/** Without any event, a watched job is looked at this often. */
-const LOOK_MS = 1_000;
+/** How often a watched job is read if no event comes. */
+const POLL_MS = 1_000;
+
+/** Events of jobs, as services use them. */
+export interface JobEvents {
+  /** Events of every process while the broker is connected, else of this process. @returns a function that stops it */
+  subscribe(listener: JobEventListener): () => void;
+  /**
+   * The job now and at every change, until its end; by events, and by polling every second without them.
+   * Ends at once for a missing job. Slow readers see the newest state, not every one.
+   */
+  watch(jobId: string, options: { readonly signal: AbortSignal }): AsyncIterable<JobRecord>;
+  /** Publishes what a process that died, or a broker that was away, left behind. @returns how many */
+  relay(): Promise<number>;
+  /** Waits until all that was committed here is with the broker, or known to the outbox as not. */
+  flush(): Promise<void>;
+}
 
 export interface WatchSources {
   readonly read: (jobId: string) => Promise<JobRecord | undefined>;
@@ -34,7 +50,7 @@ export async function* watchJob(
       if (state !== seen) yield job;
       seen = state;
       if (isTerminal(job.status)) return;
-      await signalled.wait(LOOK_MS);
+      await signalled.wait(POLL_MS);
     }
   } finally {
     signal.removeEventListener('abort', stop);

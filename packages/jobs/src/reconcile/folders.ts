@@ -1,19 +1,19 @@
-/** Rows and folders brought together again. */
+/** Brings rows and folders into agreement again. */
 import type { Kysely } from 'kysely';
-import type { SqlJobRepository } from '../repository/repository.js';
+import type { JobRecord } from '../job.js';
+import type { SqlJobRepository } from '../queue/repository.js';
 import type { LocalJobStorage } from '../storage/local.js';
 import type { JobTables } from '../tables.js';
-import type { JobRecord } from '../types.js';
 
-const BATCH = 200;
-const QUEUED_BATCH = 500;
+const BATCH_SIZE = 200;
+const QUEUED_BATCH_SIZE = 500;
 
 export interface FoldersOptions {
   readonly kysely: Kysely<JobTables>;
   readonly repository: SqlJobRepository;
   readonly storage: LocalJobStorage;
   readonly now: () => number;
-  /** What nobody touched for so long is nobody's. */
+  /** Age at which a folder without a job is removed. */
   readonly orphanMs: number;
 }
 
@@ -42,7 +42,7 @@ export async function tidyFolders({ repository, storage, now, orphanMs }: Folder
   let batch: string[] = [];
   for await (const jobId of storage.jobFolders()) {
     batch.push(jobId);
-    if (batch.length < BATCH) continue;
+    if (batch.length < BATCH_SIZE) continue;
     await check(batch);
     batch = [];
   }
@@ -62,7 +62,7 @@ async function removeStaleAttempts(storage: LocalJobStorage, job: JobRecord): Pr
   return removed;
 }
 
-/** Fails queued jobs whose input is gone: no worker could ever do them. @returns how many */
+/** Fails queued jobs whose input no longer exists: no worker could ever run them. @returns how many */
 export async function failWithoutFiles({ kysely, repository, storage }: FoldersOptions): Promise<number> {
   let failed = 0;
   let after = 0;
@@ -73,7 +73,7 @@ export async function failWithoutFiles({ kysely, repository, storage }: FoldersO
       .where('status', '=', 'queued')
       .where('seq', '>', after)
       .orderBy('seq')
-      .limit(QUEUED_BATCH)
+      .limit(QUEUED_BATCH_SIZE)
       .execute();
     const last = rows.at(-1);
     if (!last) return failed;

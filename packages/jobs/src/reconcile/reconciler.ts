@@ -2,20 +2,48 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Broadcaster, FolderIdentity, Logger } from '@cl-server/service-kit';
 import type { Relay } from '../events/relay.js';
 import type { StatusTopic } from '../events/status-topic.js';
-import type { ReconcileReport, Reconciler } from '../types.js';
 import type { ImpossibleJobs } from '../workers/impossible-jobs.js';
 import { type FoldersOptions, failWithoutFiles, tidyFolders } from './folders.js';
-import { correctStaleStatuses } from './stale-statuses.js';
-import { clearOldStatuses } from './statuses.js';
+import { clearOldStatuses, correctStaleStatuses } from './statuses.js';
 
-/** Unfinished uploads and removals: the longest upload takes less. */
-const UPLOAD_MS = 24 * 3_600_000;
-const FULL_EVERY_MS = 600_000;
-const MAX_QUICK_EVERY_MS = 1_000;
+/** Age at which unfinished uploads and removals are deleted: the longest upload takes less. */
+const MAX_UPLOAD_MS = 24 * 3_600_000;
+const FULL_INTERVAL_MS = 600_000;
+const MAX_QUICK_INTERVAL_MS = 1_000;
+
+/** What one pass of the reconciler found and repaired. */
+export interface ReconcileReport {
+  readonly leases_expired: number;
+  readonly requeued: number;
+  readonly failed_worker_lost: number;
+  /** Queued jobs whose input no longer exists: failed for good. */
+  readonly jobs_without_files: number;
+  /** Queued jobs of tasks that no worker can run: failed for good. */
+  readonly jobs_without_worker: number;
+  /** Jobs of an earlier release whose files were counted for their users. */
+  readonly jobs_measured: number;
+  /** Jobs that ended longer ago than ended jobs are kept. */
+  readonly ended_jobs_removed: number;
+  readonly directories_removed: number;
+  readonly attempts_removed: number;
+  readonly uploads_removed: number;
+  readonly events_relayed: number;
+  readonly statuses_cleared: number;
+  readonly statuses_corrected: number;
+}
+
+export interface Reconciler {
+  /** Cheap: expired leases, impossible jobs, unsent events. Every second. */
+  quick(): Promise<ReconcileReport>;
+  /** Everything, folders too. Every few minutes, and at start. */
+  full(): Promise<ReconcileReport>;
+  /** Runs both by the clock until the signal; logs what was repaired. Several processes may run at once. */
+  run(signal: AbortSignal, options?: { readonly quickEveryMs?: number; readonly fullEveryMs?: number }): Promise<void>;
+}
 
 export interface ReconcilerOptions extends FoldersOptions {
   readonly broadcaster: Broadcaster;
-  /** Absent where there is no broker. */
+  /** Undefined without a broker. */
   readonly relay: Relay | undefined;
   readonly status: StatusTopic | undefined;
   /** Whether the broker is this platform's alone. */
@@ -48,7 +76,7 @@ const NOTHING: ReconcileReport = {
 };
 
 /**
- * Finds what crashes left half done and mends it. Every step reads, then changes under a condition that still holds, so
+ * Finds what crashes left half done and repairs it. Every step reads, then changes under a condition that still holds, so
  * that several processes may reconcile at once.
  */
 export class JobReconciler implements Reconciler {
@@ -78,17 +106,20 @@ export class JobReconciler implements Reconciler {
     const quick = await this.quick();
     const mismatch = await this.#options.identity.mismatch();
     if (mismatch !== undefined) {
-      // Every job would look as if its files were gone, and every folder as if its job were.
-      this.#options.logger.error({ reason: mismatch }, 'job files are left alone');
+      // Every job would seem to have lost its files, and every folder its job.
+      this.#options.logger.error(
+        { reason: mismatch },
+        'job files are not checked: the folder belongs to another database',
+      );
       return quick;
     }
     return {
       ...quick,
       jobs_without_files: await failWithoutFiles(this.#options),
-      ended_jobs_removed: await this.#retire(),
+      ended_jobs_removed: await this.#deleteOld(),
       jobs_measured: await this.#options.usage.measure(),
       ...(await tidyFolders(this.#options)),
-      uploads_removed: await storage.sweep(now() - UPLOAD_MS),
+      uploads_removed: await storage.sweep(now() - MAX_UPLOAD_MS),
       statuses_corrected: await this.#correctStatuses(),
     };
   }
@@ -99,7 +130,7 @@ export class JobReconciler implements Reconciler {
     return correctStaleStatuses({ ...this.#options, status, read: (jobIds) => repository.getJobs(jobIds) });
   }
 
-  async #retire(): Promise<number> {
+  async #deleteOld(): Promise<number> {
     const { repository, retentionMs, retentionBatch, now } = this.#options;
     if (retentionMs === 0) return 0;
     const { deleted_count } = await repository.cleanup(now() - retentionMs, retentionBatch);
@@ -108,10 +139,10 @@ export class JobReconciler implements Reconciler {
 
   async run(
     signal: AbortSignal,
-    { quickEveryMs, fullEveryMs = FULL_EVERY_MS }: { quickEveryMs?: number; fullEveryMs?: number } = {},
+    { quickEveryMs, fullEveryMs = FULL_INTERVAL_MS }: { quickEveryMs?: number; fullEveryMs?: number } = {},
   ): Promise<void> {
     const stopListening = await this.#options.impossible.listen();
-    const every = quickEveryMs ?? Math.min(MAX_QUICK_EVERY_MS, this.#options.leaseMs / 4);
+    const every = quickEveryMs ?? Math.min(MAX_QUICK_INTERVAL_MS, this.#options.leaseMs / 4);
     let nextFull = performance.now();
     while (!signal.aborted) {
       const isFull = performance.now() >= nextFull;
@@ -126,8 +157,8 @@ export class JobReconciler implements Reconciler {
     const { logger } = this.#options;
     try {
       const report = isFull ? await this.full() : await this.quick();
-      const mended = Object.entries(report).filter(([, count]) => count > 0);
-      if (mended.length > 0) logger.info(Object.fromEntries(mended), 'jobs reconciled');
+      const repaired = Object.entries(report).filter(([, count]) => count > 0);
+      if (repaired.length > 0) logger.info(Object.fromEntries(repaired), 'jobs reconciled');
     } catch (error) {
       logger.error({ err: error }, 'jobs could not be reconciled; tried again soon');
     }

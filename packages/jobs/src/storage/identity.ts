@@ -1,10 +1,10 @@
-/** Whether the folder of job files is the one that the job tables speak of. */
+/** Whether the folder of job files belongs to the job tables. */
 import { type Database, FolderIdentity, identityRow } from '@cl-server/service-kit';
 import type { JobTables } from '../tables.js';
 
 const KEY = 'jobs.folder_identity';
-/** So many jobs are looked at: one whose folder is there is proof enough. */
-const SAMPLE = 50;
+/** Number of jobs that are looked at; one whose folder exists is proof enough. */
+const SAMPLE_SIZE = 50;
 
 export interface JobFolderOptions {
   readonly database: Database<JobTables>;
@@ -21,7 +21,7 @@ export function jobFolderIdentity({ database, folder, mayDecide, now }: JobFolde
       .selectFrom('jobs')
       .select(['job_id', 'params'])
       .orderBy('seq', 'desc')
-      .limit(SAMPLE)
+      .limit(SAMPLE_SIZE)
       .execute();
     return rows.filter(({ params }) => params.includes('"input_path":"input/')).map(({ job_id }) => job_id);
   };

@@ -3,13 +3,13 @@ import fs from 'node:fs';
 import fsp from 'node:fs/promises';
 import path from 'node:path';
 import { Readable } from 'node:stream';
-import { errorCode, isMissing, isWithin, sync, syncUpwards } from '@cl-server/kit';
-import { badRequest, storageFault } from '@cl-server/service-kit';
-import { isJobId } from '../id.js';
-import type { FileSource, FilesOf, JobStorage, OpenFile, SavedFile } from '../types.js';
+import { errorCode, isMissing, isWithin, messageOf, sync, syncUpwards } from '@cl-server/kit';
+import { JobError } from '../errors.js';
+import { isJobId } from '../job.js';
 import { hashFile, linkReadOnly, treeSize, type Written, writeHashed } from './durable.js';
 import { fileMissing, JobPaths, segmentsOf, traversal } from './paths.js';
 import { type SealLimits, SealThread } from './seal-thread.js';
+import type { FileSource, FilesOf, JobStorage, OpenFile, SavedFile } from './storage.js';
 
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
 
@@ -41,16 +41,16 @@ export class LocalJobStorage implements JobStorage {
     return isJobId(jobId) && this.#discard(this.#paths.job(jobId));
   }
 
-  /** Out of sight in one step, then away: whoever has a file open reads on, nobody sees half a folder. */
+  /** Moves the folder away in one step, then deletes it: no reader sees half a folder, and an open file can be read on. */
   async #discard(folder: string): Promise<boolean> {
-    const grave = path.join(this.#trash, randomUUID());
+    const removed = path.join(this.#trash, randomUUID());
     try {
-      await fsp.rename(folder, grave);
+      await fsp.rename(folder, removed);
     } catch (error) {
       if (isMissing(error)) return false;
       throw error;
     }
-    await fsp.rm(grave, { recursive: true, force: true, maxRetries: 3 });
+    await fsp.rm(removed, { recursive: true, force: true, maxRetries: 3 });
     return true;
   }
 
@@ -70,7 +70,7 @@ export class LocalJobStorage implements JobStorage {
       return { relative_path: segments.join('/'), ...written };
     } catch (error) {
       await fsp.rm(unfinished, { force: true });
-      throw storageFault(error);
+      throw error;
     }
   }
 
@@ -112,10 +112,14 @@ export class LocalJobStorage implements JobStorage {
       if (!fs.statSync(folder, { throwIfNoEntry: false })) return 0; // most tasks without files end here, quickly
       return await this.#sealing.seal(folder);
     } catch (error) {
-      if (errorCode(error) === 'RESULT_REFUSED') throw badRequest((error as Error).message, { code: 'result_refused' });
-      if (!isMissing(error)) throw storageFault(error);
+      if (errorCode(error) === 'RESULT_REFUSED') throw new JobError('result_refused', messageOf(error));
+      if (!isMissing(error)) throw error;
       return 0;
     }
+  }
+
+  attemptFolder(jobId: string, attempt: number): string {
+    return this.#paths.attempt(jobId, attempt);
   }
 
   async removeAttempt(jobId: string, attempt: number): Promise<void> {
@@ -130,7 +134,7 @@ export class LocalJobStorage implements JobStorage {
     });
     try {
       const stat = await handle.stat();
-      if (!stat.isFile()) throw badRequest(`Path is not a file: ${relativePath}`, { code: 'not_a_file' });
+      if (!stat.isFile()) throw new JobError('not_a_file', `Path is not a file: ${relativePath}`);
       return {
         handle,
         size: stat.size,

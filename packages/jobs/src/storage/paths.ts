@@ -1,18 +1,18 @@
 import fsp from 'node:fs/promises';
 import path from 'node:path';
 import { errorCode, isMissing, isWithin } from '@cl-server/kit';
-import { forbidden, type HttpError, notFound } from '@cl-server/service-kit';
-import { isJobId } from '../id.js';
-import type { FilesOf } from '../types.js';
+import { JobError } from '../errors.js';
+import { isJobId } from '../job.js';
+import type { FilesOf } from './storage.js';
 
-export const traversal = (): HttpError =>
-  forbidden('Access denied: path traversal detected', { code: 'path_traversal' });
-export const fileMissing = (relative: string): HttpError => notFound(`File not found: ${relative}`);
-export const folderMissing = (jobId: string): HttpError => notFound(`Job directory not found for job ${jobId}`);
+export const traversal = (): JobError => new JobError('path_traversal', 'Access denied: path traversal detected');
+export const fileMissing = (relative: string): JobError => new JobError('not_found', `File not found: ${relative}`);
+const folderMissing = (jobId: string): JobError =>
+  new JobError('not_found', `Job directory not found for job ${jobId}`);
 
 /**
  * A relative path's segments.
- * @throws HttpError 403 for one that is absolute, climbs, or holds what no file name of ours holds
+ * @throws JobError `path_traversal` for one that is absolute, climbs, or has characters that no file name of ours has
  */
 export function segmentsOf(relative: string): string[] {
   if (relative.startsWith('/') || /[\0\\]/.test(relative)) throw traversal();
@@ -21,11 +21,11 @@ export function segmentsOf(relative: string): string[] {
   return segments;
 }
 
-/** Where things of a job lie. */
+/** The paths of a job's files. */
 export class JobPaths {
   constructor(readonly root: string) {}
 
-  /** @throws HttpError 404 for what cannot be a job's id */
+  /** @throws JobError `not_found` for what cannot be a job's id */
   job(jobId: string): string {
     if (!isJobId(jobId)) throw folderMissing(jobId);
     return path.join(this.root, jobId);
@@ -35,7 +35,7 @@ export class JobPaths {
     return path.join(this.job(jobId), 'attempts', String(attempt));
   }
 
-  /** Where a client's path lies: `input/…` as it is, results in the committed attempt's folder. */
+  /** The path that a client means: `input/…` as it is, results in the committed attempt's folder. */
   locate({ job_id, committed_attempt }: FilesOf, relative: string): string {
     const segments = segmentsOf(relative);
     if (segments[0] === undefined) return this.job(job_id);
@@ -46,7 +46,7 @@ export class JobPaths {
 
   /**
    * The real path of what exists, every link followed.
-   * @throws HttpError 404 missing, 403 where a link leads out of the job
+   * @throws JobError `not_found`, or `path_traversal` if a link leads out of the job
    */
   async real(job: FilesOf, relative: string): Promise<string> {
     const located = this.locate(job, relative);

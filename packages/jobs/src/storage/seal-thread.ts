@@ -1,28 +1,30 @@
-import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { Batcher } from '@cl-server/kit';
 
 const PROGRAM = new URL('../../bin/seal-worker.js', import.meta.url);
-const MAX_BATCH_SIZE = 50;
 
-/** What the results of one attempt may be. */
+/** Limits of the results of one attempt. */
 export interface SealLimits {
   /** Files and folders. */
   readonly maxFiles: number;
   readonly maxBytes: number;
 }
 
-type Fault = { readonly code?: string; readonly message: string };
-/** What became of a folder: how many bytes are in it, or what is wrong with it. */
-type Answer = number | Fault;
+interface Waiting {
+  resolve(bytes: number): void;
+  reject(error: Error): void;
+}
 
-/** Waits, in a thread of its own, until folders are on the disk with all that is in them and leads to them. */
+/** The number of bytes in a folder, or what is wrong with it. */
+type Answer = { readonly id: number } & (
+  | { readonly bytes: number }
+  | { readonly code?: string; readonly message: string }
+);
+
+/** Waits, in a thread of its own, until folders are on the disk with their content and the folders above them. */
 export class SealThread {
-  readonly #batcher = new Batcher<string, Answer>((folders) => this.#ask(folders), {
-    maxItems: MAX_BATCH_SIZE,
-    collectFor: 'turn',
-  });
-  #worker: Worker | undefined;
+  readonly #waiting = new Map<number, Waiting>();
+  #nextId = 0;
+  #thread: Worker | undefined;
 
   /**
    * @param root absolute; nothing above it is waited for
@@ -37,26 +39,34 @@ export class SealThread {
    * @returns bytes of the files
    * @throws Error with the code of the system call that failed, or `RESULT_REFUSED` for what is no result
    */
-  async seal(folder: string): Promise<number> {
-    const answer = await this.#batcher.add(folder);
-    if (typeof answer === 'number') return answer;
-    throw Object.assign(new Error(answer.message), { code: answer.code });
+  seal(folder: string): Promise<number> {
+    this.#thread ??= this.#start();
+    const thread = this.#thread;
+    const id = this.#nextId++;
+    thread.ref();
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      thread.postMessage({ id, folder });
+    });
   }
 
-  async #ask(folders: readonly string[]): Promise<readonly Answer[]> {
-    this.#worker ??= new Worker(PROGRAM, { workerData: { root: this.root, ...this.limits } });
-    const worker = this.#worker;
-    worker.ref();
-    try {
-      const answered = once(worker, 'message');
-      worker.postMessage(folders);
-      const [answers] = (await answered) as [readonly Answer[]];
-      return answers;
-    } catch (error) {
-      this.#worker = undefined; // it died; the next request starts another
-      throw error;
-    } finally {
-      worker.unref(); // while it does nothing it keeps no process alive
-    }
+  #start(): Worker {
+    const thread = new Worker(PROGRAM, { workerData: { root: this.root, ...this.limits } });
+    thread.on('message', (answer: Answer) => {
+      const waiting = this.#waiting.get(answer.id);
+      this.#waiting.delete(answer.id);
+      if (this.#waiting.size === 0) thread.unref(); // while it does nothing it keeps no process alive
+      if ('bytes' in answer) waiting?.resolve(answer.bytes);
+      else waiting?.reject(Object.assign(new Error(answer.message), { code: answer.code }));
+    });
+    const failed = (error: Error): void => {
+      if (this.#thread === thread) this.#thread = undefined; // the next folder starts another
+      const waiting = [...this.#waiting.values()];
+      this.#waiting.clear();
+      for (const { reject } of waiting) reject(error);
+    };
+    thread.on('error', failed);
+    thread.on('exit', () => failed(new Error('the thread that seals results ended')));
+    return thread;
   }
 }

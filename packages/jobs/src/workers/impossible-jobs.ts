@@ -8,7 +8,7 @@
  */
 import { isLack, type JobEvent, type Lack } from '@cl-server/contract';
 import type { Broadcaster, Logger } from '@cl-server/service-kit';
-import type { JobRepository } from '../types.js';
+import type { JobRepository } from '../queue/repository.js';
 import type { RegisteredWorker, WorkerRegister } from './register.js';
 
 export interface Impossible {

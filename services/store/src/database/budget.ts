@@ -127,7 +127,7 @@ export class Budget {
     this.#untold.delete(user);
     const isOne = (database.kysely as unknown) === jobDatabase.kysely;
     try {
-      await usage.settle(
+      await usage.saveEntityBytes(
         user,
         // In one SQLite file there is one connection, and the transaction has it.
         (tx) => userBytes(isOne ? (tx as unknown as Kysely<StoreTables>) : database.kysely, user),

@@ -77,7 +77,7 @@ export class StreamWorker {
 
   /** @throws Error where no job waits */
   async take(): Promise<StreamJob> {
-    const claim = await this.#jobs.repository.fetchNextJob(['hls_streaming']);
+    const claim = (await this.#jobs.repository.claim({ workerId: 'worker', types: { hls_streaming: 1 }, limit: 1 }))[0];
     if (!claim) throw new Error('no job waits');
     const params = claim.job.params as Record<string, string>;
     const folder = params.output_absolute_path ?? '';

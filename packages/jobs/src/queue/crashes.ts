@@ -1,10 +1,11 @@
+/** Files on which a task's process died: after the second time no job tries them again (quarantine). */
 import type { JobErrorCode } from '@cl-server/contract';
 import type { Kysely } from 'kysely';
 import { sql } from 'kysely';
 import type { JobRow, JobTables } from '../tables.js';
-import type { Tx } from './changes.js';
+import type { Tx } from './update.js';
 
-/** Times that a task's process may die on a file before nobody tries that file again. */
+/** Crashes of a task on a file after which the file is quarantined. */
 export const CRASHES_TO_QUARANTINE = 2;
 export const QUARANTINE: { readonly code: JobErrorCode; readonly message: string } = {
   code: 'quarantined',
@@ -29,10 +30,10 @@ export async function countCrash(tx: Tx, row: JobRow, now: number): Promise<numb
   return counted.crashes;
 }
 
-export const forgetCrashes = (tx: Tx, row: JobRow): Promise<unknown> =>
+export const deleteCrashes = (tx: Tx, row: JobRow): Promise<unknown> =>
   tx.deleteFrom('job_crashes').where('task_type', '=', row.task_type).where('input_sha256', '=', fileOf(row)).execute();
 
-/** Which of these inputs are quarantined, as `task sha256`. */
+/** @returns those of the inputs that are quarantined, as `task sha256` */
 export async function quarantined(db: Kysely<JobTables>, inputs: readonly string[]): Promise<ReadonlySet<string>> {
   if (inputs.length === 0) return new Set();
   const rows = await db

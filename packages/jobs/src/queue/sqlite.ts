@@ -1,26 +1,26 @@
 /**
- * Hot paths on SQLite: prepared statements on the bare handle, each batch one immediate transaction without an await in
+ * The queue on SQLite: prepared statements on the bare handle, each batch one immediate transaction without an await in
  * it, so that no other process ever waits for this one's event loop.
  */
 import type { SqliteDatabase } from '@cl-server/service-kit';
 import type BetterSqlite3 from 'better-sqlite3';
 import { MAX_RUNNING_PROGRESS } from '../machine.js';
 import type { JobRow, JobTables } from '../tables.js';
-import type { Fence } from '../types.js';
+import type { Fence } from './claim.js';
 import {
   type ClaimArguments,
   type ClaimedRow,
   type CompletedRow,
   type CompleteItem,
   fenceKey,
-  type HotPaths,
   type InsertItem,
   type InsertOutcome,
   type InsertRow,
+  type JobDialect,
   type ProgressItem,
-} from './hot-paths.js';
+} from './dialect.js';
 
-/** A bound limit alone would have SQLite plan the statement anew for every value; a sum it does not look into. */
+/** SQLite plans a statement again for every value of a bare bound limit, but not for a sum. */
 const LIMIT = 'limit (? + 0)';
 
 const prepare = (db: BetterSqlite3.Database) => ({
@@ -89,15 +89,15 @@ const prepare = (db: BetterSqlite3.Database) => ({
 const inOrder = (a: JobRow, b: JobRow): number =>
   b.priority - a.priority || a.created_at - b.created_at || a.seq - b.seq;
 
-export class SqliteHotPaths implements HotPaths {
+export class SqliteJobs implements JobDialect {
   readonly #database: SqliteDatabase<JobTables>;
-  readonly #announces: boolean;
+  readonly #writesOutbox: boolean;
   #prepared: ReturnType<typeof prepare> | undefined;
 
-  /** @param announces whether status changes go to the outbox */
-  constructor(database: SqliteDatabase<JobTables>, announces: boolean) {
+  /** @param writesOutbox whether status changes go to the outbox */
+  constructor(database: SqliteDatabase<JobTables>, writesOutbox: boolean) {
     this.#database = database;
-    this.#announces = announces;
+    this.#writesOutbox = writesOutbox;
   }
 
   /** Prepared at first use: the tables may not be there yet when the engine is opened. */
@@ -111,7 +111,7 @@ export class SqliteHotPaths implements HotPaths {
   }
 
   #announce(jobId: string, event: string, progress: number, now: number): number | null {
-    if (!this.#announces) return null;
+    if (!this.#writesOutbox) return null;
     return Number(this.#sql.announce.run(jobId, event, progress, now).lastInsertRowid);
   }
 
@@ -153,7 +153,7 @@ export class SqliteHotPaths implements HotPaths {
     return types.length === 1 ? rows : rows.sort(inOrder).slice(0, limit);
   }
 
-  /** How many of the wanted ones are no more than a share of the queue. */
+  /** The number of wanted jobs that is no more than a share of the queue. */
   #part(type: string, wanted: number, minPriority: number, share: number): number {
     if (share === 1) return wanted;
     return Math.floor((this.#sql.waiting.get(type, minPriority, wanted * share) ?? 0) / share);

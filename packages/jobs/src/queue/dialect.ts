@@ -1,11 +1,12 @@
 /**
- * The four writes that every job goes through, in batches, each with the dialect's fastest statements. Everything else
- * is Kysely, once for both (see the other files of this folder).
+ * The four writes that every job goes through, in batches, each with the dialect's fastest statements. Everything
+ * else is written once for both, with Kysely.
  */
 import type { JobRow } from '../tables.js';
-import type { Fence, OverBudget } from '../types.js';
+import type { Fence } from './claim.js';
+import type { OverBudget } from './insert.js';
 
-/** A row to insert; what is not here starts at its default. */
+/** A row to insert; the other columns get their defaults. */
 export type InsertRow = Pick<
   JobRow,
   | 'job_id'
@@ -73,19 +74,19 @@ export interface ProgressItem extends Fence {
   readonly percent: number;
 }
 
-/** A job may be named in one batch by a late writer and by its rightful one: answers go by both parts of the fence. */
+/** Key of an answer. One batch may name a job twice, by a late attempt and by the present one, so the token is part of it. */
 export const fenceKey = ({ job_id, token }: Fence): string => `${job_id} ${token}`;
 
-/** Answers go by `fenceKey`. */
-export interface HotPaths {
-  /** Jobs in the order given; one transaction. */
+/** Answers are keyed by `fenceKey`. */
+export interface JobDialect {
+  /** Inserts jobs in the order given, in one transaction. */
   insert(items: readonly InsertItem[]): Promise<readonly InsertOutcome[]>;
-  /** In the order in which they should start. */
+  /** @returns jobs in the order in which they should start */
   claim(request: ClaimArguments): Promise<readonly ClaimedRow[]>;
-  /** The accepted ones. */
+  /** @returns the accepted ones */
   complete(items: readonly CompleteItem[], now: number, shown: 0 | 1): Promise<ReadonlyMap<string, CompletedRow>>;
-  /** The accepted ones with the progress that is stored now. Each fence at most once. */
+  /** Takes each fence at most once. @returns the accepted ones with the progress that is stored now */
   progress(items: readonly ProgressItem[], now: number): Promise<ReadonlyMap<string, number>>;
-  /** Whether cancelling is asked for, of those that are still held. */
+  /** @returns for each that is still held, whether it is to be cancelled */
   renew(items: readonly Fence[], leaseUntil: number): Promise<ReadonlyMap<string, boolean>>;
 }

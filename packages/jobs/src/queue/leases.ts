@@ -1,24 +1,11 @@
-/** What time does to jobs: leases that run out, delays that are over. */
-import type { Database } from '@cl-server/service-kit';
-import { type RetryPolicy, transition } from '../machine.js';
-import type { JobTables } from '../tables.js';
-import type { JobMetrics } from '../types.js';
-import type { Changes } from './changes.js';
+/** Jobs that change because time passes: leases that run out, delays that are over. */
+import type { JobContext } from '../context.js';
+import { transition } from '../machine.js';
+import type { JobUpdates } from './update.js';
 
-const BATCH = 100;
+const BATCH_SIZE = 100;
 /** Beyond this the wall clock was set, not merely corrected. */
 const CLOCK_JUMP_MS = 2_000;
-
-export interface LeasesOptions {
-  readonly database: Database<JobTables>;
-  readonly changes: Changes;
-  readonly policy: RetryPolicy;
-  readonly leaseMs: number;
-  readonly metrics: JobMetrics;
-  readonly now: () => number;
-  /** A clock that nobody can set, in milliseconds. */
-  readonly monotonic: () => number;
-}
 
 export interface Expired {
   readonly requeued: number;
@@ -26,13 +13,15 @@ export interface Expired {
 }
 
 export class Leases {
-  readonly #options: LeasesOptions;
+  readonly #context: JobContext;
+  readonly #updates: JobUpdates;
   #lastLook: { wall: number; steady: number };
   #holdUntil = Number.NEGATIVE_INFINITY;
 
-  constructor(options: LeasesOptions) {
-    this.#options = options;
-    this.#lastLook = { wall: options.now(), steady: options.monotonic() };
+  constructor(context: JobContext, updates: JobUpdates) {
+    this.#context = context;
+    this.#updates = updates;
+    this.#lastLook = { wall: context.now(), steady: context.monotonic() };
   }
 
   /**
@@ -40,17 +29,17 @@ export class Leases {
    * living workers can renew first.
    */
   #clockIsSteady(): boolean {
-    const look = { wall: this.#options.now(), steady: this.#options.monotonic() };
+    const look = { wall: this.#context.now(), steady: this.#context.monotonic() };
     const drift = look.wall - this.#lastLook.wall - (look.steady - this.#lastLook.steady);
     this.#lastLook = look;
-    if (Math.abs(drift) > CLOCK_JUMP_MS) this.#holdUntil = look.steady + this.#options.leaseMs;
+    if (Math.abs(drift) > CLOCK_JUMP_MS) this.#holdUntil = look.steady + this.#context.leaseMs;
     return look.steady >= this.#holdUntil;
   }
 
   /** Takes jobs back whose worker has not renewed its lease. */
   async expire(): Promise<Expired> {
     if (!this.#clockIsSteady()) return { requeued: 0, failed: 0 };
-    const { database, changes, policy, metrics, now } = this.#options;
+    const { database, retryPolicy, metrics, now } = this.#context;
     let requeued = 0;
     let failed = 0;
     for (;;) {
@@ -60,15 +49,15 @@ export class Leases {
         .where('status', '=', 'processing')
         .where('lease_until', '<', now())
         .orderBy('lease_until')
-        .limit(BATCH)
+        .limit(BATCH_SIZE)
         .execute();
       if (late.length === 0) break;
       const seqs = late.map(({ seq }) => seq);
-      const changed = await changes.apply(
+      const changed = await this.#updates.apply(
         (query) => query.where('seq', 'in', seqs),
         (row) =>
           row.lease_until !== null && row.lease_until < now()
-            ? transition(row, { type: 'expire' }, now(), policy)
+            ? transition(row, { type: 'expire' }, now(), retryPolicy)
             : undefined,
         { skipLocked: true },
       );
@@ -84,14 +73,14 @@ export class Leases {
 
   /** Puts jobs whose retry delay is over among those that can be claimed. */
   async promote(): Promise<number> {
-    const { database, now } = this.#options;
+    const { database, now } = this.#context;
     const due = await database.kysely
       .selectFrom('jobs')
       .select('seq')
       .where('status', '=', 'queued')
       .where('run_after', '<=', now())
       .orderBy('run_after')
-      .limit(BATCH)
+      .limit(BATCH_SIZE)
       .execute();
     if (due.length === 0) return 0;
     const { numUpdatedRows } = await database.kysely

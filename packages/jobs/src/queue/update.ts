@@ -1,13 +1,13 @@
 /**
- * The rarer changes (failing, cancelling, retrying, expiring): rows are read under lock, the state machine decides, the
+ * The rarer updates (failing, cancelling, retrying, expiring): rows are read under lock, the state machine decides, and the
  * patch and its outbox entry are written in the same transaction.
  */
-import type { Database } from '@cl-server/service-kit';
 import type { Kysely, SelectQueryBuilder, Transaction } from 'kysely';
-import type { Committed } from '../events/committed.js';
+import type { JobContext } from '../context.js';
+import type { Committed } from '../events/publisher.js';
 import type { JobPatch } from '../machine.js';
 import type { JobRow, JobTables } from '../tables.js';
-import { retryDeadlocks } from './postgres-retry.js';
+import { retryDeadlocks } from './postgres.js';
 
 export type Tx = Transaction<JobTables>;
 export type JobQuery = SelectQueryBuilder<JobTables, 'jobs', JobRow>;
@@ -18,35 +18,25 @@ export interface Changed {
   readonly after: JobRow;
 }
 
-export interface ChangesOptions {
-  readonly database: Database<JobTables>;
-  /** Whether status changes go to the outbox. */
-  readonly announces: boolean;
-  /** Whether retained statuses are published. */
-  readonly shows: boolean;
-  readonly now: () => number;
-  readonly committed: (changes: readonly Committed[]) => void;
-}
+export class JobUpdates {
+  readonly #context: JobContext;
 
-export class Changes {
-  readonly #options: ChangesOptions;
-
-  constructor(options: ChangesOptions) {
-    this.#options = options;
+  constructor(context: JobContext) {
+    this.#context = context;
   }
 
   get #kysely(): Kysely<JobTables> {
-    return this.#options.database.kysely;
+    return this.#context.database.kysely;
   }
 
-  /** Runs once more where PostgreSQL found a deadlock. */
+  /** Runs again if PostgreSQL found a deadlock. */
   transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
     return retryDeadlocks(() => this.#kysely.transaction().execute(work));
   }
 
   /**
    * Changes the rows that a query finds.
-   * @param skipLocked leaves out rows that another process holds, instead of waiting
+   * @param skipLocked leaves out rows that another process has locked, instead of waiting for them
    * @returns those that were changed
    */
   async apply(
@@ -54,7 +44,7 @@ export class Changes {
     decide: Decide,
     { skipLocked = false }: { skipLocked?: boolean } = {},
   ): Promise<readonly Changed[]> {
-    const { database, committed } = this.#options;
+    const { database, publish } = this.#context;
     const announcements: Committed[] = [];
     const changed = await this.transaction(async (tx) => {
       announcements.length = 0;
@@ -66,7 +56,7 @@ export class Changes {
       }
       return done;
     });
-    committed(announcements);
+    publish(announcements);
     return changed;
   }
 
@@ -77,7 +67,7 @@ export class Changes {
     announcements: Committed[],
   ): Promise<Changed | undefined> {
     if (!decided) return undefined;
-    const patch = this.#options.shows ? { ...decided, shown: 1 } : decided;
+    const patch = this.#context.publishesStatus ? { ...decided, shown: 1 } : decided;
     await tx.updateTable('jobs').set(patch).where('seq', '=', before.seq).execute();
     const after: JobRow = { ...before, ...patch };
     if (after.status !== before.status) announcements.push(await this.announce(tx, after, after.status));
@@ -86,10 +76,10 @@ export class Changes {
 
   /** Puts a status change into the outbox, within the caller's transaction. */
   async announce(tx: Tx, row: JobRow, event: Committed['event']): Promise<Committed> {
-    const { announces, now } = this.#options;
+    const { outbox, now } = this.#context;
     const at = now();
     let outboxSeq: number | null = null;
-    if (announces) {
+    if (outbox) {
       const inserted = await tx
         .insertInto('job_outbox')
         .values({ job_id: row.job_id, event, progress: row.progress, created_at: at })

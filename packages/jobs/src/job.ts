@@ -1,6 +1,31 @@
+/** A job: its id, its record as servers see it, and its view as clients see it. */
+import { randomUUID } from 'node:crypto';
 import type { Job } from '@cl-server/contract';
 import type { JobRow } from './tables.js';
-import type { JobRecord } from './types.js';
+
+/** A job's id: a random UUID, which nobody can guess. */
+export const newJobId = (): string => randomUUID();
+
+const ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/;
+
+/** Whether a text can be a job's id, and so the name of its folder. */
+export const isJobId = (text: string): boolean => ID.test(text);
+
+/** A job as it is stored: what clients see (`jobView`) and what only servers see. */
+export interface JobRecord extends Job {
+  /** Claims so far; the running attempt's number while `processing`. Never reused, not even after a retry. */
+  readonly attempt: number;
+  /** The attempt whose files are the job's results; null until completed. */
+  readonly committed_attempt: number | null;
+  readonly timeout_ms: number;
+  /** Whether a running job is to be stopped. */
+  readonly cancel_requested: boolean;
+  readonly lease_until: number | null;
+  /** While queued: the job is not claimed before this moment. */
+  readonly run_after: number | null;
+  readonly worker_id: string | null;
+  readonly input_sha256: string | null;
+}
 
 type Json = Record<string, unknown>;
 
