@@ -56,6 +56,12 @@ export const recordOf = (row: JobRow): JobRecord => ({
   input_sha256: row.input_sha256,
 });
 
+/** A job and the fencing token of one of its attempts; only the newest token is accepted. */
+export interface Fence {
+  readonly job_id: string;
+  readonly token: string;
+}
+
 /** A job as clients see it: the keys of the contract, in its order, and nothing else. */
 export const jobView = (record: JobRecord): Job => ({
   job_id: record.job_id,

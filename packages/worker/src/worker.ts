@@ -1,24 +1,18 @@
-/** One worker, put together: runners, leases, claims, announcements. */
+/** One worker, put together: runners, leases, claims, announcements. README.md says where to begin. */
 
 import path from 'node:path';
 import { type JobEngine, type JobTables, openJobs } from '@cl-server/jobs';
 import { WakeSignal } from '@cl-server/kit';
 import { type Broadcaster, clockSkew, type Database, type Logger, type MetricsRegistry } from '@cl-server/service-kit';
 import type { LoadedPlugin } from '@cl-server/task-kit';
-import { Announcer } from './engine/announcer.js';
-import { Availability } from './engine/availability.js';
-import { Engine } from './engine/engine.js';
-import { Executor } from './engine/executor.js';
+import { Announcer, Availability, logMissingModels, Recheck } from './engine/availability.js';
+import { ClaimLoop } from './engine/claim-loop.js';
+import { JobFinisher } from './engine/finish-job.js';
 import { Leases } from './engine/leases.js';
-import { tellMissingModels } from './engine/missing-models.js';
-import { Pace } from './engine/pace.js';
 import { Permission } from './engine/permission.js';
-import { Recheck } from './engine/recheck.js';
 import type { RememberedAvailability } from './engine/remembered-availability.js';
-import { Reports } from './engine/reports.js';
-import { Scratch } from './engine/scratch.js';
-import { Slots } from './engine/slots.js';
-import { Verdicts } from './engine/verdicts.js';
+import { JobRunner, Scratch } from './engine/run-job.js';
+import { Slots, TaskDurations } from './engine/slots.js';
 import { jobMetrics, slotMetrics } from './metrics.js';
 import type { Confinement } from './runners/confine.js';
 import { RunnerPool } from './runners/pool.js';
@@ -62,18 +56,18 @@ export interface WorkerOptions {
 export interface Worker {
   /** Tasks that it can run now. */
   readonly tasks: readonly string[];
-  /** Drains, then lets go of everything. */
+  /** Drains, then releases everything. */
   stop(): Promise<void>;
   /** Ends every child process at once, for a process that ends without time to wait. */
   kill(): void;
 }
 
-/** How long the first announcement waits for slow set-ups, e.g. a model that is being fetched. */
-const FIRST_WITHIN = 15_000;
-/** How long after the start a model that was missing at an earlier one is asked for again, where models may be fetched. */
-const RETRY_AFTER = 5_000;
+/** How long the worker waits for slow set-ups, such as a model that is being fetched, before clients see it. */
+const MAX_START_MS = 15_000;
+/** Time after the start at which a model that was missing at an earlier start is fetched again, if that is allowed. */
+const FETCH_DELAY_MS = 5_000;
 /** Interactive jobs have one slot of their own. */
-const INTERACTIVE = 1;
+const INTERACTIVE_SLOTS = 1;
 const MEGABYTE = 1_000_000;
 
 function announcerOf(options: WorkerOptions, jobs: JobEngine, availability: Availability, slots: Slots): Announcer {
@@ -92,25 +86,25 @@ function announcerOf(options: WorkerOptions, jobs: JobEngine, availability: Avai
   });
 }
 
-function executorOf(
+function runnerOf(
   options: WorkerOptions,
-  jobs: JobEngine,
+  { repository, storage }: JobEngine,
   pool: RunnerPool,
   leases: Leases,
   scratch: Scratch,
-  pace: Pace,
-): Executor {
+  durations: TaskDurations,
+): JobRunner {
   const { leaseMs, logger, plugins, graceMs } = options;
-  const { repository, storage } = jobs;
-  const reports = new Reports({
+  const definitions = new Map(plugins.map(({ task, definition }) => [task, definition]));
+  const finisher = new JobFinisher({
     repository,
+    storage,
+    definition: (task) => definitions.get(task),
     logger,
-    giveUpAfter: leaseMs * 3,
+    giveUpAfterMs: leaseMs * 3,
     onRefused: (token) => leases.lost(token),
   });
-  const definitions = new Map(plugins.map(({ task, definition }) => [task, definition]));
-  const verdicts = new Verdicts({ repository, storage, reports, definition: (task) => definitions.get(task), logger });
-  return new Executor({ pool, storage, reports, leases, scratch, verdicts, pace, graceMs, logger });
+  return new JobRunner({ pool, storage, leases, scratch, finisher, durations, graceMs, logger });
 }
 
 function poolOf(options: WorkerOptions, availability: Availability): RunnerPool {
@@ -144,7 +138,7 @@ function poolOf(options: WorkerOptions, availability: Availability): RunnerPool 
     })),
     env,
     environment,
-    limit: concurrency + INTERACTIVE,
+    limit: concurrency + INTERACTIVE_SLOTS,
     memory: Math.ceil(runnerMemory / MEGABYTE),
     idleMs: options.runnerIdleMs,
     sharedIdleMs: options.modelIdleMs,
@@ -182,8 +176,8 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const wakeSignal = new WakeSignal();
   const leases = new Leases({ repository: jobs.repository, leaseMs, logger });
   const pool = poolOf(options, availability);
-  const pace = new Pace();
-  const executor = executorOf(options, jobs, pool, leases, scratch, pace);
+  const durations = new TaskDurations();
+  const runner = runnerOf(options, jobs, pool, leases, scratch, durations);
   availability.onChange(() => wakeSignal.set());
   const stopListening = jobs.events.subscribe(({ event_type }) => {
     if (event_type === 'queued') wakeSignal.set();
@@ -196,12 +190,12 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   });
   const announcer = announcerOf(options, jobs, availability, slots);
 
-  const engine = new Engine({
+  const claimLoop = new ClaimLoop({
     workerId,
     repository: jobs.repository,
     availability,
     slots,
-    executor,
+    runner,
     permission: new Permission({
       folderMismatch: () => jobs.identity.mismatch(),
       skew: () => clockSkew(options.database, now),
@@ -209,7 +203,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       logger,
       monotonic: () => performance.now(),
     }),
-    pace,
+    durations,
     definition: (task) => plugins.find((plugin) => plugin.task === task)?.definition,
     wakeSignal,
     leaseMs,
@@ -217,15 +211,15 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     logger,
   });
   // A task that is ready does not wait for another's model to be fetched.
-  engine.start();
-  await availability.settled(FIRST_WITHIN);
-  const stopTelling = tellMissingModels(availability, logger);
+  claimLoop.start();
+  await availability.decided(MAX_START_MS);
+  const stopLogging = logMissingModels(availability, logger);
   announcer.started();
   const mayFetch = options.env.settings['MODELS_DOWNLOAD'] !== 'never';
   const retrying = setTimeout(() => {
     for (const task of mayFetch ? remembered.believed.keys() : [])
       if (availability.unavailable.has(task)) pool.retrySetup(task, true);
-  }, RETRY_AFTER);
+  }, FETCH_DELAY_MS);
 
   return {
     get tasks() {
@@ -234,10 +228,10 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     stop: async () => {
       clearTimeout(retrying);
       recheck.close();
-      stopTelling();
+      stopLogging();
       stopListening();
       await announcer.close();
-      await engine.stop(options.drainMs);
+      await claimLoop.stop(options.drainMs);
       leases.close();
       await pool.close();
       remembered.close();

@@ -25,12 +25,9 @@ describe.runIf(hasMedia() && hasModels())('model tasks', () => {
   let worker: WorkerProcess;
   let modelsDir: string;
   let photo: Buffer;
-  /** As the compute service does. */
-  let reconciling: Promise<void>;
-  const stopping = new AbortController();
 
   beforeAll(async () => {
-    platform = await testPlatform({ plugins: [] });
+    platform = await testPlatform({ plugins: [], reconciles: true });
     modelsDir = path.join(platform.dataDir, 'models');
     installStandIns(modelsDir);
     fs.copyFileSync(modelFile('clip-tokenizer/tokenizer.json'), path.join(modelsDir, 'tokenizer.json'));
@@ -45,13 +42,8 @@ describe.runIf(hasMedia() && hasModels())('model tasks', () => {
       },
     });
     await worker.ready;
-    reconciling = platform.jobs.reconciler.run(stopping.signal);
   });
-  afterAll(async () => {
-    stopping.abort();
-    await reconciling;
-    await platform.close();
-  });
+  afterAll(() => platform.close());
 
   const addPictures = async (task_type: string, params: object, pictures: readonly Buffer[]): Promise<string[]> => {
     const jobs = await Promise.all(

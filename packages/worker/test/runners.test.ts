@@ -8,7 +8,10 @@ describe('tasks in their own processes', () => {
   let platform: TestPlatform;
   let worker: WorkerProcess;
   beforeAll(async () => {
-    platform = await testPlatform({ plugins: ['noop', 'probe', 'shared', 'fragile', 'explosive', 'broken'] });
+    platform = await testPlatform({
+      plugins: ['noop', 'probe', 'shared', 'fragile', 'explosive', 'broken'],
+      reconciles: true,
+    });
     worker = platform.start({
       args: ['--concurrency', '2'],
       env: { WORKER_RUNNER_MEMORY: '60MB', WORKER_RECHECK_SECONDS: '0.2' },
@@ -160,7 +163,7 @@ describe('tasks in their own processes', () => {
     expect(await platform.ended(slow ?? '')).toMatchObject({ status: 'failed', error_code: 'timeout' });
   });
 
-  it('that cannot be set up are out of use until they can, and fail their waiting jobs where no service does', async () => {
+  it('that cannot be set up are out of use until they can, and their waiting jobs fail', async () => {
     expect((await worker.ready).tasks).toEqual(['noop', 'probe', 'shared']);
     expect(worker.output()).toContain('this plugin lacks a library');
     expect(worker.output()).toContain('its set-up ended the process: SIGSEGV');

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import type { JobContext } from '../context.js';
 import type { Committed } from '../events/publisher.js';
-import { type JobRecord, recordOf } from '../job.js';
+import { type Fence, type JobRecord, recordOf } from '../job.js';
 import { type ClaimedRow, fenceKey, type JobDialect } from './dialect.js';
 import type { Leases } from './leases.js';
 
@@ -30,11 +30,6 @@ export interface Claim {
   readonly token: string;
   readonly attempt: number;
   readonly leaseUntil: number;
-}
-
-export interface Fence {
-  readonly job_id: string;
-  readonly token: string;
 }
 
 /** `ok`: continue. `cancel`: stop and call `fail` with `cancelled`. `lost`: stop, nothing more is accepted. */

@@ -2,9 +2,14 @@
  * The four writes that every job goes through, in batches, each with the dialect's fastest statements. Everything
  * else is written once for both, with Kysely.
  */
+import type { Fence } from '../job.js';
 import type { JobRow } from '../tables.js';
-import type { Fence } from './claim.js';
-import type { OverBudget } from './insert.js';
+
+/** A user's budget, and how much of it is used. */
+export interface OverBudget {
+  readonly used: number;
+  readonly allowed: number;
+}
 
 /** A row to insert; the other columns get their defaults. */
 export type InsertRow = Pick<

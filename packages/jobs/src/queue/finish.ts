@@ -6,10 +6,9 @@
 import type { JobErrorCode } from '@cl-server/contract';
 import { Batcher } from '@cl-server/kit';
 import type { JobContext } from '../context.js';
-import { type JobRecord, recordOf } from '../job.js';
+import { type Fence, type JobRecord, recordOf } from '../job.js';
 import { CANCELLED_MESSAGE, holds, type JobPatch, transition } from '../machine.js';
 import type { JobRow } from '../tables.js';
-import type { Fence } from './claim.js';
 import { CRASHES_TO_QUARANTINE, countCrash, deleteCrashes, QUARANTINE } from './crashes.js';
 import { type CompletedRow, type CompleteItem, fenceKey, type JobDialect } from './dialect.js';
 import { type AddOptions, limitReached } from './insert.js';
@@ -76,9 +75,9 @@ export class JobFinisher {
         const done = await dialect.complete(items, context.now(), context.publishesStatus ? 1 : 0);
         return items.map((item) => done.get(fenceKey(item)));
       },
-      { maxItems: MAX_COMPLETIONS },
+      { maxItems: MAX_COMPLETIONS, collectFor: 'turn' },
     );
-    this.#failures = new Batcher((failures) => this.#failAll(failures), { maxItems: MAX_FAILURES });
+    this.#failures = new Batcher((failures) => this.#failAll(failures), { maxItems: MAX_FAILURES, collectFor: 'turn' });
   }
 
   async complete(completions: readonly Completion[]): Promise<readonly boolean[]> {

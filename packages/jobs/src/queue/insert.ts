@@ -7,7 +7,7 @@ import type { Committed } from '../events/publisher.js';
 import { isJobId, type JobRecord, recordOf } from '../job.js';
 import type { JobRow } from '../tables.js';
 import { QUARANTINE, quarantined, quarantineKey } from './crashes.js';
-import type { InsertItem, InsertOutcome, InsertRow, JobDialect } from './dialect.js';
+import type { InsertItem, InsertOutcome, InsertRow, JobDialect, OverBudget } from './dialect.js';
 import type { Tx } from './update.js';
 
 /** What a job is made from. */
@@ -31,12 +31,6 @@ export interface NewJob {
   readonly input_sha256?: string;
   /** Size of its input files; default 0. */
   readonly input_bytes?: number;
-}
-
-/** A user's budget, and what of it is used. */
-export interface OverBudget {
-  readonly used: number;
-  readonly allowed: number;
 }
 
 export interface AddOptions {

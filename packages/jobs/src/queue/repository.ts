@@ -6,13 +6,12 @@
 import type { JobErrorCode, JobStatus } from '@cl-server/contract';
 import { byDialect } from '@cl-server/service-kit';
 import type { JobContext } from '../context.js';
-import type { JobRecord } from '../job.js';
+import type { Fence, JobRecord } from '../job.js';
 import type { JobStorage } from '../storage/storage.js';
 import {
   type Claim,
   type ClaimOptions,
   type ClaimRequest,
-  type Fence,
   JobClaims,
   type ProgressReport,
   type RenewAnswer,

@@ -4,9 +4,9 @@
  */
 import type { SqliteDatabase } from '@cl-server/service-kit';
 import type BetterSqlite3 from 'better-sqlite3';
+import type { Fence } from '../job.js';
 import { MAX_RUNNING_PROGRESS } from '../machine.js';
 import type { JobRow, JobTables } from '../tables.js';
-import type { Fence } from './claim.js';
 import {
   type ClaimArguments,
   type ClaimedRow,

@@ -1,8 +1,8 @@
 import type { TaskLogger } from '@cl-server/task-kit';
 import type { FromRunner } from '../runners/protocol.js';
 
-/** To the engine; a channel that closed meanwhile needs no answer, the lifeline ends the process. */
-export function tell(message: FromRunner): void {
+/** To the engine; a channel that closed meanwhile needs no answer, the process ends with its parent (parent-watch.ts). */
+export function report(message: FromRunner): void {
   process.send?.(message, undefined, undefined, () => undefined);
 }
 
@@ -20,6 +20,6 @@ export function channelLogger(jobId?: string): TaskLogger {
   const at =
     (level: 'debug' | 'info' | 'warn' | 'error') =>
     (fields: object, message: string): void =>
-      tell({ type: 'log', level, fields: plain(fields), message, ...(jobId !== undefined && { job_id: jobId }) });
+      report({ type: 'log', level, fields: plain(fields), message, ...(jobId !== undefined && { job_id: jobId }) });
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }

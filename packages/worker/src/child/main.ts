@@ -5,7 +5,7 @@
 import os from 'node:os';
 import { hardenProcess } from '@cl-server/service-kit/program';
 import type { ToRunner } from '../runners/protocol.js';
-import { holdLifeline } from './lifeline.js';
+import { watchParent } from './parent-watch.js';
 import { JobRuns } from './run.js';
 import { RunnerTasks } from './tasks.js';
 
@@ -14,7 +14,7 @@ const NICE = 5;
 const TEARDOWN_WITHIN = 3_000;
 
 hardenProcess();
-holdLifeline(Number(process.argv[2]));
+watchParent(Number(process.argv[2]));
 process.title = 'task-runner';
 os.setPriority(NICE);
 
@@ -39,7 +39,7 @@ async function handle(message: ToRunner): Promise<void> {
     case 'abort':
       return runs?.abort(message.job_id, message.reason);
     case 'return':
-      return runs?.takeBack();
+      return runs?.returnWaiting();
     case 'setup':
       return tasks?.setUp(message.task);
     case 'stop':

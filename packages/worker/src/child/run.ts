@@ -1,14 +1,14 @@
-/** Runs jobs inside a runner and says what became of each. */
+/** Runs jobs inside a runner and reports how each ended. */
 import { JOB_ERROR_CODES, type JobErrorCode } from '@cl-server/contract';
 import { createTaskContext, type TaskContext } from '@cl-server/task-kit';
 import type { JobInput, JobResult, RunMessage } from '../runners/protocol.js';
-import { channelLogger, tell } from './channel.js';
+import { channelLogger, report } from './channel.js';
 import { type RunnerTasks, unavailability } from './tasks.js';
 
 /** A result larger than this belongs into a file of the job. */
 const MAX_OUTPUT = 8_000_000;
-/** Progress is told at most this often per job; the last value always is, by the result. */
-const PROGRESS_EVERY = 100;
+/** Minimum time between two progress reports of a job; the result always brings the last value. */
+const PROGRESS_INTERVAL_MS = 100;
 
 /** A failure that the task foresaw, by shape: its class may be another copy of the task kit. */
 function foreseen(error: unknown): { code: JobErrorCode; message: string; retryable: boolean } | undefined {
@@ -51,8 +51,8 @@ function successOf(output: unknown): JobResult {
   return { ok: true, output };
 }
 
-const takenBack = (job_id: string): void =>
-  tell({ type: 'result', job_id, result: { ok: null, reason: 'it was taken back before its turn' } });
+const returned = (job_id: string): void =>
+  report({ type: 'result', job_id, result: { ok: null, reason: 'it was returned to the queue before its turn' } });
 
 export class JobRuns {
   readonly #tasks: RunnerTasks;
@@ -65,13 +65,13 @@ export class JobRuns {
   }
 
   abort(jobId: string, reason: string): void {
-    if (this.#waiting.delete(jobId)) takenBack(jobId);
+    if (this.#waiting.delete(jobId)) returned(jobId);
     else this.#aborts.get(jobId)?.abort(new Error(reason));
   }
 
   /** Jobs whose turn has not come do not begin. */
-  takeBack(): void {
-    for (const jobId of this.#waiting) takenBack(jobId);
+  returnWaiting(): void {
+    for (const jobId of this.#waiting) returned(jobId);
     this.#waiting.clear();
   }
 
@@ -86,7 +86,7 @@ export class JobRuns {
     await this.#tasks.ensure(task);
     const module = this.#tasks.get(task);
     if (typeof module === 'string') {
-      for (const { job_id } of jobs) tell({ type: 'result', job_id, result: { ok: null, reason: module } });
+      for (const { job_id } of jobs) report({ type: 'result', job_id, result: { ok: null, reason: module } });
       return;
     }
     const contexts = jobs.map((job) => this.#context(job));
@@ -99,7 +99,7 @@ export class JobRuns {
       this.#aborts.delete(job_id);
       const result =
         results[index] ?? failureOf(new Error('the batch gave no result for this job'), contexts[index] as never);
-      tell({ type: 'result', job_id, result, ms: performance.now() - began, rss });
+      report({ type: 'result', job_id, result, ms: performance.now() - began, rss });
     }
   }
 
@@ -139,7 +139,7 @@ export class JobRuns {
   #context(job: JobInput): TaskContext<Record<string, unknown>> {
     const abort = new AbortController();
     this.#aborts.set(job.job_id, abort);
-    let told = performance.now(); // of a job that ends within a moment only the result is told
+    let reportedAt = performance.now(); // a job that ends within a moment reports only its result
     return createTaskContext({
       jobId: job.job_id,
       attempt: job.attempt,
@@ -152,9 +152,9 @@ export class JobRuns {
       env: this.#tasks.env,
       onProgress: (percent) => {
         const now = performance.now();
-        if (now - told < PROGRESS_EVERY) return;
-        told = now;
-        tell({ type: 'progress', job_id: job.job_id, percent });
+        if (now - reportedAt < PROGRESS_INTERVAL_MS) return;
+        reportedAt = now;
+        report({ type: 'progress', job_id: job.job_id, percent });
       },
     });
   }

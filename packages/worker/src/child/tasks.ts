@@ -3,7 +3,7 @@ import { type UnavailableCode, unavailableCode } from '@cl-server/contract';
 import { loadDefinition, type TaskEnvironment, type TaskModule } from '@cl-server/task-kit';
 import type { z } from 'zod';
 import type { RunnableTask, RunnerEnvironment } from '../runners/protocol.js';
-import { channelLogger, tell } from './channel.js';
+import { channelLogger, report } from './channel.js';
 
 type Module = TaskModule<Record<string, unknown>, unknown>;
 
@@ -38,7 +38,7 @@ function onceByChannel(known: Readonly<Record<string, unknown>>): TaskEnvironmen
     const finding = find();
     found.set(name, finding);
     void finding.then(
-      (value) => tell({ type: 'learned', name, value: value as z.core.util.JSONType }),
+      (value) => report({ type: 'learned', name, value: value as z.core.util.JSONType }),
       () => found.delete(name),
     );
     return finding;
@@ -70,7 +70,7 @@ export class RunnerTasks {
   async setUp(name: string): Promise<void> {
     const entry = this.#entries.get(name);
     if (!entry) return;
-    if (entry.ready) return tell({ type: 'ready', task: name });
+    if (entry.ready) return report({ type: 'ready', task: name });
     entry.pending ??= this.#setUp(name, entry).finally(() => {
       entry.pending = undefined;
     });
@@ -79,17 +79,17 @@ export class RunnerTasks {
 
   async #setUp(name: string, entry: Entry): Promise<void> {
     entry.tried = true;
-    tell({ type: 'setting_up', task: name });
+    report({ type: 'setting_up', task: name });
     try {
       entry.module ??= (await (await loadDefinition(entry.task.file)).load()) as Module;
       await entry.module.setup?.(this.env);
       entry.ready = true;
-      tell({ type: 'ready', task: name });
+      report({ type: 'ready', task: name });
     } catch (error) {
       const { code, reason } = unavailability(error);
       entry.reason = reason;
       if (code === 'task_failed') this.env.logger.warn({ task: name, err: error }, 'a task could not be set up');
-      tell({ type: 'unavailable', task: name, code, reason });
+      report({ type: 'unavailable', task: name, code, reason });
     }
   }
 
@@ -100,7 +100,7 @@ export class RunnerTasks {
     entry.ready = false;
     entry.reason = reason;
     this.env.logger.warn({ task: name, code, reason }, 'a task can no longer run');
-    tell({ type: 'unavailable', task: name, code, reason });
+    report({ type: 'unavailable', task: name, code, reason });
   }
 
   /** The module, or the reason why there is none. */

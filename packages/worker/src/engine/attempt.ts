@@ -1,16 +1,12 @@
+/** One attempt of a job, from its claim to its end. */
 import type { Claim, Fence } from '@cl-server/jobs';
 
-/** Why a running job is stopped before its task has ended by itself. */
+/** Why a job is stopped before its task has ended by itself. */
 export type StopReason = 'timeout' | 'cancel' | 'lost' | 'drain';
 
 /**
- * One claimed job in hand.
- *
- * ```
- * running --task ends------------------------------------------> judged by its result
- *    +----stop(timeout|cancel|lost|drain)--> stopping --task ends, or its process is killed--> judged by the reason
- * ```
- * The first reason counts, except that `lost` overrides the others: then nothing may be written any more.
+ * One claimed job. The first reason to stop it counts, except that `lost` overrides the others: then nothing may be
+ * written any more.
  */
 export class Attempt {
   readonly fence: Fence;
@@ -19,8 +15,8 @@ export class Attempt {
 
   constructor(
     readonly claim: Claim,
-    /** Computed together with others: what goes wrong may be their fault. */
-    readonly inCompany: boolean,
+    /** Whether it is computed together with others, which may be the cause of a failure. */
+    readonly inBatch: boolean,
   ) {
     this.fence = { job_id: claim.job.job_id, token: claim.token };
   }
@@ -39,7 +35,7 @@ export class Attempt {
     if (first) this.#onStop?.(reason);
   }
 
-  /** Calls back once when the job is to stop, also where that was decided before. */
+  /** Calls back once when the job is to stop, at once if that was decided before. */
   onStop(listener: (reason: StopReason) => void): void {
     this.#onStop = listener;
     if (this.#stopped !== undefined) listener(this.#stopped);

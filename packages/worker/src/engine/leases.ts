@@ -1,13 +1,13 @@
 /**
- * Keeps the leases of running jobs, and hears who is to stop. Lives in the engine's process, where no task runs: a task
- * that blocks its own process does not lose its lease.
+ * Keeps the leases of running jobs, and learns which jobs are to stop. It runs in the worker's process, where no task runs:
+ * a task that blocks its own process does not lose its lease.
  */
 import type { Fence, JobRepository, LeaseState } from '@cl-server/jobs';
 import type { Logger } from '@cl-server/service-kit';
 
 /** A renewal may fail three times before the lease is over. */
 const RENEWALS_PER_LEASE = 4;
-const LOOK_EVERY = 1_000;
+const POLL_MS = 1_000;
 
 export interface LeaseOptions {
   readonly repository: Pick<JobRepository, 'renew' | 'getJobs'>;
@@ -30,19 +30,19 @@ export class Leases {
 
   constructor(options: LeaseOptions) {
     this.#options = options;
-    this.#timer = setInterval(() => void this.#tick(), Math.min(LOOK_EVERY, options.leaseMs / RENEWALS_PER_LEASE));
+    this.#timer = setInterval(() => void this.#tick(), Math.min(POLL_MS, options.leaseMs / RENEWALS_PER_LEASE));
   }
 
   /**
    * Keeps a lease until the returned function is called.
-   * @param onEnd called once when the job is to be cancelled, or belongs to another by now
+   * @param onEnd called once when the job is to be cancelled, or belongs to another attempt by now
    */
   hold(fence: Fence, attempt: number, onEnd: Held['onEnd']): () => void {
     this.#held.set(fence.token, { ...fence, attempt, onEnd });
     return () => this.#held.delete(fence.token);
   }
 
-  /** Another call was refused: the same as a lost lease. */
+  /** Another report of the attempt was refused, which is the same as a lost lease. */
   lost(token: string): void {
     this.#end(token, 'lost');
   }
@@ -56,9 +56,9 @@ export class Leases {
     this.#busy = true;
     try {
       const due = performance.now() - this.#renewedAt >= this.#options.leaseMs / RENEWALS_PER_LEASE;
-      await (due ? this.#renew() : this.#look());
+      await (due ? this.#renew() : this.#poll());
     } catch (error) {
-      this.#options.logger.warn({ err: error }, 'leases could not be renewed; trying again');
+      this.#options.logger.warn({ err: error }, 'could not renew leases; trying again');
     } finally {
       this.#busy = false;
     }
@@ -71,8 +71,8 @@ export class Leases {
     for (const { token, state } of answers) if (state !== 'ok') this.#end(token, state);
   }
 
-  /** Reading costs the database no write: between two renewals it is enough to see who is to stop. */
-  async #look(): Promise<void> {
+  /** Reading costs the database no write: between two renewals it is enough to see which jobs are to stop. */
+  async #poll(): Promise<void> {
     const held = [...this.#held.values()];
     const jobs = await this.#options.repository.getJobs(held.map(({ job_id }) => job_id));
     for (const { job_id, token, attempt } of held) {
@@ -85,7 +85,7 @@ export class Leases {
   #end(token: string, state: Exclude<LeaseState, 'ok'>): void {
     const held = this.#held.get(token);
     if (!held) return;
-    if (state === 'lost') this.#held.delete(token); // a cancelled one keeps its lease until it has stopped
+    if (state === 'lost') this.#held.delete(token); // a cancelled job keeps its lease until it has stopped
     held.onEnd(state);
   }
 }

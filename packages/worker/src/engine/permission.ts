@@ -1,9 +1,9 @@
 /**
- * Whether this worker may claim jobs. One that was given another folder than the services have, or whose clock is wrong,
- * would fail every job that it touches, or take the leases of others. It says so once, claims nothing, and looks again.
+ * Whether this worker may claim jobs. One that has another folder than the services, or whose clock is wrong, would
+ * fail every job that it claims, or take the leases of others. It logs that once, claims nothing, and checks again.
  *
  * ```
- *  unknown --look--> allowed <--look--> refused (logged at each change)
+ *  unknown --check--> allowed <--check--> refused (logged at each change)
  * ```
  */
 import type { Logger } from '@cl-server/service-kit';
@@ -19,15 +19,15 @@ export interface PermissionOptions {
   readonly monotonic: () => number;
 }
 
-/** A look costs two small reads. */
-const LOOK_EVERY_MS = 5_000;
+/** A check costs two small reads. */
+const CHECK_INTERVAL_MS = 5_000;
 /** A clock that is off by this part of a lease makes leases end too early or too late. */
 const MAX_SKEW_OF_LEASE = 0.25;
 
 export class Permission {
   readonly #options: PermissionOptions;
   #refusal: string | undefined;
-  #lookedAt = Number.NEGATIVE_INFINITY;
+  #checkedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: PermissionOptions) {
     this.#options = options;
@@ -36,9 +36,9 @@ export class Permission {
   /** Why no job may be claimed now; undefined if jobs may be. */
   async refusal(): Promise<string | undefined> {
     const { monotonic, logger } = this.#options;
-    if (monotonic() - this.#lookedAt < LOOK_EVERY_MS) return this.#refusal;
-    const refusal = await this.#look();
-    this.#lookedAt = monotonic();
+    if (monotonic() - this.#checkedAt < CHECK_INTERVAL_MS) return this.#refusal;
+    const refusal = await this.#check();
+    this.#checkedAt = monotonic();
     if (refusal !== undefined && refusal !== this.#refusal)
       logger.error({ reason: refusal }, 'this worker claims no jobs');
     if (refusal === undefined && this.#refusal !== undefined) logger.info('this worker claims jobs again');
@@ -46,7 +46,7 @@ export class Permission {
     return refusal;
   }
 
-  async #look(): Promise<string | undefined> {
+  async #check(): Promise<string | undefined> {
     const { folderMismatch, skew, leaseMs } = this.#options;
     const mismatch = await folderMismatch();
     if (mismatch !== undefined) return mismatch;

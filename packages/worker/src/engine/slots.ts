@@ -1,9 +1,7 @@
-/**
- * How much may run at once: `concurrency` units (a job, or a batch of one task), each task within its own limit, and one
- * unit more that only interactive jobs may take, so that a person never waits behind bulk work.
- */
+/** How much may run at once here: slots of the worker and of each task, and short jobs that share one slot. */
+
 export interface TaskLimit {
-  /** Units at once; undefined for as many as the worker takes. */
+  /** Maximum number of units at once; undefined for as many as the worker takes. */
   readonly concurrency: number | undefined;
 }
 
@@ -11,10 +9,14 @@ export interface Offer {
   /** Task types with the number of jobs that may start now. */
   readonly types: Readonly<Record<string, number>>;
   readonly limit: number;
-  /** True where only interactive jobs may be taken. */
+  /** Whether only interactive jobs may be taken. */
   readonly interactiveOnly: boolean;
 }
 
+/**
+ * How much may run at once: `concurrency` units (a job, a batch, or a chunk of one task), each task within its own limit,
+ * and one unit more that only interactive jobs may take, so that a person never waits behind bulk work.
+ */
 export class Slots {
   readonly concurrency: number;
   readonly #limits: ReadonlyMap<string, TaskLimit>;
@@ -27,17 +29,17 @@ export class Slots {
     this.#limits = limits;
   }
 
-  /** Units running now. */
+  /** Number of units that run now. */
   get busy(): number {
     return this.#total;
   }
 
-  /** Units that any job may take. */
+  /** Number of units that any job may take. */
   get free(): number {
     return Math.max(0, this.concurrency - this.#total);
   }
 
-  /** What may be claimed now, of the given tasks; undefined where nothing may. */
+  /** What may be claimed now, of the given tasks; undefined if nothing may. */
   offer(tasks: readonly string[]): Offer | undefined {
     const interactiveOnly = this.free === 0;
     const limit = interactiveOnly ? this.concurrency + 1 - this.#total : this.free;
@@ -60,7 +62,7 @@ export class Slots {
     };
   }
 
-  /** @returns a function that gives the slot back; false where it was given back before */
+  /** @returns a function that returns the slot; it answers false if the slot was returned before */
   take(task: string): () => boolean {
     this.#total++;
     this.#running.set(task, (this.#running.get(task) ?? 0) + 1);
@@ -74,5 +76,33 @@ export class Slots {
       this.#onChange();
       return true;
     };
+  }
+}
+
+/** Maximum number of jobs that a slot takes together. */
+const MAX_CHUNK_SIZE = 50;
+/** Milliseconds of work that a slot may take at once: no other slot would have started those jobs much sooner. */
+const CHUNK_MS = 300;
+/** Weight that each later job leaves to a slow one. */
+const DECAY = 0.9;
+
+/**
+ * How long jobs of a task take here, and so how many a slot may take at once. Claiming, handing out and committing cost
+ * more than a job of a few milliseconds does; a chunk of such jobs in one claim shares that cost.
+ */
+export class TaskDurations {
+  readonly #times = new Map<string, number>();
+
+  /** Notes a job's duration. A slow job counts at once, quick ones only little by little. */
+  add(task: string, milliseconds: number): void {
+    const before = this.#times.get(task) ?? milliseconds;
+    this.#times.set(task, Math.max(milliseconds, before * DECAY + milliseconds * (1 - DECAY)));
+  }
+
+  /** Number of jobs that one slot may take at once; one as long as nothing is known. */
+  chunkSize(task: string): number {
+    const time = this.#times.get(task);
+    if (time === undefined) return 1;
+    return Math.max(1, Math.min(MAX_CHUNK_SIZE, Math.floor(CHUNK_MS / Math.max(time, 0.1))));
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The runners of one worker. Tasks that name a `process` share one runner for each word; the others run in general ones,
+ * The runners of one worker. Tasks that name a `process` share one runner for each name; the others run in general ones,
  * one job at a time in each, so that a crash has one suspect.
  *
  * ```
@@ -22,7 +22,7 @@ import type { RunnableTask, RunnerEnvironment } from './protocol.js';
 import { Runner, type TaskState } from './runner.js';
 import { TaskStates } from './task-states.js';
 
-/** A task and the word for the process that it shares, if any. */
+/** A task and the name of the process that it shares, if any. */
 export interface PooledTask extends RunnableTask {
   readonly process: string | undefined;
   /** Comes with the platform. */
@@ -50,19 +50,19 @@ export interface PoolOptions {
 }
 
 /** A runner lent for one run. */
-export interface Loan {
+export interface BorrowedRunner {
   readonly runner: Runner;
-  /** Gives it back; a private one is ended. */
+  /** Returns it; a private one is ended. */
   release(): void;
 }
 
-const RESPAWN_MIN = 500;
-const RESPAWN_MAX = 30_000;
+const MIN_RESPAWN_MS = 500;
+const MAX_RESPAWN_MS = 30_000;
 /** Tries of unavailable tasks that need a process of their own come less and less often, up to this. */
-const PROBE_MIN = 60_000;
-const PROBE_MAX = 600_000;
+const MIN_PROBE_MS = 60_000;
+const MAX_PROBE_MS = 600_000;
 /** A general runner that holds more when its job is done is ended: libraries do not give back what large files took. */
-const KEEP_BELOW = 200_000_000;
+const MAX_KEPT_BYTES = 200_000_000;
 
 /**
  * For runners that hold models: glibc keeps large blocks that were freed, so a model of 350 MB would stay in memory after
@@ -73,7 +73,7 @@ const GIVE_MEMORY_BACK = { MALLOC_MMAP_THRESHOLD_: '1048576', MALLOC_TRIM_THRESH
 
 /** Tasks of one kind of runner, and its runners that live. */
 interface Group {
-  readonly word: string | undefined;
+  readonly process: string | undefined;
   readonly tasks: readonly PooledTask[];
   /** Tasks whose set-up crashed the process: left out when it starts again, for as long as this worker lives. */
   readonly banned: Set<string>;
@@ -87,21 +87,21 @@ interface Group {
   lastUsed: number;
 }
 
-const newGroup = (word: string | undefined, tasks: readonly PooledTask[]): Group => ({
-  word,
+const newGroup = (process: string | undefined, tasks: readonly PooledTask[]): Group => ({
+  process,
   tasks,
   banned: new Set(),
   runners: new Map(),
   sequential: false,
-  respawnDelay: RESPAWN_MIN,
-  probeAt: performance.now() + PROBE_MIN,
-  probeDelay: PROBE_MIN,
+  respawnDelay: MIN_RESPAWN_MS,
+  probeAt: performance.now() + MIN_PROBE_MS,
+  probeDelay: MIN_PROBE_MS,
   lastUsed: performance.now(),
 });
 
 /** Models are fetched by the tasks of the platform that need them, which share a process. */
-const fetchesModels = ({ word, tasks }: Group, env: PoolOptions['env']): boolean =>
-  word !== undefined && tasks.every(({ isBuiltin }) => isBuiltin) && env.settings['MODELS_DOWNLOAD'] !== 'never';
+const fetchesModels = ({ process: name, tasks }: Group, env: PoolOptions['env']): boolean =>
+  name !== undefined && tasks.every(({ isBuiltin }) => isBuiltin) && env.settings['MODELS_DOWNLOAD'] !== 'never';
 
 export class RunnerPool {
   readonly #options: PoolOptions;
@@ -116,13 +116,13 @@ export class RunnerPool {
   constructor(options: PoolOptions) {
     this.#options = options;
     this.#states = new TaskStates(options.onTaskState);
-    const words = new Set(options.tasks.map(({ process }) => process));
+    const names = new Set(options.tasks.map(({ process }) => process));
     this.#groups = new Map(
-      [...words].map((word) => [
-        word,
+      [...names].map((name) => [
+        name,
         newGroup(
-          word,
-          options.tasks.filter(({ process }) => process === word),
+          name,
+          options.tasks.filter(({ process }) => process === name),
         ),
       ]),
     );
@@ -137,18 +137,18 @@ export class RunnerPool {
   /**
    * Lends a runner for a task, set up.
    * @param isolated whether it must run alone in a process of its own, because it may have crashed one before
-   * @returns undefined where its process is gone and does not come back at once
+   * @returns undefined if its process has ended and does not come back at once
    */
-  async acquire(task: string, isolated: boolean): Promise<Loan | undefined> {
+  async acquire(task: string, isolated: boolean): Promise<BorrowedRunner | undefined> {
     const pooled = this.#options.tasks.find((candidate) => candidate.task === task);
     const group = this.#groups.get(pooled?.process);
     if (!pooled || !group) return undefined;
-    if (isolated && group.word !== undefined) return this.#private(pooled);
-    const dying = group.word === undefined ? [] : [...group.runners.keys()].filter(({ alive }) => !alive);
+    if (isolated && group.process !== undefined) return this.#private(pooled);
+    const dying = group.process === undefined ? [] : [...group.runners.keys()].filter(({ alive }) => !alive);
     await Promise.all(dying.map(({ exited }) => exited)); // two processes would hold the same models
     const runner = this.#choose(group, task) ?? this.#spawn(group, [task]);
     group.runners.set(runner, (group.runners.get(runner) ?? 0) + 1);
-    await runner.settled(task);
+    await runner.decided(task);
     const release = (): void => this.#giveBack(group, runner);
     if (runner.alive) return { runner, release };
     release();
@@ -158,7 +158,7 @@ export class RunnerPool {
   /** One that lives and is free: rather one that has the task ready than one that never tried. */
   #choose(group: Group, task: string): Runner | undefined {
     const living = [...group.runners].filter(([{ alive }]) => alive);
-    if (group.word !== undefined) return living[0]?.[0];
+    if (group.process !== undefined) return living[0]?.[0];
     const idle = living.flatMap(([runner, loans]) => (loans === 0 ? [runner] : []));
     const inState = (wanted: TaskState['state'] | undefined): Runner | undefined =>
       idle.find((runner) => runner.state(task)?.state === wanted);
@@ -171,20 +171,20 @@ export class RunnerPool {
     const loans = group.runners.get(runner);
     if (loans === undefined) return; // it has ended meanwhile
     group.runners.set(runner, loans - 1);
-    if (group.word !== undefined || runner.rss <= KEEP_BELOW || !runner.alive) return;
+    if (group.process !== undefined || runner.rss <= MAX_KEPT_BYTES || !runner.alive) return;
     this.#options.logger.debug({ runner: runner.pid, rss: runner.rss }, 'a task process has grown large and is ended');
     void runner.stop();
   }
 
-  async #private(task: PooledTask): Promise<Loan> {
+  async #private(task: PooledTask): Promise<BorrowedRunner> {
     const group = newGroup(task.process, [task]);
     const runner = this.#spawn(group, [task.task]);
-    await runner.settled(task.task);
+    await runner.decided(task.task);
     return { runner, release: () => void runner.stop() };
   }
 
   /**
-   * Tries the set-up of an unavailable task again, in each process that has failed at it; where no process lives, in one
+   * Tries the set-up of an unavailable task again, in each process that has failed at it; if no process lives, in one
    * that is started for it, now and then.
    * @param changed whether there is a reason to think that it may succeed now
    */
@@ -201,7 +201,7 @@ export class RunnerPool {
       return;
     }
     if (!changed && performance.now() < group.probeAt) return;
-    group.probeDelay = changed ? PROBE_MIN : Math.min(group.probeDelay * 2, PROBE_MAX);
+    group.probeDelay = changed ? MIN_PROBE_MS : Math.min(group.probeDelay * 2, MAX_PROBE_MS);
     group.probeAt = performance.now() + group.probeDelay;
     group.lastUsed = performance.now();
     this.#spawn(group, [task]);
@@ -232,8 +232,8 @@ export class RunnerPool {
         known: this.#known,
         sequential: group.sequential,
       },
-      environment: group.word === undefined ? environment : { ...GIVE_MEMORY_BACK, ...environment },
-      memory: group.word === undefined ? memory : undefined,
+      environment: group.process === undefined ? environment : { ...GIVE_MEMORY_BACK, ...environment },
+      memory: group.process === undefined ? memory : undefined,
       confinement,
       network: fetchesModels(group, env),
       logger,
@@ -249,7 +249,7 @@ export class RunnerPool {
       group.runners.delete(runner);
       this.#states.forget(runner);
       if (intended) return;
-      logger.warn({ runner: runner.pid, process: group.word, reason }, 'a runner ended unexpectedly');
+      logger.warn({ runner: runner.pid, process: group.process, reason }, 'a runner ended unexpectedly');
       this.#blame(group, runner, reason);
       const open = setUp.filter((task) => !group.banned.has(task) && runner.state(task)?.state === 'starting');
       if (open.length > 0) this.#later(group, () => this.#spawn(group, open));
@@ -257,15 +257,15 @@ export class RunnerPool {
     return runner;
   }
 
-  /** A runner that died while it set up tasks: one suspect is out, among several the next start will tell. */
+  /** A runner that died while it set up tasks: a single suspect is banned; among several, the next start finds out. */
   #blame(group: Group, runner: Runner, reason: string): void {
     const suspects = [...runner.settingUp];
     const [suspect] = suspects;
     if (suspect === undefined) {
-      group.respawnDelay = RESPAWN_MIN;
+      group.respawnDelay = MIN_RESPAWN_MS;
       return;
     }
-    group.respawnDelay = Math.min(group.respawnDelay * 2, RESPAWN_MAX);
+    group.respawnDelay = Math.min(group.respawnDelay * 2, MAX_RESPAWN_MS);
     if (suspects.length > 1) {
       group.sequential = true;
       return;
@@ -298,8 +298,8 @@ export class RunnerPool {
       if (atWork) continue;
       const useful = runners.some(([runner]) => group.tasks.some(({ task }) => runner.state(task)?.state === 'ready'));
       const { idleMs, sharedIdleMs } = this.#options;
-      const hasRun = runners.some(([{ rss }]) => rss > 0); // else it only told what it can run
-      const limit = group.word === undefined || !hasRun ? idleMs : sharedIdleMs;
+      const hasRun = runners.some(([{ rss }]) => rss > 0); // otherwise it only reported what it can run
+      const limit = group.process === undefined || !hasRun ? idleMs : sharedIdleMs;
       if (useful && now - group.lastUsed < limit) continue;
       for (const [runner] of runners) if (runner.alive) void runner.stop();
     }

@@ -32,7 +32,7 @@ const SECRET = /PASSWORD|MQTT_|MODELS_MIRROR|SECRET|TOKEN|CREDENTIAL|DATABASE_UR
 /** After `stop`, for tear-downs; then the group is killed. */
 const STOP_WITHIN = 4_000;
 /** Milliseconds for what a dead runner has said and nobody has read yet. */
-const LAST_WORDS = 1_000;
+const DRAIN_MS = 1_000;
 
 export type TaskState =
   | { readonly state: 'starting' }
@@ -58,28 +58,28 @@ export interface RunnerOptions {
 }
 
 export interface RunnerExit {
-  /** Words for a person: `SIGSEGV`, `out of memory`, `exit code 3`. */
+  /** For people: `SIGSEGV`, `out of memory`, `exit code 3`. */
   readonly reason: string;
-  /** True where the engine ended it. */
+  /** Whether the worker ended it. */
   readonly intended: boolean;
 }
 
-/** What a job in a runner came to; `died` where the process ended under it. */
+/** How a job in a runner ended; `died` if its process ended before it. */
 export type RunEnd =
   | { readonly result: JobResult; readonly ms?: number | undefined }
   | {
       readonly died: RunnerExit;
-      /** No other job was in the process: whatever ended it, it was this one. */
+      /** Whether no other job was in the process, so that this one must have ended it. */
       readonly alone: boolean;
     };
 
-/** Nobody's fault: the job goes back to the queue. */
+/** No fault of the job: it goes back to the queue. */
 export const NEVER_BEGAN: RunEnd = { result: { ok: null, reason: 'it did not begin' } };
 
 interface Running {
-  /** Jobs that run in turn, this one among them, the first first; undefined where all run at once. */
-  readonly row: Set<string> | undefined;
-  readonly settle: (end: RunEnd) => void;
+  /** Jobs of the chunk that run one after the other, in order; undefined if all run at once. */
+  readonly chunk: Set<string> | undefined;
+  readonly end: (end: RunEnd) => void;
   readonly onProgress: (percent: number) => void;
 }
 
@@ -89,9 +89,9 @@ export class Runner {
   readonly #options: RunnerOptions;
   readonly #running = new Map<string, Running>();
   readonly #states = new Map<string, TaskState>();
-  /** Tasks whose set-up is under way: suspects if the process dies now. */
+  /** Tasks that are being set up: suspects if the process dies now. */
   readonly settingUp = new Set<string>();
-  /** Those who wait until a set-up has ended. */
+  /** Callers that wait until a set-up has ended. */
   readonly #waiting = new Set<() => void>();
   #rss = 0;
   #intended = false;
@@ -115,10 +115,10 @@ export class Runner {
       this.#child.on('exit', (code, signal) => {
         this.#gone = true;
         this.#killGroup(); // tools whose runner crashed
-        // Results that it sent before it died are still in the channel; its end is told when all of them are read.
-        const told = setTimeout(() => resolve(this.#onExit(code, signal)), LAST_WORDS);
+        // Results that it sent before it died are still in the channel; its end is reported when all of them are read.
+        const drained = setTimeout(() => resolve(this.#onExit(code, signal)), DRAIN_MS);
         const finish = (): void => {
-          clearTimeout(told);
+          clearTimeout(drained);
           resolve(this.#onExit(code, signal));
         };
         if (this.#child.connected) this.#child.once('disconnect', finish);
@@ -147,7 +147,7 @@ export class Runner {
     return !this.#gone && !this.#intended;
   }
 
-  /** Undefined where its set-up was never asked for. */
+  /** Undefined if its set-up was never requested. */
   state(task: string): TaskState | undefined {
     return this.#states.get(task);
   }
@@ -157,8 +157,8 @@ export class Runner {
     return this.#rss;
   }
 
-  /** Resolves when the set-up of a task has ended, which is asked for if it never was, or when the process is gone. */
-  async settled(task: string): Promise<void> {
+  /** Resolves when the set-up of a task has ended, which is requested if it never was, or when the process has ended. */
+  async decided(task: string): Promise<void> {
     if (!this.#states.has(task)) this.retrySetup(task);
     while (!this.#gone && this.#states.get(task)?.state === 'starting')
       await new Promise<void>((resolve) => this.#waiting.add(resolve));
@@ -166,13 +166,13 @@ export class Runner {
 
   /** @returns for each job, in order, a promise of its end; none rejects */
   run(message: Omit<RunMessage, 'type'>, onProgress: (jobId: string, percent: number) => void): Promise<RunEnd>[] {
-    // A process that is gone already did not fail at these jobs.
+    // A process that has ended already did not fail at these jobs.
     if (this.#gone) return message.jobs.map(async () => NEVER_BEGAN);
-    const row = message.inTurn ? new Set(message.jobs.map(({ job_id }) => job_id)) : undefined;
+    const chunk = message.inTurn ? new Set(message.jobs.map(({ job_id }) => job_id)) : undefined;
     const ends = message.jobs.map(
       ({ job_id }) =>
-        new Promise<RunEnd>((settle) => {
-          this.#running.set(job_id, { row, settle, onProgress: (percent) => onProgress(job_id, percent) });
+        new Promise<RunEnd>((end) => {
+          this.#running.set(job_id, { chunk, end, onProgress: (percent) => onProgress(job_id, percent) });
         }),
     );
     this.#send({ type: 'run', ...message });
@@ -184,7 +184,7 @@ export class Runner {
   }
 
   /** Jobs whose turn has not come will not begin; each ends at once. */
-  takeBack(): void {
+  returnWaiting(): void {
     this.#send({ type: 'return' });
   }
 
@@ -219,14 +219,14 @@ export class Runner {
   }
 
   #send(message: ToRunner): void {
-    // A channel that is closing is told of by 'exit'; the callback keeps the write error from being thrown.
+    // A channel that is closing is reported by 'exit'; the callback keeps the write error from being thrown.
     if (this.#child.connected) this.#child.send(message, () => undefined);
   }
 
   #onMessage(raw: unknown): void {
     const parsed = fromRunner.safeParse(raw);
     if (parsed.success) this.#handle(parsed.data);
-    else this.#options.logger.warn({ runner: this.pid }, 'a runner said something that is not understood');
+    else this.#options.logger.warn({ runner: this.pid }, 'unexpected message from a runner');
   }
 
   #handle(message: FromRunner): void {
@@ -235,10 +235,10 @@ export class Runner {
         this.settingUp.add(message.task);
         break;
       case 'ready':
-        this.#settleTask(message.task, { state: 'ready' });
+        this.#setTaskState(message.task, { state: 'ready' });
         break;
       case 'unavailable':
-        this.#settleTask(message.task, { state: 'unavailable', code: message.code, reason: message.reason });
+        this.#setTaskState(message.task, { state: 'unavailable', code: message.code, reason: message.reason });
         break;
       case 'learned':
         this.#options.onLearned(message.name, message.value);
@@ -248,25 +248,25 @@ export class Runner {
         break;
       case 'result':
         this.#rss = message.rss ?? this.#rss;
-        this.#settleJob(message.job_id, message.result, message.ms);
+        this.#endJob(message.job_id, message.result, message.ms);
         break;
       case 'log':
         this.#log(message);
     }
   }
 
-  #settleJob(jobId: string, result: JobResult, ms: number | undefined): void {
+  #endJob(jobId: string, result: JobResult, ms: number | undefined): void {
     const running = this.#running.get(jobId);
     this.#running.delete(jobId);
-    running?.row?.delete(jobId);
-    running?.settle({ result, ms });
+    running?.chunk?.delete(jobId);
+    running?.end({ result, ms });
   }
 
   #log({ level, fields, job_id, message }: Extract<FromRunner, { type: 'log' }>): void {
     this.#options.logger[level]({ ...fields, ...(job_id !== undefined && { job_id }) }, message);
   }
 
-  #settleTask(task: string, state: TaskState): void {
+  #setTaskState(task: string, state: TaskState): void {
     this.settingUp.delete(task);
     this.#states.set(task, state);
     this.#options.onTaskState(task, state);
@@ -281,7 +281,7 @@ export class Runner {
   #onExit(code: number | null, signal: NodeJS.Signals | null, failure?: string): RunnerExit {
     this.#gone = true;
     const byMemory = this.#outOfMemory || (code === 134 && signal === null);
-    const ended = signal === 'SIGKILL' ? 'SIGKILL, perhaps for want of memory' : (signal ?? `exit code ${code}`);
+    const ended = signal === 'SIGKILL' ? 'SIGKILL (possibly out of memory)' : (signal ?? `exit code ${code}`);
     const exit = { reason: failure ?? (byMemory ? 'out of memory' : ended), intended: this.#intended };
     this.#wake();
     this.#loseAll(exit);
@@ -290,17 +290,17 @@ export class Runner {
 
   #loseAll(exit: RunnerExit): void {
     const begun = [...this.#running].filter(
-      ([jobId, { row }]) => row === undefined || row.values().next().value === jobId,
+      ([jobId, { chunk }]) => chunk === undefined || chunk.values().next().value === jobId,
     );
-    for (const [jobId, { settle }] of begun) {
+    for (const [jobId, { end }] of begun) {
       this.#running.delete(jobId);
-      settle({ died: exit, alone: begun.length === 1 });
+      end({ died: exit, alone: begun.length === 1 });
     }
-    for (const { settle } of this.#running.values()) settle(NEVER_BEGAN);
+    for (const { end } of this.#running.values()) end(NEVER_BEGAN);
     this.#running.clear();
   }
 
-  /** What tasks and their libraries print goes to the log, with the job's id where only one can have printed it. */
+  /** What tasks and their libraries print goes to the log, with the job's id if only one can have printed it. */
   #logLines(): void {
     for (const [name, stream] of [
       ['stdout', this.#child.stdout],

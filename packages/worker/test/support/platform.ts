@@ -54,6 +54,8 @@ export interface PlatformOptions {
   readonly mqttUrl?: string;
   /** Names of test plugins. */
   readonly plugins: readonly string[];
+  /** Whether the reconciler runs, as it does in the compute service. */
+  readonly reconciles?: boolean;
 }
 
 export async function testPlatform(options: PlatformOptions): Promise<TestPlatform> {
@@ -71,6 +73,8 @@ export async function testPlatform(options: PlatformOptions): Promise<TestPlatfo
     options.mqttUrl === undefined ? noBroadcaster : await connectBroadcaster({ url: options.mqttUrl, logger });
   const jobs = openJobs({ database, storageDir: path.join(dataDir, 'compute'), broadcaster, logger, retryDelayMs: 50 });
   const workers: WorkerProcess[] = [];
+  const stopping = new AbortController();
+  const reconciling = options.reconciles ? jobs.reconciler.run(stopping.signal) : undefined;
 
   const start = ({ id = `w${workers.length + 1}`, args = [], env = {} }: WorkerFlags = {}): WorkerProcess => {
     const broker = options.mqttUrl === undefined ? { BROADCAST_TYPE: 'none' } : { MQTT_URL: options.mqttUrl };
@@ -138,6 +142,8 @@ export async function testPlatform(options: PlatformOptions): Promise<TestPlatfo
         child.kill('SIGKILL');
       }
       await Promise.all(workers.map(({ exited }) => exited));
+      stopping.abort();
+      await reconciling;
       await jobs.close();
       await broadcaster.close();
       await database.close();

@@ -1,43 +1,52 @@
-/** The loop that claims jobs: only what can start, at once when one is queued, and now and then in any case. */
-
+/**
+ * The loop that claims jobs: only jobs that can start, at once when one is queued, and now and then in any case.
+ *
+ * ```
+ *           a job is queued, a slot is free, a task becomes available, or pollMs have passed
+ *   waiting ----------------------------------------------------------------------------------> claiming
+ *      ^                                                                                           |
+ *      +-- no slot is free, the queue is empty, or this worker may not claim (permission.ts) ------+
+ *                                                                                                  |
+ *                                  units of jobs, each in a slot, to run-job.ts <------------------+
+ * ```
+ */
 import { PRIORITY } from '@cl-server/contract';
 import type { Claim, JobRepository } from '@cl-server/jobs';
 import type { WakeSignal } from '@cl-server/kit';
 import type { Logger } from '@cl-server/service-kit';
 import type { AnyTask } from '@cl-server/task-kit';
 import type { Availability } from './availability.js';
-import type { Executor, Unit } from './executor.js';
-import type { Pace } from './pace.js';
 import type { Permission } from './permission.js';
-import type { Slots } from './slots.js';
+import type { JobRunner, Unit } from './run-job.js';
+import type { Slots, TaskDurations } from './slots.js';
 
-export interface EngineParts {
+export interface ClaimLoopParts {
   readonly workerId: string;
   readonly repository: Pick<JobRepository, 'claim' | 'fail'>;
   readonly availability: Availability;
   readonly slots: Slots;
-  readonly executor: Executor;
+  readonly runner: JobRunner;
   readonly permission: Pick<Permission, 'refusal'>;
-  readonly pace: Pace;
+  readonly durations: TaskDurations;
   readonly definition: (task: string) => AnyTask | undefined;
-  /** Rung when a job is queued, a slot is free or a task becomes available. */
+  /** Set when a job is queued, a slot is free or a task becomes available. */
   readonly wakeSignal: WakeSignal;
   readonly leaseMs: number;
   readonly pollMs: number;
   readonly logger: Logger;
 }
 
-/** For each of its own slots a worker leaves as much of a queue to one of another worker. */
+/** For each of its own slots a worker leaves as much of a queue to a slot of another worker. */
 const SLOTS_TO_SHARE_WITH = 2;
 
-export class Engine {
-  readonly #parts: EngineParts;
+export class ClaimLoop {
+  readonly #parts: ClaimLoopParts;
   /** Units that run, or whose results are being written. */
   readonly #running = new Set<Promise<void>>();
   #stopping = false;
   #loop: Promise<void> | undefined;
 
-  constructor(parts: EngineParts) {
+  constructor(parts: ClaimLoopParts) {
     this.#parts = parts;
   }
 
@@ -46,14 +55,14 @@ export class Engine {
   }
 
   /**
-   * Claims nothing more and lets running jobs end; what has not ended within `deadlineMs` is stopped and given back to
-   * the queue.
+   * Claims nothing more and lets running jobs end; those that have not ended within `deadlineMs` are stopped and go back
+   * to the queue.
    */
   async stop(deadlineMs: number): Promise<void> {
     this.#stopping = true;
     this.#parts.wakeSignal.set();
     await this.#loop;
-    const late = setTimeout(() => this.#parts.executor.drain(), deadlineMs);
+    const late = setTimeout(() => this.#parts.runner.drain(), deadlineMs);
     await Promise.all(this.#running);
     clearTimeout(late);
   }
@@ -64,7 +73,7 @@ export class Engine {
       try {
         if (!(await this.#claim())) await wakeSignal.wait(pollMs);
       } catch (error) {
-        logger.error({ err: error }, 'jobs could not be claimed; trying again');
+        logger.error({ err: error }, 'could not claim jobs; trying again');
         await wakeSignal.wait(pollMs);
       }
     }
@@ -83,7 +92,7 @@ export class Engine {
     for (const unit of this.#units(claims)) {
       // An interactive job does not wait for bulk work beside it, and an empty queue has nothing to add.
       const more = thereMayBeMore && !interactiveOnly ? await this.#fill(unit) : [];
-      // A job that failed before may be what made others fail with it: it goes with no others.
+      // A job that failed before may be what made others fail with it: it runs alone.
       const retried = more.filter(({ job }) => job.retry_count > 0);
       this.#begin({ ...unit, claims: [...unit.claims, ...more.filter((claim) => !retried.includes(claim))] });
       for (const claim of retried) this.#begin({ task: unit.task, claims: [claim], asBatch: false });
@@ -91,7 +100,7 @@ export class Engine {
     return thereMayBeMore;
   }
 
-  /** Jobs that run together: batches of a task that takes them, the others one by one. */
+  /** Forms units: batches of a task that takes them, the other jobs one by one. */
   #units(claims: readonly Claim[]): readonly Unit[] {
     const units: { task: string; claims: Claim[]; asBatch: boolean }[] = [];
     for (const claim of claims) {
@@ -107,24 +116,24 @@ export class Engine {
 
   /** More jobs of the same task for a batch that is to start anyway, or for a slot whose jobs are short. */
   async #fill({ task, claims, asBatch }: Unit): Promise<readonly Claim[]> {
-    const { repository, workerId, leaseMs, definition, pace, slots, logger } = this.#parts;
+    const { repository, workerId, leaseMs, definition, durations, slots, logger } = this.#parts;
     const size = definition(task)?.batch ?? 1;
-    // One that failed before runs by itself.
-    const most = asBatch ? size : size > 1 || (claims[0]?.job.retry_count ?? 0) > 0 ? 1 : pace.together(task);
+    // A job that failed before runs alone.
+    const most = asBatch ? size : size > 1 || (claims[0]?.job.retry_count ?? 0) > 0 ? 1 : durations.chunkSize(task);
     const wanted = most - claims.length;
     if (wanted <= 0) return [];
     try {
-      // A batch is worth more the fuller it is; jobs that only wait for each other are better off with an idle slot.
+      // A batch is worth more the fuller it is; a chunk of jobs that wait for each other is worse than an idle slot.
       const share = asBatch ? 1 : SLOTS_TO_SHARE_WITH * slots.concurrency;
       return await repository.claim({ workerId, types: { [task]: wanted }, limit: wanted, leaseMs, share });
     } catch (error) {
-      logger.warn({ err: error, task }, 'no more jobs of a task could be claimed');
+      logger.warn({ err: error, task }, 'could not claim more jobs of a task');
       return [];
     }
   }
 
   #begin(work: Unit): void {
-    const { slots, executor, wakeSignal } = this.#parts;
+    const { slots, runner, wakeSignal } = this.#parts;
     const release = slots.take(work.task);
     const leave = (): void => {
       if (release()) wakeSignal.set();
@@ -133,7 +142,7 @@ export class Engine {
     const onFree = (): void => {
       if (this.#running.size <= 2 * slots.concurrency) leave();
     };
-    const unit = executor.run(work, onFree).finally(() => {
+    const unit = runner.run(work, onFree).finally(() => {
       leave();
       this.#running.delete(unit);
     });

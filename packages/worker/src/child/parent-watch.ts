@@ -5,7 +5,7 @@
  */
 import { Worker } from 'node:worker_threads';
 
-const LOOK_EVERY = 500;
+const POLL_MS = 500;
 
 const endGroup = (): void => {
   try {
@@ -24,11 +24,11 @@ const watch = `
 `;
 
 /** @param parent process id of the engine */
-export function holdLifeline(parent: number): void {
+export function watchParent(parent: number): void {
   process.on('disconnect', endGroup);
   const thread = new Worker(watch, {
     eval: true,
-    workerData: { parent, every: LOOK_EVERY },
+    workerData: { parent, every: POLL_MS },
     resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 4 },
   });
   thread.unref();

@@ -4,7 +4,7 @@ import { eventually } from '@cl-server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type TestPlatform, testPlatform } from './support/platform.js';
 
-describe('short jobs in a row', () => {
+describe('a chunk of short jobs', () => {
   let platform: TestPlatform;
   beforeAll(async () => {
     platform = await testPlatform({ plugins: ['probe'] });
@@ -14,7 +14,7 @@ describe('short jobs in a row', () => {
   });
   afterAll(() => platform.close());
 
-  const addRow = async (actions: readonly object[]): Promise<readonly string[]> => {
+  const addChunk = async (actions: readonly object[]): Promise<readonly string[]> => {
     const jobs = actions.map((params) => ({ job_id: newJobId(), task_type: 'probe', params: { ...params } }));
     await platform.jobs.repository.addJobs(jobs);
     return jobs.map(({ job_id }) => job_id);
@@ -25,13 +25,13 @@ describe('short jobs in a row', () => {
   };
 
   it('end one by one, in order', async () => {
-    const jobs = await allEnded(await addRow(Array.from({ length: 40 }, () => ({ action: 'ok' }))));
+    const jobs = await allEnded(await addChunk(Array.from({ length: 40 }, () => ({ action: 'ok' }))));
     for (const job of jobs) expect(job).toMatchObject({ status: 'completed', retry_count: 0 });
     expect(jobs.some(({ started_at }, index) => index > 0 && started_at === jobs[index - 1]?.started_at)).toBe(true);
   });
 
   it('do not pay for one that crashes their process', async () => {
-    const ids = await addRow([
+    const ids = await addChunk([
       ...Array(4).fill({ action: 'ok' }),
       { action: 'crash' },
       ...Array(4).fill({ action: 'ok' }),
@@ -46,7 +46,7 @@ describe('short jobs in a row', () => {
   });
 
   it('go back to the queue uncounted when one turns out to be long', async () => {
-    const ids = await addRow([...Array(4).fill({ action: 'ok' }), { action: 'wait', ms: 800 }, { action: 'ok' }]);
+    const ids = await addChunk([...Array(4).fill({ action: 'ok' }), { action: 'wait', ms: 800 }, { action: 'ok' }]);
     const [, , , , long, last] = await allEnded(ids);
     expect(long).toMatchObject({ status: 'completed', retry_count: 0 });
     expect(last).toMatchObject({ status: 'completed', retry_count: 0 });
