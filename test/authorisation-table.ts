@@ -18,7 +18,7 @@ const SYSTEM = {
 
 const JOBS = {
   'POST /jobs/batch': 'compute',
-  'POST /compute/jobs/{task_type}': 'compute',
+  'POST /jobs/{task_type}': 'compute',
   /** The route of a plugin, with its other path. */
   'POST /jobs/counting': 'compute',
   'POST /compute/jobs/counting': 'compute',

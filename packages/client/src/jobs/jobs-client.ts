@@ -112,7 +112,7 @@ export class JobsClient {
   ): Promise<JobCreated> {
     const call: Call<typeof createJob> = {
       method: 'POST',
-      path: '/compute/jobs/{task_type}',
+      path: '/jobs/{task_type}',
       params: { task_type: task },
       form: { priority, ...params },
       headers: { 'idempotency-key': idempotencyKey ?? crypto.randomUUID() },

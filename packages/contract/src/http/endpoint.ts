@@ -58,6 +58,8 @@ interface EndpointSpec<
   readonly path: Path;
   /** Other paths with the same handler. OpenAPI documents omit them. */
   readonly aliases?: readonly string[];
+  /** The alias that the API document names instead of `path`, if `path` is not allowed there. */
+  readonly documentedPath?: string;
   readonly guard: Guard;
   readonly tag: string;
   readonly summary: string;

@@ -207,7 +207,7 @@ export function openApiDocument(info: ApiInfo, endpoints: readonly AnyEndpoint[]
       responses[status] ??= { description, content: errorContent };
     const body = requestBody(endpoint);
     const params = parameters(endpoint);
-    const path = openPath(endpoint.path);
+    const path = openPath(endpoint.documentedPath ?? endpoint.path);
     paths[path] ??= {};
     paths[path][endpoint.method.toLowerCase()] = {
       operationId: endpoint.id,

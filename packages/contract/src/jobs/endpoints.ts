@@ -58,9 +58,10 @@ export const taskEndpoint = <F extends z.ZodObject>(task: TaskRoute<F>) => {
 export const createJob = endpoint({
   id: 'create_job',
   method: 'POST',
-  // OpenAPI takes `/jobs/{task_type}` and `/jobs/{job_id}` for the same path, so the other spelling is documented.
-  path: '/compute/jobs/{task_type}',
-  aliases: ['/jobs/{task_type}'],
+  path: '/jobs/{task_type}',
+  aliases: ['/compute/jobs/{task_type}'],
+  // OpenAPI takes `/jobs/{task_type}` and `/jobs/{job_id}` for the same path.
+  documentedPath: '/compute/jobs/{task_type}',
   guard: 'compute',
   tag: 'job',
   summary: `Create a job of any task from the task’s fields, \`priority\` and \`file\`. ${IDEMPOTENCY}`,
