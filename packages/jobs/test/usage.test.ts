@@ -71,7 +71,7 @@ describe.each(backends())('what a user keeps on $name', (backend) => {
     });
   });
 
-  it('has a claim until it is settled, released or expired, and counts the same claim once', async () => {
+  it('has a claim until it becomes an entity, is released or expires, and counts the same claim once', async () => {
     const claim = (bytes: number, limit = 1_000) =>
       engine.usage.claim({ id: 'upload', user: 'ann', bytes, expiresAt: engine.clock.time + DAY }, limit);
     expect(await claim(600)).toEqual({ ok: true });
