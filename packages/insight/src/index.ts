@@ -18,5 +18,6 @@ export { defineInsight, type Insight, type InsightDefinition, type InsightVector
 export { jobsOf } from './inferences/jobs-of.js';
 export { faceCrops, frames, type InsightInput, wholeFile } from './inputs.js';
 export { INSIGHT_OWNER } from './owner.js';
+export { type DiscoverInsightsOptions, discoverInsights, type InsightKit } from './plugins.js';
 export type * from './port.js';
 export { InsightRegistry } from './registry.js';

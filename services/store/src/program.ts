@@ -1,6 +1,7 @@
 /** `store`: from settings to a running service. */
 
 import path from 'node:path';
+import { discoverInsights } from '@cl-server/insight';
 import { jobServiceFromSettings } from '@cl-server/job-routes';
 import { agreeOnJobDatabase, jobDatabaseUrl, jobFolderIdentity } from '@cl-server/jobs';
 import { findProgram, takeLock } from '@cl-server/kit';
@@ -22,6 +23,8 @@ import {
 import { discoverTasks } from '@cl-server/task-kit';
 import { openStoreDatabases, type StoreDatabases } from './database/open.js';
 import { mediaFolderIdentity } from './files/identity.js';
+import { MediaFolder } from './files/media-folder.js';
+import { storeInsights } from './insight/store-insights.js';
 import { createStoreService, type StoreOptions } from './service.js';
 import { type StoreSettings, storeSettings } from './settings.js';
 
@@ -79,6 +82,7 @@ export async function startStore(sources: ConfigSources): Promise<RunningProgram
 
   const tokens = await verifierFromSettings(settings, dataDir, logger);
   const broadcaster = await broadcasterFromSettings(settings, dataDir, logger);
+  const media = new MediaFolder(path.resolve(folders.media));
   const service = await createStoreService({
     ...jobServiceFromSettings(settings),
     database: databases.store,
@@ -90,6 +94,7 @@ export async function startStore(sources: ConfigSources): Promise<RunningProgram
     verifier: tokens.verifier,
     revocations: tokens.revocations,
     tasks: await discoverTasks({ pluginsDir: folders.plugins }),
+    insights: await discoverInsights({ known: storeInsights(media), pluginsDir: folders.plugins, logger }),
     logger,
     maxImagePixels: settings.maxImagePixels,
     tools: findTools(settings, sources.env['PATH'], logger),

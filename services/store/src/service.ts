@@ -1,7 +1,7 @@
 /** The store service, put together from what it is given. */
 import path from 'node:path';
 import { type Guard, STORE_API, storeEndpoints } from '@cl-server/contract';
-import { builtInInsights, type Insight, InsightRegistry, removeCrops, serveInsight } from '@cl-server/insight';
+import { type Insight, InsightRegistry, removeCrops, serveInsight } from '@cl-server/insight';
 import { JobCreation, type JobServiceOptions, openJobService } from '@cl-server/job-routes';
 import type { JobTables } from '@cl-server/jobs';
 import {
@@ -38,7 +38,7 @@ import { MAX_QUEUED_STREAMS, Streams } from './files/streams.js';
 import { TagReader } from './files/tag-reader.js';
 import { entityFeed } from './insight/entity-feed.js';
 import { entityView } from './insight/entity-view.js';
-import { videoPreview } from './insight/video-preview.js';
+import { storeInsights } from './insight/store-insights.js';
 import { EntityLister } from './listing/lister.js';
 import { searchScope } from './listing/search-scope.js';
 import { SearchTexts } from './listing/search-texts.js';
@@ -238,7 +238,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   });
   serveAdmin(app, { readAuth, userOf, logger, onChange: () => reading.tell() });
   const insight = await serveInsight(app, {
-    insights: new InsightRegistry([...builtInInsights, videoPreview(folder), ...(options.insights ?? [])]),
+    insights: new InsightRegistry([...storeInsights(folder), ...(options.insights ?? [])]),
     database,
     write,
     reads,

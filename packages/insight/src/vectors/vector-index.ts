@@ -20,6 +20,8 @@ interface Loaded {
 /** Nearest codes whose exact distance is computed: at least so many, and so many for each neighbour that is wanted. */
 const LEAST_CANDIDATES = 400;
 const CANDIDATES_EACH = 20;
+/** Vectors with few numbers, or with numbers of one sign, all have the same code. A query takes a limited number of ids. */
+const MAX_CANDIDATES = 20_000;
 const PAGE = 20_000;
 /** A code table of which so much is gone is read anew. */
 const TOO_MANY_GONE = 0.2;
@@ -40,8 +42,9 @@ export class VectorIndex implements NeighbourSearch {
     const ids = new Set<number>();
     for (const vector of query.vectors)
       for (const id of await loaded.table.nearest(signBits(vector), count, query.allowedEntities)) ids.add(id);
-    const found = await this.#store.byIds([...ids]);
-    loaded.missing += ids.size - found.length;
+    const candidates = [...ids].slice(0, MAX_CANDIDATES);
+    const found = await this.#store.byIds(candidates);
+    loaded.missing += candidates.length - found.length;
     const neighbours = found
       .map((stored) => ({ entityId: stored.entity_id, subject: stored.subject, score: best(query.vectors, stored) }))
       .sort((a, b) => b.score - a.score || a.entityId - b.entityId);

@@ -84,7 +84,10 @@ export class ResultCollector {
       const result = jobResult(job, jobs.storage);
       const about = { entityId: row.entity_id, subject: row.subject, sha256: row.sha256 };
       const collected = insight.collect
-        ? await insight.collect(result, about, { media, followers: followersOf(insight, insights, models) })
+        ? await inTime(
+            insight.collect(result, about, { media, followers: followersOf(insight, insights, models) }),
+            insight,
+          )
         : { value: result.output };
       checkCollected(insight, collected);
       const freed = await write(null, async (tx) => {
@@ -133,6 +136,22 @@ export class ResultCollector {
       await update(db, row, values);
       await refreshKnown(db, row.entity_id, now);
     });
+  }
+}
+
+/** The insight of a plugin must not stop the worker. */
+const COLLECT_TIMEOUT_MS = 60_000;
+
+async function inTime<T>(work: Promise<T>, { name }: Insight): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const text = `insight ${name} did not collect its result within ${COLLECT_TIMEOUT_MS / 1000} s`;
+    timer = setTimeout(() => reject(new Error(text)), COLLECT_TIMEOUT_MS);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

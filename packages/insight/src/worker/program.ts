@@ -25,6 +25,7 @@ import type { Insight } from '../define.js';
 import { EntityInputs } from '../inputs.js';
 import { DEFAULT_RULES } from '../persons/assign.js';
 import { assignFaces, dropEmptyPersons } from '../persons/cluster-faces.js';
+import { discoverInsights } from '../plugins.js';
 import type { EntityFeed, MediaPaths, RunWrite } from '../port.js';
 import { InsightRegistry } from '../registry.js';
 import { PhashIndex } from '../search/phash-index.js';
@@ -115,7 +116,11 @@ export async function startInsightWorker(
   const index = await openNeighbourSearch(database, logger);
   const phashes = new PhashIndex(db);
   const models = new ModelStore({ dir: folders.models });
-  const insights = new InsightRegistry([...builtInInsights, ...store.insights]);
+  const known = [...builtInInsights, ...store.insights];
+  const insights = new InsightRegistry([
+    ...known,
+    ...(await discoverInsights({ known, pluginsDir: folders.plugins, logger })),
+  ]);
   const publisher = new StatusPublisher({ db, insights, broadcaster, storePort: settings.storePort, now });
   await publisher.start();
   const worker = new InsightWorker({

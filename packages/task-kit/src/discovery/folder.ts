@@ -4,15 +4,18 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { type Declared, declaredTasks } from './manifest.js';
+import { type Declared, type Definitions, declaredModules } from './manifest.js';
 
 const MODULE = /^(?<name>[^._].*)\.m?js$/;
 
 /** `my-task.js` contains `my_task`. */
 const taskOf = (name: string): string => name.replaceAll('-', '_');
 
-/** The tasks that a plugin folder declares; a missing folder declares none. */
-export function folderPlugins(folder: string): Declared {
+/**
+ * The tasks, or the insights, that a plugin folder declares; a missing folder declares none. A single file may export an insight
+ * beside its task.
+ */
+export function folderPlugins(folder: string, what: Definitions): Declared {
   let names: string[];
   try {
     names = fs.readdirSync(folder).sort();
@@ -27,7 +30,7 @@ export function folderPlugins(folder: string): Declared {
     const file = path.join(folder, entry);
     const stat = fs.statSync(file, { throwIfNoEntry: false });
     if (stat?.isDirectory()) {
-      const declared = declaredTasks(file, 'folder', true);
+      const declared = declaredModules(file, 'folder', { what, mustDeclare: what === 'tasks' });
       candidates.push(...declared.candidates);
       broken.push(...declared.broken);
       continue;

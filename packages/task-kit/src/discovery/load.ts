@@ -26,7 +26,8 @@ function isSchema(value: unknown): boolean {
   return typeof schema?.safeParse === 'function' && typeof schema.shape === 'object';
 }
 
-async function importWithin(file: string, milliseconds: number): Promise<Record<string, unknown>> {
+/** Imports the module of a plugin. @throws Error if it does not load in time */
+export async function importPlugin(file: string, milliseconds = LOAD_TIMEOUT_MS): Promise<Record<string, unknown>> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(
@@ -47,7 +48,7 @@ async function importWithin(file: string, milliseconds: number): Promise<Record<
  * @throws Error that describes the fault in one sentence
  */
 export async function loadDefinition(file: string): Promise<AnyTask> {
-  const module = await importWithin(file, LOAD_TIMEOUT_MS);
+  const module = await importPlugin(file);
   const exported = module['default'];
   if (exported === undefined) throw new Error('its module has no default export');
   const made: unknown =

@@ -1,14 +1,24 @@
-/** Reads the tasks that a package declares: `"clServer": { "tasks": { "my_task": "./dist/my-task.js" } }`. */
+/**
+ * Reads what a package declares: `"clServer": { "tasks": { "my_task": "./dist/my-task.js" } }`, and `insights` in the same way.
+ */
 import fs from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import type { BrokenCandidate, PluginCandidate, PluginSource } from './plugin.js';
 
+/** Modules by the names of what they define. */
+const modules = z.record(z.string(), z.string());
+
 const manifest = z.object({
   name: z.string().min(1).optional(),
   version: z.string().min(1).default('0.0.0'),
-  clServer: z.object({ tasks: z.record(z.string(), z.string()) }),
+  clServer: z
+    .object({ tasks: modules.optional(), insights: modules.optional() })
+    .refine(({ tasks, insights }) => tasks !== undefined || insights !== undefined),
 });
+
+/** What a plugin can define. */
+export type Definitions = 'tasks' | 'insights';
 
 export interface Declared {
   readonly candidates: readonly PluginCandidate[];
@@ -32,22 +42,26 @@ function readManifest(folder: string): Buffer | undefined {
 const within = (folder: string, file: string): boolean =>
   fs.realpathSync.native(file).startsWith(`${fs.realpathSync.native(folder)}${path.sep}`);
 
-function moduleFault(folder: string, relative: string): string | undefined {
+function moduleFault(folder: string, relative: string, what: Definitions): string | undefined {
   const file = path.resolve(folder, relative);
   try {
     if (!fs.statSync(file).isFile()) return `${relative} is not a file`;
     if (!within(folder, file)) return `${relative} is outside of the package`;
   } catch {
-    return `${relative} does not exist: build the package, or correct clServer.tasks in its package.json`;
+    return `${relative} does not exist: build the package, or correct clServer.${what} in its package.json`;
   }
   return undefined;
 }
 
 /**
- * Reads the declaration of a package folder; a package that does not mention tasks declares none.
+ * Reads the declaration of a package folder; a package that does not mention tasks or insights declares none.
  * @param mustDeclare whether a missing declaration is a fault (a folder under `plugins`)
  */
-export function declaredTasks(folder: string, source: PluginSource, mustDeclare = false): Declared {
+export function declaredModules(
+  folder: string,
+  source: PluginSource,
+  { what, mustDeclare = false }: { readonly what: Definitions; readonly mustDeclare?: boolean },
+): Declared {
   const fault = (reason: string, name = path.basename(folder), version = '0.0.0'): Declared => ({
     candidates: [],
     broken: [{ task: '', package: name, version, source, reason }],
@@ -80,9 +94,9 @@ export function declaredTasks(folder: string, source: PluginSource, mustDeclare 
   const { name = path.basename(folder), version, clServer } = parsed.data;
   const candidates: PluginCandidate[] = [];
   const broken: BrokenCandidate[] = [];
-  for (const [task, relative] of Object.entries(clServer.tasks)) {
+  for (const [task, relative] of Object.entries(clServer[what] ?? {})) {
     const common = { task, package: name, version, source };
-    const reason = moduleFault(folder, relative);
+    const reason = moduleFault(folder, relative, what);
     if (reason === undefined) candidates.push({ ...common, file: path.resolve(folder, relative) });
     else broken.push({ ...common, reason });
   }

@@ -1,7 +1,7 @@
 /** Finds installed packages that declare tasks, in every `node_modules` that an import from a folder could reach. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { type Declared, declaredTasks } from './manifest.js';
+import { type Declared, type Definitions, declaredModules } from './manifest.js';
 
 /** The package that contains the platform's own tasks. */
 export const BUILTIN_PACKAGE = '@cl-server/tasks';
@@ -51,7 +51,7 @@ function realFolder(folder: string): string | undefined {
  * `package.json` is read once; nothing is cached on disk.
  * @param start folders from which to search upwards
  */
-export function packagePlugins(start: readonly string[]): Declared {
+export function packagePlugins(start: readonly string[], what: Definitions): Declared {
   const candidates: Declared['candidates'][number][] = [];
   const broken: Declared['broken'][number][] = [];
   const seen = new Set<string>();
@@ -66,7 +66,7 @@ export function packagePlugins(start: readonly string[]): Declared {
       if (home === undefined || seen.has(home)) continue;
       seen.add(home);
       if (linked) queue.push(path.join(home, 'node_modules'));
-      const declared = declaredTasks(home, 'package');
+      const declared = declaredModules(home, 'package', { what });
       // If two installed packages have the same name, the nearer one counts, as for imports.
       const owners = new Set([...declared.candidates, ...declared.broken].map(({ package: name }) => name));
       if ([...owners].some((name) => names.has(name))) continue;

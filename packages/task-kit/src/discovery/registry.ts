@@ -83,8 +83,8 @@ const failed = (broken: BrokenCandidate): DisabledPlugin => ({ ...broken, state:
  */
 export async function discoverTasks(options: DiscoveryOptions = {}): Promise<TaskRegistry> {
   const { pluginsDir, searchFrom = [import.meta.dirname] } = options;
-  const installed = packagePlugins(searchFrom);
-  const dropped = pluginsDir === undefined ? { candidates: [], broken: [] } : folderPlugins(pluginsDir);
+  const installed = packagePlugins(searchFrom, 'tasks');
+  const dropped = pluginsDir === undefined ? { candidates: [], broken: [] } : folderPlugins(pluginsDir, 'tasks');
   const owners = new Map<string, LoadedPlugin>();
   const plugins: Plugin[] = [...installed.broken, ...dropped.broken].map(failed);
   for (const candidate of [...installed.candidates, ...dropped.candidates].sort(byPrecedence)) {

@@ -3,7 +3,9 @@ import { type ChildProcess, fork } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Intelligence } from '@cl-server/contract';
+import { builtInInsights, discoverInsights, type Insight } from '@cl-server/insight';
 import { ModelStore } from '@cl-server/models';
+import { silentLogger } from '@cl-server/service-kit';
 import { discoverTasks } from '@cl-server/task-kit';
 import {
   type Backend,
@@ -28,6 +30,8 @@ export interface InsightOptions {
   readonly models?: (dir: string) => void | Promise<void>;
   /** URL of a broker; none: everybody polls. */
   readonly mqttUrl?: string;
+  /** Fills the plugin folder. */
+  readonly plugins?: (dir: string) => void;
 }
 
 /** All stand-ins, the real detector, and for faces a real model small enough for tests. */
@@ -57,18 +61,34 @@ export class InsightPlatform {
     readonly modelsDir: string,
     private readonly dir: TempDir,
     private readonly env: NodeJS.ProcessEnv,
+    private readonly plugins: { readonly pluginsDir: string; readonly insights: Insight[] },
   ) {}
+
+  /** Empties the plugin folder and restarts the store; the other programs notice when they are started again. */
+  async removePlugins(): Promise<void> {
+    fs.rmSync(this.plugins.pluginsDir, { recursive: true });
+    this.plugins.insights.length = 0;
+    await this.store.restart();
+  }
 
   static async start(
     backend: Backend,
-    { models = testModels, mqttUrl }: InsightOptions = {},
+    { models = testModels, mqttUrl, plugins }: InsightOptions = {},
   ): Promise<InsightPlatform> {
     const dir = tempDir('cl-insight-');
     const modelsDir = path.join(dir.path, 'models');
     fs.mkdirSync(modelsDir);
     await models(modelsDir);
     const jobStorageDir = path.join(dir.path, 'compute');
-    const store = await startStore(backend, { jobStorageDir, tasks: await discoverTasks({}) });
+    const pluginsDir = path.join(dir.path, 'plugins');
+    fs.mkdirSync(pluginsDir);
+    plugins?.(pluginsDir);
+    const insights = await discoverInsights({ known: builtInInsights, pluginsDir, logger: silentLogger() });
+    const store = await startStore(backend, {
+      jobStorageDir,
+      tasks: await discoverTasks({ pluginsDir }),
+      insights,
+    });
     const env = {
       PATH: process.env.PATH,
       CL_SERVER_DIR: dir.path,
@@ -81,7 +101,7 @@ export class InsightPlatform {
       ...(mqttUrl === undefined ? { BROADCAST_TYPE: 'none' } : { MQTT_URL: mqttUrl }),
       LOG_LEVEL: process.env.CL_TEST_LOG ?? 'fatal',
     };
-    const platform = new InsightPlatform(store, modelsDir, dir, env);
+    const platform = new InsightPlatform(store, modelsDir, dir, env, { pluginsDir, insights });
     await platform.run('insight');
     await platform.run('worker');
     // With a broker it is compute that ends jobs which no worker can run.
