@@ -1,4 +1,4 @@
-/** What the bootstrap installs, and its messages if it cannot help. Every `npm test` is a real run of it. */
+/** The installations and messages of the bootstrap. Every `npm test` is a real run of it. */
 import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';

@@ -1,4 +1,4 @@
-/** What users can rely on regarding their tokens, with each service in a separate process. */
+/** The promises to users about their tokens, with each service in a separate process. */
 import fs from 'node:fs';
 import path from 'node:path';
 import { eventually, projectRoot } from '@cl-server/testing';

@@ -214,5 +214,5 @@ export async function makeBundle(root, folder) {
   }
 }
 
-// As a program, it runs in a separate process, because the bundler needs 0.4 GB that nobody needs afterwards.
+// This file is also a program, which runs in a separate process, because the bundler needs 0.4 GB that nobody needs afterwards.
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await makeBundle(process.argv[2], process.argv[3]);

@@ -104,10 +104,7 @@ async function serve(
 ): Promise<RunningProgram> {
   const { host, port } = values;
   const logger = createLogger({ name: 'auth', level: values.logLevel });
-  logger.info(
-    { host, port },
-    isLoopback(host) ? 'auth is starting, on this machine only' : 'auth is starting, open to the network',
-  );
+  logger.info({ host, port }, isLoopback(host) ? 'starting, on this machine only' : 'starting, open to the network');
   const service = await createAuthService({
     ...values,
     dataDir,
@@ -120,7 +117,7 @@ async function serve(
   try {
     const url = await service.app.listen({ host, port });
     const { port: actual } = service.app.fastify.server.address() as AddressInfo;
-    logger.info({ url }, 'auth is listening');
+    logger.info({ url }, 'ready');
     if (service.admin && !supervised) print(firstLogin(service.admin));
     return {
       info: { url, port: actual, ...(service.admin && { admin: service.admin }) },

@@ -46,7 +46,7 @@ describe('auth-server', () => {
   }
 
   const urlOf = (run: Run): Promise<string> =>
-    eventually(() => /"url":"(http:[^"]+)"[^\n]*auth is listening/.exec(run.out())?.[1], { what: 'auth listening' });
+    eventually(() => /"url":"(http:[^"]+)"[^\n]*"msg":"ready"/.exec(run.out())?.[1], { what: 'auth listening' });
   const login = (url: string, password: string): Promise<Response> =>
     fetch(`${url}/auth/token`, { method: 'POST', body: new URLSearchParams({ username: 'admin', password }) });
 

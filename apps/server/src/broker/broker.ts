@@ -252,7 +252,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     if (socketPath !== undefined) servers.push(await unixServer(socketPath, serving));
     const port = await listen(tcp, { port: options.port, host });
     const wsPort = ws && (await listen(ws, { port: options.wsPort, host }));
-    logger.info({ host, port, wsPort }, 'broker is listening');
+    logger.info({ host, port, wsPort }, 'ready');
     return {
       port,
       wsPort,

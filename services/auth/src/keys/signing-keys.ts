@@ -76,7 +76,10 @@ export class SigningKeys implements KeySource {
       const rotated = stored.signing.kid !== this.#stored.signing.kid;
       this.#state = state; // the state before reading: a change during the read is found by the next check
       this.#adopt(stored);
-      logger.info({ kid: stored.signing.kid, retired: stored.retired.length }, rotated ? 'keys rotated' : 'keys read');
+      logger.info(
+        { kid: stored.signing.kid, retired: stored.retired.length },
+        rotated ? 'keys rotated' : 'key files changed: keys reloaded',
+      );
     } catch (error) {
       logger.error({ err: error }, 'the key files have changed but cannot be used: keeping the current keys');
     }
