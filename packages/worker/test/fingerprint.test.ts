@@ -1,4 +1,4 @@
-/** What a worker remembers of its tasks counts only while nothing has changed that they depend on. */
+/** The memory of a worker about its tasks counts only while nothing has changed that they depend on. */
 import fs from 'node:fs';
 import path from 'node:path';
 import { type TempDir, tempDir } from '@cl-server/testing';

@@ -1,5 +1,5 @@
 /**
- * What the ability to run tasks depends on, as one hash: versions, settings, and path, size and time of each file that a
+ * One hash of everything that the ability to run tasks depends on: versions, settings, and path, size and time of each file that a
  * set-up reads. Contents are not read, for a model of 350 MB takes a second.
  */
 import { createHash } from 'node:crypto';
@@ -26,7 +26,7 @@ export interface FingerprintParts {
 const VARIABLES = ['PATH', 'LD_LIBRARY_PATH', 'LD_PRELOAD', 'NODE_OPTIONS', 'NODE_PATH', 'HOME'] as const;
 /** More files than that are not looked at: then there is no fingerprint. */
 const MOST_FILES = 5_000;
-/** Downloads that are under way, and notes of the model store. */
+/** Downloads in progress, and notes of the model store. */
 const PASSING = /^\.|\.part(?:\.etag)?$/;
 /** Names of `models.json`, which may choose files anywhere. */
 const chosenFiles = z.object({

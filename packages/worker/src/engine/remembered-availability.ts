@@ -1,5 +1,5 @@
 /**
- * What the last start learned about which tasks can run, kept in `task_availability.json` of the data folder, where no task
+ * The memory of which tasks could run at the last start, kept in `task_availability.json` of the data folder, where no task
  * can write. A start believes it as long as nothing has changed that a set-up depends on, and starts no task process
  * until there is a job.
  *
@@ -20,7 +20,7 @@ const rememberedState = z.discriminatedUnion('state', [
 ]);
 export type RememberedState = z.infer<typeof rememberedState>;
 
-/** By fingerprint, the latest last; then by task. */
+/** The states by fingerprint, the latest last, and then by task. */
 const contents = z.array(z.object({ fingerprint: z.string(), tasks: z.record(z.string(), rememberedState) }));
 type Contents = z.infer<typeof contents>;
 
@@ -39,10 +39,10 @@ export interface RememberedOptions {
 export class RememberedAvailability {
   readonly #options: RememberedOptions;
   readonly #file: string;
-  /** What task processes said since the last write. */
+  /** The states that task processes reported since the last write. */
   readonly #said = new Map<string, TaskState>();
   #timer: NodeJS.Timeout | undefined;
-  /** As they were at the start, by task. */
+  /** The states that are believed at this start, by task. */
   readonly believed: ReadonlyMap<string, RememberedState>;
 
   constructor(options: RememberedOptions) {
