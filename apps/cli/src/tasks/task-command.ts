@@ -37,7 +37,7 @@ export interface TaskCommand {
   readonly summary: string;
   /** `text`: the arguments are texts, not files. */
   readonly input: 'file' | 'text';
-  /** By form field. The name of each flag is that of its field. */
+  /** Maps each form field to its option. The name of a flag is the name of its field. */
   readonly options: Readonly<Record<string, TaskOption>>;
   /** The default wait in seconds. */
   readonly timeout: number;
