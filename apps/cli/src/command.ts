@@ -1,6 +1,7 @@
 /** The building blocks of commands: the program with its general options, groups, and commands that run something. */
 import { printable } from '@cl-server/contract/printable';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import type { ArgumentsOf, OptionOf } from './command-types.js';
 import { Context } from './context.js';
 import { CliError, EXIT } from './exit-codes.js';
 import { SavedOutput } from './io/saved-output.js';
@@ -68,16 +69,13 @@ export function group(parent: Command, name: string, summary: string): Command {
 export type Options<T> = T & GlobalOptions;
 
 /** The function that a command runs. It gets the context, the arguments in order, and the options. */
-export type Action<Args extends readonly unknown[], T> = (
-  context: Context,
-  ...rest: [...Args, Options<T>]
-) => Promise<void>;
+type Action<Args extends readonly unknown[], T> = (context: Context, ...rest: [...Args, Options<T>]) => Promise<void>;
 
 /**
  * A command that runs something.
  * @param spec the name and the arguments: `get <id>`
  */
-export class Leaf {
+export class Leaf<Args extends readonly unknown[] = readonly unknown[], T extends object = object> {
   readonly command: Command;
   readonly #world: World;
   #saveable = false;
@@ -87,15 +85,28 @@ export class Leaf {
     this.command = addGlobals(parent.command(spec).description(summary), true);
   }
 
-  option(flags: string, text: string, parse?: (value: string, before: unknown) => unknown): this {
+  option<const Flags extends string, Value = string>(
+    flags: Flags,
+    text: string,
+    parse?: (value: string, before: unknown) => Value,
+  ): Leaf<Args, T & OptionOf<Flags, Value>> {
     if (parse) this.command.option(flags, text, parse);
     else this.command.option(flags, text);
-    return this;
+    return this.#typed();
   }
 
-  choice(flags: string, text: string, words: readonly string[]): this {
+  choice<const Flags extends string, const Word extends string>(
+    flags: Flags,
+    text: string,
+    words: readonly Word[],
+  ): Leaf<Args, T & OptionOf<Flags, Word>> {
     this.command.addOption(new Option(flags, text).choices(words));
-    return this;
+    return this.#typed();
+  }
+
+  /** The same command, whose type knows one option more: commander has just been told of it. */
+  #typed<More extends object>(): Leaf<Args, T & More> {
+    return this as unknown as Leaf<Args, T & More>;
   }
 
   /** Accepts a former name of an option, which help and completion do not show. @param name the option that gets the value */
@@ -107,7 +118,7 @@ export class Leaf {
   }
 
   /** Adds `-o`, which saves what the command prints in a file, as JSON. */
-  saveable(): this {
+  saveable() {
     this.#saveable = true;
     return this.option('-o, --output <file>', 'save as JSON in this file');
   }
@@ -124,7 +135,7 @@ export class Leaf {
     return this;
   }
 
-  run<Args extends readonly unknown[], T extends object>(action: Action<Args, T>): this {
+  run(action: Action<Args, T>): this {
     this.command.action(async (...given: unknown[]) => {
       const own = given.at(-1) as Command;
       const options = own.optsWithGlobals<Options<T> & { readonly output?: string }>();
@@ -149,7 +160,7 @@ export class Leaf {
 /** Returns a function that adds commands to one parent. */
 export const leafMaker =
   (parent: Command, world: World) =>
-  (spec: string, summary: string): Leaf =>
+  <const Spec extends string>(spec: Spec, summary: string): Leaf<ArgumentsOf<Spec>> =>
     new Leaf(parent, world, spec, summary);
 
 export function integer(text: string): number {

@@ -1,7 +1,7 @@
 import { promises as fsp } from 'node:fs';
 import type { Entity, Face, SearchOptions, SearchResult, SimilarityKind } from '@cl-server/client';
 import type { Command } from 'commander';
-import { count, decimal, group, idOf, integer, Leaf, leafMaker, seconds } from '../command.js';
+import { count, decimal, group, idOf, integer, type Leaf, leafMaker, seconds } from '../command.js';
 import type { Context } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import type { View } from '../io/output.js';
@@ -40,7 +40,7 @@ const searchOptions = ({ limit, threshold, type, cursor }: LikeOptions): SearchO
   exclude_deleted: true,
 });
 
-const addLikeness = (leaf: Leaf): Leaf =>
+const addLikeness = <Args extends readonly unknown[]>(leaf: Leaf<Args>) =>
   leaf
     .option('-l, --limit <n>', 'number of results (default: 20)', count)
     .option('-t, --threshold <n>', 'minimum similarity, 0 to 1', decimal)
@@ -143,11 +143,11 @@ const printEntityJobs = async (context: Context, id: string): Promise<void> =>
     id: ({ job_id }) => job_id,
   });
 
-const addEmbedding = (leaf: Leaf): Leaf =>
+const addEmbedding = (leaf: Leaf<[string]>) =>
   leaf
     .option('--by <kind>', 'kind of vector: clip (default), dino, or the kind of a plugin')
     .option('-o, --output <path>', 'path of the saved file')
-    .run<[string], { readonly by?: string; readonly output?: string }>(async (context, id, { by = 'clip', output }) => {
+    .run(async (context, id, { by = 'clip', output }) => {
       const { intelligence } = await storeOf(context);
       const get = (dest: string) => intelligence.downloadEmbedding(idOf(id), by, dest, context.call);
       await saveVector(context, get, output ?? `${id}.${by}.npy`);
@@ -158,20 +158,20 @@ function registerEntity(program: Command, world: World): void {
   leaf('wait <id>', 'Wait until the insight is complete')
     .option('-t, --timeout <seconds>', 'maximum wait (default: 60)', seconds)
     .run(wait);
-  leaf('status <id>', 'Show the state of the insight').saveable().run<[string], object>(printIntelligence);
-  leaf('retry <id>', 'Retry failed insight').run<[string], object>(async (context, id) =>
+  leaf('status <id>', 'Show the state of the insight').saveable().run(printIntelligence);
+  leaf('retry <id>', 'Retry failed insight').run(async (context, id) =>
     context.out.one(await (await storeOf(context)).intelligence.retry(idOf(id), context.call)),
   );
-  leaf('results <id>', 'Show the results of insights that plugins add').run<[string], object>(async (context, id) =>
+  leaf('results <id>', 'Show the results of insights that plugins add').run(async (context, id) =>
     context.out.one(await (await storeOf(context)).intelligence.results(idOf(id), context.call)),
   );
-  leaf('jobs <id>', 'List the insight jobs of an entity').run<[string], object>(printEntityJobs);
+  leaf('jobs <id>', 'List the insight jobs of an entity').run(printEntityJobs);
   addEmbedding(leaf('embedding <id>', 'Download the vector of an entity as .npy'));
 }
 
 function registerFaces(program: Command, world: World): void {
   const leaf = leafMaker(group(program, 'faces', 'Faces in pictures'), world);
-  leaf('list <entity-id>', 'List the faces of an entity').run<[string], object>(async (context, id) => {
+  leaf('list <entity-id>', 'List the faces of an entity').run(async (context, id) => {
     const { intelligence } = await storeOf(context);
     await context.out.many<Face>(await intelligence.faces(idOf(id), context.call), {
       ...FACE,
@@ -185,12 +185,12 @@ function registerFaces(program: Command, world: World): void {
   addLikeness(leaf('similar <face-id>', 'Find faces similar to this one')).alias('matches').run(similarFaces);
   leaf('download-embedding <face-id>', 'Download the vector of a face as .npy')
     .option('-o, --output <path>', 'path of the saved file')
-    .run<[string], { readonly output?: string }>(async (context, id, { output }) => {
+    .run(async (context, id, { output }) => {
       const { intelligence } = await storeOf(context);
       const get = (dest: string) => intelligence.downloadFaceEmbedding(idOf(id), dest, context.call);
       await saveVector(context, get, output ?? `face_${id}.npy`);
     });
-  leaf('move <face-id> <person-id>', 'Assign a face to a person; none: to no person').run<[string, string], object>(
+  leaf('move <face-id> <person-id>', 'Assign a face to a person; none: to no person').run(
     async (context, face, person) => {
       const { persons } = await storeOf(context);
       const moved = await persons.moveFace(idOf(face), person === 'none' ? null : idOf(person), context.call);
@@ -200,22 +200,20 @@ function registerFaces(program: Command, world: World): void {
   addDeleteFace(leaf('delete <face-id>', 'Delete a face'), world);
 }
 
-const addDeleteFace = (leaf: Leaf, world: World): Leaf =>
-  leaf
-    .option('-y, --yes', 'do not ask for confirmation')
-    .run<[string], { readonly yes?: boolean }>(async (context, id, { yes = false }) => {
-      await confirmed(world, `Delete the face ${id}?`, yes);
-      await (await storeOf(context)).intelligence.deleteFace(idOf(id), context.call);
-      context.out.success(`Deleted the face ${id}`);
-    });
+const addDeleteFace = (leaf: Leaf<[string]>, world: World) =>
+  leaf.option('-y, --yes', 'do not ask for confirmation').run(async (context, id, { yes = false }) => {
+    await confirmed(world, `Delete the face ${id}?`, yes);
+    await (await storeOf(context)).intelligence.deleteFace(idOf(id), context.call);
+    context.out.success(`Deleted the face ${id}`);
+  });
 
 /** Registers the former names of some of these commands under `store` (see docs/compatibility.md). */
 export function registerDeprecated(store: Command, world: World): void {
   const leaf = leafMaker(store, world);
-  leaf('intelligence <id>', 'Same as entity status').saveable().run<[string], object>(printIntelligence);
-  leaf('jobs <id>', 'Same as entity jobs').run<[string], object>(printEntityJobs);
+  leaf('intelligence <id>', 'Same as entity status').saveable().run(printIntelligence);
+  leaf('jobs <id>', 'Same as entity jobs').run(printEntityJobs);
   addDeleteFace(
-    new Leaf(group(store, 'face', 'Former name of faces'), world, 'delete <face-id>', 'Same as faces delete'),
+    leafMaker(group(store, 'face', 'Former name of faces'), world)('delete <face-id>', 'Same as faces delete'),
     world,
   );
 }
@@ -225,7 +223,7 @@ export function register(program: Command, world: World): void {
   addLikeness(leaf('search [words...]', 'Find pictures and videos that match a text'))
     .option('--image <path>', 'find entities similar to this picture')
     .option('--by <kind>', BY_TEXT)
-    .run<[string[]], LikeOptions>(async (context, words, options) => {
+    .run(async (context, words, options) => {
       if (options.image && !/^https?:/i.test(options.image))
         await fsp.access(options.image).catch(() => {
           throw new CliError(`${options.image}: no such file`, EXIT.badInput);

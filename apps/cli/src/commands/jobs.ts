@@ -137,13 +137,13 @@ export function register(program: Command, world: World): void {
     .option('--text <text>', 'only jobs that contain this text')
     .option('-l, --limit <n>', 'number of jobs (default: 50)', count)
     .run(list);
-  leaf('get <id>', 'Show one job').run<[string], object>(async (context, id) =>
+  leaf('get <id>', 'Show one job').run(async (context, id) =>
     context.out.one(await (await jobsOf(context)).get(id, context.call), JOB.id),
   );
   leaf('watch <ids...>', 'Follow jobs until they end')
     .option('-t, --timeout <seconds>', 'maximum wait', seconds)
     .run(watch);
-  leaf('cancel <ids...>', 'Cancel jobs').run<[string[]], object>(async (context, ids) => {
+  leaf('cancel <ids...>', 'Cancel jobs').run(async (context, ids) => {
     const jobs = await jobsOf(context);
     await each(
       context,
@@ -152,7 +152,7 @@ export function register(program: Command, world: World): void {
       (id) => jobs.cancel(id, context.call),
     );
   });
-  leaf('retry <ids...>', 'Queue failed jobs again').run<[string[]], object>(async (context, ids) => {
+  leaf('retry <ids...>', 'Queue failed jobs again').run(async (context, ids) => {
     const jobs = await jobsOf(context);
     await each(
       context,
@@ -163,7 +163,7 @@ export function register(program: Command, world: World): void {
   });
   leaf('delete <ids...>', 'Delete jobs and their files')
     .option('-y, --yes', 'do not ask for confirmation')
-    .run<[string[]], { readonly yes?: boolean }>(async (context, ids, { yes = false }) => {
+    .run(async (context, ids, { yes = false }) => {
       await confirmed(world, `Delete ${ids.length} job(s) and their files?`, yes);
       const jobs = await jobsOf(context);
       await each(
@@ -173,13 +173,7 @@ export function register(program: Command, world: World): void {
         (id) => jobs.delete(id, context.call),
       );
     });
-  leaf('logs <id>', 'Show the history of a job').run<[string], object>(logs);
-  leaf('download <id> <file> [dest]', 'Download a file of a job (- for standard output)').run<
-    [string, string, string | undefined],
-    object
-  >(download);
-  leafMaker(program, world)('download <id> <file> [dest]', 'Same as jobs download').run<
-    [string, string, string | undefined],
-    object
-  >(download);
+  leaf('logs <id>', 'Show the history of a job').run(logs);
+  leaf('download <id> <file> [dest]', 'Download a file of a job (- for standard output)').run(download);
+  leafMaker(program, world)('download <id> <file> [dest]', 'Same as jobs download').run(download);
 }

@@ -109,9 +109,9 @@ export function register(program: Command, world: World): void {
     .option('-p, --password <password>', 'password (CL_PASSWORD); visible to other users of this machine')
     .option('--no-auth', 'delete the saved login and save only the addresses')
     .option('--password-stdin', 'read the password from standard input')
-    .run<[], LoginOptions>(login);
-  leaf('logout', 'Delete the saved login').run<[], object>(logout);
-  leaf('whoami', 'Show the user and the address of the login').run<[], object>(whoami);
+    .run(login);
+  leaf('logout', 'Delete the saved login').run(logout);
+  leaf('whoami', 'Show the user and the address of the login').run(whoami);
   leaf('token', 'Print a valid token').option('--refresh', 'get a new one').run(token);
   leaf('password', 'Change your own password')
     .option('--current <password>', 'current password')

@@ -24,43 +24,42 @@ async function rename(context: Context, id: string, name: string): Promise<void>
 
 export function register(program: Command, world: World): void {
   const leaf = leafMaker(group(program, 'persons', 'Persons recognised by their faces'), world);
-  leaf('list', 'List all persons').run<[], object>(async (context) =>
+  leaf('list', 'List all persons').run(async (context) =>
     context.out.many(await (await personsOf(context)).list(context.call), {
       ...PERSON,
       whenEmpty: () => whyNobody(context),
     }),
   );
-  leaf('get <id>', 'Show one person').run<[string], object>(async (context, id) =>
+  leaf('get <id>', 'Show one person').run(async (context, id) =>
     context.out.one(await (await personsOf(context)).get(idOf(id), context.call), PERSON.id),
   );
-  leaf('faces <id>', 'List the faces of a person').run<[string], object>(async (context, id) =>
+  leaf('faces <id>', 'List the faces of a person').run(async (context, id) =>
     context.out.many(await (await personsOf(context)).faces(idOf(id), context.call), FACE),
   );
-  leaf('rename <id> <name>', 'Name a person').run<[string, string], object>(rename);
+  leaf('rename <id> <name>', 'Name a person').run(rename);
   leaf('update <id>', 'Same as rename')
     .option('-n, --name <name>', 'name of the person')
-    .run<[string], { readonly name?: string }>(async (context, id, { name }) => {
+    .run(async (context, id, { name }) => {
       if (name === undefined) throw new CliError('Give --name', EXIT.usage);
       await rename(context, id, name);
     });
-  leaf('merge <id> <others...>', 'Merge other persons into this one').run<[string, string[]], object>(
-    async (context, id, others) =>
-      context.out.one(await (await personsOf(context)).merge(idOf(id), others.map(idOf), context.call), PERSON.id),
+  leaf('merge <id> <others...>', 'Merge other persons into this one').run(async (context, id, others) =>
+    context.out.one(await (await personsOf(context)).merge(idOf(id), others.map(idOf), context.call), PERSON.id),
   );
   leaf('split <id> <face-ids...>', 'Move some faces to another person')
     .option('-n, --name <name>', 'name of the new person')
-    .run<[string, string[]], { readonly name?: string }>(async (context, id, faces, { name }) => {
+    .run(async (context, id, faces, { name }) => {
       const person = await (await personsOf(context)).split(idOf(id), faces.map(idOf), name, context.call);
       await context.out.one(person, PERSON.id);
     });
   leaf('hide <id>', 'Hide a person from the list')
     .option('--show', 'show the person again')
-    .run<[string], { readonly show?: boolean }>(async (context, id, { show = false }) =>
+    .run(async (context, id, { show = false }) =>
       context.out.one(await (await personsOf(context)).hide(idOf(id), !show, context.call), PERSON.id),
     );
   leaf('decisions', 'List decisions about persons')
     .option('-l, --limit <n>', 'number of decisions (default: all)', count)
-    .run<[], { readonly limit?: number }>(async (context, { limit = Number.POSITIVE_INFINITY }) => {
+    .run(async (context, { limit = Number.POSITIVE_INFINITY }) => {
       const rows = [];
       for await (const row of (await personsOf(context)).decisions(context.call)) {
         if (rows.length >= limit) break;
@@ -78,7 +77,7 @@ export function register(program: Command, world: World): void {
         id: ({ id }) => id,
       });
     });
-  leaf('undo <decision-id>', 'Undo a decision').run<[string], object>(async (context, id) =>
+  leaf('undo <decision-id>', 'Undo a decision').run(async (context, id) =>
     context.out.one(await (await personsOf(context)).undo(idOf(id), context.call), (decision) => decision.id),
   );
 }

@@ -1,7 +1,7 @@
 import { promises as fsp } from 'node:fs';
 import type { BatchItem, TaskInfo } from '@cl-server/client';
 import type { Command } from 'commander';
-import { group, Leaf, leafMaker } from '../command.js';
+import { group, leafMaker } from '../command.js';
 import type { Context } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import { readAll } from '../io/prompt.js';
@@ -151,23 +151,19 @@ async function submitBatch(context: Context, file: string): Promise<void> {
 export function register(program: Command, world: World): void {
   const compute = group(program, 'compute', 'Built-in tasks, and what the workers can run');
   registerTasks(compute, world);
-  leafMaker(compute, world)('capabilities', 'Show how many jobs of each task could start now').run<[], object>(
-    capabilities,
-  );
+  leafMaker(compute, world)('capabilities', 'Show how many jobs of each task could start now').run(capabilities);
   const leaf = leafMaker(program, world);
-  leaf('tasks [type]', 'List all tasks, or show the fields of one').run<[string | undefined], object>(
-    async (context, type) => {
-      if (type) return printTask(context, await taskOf(context, type));
-      await context.out.many(await (await context.platform()).compute.jobs.tasks(context.call), TASK_VIEW);
-    },
-  );
-  const any = new Leaf(program, world, 'run <task> [words...]', 'Run any task on files, including tasks of plugins');
+  leaf('tasks [type]', 'List all tasks, or show the fields of one').run(async (context, type) => {
+    if (type) return printTask(context, await taskOf(context, type));
+    await context.out.many(await (await context.platform()).compute.jobs.tasks(context.call), TASK_VIEW);
+  });
+  const any = leaf('run <task> [words...]', 'Run any task on files, including tasks of plugins');
   any.command
     .allowUnknownOption()
     .addHelpText('after', '\nThe fields of the task are options; see cl-client tasks <type>.');
-  addRunOptions(any, 600).run<[string, string[]], RunTaskOptions>(run);
+  addRunOptions(any, 600).run(run);
   leafMaker(group(program, 'batch', 'Create many jobs at once'), world)(
     'submit <file>',
     'Create the jobs of a JSON list with task_type, params, priority, and file or input (- for standard input)',
-  ).run<[string], object>(submitBatch);
+  ).run(submitBatch);
 }

@@ -48,30 +48,24 @@ async function profiles(context: Context): Promise<void> {
 
 export function register(program: Command, world: World): void {
   const config = leafMaker(group(program, 'config', 'Saved addresses in profiles'), world);
-  config('get [key]', 'Show the effective settings, or one of them')
-    .suggest(PROFILE_KEYS)
-    .run<[string | undefined], object>(get);
+  config('get [key]', 'Show the effective settings, or one of them').suggest(PROFILE_KEYS).run(get);
   config('set <key> <value>', `Save an address: ${PROFILE_KEYS.join(', ')}`)
     .suggest(PROFILE_KEYS)
-    .run<[string, string], object>(set);
+    .run(set);
   config('unset <key>', 'Delete a saved address')
     .suggest(PROFILE_KEYS)
-    .run<[string], object>(async (context, key) => context.profiles.set(await context.profileName(), key, undefined));
-  config('profiles', 'List the profiles').run<[], object>(profiles);
-  config('use <profile>', 'Select the current profile').run<[string], object>((context, name) =>
-    context.profiles.use(name),
-  );
-  config('remove <profile>', 'Delete a profile').run<[string], object>((context, name) =>
-    context.profiles.remove(name),
-  );
+    .run(async (context, key) => context.profiles.set(await context.profileName(), key, undefined));
+  config('profiles', 'List the profiles').run(profiles);
+  config('use <profile>', 'Select the current profile').run((context, name) => context.profiles.use(name));
+  config('remove <profile>', 'Delete a profile').run((context, name) => context.profiles.remove(name));
   const leaf = leafMaker(program, world);
-  leaf('doctor', 'Check that all services are reachable and ready').run<[], object>(async (context) => {
+  leaf('doctor', 'Check that all services are reachable and ready').run(async (context) => {
     const { doctor } = await import('../doctor.js');
     await doctor(context);
   });
   leaf('completion <shell>', 'Print a completion script for bash, zsh or fish')
     .suggest(SHELLS)
-    .run<[string], object>(async ({ out }, shell) => {
+    .run(async ({ out }, shell) => {
       if (!(SHELLS as readonly string[]).includes(shell))
         throw new CliError(`No completion for ${shell}; use ${SHELLS.join(', ')}`, EXIT.usage);
       out.write(completionScript(program, shell as Shell));

@@ -3,7 +3,6 @@ import type { Command } from 'commander';
 import { count, group, idOf, integer, leafMaker } from '../command.js';
 import type { Context } from '../context.js';
 import { destination } from '../files/destination.js';
-import type { UploadCommandOptions } from '../files/upload.js';
 import { byteBar, bytesText } from '../io/progress.js';
 import type { World } from '../world.js';
 
@@ -65,7 +64,7 @@ export function registerStoreFiles(store: Command, world: World): void {
     .option('--chunked-from <MB>', 'upload files of this size or larger in pieces, resumably (default: 64)', integer)
     .option('-y, --yes', 'has no effect: nothing is asked')
     .option('--dry-run', 'only show what would be uploaded')
-    .run<[string[]], UploadCommandOptions>(async (context, args, options) => {
+    .run(async (context, args, options) => {
       const { uploadFiles } = await import('../files/upload.js');
       await uploadFiles(context, args, options);
     });
@@ -81,32 +80,29 @@ export function registerStoreFiles(store: Command, world: World): void {
     .option('--playlist', 'print the playlist instead')
     .option('--file <name>', 'print one file of the stream instead')
     .option('--delete', 'delete the files of the stream instead')
-    .run<[string], { readonly playlist?: boolean; readonly file?: string; readonly delete?: boolean }>(
-      async (context, id, options) => {
-        const media = await mediaOf(context);
-        if (options.delete) {
-          await media.deleteStream(idOf(id), context.call);
-          return context.out.success(`Deleted the stream of ${id}`);
-        }
-        if (options.file !== undefined)
-          return context.out.bytes(await media.streamFile(idOf(id), options.file, context.call));
-        const playlist = await media.playlist(idOf(id), context.call);
-        if (options.playlist) return context.out.write(playlist);
-        const url = media.streamUrl(idOf(id));
-        await context.out.one(context.out.format === 'human' ? url : { url }, () => url);
-      },
-    );
+    .run(async (context, id, options) => {
+      const media = await mediaOf(context);
+      if (options.delete) {
+        await media.deleteStream(idOf(id), context.call);
+        return context.out.success(`Deleted the stream of ${id}`);
+      }
+      if (options.file !== undefined)
+        return context.out.bytes(await media.streamFile(idOf(id), options.file, context.call));
+      const playlist = await media.playlist(idOf(id), context.call);
+      if (options.playlist) return context.out.write(playlist);
+      const url = media.streamUrl(idOf(id));
+      await context.out.one(context.out.format === 'human' ? url : { url }, () => url);
+    });
   leaf('sign <id>', 'Print temporary signed URLs of the file, preview and stream')
     .option('--seconds <n>', 'validity in seconds (default: 900)', integer)
-    .run<[string], { readonly seconds?: number }>(async (context, id, { seconds }) => {
+    .run(async (context, id, { seconds }) => {
       const signed = await (await mediaOf(context)).signedUrls(idOf(id), seconds, context.call);
       await context.out.one(signed, ({ media }) => media);
     });
-  leafMaker(group(store, 'uploads', 'Resumable uploads'), world)('drop <url>', 'Abandon an upload').run<
-    [string],
-    object
-  >(async (context, url) => {
-    await (await context.platform()).store.entities.dropUpload(url, context.call);
-    context.out.success('Upload abandoned');
-  });
+  leafMaker(group(store, 'uploads', 'Resumable uploads'), world)('drop <url>', 'Abandon an upload').run(
+    async (context, url) => {
+      await (await context.platform()).store.entities.dropUpload(url, context.call);
+      context.out.success('Upload abandoned');
+    },
+  );
 }

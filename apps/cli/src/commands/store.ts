@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { collectFailures } from '../collect-failures.js';
-import { count, group, idOf, integer, leafMaker } from '../command.js';
+import { count, group, idOf, integer, type Leaf, leafMaker } from '../command.js';
 import type { Context } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import { confirmed } from '../io/prompt.js';
@@ -53,7 +53,7 @@ const filtersOf = (options: ListOptions) => ({
 });
 
 /** Adds the options of `store list` and `store search`. */
-const addFilters = (leaf: ReturnType<ReturnType<typeof leafMaker>>) =>
+const addFilters = <Args extends readonly unknown[], T extends object>(leaf: Leaf<Args, T>) =>
   leaf
     .option('--page <n>', 'page number (default: 1)', count)
     .option('--page-size <n>', 'entities per page, at most 100 (default: 20)', count)
@@ -90,11 +90,20 @@ interface FieldOptions {
   readonly label?: string;
   readonly description?: string;
   readonly parent?: number;
-  readonly noParent?: boolean;
-  readonly clear?: string;
 }
 
-async function patch(context: Context, id: string, options: FieldOptions & Record<string, unknown>): Promise<void> {
+interface PatchOptions extends FieldOptions {
+  readonly clear?: string;
+  readonly delete?: boolean;
+  readonly restore?: boolean;
+}
+
+interface UpdateOptions extends FieldOptions {
+  readonly collection?: boolean;
+  readonly file?: string;
+}
+
+async function patch(context: Context, id: string, options: PatchOptions): Promise<void> {
   const change: Record<string, unknown> = {
     label: options.label,
     description: options.description,
@@ -113,11 +122,10 @@ async function patch(context: Context, id: string, options: FieldOptions & Recor
   await context.out.one(await (await entitiesOf(context)).patch(idOf(id), change, context.call), ENTITY.id);
 }
 
-async function update(context: Context, id: string, options: FieldOptions & Record<string, unknown>): Promise<void> {
+async function update(context: Context, id: string, options: UpdateOptions): Promise<void> {
   if (options.label === undefined)
     throw new CliError('--label is required: update clears every field that is not given', EXIT.usage);
-  const { label, description, parent: parent_id } = options;
-  const file = options.file as string | undefined;
+  const { label, description, parent: parent_id, file } = options;
   const is_collection = options.collection === true;
   const entity = { label, description, parent_id, is_collection, file };
   await context.out.one(await (await entitiesOf(context)).replace(idOf(id), entity, context.call), ENTITY.id);
@@ -143,17 +151,16 @@ async function remove(
 export function register(program: Command, world: World): void {
   const store = group(program, 'store', 'Media and collections');
   const leaf = leafMaker(store, world);
-  addFilters(leaf('list', 'List entities, newest first').saveable().option('--search <text>', 'text in the label')).run<
-    [],
-    ListOptions
-  >(list);
-  addFilters(leaf('search <text>', 'List entities whose label contains a text')).run<[string], ListOptions>(
-    (context, search, options) => list(context, { ...options, search }),
+  addFilters(leaf('list', 'List entities, newest first').saveable().option('--search <text>', 'text in the label')).run(
+    list,
+  );
+  addFilters(leaf('search <text>', 'List entities whose label contains a text')).run((context, search, options) =>
+    list(context, { ...options, search }),
   );
   leaf('get <id>', 'Show one entity')
     .saveable()
     .option('--version <n>', 'show this version', integer)
-    .run<[string], { readonly version?: number }>(async (context, id, { version }) => {
+    .run(async (context, id, { version }) => {
       const options = { ...context.call, ...(version !== undefined && { version }) };
       await context.out.one(await (await entitiesOf(context)).get(idOf(id), options), ENTITY.id);
     });
@@ -161,29 +168,25 @@ export function register(program: Command, world: World): void {
     .option('--sha256 <digest>', 'SHA-256 of the bytes')
     .option('--md5 <digest>', 'MD5 of the bytes')
     .option('--label <label>', 'label of the collection')
-    .run<[], { readonly sha256?: string; readonly md5?: string; readonly label?: string }>(
-      async (context, { sha256, md5, label }) => {
-        const key = sha256 ? { sha256 } : md5 ? { md5 } : label ? { label } : undefined;
-        if (!key) throw new CliError('Give --sha256, --md5 or --label', EXIT.usage);
-        const entity = await (await entitiesOf(context)).lookup(key, context.call);
-        if (!entity) throw new CliError('Entity not found', EXIT.notFound);
-        await context.out.one(entity, ENTITY.id);
-      },
-    );
+    .run(async (context, { sha256, md5, label }) => {
+      const key = sha256 ? { sha256 } : md5 ? { md5 } : label ? { label } : undefined;
+      if (!key) throw new CliError('Give --sha256, --md5 or --label', EXIT.usage);
+      const entity = await (await entitiesOf(context)).lookup(key, context.call);
+      if (!entity) throw new CliError('Entity not found', EXIT.notFound);
+      await context.out.one(entity, ENTITY.id);
+    });
   leaf('create [label]', 'Create a collection')
     .option('--label <label>', 'same as the argument')
     .option('--collection', 'has no effect: a collection is created')
     .option('--description <text>', 'description of the collection')
     .option('--parent <id>', 'create inside this collection', integer)
     .deprecatedOption('--parent-id <id>', 'parent', integer)
-    .run<[string | undefined], FieldOptions>(
-      async (context, given, { label = given, description, parent: parent_id }) => {
-        if (label === undefined) throw new CliError('Give a label', EXIT.usage);
-        const entities = await entitiesOf(context);
-        const collection = await entities.createCollection({ label, description, parent_id }, context.call);
-        await context.out.one(collection, ENTITY.id);
-      },
-    );
+    .run(async (context, given, { label = given, description, parent: parent_id }) => {
+      if (label === undefined) throw new CliError('Give a label', EXIT.usage);
+      const entities = await entitiesOf(context);
+      const collection = await entities.createCollection({ label, description, parent_id }, context.call);
+      await context.out.one(collection, ENTITY.id);
+    });
   leaf('update <id>', 'Replace label, description and parent, and optionally the file')
     .option('--label <label>', 'new label (required)')
     .option('--description <text>', 'new description (default: none)')
@@ -207,7 +210,7 @@ export function register(program: Command, world: World): void {
     .run(remove);
   leaf('restore <id>', 'Restore from the trash, or restore a version')
     .option('--version <n>', 'restore this version', integer)
-    .run<[string], { readonly version?: number }>(async (context, id, { version }) => {
+    .run(async (context, id, { version }) => {
       const entities = await entitiesOf(context);
       const entity =
         version === undefined
@@ -217,7 +220,7 @@ export function register(program: Command, world: World): void {
     });
   leaf('versions <id>', 'List the versions: who changed which fields, and when')
     .saveable()
-    .run<[string], object>(async (context, id) =>
+    .run(async (context, id) =>
       context.out.many(await (await entitiesOf(context)).versions(idOf(id), context.call), {
         columns: [
           { title: 'Version', value: ({ version }) => version },
@@ -229,22 +232,20 @@ export function register(program: Command, world: World): void {
         id: ({ version }) => version,
       }),
     );
-  leaf('diff <id> <from> [to]', 'Compare two versions').run<[string, string, string | undefined], object>(
-    async (context, id, from, to) => {
-      const entities = await entitiesOf(context);
-      const diff = await entities.diff(idOf(id), idOf(from), to === undefined ? undefined : idOf(to), context.call);
-      if (context.out.format !== 'human') return context.out.one(diff);
-      await context.out.many(diff.changes, {
-        columns: [
-          { title: 'Field', value: ({ field }) => field },
-          { title: `Version ${diff.from_version}`, value: (change) => change.from },
-          { title: `Version ${diff.to_version}`, value: (change) => change.to },
-        ],
-        id: ({ field }) => field,
-      });
-    },
-  );
-  leaf('metadata <id>', 'Show all metadata of the file').run<[string], object>(async (context, id) => {
+  leaf('diff <id> <from> [to]', 'Compare two versions').run(async (context, id, from, to) => {
+    const entities = await entitiesOf(context);
+    const diff = await entities.diff(idOf(id), idOf(from), to === undefined ? undefined : idOf(to), context.call);
+    if (context.out.format !== 'human') return context.out.one(diff);
+    await context.out.many(diff.changes, {
+      columns: [
+        { title: 'Field', value: ({ field }) => field },
+        { title: `Version ${diff.from_version}`, value: (change) => change.from },
+        { title: `Version ${diff.to_version}`, value: (change) => change.to },
+      ],
+      id: ({ field }) => field,
+    });
+  });
+  leaf('metadata <id>', 'Show all metadata of the file').run(async (context, id) => {
     const metadata = await (await entitiesOf(context)).metadata(idOf(id), context.call);
     await context.out.one(context.out.format === 'human' ? metadata.tags : metadata, () => id);
   });

@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
-import { count, group, integer, Leaf, seconds } from '../command.js';
+import { count, group, integer, type Leaf, leafMaker, seconds } from '../command.js';
 import { CliError, EXIT } from '../exit-codes.js';
-import type { RunTaskOptions } from '../tasks/run-task.js';
 import { flagsOf, longName, TASK_COMMANDS, type TaskCommand } from '../tasks/task-command.js';
 import type { World } from '../world.js';
 
@@ -17,7 +16,11 @@ const fileNameOf = (text: string): string =>
     .replace(/^-|-$/g, '') || 'text';
 
 /** Adds the options that every task command has. @param watch without `-w` if the task uses it for a width */
-export const addRunOptions = (leaf: Leaf, timeout: number, watch = '--watch'): Leaf =>
+export const addRunOptions = <Args extends readonly unknown[]>(
+  leaf: Leaf<Args>,
+  timeout: number,
+  watch: '--watch' | '-w, --watch' = '--watch',
+) =>
   leaf
     .option(watch, 'show progress')
     .option('-t, --timeout <seconds>', `maximum wait for each job (default: ${timeout})`, seconds)
@@ -32,7 +35,7 @@ function addTask(parent: Command, world: World, task: string, spec: TaskCommand)
   const options = Object.entries(spec.options);
   const word = spec.input === 'file' ? 'files' : 'texts';
   const own = group(parent, spec.group, spec.summary);
-  const leaf = new Leaf(own, world, `${spec.verb} <${word}...>`, spec.summary);
+  const leaf = leafMaker(own, world)<`${string} <${typeof word}...>`>(`${spec.verb} <${word}...>`, spec.summary);
   // `-h` means the height of a picture here; the help keeps its long option.
   if (options.some(([, { short }]) => short === '-h')) leaf.command.helpOption('--help', 'show this help');
   for (const [field, option] of options) {
@@ -40,13 +43,11 @@ function addTask(parent: Command, world: World, task: string, spec: TaskCommand)
     else leaf.option(flagsOf(field, option), option.text, option.parse);
   }
   const hasWidth = options.some(([, { short }]) => short === '-w');
-  addRunOptions(leaf, spec.timeout, hasWidth ? '--watch' : '-w, --watch').run<
-    [string[]],
-    RunTaskOptions & Record<string, unknown>
-  >(async (context, args, given) => {
+  addRunOptions(leaf, spec.timeout, hasWidth ? '--watch' : '-w, --watch').run(async (context, args, given) => {
+    const values: Readonly<Record<string, unknown>> = { ...given };
     const params: Record<string, unknown> = {};
     for (const [field, { off }] of options) {
-      const value = given[optionName(field)];
+      const value = values[optionName(field)];
       // A `--no-…` option is true if it is not given, which is also the server's default.
       if (value !== undefined && !(off && value === true)) params[field] = value;
     }

@@ -105,12 +105,12 @@ export function register(parent: Command, world: World): void {
   leaf('list', 'List users')
     .option('--skip <n>', 'skip this many users', integer)
     .option('-l, --limit <n>', 'number of users (default: all)', count)
-    .run<[], { readonly skip?: number; readonly limit?: number }>(async (context, { skip, limit }) => {
+    .run(async (context, { skip, limit }) => {
       const { users } = (await context.platform()).auth;
       const all = skip === undefined && limit === undefined;
       await context.out.many(all ? users.list(context.call) : await users.page({ skip, limit }, context.call), VIEW);
     });
-  leaf('get <id|name>', 'Show one user').run<[string], object>(async (context, who) =>
+  leaf('get <id|name>', 'Show one user').run(async (context, who) =>
     context.out.one(await find(context, who), VIEW.id),
   );
   leaf('update <id|name>', 'Change only the given fields of a user')
@@ -122,9 +122,9 @@ export function register(parent: Command, world: World): void {
     .option('-p, --permission <name>', 'replace the permissions by these', collect)
     .deprecatedOption('--permissions <name>', 'permission', collect)
     .option('--clear-permissions', 'take all permissions away')
-    .run<[string], UserOptions & { readonly inactive?: boolean }>(async (context, who, { inactive, ...options }) =>
+    .run(async (context, who, { inactive, ...options }) =>
       update(context, who, inactive ? { ...options, active: false } : options),
     );
   leaf('delete <id|name>', 'Delete a user').option('-y, --yes', 'do not ask for confirmation').run(remove);
-  leaf('permissions [list]', 'List the permissions and what they allow').run<[string | undefined], object>(permissions);
+  leaf('permissions [list]', 'List the permissions and what they allow').run(permissions);
 }

@@ -1,6 +1,6 @@
 import type { WorkerCapability } from '@cl-server/client';
 import type { Command } from 'commander';
-import { Leaf } from '../command.js';
+import { leafMaker } from '../command.js';
 import type { Context } from '../context.js';
 import type { View } from '../io/output.js';
 import { timeText } from '../views.js';
@@ -23,9 +23,9 @@ export async function capabilities(context: Context): Promise<void> {
 }
 
 export function register(program: Command, world: World): void {
-  new Leaf(program, world, 'workers', 'List the live workers and what they can run')
+  leafMaker(program, world)('workers', 'List the live workers and what they can run')
     .option('--summary', 'show how many jobs of each task could start now')
-    .run<[], { readonly summary?: boolean }>(async (context, { summary }) => {
+    .run(async (context, { summary }) => {
       if (summary) return capabilities(context);
       await context.out.many(await (await context.platform()).compute.workers.list(context.call), VIEW);
     });
