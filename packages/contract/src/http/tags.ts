@@ -1,4 +1,4 @@
-/** What the groups of endpoints in the API documents are about. */
+/** Descriptions of the groups of endpoints in the API documents. */
 export const TAGS: Readonly<Record<string, string>> = {
   admin: 'Preferences, storage and clean-up, for admins.',
   audit: 'The record of logins and of changes to users.',

@@ -17,7 +17,7 @@ const manifest = z.object({
     .refine(({ tasks, insights }) => tasks !== undefined || insights !== undefined),
 });
 
-/** What a plugin can define. */
+/** The parts that a plugin can define. */
 export type Definitions = 'tasks' | 'insights';
 
 export interface Declared {
