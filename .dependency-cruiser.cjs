@@ -25,6 +25,7 @@ const rooms = {
     'packages/models',
   ],
   'packages/insight': [
+    'packages/blobs',
     'packages/contract',
     'packages/kit',
     'packages/service-kit',

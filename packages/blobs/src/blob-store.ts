@@ -28,6 +28,11 @@ export interface OpenBlob extends BlobInfo, AsyncDisposable {
   close(): Promise<void>;
 }
 
+/** A file that does not exist yet, for a tool to write. What is left of it at its disposal is removed. */
+export interface Draft extends AsyncDisposable {
+  readonly path: string;
+}
+
 export interface PutOptions {
   /**
    * Whether the blob must survive a power cut from the moment when `put` returns. Default: true; false for what can be made
@@ -66,8 +71,8 @@ export interface BlobStore {
    */
   putFile(key: string, file: string, options?: PutFileOptions): Promise<void>;
 
-  /** Path of a file that does not exist yet, for a tool that writes what `putFile` is to keep. */
-  draft(): Promise<string>;
+  /** For a tool that writes a file on this machine, which `putFile` then keeps. */
+  draft(): Promise<Draft>;
 
   /** @throws BlobError `not_found` */
   open(key: string): Promise<OpenBlob>;

@@ -25,6 +25,10 @@ export class BlobError extends Error {
 
 export const isNotFound = (error: unknown): boolean => error instanceof BlobError && error.code === 'not_found';
 
+/** Whether there is nothing to read under a key: no blob, or something that is none. */
+export const isUnreadable = (error: unknown): boolean =>
+  isNotFound(error) || (error instanceof BlobError && error.code === 'outside');
+
 const FULL: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT']);
 /** What the system reports of a network file system whose server is gone, and of a disk that was removed. */
 const AWAY: ReadonlySet<unknown> = new Set(['ESTALE', 'ENOTCONN', 'ETIMEDOUT', 'EHOSTDOWN', 'EHOSTUNREACH', 'ENODEV']);
@@ -34,7 +38,8 @@ export function blobErrorOf(error: unknown, key: string): unknown {
   const code = errorCode(error);
   if (error instanceof BlobError) return error;
   if (isMissing(error)) return new BlobError('not_found', `there is no blob ${key}`, { cause: error });
-  if (code === 'ELOOP') return new BlobError('outside', `the blob ${key} is a symbolic link`, { cause: error });
+  if (code === 'ELOOP' || code === 'ENXIO')
+    return new BlobError('outside', `${key} is a symbolic link or a socket, not a blob`, { cause: error });
   if (FULL.has(code)) return new BlobError('full', `there is no space left for the blob ${key}`, { cause: error });
   if (AWAY.has(code)) return new BlobError('away', `the storage of the blob ${key} is away`, { cause: error });
   return error;

@@ -4,11 +4,12 @@ export type {
   BlobInfo,
   BlobStore,
   ByteRange,
+  Draft,
   OpenBlob,
   PutFileOptions,
   PutOptions,
   Space,
   Written,
 } from './blob-store.js';
-export { BlobError, type BlobErrorCode, isNotFound } from './errors.js';
+export { BlobError, type BlobErrorCode, isNotFound, isUnreadable } from './errors.js';
 export { LocalBlobStore } from './local/local-blob-store.js';

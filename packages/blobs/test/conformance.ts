@@ -94,10 +94,14 @@ export function describeBlobStore(name: string, open: () => Promise<Opened>): vo
       expect(fs.existsSync(source)).toBe(false);
       expect(await textOf(store, 'file/a')).toBe('finished');
       await expect(store.putFile('file/b', source)).rejects.toEqual(refused('not_found'));
-      const draft = await store.draft();
-      fs.writeFileSync(draft, 'by a tool');
-      await store.putFile('file/a', draft, { isDurable: false });
+      await using draft = await store.draft();
+      fs.writeFileSync(draft.path, 'by a tool');
+      await store.putFile('file/a', draft.path, { isDurable: false });
       expect(await textOf(store, 'file/a')).toBe('by a tool');
+      const abandoned = await store.draft();
+      fs.writeFileSync(abandoned.path, 'the tool failed');
+      await abandoned[Symbol.asyncDispose]();
+      expect(fs.existsSync(abandoned.path)).toBe(false);
     });
 
     it('reads parts, and goes on reading what was open when the key was replaced or deleted', async () => {
@@ -199,7 +203,7 @@ export function describeBlobStore(name: string, open: () => Promise<Opened>): vo
     });
 
     it('removes drafts that nobody finished, and keeps those that are being written', async () => {
-      const [old, young] = [await store.draft(), await store.draft()];
+      const [old, young] = [(await store.draft()).path, (await store.draft()).path];
       for (const draft of [old, young]) fs.writeFileSync(draft, 'draft');
       fs.utimesSync(old, 1_000, 1_000);
       expect(await store.sweep(Date.now() - 3_600_000)).toBe(1);

@@ -1,7 +1,7 @@
 /** How the result of a job becomes rows. */
 
 import type { JobRecord, JobStorage } from '@cl-server/jobs';
-import type { InsightTransaction, MediaPaths } from './port.js';
+import type { InsightTransaction, MediaStore } from './port.js';
 
 /** What a job found out. */
 export interface JobResult {
@@ -30,7 +30,7 @@ export interface Follower {
 }
 
 export interface CollectContext {
-  readonly media: MediaPaths;
+  readonly media: MediaStore;
   readonly followers: readonly Follower[];
 }
 

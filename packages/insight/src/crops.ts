@@ -1,25 +1,26 @@
-/** Where the crops of faces are: `.derived/faces/{entity}/{file}` in the media folder. */
-import fs from 'node:fs/promises';
-import path from 'node:path';
+/** Where the crops of faces are: `.derived/faces/{entity}/{file}` in the blob store of the media. */
+import type { BlobStore } from '@cl-server/blobs';
 import { TOPICS } from '@cl-server/contract';
 import type { Broadcaster } from '@cl-server/service-kit';
-import type { MediaPaths } from './port.js';
 
-export const cropFolder = (media: Pick<MediaPaths, 'derived'>, entityId?: number): string =>
-  path.join(media.derived, 'faces', ...(entityId === undefined ? [] : [String(entityId)]));
+export const CROPS = '.derived/faces/';
 
-export const removeCrops = (media: Pick<MediaPaths, 'derived'>, entityId: number): Promise<void> =>
-  fs.rm(cropFolder(media, entityId), { recursive: true, force: true });
+const cropsOf = (entityId: number): string => `${CROPS}${entityId}/`;
+
+export const cropKey = (entityId: number, name: string): string => cropsOf(entityId) + name;
+
+export const removeCrops = (blobs: Pick<BlobStore, 'deleteBelow'>, entityId: number): Promise<void> =>
+  blobs.deleteBelow(cropsOf(entityId));
 
 /** Removes what is left of the insights of a deleted entity outside of the database. May be repeated. */
 export async function eraseEntity(
   entityId: number,
   options: {
-    readonly media: Pick<MediaPaths, 'derived'>;
+    readonly blobs: Pick<BlobStore, 'deleteBelow'>;
     readonly broadcaster: Pick<Broadcaster, 'clearRetained'>;
     readonly storePort: number;
   },
 ): Promise<void> {
-  await removeCrops(options.media, entityId);
+  await removeCrops(options.blobs, entityId);
   await options.broadcaster.clearRetained(TOPICS.entityStatus(options.storePort, entityId));
 }

@@ -1,11 +1,11 @@
 /** What a job of an insight works on: the entity's file, a frame of it, or a face cut out of it. */
 
-import fs from 'node:fs/promises';
 import path from 'node:path';
+import { isNotFound } from '@cl-server/blobs';
 import type { CreationRequest } from '@cl-server/job-routes';
 import { evenTimes, mediaInput, pictureTrack, probe as probeFile, sharp, videoFrame } from '@cl-server/media';
 import { notFound } from '@cl-server/service-kit';
-import type { Content, EntityFeed, InsightDatabase, MediaPaths } from './port.js';
+import type { Content, EntityFeed, InsightDatabase, MediaStore } from './port.js';
 
 export type JobInput = NonNullable<CreationRequest['input']>;
 
@@ -42,12 +42,17 @@ export const faceCrops: InsightInput = {
 export interface InputOptions {
   readonly db: InsightDatabase;
   readonly feed: EntityFeed;
-  readonly media: MediaPaths;
+  readonly media: MediaStore;
   readonly tools: { readonly ffmpeg: string | undefined; readonly ffprobe: string | undefined };
 }
 
 /** Longer side of a frame in pixels: more than any model takes. */
 const FRAME_SIDE = 640;
+
+/** Gives a file that is gone an error that the dispatcher understands. */
+function missing(cause: unknown): never {
+  throw isNotFound(cause) ? notFound('the file is missing', { cause }) : cause;
+}
 
 export class EntityInputs implements InputSource {
   readonly #options: InputOptions;
@@ -57,12 +62,12 @@ export class EntityInputs implements InputSource {
   }
 
   async file(entityId: number): Promise<JobInput> {
-    const { path: file, size, sha256 } = await this.#content(entityId);
-    return { name: path.basename(file), size, source: { path: file, sha256 } };
+    const { path: file, name, size, sha256 } = await this.#content(entityId);
+    return { name, size, source: { path: file, sha256 } };
   }
 
   async #content(entityId: number): Promise<Content> {
-    const content = await this.#options.feed.content(entityId);
+    const content = await this.#options.feed.content(entityId).catch(missing);
     if (!content) throw notFound('the entity has no file');
     return content;
   }
@@ -74,9 +79,10 @@ export class EntityInputs implements InputSource {
       .where('id', '=', faceId)
       .executeTakeFirst();
     if (!row || row.file_path === '') throw notFound('the face was not cut out');
-    const file = this.#options.media.resolve(row.file_path);
-    const { size } = await fs.stat(file);
-    return { name: path.basename(file), size, source: { path: file } };
+    const { blobs } = this.#options.media;
+    const [file, info] = await Promise.all([blobs.localFile(row.file_path).catch(missing), blobs.head(row.file_path)]);
+    if (!info) throw notFound('the file is missing');
+    return { name: path.basename(row.file_path), size: info.size, source: { path: file } };
   }
 
   async frame(entityId: number, frame: number, count: number): Promise<JobInput> {

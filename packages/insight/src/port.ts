@@ -2,6 +2,7 @@
  * What insight asks of the store that it works for. Both use one database: conditions on entities are given as SQL, so that a
  * query of insights and the state of its entities are read together.
  */
+import type { BlobStore } from '@cl-server/blobs';
 import type { Entity, EntityQuery } from '@cl-server/contract';
 import type { Kysely, RawBuilder, Transaction } from 'kysely';
 import type { InsightTables } from './database/tables.js';
@@ -36,8 +37,10 @@ export interface FeedEntity {
 }
 
 export interface Content {
-  /** Absolute. */
+  /** Path of a file with its bytes, absolute. */
   readonly path: string;
+  /** Name of the file. */
+  readonly name: string;
   readonly size: number;
   readonly sha256: string;
 }
@@ -50,6 +53,7 @@ export interface EntityFeed {
   page(types: readonly string[], afterId: number, limit: number): Promise<readonly FeedEntity[]>;
   /** Those of the ids that exist, collections left out. */
   find(ids: readonly number[], db?: InsightTransaction): Promise<readonly FeedEntity[]>;
+  /** @throws BlobError `not_found` if its bytes are gone */
   content(entityId: number): Promise<Content | undefined>;
   /** SQL condition: the entity is not in the trash. */
   isAlive(entityId: RawBuilder<unknown>): RawBuilder<boolean>;
@@ -82,15 +86,12 @@ export interface EntityView {
   matching(filters: EntityFilters): Promise<ReadonlySet<number> | undefined>;
 }
 
-/** The media folder. */
-export interface MediaPaths {
+/** The media of the store. */
+export interface MediaStore {
+  /** Media and what is made of them; `.derived/…` holds what can be made again. */
+  readonly blobs: BlobStore;
+  /** Absolute path of the media folder: tasks of this machine read their inputs in it. */
   readonly root: string;
-  /** What is made from media and can be made again. */
-  readonly derived: string;
-  /** For files that are being received. */
+  /** Folder of this machine for files that are being received. */
   readonly incoming: string;
-  /** @returns an absolute path. @throws Error if it lies outside of the folder */
-  resolve(relative: string): string;
-  /** Removes a file, and its folder if that is empty then. Synchronous, to be called within a transaction. */
-  removeNow(relative: string): void;
 }

@@ -21,7 +21,7 @@ import type { StatusPublisher } from '../src/worker/status-publisher.js';
 
 const insights = new InsightRegistry(builtInInsights);
 /** No test reads a file. */
-const noFolder = { resolve: (relative: string) => relative };
+const noFiles = { localFile: async (key: string) => key };
 const TASKS = ['hash', 'face_detection', 'clip_embedding', 'dino_embedding'];
 
 describe.each(backends())('turns of the insight worker on $name', (backend) => {
@@ -118,7 +118,7 @@ describe.each(backends())('turns of the insight worker on $name', (backend) => {
     const dispatcher = new Dispatcher({
       db: database.kysely,
       write,
-      feed: entityFeed(database, noFolder),
+      feed: entityFeed(database, noFiles),
       insights,
       creation: { create: async (request) => ({ job_id: `job-${made.push(request)}` }) as never },
       task: (type) => tasks.get(type),
@@ -160,7 +160,7 @@ describe.each(backends())('turns of the insight worker on $name', (backend) => {
     const worker = new InsightWorker({
       db,
       write,
-      feed: entityFeed(database, noFolder),
+      feed: entityFeed(database, noFiles),
       insights,
       media: undefined as never,
       dispatcher: { dispatch: async () => [] } as unknown as Dispatcher,

@@ -94,7 +94,7 @@ export async function startStore(sources: ConfigSources): Promise<RunningProgram
     verifier: tokens.verifier,
     revocations: tokens.revocations,
     tasks: await discoverTasks({ pluginsDir: folders.plugins }),
-    insights: await discoverInsights({ known: storeInsights(media), pluginsDir: folders.plugins, logger }),
+    insights: await discoverInsights({ known: storeInsights(media.blobs), pluginsDir: folders.plugins, logger }),
     logger,
     maxImagePixels: settings.maxImagePixels,
     tools: findTools(settings, sources.env['PATH'], logger),

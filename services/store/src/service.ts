@@ -1,5 +1,6 @@
 /** The store service, put together from what it is given. */
 import path from 'node:path';
+import { LocalBlobStore } from '@cl-server/blobs';
 import { type Guard, STORE_API, storeEndpoints } from '@cl-server/contract';
 import { type Insight, InsightRegistry, removeCrops, serveInsight } from '@cl-server/insight';
 import { JobCreation, type JobServiceOptions, openJobService } from '@cl-server/job-routes';
@@ -127,7 +128,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   const tellOfFacts: FactsListener = (entity) => events.changed(entity, 'updated');
   const mediaReading = new MediaProcesses({ ...tools, maxPixels: options.maxImagePixels, logger });
   const previews = new Previews({
-    folder,
+    blobs: folder.blobs,
     reading: mediaReading,
     onDamage: (sha256, remark) => write(null, (tx) => noteDamage(tx, sha256, remark, tellOfFacts)),
   });
@@ -139,9 +140,10 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   const { jobs, guestMode, workers } = jobService;
   const { jobDatabase } = options;
   const budget = new Budget({ usage: jobs.usage, database, jobDatabase, limit: limits.userBytes, logger, now });
+  const streamBlobs = new LocalBlobStore(path.resolve(options.streamsDir));
   const streams = new Streams({
-    folder,
-    streamsDir: options.streamsDir,
+    media: folder.blobs,
+    blobs: streamBlobs,
     jobs,
     creation: new JobCreation({
       repository: jobs.repository,
@@ -160,7 +162,12 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   const identity = mediaFolderIdentity(database, folder.root, now);
   const mismatch = await identity.mismatch();
   if (mismatch !== undefined) logger.error({ reason: mismatch }, 'media are only read, nothing is written or removed');
-  const setAside = new SetAside({ root: folder.root, graceMs: options.orphanGraceMs ?? ORPHAN_GRACE_MS, logger, now });
+  const setAside = new SetAside({
+    blobs: folder.blobs,
+    graceMs: options.orphanGraceMs ?? ORPHAN_GRACE_MS,
+    logger,
+    now,
+  });
   const contents = new Contents({
     folder,
     identity,
@@ -175,8 +182,25 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   });
   await contents.recover();
   void setAside.sweep();
-  const tagReader = new TagReader({ db, write, reading: mediaReading, folder, onCorrected: tellOfFacts, logger });
-  const eraser = new Eraser({ db, jobs, folder, previews, streams, broadcaster, port: () => events.port, logger, now });
+  const tagReader = new TagReader({
+    db,
+    write,
+    reading: mediaReading,
+    blobs: folder.blobs,
+    onCorrected: tellOfFacts,
+    logger,
+  });
+  const eraser = new Eraser({
+    db,
+    jobs,
+    blobs: folder.blobs,
+    previews,
+    streams,
+    broadcaster,
+    port: () => events.port,
+    logger,
+    now,
+  });
   const entities = new EntityService({
     db,
     write,
@@ -229,8 +253,8 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
     isInTrash: (id) => reader.isInTrash(id),
     now,
   });
-  serveMedia(app, { reader, folder, previews, signer, rights });
-  serveStreams(app, { reader, streams, signer, rights });
+  serveMedia(app, { reader, blobs: folder.blobs, previews, signer, rights });
+  serveStreams(app, { reader, streams, blobs: streamBlobs, signer, rights });
   const reading = new ReadingAnnouncer({
     broadcaster,
     isOpen: async () => noAuth || !(await readAuth.isOn()),
@@ -238,11 +262,11 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   });
   serveAdmin(app, { readAuth, userOf, logger, onChange: () => reading.tell() });
   const insight = await serveInsight(app, {
-    insights: new InsightRegistry([...storeInsights(folder), ...(options.insights ?? [])]),
+    insights: new InsightRegistry([...storeInsights(folder.blobs), ...(options.insights ?? [])]),
     database,
     write,
     reads,
-    feed: entityFeed(database, folder),
+    feed: entityFeed(database, folder.blobs),
     view: entityView({ db, reader, scope: searchScope(reads, database.adapter), streams }),
     folder,
     streamsDir: options.streamsDir,
@@ -256,13 +280,13 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   });
   // The rows of insights are deleted with the entity; the crops of faces are files.
   const stopRemoving = events.subscribe(({ id, change }) => {
-    if (change === 'removed') void removeCrops(folder, id);
+    if (change === 'removed') void removeCrops(folder.blobs, id);
   });
   const audit = new Audit({
     db,
     folder,
     identity,
-    files: [new OrphanedFiles(db, contents), new OrphanedPreviews(db, folder, write), insight.orphans.crops],
+    files: [new OrphanedFiles(db, contents), new OrphanedPreviews(db, folder.blobs, write), insight.orphans.crops],
     faces: insight.orphans.faces,
     vectors: insight.orphans.vectors,
     jobs: insight.orphans.jobs,
@@ -276,7 +300,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
     handle: (endpoint, handler, route) => app.handle(endpoint, handler, { ...jobUploads, ...route }),
   });
   const uploads = new ResumableUploads({
-    directory: path.join(folder.root, '.uploads'),
+    directory: folder.uploads,
     maxBytes: options.maxUploadBytes,
     entities,
     budget,

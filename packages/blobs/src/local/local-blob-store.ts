@@ -13,7 +13,16 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { DigestStream, errorCode, isMissing } from '@cl-server/kit';
-import type { BlobInfo, BlobStore, OpenBlob, PutFileOptions, PutOptions, Space, Written } from '../blob-store.js';
+import type {
+  BlobInfo,
+  BlobStore,
+  Draft,
+  OpenBlob,
+  PutFileOptions,
+  PutOptions,
+  Space,
+  Written,
+} from '../blob-store.js';
 import { BlobError, blobErrorOf } from '../errors.js';
 import { changeIn, filesBelow, removeEmpty, syncFile } from './folders.js';
 
@@ -44,16 +53,12 @@ export class LocalBlobStore implements BlobStore {
     });
     return this.#attempt(key, async () => {
       this.#pathOf(key);
-      const draft = await this.draft();
-      try {
-        const digesting = new DigestStream(['sha256']);
-        const sink = createWriteStream(draft, { flags: 'wx', mode: FILE_MODE, highWaterMark: BLOCK_BYTES });
-        await pipeline(input, digesting, sink);
-        await this.#place(draft, key, options);
-        return { size: digesting.size, sha256: digesting.digests().sha256 };
-      } finally {
-        await fs.rm(draft, { force: true });
-      }
+      await using draft = await this.draft();
+      const digesting = new DigestStream(['sha256']);
+      const sink = createWriteStream(draft.path, { flags: 'wx', mode: FILE_MODE, highWaterMark: BLOCK_BYTES });
+      await pipeline(input, digesting, sink);
+      await this.#place(draft.path, key, options);
+      return { size: digesting.size, sha256: digesting.digests().sha256 };
     }).catch((error: unknown) => {
       throw sourceError ?? error;
     });
@@ -71,9 +76,10 @@ export class LocalBlobStore implements BlobStore {
     });
   }
 
-  async draft(): Promise<string> {
+  async draft(): Promise<Draft> {
     await fs.mkdir(this.#drafts, { recursive: true, mode: FOLDER_MODE });
-    return path.join(this.#drafts, randomUUID());
+    const file = path.join(this.#drafts, randomUUID());
+    return { path: file, [Symbol.asyncDispose]: () => fs.rm(file, { force: true }) };
   }
 
   async open(key: string): Promise<OpenBlob> {
@@ -213,13 +219,9 @@ export class LocalBlobStore implements BlobStore {
   }
 
   async #placeCopy(file: string, key: string, options: PutOptions): Promise<void> {
-    const draft = await this.draft();
-    try {
-      await pipeline(createReadStream(file), createWriteStream(draft, { flags: 'wx', mode: FILE_MODE }));
-      await this.#place(draft, key, options);
-    } finally {
-      await fs.rm(draft, { force: true });
-    }
+    await using draft = await this.draft();
+    await pipeline(createReadStream(file), createWriteStream(draft.path, { flags: 'wx', mode: FILE_MODE }));
+    await this.#place(draft.path, key, options);
   }
 
   /** Runs a piece of work and gives the system's errors the store's own codes. */

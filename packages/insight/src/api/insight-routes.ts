@@ -1,6 +1,5 @@
 /** Insights of entities: their states, results, faces and vectors. */
 
-import fs from 'node:fs/promises';
 import {
   deleteFace,
   getEntityFaces,
@@ -17,7 +16,7 @@ import {
 import { encodeNpy } from '@cl-server/models';
 import { Answer, type App, notFound } from '@cl-server/service-kit';
 import { faceEmbedding } from '../built-in/face-embedding.js';
-import type { EntityView, InsightDatabase, MediaPaths, RunWrite } from '../port.js';
+import type { EntityView, InsightDatabase, MediaStore, RunWrite } from '../port.js';
 import type { InsightRegistry, VectorInsight } from '../registry.js';
 import type { VectorStore } from '../vectors/vector-store.js';
 import { retryFailed } from '../worker/retry-failed.js';
@@ -32,7 +31,7 @@ export interface InsightRoutes {
   readonly insights: InsightReader;
   readonly vectors: VectorStore;
   readonly monitor: InsightMonitor;
-  readonly folder: MediaPaths;
+  readonly folder: MediaStore;
   readonly userOf: (claims: TokenClaims | null) => string | null;
 }
 
@@ -92,6 +91,6 @@ export function serveInsights(app: App, options: InsightRoutes): void {
 
   app.handle(deleteFace, async ({ params, user }) => {
     const crop = await removeFace({ write, insights: registry }, params.face_id, userOf(user));
-    if (crop !== '') await fs.rm(folder.resolve(crop), { force: true });
+    if (crop !== '') await folder.blobs.delete(crop);
   });
 }

@@ -12,7 +12,7 @@ import { OrphanedVectors } from '../cleanup/orphaned-vectors.js';
 import type { Orphans } from '../cleanup/orphans.js';
 import type { InsightTables } from '../database/tables.js';
 import { PersonService } from '../persons/person-service.js';
-import type { EntityFeed, EntityView, MediaPaths, Reads, RunWrite } from '../port.js';
+import type { EntityFeed, EntityView, MediaStore, Reads, RunWrite } from '../port.js';
 import type { InsightRegistry } from '../registry.js';
 import { Duplicates } from '../search/duplicates.js';
 import { interactiveJobs } from '../search/interactive.js';
@@ -34,7 +34,7 @@ export interface InsightServiceOptions {
   readonly reads: Reads;
   readonly feed: EntityFeed;
   readonly view: EntityView;
-  readonly folder: MediaPaths;
+  readonly folder: MediaStore;
   readonly streamsDir: string;
   readonly broadcaster: Broadcaster;
   readonly jobs: Pick<JobEngine, 'repository' | 'storage' | 'events' | 'identity'>;
@@ -94,8 +94,8 @@ export async function serveInsight(app: App, options: InsightServiceOptions): Pr
   });
   return {
     orphans: {
-      crops: new OrphanedCrops(db, folder, write),
-      faces: new OrphanedFaces(db, folder, write),
+      crops: new OrphanedCrops(db, folder.blobs, write),
+      faces: new OrphanedFaces(db, folder.blobs, write),
       vectors: new OrphanedVectors(registry, feed, reads, write),
       jobs: new OrphanedJobs(db, jobs, now),
       statuses: new OrphanedStatuses(feed, broadcaster, options.storePort),

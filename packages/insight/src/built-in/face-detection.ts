@@ -1,18 +1,16 @@
 /**
- * Faces become rows, and their crops become files in the media folder. A face that was there before (the boxes overlap by
+ * Faces become rows, and their crops become blobs beside the media. A face that was there before (the boxes overlap by
  * half) keeps its id, and with it the person that a user assigned to it.
  */
-
-import fs from 'node:fs/promises';
-import path from 'node:path';
+import type { BlobStore } from '@cl-server/blobs';
 import { type DetectedFace, type FaceBox, faceDetectionTask } from '@cl-server/contract';
 import type { Collect, CollectContext, Follower, JobResult } from '../collect-context.js';
-import { cropFolder } from '../crops.js';
+import { cropKey } from '../crops.js';
 import type { FaceRow } from '../database/tables.js';
 import { defineInsight } from '../define.js';
 import { deleteSubject } from '../inferences/delete-insights.js';
 import { wholeFile } from '../inputs.js';
-import type { InsightTransaction, MediaPaths } from '../port.js';
+import type { InsightTransaction } from '../port.js';
 
 export const FACE_DETECTION = 'face_detection';
 
@@ -28,13 +26,10 @@ function overlap(a: FaceBox, b: FaceBox): number {
 }
 
 /** `.derived/faces/{entity}/{digest of the job}-{n}.png`: a name of its own for each try, so that none is overwritten. */
-async function saveCrop(media: MediaPaths, entityId: number, name: string, png: Buffer): Promise<string> {
-  const folder = cropFolder(media, entityId);
-  await fs.mkdir(folder, { recursive: true, mode: 0o750 });
-  const file = path.join(folder, name);
-  await fs.writeFile(`${file}.part`, png);
-  await fs.rename(`${file}.part`, file);
-  return path.relative(media.root, file);
+async function saveCrop(blobs: BlobStore, entityId: number, name: string, png: Buffer): Promise<string> {
+  const key = cropKey(entityId, name);
+  await blobs.put(key, png, { isDurable: false });
+  return key;
 }
 
 interface Found {
@@ -52,7 +47,7 @@ async function saveCrops(
   for (const [index, face] of faces.entries()) {
     const crop = face.file_path === '' ? undefined : await result.readFile(face.file_path);
     const name = `${result.jobId.slice(0, 18)}-${index}.png`;
-    found.push({ face, file: crop ? await saveCrop(media, entityId, name, crop) : '' });
+    found.push({ face, file: crop ? await saveCrop(media.blobs, entityId, name, crop) : '' });
   }
   return found;
 }

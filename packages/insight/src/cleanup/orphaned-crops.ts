@@ -2,52 +2,49 @@
  * Crops that no face has. The insight worker writes crops before their rows, so the crops of an entity whose faces are being
  * detected are left alone.
  */
-import path from 'node:path';
-import { filesBelow, inGroups } from '@cl-server/kit';
+import type { BlobStore } from '@cl-server/blobs';
+import { inGroups } from '@cl-server/kit';
 import { FACE_DETECTION } from '../built-in/face-detection.js';
-import { cropFolder } from '../crops.js';
-import type { InsightDatabase, MediaPaths, RunWrite } from '../port.js';
+import { CROPS } from '../crops.js';
+import type { InsightDatabase, RunWrite } from '../port.js';
 import type { Orphans } from './orphans.js';
 
 const BATCH_SIZE = 500;
 
-/** `{entity}/{crop}` */
-const CROP = /^(\d{1,15})\/[^/]+$/;
+/** `.derived/faces/{entity}/{crop}` */
+const CROP = /^\.derived\/faces\/(\d{1,15})\/[^/]+$/;
 
-const entityOf = (name: string): number => Number(CROP.exec(name)?.[1] ?? 0);
+const entityOf = (key: string): number => Number(CROP.exec(key)?.[1] ?? 0);
 
-/** Items are paths relative to the media folder. */
+/** Items are keys in the blob store of the media. */
 export class OrphanedCrops implements Orphans<string> {
   constructor(
     private readonly db: InsightDatabase,
-    private readonly media: MediaPaths,
+    private readonly blobs: Pick<BlobStore, 'list' | 'delete'>,
     private readonly write: RunWrite,
   ) {}
 
   async *find(): AsyncGenerator<string> {
-    for await (const names of inGroups(filesBelow(cropFolder(this.media)), BATCH_SIZE))
-      yield* await this.#withoutFace(this.db, names);
+    for await (const keys of inGroups(this.blobs.list(CROPS), BATCH_SIZE)) yield* await withoutFace(this.db, keys);
   }
 
-  remove(file: string): Promise<boolean> {
-    const name = path.relative(cropFolder(this.media), this.media.resolve(file));
+  remove(key: string): Promise<boolean> {
     return this.write(null, async ({ db }) => {
-      if ((await this.#withoutFace(db, [name])).length === 0) return false;
-      this.media.removeNow(file);
+      if ((await withoutFace(db, [key])).length === 0) return false;
+      await this.blobs.delete(key);
       return true;
     });
   }
+}
 
-  async #withoutFace(db: InsightDatabase, names: readonly string[]): Promise<string[]> {
-    const entities = [...new Set(names.map(entityOf).filter((id) => id > 0))];
-    const kept = await cropsOf(db, entities);
-    const busy = await busyAmong(db, entities);
-    return names.flatMap((name) => {
-      const entity = entityOf(name);
-      const file = path.relative(this.media.root, path.join(cropFolder(this.media), name));
-      return entity > 0 && !busy.has(entity) && !kept.has(file) ? [file] : [];
-    });
-  }
+async function withoutFace(db: InsightDatabase, keys: readonly string[]): Promise<string[]> {
+  const entities = [...new Set(keys.map(entityOf).filter((id) => id > 0))];
+  const kept = await cropsOf(db, entities);
+  const busy = await busyAmong(db, entities);
+  return keys.filter((key) => {
+    const entity = entityOf(key);
+    return entity > 0 && !busy.has(entity) && !kept.has(key);
+  });
 }
 
 async function cropsOf(db: InsightDatabase, entities: readonly number[]): Promise<ReadonlySet<string>> {

@@ -1,14 +1,12 @@
 /**
- * Faces whose crop is not there. The face itself stays, with what people said of it: its detection runs anew, which cuts
+ * Faces whose crop is not there. The face itself stays, with what people said of it: its detection runs again and cuts
  * it out again.
  */
-
-import fsSync from 'node:fs';
-import fs from 'node:fs/promises';
+import type { BlobStore } from '@cl-server/blobs';
 import type { AuditReport } from '@cl-server/contract';
 import { FACE_DETECTION } from '../built-in/face-detection.js';
 import { refreshKnown } from '../inferences/refresh-status.js';
-import type { InsightDatabase, MediaPaths, RunWrite } from '../port.js';
+import type { InsightDatabase, RunWrite } from '../port.js';
 import type { Orphans } from './orphans.js';
 
 const GROUP = 500;
@@ -18,7 +16,7 @@ type OrphanedFace = AuditReport['orphaned_faces'][number];
 export class OrphanedFaces implements Orphans<OrphanedFace> {
   constructor(
     private readonly db: InsightDatabase,
-    private readonly folder: MediaPaths,
+    private readonly blobs: Pick<BlobStore, 'head'>,
     private readonly write: RunWrite,
   ) {}
 
@@ -38,20 +36,16 @@ export class OrphanedFaces implements Orphans<OrphanedFace> {
     }
   }
 
-  /** The row is asked for again: a face that was cut out anew a moment ago names another file. */
+  /** The row is asked for again: a face that was cut out again a moment ago names another file. */
   async #isLost({ face_id, file_path }: { face_id: number; file_path: string }): Promise<boolean> {
-    const isThere = await fs.access(this.folder.resolve(file_path)).then(
-      () => true,
-      () => false,
-    );
-    if (isThere) return false;
+    if (await this.blobs.head(file_path)) return false;
     const row = await this.db.selectFrom('faces').select('file_path').where('id', '=', face_id).executeTakeFirst();
     return row?.file_path === file_path;
   }
 
   remove({ face_id, entity_id, file_path }: OrphanedFace): Promise<boolean> {
     return this.write(null, async ({ db, now }) => {
-      if (file_path === null || fsSync.existsSync(this.folder.resolve(file_path))) return false;
+      if (file_path === null || (await this.blobs.head(file_path))) return false;
       const { numUpdatedRows } = await db
         .updateTable('faces')
         .set({ file_path: '' })

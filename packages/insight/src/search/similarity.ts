@@ -7,7 +7,7 @@ import type { InsightReader } from '../api/reader.js';
 import { phashOf } from '../built-in/hash.js';
 import type { JobResult } from '../collect-context.js';
 import type { Insight } from '../define.js';
-import type { MediaPaths } from '../port.js';
+import type { MediaStore } from '../port.js';
 import type { InsightRegistry, VectorInsight } from '../registry.js';
 import type { VectorStore } from '../vectors/vector-store.js';
 import type { Page, Question, Search } from './search.js';
@@ -33,7 +33,7 @@ export interface SimilarityOptions {
   readonly search: Search;
   readonly vectors: VectorStore;
   readonly insights: InsightReader;
-  readonly folder: MediaPaths;
+  readonly folder: MediaStore;
 }
 
 function byVector(insight: VectorInsight, { search, vectors, folder }: SimilarityOptions): Similarity {

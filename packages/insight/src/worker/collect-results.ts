@@ -1,6 +1,5 @@
 /** Stores the results of ended jobs. Jobs that failed or vanished are recorded, so that they are retried. */
 
-import fs from 'node:fs/promises';
 import { isTerminal, modelStamp as stampSchema } from '@cl-server/contract';
 import type { JobEngine, JobRecord } from '@cl-server/jobs';
 import type { Logger } from '@cl-server/service-kit';
@@ -10,7 +9,7 @@ import type { Insight } from '../define.js';
 import { refreshKnown } from '../inferences/refresh-status.js';
 import { literal, retryDelay } from '../inferences/status.js';
 import { modelStamp } from '../model-stamp.js';
-import type { EntityFeed, InsightDatabase, MediaPaths, RunWrite } from '../port.js';
+import type { EntityFeed, InsightDatabase, MediaStore, RunWrite } from '../port.js';
 import type { InsightRegistry } from '../registry.js';
 import { checkCollected, storeCollected } from './store-collected.js';
 import type { WantedModels } from './wanted-models.js';
@@ -21,7 +20,7 @@ export interface CollectOptions {
   readonly feed: EntityFeed;
   readonly insights: InsightRegistry;
   readonly jobs: Pick<JobEngine, 'repository' | 'storage'>;
-  readonly media: MediaPaths;
+  readonly media: MediaStore;
   readonly logger: Logger;
 }
 
@@ -106,7 +105,7 @@ export class ResultCollector {
         await refreshKnown(db, row.entity_id, now);
         return files;
       });
-      for (const file of freed) await fs.rm(media.resolve(file), { force: true });
+      for (const file of freed) await media.blobs.delete(file);
       // The result is in the database; the row of the job stays as its history.
       await jobs.storage.remove(job.job_id);
     } catch (error) {

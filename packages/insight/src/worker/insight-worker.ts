@@ -6,12 +6,11 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import fs from 'node:fs/promises';
 import type { InsightStatus } from '@cl-server/contract';
 import type { WorkerRegister } from '@cl-server/jobs';
 import { WakeSignal } from '@cl-server/kit';
 import type { Logger } from '@cl-server/service-kit';
-import type { EntityFeed, InsightDatabase, MediaPaths, RunWrite } from '../port.js';
+import type { EntityFeed, InsightDatabase, MediaStore, RunWrite } from '../port.js';
 import type { InsightRegistry } from '../registry.js';
 import type { ResultCollector } from './collect-results.js';
 import type { Dispatcher } from './dispatch.js';
@@ -30,7 +29,7 @@ export interface InsightWorkerOptions {
   readonly write: RunWrite;
   readonly feed: EntityFeed;
   readonly insights: InsightRegistry;
-  readonly media: MediaPaths;
+  readonly media: MediaStore;
   readonly dispatcher: Dispatcher;
   readonly collector: ResultCollector;
   readonly publisher: StatusPublisher;
@@ -181,7 +180,7 @@ export class InsightWorker {
     const options = { db, write, feed, insights, models, withoutModel: this.#runnable.withoutModel };
     const take = async ({ changed: ids, freedFiles }: PlanResult): Promise<void> => {
       changed.push(...ids);
-      for (const file of freedFiles) await fs.rm(this.#options.media.resolve(file), { force: true });
+      for (const file of freedFiles) await this.#options.media.blobs.delete(file);
     };
     const since = await planChanges(options, this.#cursor);
     await take(since);

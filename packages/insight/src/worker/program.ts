@@ -26,7 +26,7 @@ import { EntityInputs } from '../inputs.js';
 import { DEFAULT_RULES } from '../persons/assign.js';
 import { assignFaces, dropEmptyPersons } from '../persons/cluster-faces.js';
 import { discoverInsights } from '../plugins.js';
-import type { EntityFeed, MediaPaths, RunWrite } from '../port.js';
+import type { EntityFeed, MediaStore, RunWrite } from '../port.js';
 import { InsightRegistry } from '../registry.js';
 import { PhashIndex } from '../search/phash-index.js';
 import { openNeighbourSearch } from '../vectors/open-index.js';
@@ -67,7 +67,7 @@ export interface InsightStore {
   readonly jobDatabase: Database<JobTables>;
   readonly write: RunWrite;
   readonly feed: EntityFeed;
-  readonly media: MediaPaths;
+  readonly media: MediaStore;
   /** Insights that the store adds to the built-in ones. */
   readonly insights: readonly Insight[];
   /** Why the media folder cannot be used; undefined if it belongs to the database. */
@@ -160,7 +160,7 @@ export async function startInsightWorker(
       await assignFaces({ db, write, index, rules: { ...DEFAULT_RULES, sameAbove: settings.faceMatch } });
     },
     sweep: async () => {
-      await sweepCrops(feed, media);
+      await sweepCrops(feed, media.blobs);
       await dropEmptyPersons(db, write);
     },
     folderMismatch: async () => (await store.mismatch()) ?? (await jobs.identity.mismatch()),

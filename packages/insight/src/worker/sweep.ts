@@ -1,24 +1,25 @@
 /** Removes crops of deleted entities: a process that died between a commit and its clean-up left them behind. */
 
-import fs from 'node:fs/promises';
-import { cropFolder, removeCrops } from '../crops.js';
-import type { EntityFeed, MediaPaths } from '../port.js';
+import type { BlobStore } from '@cl-server/blobs';
+import { inGroups } from '@cl-server/kit';
+import { CROPS, removeCrops } from '../crops.js';
+import type { EntityFeed } from '../port.js';
 
 const BATCH_SIZE = 500;
 
 /** @returns how many entities' crops were removed */
-export async function sweepCrops(feed: Pick<EntityFeed, 'find'>, media: MediaPaths): Promise<number> {
-  const root = cropFolder(media);
-  const names = await fs.readdir(root).catch(() => []);
-  const ids = names.map(Number).filter(Number.isSafeInteger);
+export async function sweepCrops(
+  feed: Pick<EntityFeed, 'find'>,
+  blobs: Pick<BlobStore, 'folders' | 'deleteBelow'>,
+): Promise<number> {
   let removed = 0;
-  for (let at = 0; at < ids.length; at += BATCH_SIZE) {
-    const slice = ids.slice(at, at + BATCH_SIZE);
-    const rows = await feed.find(slice);
+  for await (const names of inGroups(blobs.folders(CROPS), BATCH_SIZE)) {
+    const ids = names.map(Number).filter(Number.isSafeInteger);
+    const rows = await feed.find(ids);
     const known = new Set(rows.map(({ id }) => id));
-    for (const id of slice) {
+    for (const id of ids) {
       if (known.has(id)) continue;
-      await removeCrops(media, id);
+      await removeCrops(blobs, id);
       removed++;
     }
   }

@@ -11,17 +11,17 @@
  * Each removal may be repeated. A note stays for a while after the first removal and is carried out again then: another
  * process may have read the entity before it was deleted, and written something about it afterwards.
  */
+import type { BlobStore } from '@cl-server/blobs';
 import { eraseEntity } from '@cl-server/insight';
 import type { JobEngine } from '@cl-server/jobs';
 import type { Broadcaster, Logger } from '@cl-server/service-kit';
 import type { Kysely } from 'kysely';
 import type { ErasureRow, StoreTables } from '../database/tables.js';
-import type { MediaFolder } from '../files/media-folder.js';
 
 export interface EraserOptions {
   readonly db: Kysely<StoreTables>;
   readonly jobs: Pick<JobEngine, 'repository' | 'storage'>;
-  readonly folder: Pick<MediaFolder, 'derived'>;
+  readonly blobs: Pick<BlobStore, 'deleteBelow'>;
   readonly previews: { remove(sha256: string): Promise<void> };
   readonly streams: { remove(sha256: string): Promise<void> };
   readonly broadcaster: Pick<Broadcaster, 'clearRetained'>;
@@ -118,14 +118,14 @@ export class Eraser {
   }
 
   async #remove({ kind, target }: ErasureRow): Promise<void> {
-    const { db, jobs, folder, previews, streams, broadcaster, port } = this.#options;
+    const { db, jobs, blobs, previews, streams, broadcaster, port } = this.#options;
     switch (kind) {
       case 'job':
         await jobs.repository.deleteJob(target);
         await jobs.storage.remove(target); // a folder that was made before its row
         return;
       case 'entity':
-        await eraseEntity(Number(target), { media: folder, broadcaster, storePort: port() });
+        await eraseEntity(Number(target), { blobs, broadcaster, storePort: port() });
         return;
       case 'content': {
         // It may have been uploaded again since.

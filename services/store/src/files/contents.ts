@@ -28,7 +28,7 @@ export interface ContentsOptions {
   readonly folder: MediaFolder;
   /** Nothing is written to or removed from a folder of another database. */
   readonly identity: Pick<FolderIdentity, 'mismatch' | 'assertMatch'>;
-  readonly setAside: Pick<SetAside, 'takeNow'>;
+  readonly setAside: Pick<SetAside, 'take'>;
   readonly db: Kysely<StoreTables>;
   readonly write: RunWrite;
   readonly reading: Pick<MediaReading, 'facts'>;
@@ -110,15 +110,15 @@ export class Contents {
       return result;
     } finally {
       // However the transaction ended: a file without a row goes.
-      if (placement && !isKept) await this.#removeIfFree(placement.path, this.#removeNow, received.sha256);
+      if (placement && !isKept) await this.#removeIfFree(placement.path, this.#delete, received.sha256);
       await placement?.done();
     }
   }
 
-  readonly #removeNow = (path: string): void => this.#options.folder.removeNow(path);
+  readonly #delete = (path: string): Promise<void> => this.#options.folder.blobs.delete(path);
 
   /** Looks and removes under the write lock, so that no upload can refer to the file in between. */
-  async #removeIfFree(path: string, remove: (path: string) => void, sha256?: string): Promise<boolean> {
+  async #removeIfFree(path: string, remove: (path: string) => Promise<void>, sha256?: string): Promise<boolean> {
     const { write, onFreed, identity, logger } = this.#options;
     try {
       if ((await identity.mismatch()) !== undefined) return false;
@@ -127,7 +127,7 @@ export class Contents {
       const freed = await write(null, async (tx) => {
         await tx.db.deleteFrom('pending_removals').where('path', '=', path).execute();
         if (await hasRow(tx.db)) return false;
-        remove(path);
+        await remove(path);
         return true;
       });
       if (freed && sha256 !== undefined) await onFreed?.(sha256);
@@ -146,7 +146,7 @@ export class Contents {
           const rows = await this.#pendingAfter(after);
           for (const { path, sha256 } of rows) {
             if (this.#closing) return;
-            await this.#lock.run(path.slice(0, 32), () => this.#removeIfFree(path, this.#removeNow, sha256));
+            await this.#lock.run(path.slice(0, 32), () => this.#removeIfFree(path, this.#delete, sha256));
           }
           const last = rows.at(-1);
           if (!last) return;
@@ -178,7 +178,7 @@ export class Contents {
   /** Removes a file that no row refers to, looked at under the lock. @returns whether it went */
   removeOrphan(path: string): Promise<boolean> {
     const { setAside } = this.#options;
-    return this.#lock.run(path.slice(0, 32), () => this.#removeIfFree(path, (each) => setAside.takeNow(each)));
+    return this.#lock.run(path.slice(0, 32), () => this.#removeIfFree(path, (each) => setAside.take(each)));
   }
 
   /** At start: finishes or undoes what an earlier process left half done. */
@@ -187,7 +187,7 @@ export class Contents {
     await folder.prepare();
     if ((await identity.mismatch()) !== undefined) return;
     for (const md5 of await folder.abandoned())
-      for (const path of await folder.filesOf(md5)) await this.#removeIfFree(path, this.#removeNow);
+      for (const path of await folder.filesOf(md5)) await this.#removeIfFree(path, this.#delete);
     await folder.clearIncoming();
     // There may be very many of them, and nobody can see them.
     void this.removePending();

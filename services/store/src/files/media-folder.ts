@@ -1,145 +1,93 @@
 /**
- * The media folder: one file per content at `{md5}/{name}`, or `{md5}-{8 digits of SHA-256}/{name}` where two contents
- * share an MD5.
+ * Where media are in their blob store: one blob per content at `{md5}/{name}`, or `{md5}-{8 digits of SHA-256}/{name}` if two
+ * contents share an MD5.
  *
  * ```
- * .incoming/{uuid}.part --received--> .incoming/{md5}~{uuid}.placing --link--> {md5}/{name} --row committed--> placed
+ * .incoming/{uuid}.part --received--> .incoming/{md5}~{uuid}.placing --copied--> {md5}/{name} --row committed--> placed
  * ```
  *
- * The `.placing` name is kept until the row is committed: what a crash leaves behind is then found by its name alone,
- * without looking through the whole folder.
+ * The `.placing` key is kept until the row is committed: what a crash leaves behind is then found by its key alone, without
+ * looking through all media.
  */
 
 import { randomUUID } from 'node:crypto';
-import fsSync, { constants } from 'node:fs';
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { errorCode, isMissing } from '@cl-server/kit';
+import { type BlobStore, LocalBlobStore } from '@cl-server/blobs';
+import { isMissing } from '@cl-server/kit';
 
 export interface Placement {
-  /** Relative to the media folder. */
+  /** Key of the content. */
   readonly path: string;
-  /** To be called once the row is committed. */
+  /** To be called when the row is committed. */
   done(): Promise<void>;
 }
 
-const PLACING = /^([0-9a-f]{32})~[0-9a-f-]+\.placing$/;
-const KEEPS_FOLDER = new Set(['ENOTEMPTY', 'EEXIST', 'ENOENT']);
-const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK', 'ENOSYS', 'EXDEV']);
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await fs.open(folder, constants.O_RDONLY);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-async function syncFile(file: string): Promise<void> {
-  const handle = await fs.open(file, 'r+');
-  try {
-    await handle.datasync();
-  } finally {
-    await handle.close();
-  }
-}
+const INCOMING = '.incoming';
+const PLACING = /^\.incoming\/([0-9a-f]{32})~[0-9a-f-]+\.placing$/;
+/** A draft that nobody has written to for this long belongs to a process that died. */
+const DRAFT_AGE_MS = 3_600_000;
 
 export class MediaFolder {
-  /** Unfinished uploads; on the same file system as the rest, so that nothing is copied. */
+  readonly blobs: BlobStore;
+  /** Uploads that are being received, on this machine; on the same file system as the rest, so that nothing is copied. */
   readonly incoming: string;
-  /** What is made from media and can be made again: previews, streams. */
-  readonly derived: string;
+  /** Uploads in pieces, on this machine. */
+  readonly uploads: string;
 
   /** @param root absolute */
   constructor(readonly root: string) {
-    this.incoming = path.join(root, '.incoming');
-    this.derived = path.join(root, '.derived');
+    this.blobs = new LocalBlobStore(root);
+    this.incoming = path.join(root, INCOMING);
+    this.uploads = path.join(root, '.uploads');
   }
 
   async prepare(): Promise<void> {
     await fs.mkdir(this.incoming, { recursive: true, mode: 0o750 });
-    await fs.mkdir(this.derived, { recursive: true, mode: 0o750 });
   }
 
-  /**
-   * Absolute path of a stored file.
-   * @throws Error for a path that leads out of the folder; rows never hold one
-   */
-  resolve(relative: string): string {
-    const file = path.resolve(this.root, relative);
-    if (!file.startsWith(this.root + path.sep)) throw new Error('a stored path leads out of the media folder');
-    return file;
-  }
-
-  /** The folder of a content, relative. @param shared another content has this MD5 */
+  /** First segment of a content's key. @param shared another content has this MD5 */
   static contentFolder(md5: string, sha256: string, shared: boolean): string {
     return shared ? `${md5}-${sha256.slice(0, 8)}` : md5;
   }
 
-  /** Puts a received file at its place, durable when it returns. What lay there is replaced. */
-  async place(received: string, md5: string, relative: string): Promise<Placement> {
-    const placing = path.join(this.incoming, `${md5}~${randomUUID()}.placing`);
-    const target = this.resolve(relative);
-    const folder = path.dirname(target);
-    await syncFile(received);
-    await fs.rename(received, placing);
+  /** Puts a received file under its key, durable when it returns. Replaces what is there. */
+  async place(received: string, md5: string, key: string): Promise<Placement> {
+    const placing = `${INCOMING}/${md5}~${randomUUID()}.placing`;
+    const done = () => this.blobs.delete(placing);
+    // The copy makes the bytes durable.
+    await this.blobs.putFile(placing, received, { isDurable: false });
     try {
-      const made = await fs.mkdir(folder, { recursive: true, mode: 0o750 });
-      await fs.rm(target, { force: true });
-      await this.#link(placing, target);
-      await syncFolder(folder);
-      if (made !== undefined) await syncFolder(this.root);
+      await this.blobs.copy(placing, key);
     } catch (error) {
-      await fs.rm(placing, { force: true });
+      await done();
       throw error;
     }
-    return { path: relative, done: () => fs.rm(placing, { force: true }) };
+    return { path: key, done };
   }
 
-  async #link(from: string, to: string): Promise<void> {
-    try {
-      await fs.link(from, to);
-    } catch (error) {
-      if (!NO_LINKS.has(errorCode(error) ?? '')) throw error;
-      await fs.copyFile(from, to, constants.COPYFILE_EXCL);
-      await syncFile(to);
-    }
-  }
-
-  /** Files, relative, in the folders of an MD5. */
+  /** Keys of the contents with an MD5. */
   async filesOf(md5: string): Promise<string[]> {
     const found: string[] = [];
-    for (const folder of (await namesIn(this.root)).filter((name) => name === md5 || name.startsWith(`${md5}-`)))
-      for (const name of await namesIn(this.resolve(folder))) found.push(`${folder}/${name}`);
+    for await (const key of this.blobs.list(md5)) if (/^(-|\/)/.test(key.slice(md5.length))) found.push(key);
     return found;
   }
 
-  /** Removes a file, and its folder if that is empty then. At once, since the caller holds the write lock. */
-  removeNow(relative: string): void {
-    const file = this.resolve(relative);
-    fsSync.rmSync(file, { force: true });
-    try {
-      fsSync.rmdirSync(path.dirname(file));
-    } catch (error) {
-      if (!KEEPS_FOLDER.has(errorCode(error) ?? '')) throw error;
-    }
-  }
-
-  /** MD5s whose folders may hold a file without a row, because a process died while it placed one. */
+  /** MD5s that may have a file without a row, because a process died while it placed one. */
   async abandoned(): Promise<ReadonlySet<string>> {
     const suspects = new Set<string>();
-    for (const name of await namesIn(this.incoming)) {
-      const md5 = PLACING.exec(name)?.[1];
+    for await (const key of this.blobs.list(`${INCOMING}/`)) {
+      const md5 = PLACING.exec(key)?.[1];
       if (md5 !== undefined) suspects.add(md5);
     }
     return suspects;
   }
 
-  /** Empties the folder of unfinished uploads. */
+  /** Removes unfinished uploads and drafts of processes that died. */
   async clearIncoming(): Promise<void> {
     for (const name of await namesIn(this.incoming))
       await fs.rm(path.join(this.incoming, name), { force: true, recursive: true });
+    await this.blobs.sweep(Date.now() - DRAFT_AGE_MS);
   }
 }
 

@@ -1,20 +1,17 @@
 /** Small upright PNGs of images and videos, made when first asked for and kept beside the media. */
 
-import { randomUUID } from 'node:crypto';
-import fs from 'node:fs/promises';
-import path from 'node:path';
-import { exists, KeyedLock } from '@cl-server/kit';
+import { type BlobStore, isNotFound } from '@cl-server/blobs';
+import { KeyedLock } from '@cl-server/kit';
 import { MediaError } from '@cl-server/media';
 import { notFound, unprocessable } from '@cl-server/service-kit';
 import type { EntityRow } from '../database/tables.js';
 import type { MediaReading } from '../media/reading.js';
-import type { MediaFolder } from './media-folder.js';
-import { previewFile } from './preview-file.js';
+import { previewKey } from './preview-file.js';
 
 export interface PreviewOptions {
-  readonly folder: MediaFolder;
+  readonly blobs: BlobStore;
   readonly reading: Pick<MediaReading, 'preview'>;
-  /** Told of a content whose picture turned out to be damaged. */
+  /** Called for a content whose picture turned out to be damaged. */
   readonly onDamage?: (sha256: string, remark: string) => Promise<void>;
 }
 
@@ -32,43 +29,43 @@ export class Previews {
   }
 
   /**
-   * @param force make it anew
-   * @returns absolute path of a PNG
-   * @throws HttpError 404 where the file has no picture to show, 422 where it cannot be decoded, 503 where too many wait
+   * @param force make it again
+   * @returns key of a PNG
+   * @throws HttpError 404 if the file has no picture to show, 422 if it cannot be decoded, 503 if too many wait
    */
   async of({ sha256, file_path, type }: PreviewSource, force: boolean): Promise<string> {
     if (sha256 === null || file_path === null) throw notFound('Media file not found');
-    const target = previewFile(this.#options.folder, sha256);
+    const key = previewKey(sha256);
+    const { blobs } = this.#options;
     return this.#byContent.run(sha256, async () => {
-      if (!force && (await exists(target))) return target;
-      const source = this.#options.folder.resolve(file_path);
-      if (!(await exists(source))) throw notFound('Media file not found');
-      await this.#make(sha256, source, type, target);
-      return target;
+      if (!force && (await blobs.head(key))) return key;
+      const file = await blobs.localFile(file_path).catch((error: unknown) => {
+        throw isNotFound(error) ? notFound('Media file not found', { cause: error }) : error;
+      });
+      await this.#make(sha256, file, type, key);
+      return key;
     });
   }
 
   /** The content is gone, so its preview goes. */
   async remove(sha256: string): Promise<void> {
     // One that is being made is waited for.
-    await this.#byContent.run(sha256, () => fs.rm(previewFile(this.#options.folder, sha256), { force: true }));
+    await this.#byContent.run(sha256, () => this.#options.blobs.delete(previewKey(sha256)));
   }
 
-  async #make(sha256: string, source: string, type: string | null, target: string): Promise<void> {
-    await fs.mkdir(path.dirname(target), { recursive: true, mode: 0o750 });
-    const draft = `${target}.${randomUUID()}`;
+  async #make(sha256: string, file: string, type: string | null, key: string): Promise<void> {
+    const { blobs, reading, onDamage } = this.#options;
+    if (!SHOWN.has(type ?? '')) throw notFound('Preview file not found', { code: 'no_preview' });
+    await using draft = await blobs.draft();
     try {
-      if (!SHOWN.has(type ?? '')) throw notFound('Preview file not found', { code: 'no_preview' });
-      const damage = await this.#options.reading.preview({ file: source, type, target: draft });
-      await fs.rename(draft, target);
-      if (damage !== null) await this.#options.onDamage?.(sha256, damage);
+      const damage = await reading.preview({ file, type, target: draft.path });
+      await blobs.putFile(key, draft.path, { isDurable: false });
+      if (damage !== null) await onDamage?.(sha256, damage);
     } catch (error) {
       if (!(error instanceof MediaError)) throw error;
       if (error.code === 'unsupported_media')
         throw notFound(`Preview file not found: ${error.message}`, { cause: error });
       throw unprocessable(`Failed to generate preview: ${error.message}`, { cause: error });
-    } finally {
-      await fs.rm(draft, { force: true });
     }
   }
 }

@@ -2,21 +2,18 @@
  * Files that no row refers to are set aside for a time before they go for good: a mistake in a database or a script must
  * not cost an original. `media/.orphans/{milliseconds}/{folder}/{name}`; moving a file back is enough to have it again.
  */
-import fsSync from 'node:fs';
-import fs from 'node:fs/promises';
-import path from 'node:path';
+import type { BlobStore } from '@cl-server/blobs';
 import type { Logger } from '@cl-server/service-kit';
 
 export interface SetAsideOptions {
-  /** The media folder, absolute. */
-  readonly root: string;
+  readonly blobs: Pick<BlobStore, 'move' | 'folders' | 'deleteBelow'>;
   /** How long a file is kept, milliseconds. */
   readonly graceMs: number;
   readonly logger: Logger;
   readonly now: () => number;
 }
 
-const FOLDER = '.orphans';
+const FOLDER = '.orphans/';
 const SWEEP_EVERY_MS = 3_600_000;
 /** Files that are set aside within this time lie in one folder. */
 const ROUND_MS = 60_000;
@@ -30,33 +27,22 @@ export class SetAside {
     this.#timer = setInterval(() => void this.sweep(), SWEEP_EVERY_MS).unref();
   }
 
-  /**
-   * Moves a file out of sight, with the folder that it was in. At once, since the caller holds the write lock.
-   * @param relative to the media folder
-   */
-  takeNow(relative: string): void {
-    const { root, now } = this.#options;
+  /** Moves a file out of sight, with the folder that it was in. */
+  async take(key: string): Promise<void> {
+    const { blobs, now } = this.#options;
     const moment = Math.floor(now() / ROUND_MS) * ROUND_MS;
-    const file = path.join(root, relative);
-    const target = path.join(root, FOLDER, String(moment), relative);
-    fsSync.mkdirSync(path.dirname(target), { recursive: true, mode: 0o750 });
-    fsSync.renameSync(file, target);
-    try {
-      fsSync.rmdirSync(path.dirname(file));
-    } catch {
-      // Others lie in it.
-    }
+    // Its bytes are on the disk already, whichever of the two names survives a power cut.
+    await blobs.move(key, `${FOLDER}${moment}/${key}`, { isDurable: false });
   }
 
   /** Removes for good what was set aside long ago. */
   async sweep(): Promise<void> {
-    const { root, graceMs, logger, now } = this.#options;
-    const home = path.join(root, FOLDER);
+    const { blobs, graceMs, logger, now } = this.#options;
     try {
-      for (const name of await fs.readdir(home).catch(() => [])) {
+      for await (const name of blobs.folders(FOLDER)) {
         const moment = Number(name);
         if (!Number.isSafeInteger(moment) || moment > now() - graceMs) continue;
-        await fs.rm(path.join(home, name), { recursive: true, force: true });
+        await blobs.deleteBelow(`${FOLDER}${name}/`);
         logger.info({ set_aside: new Date(moment).toISOString() }, 'orphaned files removed for good');
       }
     } catch (error) {

@@ -16,25 +16,22 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import fs from 'node:fs/promises';
-import path from 'node:path';
+import { type BlobStore, isNotFound } from '@cl-server/blobs';
 import { HLS_FILES, hlsStreamingTask } from '@cl-server/contract';
 import type { Availability, CreationRequest, JobCreation } from '@cl-server/job-routes';
 import type { JobEngine, JobRecord } from '@cl-server/jobs';
-import { exists, filesBelow, KeyedLock } from '@cl-server/kit';
+import { KeyedLock } from '@cl-server/kit';
 import { HttpError, type Logger, notFound } from '@cl-server/service-kit';
 import { parseParams, type TaskRegistry } from '@cl-server/task-kit';
 import type { EntityRow } from '../database/tables.js';
 import { hlsFailed, retryDelay } from '../streams/failure.js';
-import { type StreamNote, StreamNotes } from '../streams/note.js';
+import { StreamFiles, type StreamNote, type StreamStore } from '../streams/note.js';
 import { SharedWait } from '../streams/shared-wait.js';
 import type { StreamUsage } from '../streams/usage.js';
-import type { MediaFolder } from './media-folder.js';
 
 export interface StreamsOptions {
-  readonly folder: MediaFolder;
-  /** Absolute. */
-  readonly streamsDir: string;
+  readonly media: Pick<BlobStore, 'localFile'>;
+  readonly blobs: StreamStore;
   readonly jobs: Pick<JobEngine, 'repository' | 'events'>;
   readonly creation: Pick<JobCreation, 'create'>;
   readonly tasks: Pick<TaskRegistry, 'get'>;
@@ -49,15 +46,15 @@ export interface StreamsOptions {
 export type StreamSource = Pick<EntityRow, 'sha256' | 'type' | 'file_path'>;
 
 export type Playlist =
-  /** Absolute path. */
-  | { readonly file: string }
-  /** Nothing can be played yet; the reason is what it waits for, where that is known. */
-  | { readonly file: undefined; readonly reason?: string };
+  /** Key in the blob store of the streams. */
+  | { readonly key: string }
+  /** Nothing can be played yet; the reason is what it waits for, if that is known. */
+  | { readonly key: undefined; readonly reason?: string };
 
 type State =
   | { readonly is: 'none'; readonly failures: number }
   | { readonly is: 'waiting'; readonly note: StreamNote; readonly job: JobRecord }
-  | { readonly is: 'live' | 'whole'; readonly file: string }
+  | { readonly is: 'live' | 'whole'; readonly key: string }
   | { readonly is: 'failed'; readonly note: StreamNote; readonly reason: string };
 
 type Asked = Exclude<State, { readonly is: 'failed' }>;
@@ -92,7 +89,7 @@ const NAME = /^[\w-][\w.-]*\.(m3u8|ts|m4s|mp4|vtt)$/;
 
 export class Streams {
   readonly #options: StreamsOptions;
-  readonly #notes: StreamNotes;
+  readonly #files: StreamFiles;
   readonly #lock = new KeyedLock();
   readonly #waiting = new SharedWait<Playlist>();
   /** Contents whose stream is being made, as far as this process knows. */
@@ -100,7 +97,7 @@ export class Streams {
 
   constructor(options: StreamsOptions) {
     this.#options = options;
-    this.#notes = new StreamNotes(options.streamsDir);
+    this.#files = new StreamFiles(options.blobs);
   }
 
   /**
@@ -119,14 +116,14 @@ export class Streams {
       seen.is === 'none' || seen.is === 'failed'
         ? await this.#lock.run(sha256, () => this.#ask(sha256, file_path, preferred))
         : seen;
-    if (asked.is === 'none') return { file: undefined };
-    if (asked.is !== 'waiting') return { file: asked.file };
+    if (asked.is === 'none') return { key: undefined };
+    if (asked.is !== 'waiting') return { key: asked.key };
     const { job } = asked;
     const watch = (signal: AbortSignal) => this.#watch(sha256, job.job_id, signal);
     const playable = gone && (await this.#waiting.join(job.job_id, { within: MAX_WAIT, gone }, watch));
     if (playable) return playable;
     const { available, reason } = await this.#options.availability(hlsStreamingTask.type);
-    return { file: undefined, ...(job.status === 'queued' && !available && reason !== null && { reason }) };
+    return { key: undefined, ...(job.status === 'queued' && !available && reason !== null && { reason }) };
   }
 
   async status({ sha256, type }: StreamSource): Promise<StreamStatus> {
@@ -134,20 +131,20 @@ export class Streams {
   }
 
   async #state(sha256: string): Promise<State> {
-    const note = await this.#notes.read(sha256);
+    const note = await this.#files.read(sha256);
     if (!note) return { is: 'none', failures: 0 };
     if (note.failed) return { is: 'failed', note, reason: note.failed.reason };
-    const folder = this.#notes.generationFolder(sha256, note);
-    const master = path.join(folder, HLS_FILES.master);
-    if (await exists(master)) return { is: 'whole', file: master };
+    const whole = { is: 'whole', key: this.#files.keyOf(sha256, note, HLS_FILES.master) } as const;
+    if (await this.#files.has(sha256, note, HLS_FILES.master)) return whole;
     const job = await this.#options.jobs.repository.getJob(note.job_id);
     if (job?.status === 'failed') return { is: 'failed', note, reason: job.error_message ?? NO_REASON };
     // It may have completed since the first look.
-    if (job?.status === 'completed' && (await exists(master))) return { is: 'whole', file: master };
+    if (job?.status === 'completed' && (await this.#files.has(sha256, note, HLS_FILES.master))) return whole;
     if (!job || job.status === 'completed') return { is: 'none', failures: note.failures };
-    const live = path.join(folder, HLS_FILES.live);
-    // Of a job that goes on only: what a dead one left would never grow.
-    return (await exists(live)) ? { is: 'live', file: live } : { is: 'waiting', note, job };
+    // Only while the job goes on: what a dead one left would never grow.
+    return (await this.#files.has(sha256, note, HLS_FILES.live))
+      ? { is: 'live', key: this.#files.keyOf(sha256, note, HLS_FILES.live) }
+      : { is: 'waiting', note, job };
   }
 
   /** Under the lock: one of many who ask at once makes the job. */
@@ -163,9 +160,10 @@ export class Streams {
   }
 
   async #begin(sha256: string, filePath: string, failures: number, preferred: boolean): Promise<Asked> {
-    const { jobs, folder, tasks, availability } = this.#options;
-    const source = folder.resolve(filePath);
-    if (!(await exists(source))) throw hlsFailed('The video’s file is missing');
+    const { jobs, media, tasks, availability } = this.#options;
+    const source = await media.localFile(filePath).catch((cause: unknown) => {
+      throw isNotFound(cause) ? hlsFailed('The video’s file is missing', { cause }) : cause;
+    });
     const task = tasks.get(hlsStreamingTask.type);
     if (!task) throw hlsFailed('The task hls_streaming is not installed on this server');
     const { available, reason } = await availability(task.type);
@@ -173,16 +171,16 @@ export class Streams {
     const generation = randomUUID();
     const params = parseParams(task, {
       input_absolute_path: source,
-      output_absolute_path: this.#notes.generationFolder(sha256, { generation }),
+      output_absolute_path: this.#files.generationFolder(sha256, { generation }),
       include_original: true,
     });
     if (!params.success) throw hlsFailed('The task hls_streaming of this server takes other parameters');
-    await this.#notes.remove(sha256);
+    await this.#files.remove(sha256);
     if (!(await this.#options.usage.count(sha256, { bytes: 0, grows: true }))) throw hlsFailed(OVER_BUDGET);
     if (this.#options.usage.isLimited) this.#growing.add(sha256);
     const { job_id } = await this.#create({ task, params: params.data }, preferred ? 'preferred' : 'ordinary');
     const note: StreamNote = { generation, job_id, failures, failed: null };
-    await this.#notes.write(sha256, note);
+    await this.#files.write(sha256, note);
     const job = await jobs.repository.getJob(job_id);
     return job ? { is: 'waiting', note, job } : { is: 'none', failures };
   }
@@ -209,10 +207,10 @@ export class Streams {
   async #fail(sha256: string, note: StreamNote, reason: string): Promise<HttpError> {
     const failures = note.failures + 1;
     const retryIn = retryDelay(failures);
-    await this.#notes.write(sha256, { ...note, failures, failed: { reason, retry_at: this.#options.now() + retryIn } });
+    await this.#files.write(sha256, { ...note, failures, failed: { reason, retry_at: this.#options.now() + retryIn } });
     await this.#options.jobs.repository.deleteJob(note.job_id);
     // A crashed worker cleans up nothing.
-    await fs.rm(this.#notes.generationFolder(sha256, note), { recursive: true, force: true, maxRetries: 5 });
+    await this.#files.removeGeneration(sha256, note);
     await this.#options.usage.release(sha256);
     return hlsFailed(reason, { retryIn });
   }
@@ -231,7 +229,7 @@ export class Streams {
 
   async #arrived(sha256: string): Promise<Playlist | undefined> {
     const state = await this.#state(sha256);
-    if (state.is === 'live' || state.is === 'whole') return { file: state.file };
+    if (state.is === 'live' || state.is === 'whole') return { key: state.key };
     if (state.is !== 'failed') return undefined;
     return this.#lock.run(sha256, async () => {
       const now = await this.#state(sha256);
@@ -242,21 +240,21 @@ export class Streams {
 
   /**
    * A variant playlist or a segment.
-   * @returns absolute path
+   * @returns key in the blob store of the streams
    * @throws HttpError 404
    */
-  async file({ sha256 }: StreamSource, name: string): Promise<string> {
-    const note = sha256 !== null && NAME.test(name) ? await this.#notes.read(sha256) : undefined;
+  async fileKey({ sha256 }: StreamSource, name: string): Promise<string> {
+    const note = sha256 !== null && NAME.test(name) ? await this.#files.read(sha256) : undefined;
     if (!note || sha256 === null) throw notFound('Stream file not found');
-    return path.join(this.#notes.generationFolder(sha256, note), name);
+    return this.#files.keyOf(sha256, note, name);
   }
 
   /** Stops what is being made and removes what was made. */
   async remove(sha256: string): Promise<void> {
     await this.#lock.run(sha256, async () => {
-      const note = await this.#notes.read(sha256);
+      const note = await this.#files.read(sha256);
       if (note) await this.#options.jobs.repository.deleteJob(note.job_id);
-      await this.#notes.remove(sha256);
+      await this.#files.remove(sha256);
       await this.#options.usage.release(sha256);
     });
   }
@@ -277,13 +275,13 @@ export class Streams {
     const { usage } = this.#options;
     return this.#lock.run(sha256, async () => {
       const { is } = await this.#state(sha256);
-      const note = await this.#notes.read(sha256);
+      const note = await this.#files.read(sha256);
       const grows = is === 'waiting' || is === 'live';
       if (grows && usage.isLimited) this.#growing.add(sha256);
       else this.#growing.delete(sha256);
       if (!usage.isLimited) return;
-      const bytes = note?.bytes ?? (await segmentBytes(this.#notes.folderOf(sha256)));
-      if (is === 'whole' && note && note.bytes === undefined) await this.#notes.write(sha256, { ...note, bytes });
+      const bytes = note?.bytes ?? (await this.#files.bytesOf(sha256));
+      if (is === 'whole' && note && note.bytes === undefined) await this.#files.write(sha256, { ...note, bytes });
       if (!grows && bytes === 0) return usage.release(sha256);
       if (!(await usage.count(sha256, { bytes, grows })) && note) await this.#fail(sha256, note, OVER_BUDGET);
     });
@@ -291,24 +289,11 @@ export class Streams {
 
   /** Contents of which there are files or a note. */
   contents(): Promise<string[]> {
-    return this.#notes.contents();
+    return this.#files.contents();
   }
 
   /** Those who wait are told that nothing can be played yet. */
   close(): void {
     this.#waiting.close();
   }
-}
-
-/** Bytes of all generations in a content's folder; 0 where it is not there. */
-async function segmentBytes(folder: string): Promise<number> {
-  let bytes = 0;
-  for await (const name of filesBelow(folder)) {
-    if (!name.includes('/')) continue; // the note
-    bytes += await fs.stat(path.join(folder, name)).then(
-      ({ size }) => size,
-      () => 0,
-    );
-  }
-  return bytes;
 }

@@ -8,6 +8,7 @@
  *    +--cannot be read--> failed
  * ```
  */
+import type { BlobStore } from '@cl-server/blobs';
 import { messageOf } from '@cl-server/kit';
 import type { Logger } from '@cl-server/service-kit';
 import type { Kysely } from 'kysely';
@@ -17,13 +18,12 @@ import type { RunWrite } from '../database/transaction.js';
 import type { MediaReading } from '../media/reading.js';
 import { withRemark } from './damage.js';
 import { type FactsListener, setFacts } from './facts-of-content.js';
-import type { MediaFolder } from './media-folder.js';
 
 export interface TagReaderOptions {
   readonly db: Kysely<StoreTables>;
   readonly write: RunWrite;
   readonly reading: Pick<MediaReading, 'tags'>;
-  readonly folder: MediaFolder;
+  readonly blobs: Pick<BlobStore, 'localFile'>;
   readonly onCorrected: FactsListener;
   readonly logger: Logger;
 }
@@ -104,9 +104,9 @@ export class TagReader {
   }
 
   async #read(row: FileRow): Promise<void> {
-    const { reading, folder, logger } = this.#options;
+    const { reading, blobs, logger } = this.#options;
     try {
-      const { facts, tags } = await reading.tags(folder.resolve(row.path));
+      const { facts, tags } = await reading.tags(await blobs.localFile(row.path));
       await this.#save(row, 'complete', corrections(row, facts), tags);
     } catch (error) {
       if (this.#closed) return; // the next start reads it

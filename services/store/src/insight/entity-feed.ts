@@ -1,4 +1,6 @@
 /** The entities of the store and their changes, as the insight worker reads them. */
+import path from 'node:path';
+import type { BlobStore } from '@cl-server/blobs';
 import type { EntityFeed } from '@cl-server/insight';
 import type { Database } from '@cl-server/service-kit';
 import type { Kysely, RawBuilder, Transaction } from 'kysely';
@@ -6,7 +8,6 @@ import { sql } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
 import { noteErasures } from '../erase/note.js';
 import { noteDamage } from '../files/damage.js';
-import type { MediaFolder } from '../files/media-folder.js';
 
 const media = (db: Kysely<StoreTables> | Transaction<StoreTables>) =>
   db
@@ -34,7 +35,7 @@ const condition = (id: RawBuilder<unknown>, also: RawBuilder<unknown>): RawBuild
 
 export function entityFeed(
   { kysely: db, adapter }: Pick<Database<StoreTables>, 'kysely' | 'adapter'>,
-  folder: Pick<MediaFolder, 'resolve'>,
+  blobs: Pick<BlobStore, 'localFile'>,
 ): EntityFeed {
   const notDeleted = sql`${adapter.withoutIndex(sql.ref('entities.is_deleted'))} = 0`;
   return {
@@ -73,7 +74,14 @@ export function entityFeed(
         .select(['files.path', 'files.file_size', 'files.sha256'])
         .where('entities.id', '=', entityId)
         .executeTakeFirst();
-      return row && { path: folder.resolve(row.path), size: row.file_size, sha256: row.sha256 };
+      return (
+        row && {
+          path: await blobs.localFile(row.path),
+          name: path.basename(row.path),
+          size: row.file_size,
+          sha256: row.sha256,
+        }
+      );
     },
     isAlive: (id) => condition(id, sql` and ${notDeleted}`),
     hasContent: (id, sha256) => condition(id, sql` and ${notDeleted} and entities.sha256 = ${sha256}`),

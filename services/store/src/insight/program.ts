@@ -20,9 +20,9 @@ export const startStoreInsightWorker = (sources: ConfigSources): Promise<Running
       database: store,
       jobDatabase: jobs,
       write: writeTransactions(store, Date.now),
-      feed: entityFeed(store, media),
+      feed: entityFeed(store, media.blobs),
       media,
-      insights: [videoPreview(media)],
+      insights: [videoPreview(media.blobs)],
       mismatch: () => identity.mismatch(),
       close: () => databases.close(),
     };

@@ -1,15 +1,16 @@
 /** The bytes of media. */
+import type { BlobStore } from '@cl-server/blobs';
 import { getMedia, getPreview, signUrls } from '@cl-server/contract';
-import { type App, badRequest, notFound, sendFile } from '@cl-server/service-kit';
+import { type App, badRequest, notFound } from '@cl-server/service-kit';
 import type { EntityReader } from '../entities/reader.js';
-import type { MediaFolder } from '../files/media-folder.js';
 import type { Previews } from '../files/previews.js';
+import { sendBlob } from '../files/send-blob.js';
 import type { Rights } from '../rights.js';
 import type { UrlSigner } from '../signed-urls.js';
 
 export interface MediaRoutesOptions {
   readonly reader: EntityReader;
-  readonly folder: MediaFolder;
+  readonly blobs: BlobStore;
   readonly previews: Previews;
   readonly signer: UrlSigner;
   readonly rights: Rights;
@@ -21,7 +22,7 @@ const SHOWN = /^(image\/(?!svg)[\w.+-]+|video\/[\w.+-]+|audio\/[\w.+-]+|applicat
 /** Seconds that a signed URL lives where nobody says. */
 const DEFAULT_LIFETIME = 900;
 
-export function serveMedia(app: App, { reader, folder, previews, signer, rights }: MediaRoutesOptions): void {
+export function serveMedia(app: App, { reader, blobs, previews, signer, rights }: MediaRoutesOptions): void {
   app.handle(
     getMedia,
     async ({ params, query, request, reply }) => {
@@ -29,16 +30,14 @@ export function serveMedia(app: App, { reader, folder, previews, signer, rights 
       if (row.is_collection === 1) throw badRequest('Entity is a collection');
       if (row.file_path === null || row.mime_type === null || row.sha256 === null)
         throw notFound('Media file not found');
-      return sendFile(request, reply, {
-        path: folder.resolve(row.file_path),
+      return sendBlob(request, reply, {
+        blobs,
+        key: row.file_path,
+        missing: 'Media file not found',
         contentType: row.mime_type,
         name: row.file_name ?? `${row.md5}.${row.extension}`,
         disposition: query.inline && SHOWN.test(row.mime_type) ? 'inline' : 'attachment',
         tag: row.sha256,
-      }).catch((error: unknown) => {
-        throw (error as { status?: number }).status === 404
-          ? notFound('Media file not found', { cause: error })
-          : error;
       });
     },
     { authorize: signer.guard(app.authorize, 'media') },
@@ -50,9 +49,11 @@ export function serveMedia(app: App, { reader, folder, previews, signer, rights 
       const row = await reader.row(params.entity_id, query.version);
       if (row.is_collection === 1) throw badRequest('Entity is a collection');
       // An existing client always sends `force`, so it is no fault to send it without the right.
-      const path = await previews.of(row, query.force && rights.mayWrite(user));
-      return sendFile(request, reply, {
-        path,
+      const key = await previews.of(row, query.force && rights.mayWrite(user));
+      return sendBlob(request, reply, {
+        blobs,
+        key,
+        missing: 'Preview file not found',
         contentType: 'image/png',
         name: `${row.md5}.tb.png`,
         disposition: 'inline',

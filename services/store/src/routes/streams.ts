@@ -1,9 +1,10 @@
-import fs from 'node:fs/promises';
 import path from 'node:path';
+import { type BlobStore, isUnreadable } from '@cl-server/blobs';
 import { deleteStream, getStreamFile, getStreamManifest, HLS_FILES } from '@cl-server/contract';
-import { Answer, type App, badRequest, notFound, sendFile } from '@cl-server/service-kit';
+import { Answer, type App, badRequest, notFound } from '@cl-server/service-kit';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { EntityReader } from '../entities/reader.js';
+import { sendBlob } from '../files/send-blob.js';
 import type { Streams } from '../files/streams.js';
 import type { Rights } from '../rights.js';
 import type { UrlSigner } from '../signed-urls.js';
@@ -12,12 +13,16 @@ import { hlsFailed } from '../streams/failure.js';
 export interface StreamRoutesOptions {
   readonly reader: EntityReader;
   readonly streams: Streams;
+  readonly blobs: Pick<BlobStore, 'open' | 'read'>;
   readonly signer: UrlSigner;
   readonly rights: Rights;
 }
 
 /** A playlist can change its file between the look and the reading so many times at most. */
 const LOOKS = 3;
+
+/** A stream of ten hours has playlists of less than a megabyte. */
+const MAX_PLAYLIST_BYTES = 16 * 1024 * 1024;
 
 const TYPES: Readonly<Record<string, string>> = {
   '.m3u8': 'application/vnd.apple.mpegurl',
@@ -37,23 +42,24 @@ export const withQuery = (playlist: string, query: string): string =>
     })
     .join('\n');
 
-export function serveStreams(app: App, { reader, streams, signer, rights }: StreamRoutesOptions): void {
+export function serveStreams(app: App, { reader, streams, blobs, signer, rights }: StreamRoutesOptions): void {
   /** Guarded as reads, or by a signed URL. */
   const route = { authorize: signer.guard(app.authorize, 'stream') };
-  const read = async (request: FastifyRequest, reply: FastifyReply, file: string, name: string) => {
+  /** A stream can be removed between the look and the reading: that is a 404. */
+  const send = async (request: FastifyRequest, reply: FastifyReply, key: string, name: string, missing: string) => {
     const extension = path.extname(name);
     const contentType = TYPES[extension] ?? 'application/octet-stream';
     const query = extension === '.m3u8' ? signer.valid(request, 'stream') : undefined;
-    if (query === undefined) return sendFile(request, reply, { path: file, contentType, name, disposition: 'inline' });
-    const playlist = await fs.readFile(file, 'utf8');
-    return reply.type(contentType).header('cache-control', 'private, no-cache').send(withQuery(playlist, query));
-  };
-  /** A stream can be removed between the look and the reading. */
-  const send = (request: FastifyRequest, reply: FastifyReply, file: string, name: string, missing: string) =>
-    read(request, reply, file, name).catch((error: unknown) => {
-      const { status, code } = error as { status?: number; code?: string };
-      throw status === 404 || code === 'ENOENT' ? notFound(missing, { cause: error }) : error;
+    if (query === undefined)
+      return sendBlob(request, reply, { blobs, key, missing, contentType, name, disposition: 'inline' });
+    const playlist = await blobs.read(key, MAX_PLAYLIST_BYTES).catch((error: unknown) => {
+      throw isUnreadable(error) ? notFound(missing, { cause: error }) : error;
     });
+    return reply
+      .type(contentType)
+      .header('cache-control', 'private, no-cache')
+      .send(withQuery(playlist.toString(), query));
+  };
 
   // A server that ends does not wait for those who wait for a stream.
   app.fastify.addHook('preClose', async () => streams.close());
@@ -67,13 +73,13 @@ export function serveStreams(app: App, { reader, streams, signer, rights }: Stre
       const left = new AbortController();
       reply.raw.once('close', () => left.abort());
       for (let tries = 1; ; tries++) {
-        const { file, ...more } = await streams.playlist(row, {
+        const { key, ...more } = await streams.playlist(row, {
           preferred: rights.mayWrite(user) || rights.mayCompute(user),
           gone: query.wait ? left.signal : undefined,
         });
-        if (file === undefined) return new Answer(202, { detail: 'hls_generating', ...more });
+        if (key === undefined) return new Answer(202, { detail: 'hls_generating', ...more });
         try {
-          return await send(request, reply, file, HLS_FILES.master, 'Stream manifest not found on disk');
+          return await send(request, reply, key, HLS_FILES.master, 'Stream manifest not found on disk');
         } catch (error) {
           // The playlist of a stream that grows is replaced when the stream is whole: the next look finds the other one.
           if ((error as { status?: number }).status !== 404 || tries === LOOKS) throw error;
@@ -90,7 +96,7 @@ export function serveStreams(app: App, { reader, streams, signer, rights }: Stre
       const row = await reader.row(params.entity_id);
       if (row.is_collection === 1) throw badRequest('Entity is a collection');
       if (/[/\\\0]|^\.{1,2}$/.test(filename)) throw badRequest('Invalid filename');
-      return send(request, reply, await streams.file(row, filename), filename, 'Stream file not found');
+      return send(request, reply, await streams.fileKey(row, filename), filename, 'Stream file not found');
     },
     route,
   );

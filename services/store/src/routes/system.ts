@@ -1,4 +1,3 @@
-import fs from 'node:fs/promises';
 import {
   auditStore,
   clearOrphans,
@@ -51,7 +50,7 @@ export function serveSystem(app: App, options: SystemRoutesOptions): void {
         .selectFrom('files')
         .select(({ fn }) => fn.countAll<number>().as('n'))
         .executeTakeFirstOrThrow(),
-      fs.statfs(folder.root).catch(() => undefined),
+      folder.blobs.space(),
       usage.list(),
     ]);
     const value = (name: string): number => counters.find((counter) => counter.name === name)?.value ?? 0;
@@ -60,7 +59,7 @@ export function serveSystem(app: App, options: SystemRoutesOptions): void {
       bytes: value('bytes'),
       entities: value('entities'),
       deleted_entities: value('entities') - value('entities_live'),
-      free_bytes: disk ? disk.bavail * disk.bsize : null,
+      free_bytes: disk?.free ?? null,
       users: partsOf(
         users.map(({ user_id, entities, bytes }) => ({ user_id: userOfUsage(user_id), entities, bytes })),
         jobs,

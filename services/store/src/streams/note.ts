@@ -1,9 +1,6 @@
 /** What is remembered of a content's stream beside its files: which folder is the current one, and whose job fills it. */
 
-import { randomUUID } from 'node:crypto';
-import fs from 'node:fs/promises';
-import path from 'node:path';
-import { isMissing } from '@cl-server/kit';
+import { isNotFound, type LocalBlobStore } from '@cl-server/blobs';
 import { z } from 'zod';
 
 const streamNote = z.object({
@@ -20,54 +17,73 @@ const streamNote = z.object({
 export type StreamNote = z.infer<typeof streamNote>;
 
 const FILE = 'stream.json';
+const MAX_NOTE_BYTES = 64 * 1024;
 const CONTENT = /^[0-9a-f]{64}$/;
 
-/** `{root}/{SHA-256 of the content}/stream.json`, and a folder for each generation beside it. */
-export class StreamNotes {
-  /** @param root absolute */
-  constructor(private readonly root: string) {}
+/** Streams grow in a folder of this machine, where a worker writes them, so not every blob store can keep them. */
+export type StreamStore = Pick<
+  LocalBlobStore,
+  'put' | 'open' | 'read' | 'head' | 'list' | 'folders' | 'deleteBelow' | 'localFolder'
+>;
 
-  folderOf(sha256: string): string {
-    return path.join(this.root, sha256);
+/** `{SHA-256 of the content}/stream.json`, and a folder for each generation beside it. */
+export class StreamFiles {
+  constructor(readonly blobs: StreamStore) {}
+
+  /** Key of a file of a generation. */
+  keyOf(sha256: string, { generation }: Pick<StreamNote, 'generation'>, name: string): string {
+    return `${sha256}/${generation}/${name}`;
   }
 
+  has(sha256: string, note: StreamNote, name: string): Promise<boolean> {
+    return this.blobs.head(this.keyOf(sha256, note, name)).then((found) => found !== undefined);
+  }
+
+  /** The folder, absolute, that a job fills. */
   generationFolder(sha256: string, { generation }: Pick<StreamNote, 'generation'>): string {
-    return path.join(this.folderOf(sha256), generation);
+    return this.blobs.localFolder(`${sha256}/${generation}/`);
   }
 
-  /** Undefined where there is none, and for one that a crash of the machine left unreadable. */
+  /** Undefined if there is none, and for one that a crash of the machine left unreadable. */
   async read(sha256: string): Promise<StreamNote | undefined> {
     try {
-      const text = await fs.readFile(path.join(this.folderOf(sha256), FILE), 'utf8');
-      return streamNote.parse(JSON.parse(text));
+      const text = await this.blobs.read(`${sha256}/${FILE}`, MAX_NOTE_BYTES);
+      return streamNote.parse(JSON.parse(text.toString()));
     } catch (error) {
-      const isUnreadable = error instanceof SyntaxError || error instanceof z.ZodError;
-      if (isUnreadable || isMissing(error)) return undefined;
+      const isBroken = error instanceof SyntaxError || error instanceof z.ZodError;
+      if (isBroken || isNotFound(error)) return undefined;
       throw error;
     }
   }
 
   /** Readers see the old note or the new one. */
   async write(sha256: string, note: StreamNote): Promise<void> {
-    const folder = this.folderOf(sha256);
-    await fs.mkdir(folder, { recursive: true, mode: 0o750 });
-    const draft = path.join(folder, `${FILE}.${randomUUID()}`);
-    await fs.writeFile(draft, JSON.stringify(note), { mode: 0o640 });
-    await fs.rename(draft, path.join(folder, FILE));
+    await this.blobs.put(`${sha256}/${FILE}`, Buffer.from(JSON.stringify(note)), { isDurable: false });
   }
 
-  /** Everything of a content's stream. A tool that is being stopped may still add a file, hence the tries. */
-  async remove(sha256: string): Promise<void> {
-    await fs.rm(this.folderOf(sha256), { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
+  /** Bytes of all generations of a content; 0 if there are none. */
+  async bytesOf(sha256: string): Promise<number> {
+    let bytes = 0;
+    for await (const key of this.blobs.list(`${sha256}/`)) {
+      if (key.split('/').length < 3) continue; // the note
+      bytes += (await this.blobs.head(key))?.size ?? 0;
+    }
+    return bytes;
+  }
+
+  removeGeneration(sha256: string, { generation }: Pick<StreamNote, 'generation'>): Promise<void> {
+    return this.blobs.deleteBelow(`${sha256}/${generation}/`);
+  }
+
+  /** Removes everything of a content's stream. */
+  remove(sha256: string): Promise<void> {
+    return this.blobs.deleteBelow(`${sha256}/`);
   }
 
   /** Contents that have a folder. */
   async contents(): Promise<string[]> {
-    try {
-      return (await fs.readdir(this.root)).filter((name) => CONTENT.test(name));
-    } catch (error) {
-      if (isMissing(error)) return [];
-      throw error;
-    }
+    const found: string[] = [];
+    for await (const name of this.blobs.folders('')) if (CONTENT.test(name)) found.push(name);
+    return found;
   }
 }

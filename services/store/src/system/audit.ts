@@ -54,7 +54,7 @@ export class Audit {
     const [paths, { missing, damaged }, orphaned_faces, orphaned_vectors, orphaned_jobs, orphaned_mqtt] =
       await Promise.all([
         Promise.all(files.map((kind) => take(kind.find(), MAX_ITEMS))),
-        findFileFaults(db, folder, verify, MAX_ITEMS),
+        findFileFaults(db, folder.blobs, verify, MAX_ITEMS),
         take(faces.find(), MAX_ITEMS),
         take(vectors.find(), MAX_ITEMS),
         take(jobs.find(), MAX_ITEMS),

@@ -1,10 +1,11 @@
 /** Contents whose file is not there, or is not what was uploaded. */
 
+import { pipeline } from 'node:stream/promises';
+import type { BlobStore } from '@cl-server/blobs';
 import type { AuditReport } from '@cl-server/contract';
-import { digestFile, exists, inGroups } from '@cl-server/kit';
+import { DigestStream, inGroups } from '@cl-server/kit';
 import type { Kysely } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
-import type { MediaFolder } from '../files/media-folder.js';
 
 type MissingFile = AuditReport['missing_files'][number];
 type DamagedFile = AuditReport['damaged_files'][number];
@@ -48,10 +49,23 @@ async function entitiesOf(db: Kysely<StoreTables>, sha256: string): Promise<numb
 }
 
 /** Looks for many files at once: one after the other costs a turn of a busy event loop each. */
-async function* withPresence(folder: MediaFolder, rows: AsyncIterable<{ sha256: string; path: string }>) {
+async function* withPresence(blobs: BlobStore, rows: AsyncIterable<{ sha256: string; path: string }>) {
   for await (const group of inGroups(rows, AT_ONCE)) {
-    const found = group.map(({ path }) => exists(folder.resolve(path)));
-    for (const [index, row] of group.entries()) yield { ...row, isThere: await (found[index] as Promise<boolean>) };
+    const found = await Promise.all(group.map(({ path }) => blobs.head(path)));
+    for (const [index, row] of group.entries()) yield { ...row, isThere: found[index] !== undefined };
+  }
+}
+
+/** Null if the blob cannot be read. */
+async function digestOf(blobs: BlobStore, key: string): Promise<string | null> {
+  try {
+    const blob = await blobs.open(key);
+    const digesting = new DigestStream(['sha256']);
+    digesting.resume(); // the bytes themselves are not wanted
+    await pipeline(blob.stream(), digesting);
+    return digesting.digests().sha256;
+  } catch {
+    return null;
   }
 }
 
@@ -61,22 +75,15 @@ async function* withPresence(folder: MediaFolder, rows: AsyncIterable<{ sha256: 
  */
 export async function findFileFaults(
   db: Kysely<StoreTables>,
-  folder: MediaFolder,
+  blobs: BlobStore,
   verify: boolean,
   limit: number,
 ): Promise<FileFaults> {
   const missing: MissingFile[] = [];
   const damaged: DamagedFile[] = [];
-  for await (const { sha256, path, isThere } of withPresence(folder, contents(db))) {
+  for await (const { sha256, path, isThere } of withPresence(blobs, contents(db))) {
     if (missing.length + damaged.length >= limit) break;
-    const file = folder.resolve(path);
-    const actual =
-      isThere && verify
-        ? await digestFile(file, ['sha256']).then(
-            (found) => found.sha256,
-            () => null,
-          )
-        : sha256;
+    const actual = isThere && verify ? await digestOf(blobs, path) : sha256;
     if (isThere && actual === sha256) continue;
     const entity_ids = await entitiesOf(db, sha256);
     if (entity_ids.length === 0) continue;

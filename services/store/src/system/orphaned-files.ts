@@ -1,7 +1,7 @@
 /** Files of the media folder that no row refers to. What is being placed or removed at this moment is none. */
 
 import type { Orphans } from '@cl-server/insight';
-import { filesBelow, inGroups } from '@cl-server/kit';
+import { inGroups } from '@cl-server/kit';
 import type { Kysely } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
 import type { Contents } from '../files/contents.js';
@@ -17,7 +17,7 @@ export class OrphanedFiles implements Orphans<string> {
 
   async *find(): AsyncGenerator<string> {
     const { folder } = this.contents;
-    for await (const group of inGroups(filesBelow(folder.root), GROUP)) {
+    for await (const group of inGroups(folder.blobs.list(''), GROUP)) {
       const suspects = await this.#withoutRow(group);
       if (suspects.length === 0) continue;
       const placing = await folder.abandoned();
