@@ -251,6 +251,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
     revocations: options.revocations ?? noRevocations,
     mayRead: (user) => rights.mayRead(user),
     isInTrash: (id) => reader.isInTrash(id),
+    contentOf: (id) => reader.contentOf(id),
     now,
   });
   serveMedia(app, { reader, blobs: folder.blobs, previews, signer, rights });

@@ -28,6 +28,8 @@ export interface UrlSignerOptions {
   /** Whether a user may read as long as nothing is taken away. */
   readonly mayRead: (user: TokenClaims) => boolean;
   readonly isInTrash: (entityId: number) => Promise<boolean>;
+  /** SHA-256 of an entity's present file; null if there is none. */
+  readonly contentOf: (entityId: number) => Promise<string | null>;
   /** Milliseconds. */
   readonly now: () => number;
 }
@@ -35,6 +37,8 @@ export interface UrlSignerOptions {
 interface Signed {
   readonly purpose: Purpose;
   readonly entityId: string;
+  /** SHA-256 of the entity's file; null if it has none. */
+  readonly content: string | null;
   readonly expires: string;
   /** `{user id}.{token generation}`, or `GUEST`. */
   readonly signer: string;
@@ -58,12 +62,12 @@ export class UrlSigner {
 
   constructor(options: UrlSignerOptions) {
     this.#options = options;
-    this.#key = createHmac('sha256', options.secret).update('cl-server store signed urls v2').digest();
+    this.#key = createHmac('sha256', options.secret).update('cl-server store signed urls v3').digest();
   }
 
   #query(signed: Signed): string {
-    const { purpose, entityId, expires, signer } = signed;
-    const text = [purpose, entityId, expires, signer].join('\n');
+    const { purpose, entityId, content, expires, signer } = signed;
+    const text = [purpose, entityId, content ?? '', expires, signer].join('\n');
     const signature = createHmac('sha256', this.#key).update(text).digest('base64url');
     return new URLSearchParams({ expires, signer, signature }).toString();
   }
@@ -72,18 +76,23 @@ export class UrlSigner {
    * @param user who signs; null for a guest
    * @param seconds from now
    */
-  sign(entityId: number, user: TokenClaims | null, seconds: number): SignedUrls {
+  sign(
+    entity: { readonly id: number; readonly sha256: string | null },
+    user: TokenClaims | null,
+    seconds: number,
+  ): SignedUrls {
+    const { id: entityId, sha256: content } = entity;
     const expires = this.#options.now() + seconds * 1000;
     const signer = user && this.#options.mayRead(user) ? `${user.id}.${user.ver}` : GUEST;
     const path = (purpose: Purpose): string => {
-      const query = this.#query({ purpose, entityId: String(entityId), expires: String(expires), signer });
+      const query = this.#query({ purpose, entityId: String(entityId), content, expires: String(expires), signer });
       return `/entities/${entityId}/${PATHS[purpose]}?${query}`;
     };
     return { expires_at: expires, media: path('media'), preview: path('preview'), stream: path('stream') };
   }
 
   /** A request's signature with what belongs to it, as a query, where its signer made it for this and has the right still. */
-  valid({ params, query }: RoutedRequest, purpose: Purpose): string | undefined {
+  valid({ params, query }: RoutedRequest, purpose: Purpose, content: string | null): string | undefined {
     const entityId = textOf(params, 'entity_id');
     const expires = textOf(query, 'expires');
     const signer = textOf(query, 'signer');
@@ -93,7 +102,7 @@ export class UrlSigner {
     if (!/^\d{1,16}$/.test(expires) || Number(expires) <= this.#options.now()) return undefined;
     // The entity as it is now was signed, not the files that it had before.
     if (textOf(query, 'version') !== undefined) return undefined;
-    const expected = this.#query({ purpose, entityId, expires, signer });
+    const expected = this.#query({ purpose, entityId, content, expires, signer });
     const given = Buffer.from(new URLSearchParams({ expires, signer, signature }).toString());
     if (given.length !== expected.length || !timingSafeEqual(given, Buffer.from(expected))) return undefined;
     return this.#isAlive(signer) ? expected : undefined;
@@ -106,15 +115,17 @@ export class UrlSigner {
 
   /** The service's guard, that also takes a signature made for one purpose. */
   guard(authorize: Authorize, purpose: Purpose): Authorize {
-    const { revocations, isInTrash } = this.#options;
+    const { revocations, isInTrash, contentOf } = this.#options;
     return async (guard, request: RoutedRequest) => {
       if (textOf(request.query, 'signature') === undefined) return authorize(guard, request);
       if (!(await revocations.isKnown()))
         throw new HttpError(503, 'The auth service has not answered yet: try again shortly', {
           headers: { 'retry-after': '2' },
         });
-      if (this.valid(request, purpose) === undefined) return authorize(guard, request);
-      if (await isInTrash(Number(textOf(request.params, 'entity_id')))) throw notFound('Entity not found');
+      const id = textOf(request.params, 'entity_id') ?? '';
+      if (!/^\d{1,15}$/.test(id)) return authorize(guard, request);
+      if (this.valid(request, purpose, await contentOf(Number(id))) === undefined) return authorize(guard, request);
+      if (await isInTrash(Number(id))) throw notFound('Entity not found');
       return null;
     };
   }

@@ -136,7 +136,7 @@ describe('who may do what', () => {
     const sign = async (token: string | null) =>
       (await store.call<SignedUrls>('POST', `/entities/${media.id}/signed-urls`, { token })).json.media;
     const open = async (target: string) => (await store.get(target, { token: null })).status;
-    const [byReader, byAdmin] = [await sign(READER), await sign(ADMIN)];
+    let [byReader, byAdmin] = [await sign(READER), await sign(ADMIN)];
     expect([await open(byReader), await open(byAdmin)]).toEqual([200, 200]);
     for (const id of [media.id, folder.id]) {
       await store.patch(id, { is_deleted: 'true' });
@@ -144,6 +144,11 @@ describe('who may do what', () => {
       await store.patch(id, { is_deleted: 'false' });
       expect(await open(byReader)).toBe(200);
     }
+    // Another file ends what was signed for the one before.
+    const image = { name: 'b.bin', bytes: Buffer.from('another file') };
+    await store.call('PUT', `/entities/${media.id}`, { form: { is_collection: 'false', label: 'other', image } });
+    expect([await open(byReader), await open(byAdmin)]).toEqual([401, 401]);
+    [byReader, byAdmin] = [await sign(READER), await sign(ADMIN)];
     minVersions.set('8', 1);
     expect([await open(byReader), await open(byAdmin)]).toEqual([401, 200]);
     minVersions.delete('8');

@@ -60,6 +60,11 @@ export class EntityReader {
     return row.is_deleted === 1 || (row.parent_id !== null && (await this.#hot.deletedAbove(row.parent_id)));
   }
 
+  /** The SHA-256 of an entity's present file; null if there is none. */
+  async contentOf(id: number): Promise<string | null> {
+    return (await this.#hot.row(id))?.sha256 ?? null;
+  }
+
   async view(row: EntityRow): Promise<Entity> {
     return entityView(row, {
       children_count: row.children_live,

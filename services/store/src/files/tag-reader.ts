@@ -110,9 +110,20 @@ export class TagReader {
       await this.#save(row, 'complete', corrections(row, facts), tags);
     } catch (error) {
       if (this.#closed) return; // the next start reads it
+      if (!(await this.#isKept(row))) {
+        logger.debug({ err: error, sha256: row.sha256 }, 'metadata was not read: the file was deleted meanwhile');
+        return;
+      }
       logger.warn({ err: error, sha256: row.sha256 }, `metadata was not read: ${messageOf(error)}`);
       await this.#save(row, 'failed', {}, null);
     }
+  }
+
+  async #isKept({ sha256 }: FileRow): Promise<boolean> {
+    const { db } = this.#options;
+    return (
+      (await db.selectFrom('files').select('sha256').where('sha256', '=', sha256).executeTakeFirst()) !== undefined
+    );
   }
 
   async #save(row: FileRow, status: FileRow['tags_status'], better: Partial<ReadFacts>, tags: string | null) {

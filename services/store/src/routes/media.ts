@@ -63,7 +63,7 @@ export function serveMedia(app: App, { reader, blobs, previews, signer, rights }
   );
 
   app.handle(signUrls, async ({ params, form, user }) => {
-    const { id } = await reader.row(params.entity_id);
-    return signer.sign(id, user, form?.expires_in ?? DEFAULT_LIFETIME);
+    const row = await reader.row(params.entity_id);
+    return signer.sign(row, user, form?.expires_in ?? DEFAULT_LIFETIME);
   });
 }

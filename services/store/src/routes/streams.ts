@@ -46,10 +46,17 @@ export function serveStreams(app: App, { reader, streams, blobs, signer, rights 
   /** Guarded as reads, or by a signed URL. */
   const route = { authorize: signer.guard(app.authorize, 'stream') };
   /** A stream can be removed between the look and the reading: that is a 404. */
-  const send = async (request: FastifyRequest, reply: FastifyReply, key: string, name: string, missing: string) => {
+  const send = async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    key: string,
+    content: string | null,
+    name: string,
+    missing: string,
+  ) => {
     const extension = path.extname(name);
     const contentType = TYPES[extension] ?? 'application/octet-stream';
-    const query = extension === '.m3u8' ? signer.valid(request, 'stream') : undefined;
+    const query = extension === '.m3u8' ? signer.valid(request, 'stream', content) : undefined;
     if (query === undefined)
       return sendBlob(request, reply, { blobs, key, missing, contentType, name, disposition: 'inline' });
     const playlist = await blobs.read(key, MAX_PLAYLIST_BYTES).catch((error: unknown) => {
@@ -79,7 +86,7 @@ export function serveStreams(app: App, { reader, streams, blobs, signer, rights 
         });
         if (key === undefined) return new Answer(202, { detail: 'hls_generating', ...more });
         try {
-          return await send(request, reply, key, HLS_FILES.master, 'Stream manifest not found on disk');
+          return await send(request, reply, key, row.sha256, HLS_FILES.master, 'Stream manifest not found on disk');
         } catch (error) {
           // The playlist of a stream that grows is replaced when the stream is whole: the next look finds the other one.
           if ((error as { status?: number }).status !== 404 || tries === LOOKS) throw error;
@@ -96,7 +103,7 @@ export function serveStreams(app: App, { reader, streams, blobs, signer, rights 
       const row = await reader.row(params.entity_id);
       if (row.is_collection === 1) throw badRequest('Entity is a collection');
       if (/[/\\\0]|^\.{1,2}$/.test(filename)) throw badRequest('Invalid filename');
-      return send(request, reply, await streams.fileKey(row, filename), filename, 'Stream file not found');
+      return send(request, reply, await streams.fileKey(row, filename), row.sha256, filename, 'Stream file not found');
     },
     route,
   );
