@@ -1,5 +1,5 @@
 /**
- * Where bytes are kept, under keys: segments joined by `/`, for example `0cc175b9c0f1b6a8/cat.jpg`. A blob is written as a
+ * A place that keeps bytes under keys: segments joined by `/`, for example `0cc175b9c0f1b6a8/cat.jpg`. A blob is written as a
  * whole and never changed; putting it again replaces it. Keys whose first segment begins with a dot hold what is not an
  * original (`.derived/…`).
  *
@@ -123,6 +123,6 @@ export interface BlobStore {
   /** Removes drafts of processes that died: those that nobody has written to since the moment. @returns how many */
   sweep(untouchedSince: number): Promise<number>;
 
-  /** What the store can take; undefined if it has no limit that it knows of. */
+  /** The space that is left in the store; undefined if the store knows of no limit. */
   space(): Promise<Space | undefined>;
 }

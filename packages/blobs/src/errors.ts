@@ -1,4 +1,4 @@
-/** What a store refuses or cannot do, by a code that programs may test. */
+/** The errors of a blob store; each has a code that programs can test. */
 import { errorCode, isMissing } from '@cl-server/kit';
 
 export type BlobErrorCode =
@@ -30,10 +30,10 @@ export const isUnreadable = (error: unknown): boolean =>
   isNotFound(error) || (error instanceof BlobError && error.code === 'outside');
 
 const FULL: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT']);
-/** What the system reports of a network file system whose server is gone, and of a disk that was removed. */
+/** Codes that the system reports if the server of a network file system is gone or a disk was removed. */
 const AWAY: ReadonlySet<unknown> = new Set(['ESTALE', 'ENOTCONN', 'ETIMEDOUT', 'EHOSTDOWN', 'EHOSTUNREACH', 'ENODEV']);
 
-/** The store's own error for one of the system; other errors unchanged, for example those of the stream that was put. */
+/** Translates an error of the system to a `BlobError`. Other errors, for example of the source stream, stay unchanged. */
 export function blobErrorOf(error: unknown, key: string): unknown {
   const code = errorCode(error);
   if (error instanceof BlobError) return error;

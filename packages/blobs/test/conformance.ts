@@ -1,4 +1,4 @@
-/** What every blob store guarantees. A new implementation runs this suite as it is. */
+/** The guarantees of every blob store. A new implementation runs this suite unchanged. */
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';

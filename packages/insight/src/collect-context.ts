@@ -3,7 +3,7 @@
 import type { JobRecord, JobStorage } from '@cl-server/jobs';
 import type { InsightTransaction, MediaStore } from './port.js';
 
-/** What a job found out. */
+/** The result of a job. */
 export interface JobResult {
   readonly jobId: string;
   readonly output: Readonly<Record<string, unknown>>;
@@ -12,7 +12,7 @@ export interface JobResult {
   readFile(name: string): Promise<Buffer>;
 }
 
-/** What the result is about. */
+/** The entity, or the part of it, that the result describes. */
 export interface ResultSubject {
   readonly entityId: number;
   /** Empty for an entity as a whole; otherwise the number of a frame or the id of a face. */
@@ -34,19 +34,22 @@ export interface CollectContext {
   readonly followers: readonly Follower[];
 }
 
-/** Read from the result before the transaction; everything in it is stored in one transaction. */
+/** The data that was read from a result. It is read before the transaction and stored in one transaction. */
 export interface Collected {
   /** JSON that `GET /intelligence/entities/{id}/results` shows. */
   readonly value?: unknown;
   /** Numbers of the insight's vector, of any length but zero. */
   readonly vector?: Float32Array;
-  /** Writes rows of the insight's own tables. Must give the same however often it runs. @returns files to remove after the commit */
+  /**
+   * Writes rows of the insight's own tables. Repeated calls must give the same rows.
+   * @returns files to remove after the commit
+   */
   readonly store?: (db: InsightTransaction, now: number) => Promise<readonly string[]>;
   /** Files that were made for the rows, to be removed if these are not written. */
   readonly files?: readonly string[];
 }
 
-/** Must have no effects but files that it names: a search by picture collects a result that is never stored. */
+/** Must have no effects except files that it names: a search by picture collects a result that is never stored. */
 export type Collect = (result: JobResult, about: ResultSubject, context: CollectContext) => Promise<Collected>;
 
 const MAX_RESULT_BYTES = 64 * 1024 * 1024;

@@ -1,4 +1,4 @@
-/** Where the crops of faces are: `.derived/faces/{entity}/{file}` in the blob store of the media. */
+/** The crops of faces: `.derived/faces/{entity}/{file}` in the blob store of the media. */
 import type { BlobStore } from '@cl-server/blobs';
 import { TOPICS } from '@cl-server/contract';
 import type { Broadcaster } from '@cl-server/service-kit';
@@ -12,7 +12,7 @@ export const cropKey = (entityId: number, name: string): string => cropsOf(entit
 export const removeCrops = (blobs: Pick<BlobStore, 'deleteBelow'>, entityId: number): Promise<void> =>
   blobs.deleteBelow(cropsOf(entityId));
 
-/** Removes what is left of the insights of a deleted entity outside of the database. May be repeated. */
+/** Removes the files and messages that the insights of a deleted entity left outside of the database. Calls may be repeated. */
 export async function eraseEntity(
   entityId: number,
   options: {

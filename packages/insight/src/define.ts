@@ -1,5 +1,5 @@
 /**
- * What an insight is: one thing to find out about each entity, by jobs of one task. An insight is one descriptor; planning,
+ * The definition of an insight: one thing to find out about each entity, by jobs of one task. It is one descriptor; planning,
  * dispatch, collection, model switches, status, events, vectors, search and clean-up all read it from the registry.
  */
 import type { getClipEmbedding, getDinoEmbedding, ModelRole } from '@cl-server/contract';
@@ -9,7 +9,7 @@ import type { InsightInput } from './inputs.js';
 export interface InsightVector {
   /** Name of the vectors: in the database, and as `by` in searches. */
   readonly kind: string;
-  /** What clients call the vector in the message that there is none. */
+  /** The name of the vector in the message that an entity has none. */
   readonly title: string;
   /** A task that makes a vector of the same space from a text: text searches use it. */
   readonly textTask?: string;
@@ -20,7 +20,7 @@ export interface InsightVector {
 export interface InsightDefinition {
   /** Name in `inference_status`, in status events and in the database. */
   readonly name: string;
-  /** Task whose jobs find it out. */
+  /** Task whose jobs compute it. */
   readonly task: string;
   /** Parameters of the task that differ from its defaults. */
   readonly params?: Readonly<Record<string, unknown>>;
@@ -28,13 +28,13 @@ export interface InsightDefinition {
   readonly model?: ModelRole;
   /** For an insight without a model: another version than that of a result makes it again. */
   readonly version?: string;
-  /** Types of entities that have the insight, and what a job of it works on. */
+  /** Types of entities that have the insight, and the input of its jobs. */
   readonly appliesTo: Readonly<Record<string, InsightInput>>;
   /** Another insight that finds the subjects of this one, and plans it when it stores them. */
   readonly follows?: string;
   /** Key in `inference_status` and in status events, if it is not the name. */
   readonly statusKey?: string;
-  /** What is stored of a job's result; default: the task's output, as it is. */
+  /** Returns the value that is stored of a job's result. Default: the task's output, unchanged. */
   readonly collect?: Collect;
   /** The vector that `collect` returns. */
   readonly vector?: InsightVector;

@@ -1,6 +1,6 @@
 /** Insights about media: their definitions, the API of a store about them, and its clean-up. The worker is `./worker`. */
 
-// What a store gives to insight, and what it mounts.
+// The part that a store mounts, and the options that it passes.
 export { type InsightService, type InsightServiceOptions, serveInsight } from './api/serve-insight.js';
 // All insights of an installation.
 export { builtInInsights } from './built-in/index.js';

@@ -1,4 +1,4 @@
-/** What a job of an insight works on: the entity's file, a frame of it, or a face cut out of it. */
+/** The input of an insight's job: the entity's file, a frame of it, or the crop of a face. */
 
 import path from 'node:path';
 import { isNotFound } from '@cl-server/blobs';

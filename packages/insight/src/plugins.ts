@@ -12,7 +12,7 @@ import { defineInsight, type Insight } from './define.js';
 import { frames, wholeFile } from './inputs.js';
 import { InsightRegistry } from './registry.js';
 
-/** What a plugin needs of the platform; an exported function receives it. */
+/** The parts of the platform that a plugin needs. A plugin that exports a function receives them as its argument. */
 export const insightKit = Object.freeze({ defineInsight, wholeFile, frames, z });
 export type InsightKit = typeof insightKit;
 
@@ -57,10 +57,10 @@ async function load(
 }
 
 export interface DiscoverInsightsOptions {
-  /** Insights that are there already: a plugin cannot replace them. */
+  /** Insights that exist already: a plugin cannot replace them. */
   readonly known: readonly Insight[];
   readonly pluginsDir: string | undefined;
-  /** Default: where the task kit is installed. */
+  /** Default: the folder in which the task kit is installed. */
   readonly searchFrom?: readonly string[];
   readonly logger: Pick<Logger, 'warn'>;
 }

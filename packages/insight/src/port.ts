@@ -1,6 +1,6 @@
 /**
- * What insight asks of the store that it works for. Both use one database: conditions on entities are given as SQL, so that a
- * query of insights and the state of its entities are read together.
+ * The methods and data that insight needs from its store. Both use one database: conditions on entities are given as SQL,
+ * so that one query reads insights together with the state of their entities.
  */
 import type { BlobStore } from '@cl-server/blobs';
 import type { Entity, EntityQuery } from '@cl-server/contract';
@@ -25,11 +25,11 @@ export interface Reads {
   all<T>(query: RawBuilder<T>): Promise<readonly T[]>;
 }
 
-/** An entity with a file, as planning sees it. */
+/** The properties of an entity with a file that planning needs. */
 export interface FeedEntity {
   readonly id: number;
   readonly type: string | null;
-  /** Of its content. */
+  /** SHA-256 of its content. */
   readonly sha256: string | null;
   readonly version: number;
   /** It is not in the trash. */
@@ -51,7 +51,7 @@ export interface EntityFeed {
   changedSince(transaction: number, limit: number): Promise<{ readonly ids: readonly number[]; readonly last: number }>;
   /** Entities of these types that are alive, in the order of their ids. */
   page(types: readonly string[], afterId: number, limit: number): Promise<readonly FeedEntity[]>;
-  /** Those of the ids that exist, collections left out. */
+  /** The entities of those ids that exist, without collections. */
   find(ids: readonly number[], db?: InsightTransaction): Promise<readonly FeedEntity[]>;
   /** @throws BlobError `not_found` if its bytes are gone */
   content(entityId: number): Promise<Content | undefined>;
@@ -76,13 +76,13 @@ export interface ViewedEntity {
   streamStatus(): Promise<string>;
 }
 
-/** The entities of the store, as clients see them. */
+/** The entities of the store in the form that clients receive. */
 export interface EntityView {
   /** @throws HttpError 404 */
   get(entityId: number): Promise<ViewedEntity>;
-  /** Those of the ids that are not in the trash. */
+  /** The entities of those ids that are not in the trash. */
   alive(ids: readonly number[]): Promise<ReadonlyMap<number, Entity>>;
-  /** Ids of the entities that filters let through; undefined if no filter was given. */
+  /** Ids of the entities that match the filters; undefined if no filter was given. */
   matching(filters: EntityFilters): Promise<ReadonlySet<number> | undefined>;
 }
 

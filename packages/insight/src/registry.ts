@@ -1,4 +1,4 @@
-/** All insights of this installation. Whatever handles insights iterates over it; there is no other list of them. */
+/** All insights of this installation. All code that handles insights iterates over it; there is no other list of them. */
 import { entityStatusEvent, inferenceStatus } from '@cl-server/contract';
 import type { Insight, InsightVector } from './define.js';
 
@@ -56,7 +56,7 @@ export class InsightRegistry implements Iterable<Insight> {
     return this.#insights.get(name);
   }
 
-  /** What an entity of a type should have, except for what follows from results. */
+  /** The inferences that an entity of a type should have, without those that follow from results. */
   plannedFor(type: string | null): readonly PlannedSubject[] {
     if (type === null) return [];
     return [...this].flatMap(({ name, appliesTo }) =>
@@ -69,7 +69,7 @@ export class InsightRegistry implements Iterable<Insight> {
     return [...this].filter(({ follows }) => follows === name);
   }
 
-  /** Names of the insights that jobs of a task find out. */
+  /** Names of the insights that jobs of a task compute. */
   namesOfTask(task: string): readonly string[] {
     return [...this].flatMap((insight) => (insight.task === task ? [insight.name] : []));
   }

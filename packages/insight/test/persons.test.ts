@@ -1,4 +1,4 @@
-/** Who is taken for whom, on faces at chosen angles: the likeness of two is the cosine of the angle between them. */
+/** How faces become persons. The faces are at chosen angles: the similarity of two is the cosine of the angle between them. */
 import { type Database, migrate, openDatabase } from '@cl-server/service-kit';
 import { type StoreTables, storeMigrations, writeTransactions } from '@cl-server/store';
 import { backends, type TestDatabase } from '@cl-server/testing';
@@ -11,7 +11,7 @@ import { putVector, VectorStore } from '../src/vectors/vector-store.js';
 const DIMENSION = 128;
 const MODEL = 'm@1+1';
 
-/** Codes compare signs, so that an angle is spread over all numbers. */
+/** A vector at an angle. The angle is spread over all numbers, because codes compare signs. */
 function at(degrees: number): Float32Array {
   const angle = (degrees * Math.PI) / 180;
   return Float32Array.from({ length: DIMENSION }, (_, n) => {
@@ -83,7 +83,7 @@ describe.each(backends())('persons on $name', (backend) => {
     const values = { name: null, is_hidden: 0, is_decided: decided ? 1 : 0, created_at: 1, updated_at: 1 };
     return (await database.kysely.insertInto('persons').values(values).returning('id').executeTakeFirstOrThrow()).id;
   };
-  const settle = async (): Promise<Map<number, number | null>> => {
+  const assignAll = async (): Promise<Map<number, number | null>> => {
     const write = writeTransactions(database, () => 5);
     const index = new VectorIndex(new VectorStore(database));
     await assignFaces({ db: database.kysely, write, index, rules: DEFAULT_RULES });
@@ -94,65 +94,65 @@ describe.each(backends())('persons on $name', (backend) => {
   const persons = async (): Promise<number> =>
     (await database.kysely.selectFrom('persons').select('id').execute()).length;
 
-  it('lets a doubtful face begin no person, and take no part in one', async () => {
-    const [sure, doubtful] = [
+  it('starts no person with a doubtful face, and adds none to a person', async () => {
+    const [certain, doubtful] = [
       await face({ photo: 1, degrees: 0 }),
       await face({ photo: 2, degrees: 5, confidence: 0.78 }),
     ];
     const alone = await face({ photo: 3, degrees: 120, confidence: 0.79 });
-    const of = await settle();
-    expect([of.get(sure) !== null, of.get(doubtful), of.get(alone)]).toEqual([true, null, null]);
+    const of = await assignAll();
+    expect([of.get(certain) !== null, of.get(doubtful), of.get(alone)]).toEqual([true, null, null]);
     expect(await persons()).toBe(1);
   });
 
-  it('puts faces that are alike together, and others apart', async () => {
+  it('puts similar faces into one person, and different faces into others', async () => {
     const [one, same, other] = [
       await face({ photo: 1, degrees: 0 }),
       await face({ photo: 2, degrees: 20 }),
       await face({ photo: 3, degrees: 120 }),
     ];
-    const of = await settle();
+    const of = await assignAll();
     expect(of.get(one)).toBe(of.get(same));
     expect(of.get(other)).not.toBe(of.get(one));
     expect(await persons()).toBe(2);
   });
 
-  it('never takes two faces of one photo for one person, however alike', async () => {
+  it('never puts two faces of one photo into one person, even if they are almost equal', async () => {
     const [one, twin] = [await face({ photo: 1, degrees: 0 }), await face({ photo: 1, degrees: 1 })];
-    const of = await settle();
+    const of = await assignAll();
     expect(of.get(one)).not.toBeNull();
     expect(of.get(twin)).not.toBe(of.get(one));
-    // Nor does a third face, like both, make them one.
+    // A third face that is similar to both does not merge them either.
     const third = await face({ photo: 2, degrees: 0 });
-    const after = await settle();
+    const after = await assignAll();
     expect(after.get(twin)).not.toBe(after.get(one));
     expect([after.get(one), after.get(twin)]).toContain(after.get(third));
   });
 
   it.each([
-    ['makes two persons one that a face shows to be one', false, 1],
-    ['never makes persons one on whom somebody decided', true, 2],
+    ['merges two persons if a face is similar to both', false, 1],
+    ['never merges persons that a user decided on', true, 2],
   ] as const)('%s', async (_name, decided, expected) => {
     const [a, b] = [await person(decided), await person(decided)];
     await face({ photo: 1, degrees: 0, person: a });
     await face({ photo: 2, degrees: 100, person: b });
     await face({ photo: 3, degrees: 50 });
-    await settle();
+    await assignAll();
     expect(await persons()).toBe(expected);
   });
 
-  it('leaves a face where somebody put it, even if that is nowhere', async () => {
+  it('leaves a face where a user put it, even if that is in no person', async () => {
     const [mine, far] = [await person(false), await person(true)];
     await face({ photo: 1, degrees: 0, person: mine });
     const taken = await face({ photo: 2, degrees: 1, decided: true });
     const moved = await face({ photo: 3, degrees: 2, person: far, decided: true });
-    const of = await settle();
+    const of = await assignAll();
     expect([of.get(taken), of.get(moved)]).toEqual([null, far]);
   });
 
-  it('leaves a face that is too poor to tell apart with nobody', async () => {
+  it('assigns no person to a face of too low quality', async () => {
     await face({ photo: 1, degrees: 0 });
     const poor = await face({ photo: 2, degrees: 0, quality: 0.1 });
-    expect((await settle()).get(poor)).toBeNull();
+    expect((await assignAll()).get(poor)).toBeNull();
   });
 });

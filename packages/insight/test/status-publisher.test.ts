@@ -1,4 +1,4 @@
-/** What is retained of an entity's state, and for how long. */
+/** The states of entities that the broker retains, and for how long. */
 import { TOPICS } from '@cl-server/contract';
 import type { Broadcaster } from '@cl-server/service-kit';
 import { describe, expect, it } from 'vitest';
@@ -9,7 +9,7 @@ import { StatusPublisher } from '../src/worker/status-publisher.js';
 type Listener = Parameters<Broadcaster['subscribe']>[1];
 
 describe('states of entities at the broker', () => {
-  it('are cleared a minute after their end, whichever worker published them, and not before', async () => {
+  it('are cleared a minute after their end and not before, no matter which worker published them', async () => {
     let now = 1_000_000;
     let hear: Listener = () => undefined;
     const cleared: string[] = [];

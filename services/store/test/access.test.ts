@@ -9,7 +9,7 @@ import { ADMIN, READER, tokenOf, WRITER, WRITER_ONLY } from './support/tokens.js
 const NOBODY = tokenOf('9');
 const [backend] = backends();
 
-describe('who may do what', () => {
+describe('permissions', () => {
   let store: TestStore;
   let now = Date.now();
   const minVersions = new Map<string, number>();
@@ -35,7 +35,7 @@ describe('who may do what', () => {
   const guestMode = (on: boolean) =>
     store.call('PUT', '/admin/pref/guest-mode', { token: ADMIN, form: { guest_mode: String(on) } });
 
-  it('lets guests read where an admin chose so, but refuses a bad token; writing needs the right', async () => {
+  it('lets guests read if an admin allowed it, but refuses an invalid token; writing needs the permission', async () => {
     await store.collection('c');
     await guestMode(true);
     expect((await outcome('GET', '/entities', null)).status).toBe(200);
@@ -78,7 +78,7 @@ describe('who may do what', () => {
     });
   });
 
-  it('needs the right to read for entities, media and previews, unless guest mode is on', async () => {
+  it('needs the permission to read for entities, media and previews, unless guest mode is on', async () => {
     const media = await store.media();
     await guestMode(true);
     expect((await store.get<{ guestMode: string }>('/', { token: null })).json.guestMode).toBe('on');
@@ -105,7 +105,7 @@ describe('who may do what', () => {
     expect((await outcome('GET', '/entities', NOBODY)).status).toBe(403);
   });
 
-  it('opens bytes of one entity to whoever has its signed URL, for a while', async () => {
+  it('serves the files of one entity to any client with its signed URL, for a limited time', async () => {
     const media = await store.media({}, Buffer.from('for a browser'));
     const other = await store.media();
     const { json: urls } = await store.call<SignedUrls>('POST', `/entities/${media.id}/signed-urls`, {
@@ -118,7 +118,7 @@ describe('who may do what', () => {
     expect((await open(urls.media.replace(/expires=\d+/, `expires=${urls.expires_at + 1}`))).status).toBe(401);
     expect((await open(`${urls.media.slice(0, -1)}${urls.media.endsWith('A') ? 'B' : 'A'}`)).status).toBe(401);
     expect((await open(urls.media.replace('/media', ''))).status).toBe(401);
-    // Neither another kind of bytes, nor another signer, nor the files of earlier versions.
+    // The URL opens no other kind of file, no URL of another signer and no file of an earlier version.
     expect((await open(urls.media.replace('/media', '/preview'))).status).toBe(401);
     expect((await open(urls.preview.replace('/preview', '/media'))).status).toBe(401);
     expect((await open(urls.media.replace('/media', '/stream/adaptive.m3u8'))).status).toBe(401);
@@ -130,7 +130,7 @@ describe('who may do what', () => {
     expect((await store.call('POST', `/entities/${media.id}/signed-urls`, { token: null })).status).toBe(401);
   });
 
-  it('closes a signed URL with the trash, and with its signer’s rights', async () => {
+  it('refuses a signed URL when its entity is in the trash or its signer has lost the permission', async () => {
     const folder = await store.collection('to be trashed');
     const media = await store.media({ parent_id: String(folder.id) });
     const sign = async (token: string | null) =>
@@ -155,7 +155,7 @@ describe('who may do what', () => {
     known = false;
     expect(await open(byAdmin)).toBe(503);
     known = true;
-    // What guests sign, or users without the right, is worth as much as a guest.
+    // A URL that a guest signed, or a user without the right, gives the rights of a guest.
     await guestMode(true);
     const byGuests = [await sign(null), await sign(NOBODY)];
     for (const target of byGuests) expect(await open(target)).toBe(200);
@@ -163,7 +163,7 @@ describe('who may do what', () => {
     for (const target of byGuests) expect(await open(target)).toBe(401);
   });
 
-  it('empties the trash by age', async () => {
+  it('deletes old entities from the trash', async () => {
     const old = await store.collection('old');
     const inside = await store.media({ parent_id: String(old.id) });
     await store.patch(old.id, { is_deleted: 'true' });
@@ -178,7 +178,7 @@ describe('who may do what', () => {
 });
 
 describe.each(backends())('reading before an admin decided, on $name', (place) => {
-  it('needs a login in a new database, and with either word of the setting does what the setting says', async () => {
+  it('needs a login in a new database, and follows the setting if there is one', async () => {
     for (const [readAuth, status] of [
       [undefined, 401],
       [true, 401],
@@ -190,7 +190,7 @@ describe.each(backends())('reading before an admin decided, on $name', (place) =
     }
   });
 
-  it('stays open in a database that was made before reading needed a login, and says so', async () => {
+  it('needs no login in a database that is older than this rule, and logs that', async () => {
     const { url, drop } = await place.create();
     const database = openDatabase<StoreTables>(url, { schema: 'store' });
     // The release before migration 0003.
@@ -221,7 +221,7 @@ describe.each(backends())('limits on $name', (place) => {
   });
   afterAll(() => store.stop());
 
-  it('holds each user and the whole to their limits, also against parallel uploads', async () => {
+  it('enforces the limits of each user and of the platform, also for parallel uploads', async () => {
     const replies = await Promise.all(
       Array.from({ length: 6 }, (_, i) => store.upload(Buffer.alloc(1_000, i), `${i}`)),
     );
@@ -246,7 +246,7 @@ describe.each(backends())('limits on $name', (place) => {
       ['1', 2_000, 2_500],
       ['7', 2_000, 2_500],
     ]);
-    // What is removed for good makes room.
+    // A permanently deleted file frees its space.
     const [kept] = replies.filter(({ status }) => status === 201);
     const id = kept?.json.id ?? 0;
     await store.patch(id, { is_deleted: 'true' });
@@ -256,7 +256,7 @@ describe.each(backends())('limits on $name', (place) => {
 });
 
 describe('without authentication', () => {
-  it('lets everyone do everything, and knows nobody', async () => {
+  it('allows everything to every client, and records no user', async () => {
     if (!backend) throw new Error('no database');
     const store = await startStore(backend, { noAuth: true });
     try {

@@ -1,4 +1,4 @@
-/** What the audit finds of things that were made from media, and what clearing does with them. */
+/** The audit of files and rows that were made from media, and the clean-up of what it finds. */
 import fs from 'node:fs';
 import path from 'node:path';
 import type { AuditReport, CleanupReport } from '@cl-server/contract';
@@ -33,7 +33,7 @@ describe.each(backends())('the audit on $name', (backend) => {
   };
   const exists = (relative: string): boolean => fs.existsSync(path.join(store.mediaDir, relative));
 
-  /** What the insight worker leaves behind. */
+  /** Inserts the rows that the insight worker writes for a face detection. */
   const detection = async (entity_id: number, status: 'processing' | 'completed'): Promise<void> => {
     const db = database.kysely;
     const row = { status, model: 'm', tries: 1, not_before: 0 };
@@ -57,7 +57,7 @@ describe.each(backends())('the audit on $name', (backend) => {
     return (await database.kysely.insertInto('vectors').values(row).returning('id').executeTakeFirstOrThrow()).id;
   };
 
-  it('finds crops and previews that nothing refers to, but none of an entity that is worked on', async () => {
+  it('finds crops and previews that nothing refers to, except those of an entity in processing', async () => {
     const [done, busy] = [await store.media(), await store.media()];
     await detection(done.id, 'completed');
     await detection(busy.id, 'processing');
@@ -82,7 +82,7 @@ describe.each(backends())('the audit on $name', (backend) => {
     expect((await audit()).orphaned_files).toEqual([]);
   });
 
-  it('has faces whose picture is lost cut out anew, and keeps them', async () => {
+  it('keeps faces whose crop is lost, and has it made again', async () => {
     const { id } = await store.media();
     await detection(id, 'completed');
     const file_path = `.derived/faces/${id}/lost.png`;
@@ -99,7 +99,7 @@ describe.each(backends())('the audit on $name', (backend) => {
     ]);
   });
 
-  it('finds vectors whose face is gone, and no others', async () => {
+  it('finds vectors whose face was deleted, and no others', async () => {
     const { id } = await store.media();
     await vector(id, 'face', await face(id, ''));
     await vector(id, 'clip', 0);

@@ -1,4 +1,4 @@
-/** What a broker hears of the store, and what it still holds of what is gone. */
+/** The events that the store publishes, and the retained messages of entities that were removed. */
 import { randomBytes } from 'node:crypto';
 import type { AuditReport, CleanupReport, EntityEvent, ItemEvent, StoreReading } from '@cl-server/contract';
 import { TOPICS } from '@cl-server/contract';
@@ -42,22 +42,22 @@ describe.runIf(hasMosquitto()).each(backends().slice(0, 1))('events of the store
     await broker.stop();
   });
 
-  /** Messages of one connection arrive in order: with this one all before it are there. */
-  const settle = async (): Promise<void> => {
+  /** Waits for all earlier messages, and forgets them. Messages of one connection arrive in order. */
+  const discardEarlier = async (): Promise<void> => {
     const { id } = await store.collection('mark');
     await eventually(() => entities.some((event) => event.id === id), { what: 'the mark' });
     items.length = 0;
     entities.length = 0;
     cleared.length = 0;
   };
-  const heard = async (): Promise<{ items: ItemEvent[]; changes: string[]; cleared: string[] }> => {
+  const received = async (): Promise<{ items: ItemEvent[]; changes: string[]; cleared: string[] }> => {
     const { id } = await store.collection('mark');
     await eventually(() => entities.some((event) => event.id === id), { what: 'the mark' });
     const changes = entities.filter((event) => event.id !== id).map((event) => `${event.change} ${event.id}`);
     return { items: [...items], changes, cleared: [...cleared] };
   };
 
-  it('tells whether reading is open to everyone, also to a broker that comes later', async () => {
+  it('publish whether reading needs a login, as a retained message', async () => {
     const open: boolean[] = [];
     await listener.subscribe(TOPICS.storeReading(port), (_topic, payload) =>
       open.push((JSON.parse(String(payload)) as StoreReading).open),
@@ -69,15 +69,15 @@ describe.runIf(hasMosquitto()).each(backends().slice(0, 1))('events of the store
     expect(open).toEqual([open[0], true, false]);
   });
 
-  it('tells of new media and of replaced files, and takes back what was said of the earlier content', async () => {
-    await settle();
+  it('announce new media and replaced files, and clear the retained state of the earlier content', async () => {
+    await discardEarlier();
     const bytes = randomBytes(50);
     const { json: entity } = await store.upload(bytes);
     const { json: replaced } = await store.call('PUT', `/entities/${entity.id}`, {
       form: { is_collection: 'false', label: 'x', media_file: { name: 'b', bytes: randomBytes(50) } },
     });
     await store.call('POST', `/entities/${entity.id}/versions/1/restore`);
-    const all = await heard();
+    const all = await received();
     expect(all.items.map(({ id, md5 }) => [id, md5])).toEqual([
       [entity.id, entity.md5],
       [entity.id, replaced.md5],
@@ -88,8 +88,8 @@ describe.runIf(hasMosquitto()).each(backends().slice(0, 1))('events of the store
     expect(all.cleared).toEqual(Array.from({ length: 3 }, () => TOPICS.entityStatus(port, entity.id)));
   });
 
-  it('tells of an entity that the full reading of its file corrects, and of no other', async () => {
-    await settle();
+  it('announce an entity that the full reading of its file corrects, and no other', async () => {
+    await discardEarlier();
     const xmp =
       '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description ' +
       'xmlns:photoshop="http://ns.adobe.com/photoshop/1.0/" photoshop:DateCreated="1985-07-14"/></rdf:RDF></x:xmpmeta>';
@@ -103,15 +103,15 @@ describe.runIf(hasMosquitto()).each(backends().slice(0, 1))('events of the store
     const { json: corrected } = await store.call('GET', `/entities/${wrong.id}`);
     expect(corrected.create_date).toBe(Date.UTC(1985, 6, 14));
     expect(entities.at(-1)).toMatchObject({ id: wrong.id, version: wrong.version ?? 1 });
-    const { changes, items } = await heard();
+    const { changes, items } = await received();
     expect(changes).toEqual([`created ${right.id}`, `created ${wrong.id}`, `updated ${wrong.id}`]);
     expect(items).toHaveLength(2);
   });
 
-  it('tells of every other change without calling it a new item', async () => {
+  it('announce every other change, but not as a new item', async () => {
     const collection = await store.collection('c');
     const entity = await store.media({ parent_id: String(collection.id) }, Buffer.from('the same'));
-    await settle();
+    await discardEarlier();
     await store.upload(Buffer.from('the same'));
     await store.patch(entity.id, { label: 'new' });
     await store.patch(entity.id, { is_deleted: 'true' });
@@ -119,7 +119,7 @@ describe.runIf(hasMosquitto()).each(backends().slice(0, 1))('events of the store
     await store.upload(randomBytes(10), 'a', { parent_id: '424242' });
     await store.patch(collection.id, { is_deleted: 'true' });
     await store.remove(collection.id);
-    const all = await heard();
+    const all = await received();
     expect(all.items).toEqual([]);
     expect(all.changes).toEqual([
       `updated ${entity.id}`,
@@ -129,15 +129,15 @@ describe.runIf(hasMosquitto()).each(backends().slice(0, 1))('events of the store
       `removed ${entity.id}`,
       `removed ${collection.id}`,
     ]);
-    // What was retained of removed entities is taken back after the removal is committed, by the eraser.
+    // The eraser clears the retained states of removed entities after the removal is committed.
     const gone = [entity.id, collection.id].map((id) => TOPICS.entityStatus(port, id));
     await eventually(() => gone.every((topic) => cleared.includes(topic)), { what: 'the cleared states' });
     expect(new Set(cleared)).toEqual(new Set(gone));
   });
 
-  it('finds retained states of entities that are gone, and clears those alone', async () => {
+  it('are audited: retained states of removed entities are found, and only those are cleared', async () => {
     const { id } = await store.media();
-    await settle();
+    await discardEarlier();
     for (const entity of [id, 99_999_999])
       await listener.publish(TOPICS.entityStatus(port, entity), { entity_id: entity }, { retain: true });
     const audit = async () => (await store.get<AuditReport>('/system/audit', { token: ADMIN })).json.orphaned_mqtt;
@@ -145,13 +145,13 @@ describe.runIf(hasMosquitto()).each(backends().slice(0, 1))('events of the store
     const { json } = await store.call<CleanupReport>('POST', '/system/clear-orphans', { token: ADMIN });
     expect(json.mqtt_cleared).toBe(1);
     expect(await audit()).toEqual([]);
-    // The eraser may repeat itself over what the tests before have removed.
-    const taken = (await heard()).cleared;
+    // The eraser may clear states again that earlier tests have removed.
+    const taken = (await received()).cleared;
     expect(taken).toContain(TOPICS.entityStatus(port, 99_999_999));
     expect(taken).not.toContain(TOPICS.entityStatus(port, id));
   });
 
-  it('serves without the broker, and speaks again when it is back', async () => {
+  it('are published again after the broker was away, and the store serves meanwhile', async () => {
     await broker.restart();
     const { json } = await store.upload(randomBytes(20));
     expect(json.id).toBeGreaterThan(0);

@@ -1,4 +1,4 @@
-/** What an upload's answer says of a file, and what the full reading behind it makes of that. */
+/** The facts about a file in the response to an upload, and their correction by the full reading in the background. */
 import type { Entity } from '@cl-server/contract';
 import { sharp } from '@cl-server/media';
 import { backends, eventually } from '@cl-server/testing';
@@ -8,7 +8,7 @@ import { startStore, type TestStore } from './support/store.js';
 
 const [backend] = backends();
 
-/** Sections of EXIF as sharp calls them. */
+/** Sections of EXIF by sharp's names. */
 type Exif = Parameters<ReturnType<typeof sharp>['withExif']>[0];
 
 const xmp = (attributes: string): string =>
@@ -29,7 +29,7 @@ describe('facts of a file', () => {
     const bytes = await (packet === undefined ? picture : picture.withXmp(packet)).jpeg().toBuffer();
     return (await store.upload(bytes, 'a.jpg')).json;
   };
-  /** After the full reading. */
+  /** The entity after the full reading. */
   const later = async ({ id }: Entity): Promise<Entity> => {
     await eventually(async () => {
       const { json } = await store.get<{ status: string }>(`/entities/${id}/metadata`);
@@ -92,7 +92,7 @@ describe('facts of a file', () => {
     expect(told(await later(first))).toEqual({ ...nothing, ...expected });
   });
 
-  it('are corrected where the full reading knows better', async () => {
+  it('are corrected if the full reading finds other values', async () => {
     const exif = { IFD0: { DateTime: '2022:01:01 10:00:00', ImageDescription: 'scanned' } };
     const first = await upload(exif, xmp('photoshop:DateCreated="1985-07-14"'));
     expect(told(first)).toEqual({ ...nothing, create_date: Date.UTC(2022, 0, 1, 10) });

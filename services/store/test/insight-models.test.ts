@@ -1,4 +1,4 @@
-/** Models that come late, and models that change: what was found out follows them. */
+/** Models that are installed later, and models that change: the inferences follow them. */
 import fs from 'node:fs';
 import path from 'node:path';
 import {
@@ -62,7 +62,7 @@ describe.runIf(canRun)('models of the insight worker', () => {
     await broker?.stop();
   });
 
-  it('what lacks its model waits and holds nothing up, says so, makes no job, and is done once a worker has the model', async () => {
+  it('lets inferences wait for a missing model without a job or a delay for others, and runs them when a worker has it', async () => {
     for (const id of ids) {
       const state = await platform.settled(id);
       expect(state).toMatchObject({ overall_status: 'completed', error_message: null });
@@ -90,7 +90,7 @@ describe.runIf(canRun)('models of the insight worker', () => {
       });
   });
 
-  it('another model makes all vectors anew while the old ones answer, and then takes over at once', async () => {
+  it('computes all vectors again for another model while searches use the old ones, and then switches at once', async () => {
     const similar = async (): Promise<SimilarEntities> =>
       (await platform.store.get<SimilarEntities>(`/intelligence/entities/${ids[0]}/similar?by=clip`)).json;
     const before = await similar();
@@ -102,7 +102,7 @@ describe.runIf(canRun)('models of the insight worker', () => {
       async () => {
         const now = await similar();
         models.add(now.model_id);
-        // Never without results, never a mixture: each answer is of one model, and whole.
+        // Each response is complete and comes from one model: it is never empty and never a mixture.
         expect(now.results.map(({ entity_id }) => entity_id)).toEqual(before.results.map(({ entity_id }) => entity_id));
         return now.model_id === 'another-clip';
       },
@@ -112,7 +112,7 @@ describe.runIf(canRun)('models of the insight worker', () => {
     expect((await platform.intelligence(ids[0] as number))?.overall_status).toBe('completed');
   });
 
-  it('the broker hears how far each picture and the whole is, and that a killed worker is gone', async () => {
+  it('publishes the progress of each picture and of the platform, and that a killed worker is gone', async () => {
     const listener = await connectBroadcaster({ url: broker.url, logger: silentLogger() });
     try {
       const states: EntityStatusEvent[] = [];
@@ -156,7 +156,7 @@ describe.runIf(isBuilt && hasMedia())('models of the insight worker without a br
   });
   afterAll(() => platform?.stop());
 
-  it('a model that comes late is noticed in seconds', async () => {
+  it('notices a model that is installed later within seconds', async () => {
     const { json } = await platform.store.upload(fs.readFileSync(mediaFile('cat.png')), 'cat.png', { label: 'cat' });
     expect((await platform.settled(json.id)).notice).toContain('dino_embedding waits for its model');
     installStandIns(platform.modelsDir, ['clip_image', 'dino_image', 'face_embedding']);
@@ -166,7 +166,7 @@ describe.runIf(isBuilt && hasMedia())('models of the insight worker without a br
     );
   });
 
-  it('tells how far it is, and that it is gone', async () => {
+  it('reports its progress, and that it is gone', async () => {
     const status = async (): Promise<InsightStatus> =>
       (await platform.store.call<InsightStatus>('GET', '/m_insight/status', { token: ADMIN })).json;
     await eventually(async () => (await status()).status === 'idle');

@@ -1,4 +1,4 @@
-/** Every photo is understood without being asked, and found again. */
+/** The platform analyses every photo without a request, and searches find it. */
 import fs from 'node:fs';
 import path from 'node:path';
 import type {
@@ -86,7 +86,7 @@ describe.runIf(canRun).each(backends())('insight on $name', (backend) => {
     expect(decodeNpy((await platform.store.get(`/intelligence/faces/${face?.id}/embedding`)).bytes).length).toBe(128);
   });
 
-  it('takes two photos of one person for one person, and nobody else', async () => {
+  it('puts two photos of one person into one person, and nobody else', async () => {
     const all = await eventually(async () => {
       const found = await persons();
       return found.reduce((sum, { face_count }) => sum + face_count, 0) === FACES.length ? found : undefined;
@@ -112,7 +112,7 @@ describe.runIf(canRun).each(backends())('insight on $name', (backend) => {
     expect(list[0]?.best_entity_id).toBe(idOf('coffee.png'));
   });
 
-  it.each(['clip', 'dino', 'phash'])('ranks by %s, itself left out, with filters and paging', async (by) => {
+  it.each(['clip', 'dino', 'phash'])('ranks by %s without the entity itself, with filters and paging', async (by) => {
     const base = `/intelligence/entities/${idOf('coffee.png')}/similar?by=${by}`;
     const { results } = (await platform.store.get<SimilarEntities>(base)).json;
     expect(results[0]?.entity_id).toBe(idOf('coffee_small.jpg'));
@@ -129,9 +129,9 @@ describe.runIf(canRun).each(backends())('insight on $name', (backend) => {
     expect(strict.results.every(({ score }) => score >= 0.9)).toBe(true);
   });
 
-  it('searches by text and by a picture that is sent along', async () => {
+  it('searches by text and by an uploaded picture', async () => {
     const byText = await platform.store.get<SearchResults>('/intelligence/search?text=a%20cup%20of%20coffee');
-    expect(byText.status).toBe(503); // no tokenizer lies in the folder
+    expect(byText.status).toBe(503); // The folder has no tokenizer.
     expect(byText.headers.get('retry-after')).toBeTruthy();
     fs.copyFileSync(modelFile('clip-tokenizer/tokenizer.json'), path.join(platform.modelsDir, 'tokenizer.json'));
     const ask = async (text: string, more = ''): Promise<SearchResults> => {
@@ -163,7 +163,7 @@ describe.runIf(canRun).each(backends())('insight on $name', (backend) => {
     expect(bad.status).toBe(422);
   });
 
-  it('lets people say who is who, keeps to it, and takes it back', async () => {
+  it('lets users decide who is who, follows the decision, and undoes it', async () => {
     const [biden] = await facesOf('face_biden_1.jpg');
     const [astronaut] = await facesOf('face_astronaut.png');
     const into = biden?.known_person_id as number;
@@ -199,7 +199,7 @@ describe.runIf(canRun).each(backends())('insight on $name', (backend) => {
     expect((await persons('?include_hidden=true')).map(({ name }) => name)).toContain('Eileen');
   });
 
-  it('forgets a face that is removed, and everything of an entity that is', async () => {
+  it('deletes all data of a removed face and of a removed entity', async () => {
     const [face] = await facesOf('face_obama_2.jpg');
     expect((await platform.store.call('DELETE', `/faces/${face?.id}`)).status).toBe(204);
     expect((await platform.intelligence(idOf('face_obama_2.jpg')))?.face_count).toBe(0);
@@ -214,7 +214,7 @@ describe.runIf(canRun).each(backends())('insight on $name', (backend) => {
     expect((await platform.store.get(`/intelligence/entities/${id}`)).status).toBe(404);
   });
 
-  it('understands a replaced file anew', async () => {
+  it('analyses a replaced file again', async () => {
     const id = idOf('cat.png');
     const bytes = await sharp(mediaFile('rocket.jpg')).png().toBuffer();
     await platform.store.call('PUT', `/entities/${id}`, {
@@ -234,7 +234,7 @@ describe.runIf(canRun).each(backends())('insight on $name', (backend) => {
     );
   });
 
-  it('says what failed and why, and tries again when asked', async () => {
+  it('reports what failed and why, and retries on request', async () => {
     const id = await add(
       'broken.jpg',
       Buffer.concat([fs.readFileSync(mediaFile('bad_truncated.jpg')), Buffer.from('x')]),
@@ -253,7 +253,7 @@ describe.runIf(canRun).each(backends())('insight on $name', (backend) => {
     expect((await platform.settled(id)).overall_status).toBe('failed');
   });
 
-  it('understands the part of a damaged picture that can be read, and remarks on it', async () => {
+  it('analyses the readable part of a damaged picture, and adds a remark', async () => {
     const whole = fs.readFileSync(mediaFile('face_obama_1.jpg'));
     const id = await add('half.jpg', whole.subarray(0, whole.length * 0.7));
     expect((await platform.settled(id)).overall_status).toBe('completed');
@@ -287,7 +287,7 @@ describe.runIf(canRun).each(backends())('insight on $name', (backend) => {
     expect(like.results.length).toBeGreaterThan(0);
   });
 
-  it('goes on where it was after its processes are killed', async () => {
+  it('continues after its processes were killed', async () => {
     const before = [...ids.values()].length;
     const noise = (seed: number) =>
       sharp({

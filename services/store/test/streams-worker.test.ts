@@ -1,4 +1,4 @@
-/** Streams on demand, made by a real worker: players get them while they are made, and whole afterwards. */
+/** Streams on demand, made by a real worker: players can play them while they are made, and completely afterwards. */
 import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -25,7 +25,7 @@ describe.runIf(isWorkerBuilt && hasFfmpeg())('streams that a worker makes', () =
     return `/entities/${json.id}/stream`;
   };
 
-  /** Asks until it plays: on a busy machine the first segments may take longer than a request waits. */
+  /** Repeats the request until the stream plays: on a busy machine the first segments may take longer than a request waits. */
   const playing = (stream: string) =>
     eventually(
       async () => {
@@ -53,7 +53,7 @@ describe.runIf(isWorkerBuilt && hasFfmpeg())('streams that a worker makes', () =
     dir.remove();
   });
 
-  it('play for everyone who waits, before they are whole, and then to the end', async () => {
+  it('play for all waiting clients before they are complete, and then to the end', async () => {
     const video = makeVideo(path.join(dir.path, 'v.mp4'), { seconds: 12, size: '320x240' });
     const stream = await uploadVideo('v.mp4', fs.readFileSync(video));
     const waiting = await Promise.all(Array.from({ length: 8 }, () => playing(stream)));
@@ -61,7 +61,7 @@ describe.runIf(isWorkerBuilt && hasFfmpeg())('streams that a worker makes', () =
       expect([status, text.slice(0, 7)]).toEqual([200, '#EXTM3U']);
       return text;
     });
-    // Two sizes and the original.
+    // There are two sizes and the original.
     expect(linesOf(playlist ?? '')).toHaveLength(3);
     const [variant] = linesOf(playlist ?? '');
     const begun = await store.get(`${stream}/${variant}`);
@@ -73,7 +73,7 @@ describe.runIf(isWorkerBuilt && hasFfmpeg())('streams that a worker makes', () =
       within: 60_000,
       every: 100,
     });
-    // As a player would: over HTTP, by a signed address, since it sends no token.
+    // Players send no token: they use HTTP and a signed URL.
     const { json: signed } = await store.call<SignedUrls>('POST', stream.replace(/stream$/, 'signed-urls'));
     const { stdout } = await promisify(execFile)(
       'ffprobe',
@@ -84,7 +84,7 @@ describe.runIf(isWorkerBuilt && hasFfmpeg())('streams that a worker makes', () =
     expect(fs.readdirSync(streamsDir).filter((name) => !name.startsWith('.'))).toHaveLength(1);
   }, 120_000);
 
-  it('have the original of an HDR video beside the variants in SDR, which a player reaches by a signed address', async () => {
+  it('have the original of an HDR video beside the renditions in SDR, all reachable by a signed URL', async () => {
     const video = path.join(dir.path, 'hdr.mp4');
     const colours = 'colorprim=bt2020:transfer=arib-std-b67:colormatrix=bt2020nc';
     await promisify(execFile)('ffmpeg', [
@@ -123,9 +123,9 @@ describe.runIf(isWorkerBuilt && hasFfmpeg())('streams that a worker makes', () =
     expect(stdout.split('\n').filter((line) => line.startsWith('h264,bt709')).length).toBeGreaterThan(0);
   }, 120_000);
 
-  it('say why a damaged video has none', async () => {
+  it('report why a damaged video has none', async () => {
     const whole = fs.readFileSync(makeVideo(path.join(dir.path, 'w.mp4'), { seconds: 2, audio: false }));
-    // The index at its end is lost.
+    // The file lacks the index at its end.
     const stream = await uploadVideo('broken.mp4', whole.subarray(0, Math.floor(whole.length * 0.6)));
     const { status, json } = await store.get<{ detail: string; reason: string }>(`${stream}/adaptive.m3u8?wait=true`);
     expect([status, json.detail]).toEqual([404, 'hls_failed']);
@@ -142,7 +142,7 @@ describe.runIf(isWorkerBuilt && hasFfmpeg())('streams that a worker makes', () =
     const [content] = fs.readdirSync(streamsDir).filter((name) => !name.startsWith('.') && !before.includes(name));
     expect((await store.call('DELETE', stream)).status).toBe(204);
     expect(fs.existsSync(path.join(streamsDir, content ?? ''))).toBe(false);
-    // The worker is free for the next: it did not go on to the end.
+    // The worker is free for the next job: it did not finish the stream.
     const next = await uploadVideo('n.mp4', fs.readFileSync(makeVideo(path.join(dir.path, 'n.mp4'), { seconds: 3 })));
     expect((await playing(next)).text).toContain('#EXTM3U');
     expect(fs.existsSync(path.join(streamsDir, content ?? ''))).toBe(false);

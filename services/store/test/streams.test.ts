@@ -1,4 +1,4 @@
-/** Streams on demand: every state they can be in, and what a client is told in it. */
+/** Streams on demand: every state that they can have, and the response to a client in it. */
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import http from 'node:http';
@@ -45,7 +45,7 @@ describe.runIf(hasFfmpeg()).each(backends())('streams on $name', (backend) => {
 
   beforeAll(async () => {
     store = await startStore(backend, {
-      readAuth: false, // strangers may read
+      readAuth: false, // guests may read
       tasks: streamTasks,
       now: () => Date.now() + ahead,
       streamsDir: path.join(dir.path, 'streams'),
@@ -64,7 +64,7 @@ describe.runIf(hasFfmpeg()).each(backends())('streams on $name', (backend) => {
     stream = `/entities/${id}/stream`;
   });
 
-  it('are no matter for what is no video', async () => {
+  it('are refused for a file that is not a video', async () => {
     const collection = await store.collection('c');
     const other = await store.media();
     for (const no of [collection.id, other.id, 999_999]) {
@@ -73,7 +73,7 @@ describe.runIf(hasFfmpeg()).each(backends())('streams on $name', (backend) => {
     }
   });
 
-  it('tell why they failed, try again when asked, and after a second failure not at once', async () => {
+  it('report why they failed, are tried again on request, and after a second failure only later', async () => {
     for (const delay of ['0', '2', '4']) {
       expect(await told()).toEqual([202, 'hls_generating']);
       expect(await told()).toEqual([202, 'hls_generating']);
@@ -91,14 +91,14 @@ describe.runIf(hasFfmpeg()).each(backends())('streams on $name', (backend) => {
     }
   });
 
-  it('tell one who waits of a failure when it happens', async () => {
+  it('report a failure to a waiting client when it happens', async () => {
     const waiting = told('?wait=true');
     await eventually(() => worker.queued());
     await (await worker.take()).fail('broken');
     expect(await waiting).toEqual([404, 'hls_failed']);
   });
 
-  it('asked for by those who may only read come after the jobs of users, and not many at once', async () => {
+  it('that were requested with read permission only run after the jobs of users, and few at once', async () => {
     const askAs = async (token: string | null) => {
       const { json } = await store.upload(videoBytes(), 'v.mp4');
       return store.get<Told>(`/entities/${json.id}/stream/adaptive.m3u8`, { token });
@@ -123,7 +123,7 @@ describe.runIf(hasFfmpeg()).each(backends())('streams on $name', (backend) => {
     await guestMode(false);
   });
 
-  it('are made by one job, however many ask, and play when the first segments are there', async () => {
+  it('are made by one job for any number of requests, and play when the first segments exist', async () => {
     const waiting = Promise.all(Array.from({ length: 20 }, () => ask('?wait=true')));
     await Promise.all(Array.from({ length: 20 }, () => ask()));
     expect(await worker.queued()).toBe(1);
@@ -136,12 +136,12 @@ describe.runIf(hasFfmpeg()).each(backends())('streams on $name', (backend) => {
     expect(await worker.queued()).toBe(0);
     await job.fail('stopped half-way');
     expect(await told()).toEqual([404, 'hls_failed']);
-    // The worker cleaned up nothing, as one that was killed.
+    // The worker cleaned up nothing, like one that was killed.
     expect((await store.get(`${stream}/adaptive-orig.m3u8`)).status).toBe(404);
     expect(fs.existsSync(job.folder)).toBe(false);
   });
 
-  it('give segments their type, and parts of them', async () => {
+  it('serve segments with their media type, and ranges of them', async () => {
     await make();
     const segment = await store.get(`${stream}/adaptive-orig-000.ts`, { headers: { range: 'bytes=3-5' } });
     expect([segment.status, segment.headers.get('content-type'), segment.text]).toEqual([206, 'video/mp2t', 'men']);
@@ -162,10 +162,10 @@ describe.runIf(hasFfmpeg()).each(backends())('streams on $name', (backend) => {
     await store.call('PUT', '/admin/pref/guest-mode', { token: ADMIN, form: { guest_mode: 'true' } });
   });
 
-  it('give no file for a name that leads elsewhere, or is none of theirs', async () => {
+  it('serve no file for a name that leads out of the stream or does not belong to it', async () => {
     await make();
     const { hostname, port } = new URL(store.url);
-    // Not by fetch: it resolves dots by itself.
+    // The test does not use fetch, which resolves dots by itself.
     const statusOf = (name: string) =>
       new Promise((resolve, reject) => {
         const request = http.get({ hostname, port, path: `${stream}/${name}` }, (reply) => {
@@ -180,7 +180,7 @@ describe.runIf(hasFfmpeg()).each(backends())('streams on $name', (backend) => {
       expect([name, await statusOf(name)]).toEqual([name, 404]);
   });
 
-  it('stop with DELETE, and a worker that ends late does nothing to the next', async () => {
+  it('stop with DELETE, and a worker that ends late does not change the next stream', async () => {
     await ask();
     const late = await worker.take();
     late.put('adaptive-live.m3u8', MASTER);
@@ -197,7 +197,7 @@ describe.runIf(hasFfmpeg()).each(backends())('streams on $name', (backend) => {
     expect((await store.call('DELETE', '/entities/999999/stream')).status).toBe(404);
   });
 
-  it('are those of the present file, and go with their content', async () => {
+  it('belong to the current file, and are deleted with their content', async () => {
     const folder = await make();
     const form = { is_collection: 'false', label: 'new', media_file: { name: 'v.mp4', bytes: videoBytes() } };
     await store.call('PUT', `/entities/${id}`, { form });
@@ -208,7 +208,7 @@ describe.runIf(hasFfmpeg()).each(backends())('streams on $name', (backend) => {
     await eventually(() => !fs.existsSync(folder) && !fs.existsSync(newer));
   });
 
-  it('survive a restart, which removes those without a content and keeps nobody waiting', async () => {
+  it('survive a restart, which removes those without content and leaves no request waiting', async () => {
     await make();
     const kept = stream;
     const orphan = path.join(dir.path, 'streams', 'f'.repeat(64));
@@ -225,7 +225,7 @@ describe.runIf(hasFfmpeg()).each(backends())('streams on $name', (backend) => {
     await (await worker.take()).fail('done with');
   });
 
-  it('say that no worker can make them', async () => {
+  it('report that no worker can make them', async () => {
     await ask();
     await worker.withdraw();
     const queued = await ask();

@@ -1,4 +1,4 @@
-/** The protocol's own client, with each of its options. */
+/** The reference client of the tus protocol, with each of its options. */
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startStore, type TestStore } from './support/store.js';
 import { WRITER } from './support/tokens.js';
 
-// Missing from the client's types.
+// The client's types lack this.
 const { FileUrlStorage } = tus as unknown as { FileUrlStorage: new (file: string) => tus.UrlStorage };
 const [backend] = backends();
 const SIZE = 300_000;
@@ -19,7 +19,7 @@ interface Sent {
   readonly status: number;
   readonly body: string;
   readonly entityId: string | undefined;
-  /** What the client asked, e.g. `POST 201`. */
+  /** The requests of the client with their status, e.g. `POST 201`. */
   readonly requests: readonly string[];
 }
 
@@ -86,7 +86,7 @@ describe('tus-js-client', () => {
     expect((await kept(sent)).equals(bytes)).toBe(true);
   });
 
-  it.each([true, false])('resumes what an earlier run began, and forgets it on success: %s', async (forgets) => {
+  it.each([true, false])('resumes an upload of an earlier run, and forgets it on success: %s', async (forgets) => {
     const file = path.join(dir.path, `resumed-${forgets}.bin`);
     const bytes = randomBytes(SIZE);
     fs.writeFileSync(file, bytes);
@@ -117,12 +117,12 @@ describe('tus-js-client', () => {
     expect(sent.requests).toEqual(['HEAD 200', 'PATCH 204', 'PATCH 204', 'PATCH 201']);
     expect((await kept(sent)).equals(bytes)).toBe(true);
     const again = await resume();
-    // Where the client remembers the address of what it finished, one question suffices.
+    // If the client remembers the URL of a finished upload, one request is enough.
     expect([again.requests[0], again.entityId]).toEqual([forgets ? 'POST 201' : 'HEAD 200', sent.entityId]);
     if (!forgets) expect(again.requests).toHaveLength(1);
   });
 
-  it('learns that everything arrived where the last answer was lost', async () => {
+  it('learns that everything arrived if the last response was lost', async () => {
     const bytes = randomBytes(SIZE);
     let lost = 0;
     const stack = new tus.DefaultHttpStack({});
@@ -144,7 +144,7 @@ describe('tus-js-client', () => {
     expect((await kept(sent)).equals(bytes)).toBe(true);
   });
 
-  it('gives an upload up', async () => {
+  it('cancels an upload', async () => {
     const url = await new Promise<string>((resolve, reject) => {
       const upload = new tus.Upload(randomBytes(SIZE), {
         endpoint: `${store.url}/uploads`,
@@ -159,7 +159,7 @@ describe('tus-js-client', () => {
     expect(status).toBe(404);
   });
 
-  it('is told plainly what is not supported, and why a file is refused', async () => {
+  it('receives a clear message about what is not supported, and why a file is refused', async () => {
     const bytes = randomBytes(SIZE);
     await expect(start(bytes, { parallelUploads: 2 })).rejects.toThrow(/501.*switch parallel uploads off/s);
     await expect(start(bytes, { metadata: { parent_id: '999999' } })).rejects.toThrow(/422.*does not exist/s);

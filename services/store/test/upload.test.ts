@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startStore, type TestStore } from './support/store.js';
 import { ADMIN, READER, WRITER } from './support/tokens.js';
 
-/** Names that file systems, shells and browsers stumble over. */
+/** Names that file systems, shells and browsers may handle badly. */
 const HOSTILE = [
   ...[
     '../../../../evil.jpg',
@@ -103,7 +103,7 @@ describe.each(backends())('uploads on $name', (backend) => {
   });
   afterAll(() => store.stop());
 
-  it('keeps the bytes, and answers a second upload of them with the same entity', async () => {
+  it('stores the bytes, and answers a second upload of them with the same entity', async () => {
     const bytes = randomBytes(100_000);
     const first = await store.upload(bytes, 'one.jpg', { label: 'one' });
     expect(first.status).toBe(201);
@@ -121,7 +121,7 @@ describe.each(backends())('uploads on $name', (backend) => {
     expect((await store.get(`/entities/${first.json.id}/media`)).bytes.equals(bytes)).toBe(true);
   });
 
-  it('makes one entity of thirty parallel uploads of the same bytes', async () => {
+  it('creates one entity from thirty parallel uploads of the same bytes', async () => {
     const bytes = randomBytes(300_000);
     const replies = await Promise.all(Array.from({ length: 30 }, (_, i) => store.upload(bytes, `${i}.bin`)));
     expect(replies.filter(({ status }) => status === 201)).toHaveLength(1);
@@ -129,12 +129,12 @@ describe.each(backends())('uploads on $name', (backend) => {
     expect(new Set(replies.map(({ json }) => json.id)).size).toBe(1);
   });
 
-  it('takes thirty parallel uploads of different bytes', async () => {
+  it('accepts thirty parallel uploads of different bytes', async () => {
     const replies = await Promise.all(Array.from({ length: 30 }, () => store.upload(randomBytes(1_000_000))));
     expect(new Set(replies.map(({ json }) => json.id)).size).toBe(30);
   });
 
-  it('takes deleted bytes again under a new, larger id, and refuses then to restore the old one', async () => {
+  it('accepts deleted bytes again under a new, larger id, and then refuses to restore the old one', async () => {
     const bytes = randomBytes(1000);
     const { json: old } = await store.upload(bytes);
     await store.patch(old.id, { is_deleted: 'true' });
@@ -151,7 +151,7 @@ describe.each(backends())('uploads on $name', (backend) => {
     expect((await store.get(`/entities/${third.json.id}/media`)).bytes.equals(bytes)).toBe(true);
   });
 
-  it('frees a file when no version of any entity refers to it any more', async () => {
+  it('deletes a file when no version of any entity refers to it', async () => {
     const { json: entity } = await store.upload(randomBytes(1000), 'first.bin');
     const put = await store.call('PUT', `/entities/${entity.id}`, {
       form: { is_collection: 'false', label: 'x', media_file: { name: 'second.bin', bytes: randomBytes(1000) } },
@@ -164,7 +164,7 @@ describe.each(backends())('uploads on $name', (backend) => {
     await eventually(() => paths.every((file) => !store.files().includes(file)), { what: 'freed files' });
   });
 
-  it('replaces a file by PUT under either name, and refuses bytes of another live entity', async () => {
+  it('replaces a file by PUT under either field name, and refuses bytes of another live entity', async () => {
     const { json: other } = await store.upload(Buffer.from('the other'));
     const { json: entity } = await store.upload(Buffer.from('mine'));
     const put = (bytes: string, field = 'image') =>
@@ -199,7 +199,7 @@ describe.each(backends())('uploads on $name', (backend) => {
     expect(outside.filter((name) => /evil|passwd/.test(name) && !/media\/[0-9a-f]{32}/.test(name))).toEqual([]);
   });
 
-  it('refuses what is too large, broken off or no multipart, and leaves nothing of it', async () => {
+  it('refuses an upload that is too large, interrupted or not multipart, and leaves nothing behind', async () => {
     const before = store.files().length;
     const tooLarge = await store.upload(Buffer.alloc(51_000_000));
     expect(tooLarge.status).toBe(413);
@@ -213,7 +213,7 @@ describe.each(backends())('uploads on $name', (backend) => {
       json: undefined,
     });
     expect(truncated.status).toBe(400);
-    // A client that says more than it sends, and goes away.
+    // A client announces more bytes than it sends, and disconnects.
     const { hostname, port } = new URL(store.url);
     await new Promise<void>((resolve) => {
       const socket = net.connect(Number(port), hostname, () => {
@@ -231,7 +231,7 @@ describe.each(backends())('uploads on $name', (backend) => {
     expect(store.files()).toHaveLength(before);
   });
 
-  it('leaves nothing where the parent is gone, and says why', async () => {
+  it('leaves nothing behind if the parent does not exist, and says why', async () => {
     const before = store.files().length;
     const refused = await store.upload(randomBytes(500), 'a', { parent_id: '424242' });
     expect([refused.status, refused.json]).toMatchObject([
@@ -242,7 +242,7 @@ describe.each(backends())('uploads on $name', (backend) => {
     expect((await auditOf(store)).orphaned_files).toEqual([]);
   });
 
-  it('honours ranges, entity tags and HEAD', async () => {
+  it('supports ranges, entity tags and HEAD', async () => {
     const bytes = randomBytes(10_000);
     const { json } = await store.upload(bytes, 'päron "x".bin');
     const media = `/entities/${json.id}/media`;
@@ -260,7 +260,7 @@ describe.each(backends())('uploads on $name', (backend) => {
     expect(head.headers.get('content-disposition')).toContain("filename*=utf-8''p%C3%A4ron");
   });
 
-  it('finds strays, missing and damaged files, and clears only strays', async () => {
+  it('finds orphaned, missing and damaged files, and deletes only the orphaned', async () => {
     const { json: damaged } = await store.upload(randomBytes(100), 'damaged');
     const { json: missing } = await store.upload(randomBytes(100), 'missing');
     fs.writeFileSync(path.join(store.mediaDir, damaged.file_path ?? ''), randomBytes(100));
@@ -302,11 +302,11 @@ describe.each(backends())('uploads on $name', (backend) => {
       return read.status === 'complete' ? read : undefined;
     });
     expect(Object.keys(full.tags).length).toBeGreaterThan(20);
-    // What the upload answered stays true.
+    // The response to the upload stays true.
     expect((await store.get(`/entities/${json.id}`)).json).toEqual(json);
   });
 
-  it.runIf(hasMedia())('knows images by content, upright; of broken ones it says what could not be read', async () => {
+  it.runIf(hasMedia())('recognises media by content, gives sizes upright, and survives a damaged picture', async () => {
     const turned = await store.upload(fs.readFileSync(mediaFile('orientation_6.jpg')), 'x');
     const upright = await store.upload(fs.readFileSync(mediaFile('orientation_1.jpg')), 'x');
     expect([turned.json.width, turned.json.height]).toEqual([upright.json.width, upright.json.height]);

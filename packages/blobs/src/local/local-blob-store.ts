@@ -30,7 +30,7 @@ const FILE_MODE = 0o640;
 const FOLDER_MODE = 0o750;
 const BLOCK_BYTES = 1 << 20;
 const STREAM_BYTES = 1 << 18;
-/** What a system call answers if a file system has no hard links, or has too many of this file. */
+/** Codes of a failed hard link if the file system has no hard links, or too many of this file. */
 const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK', 'ENOSYS', 'EXDEV']);
 const DRAFTS = '.drafts';
 

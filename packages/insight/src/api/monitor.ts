@@ -1,6 +1,6 @@
 /**
- * What the insight worker said last, as the store heard it; a worker that is silent for long is offline. Where no broker
- * carries its words, its lease and the rows tell the same, but for the pace.
+ * The last status that the store received from the insight worker. A worker that sent none for a long time is offline. If
+ * there is no broker, its lease and the rows in the database give the same information, except for the rate.
  */
 
 import { type InsightStatus, insightStatus, TOPICS } from '@cl-server/contract';
@@ -9,7 +9,7 @@ import type { InsightDatabase } from '../port.js';
 import { INSIGHT_LEASE, leaseEnd } from '../worker/lease.js';
 import { readBacklog } from '../worker/progress.js';
 
-/** Milliseconds; the worker speaks every five seconds. */
+/** Milliseconds; the worker sends a status every five seconds. */
 const SILENT = 20_000;
 
 export class InsightMonitor {
@@ -32,7 +32,7 @@ export class InsightMonitor {
     });
   }
 
-  /** Null where no worker was ever seen. */
+  /** Null if no worker was ever seen. */
   async status(): Promise<InsightStatus | null> {
     if (!this.#last) return this.#seen();
     const { status, heardAt } = this.#last;
@@ -59,7 +59,7 @@ export class InsightMonitor {
   }
 }
 
-/** Undefined for what is no JSON. */
+/** @returns undefined if the text is not JSON */
 function parse(payload: Buffer): unknown {
   try {
     return JSON.parse(payload.toString('utf8'));

@@ -81,7 +81,7 @@ export class InsightReader {
     return row;
   }
 
-  /** Of several faces, by id. */
+  /** The rows of several faces, by id. */
   async facesById(ids: readonly number[]): Promise<ReadonlyMap<number, FaceRow>> {
     if (ids.length === 0) return new Map();
     const rows = await this.db

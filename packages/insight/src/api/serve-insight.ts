@@ -41,14 +41,14 @@ export interface InsightServiceOptions {
   readonly tasks: { get(type: string): AnyTask | undefined };
   /** The user that a change is recorded for; null if nobody is logged in. */
   readonly userOf: (claims: TokenClaims | null) => string | null;
-  /** Of the store; it is part of the topics, and known only when the store listens. */
+  /** The port of the store. It is part of the topics, and known only when the store listens. */
   readonly storePort: () => number;
   readonly logger: Logger;
   readonly now: () => number;
 }
 
 export interface InsightService {
-  /** Things of insights that nothing refers to any more, for the audit of the store. */
+  /** Files, rows and messages of insights that nothing refers to any more, for the audit of the store. */
   readonly orphans: {
     readonly crops: Orphans<string>;
     readonly faces: Orphans<AuditReport['orphaned_faces'][number]>;

@@ -6,7 +6,7 @@ import { collectResultVector } from './result-vector.js';
 /** Frames of a video that get a vector, spread over its whole length. */
 const VIDEO_FRAMES = 8;
 
-/** What a picture shows: found by a text, or by a picture of the same thing. */
+/** A vector of what a picture shows. A text, or a picture of the same thing, finds it. */
 export const clipEmbedding = defineInsight({
   name: 'clip_embedding',
   task: clipEmbeddingTask.type,

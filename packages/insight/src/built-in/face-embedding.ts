@@ -4,7 +4,7 @@ import { faceCrops } from '../inputs.js';
 import { FACE_DETECTION } from './face-detection.js';
 import { collectResultVector } from './result-vector.js';
 
-/** Whose face it is: the faces of one person are close. */
+/** A vector of one face. The vectors of one person's faces are near each other. */
 export const faceEmbedding = defineInsight({
   name: 'face_embedding',
   task: faceEmbeddingTask.type,

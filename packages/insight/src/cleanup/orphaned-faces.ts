@@ -1,6 +1,6 @@
 /**
- * Faces whose crop is not there. The face itself stays, with what people said of it: its detection runs again and cuts
- * it out again.
+ * Faces whose crop is missing. The face itself stays, with the decisions of users about it: its detection runs again and
+ * writes the crop.
  */
 import type { BlobStore } from '@cl-server/blobs';
 import type { AuditReport } from '@cl-server/contract';
@@ -36,7 +36,7 @@ export class OrphanedFaces implements Orphans<OrphanedFace> {
     }
   }
 
-  /** The row is asked for again: a face that was cut out again a moment ago names another file. */
+  /** Reads the row again, because a crop that was written a moment ago has another name. */
   async #isLost({ face_id, file_path }: { face_id: number; file_path: string }): Promise<boolean> {
     if (await this.blobs.head(file_path)) return false;
     const row = await this.db.selectFrom('faces').select('file_path').where('id', '=', face_id).executeTakeFirst();

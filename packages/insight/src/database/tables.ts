@@ -15,7 +15,7 @@ export interface InsightsTable {
 }
 export type InsightRow = Selectable<InsightsTable>;
 
-/** One insight of one entity; if the entity has several of it, about which face or frame. */
+/** One insight of one entity, or of a face or frame of it. */
 export interface InferencesTable {
   entity_id: number;
   /** Name of the insight. The column is older than the registry of insights: the names of both were equal then. */
@@ -28,7 +28,7 @@ export interface InferencesTable {
   job_id: string | null;
   /** Jobs made for it so far; part of their idempotency keys. */
   tries: number;
-  /** While pending: not before. */
+  /** The time before which a pending inference is not tried. */
   not_before: number;
   error_code: string | null;
   error_message: string | null;
@@ -42,7 +42,7 @@ export type InferenceRow = Selectable<InferencesTable>;
 export interface InsightResultsTable {
   entity_id: number;
   insight: string;
-  /** As in `inferences`. */
+  /** The same as in `inferences`. */
   subject: string;
   /** JSON. */
   value: string;
@@ -60,10 +60,10 @@ export interface FacesTable {
   landmarks: string;
   /** 0 to 1. */
   quality: number;
-  /** Relative to the media folder; empty where the face could not be cut out. */
+  /** Relative to the media folder; empty if the face could not be cut out. */
   file_path: string;
   person_id: number | null;
-  /** 1: a person said whose it is (or that it is nobody's); the clustering never changes that. */
+  /** 1: a user said whose face it is (or that it is nobody's); the clustering never changes that. */
   is_decided: number;
   created_at: number;
 }
@@ -73,7 +73,7 @@ export interface PersonsTable {
   id: Generated<number>;
   name: string | null;
   is_hidden: number;
-  /** 1: somebody named, merged or split it, so it stays even without faces. */
+  /** 1: a user named, merged or split it, so it stays even without faces. */
   is_decided: number;
   created_at: number;
   updated_at: number;
@@ -86,7 +86,7 @@ export interface PersonDecisionsTable {
   person_id: number | null;
   /** JSON: ids of the faces that it was about. */
   face_ids: string;
-  /** JSON: what undoing it restores. */
+  /** JSON: the rows that undoing it restores. */
   before: string;
   decided_at: number;
   decided_by: string | null;
@@ -106,7 +106,7 @@ export interface VectorsTable {
   data: ColumnType<Buffer, Buffer, never>;
 }
 
-/** The signs of a vector's numbers, one bit each: what a search looks at first. */
+/** The signs of a vector's numbers, one bit each. A search compares them first. */
 export interface VectorCodesTable {
   vector_id: number;
   kind: string;
@@ -116,7 +116,10 @@ export interface VectorCodesTable {
   bits: ColumnType<Buffer, Buffer, never>;
 }
 
-/** Which model answers searches; another is made ready behind and takes over when it is complete. */
+/**
+ * The model that searches use. The vectors of another model are computed in the background; it takes over when they are
+ * complete.
+ */
 export interface VectorModelsTable {
   kind: string;
   model: string;
@@ -132,7 +135,7 @@ export interface PerceptualHashesTable {
   frame: number;
   /** 16 hexadecimal digits. */
   phash: string;
-  /** 64 hexadecimal digits. Of a picture; null for frames, and for what was hashed before it was kept. */
+  /** 64 hexadecimal digits for a picture; null for frames, and for pictures that were hashed before this column existed. */
   pdq: string | null;
   /** 0 to 100. */
   pdq_quality: number | null;
@@ -152,7 +155,7 @@ export interface NearDuplicatesTable {
   distance: number;
 }
 
-/** Who may do a thing that only one process at a time may do. */
+/** Leases on work that only one process at a time may do. */
 export interface LeasesTable {
   name: string;
   holder: string;

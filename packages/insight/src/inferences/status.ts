@@ -7,20 +7,20 @@
  *    │ v       job queued            job completed, result stored
  * pending ─────────────> processing ─────────────> completed
  *    ^                        │                        │
- *    │ its time has come,     │ job failed             │ its model is another now,
- *    │ somebody asked, or     v                        │ or the entity's content
+ *    │ its time has come,     │ job failed             │ its model was replaced,
+ *    │ a user asked, or       v                        │ or the entity's content
  *    └─────────────────────failed                      │
  *    ^                        │ job row lost           │
  *    └────────────────────────┴────────────────────────┘
  * ```
  *
  * An entity is `completed` when all its inferences are, `failed` when all have ended and one of them failed. Those that wait
- * for a model do not count: whoever waits for the end of an entity waits for what can be done.
+ * for a model do not count: a client that waits for the end of an entity waits only for work that can be done.
  */
 import { sql } from 'kysely';
 import type { InferenceRow, InsightRow } from '../database/tables.js';
 
-/** A status written into a query: only then can the partial index of that status answer it. */
+/** A status as a literal in a query: only then can the database use the partial index of that status. */
 export const literal = (status: InferenceRow['status']) => sql.lit(status);
 
 export function overallStatus(inferences: readonly Pick<InferenceRow, 'status'>[]): InsightRow['status'] {
@@ -32,7 +32,7 @@ export function overallStatus(inferences: readonly Pick<InferenceRow, 'status'>[
   return 'failed';
 }
 
-/** What failed and why, in one sentence for clients; null where nothing did. */
+/** One sentence for clients that says what failed and why; null if nothing failed. */
 export function failureText(
   inferences: readonly Pick<InferenceRow, 'status' | 'task_type' | 'error_message'>[],
 ): string | null {
@@ -43,7 +43,7 @@ export function failureText(
   return [...failed].map(([task, why]) => `${task}: ${why}`).join('; ');
 }
 
-/** Milliseconds to wait before a failed inference is tried again by itself; null: only when asked, or a model appears. */
+/** Milliseconds to wait before a failed inference is tried again by itself; null: only on request, or when a model appears. */
 export function retryDelay(errorCode: string | null, tries: number): number | null {
   switch (errorCode) {
     case 'invalid_input':

@@ -11,7 +11,7 @@ import type { InsightDatabase, InsightTransaction, RunWrite } from '../port.js';
 type Db = InsightDatabase | InsightTransaction;
 type Trx = InsightTransaction;
 
-/** What undoing a decision restores. */
+/** The rows that undoing a decision restores. */
 interface Before {
   readonly persons: readonly PersonRow[];
   readonly faces: readonly Pick<FaceRow, 'id' | 'person_id' | 'is_decided'>[];
@@ -84,7 +84,7 @@ export class PersonService {
     });
   }
 
-  /** The others' faces become this person's; a name is taken over where this one has none. */
+  /** The faces of the others become this person's, and so does a name if this person has none. */
   merge(id: number, others: readonly number[], actor: string | null): Promise<KnownPerson> {
     if (others.includes(id)) throw invalidField('body', 'person_ids', 'A person cannot be merged with itself', others);
     return this.#decide(actor, async (deciding) => {
@@ -139,7 +139,7 @@ export class PersonService {
         .set({ person_id: made.id, is_decided: 1 })
         .where('id', 'in', [...wanted])
         .execute();
-      // Those that stay were looked at too: the clustering must not bring the others back.
+      // The user also decided on the faces that stay: the clustering must not bring the others back.
       await trx.updateTable('faces').set({ is_decided: 1 }).where('person_id', '=', id).execute();
       await change(deciding, id, {});
       await remember(deciding, 'split', id, [...wanted], { persons: [row], faces, made: [made.id] });
@@ -272,7 +272,7 @@ async function remember(
     .execute();
 }
 
-/** A later decision about the same persons or faces must be taken back first. */
+/** A later decision about the same persons or faces must be undone first. */
 async function assertNewest(trx: Trx, row: PersonDecisionRow): Promise<void> {
   const later = await trx
     .selectFrom('person_decisions')

@@ -12,7 +12,7 @@ import type { InsightRegistry, VectorInsight } from '../registry.js';
 import type { VectorStore } from '../vectors/vector-store.js';
 import type { Page, Question, Search } from './search.js';
 
-/** What entities are compared with. */
+/** The example that entities are compared with. */
 export interface Example {
   /** There is nothing to compare with: no result is found. */
   readonly isEmpty: boolean;
@@ -22,7 +22,7 @@ export interface Example {
 export interface Similarity {
   /** Name in requests. */
   readonly by: string;
-  /** The insight whose results are compared; its task runs on a picture that is sent along. */
+  /** The insight whose results are compared; its task runs on an uploaded picture. */
   readonly insight: Insight;
   ofEntity(entityId: number): Promise<Example>;
   /** @throws HttpError 422 if nothing can be compared with the picture */
@@ -87,7 +87,7 @@ export class Similarities {
     this.#byName = new Map(all.map((similarity) => [similarity.by, similarity]));
   }
 
-  /** @throws HttpError 422 that names those that there are */
+  /** @throws HttpError 422 that lists the existing ones */
   get(by: string, where: 'query' | 'body'): Similarity {
     const found = this.#byName.get(by);
     if (found) return found;

@@ -1,12 +1,12 @@
 /**
- * The first look of a search: vectors as the signs of their numbers, compared by the number of bits that differ. For
+ * The first step of a search: vectors as the signs of their numbers, compared by the number of bits that differ. For
  * vectors of length 1 that number estimates the angle (Charikar, 2002: similarity estimation from rounding); the exact
  * cosine of the nearest few then decides.
  */
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-/** One bit a number, in words of 32. The dimension is filled up to a multiple of 32 with zeros. */
+/** One bit for each number, in words of 32 bits. Zeros pad the dimension to a multiple of 32. */
 export function signBits(vector: Float32Array): Uint32Array {
   const words = new Uint32Array(Math.ceil(vector.length / 32));
   for (const [index, value] of vector.entries())
@@ -14,7 +14,7 @@ export function signBits(vector: Float32Array): Uint32Array {
   return words;
 }
 
-/** As stored: little-endian words. */
+/** The stored form: little-endian words. */
 export function bitsToBuffer(words: Uint32Array): Buffer {
   const buffer = Buffer.alloc(words.length * 4);
   for (const [index, word] of words.entries()) buffer.writeUInt32LE(word, index * 4);
@@ -50,7 +50,7 @@ export class CodeTable {
     return this.#size;
   }
 
-  /** Codes of other lengths are left out: they are another model's. */
+  /** Ignores codes of other lengths: they belong to another model. */
   add(id: number, entity: number, bits: Uint8Array): void {
     if (bits.length !== this.#words * 4) return;
     if (this.#size === this.#ids.length) this.#grow();
@@ -75,7 +75,7 @@ export class CodeTable {
 
   /**
    * Ids of the `count` nearest codes or some more (all that differ in as many bits as the last), nearest first.
-   * @param allowed entities that count; absent: all
+   * @param allowed entities that may be found; default: all
    */
   async nearest(query: Uint32Array, count: number, allowed?: ReadonlySet<number>): Promise<number[]> {
     const size = this.#size;

@@ -1,4 +1,7 @@
-/** Nearest vectors of a kind. Two ways: codes in memory, or pgvector where PostgreSQL has it; one suite tests both. */
+/**
+ * Nearest vectors of a kind. There are two implementations: codes in memory, and pgvector if PostgreSQL has it. One suite
+ * tests both.
+ */
 
 export interface Neighbour {
   readonly entityId: number;
@@ -9,9 +12,9 @@ export interface Neighbour {
 
 export interface VectorQuery {
   readonly kind: string;
-  /** Of length 1. The best of several counts, e.g. of a video's frames. */
+  /** Vectors of length 1. If there are several, for example of a video's frames, the nearest one counts. */
   readonly vectors: readonly Float32Array[];
-  /** How many neighbours. */
+  /** Number of neighbours. */
   readonly count: number;
   readonly allowedEntities?: ReadonlySet<number>;
 }

@@ -1,13 +1,13 @@
 /**
- * Search by pgvector's HNSW, where PostgreSQL has the extension. Its table follows `vectors` as the codes in memory do:
- * what is new is copied before a search, what is gone goes by the foreign key. One partial index for each model, since an
- * index knows one dimension.
+ * Search by pgvector's HNSW, if PostgreSQL has the extension. Its table follows `vectors` as the codes in memory do: new
+ * vectors are copied before a search, the foreign key deletes the others. Each model has a partial index of its own, because
+ * an index has one dimension.
  */
 import { createHash } from 'node:crypto';
 import type { Neighbour, NeighbourSearch, Neighbours, VectorQuery } from './neighbour-search.js';
 import { toFloats } from './vector-store.js';
 
-/** What runs a statement: a pool, or one connection. */
+/** Runs statements, on a pool or on one connection. */
 export interface SqlRunner {
   query<T>(text: string, values?: readonly unknown[]): Promise<readonly T[]>;
   /** Statements that share settings of one transaction. */
@@ -22,7 +22,7 @@ const MAX_EF_SEARCH = 1_000;
 
 const asText = (vector: Float32Array): string => `[${vector.join(',')}]`;
 
-/** Makes the extension and its table, if the server and the user's rights allow it. @returns whether it can be used */
+/** Creates the extension and its table, if the server and the user's rights allow it. @returns whether it can be used */
 export async function preparePgvector(sql: SqlRunner): Promise<boolean> {
   try {
     const found = await sql.query(`select 1 from pg_available_extensions where name = 'vector'`);
@@ -40,7 +40,7 @@ export async function preparePgvector(sql: SqlRunner): Promise<boolean> {
     await sql.query('create index if not exists vector_embeddings_model on vector_embeddings (kind, model, vector_id)');
     return true;
   } catch {
-    return false; // no right to make it: the codes in memory do the same
+    return false; // The user may not create it: search uses the codes in memory.
   }
 }
 
@@ -86,7 +86,7 @@ export class PgvectorIndex implements NeighbourSearch {
     const filter = query.allowedEntities ? 'and entity_id = any($5)' : '';
     return this.#sql.transaction(async (run) => {
       await run(`set local hnsw.ef_search = ${Math.min(MAX_EF_SEARCH, candidates * 2)}`);
-      // Filters must not leave a search short of results that exist.
+      // A search with filters must still find all results that exist.
       await run(`set local hnsw.iterative_scan = strict_order`);
       return run<Row>(
         `select entity_id, subject, 1 - (embedding::vector(${dimension}) <=> $1::vector(${dimension})) as score
@@ -97,7 +97,7 @@ export class PgvectorIndex implements NeighbourSearch {
     });
   }
 
-  /** Copies what is new; one copier, however many search. */
+  /** Copies new vectors. One call copies for all searches that run at the same time. */
   #follow(kind: string, active: ActiveModel): Promise<void> {
     let running = this.#following.get(kind);
     if (!running) {

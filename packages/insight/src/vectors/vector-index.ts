@@ -1,7 +1,7 @@
 /**
- * Search among the vectors of one kind: signs first, exact cosine of the nearest few after. Codes are kept in memory
- * (64 bytes a vector of 512 numbers) and follow the database: rows are only ever added, and a vector that is gone is
- * noticed when its numbers are asked for.
+ * Search among the vectors of one kind: first by signs, then by the exact cosine of the nearest few. Codes are kept in
+ * memory (64 bytes for a vector of 512 numbers) and follow the database: new rows are read before a search, and a deleted
+ * vector is noticed when its numbers are read.
  */
 
 import { dot } from '@cl-server/models';
@@ -13,18 +13,18 @@ interface Loaded {
   readonly model: string;
   readonly table: CodeTable;
   lastId: number;
-  /** Vectors that were found gone. */
+  /** Vectors that no longer exist in the database. */
   missing: number;
 }
 
-/** Nearest codes whose exact distance is computed: at least so many, and so many for each neighbour that is wanted. */
-const LEAST_CANDIDATES = 400;
-const CANDIDATES_EACH = 20;
+/** Nearest codes whose exact distance is computed: a minimum, and a number for each requested neighbour. */
+const MIN_CANDIDATES = 400;
+const CANDIDATES_PER_NEIGHBOUR = 20;
 /** Vectors with few numbers, or with numbers of one sign, all have the same code. A query takes a limited number of ids. */
 const MAX_CANDIDATES = 20_000;
 const PAGE = 20_000;
-/** A code table of which so much is gone is read anew. */
-const TOO_MANY_GONE = 0.2;
+/** A code table is read again if this share of it was deleted. */
+const MAX_DELETED_SHARE = 0.2;
 
 export class VectorIndex implements NeighbourSearch {
   readonly #store: VectorStore;
@@ -38,7 +38,7 @@ export class VectorIndex implements NeighbourSearch {
   async search(query: VectorQuery): Promise<Neighbours | undefined> {
     const loaded = await this.#refresh(query.kind);
     if (!loaded) return undefined;
-    const count = Math.max(LEAST_CANDIDATES, query.count * CANDIDATES_EACH);
+    const count = Math.max(MIN_CANDIDATES, query.count * CANDIDATES_PER_NEIGHBOUR);
     const ids = new Set<number>();
     for (const vector of query.vectors)
       for (const id of await loaded.table.nearest(signBits(vector), count, query.allowedEntities)) ids.add(id);
@@ -51,7 +51,7 @@ export class VectorIndex implements NeighbourSearch {
     return { model: loaded.model, neighbours: neighbours.slice(0, query.count) };
   }
 
-  /** Reads what was added since the last time; one reader, however many search. */
+  /** Reads the vectors that were added since the last time. One call reads for all searches that run at the same time. */
   #refresh(kind: string): Promise<Loaded | undefined> {
     let running = this.#refreshing.get(kind);
     if (!running) {
@@ -65,7 +65,7 @@ export class VectorIndex implements NeighbourSearch {
     const active = await this.#store.active(kind);
     if (!active) return undefined;
     let loaded = this.#loaded.get(kind);
-    const stale = loaded && loaded.missing > 1_000 && loaded.missing > loaded.table.size * TOO_MANY_GONE;
+    const stale = loaded && loaded.missing > 1_000 && loaded.missing > loaded.table.size * MAX_DELETED_SHARE;
     if (!loaded || loaded.model !== active.model || stale) {
       loaded = { model: active.model, table: new CodeTable(active.dimension), lastId: 0, missing: 0 };
       this.#loaded.set(kind, loaded);

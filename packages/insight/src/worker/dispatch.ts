@@ -1,6 +1,6 @@
 /**
- * Turns pending inferences into jobs, at most so many at once: an import of a million photos must not fill the queue that
- * a user's own jobs wait in. The jobs have a low priority as well.
+ * Turns pending inferences into jobs, a limited number at once: an import of a million photos must not fill the queue in
+ * which a user's own jobs wait. The jobs also have a low priority.
  */
 
 import { createHash } from 'node:crypto';
@@ -39,7 +39,7 @@ type Pending = Pick<InferenceRow, 'entity_id' | 'task_type' | 'subject' | 'model
   readonly entity_version: number;
 };
 
-/** What an inference is about, beside the key of its job. */
+/** A pending inference with the properties of its entity that its job needs. */
 interface PendingRow {
   readonly row: Pending;
   readonly type: string | null;

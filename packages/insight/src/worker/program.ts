@@ -40,8 +40,8 @@ import { sweepCrops } from './sweep.js';
 import { readWantedModels } from './wanted-models.js';
 
 const PROGRAM = 'm-insight-worker';
-/** A worker that missed so many beats counts as gone. */
-const MISSED_BEATS = 3;
+/** A worker that missed this many heartbeats counts as gone. */
+const MAX_MISSED_HEARTBEATS = 3;
 
 /** Wakes the worker when media are added and when a worker announces what it can run. */
 async function listen(
@@ -56,7 +56,7 @@ async function listen(
       workerCapability.parse(JSON.parse(payload.toString('utf8')));
       worker.announced();
     } catch {
-      // Not the message of a worker: a shared broker may carry anything.
+      // It is not a worker's message: a shared broker may carry anything.
     }
   });
 }
@@ -70,7 +70,7 @@ export interface InsightStore {
   readonly media: MediaStore;
   /** Insights that the store adds to the built-in ones. */
   readonly insights: readonly Insight[];
-  /** Why the media folder cannot be used; undefined if it belongs to the database. */
+  /** The reason why the media folder cannot be used; undefined if it belongs to the database. */
   mismatch(): Promise<string | undefined>;
   close(): Promise<void>;
 }
@@ -80,7 +80,7 @@ export type OpenInsightStore = (
   place: { readonly dataDir: string; readonly folders: Folders },
 ) => Promise<InsightStore>;
 
-/** @returns undefined if only the help was asked for */
+/** @returns undefined if only the help was requested */
 export async function startInsightWorker(
   sources: ConfigSources,
   openStore: OpenInsightStore,
@@ -110,7 +110,7 @@ export async function startInsightWorker(
     logger,
     eventsTopic: settings.mqttTopic,
     jobStatusTopic: jobStatusWanted(settings),
-    workerMaxAgeMs: MISSED_BEATS * settings.mqttHeartbeatInterval * 1000,
+    workerMaxAgeMs: MAX_MISSED_HEARTBEATS * settings.mqttHeartbeatInterval * 1000,
   });
   const tasks = await discoverTasks({ pluginsDir: folders.plugins });
   const index = await openNeighbourSearch(database, logger);

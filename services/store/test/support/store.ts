@@ -22,7 +22,7 @@ export interface Reply<T = unknown> {
 export type Fields = Readonly<Record<string, string | { readonly name: string; readonly bytes: Buffer }>>;
 
 export interface CallOptions {
-  /** Default: may write. Null: none. */
+  /** Default: a token with permission to write. Null: no token. */
   readonly token?: string | null;
   readonly form?: Fields;
   readonly json?: unknown;
@@ -75,7 +75,7 @@ export class StoreClient {
   versions = async (id: number): Promise<EntityVersion[]> =>
     (await this.get<EntityVersion[]>(`/entities/${id}/versions`)).json;
 
-  /** @throws Error where it was not made */
+  /** @throws Error if it was not created */
   async collection(label: string, parent?: number): Promise<Entity> {
     const form = { is_collection: 'true', label, ...(parent !== undefined && { parent_id: String(parent) }) };
     const reply = await this.call('POST', '/entities', { form });
@@ -87,7 +87,7 @@ export class StoreClient {
     return this.call('POST', '/entities', { form: { is_collection: 'false', ...fields, [field]: { name, bytes } } });
   }
 
-  /** Some media entity with bytes of its own. @throws Error where it was not made */
+  /** A media entity with bytes of its own. @throws Error if it was not created */
   async media(fields: Record<string, string> = {}, bytes = randomBytes(64)): Promise<Entity> {
     const reply = await this.upload(bytes, 'a.bin', fields);
     if (reply.status !== 201) throw new Error(`media: ${reply.status} ${reply.text}`);
@@ -99,7 +99,7 @@ export class StoreClient {
 }
 
 export type TestStoreOptions = Partial<Omit<StoreOptions, 'database' | 'jobDatabase'>> & {
-  /** Where the job tables are, if not where the store's are. */
+  /** The database of the jobs, if it is not the store's. */
   readonly jobDatabaseUrl?: string;
 };
 
@@ -124,7 +124,7 @@ export class TestStore extends StoreClient {
     this.#drop = parts.drop;
   }
 
-  /** Files in the media folder, relative, dot folders left out. */
+  /** Relative paths of the files in the media folder, without dot folders. */
   files(): string[] {
     return fs
       .readdirSync(this.mediaDir, { recursive: true, withFileTypes: true })
@@ -133,7 +133,7 @@ export class TestStore extends StoreClient {
       .filter((name) => !name.startsWith('.'));
   }
 
-  /** Ends the service and starts it on the same data. @param between is done while it does not run */
+  /** Stops the service and starts it on the same data. @param between runs while the service is stopped */
   async restart(between?: () => Promise<unknown>): Promise<void> {
     await this.#running.stop();
     await between?.();

@@ -2,8 +2,8 @@ import type { Migration } from '@cl-server/service-kit';
 import { sql } from 'kysely';
 
 /**
- * What tells near duplicates from pictures without structure. Pairs that were noted by pHash alone go, and pictures are
- * hashed once more, so that they are compared with all of it.
+ * Adds the values that distinguish near duplicates from pictures without structure. Pairs that were found by pHash alone
+ * are deleted, and pictures are hashed again, so that they are compared by all values.
  */
 export const insight0006: Migration = {
   name: '0006_duplicates',
