@@ -104,7 +104,7 @@ export class Leaf<Args extends readonly unknown[] = readonly unknown[], T extend
     return this.#typed();
   }
 
-  /** The same command, whose type knows one option more: commander has just been told of it. */
+  /** The same command, whose type knows one option more: commander has just received it. */
   #typed<More extends object>(): Leaf<Args, T & More> {
     return this as unknown as Leaf<Args, T & More>;
   }

@@ -1,4 +1,4 @@
-/** Whose jobs a caller may see: their own; an admin all; a stranger who was let in those that belong to nobody. */
+/** The jobs that a caller may see: a user's own jobs, all jobs for an admin, jobs without an owner for a guest. */
 import type { TokenClaims } from '@cl-server/contract';
 import type { JobRecord, JobRepository } from '@cl-server/jobs';
 import { type HttpError, notFound } from '@cl-server/service-kit';

@@ -39,7 +39,7 @@ export interface CreationOptions {
 }
 
 export interface CreationInput {
-  /** As the client named it. */
+  /** The name that the client sent. */
   readonly name: string;
   readonly size: number;
   readonly source: FileSource;
@@ -58,10 +58,10 @@ export interface CreationRequest {
   readonly isPlatforms?: boolean;
 }
 
-/** What a caller may set for one call. */
+/** Options of one call. */
 export type CreationLimits = Partial<Pick<CreationOptions, 'maxQueued'>>;
 
-/** By the path of the original: inputs that were copied for one of the requests of a call, for the others to share. */
+/** Inputs that were copied for one request of a call and are shared by the others, by the path of the original. */
 type Copies = Map<string | undefined, FileSource>;
 
 /** The path of a file that is to be copied. */
@@ -78,7 +78,7 @@ const RETRY_AFTER = 5;
 
 const REFUSALS = [400, 403, 422];
 
-/** By name, not by class: a plugin may bring a task kit of its own. */
+/** Compares by name and not by class, because a plugin may bring a task kit of its own. */
 function refusalOf(error: unknown): HttpError | undefined {
   const { name, status, message, field } = error as {
     name?: string;
@@ -113,7 +113,7 @@ export class JobCreation {
     this.#options = options;
   }
 
-  /** @throws HttpError for whatever the client can mend */
+  /** @throws HttpError for faults that the client can correct */
   async create(request: CreationRequest, limits?: CreationLimits): Promise<JobCreated> {
     const [result] = await this.createAll([request], limits);
     if (result instanceof HttpError) throw result;
@@ -121,7 +121,7 @@ export class JobCreation {
     return result;
   }
 
-  /** Each its own outcome, in order; faults that no client can mend are thrown, and nothing is created then. */
+  /** @returns the outcome of each, in order. Faults that no client can correct are thrown, and nothing is created then. */
   async createAll(
     requests: readonly CreationRequest[],
     { maxQueued = this.#options.maxQueued }: CreationLimits = {},

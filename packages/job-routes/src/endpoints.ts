@@ -31,7 +31,7 @@ export function taskRoutes(tasks: Tasks, logger: Logger): readonly TaskRoute[] {
   });
 }
 
-/** What an app that serves jobs is made with, beside its own endpoints. */
+/** The endpoints of an app that serves jobs, beside its own. */
 export const jobApiEndpoints = (routes: readonly TaskRoute[]): readonly AnyEndpoint[] => [
   ...routes.map(({ endpoint }) => endpoint),
   ...jobEndpoints,

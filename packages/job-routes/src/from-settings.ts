@@ -12,7 +12,7 @@ import {
 import type { JobServiceOptions } from './job-service.js';
 import type { jobServiceSettings } from './settings.js';
 
-/** A worker that missed so many beats is gone. */
+/** A worker is offline after this many missed heartbeats. */
 const MISSED_BEATS = 3;
 
 type JobServiceValues = Values<
@@ -39,7 +39,7 @@ type FromSettings = Pick<
   | 'http'
 >;
 
-/** What a program's settings say of a service that takes jobs. */
+/** Options of a service that accepts jobs, from the settings of its program. */
 export const jobServiceFromSettings = (settings: JobServiceValues): FromSettings => ({
   maxUploadBytes: settings.maxUploadBytes,
   noAuth: settings.noAuth,

@@ -41,7 +41,7 @@ export class GuestMode {
     return (await this.#pending).guest_mode;
   }
 
-  /** What is stored, whatever is cached. */
+  /** The stored value, without the cache. */
   async read(): Promise<GuestModeState> {
     const at = this.#now();
     const stored = await this.#preferences.get(KEY);

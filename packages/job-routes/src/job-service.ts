@@ -1,4 +1,4 @@
-/** What every service that takes jobs is made of: the engine, who may, who runs them, and the job endpoints. */
+/** The parts of every service that accepts jobs: the engine, permissions, workers and the job endpoints. */
 import { type AnyEndpoint, jobEndpoints } from '@cl-server/contract';
 import { type JobEngine, type JobEngineOptions, openJobs } from '@cl-server/jobs';
 import type { Broadcaster, HttpOptions, Logger, ReadinessCheck, TokenVerifier } from '@cl-server/service-kit';
@@ -7,7 +7,7 @@ import { GuestMode } from './guest-mode.js';
 import { createJobApi, type JobApi } from './serve.js';
 import { WorkerViews } from './worker-views.js';
 
-/** What a program gives to such a service. */
+/** Options of such a service. */
 export interface JobServiceOptions {
   /** Folders, absolute. */
   readonly mediaDir: string;
@@ -32,7 +32,7 @@ export interface JobServiceOptions {
   readonly jobStatusTopic?: boolean;
   /** Whether the broker is this platform's alone. */
   readonly ownsBroker?: boolean;
-  /** Who may call over HTTP, and how. */
+  /** Hosts, origins and limits of the HTTP server. */
   readonly http?: HttpOptions;
   /** Further things that the service needs, by name. */
   readonly checks?: Readonly<Record<string, ReadinessCheck>>;
@@ -42,7 +42,7 @@ export interface JobServiceOptions {
   readonly now?: () => number;
 }
 
-/** Where the jobs are; migrated. The caller closes the database. */
+/** The database of the jobs, migrated, and their files. The caller closes the database. */
 export type JobPlace = Pick<JobEngineOptions, 'database' | 'storageDir' | 'metrics'>;
 
 export interface JobService {

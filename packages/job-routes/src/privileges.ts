@@ -1,4 +1,4 @@
-/** What a client may not ask of a job unless it has a right of its own: precedence over others, and paths of the server. */
+/** Requests about a job that need a further permission: precedence over other users, and paths of the server. */
 import { PERMISSIONS, PRIORITY } from '@cl-server/contract';
 import { forbidden } from '@cl-server/service-kit';
 import type { Caller } from './access.js';

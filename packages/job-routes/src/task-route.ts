@@ -5,7 +5,7 @@ import { type AnyTask, DEFAULT_TIMEOUT, taskSchemas } from '@cl-server/task-kit'
 import type { TaskRoute, Tasks } from './endpoints.js';
 import type { WorkerViews } from './worker-views.js';
 
-/** Where a task comes from, without a path of this machine. */
+/** The source of a task, without a path of this machine. */
 function sourceOf(tasks: Tasks, task: AnyTask): string {
   const plugin = tasks.plugin(task.type);
   return !plugin || plugin.source === 'builtin' ? 'builtin' : plugin.package;

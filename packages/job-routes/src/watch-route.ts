@@ -73,14 +73,14 @@ export class JobStreams {
     const stream = new PassThrough();
     const abort = new AbortController();
     this.#open.set(abort, owner);
-    // A request that was under way when the server began to close would keep it open for an hour.
+    // A request that was running when the server began to close would keep it open for an hour.
     if (this.#isClosed) abort.abort();
     const life = Math.min(MAX_LIFE, caller ? caller.exp * 1000 - Date.now() : MAX_LIFE);
     const deadline = setTimeout(() => abort.abort(), Math.max(0, life));
     const keepAlive = setInterval(() => stream.write(': still here\n\n'), this.#options.keepAliveMs);
     const look = setInterval(() => {
       authorize().catch((error: unknown) => {
-        // Whoever cannot be asked right now has taken nothing away.
+        // If the permission cannot be checked now, it was not withdrawn.
         if (error instanceof HttpError && error.status < 500) abort.abort();
       });
     }, LOOK_INTERVAL);

@@ -1,4 +1,4 @@
-/** What clients see of the workers, read from the register at each request: it is the same with and without a broker. */
+/** The view that clients have of the workers. It is read from the register at each request, with and without a broker. */
 import type { Capabilities, WorkerCapability } from '@cl-server/contract';
 import { type RegisteredWorker, type WorkerRegister, workerMessage } from '@cl-server/jobs';
 

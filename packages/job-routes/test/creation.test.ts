@@ -125,7 +125,7 @@ describe.each(backends())('creating jobs ($name)', (backend) => {
     expect((await post('fetch_path', fileForm('a', 'x'))).status).toBe(200);
   });
 
-  it.each(['ann', 'root!', undefined])('files of the server are not for clients, whoever asks (%s)', async (user) => {
+  it.each(['ann', 'root!', undefined])('clients cannot name files of the server (%s)', async (user) => {
     const before = folders();
     const told: unknown[] = [];
     for (const input_absolute_path of ['/srv/media/a.mp4', '/etc/passwd', 'odd'])
@@ -166,7 +166,7 @@ describe.each(backends())('creating jobs ($name)', (backend) => {
       idempotencyKey: undefined,
       isPlatforms: true,
     });
-    // What `prepare` returns is laid over the fields; those it does not name stay.
+    // The fields that `prepare` returns replace those of the request; the others stay.
     const { params, priority } = (await api.request('GET', `/jobs/${job_id}`, { user: 'root!' })).json;
     expect([params.input_absolute_path, params.input_path, priority]).toEqual(['/srv/media/a.mp4', '', 8]);
     expect((await api.request('POST', `/jobs/${job_id}/retry`, { user: 'ann' })).status).toBe(404);

@@ -35,7 +35,7 @@ describe.each(backends())('whose jobs one sees ($name)', (backend) => {
     expect(total).toBe(mine.length);
   });
 
-  it('a foreign job and a missing one cannot be told apart, whatever is asked', async () => {
+  it('a foreign job and a missing one get the same answers', async () => {
     for (const [method, rest] of [
       ['GET', ''],
       ['DELETE', ''],

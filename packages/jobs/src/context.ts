@@ -1,4 +1,4 @@
-/** What every part of the queue works with. */
+/** The things that every part of the queue works with. */
 import type { JobErrorCode } from '@cl-server/contract';
 import type { Database } from '@cl-server/service-kit';
 import type { Outbox } from './events/outbox.js';

@@ -1,5 +1,5 @@
 /**
- * What the engine refuses, by a code that programs may test. The engine knows nothing of HTTP: the job routes translate
+ * Refusals of the engine, each with a code that programs may test. The engine knows nothing of HTTP: the job routes translate
  * these errors into answers.
  */
 export type JobErrorKind =

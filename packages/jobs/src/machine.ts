@@ -51,7 +51,7 @@ export interface RetryPolicy {
   readonly maxDelayMs: number;
 }
 
-/** What is written over the row. */
+/** The columns that are written. */
 export type JobPatch = Partial<Omit<JobRow, 'seq' | 'job_id' | 'task_type' | 'created_at' | 'created_by'>>;
 
 type Facts = Pick<JobRow, 'status' | 'progress' | 'attempt' | 'retry_count' | 'max_retries' | 'cancel_requested'>;
@@ -88,7 +88,7 @@ const tryAgain = (job: Facts, now: number, policy: RetryPolicy): JobPatch => ({
 });
 
 /**
- * What an action does to a job.
+ * The effect of an action on a job.
  * @returns the change, or undefined where the state refuses the action
  */
 export function transition(job: Facts, action: JobAction, now: number, policy: RetryPolicy): JobPatch | undefined {

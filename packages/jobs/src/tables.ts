@@ -60,12 +60,12 @@ export interface CrashesTable {
   last_at: number;
 }
 
-/** What each user keeps; `''` stands for guests. The sums of jobs are maintained by triggers. */
+/** The storage that each user uses; `''` stands for guests. Triggers maintain the sums of jobs. */
 export interface UsageTable {
   user_id: string;
   input_bytes: Generated<number>;
   result_bytes: Generated<number>;
-  /** As the store told last. */
+  /** The last value from the store. */
   entity_bytes: Generated<number>;
 }
 export type UsageRow = Selectable<UsageTable>;
@@ -85,7 +85,7 @@ export interface ServiceConfigTable {
   updated_by: string | null;
 }
 
-/** What a worker wrote last about itself. */
+/** The last row that a worker wrote about itself. */
 export interface WorkersTable {
   worker_id: string;
   /** JSON: tasks that it can run. */

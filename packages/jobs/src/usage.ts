@@ -1,5 +1,5 @@
 /**
- * What each user keeps: inputs and results of jobs (summed by triggers), entities (reported by the store, which may
+ * The storage that each user uses: inputs and results of jobs (summed by triggers), entities (reported by the store, which may
  * have another database), and claims: bytes of streams, and bytes on their way that will become one of the others, such as
  * unfinished uploads.
  * A user's row is locked while it is compared with a limit, so that services together cannot pass it.
@@ -31,7 +31,7 @@ export interface UserUsage {
   readonly stream_bytes: number;
 }
 
-/** What users keep over jobs, entities, uploads and streams. */
+/** The storage that users use for jobs, entities, uploads and streams. */
 export interface Usage {
   /** Takes bytes that are about to arrive into the user's sum; a claim of the same id is replaced. Of 0 bytes it always holds. */
   claim(claim: UsageClaim, maxBytes: number): Promise<ClaimedSpace>;

@@ -81,7 +81,7 @@ describe.skipIf(!hasMosquitto())('with a broker', () => {
     expect(done).toEqual([longAgo, justNow]);
     await engine.reconciler.quick();
     const gone = 'deleted-while-a-worker-published';
-    // What a worker publishes that read the job before, and dies then.
+    // A message of a worker that read the job before and then dies.
     for (const id of [longAgo, justNow, gone]) await stale(id);
     const last = [longAgo, justNow, gone, waiting];
     await ours.publish(topic('marker'), { status: 'processing' }, { retain: true });

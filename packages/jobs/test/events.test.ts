@@ -31,7 +31,7 @@ describe.each(backends())('events on $name', (backend) => {
   };
   const outbox = async (): Promise<number> => (await engine.repository.stats()).outbox;
 
-  it('tell of every status change in order, progress never falling, 100 only at the end', async () => {
+  it('report every status change in order, progress never falling, 100 only at the end', async () => {
     const id = await engine.add();
     const fence = await take();
     for (const percent of [10, 5, 50]) await engine.repository.progress([{ ...fence, percent }]);

@@ -32,7 +32,7 @@ interface ModelJob {
   code: string | null;
 }
 
-/** What one sequence works on: real claims with their model's job, old ones too, as late writers hold them. */
+/** The state of one sequence: real claims with their job in the model, also old claims, which late writers hold. */
 interface World {
   readonly engine: TestEngine;
   readonly jobs: Map<string, ModelJob>;

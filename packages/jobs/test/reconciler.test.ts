@@ -117,7 +117,7 @@ describe.each(backends())('the reconciler on $name', (backend) => {
     expect(items.every(({ status, retry_count }) => status === 'queued' && retry_count === 1)).toBe(true);
   });
 
-  it('runs by the clock until it is told to stop', async () => {
+  it('runs regularly until it is stopped', async () => {
     await engine.add();
     await take();
     engine.clock.advance(20_001);

@@ -1,4 +1,4 @@
-/** What tasks are told of the machine. */
+/** Facts about the machine for tasks. */
 
 import os from 'node:os';
 import { findProgram } from '@cl-server/kit';

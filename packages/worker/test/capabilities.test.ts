@@ -68,7 +68,7 @@ describe.skipIf(!hasMosquitto())('what a worker announces', () => {
     expect(await platform.jobs.workers.live()).toEqual([]);
   });
 
-  it('comes anew when a task becomes available, after a broker restart, and is taken back when the worker dies', async () => {
+  it('is published again when a task becomes available, after a broker restart, and is taken back when the worker dies', async () => {
     const worker = platform.start({ env: { WORKER_RECHECK_SECONDS: '0.2' } });
     await worker.ready;
     fs.mkdirSync(path.join(platform.dataDir, 'models'), { recursive: true });

@@ -1,4 +1,4 @@
-/** What a task can reach beyond its own folders: with real workers, and a plugin that tries. */
+/** Checks what a task can reach beyond its own folders, with real workers and a plugin that tries. */
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';

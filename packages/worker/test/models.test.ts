@@ -109,7 +109,7 @@ describe.runIf(hasMedia() && hasModels())('model tasks', () => {
   it('fail at once where their model is damaged, saying so', async () => {
     const { file, manifest } = makeStandIn(path.join(modelsDir, 'cut'), 'clip_image');
     await new ModelStore({ dir: modelsDir }).use('clip_image', file, { ...manifest, version: 'cut' });
-    // As if it had been damaged before its hash was taken.
+    // The model looks damaged before its hash was taken.
     const whole = fs.readFileSync(file);
     const cut = whole.subarray(0, whole.length / 2);
     fs.writeFileSync(file, cut);
@@ -166,7 +166,7 @@ describe.runIf(hasMedia() && hasModels())('model tasks', () => {
     });
     const [waiting = ''] = await clipJobs(1);
     const params = { text: 'a red car', normalize: true, output_path: 'output/text.npy' };
-    // Whoever failed the second of these has looked at the waiting one at least once.
+    // The process that failed the second job has looked at the waiting one at least once.
     for (let n = 0; n < 2; n++) {
       const text = await platform.add('clip_text_embedding', params);
       expect(await platform.ended(text)).toMatchObject({ status: 'failed', error_code: 'model_missing' });

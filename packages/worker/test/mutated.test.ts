@@ -18,7 +18,7 @@ import { type TestPlatform, testPlatform, type WorkerProcess } from './support/p
 const IMAGES = 2000;
 const VIDEOS = 200;
 const WITHIN = 240_000;
-/** What a client can be told of a bad file; a task that crashed or did not expect it is none of these. */
+/** Error codes for a bad file. A crash or an unexpected error of a task is not among them. */
 const FORESEEN = ['invalid_input', 'unsupported_media'];
 
 interface Work {

@@ -33,7 +33,7 @@ async function findTasks(pluginsDir: string, logger: Logger): Promise<TaskRegist
 export async function startCompute(sources: ConfigSources): Promise<RunningProgram | undefined> {
   const config = configOrHelp({
     program: PROGRAM,
-    description: 'takes jobs, keeps them, and tells of them',
+    description: 'accepts jobs, stores them and reports their state',
     settings: computeSettings,
     ...sources,
   });

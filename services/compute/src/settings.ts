@@ -22,7 +22,7 @@ import {
   uploadSettings,
 } from '@cl-server/service-kit';
 
-/** What `compute-migrate` needs. */
+/** Settings of `compute-migrate`. */
 export const migrateSettings = {
   dataDir: dataDirSetting,
   ...jobDatabaseSettings,

@@ -70,7 +70,7 @@ describe.each(backends())('who may do what ($name)', (backend) => {
     expect((await compute.request('PUT', '/admin/pref/guest-mode', ADMIN, { guest_mode: 'x' })).status).toBe(422);
   });
 
-  it('without a broker there are no workers to tell of', async () => {
+  it('without a broker and a worker the list of workers is empty', async () => {
     expect((await compute.request('GET', '/capabilities')).json).toEqual({ num_workers: 0, capabilities: {} });
     expect((await compute.request('GET', '/workers', ANN)).json).toEqual({ items: [] });
     expect((await compute.request('GET', '/workers')).status).toBe(401);
@@ -127,7 +127,7 @@ describe.each(backends())('the admin’s chores ($name)', (backend) => {
     expect((await compute.request('DELETE', '/admin/jobs/cleanup?days=-1', ADMIN)).status).toBe(422);
   });
 
-  it('metrics tell of the queue', async () => {
+  it('metrics describe the queue', async () => {
     const { text } = await compute.request('GET', '/metrics');
     expect(text).toMatch(/cls_jobs_queued\{task="count",service="compute"\} 1/);
     expect(text).toMatch(/cls_jobs_oldest_queued_seconds\{task="count",service="compute"\} [\d.e-]+/);

@@ -26,7 +26,7 @@ describe.each(hasMosquitto() ? ['with a broker', 'without a broker'] : ['without
     await Promise.all([worker.close(), own.close()]);
     await broker?.stop();
   });
-  /** As a worker does: its row, then its message. */
+  /** Announces a worker as a worker does: its row, then its message. */
   const announce = async (id: string, more: Partial<WorkerAbilities>) => {
     const abilities = { capabilities: [], unavailable: {}, idle_count: 1, ...more };
     await compute.service.jobs.workers.announce(id, abilities);

@@ -1,6 +1,6 @@
 import type { Migration } from '@cl-server/service-kit';
 
-/** What workers can run, where no broker tells it; a few rows, so no index. */
+/** The tasks that workers can run. There are few rows, so there is no index. */
 export const jobs0002: Migration = {
   name: '0002_workers',
   up: async (db) => {

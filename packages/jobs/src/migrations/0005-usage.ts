@@ -29,7 +29,7 @@ const add = (part: Part): string => `
     ${SUMS.map((sum) => `${sum} = job_usage.${sum} + excluded.${sum}`).join(', ')};`;
 
 /**
- * What each user's jobs take. Triggers keep the sums, because rows are written by several statements of each dialect, and
+ * The storage that each user's jobs take. Triggers keep the sums, because rows are written by several statements of each dialect, and
  * a change that one of them forgot would stay wrong for ever. Rows that were there before are measured by the reconciler.
  */
 export const jobs0005: Migration = {

@@ -17,7 +17,7 @@ export interface ClaimRequest {
   readonly limit: number;
   /** Only jobs of this priority or higher: a worker's slot kept free for interactive work. */
   readonly minPriority?: number;
-  /** Of each type at most one `share`th of what is queued, rounded down: the rest is left to idle workers. */
+  /** The largest part of the queued jobs of a type that is claimed is one `share`th, rounded down. The rest is left to idle workers. */
   readonly share?: number;
   /** Length of the lease; default the engine's. */
   readonly leaseMs?: number;

@@ -52,7 +52,7 @@ export interface ClaimArguments {
   readonly limit: number;
   /** 0 for all. */
   readonly minPriority: number;
-  /** Of each type at most one `share`th of what is queued, rounded down; 1 for all. */
+  /** At most one `share`th of the queued jobs of each type is claimed, rounded down; 1 for all. */
   readonly share: number;
   readonly now: number;
   readonly leaseUntil: number;

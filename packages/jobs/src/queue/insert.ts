@@ -10,7 +10,7 @@ import { QUARANTINE, quarantined, quarantineKey } from './crashes.js';
 import type { InsertItem, InsertOutcome, InsertRow, JobDialect, OverBudget } from './dialect.js';
 import type { Tx } from './update.js';
 
-/** What a job is made from. */
+/** A job to insert. */
 export interface NewJob {
   /** From `newJobId()`; made before the row, because the files lie in a folder of that name. */
   readonly job_id: string;
@@ -40,7 +40,7 @@ export interface AddOptions {
   readonly maxQueued?: number;
 }
 
-/** What became of an `addJob`. */
+/** The outcome of `addJob`. */
 export type AddResult =
   | { readonly outcome: 'created'; readonly job: JobRecord }
   /** The idempotency key was used for the same request: its job. The caller removes the folder it made. */

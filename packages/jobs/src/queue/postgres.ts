@@ -142,7 +142,7 @@ export class PostgresJobs implements JobDialect {
     return rows.map(({ outbox_seq, ...row }) => ({ row, outboxSeq: outbox_seq }));
   }
 
-  /** What may be taken of each type, where that is no more than a share of its queue. */
+  /** The number of jobs of each type that may be claimed, if only a share of its queue may. */
   async #parts({ types, limit, minPriority, share }: ClaimArguments): Promise<ClaimArguments['types']> {
     const counted = await this.#query<{ type: string; waiting: number }>('waiting', WAITING, [
       types.map(({ type }) => type),
@@ -293,7 +293,7 @@ const NOBODY = '';
 const isLimited = ({ row, maxQueued }: InsertItem): boolean => maxQueued !== undefined && row.status === 'queued';
 const isBudgeted = ({ row, maxBytes }: InsertItem): boolean => maxBytes !== undefined && (row.input_bytes ?? 0) > 0;
 
-/** What a creator keeps. Writing the row locks it against every other service until the commit. */
+/** The storage that a creator uses. Writing the row locks it against every other service until the commit. */
 async function usedBy(db: Queryable, creator: string, now: number): Promise<number> {
   const { rows } = await db.query<{ used: number }>(
     `insert into job_usage (user_id) values ($1) on conflict (user_id) do update set user_id = excluded.user_id

@@ -11,7 +11,7 @@ const MAX_UPLOAD_MS = 24 * 3_600_000;
 const FULL_INTERVAL_MS = 600_000;
 const MAX_QUICK_INTERVAL_MS = 1_000;
 
-/** What one pass of the reconciler found and repaired. */
+/** The repairs of one pass of the reconciler. */
 export interface ReconcileReport {
   readonly leases_expired: number;
   readonly requeued: number;

@@ -51,7 +51,7 @@ async function correct(
 ): Promise<boolean> {
   if (!job) return ownsBroker && status.clear(jobId);
   if (job.status === shown) return false;
-  // What ended this long ago has been cleared once, and would not be again.
+  // A status of a job that ended this long ago has been cleared already.
   if (job.completed_at !== null && job.completed_at < now() - RETENTION_MS) return status.clear(jobId);
   status.show(jobId, false);
   return true;

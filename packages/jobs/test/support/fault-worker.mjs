@@ -1,6 +1,6 @@
 // A worker process for the fault tests: `node fault-worker.mjs <url> <storage> <leaseMs> <mode>`.
 //   hold: claims one job, says its token, and completes it only when told over standard input.
-//   drain: does all jobs it can get, each with a file, until nothing is left and it is told to end.
+//   drain: does all jobs it can get, each with a file, until nothing is left and it receives the message to end.
 import fs from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';

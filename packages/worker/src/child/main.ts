@@ -1,5 +1,5 @@
 /**
- * A runner: the child process in which tasks run. It knows nothing of queues, leases or databases; it is told what to run
+ * A runner: the child process in which tasks run. It knows nothing of queues, leases or databases; it receives what to run
  * and answers what came of it.
  */
 import os from 'node:os';

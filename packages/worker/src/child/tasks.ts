@@ -18,7 +18,7 @@ interface Entry {
   reason: string;
 }
 
-/** By shape: a plugin may bring a task-kit of its own, whose classes are not ours. */
+/** Checks the shape and not the class, because a plugin may bring a task-kit of its own. */
 export function unavailability(error: unknown): { code: UnavailableCode; reason: string } {
   const { name, code, message } = error as { name?: unknown; code?: unknown; message?: unknown };
   const text = typeof message === 'string' && message !== '' ? message : String(error);
@@ -27,7 +27,7 @@ export function unavailability(error: unknown): { code: UnavailableCode; reason:
   return { code: 'task_failed', reason: `its set-up failed: ${text.split('\n')[0]}` };
 }
 
-/** What one runner has found out is known to those that are started after it; a failure is not kept. */
+/** Facts that one runner found are passed to the runners started after it; a failure is not kept. */
 function onceByChannel(known: Readonly<Record<string, unknown>>): TaskEnvironment['once'] {
   const found = new Map<string, Promise<unknown>>(
     Object.entries(known).map(([name, value]) => [name, Promise.resolve(value)]),
@@ -61,7 +61,7 @@ export class RunnerTasks {
     else await Promise.all(names.map((name) => this.setUp(name)));
   }
 
-  /** Sets a task up unless that was tried before, or waits for the set-up that is under way. */
+  /** Sets a task up unless that was tried before, or waits for the running set-up. */
   async ensure(name: string): Promise<void> {
     const entry = this.#entries.get(name);
     if (entry?.pending || entry?.tried === false) await this.setUp(name);

@@ -59,7 +59,7 @@ const failed = (code: JobErrorCode, message: string, more: Partial<Fault> = {}):
 });
 const RELEASE: JobOutcome = { write: 'release' };
 
-/** What is written of an attempt, before its files are sealed. */
+/** The record of an attempt before its files are sealed. */
 function outcomeOf({ attempt, end }: EndedAttempt, definition: AnyTask | undefined): JobOutcome {
   const { stopped } = attempt;
   if (stopped === 'lost') return { write: 'nothing', reason: 'its lease was lost' };

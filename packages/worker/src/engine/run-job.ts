@@ -175,7 +175,7 @@ export class JobRunner {
     });
   }
 
-  /** What the runner gets; undefined if the job's input no longer exists. */
+  /** The message for the runner; undefined if the job's input no longer exists. */
   async #input({ claim: { job, attempt } }: Attempt, scratch: string): Promise<JobInput | undefined> {
     const { storage } = this.#parts;
     const { input_path } = job.params;

@@ -39,7 +39,7 @@ export class Slots {
     return Math.max(0, this.concurrency - this.#total);
   }
 
-  /** What may be claimed now, of the given tasks; undefined if nothing may. */
+  /** The claim that is allowed now for the given tasks; undefined if none is. */
   offer(tasks: readonly string[]): Offer | undefined {
     const interactiveOnly = this.free === 0;
     const limit = interactiveOnly ? this.concurrency + 1 - this.#total : this.free;

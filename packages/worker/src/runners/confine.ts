@@ -1,5 +1,5 @@
 /**
- * Keeps tasks from what is none of their business, where the kernel lets us: user, mount and network namespaces. Of the
+ * Restricts tasks to their own folders if the kernel allows it: user, mount and network namespaces. Of the
  * data folder a runner then sees the folders that tasks work in; keys, databases, settings and sockets are not there, nor
  * is any network, nor the memory and the environment of processes outside.
  *

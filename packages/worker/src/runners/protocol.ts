@@ -1,5 +1,5 @@
 /**
- * What the engine and its runners say to each other over IPC. A runner executes code of plugins, so all that comes from
+ * Messages between the engine and its runners over IPC. A runner executes code of plugins, so all that comes from
  * it is checked before it is believed.
  */
 import { JOB_ERROR_CODES, unavailableCode } from '@cl-server/contract';
@@ -23,7 +23,7 @@ export interface JobInput {
   readonly scratch: string;
 }
 
-/** What a runner adds to it by itself: a logger, and what is found out once per worker. */
+/** Parts that a runner adds itself: a logger, and facts that are found once per worker. */
 export type RunnerEnvironment = Omit<TaskEnvironment, 'logger' | 'once'>;
 
 /** First message to a runner. */
@@ -33,7 +33,7 @@ export interface StartMessage {
   readonly env: RunnerEnvironment;
   /** Tasks that are set up at once; the others are when they are first run. */
   readonly setUp: readonly string[];
-  /** What other runners of this worker have found out about the machine, by name. */
+  /** Facts about the machine that other runners of this worker have found, by name. */
   readonly known: Readonly<Record<string, unknown>>;
   /** One set-up after the other, each announced: after a crash during set-ups, to learn whose it was. */
   readonly sequential: boolean;
@@ -73,7 +73,7 @@ export const fromRunner = z.discriminatedUnion('type', [
   z.object({ type: z.literal('setting_up'), task: z.string() }),
   z.object({ type: z.literal('ready'), task: z.string() }),
   z.object({ type: z.literal('unavailable'), task: z.string(), code: unavailableCode, reason: z.string() }),
-  /** What it found out for itself and for the runners after it. */
+  /** A fact for this runner and for those after it. */
   z.object({ type: z.literal('learned'), name: z.string().max(200), value: z.json() }),
   z.object({ type: z.literal('progress'), job_id: z.string(), percent: z.int().min(0).max(100) }),
   /** `ms`: how long the job took; `rss`: bytes of memory that the process holds after it. */

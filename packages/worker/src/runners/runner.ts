@@ -300,7 +300,7 @@ export class Runner {
     this.#running.clear();
   }
 
-  /** What tasks and their libraries print goes to the log, with the job's id if only one can have printed it. */
+  /** Output of tasks and their libraries goes to the log, with the job's id if only one can have printed it. */
   #logLines(): void {
     for (const [name, stream] of [
       ['stdout', this.#child.stdout],

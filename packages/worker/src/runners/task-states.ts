@@ -7,7 +7,7 @@ import type { TaskState } from './runner.js';
 
 export class TaskStates {
   readonly #tell: (task: string, state: TaskState) => void;
-  /** By runner, the latest word last. */
+  /** The states by runner, the latest last. */
   readonly #said = new Map<object, Map<string, TaskState>>();
 
   constructor(tell: (task: string, state: TaskState) => void) {

@@ -24,7 +24,7 @@ export interface WorkerProcess {
   readonly id: string;
   readonly child: ChildProcess;
   readonly pid: number;
-  /** What it told its supervisor when it was ready. */
+  /** Facts that it reported to its supervisor when it was ready. */
   readonly ready: Promise<{ readonly worker_id: string; readonly tasks: readonly string[] }>;
   readonly exited: Promise<number | null>;
   /** All it printed so far. */

@@ -1,4 +1,4 @@
-/** What an admin does: look at the storage, clean up, open the service to guests. */
+/** Endpoints for admins: storage, clean-up, guest mode. */
 import { cleanupJobs, getGuestMode, getPreferences, getStorageSize, setGuestMode } from '@cl-server/contract';
 import type { GuestMode } from '@cl-server/job-routes';
 import type { JobEngine } from '@cl-server/jobs';

@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 const actions = {
   ok: async () => undefined,
-  /** Until told to stop. */
+  /** Runs until it is stopped. */
   wait: async ({ signal, params }) => {
     await pause(Number(params.ms ?? 600_000), undefined, { signal });
   },
@@ -54,7 +54,7 @@ export default ({ defineTask, field, z, TaskError }) =>
   defineTask({
     type: 'probe',
     version: '1',
-    summary: 'Does what it is told',
+    summary: 'Behaves as its fields say',
     file: 'optional',
     params: z.object({ action: field.text(), ms: field.int().optional(), note: field.text().optional() }),
     output: z.object({ attempt: z.int(), scratch: z.string(), pid: z.int() }),

@@ -1,4 +1,4 @@
-/** Jobs of this task share one process; batches are told how large they were. */
+/** Jobs of this task share one process; each output has the size of its batch. */
 import { setTimeout as pause } from 'node:timers/promises';
 
 export default ({ defineTask, field, z }) =>

@@ -1,4 +1,4 @@
-/** Looks for what is none of a task's business; its output says what it got. */
+/** Looks for things that a task must not reach; its output lists what it got. */
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
