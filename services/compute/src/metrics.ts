@@ -1,40 +1,40 @@
-/** Numbers on jobs for Prometheus. Depths are asked of the database at each scrape; ends of jobs come by event. */
+/** Job metrics for Prometheus. Queue depths are read from the database at each scrape; ends of jobs arrive as events. */
 import { isTerminal, type JobEvent } from '@cl-server/contract';
 import type { JobEvents, JobMetrics, JobRecord, JobRepository, QueueStats, Stats } from '@cl-server/jobs';
 import { Counter, Gauge, Histogram, type Logger, type MetricsRegistry } from '@cl-server/service-kit';
 
-/** Seconds, from a thumbnail to a film. */
+/** Bucket limits in seconds: a thumbnail takes milliseconds, a film half an hour. */
 const BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800];
 const FLUSH_EVERY = 1_000;
 const CHUNK = 200;
-/** Ends remembered, because a quick job's end is announced twice. */
-const REMEMBERED = 20_000;
+/** Ended jobs that are remembered, because the end of a quick job is announced twice. */
+const MAX_REMEMBERED = 20_000;
 
-/** Counted by the engine in this process. */
+/** The metrics that the job engine of this process counts. */
 export function engineMetrics(registry: MetricsRegistry): JobMetrics {
   const expiries = new Counter({
     name: 'cls_job_lease_expiries_total',
-    help: 'Leases that ran out: the worker was gone or stuck',
+    help: 'Leases that expired: the worker had died or hung',
     labelNames: ['task'] as const,
     registers: [registry],
   });
   const fenced = new Counter({
     name: 'cls_job_late_writes_total',
-    help: 'Reports of workers that had lost their job, refused',
+    help: 'Refused reports of workers that had lost their job',
     labelNames: ['operation'] as const,
     registers: [registry],
   });
   return { leaseExpired: (task) => expiries.inc({ task }), fenced: (operation) => fenced.inc({ operation }) };
 }
 
-/** Depths of the queue; all gauges of one scrape share one look at the database. */
+/** The depths of the queue. All gauges of one scrape share one query of the database. */
 export function queueMetrics(registry: MetricsRegistry, repository: JobRepository, logger: Logger): void {
   let looking: Promise<Stats | undefined> | undefined;
   const look = (): Promise<Stats | undefined> => {
     looking ??= repository
       .stats()
       .catch((error: unknown) => {
-        logger.warn({ err: error }, 'queue not measured');
+        logger.warn({ err: error }, 'the queue could not be measured');
         return undefined;
       })
       .finally(() => {
@@ -55,16 +55,16 @@ export function queueMetrics(registry: MetricsRegistry, repository: JobRepositor
       },
     });
   };
-  byTask('cls_jobs_queued', 'Jobs that wait', ({ queued }) => queued);
-  byTask('cls_jobs_processing', 'Jobs that run', ({ processing }) => processing);
+  byTask('cls_jobs_queued', 'Queued jobs', ({ queued }) => queued);
+  byTask('cls_jobs_processing', 'Jobs in progress', ({ processing }) => processing);
   byTask(
     'cls_jobs_oldest_queued_seconds',
-    'Age of the job that waits longest',
+    'Age of the oldest queued job',
     ({ oldest_queued_ms }) => (oldest_queued_ms ?? 0) / 1000,
   );
   new Gauge({
     name: 'cls_job_outbox',
-    help: 'Changes of jobs not yet handed to the broker',
+    help: 'Job events that are not yet published to the broker',
     registers: [registry],
     async collect() {
       const stats = await look();
@@ -86,17 +86,26 @@ function endMetrics(registry: MetricsRegistry): EndMetrics {
     wait: new Histogram({
       ...common,
       name: 'cls_job_wait_seconds',
-      help: 'From creation to the start',
+      help: 'Seconds from the creation of a job to its start',
       buckets: BUCKETS,
     }),
-    run: new Histogram({ ...common, name: 'cls_job_run_seconds', help: 'From the start to the end', buckets: BUCKETS }),
+    run: new Histogram({
+      ...common,
+      name: 'cls_job_run_seconds',
+      help: 'Seconds from the start of a job to its end',
+      buckets: BUCKETS,
+    }),
     failures: new Counter({
       name: 'cls_jobs_failed_total',
-      help: 'Jobs that failed for good, by reason',
+      help: 'Jobs that failed permanently, by reason',
       labelNames: ['task', 'code'] as const,
       registers: [registry],
     }),
-    retries: new Counter({ ...common, name: 'cls_job_retries_total', help: 'Tries after the first, of ended jobs' }),
+    retries: new Counter({
+      ...common,
+      name: 'cls_job_retries_total',
+      help: 'Attempts of ended jobs after the first one',
+    }),
   };
 }
 
@@ -111,12 +120,14 @@ function record(job: JobRecord, { wait, run, failures, retries }: EndMetrics): v
 }
 
 export interface EndedJobs {
-  /** Counts what was announced so far. */
+  /** Counts all ends that were announced so far. */
   flush(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Counts jobs that end, whichever process ended them: all of them while a broker is there, else this process's own. */
+/**
+ * Counts the jobs that end. With a broker these are the jobs of all processes, without one those that this process ends.
+ */
 export function countEndedJobs(
   registry: MetricsRegistry,
   { repository, events, logger }: { repository: JobRepository; events: JobEvents; logger: Logger },
@@ -132,7 +143,7 @@ export function countEndedJobs(
     if (!isTerminal(job.status) || seen.has(end)) return;
     seen.add(end);
     const [oldest] = seen;
-    if (seen.size > REMEMBERED && oldest !== undefined) seen.delete(oldest);
+    if (seen.size > MAX_REMEMBERED && oldest !== undefined) seen.delete(oldest);
     record(job, metrics);
   };
   const flush = async (): Promise<void> => {
@@ -144,7 +155,7 @@ export function countEndedJobs(
   };
   let flushing: Promise<void> = Promise.resolve();
   const timer = setInterval(() => {
-    flushing = flush().catch((error: unknown) => logger.warn({ err: error }, 'ended jobs not counted'));
+    flushing = flush().catch((error: unknown) => logger.warn({ err: error }, 'ended jobs could not be counted'));
   }, FLUSH_EVERY);
   timer.unref();
   const unsubscribe = events.subscribe(listen);

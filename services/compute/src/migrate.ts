@@ -3,7 +3,7 @@ import { agreeOnJobDatabase, type JobTables, jobDatabaseUrl, jobMigrations } fro
 import { type ConfigSources, configOrHelp, migrate, openDatabase, openDataDir } from '@cl-server/service-kit';
 import { migrateSettings } from './settings.js';
 
-/** Prints what it did. */
+/** Applies pending migrations and prints their names. */
 export async function migrateJobs(sources: ConfigSources): Promise<undefined> {
   const config = configOrHelp({
     program: 'compute-migrate',

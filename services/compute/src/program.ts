@@ -1,4 +1,4 @@
-/** `compute-server`: from settings to a running service. */
+/** The program `compute-server`: starts the service from its settings. */
 import { jobServiceFromSettings } from '@cl-server/job-routes';
 import { agreeOnJobDatabase, type JobTables, jobDatabaseUrl, jobMigrations } from '@cl-server/jobs';
 import {
@@ -29,7 +29,7 @@ async function findTasks(pluginsDir: string, logger: Logger): Promise<TaskRegist
   return tasks;
 }
 
-/** @returns undefined where only help was asked for */
+/** @returns undefined if only the help was requested */
 export async function startCompute(sources: ConfigSources): Promise<RunningProgram | undefined> {
   const config = configOrHelp({
     program: PROGRAM,

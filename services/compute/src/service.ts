@@ -1,4 +1,4 @@
-/** The compute service, put together from what it is given. */
+/** The compute service: connects the job engine, the endpoints and the metrics. */
 import { COMPUTE_API, computeEndpoints } from '@cl-server/contract';
 import { type JobServiceOptions, openJobService } from '@cl-server/job-routes';
 import type { JobEngine, JobTables } from '@cl-server/jobs';
@@ -17,16 +17,16 @@ import { serveAdmin } from './routes/admin.js';
 import { serveInfo } from './routes/info.js';
 
 export interface ComputeOptions extends JobServiceOptions {
-  /** With the job tables, migrated. The caller closes it. */
+  /** Has the migrated job tables. The caller closes it. */
   readonly database: Database<JobTables>;
-  /** Folder of job files, absolute. */
+  /** Absolute path of the folder of job files. */
   readonly storageDir: string;
 }
 
 export interface ComputeService {
   readonly app: App;
   readonly jobs: JobEngine;
-  /** Ends streams and requests, and hands over what is still in hand. */
+  /** Ends event streams and requests, and publishes pending events. */
   close(): Promise<void>;
 }
 

@@ -1,6 +1,6 @@
 /**
- * The compute service killed at random points, while clients send files and a worker runs their jobs. The short version
- * runs with every test run; `npm run test:faults` runs the long one: `CL_TEST_FAULTS=long`.
+ * The compute service is killed at random points while clients send files and a worker runs their jobs. The short version
+ * is part of every test run; `npm run test:faults` runs the long one: `CL_TEST_FAULTS=long`.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
@@ -19,7 +19,7 @@ const LARGEST = 100_000;
 
 const WEIGH = `import fs from 'node:fs';
 export default ({ defineTask, z }) => defineTask({
-  type: 'weigh', version: '1', summary: 'Tells the size of a file', params: z.object({}), output: z.object({ size: z.int() }),
+  type: 'weigh', version: '1', summary: 'Measures the size of a file', params: z.object({}), output: z.object({ size: z.int() }),
   load: async () => ({ run: async ({ files }) => ({ size: fs.statSync(files.input).size }) }),
 });`;
 
@@ -68,7 +68,7 @@ it(
 
     const accepted = new Map<string, number>();
     let stopped = false;
-    /** Sends a file until it is accepted, as a client does that will not lose it. */
+    /** Sends a file again and again until it is accepted, like a client that must not lose it. */
     const send = async (): Promise<void> => {
       const bytes = randomBytes(1 + Math.floor(Math.random() * LARGEST));
       const key = randomUUID();

@@ -1,4 +1,4 @@
-/** The built programs, started as a person would. */
+/** The built programs, started from the command line. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -39,7 +39,7 @@ describe('the programs of compute', () => {
     return { child, ended };
   }
 
-  it('the server refuses to start without tables and names the command; then it starts, and stops when told', async () => {
+  it('the server refuses to start without tables and names the command; then it starts, and stops on SIGTERM', async () => {
     const refused = await start('compute-server.js', ['--port', '0']).ended;
     expect([refused.code, refused.out]).toEqual([1, expect.stringContaining('run "compute-migrate" first')]);
     expect((await start('compute-migrate.js', []).ended).out).toContain('applied: 0001_jobs');
@@ -57,13 +57,13 @@ describe('the programs of compute', () => {
     expect(out).toContain('NO AUTHENTICATION');
   });
 
-  it('wrong options are all named at once', async () => {
+  it('all wrong options are reported at once', async () => {
     const { code, out } = await start('compute-server.js', ['--prot', '1', '--log-level', 'loud']).ended;
     expect(code).toBe(2);
     expect(out).toMatch(/--prot[\s\S]*--log-level/);
   });
 
-  it('another database than the others of the data folder is refused', async () => {
+  it('a database other than that of the data folder is refused', async () => {
     await start('compute-migrate.js', []).ended;
     const other = spawn(process.execPath, [bin('compute-migrate.js')], {
       stdio: ['ignore', 'ignore', 'pipe'],

@@ -1,4 +1,4 @@
-/** Tells the world what changed, once it is committed. */
+/** Publishes changes after their commit. */
 import { type EntityEvent, type ItemEvent, TOPICS } from '@cl-server/contract';
 import type { Broadcaster } from '@cl-server/service-kit';
 import type { EntityRow } from './database/tables.js';
@@ -15,7 +15,7 @@ export class StoreEvents {
     private readonly now: () => number,
   ) {}
 
-  /** The port is part of the topics, and known only once the service listens. */
+  /** Sets the port, which is part of the topics and is known only when the service listens. */
   listensOn(port: number): void {
     this.#port = port;
   }
@@ -24,7 +24,7 @@ export class StoreEvents {
     return this.#port;
   }
 
-  /** In this process. @returns a function that stops it */
+  /** Subscribes to the changes that this process makes. @returns a function that ends the subscription */
   subscribe(listener: (event: EntityEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => {
@@ -33,23 +33,23 @@ export class StoreEvents {
   }
 
   changed(row: Pick<EntityRow, 'id' | 'parent_id' | 'version'>, change: EntityChange): void {
-    this.#tell({ id: row.id, change, parent_id: row.parent_id, version: row.version, timestamp: this.now() });
+    this.#publish({ id: row.id, change, parent_id: row.parent_id, version: row.version, timestamp: this.now() });
   }
 
-  /** A media entity is new, or its file was replaced: the insight worker wakes on it. */
+  /** Announces a new media entity or a replaced file, which wakes the insight worker. */
   newContent({ id, md5 }: Pick<EntityRow, 'id' | 'md5'>): void {
     const item: ItemEvent = { id, md5: md5 ?? '', timestamp: this.now() };
     void this.broadcaster.publish(TOPICS.storeItems(this.#port), item);
-    // What was known of the earlier content is not true any more.
+    // The retained status describes the earlier content.
     void this.broadcaster.clearRetained(TOPICS.entityStatus(this.#port, id));
   }
 
   removed(id: number): void {
-    this.#tell({ id, change: 'removed', parent_id: null, version: null, timestamp: this.now() });
+    this.#publish({ id, change: 'removed', parent_id: null, version: null, timestamp: this.now() });
     void this.broadcaster.clearRetained(TOPICS.entityStatus(this.#port, id));
   }
 
-  #tell(event: EntityEvent): void {
+  #publish(event: EntityEvent): void {
     void this.broadcaster.publish(TOPICS.storeEntities(this.#port), event, { qos: 0 });
     for (const listener of this.#listeners) listener(event);
   }

@@ -1,4 +1,4 @@
-/** The store service, and what tests of insight need of it. */
+/** The store service, and the parts of it that tests of insight need. */
 export { storeMigrations } from './database/migrations/index.js';
 export type { StoreTables } from './database/tables.js';
 export { writeTransactions } from './database/transaction.js';

@@ -1,16 +1,16 @@
 /**
- * Whether reading needs the right. What decides, from the strongest to the weakest: an admin's choice, the setting
- * `READ_AUTH_ENABLED`, what a database of an earlier release is used to, and else yes. Kept in the database; every process
- * looks again after two seconds.
+ * Whether reading needs the permission. In the order of precedence the choice of an admin decides, the setting
+ * `READ_AUTH_ENABLED`, the default of the release that made the database, and otherwise it does. The choice is kept in the
+ * database; every process reads it again after two seconds.
  */
 import type { StorePreferences } from '@cl-server/contract';
 import type { Kysely } from 'kysely';
 import type { StoreTables } from './database/tables.js';
 
 const CHOICE = 'store.read_auth_enabled';
-/** Written by migration 0003 where the database is older than it. */
+/** Written by migration 0003 if the database is older than the migration. */
 const EARLIER_DEFAULT = 'store.read_auth_default';
-const MAX_AGE = 2_000;
+const MAX_AGE_MS = 2_000;
 
 export interface ReadAuthState extends StorePreferences {
   readonly decidedBy: 'admin' | 'setting' | 'earlier release' | 'default';
@@ -21,7 +21,7 @@ export class ReadAuth {
   #pending: Promise<ReadAuthState> | undefined;
 
   /**
-   * @param setting undefined if nobody set it
+   * @param setting undefined if it is not set
    * @param now milliseconds
    */
   constructor(
@@ -30,17 +30,17 @@ export class ReadAuth {
     private readonly now: () => number,
   ) {}
 
-  /** Fails where the database does: nobody is let in by accident. */
+  /** Fails if the database fails, so that nobody gets access by accident. */
   async isOn(): Promise<boolean> {
     const cached = this.#cached;
-    if (cached && this.now() - cached.at < MAX_AGE) return cached.on;
+    if (cached && this.now() - cached.at < MAX_AGE_MS) return cached.on;
     this.#pending ??= this.state().finally(() => {
       this.#pending = undefined;
     });
     return !(await this.#pending).guest_mode;
   }
 
-  /** What the admin endpoint shows: what is stored, whatever is cached. */
+  /** Reads the stored state for the admin endpoint and ignores the cache. */
   async read(): Promise<StorePreferences> {
     const { guest_mode, updated_at, updated_by } = await this.state();
     return { guest_mode, updated_at, updated_by };

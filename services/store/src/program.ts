@@ -1,4 +1,4 @@
-/** `store`: from settings to a running service. */
+/** The program `store`: starts the service from its settings. */
 
 import path from 'node:path';
 import { discoverInsights } from '@cl-server/insight';
@@ -31,7 +31,7 @@ import { type StoreSettings, storeSettings } from './settings.js';
 const PROGRAM = 'store';
 const COMMANDS = ['migrate', 'adopt'];
 
-/** Without ffmpeg the store runs, and says what it cannot do. */
+/** Finds the tools. Without ffmpeg the store runs and reports what it cannot do. */
 function findTools(settings: StoreSettings, searchPath: string | undefined, logger: Logger): StoreOptions['tools'] {
   const tools = {
     ffmpeg: findProgram('ffmpeg', settings.ffmpegPath, searchPath),
@@ -39,16 +39,16 @@ function findTools(settings: StoreSettings, searchPath: string | undefined, logg
   };
   for (const [program, found] of Object.entries(tools))
     if (found === undefined)
-      logger.error(`${program} not installed: metadata and previews of videos will be missing, and say so`);
+      logger.error(`${program} is not installed: metadata and previews of videos will be missing`);
   return { ...tools, exiftool: settings.exiftoolPath };
 }
 
-/** @returns undefined where there is nothing to keep running */
+/** @returns undefined if the command is already done */
 export async function startStore(sources: ConfigSources): Promise<RunningProgram | undefined> {
   const config = configOrHelp({
     program: PROGRAM,
     description:
-      'keeps media and collections; "store migrate" only applies pending migrations, "store adopt" says that media folder, job folder and database belong together',
+      'stores media and collections; "store migrate" only applies pending migrations, "store adopt" confirms that media folder, job folder and database belong together',
     settings: storeSettings,
     ...sources,
   });
@@ -57,7 +57,7 @@ export async function startStore(sources: ConfigSources): Promise<RunningProgram
   const [command, ...more] = config.positionals;
   if (more.length > 0 || (command !== undefined && !COMMANDS.includes(command)))
     throw new StartupError(
-      `unknown command "${config.positionals.join(' ')}": there are only "store migrate" and "store adopt"`,
+      `unknown command "${config.positionals.join(' ')}": use "store migrate" or "store adopt"`,
       2,
     );
   const logger = createLogger({ name: PROGRAM, level: settings.debug ? 'debug' : settings.logLevel });
@@ -117,7 +117,7 @@ export async function startStore(sources: ConfigSources): Promise<RunningProgram
   };
 }
 
-/** Two stores on one folder would remove files that the other one is placing. */
+/** Locks the media folder, because two stores on one folder would remove files that the other one is storing. */
 async function lockMediaFolder(folder: string): Promise<() => Promise<void>> {
   const unlock = await takeLock(path.join(folder, '.store.lock'));
   if (unlock) return unlock;

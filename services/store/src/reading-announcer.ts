@@ -1,4 +1,4 @@
-/** Tells the broker whether reading is open to everyone, so that strangers may listen to what they may read. */
+/** Announces to the broker whether reading needs no login. If so, clients without a login may subscribe to events. */
 import { type StoreReading, TOPICS } from '@cl-server/contract';
 import type { Broadcaster, Logger } from '@cl-server/service-kit';
 
@@ -6,17 +6,17 @@ export interface ReadingAnnouncerOptions {
   readonly broadcaster: Broadcaster;
   readonly isOpen: () => Promise<boolean>;
   readonly logger: Logger;
-  /** Milliseconds between two looks: another process may have changed it. */
+  /** Milliseconds between two checks, because another process may have changed the state. */
   readonly interval?: number;
 }
 
 export class ReadingAnnouncer {
   readonly #options: ReadingAnnouncerOptions;
   #topic: string | undefined;
-  /** What this broker was told last; a broker that was reached again knows nothing. */
-  #told: boolean | undefined;
+  /** The state that was announced last; undefined after a new connection, because the broker may have lost it. */
+  #announced: boolean | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #forget: (() => void) | undefined;
+  #unsubscribe: (() => void) | undefined;
 
   constructor(options: ReadingAnnouncerOptions) {
     this.#options = options;
@@ -24,30 +24,33 @@ export class ReadingAnnouncer {
 
   start(storePort: number): void {
     this.#topic = TOPICS.storeReading(storePort);
-    this.#forget = this.#options.broadcaster.onConnect(() => {
-      this.#told = undefined;
-      void this.tell();
+    this.#unsubscribe = this.#options.broadcaster.onConnect(() => {
+      this.#announced = undefined;
+      void this.announce();
     });
-    this.#timer = setInterval(() => void this.tell(), this.#options.interval ?? 10_000);
+    this.#timer = setInterval(() => void this.announce(), this.#options.interval ?? 10_000);
     this.#timer.unref();
   }
 
-  /** Where it cannot be found out, the broker keeps what it knows; at first that reading is closed. */
-  async tell(): Promise<void> {
+  /** If the state cannot be read, the broker keeps the last one; at first it assumes that reading needs a login. */
+  async announce(): Promise<void> {
     const { broadcaster, isOpen, logger } = this.#options;
     if (this.#topic === undefined || !broadcaster.connected) return;
     try {
       const open = await isOpen();
-      if (open === this.#told) return;
+      if (open === this.#announced) return;
       const message: StoreReading = { open };
-      if (await broadcaster.publish(this.#topic, message, { retain: true })) this.#told = open;
+      if (await broadcaster.publish(this.#topic, message, { retain: true })) this.#announced = open;
     } catch (error) {
-      logger.debug({ err: error }, 'the broker is not told whether reading is open; tried again later');
+      logger.debug(
+        { err: error },
+        'the state of reading could not be announced to the broker; it is tried again later',
+      );
     }
   }
 
   close(): void {
     clearInterval(this.#timer);
-    this.#forget?.();
+    this.#unsubscribe?.();
   }
 }

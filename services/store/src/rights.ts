@@ -1,4 +1,4 @@
-/** What a caller who was let in may do beyond that. */
+/** The permissions of callers that routes check in addition to their guard. */
 import { PERMISSIONS, type TokenClaims } from '@cl-server/contract';
 
 export interface Rights {

@@ -1,4 +1,4 @@
-/** The store service, put together from what it is given. */
+/** The store service: connects its parts. */
 import path from 'node:path';
 import { LocalBlobStore } from '@cl-server/blobs';
 import { type Guard, STORE_API, storeEndpoints } from '@cl-server/contract';
@@ -64,32 +64,32 @@ import { Sweeper } from './system/sweeper.js';
 import { ResumableUploads } from './uploads/resumable.js';
 
 export interface StoreOptions extends JobServiceOptions {
-  /** With the store's tables, migrated. The caller closes it. */
+  /** Has the migrated tables of the store. The caller closes it. */
   readonly database: Database<StoreTables>;
-  /** With the job tables, migrated; shared with `database` where both are one SQLite file. The caller closes it. */
+  /** Has the migrated job tables; the same as `database` if both are one SQLite file. The caller closes it. */
   readonly jobDatabase: Database<JobTables>;
-  /** Folder of job files, absolute. */
+  /** Absolute path of the folder of job files. */
   readonly jobStorageDir: string;
   readonly maxImagePixels: number;
-  /** Programs; absent where they are not installed. exiftool: absent takes the packaged one. */
+  /** Programs; absent if they are not installed. If exiftool is absent, the packaged one is used. */
   readonly tools: {
     readonly ffmpeg: string | undefined;
     readonly ffprobe: string | undefined;
     readonly exiftool?: string | undefined;
   };
-  /** The services' own credential: signed URLs are made with it. */
+  /** The services' own credential, from which the key of signed URLs is derived. */
   readonly credential: string;
-  /** Which tokens died, and with them the URLs that their holders signed; default: none. */
+  /** The revoked tokens. The URLs that their holders signed are revoked, too. Default: none. */
   readonly revocations?: RevocationSource;
-  /** What users, and all together, may keep. */
+  /** The storage limits of each user and of all together. */
   readonly limits?: Limits;
-  /** Insights of plugins. */
+  /** The insights of plugins. */
   readonly insights?: readonly Insight[];
-  /** How long files that no row refers to are kept after they were cleared away, milliseconds; default 30 days. */
+  /** Milliseconds for which orphaned files are kept after they were set aside; default 30 days. */
   readonly orphanGraceMs?: number;
-  /** Milliseconds between two looks at how much streams that are being made take; default 5 seconds. */
+  /** Milliseconds between two counts of growing streams; default 5 seconds. */
   readonly countStreamsEvery?: number;
-  /** Whether reading needs the right, until an admin decides; absent: yes, unless the database is used to the opposite. */
+  /** Whether reading needs the permission until an admin decides. Absent: yes, unless the database is from a release without it. */
   readonly readAuth?: boolean | undefined;
 }
 
@@ -98,26 +98,26 @@ export interface StoreService {
   readonly events: StoreEvents;
   /** @returns the base URL */
   listen(address: { readonly host: string; readonly port: number }): Promise<string>;
-  /** Ends requests, and hands over what is still in hand. */
+  /** Ends requests and completes pending work. */
   close(): Promise<void>;
 }
 
-/** Reading that is open to everyone is said at each start. */
+/** Logs a warning at each start if reading is open to everyone. */
 async function warnOfOpenReading(readAuth: ReadAuth, logger: Logger): Promise<void> {
   const { guest_mode, decidedBy } = await readAuth.state();
   if (!guest_mode) return;
   const close = 'close it with PUT /admin/pref/guest-mode, guest_mode=false';
   logger.warn(
     decidedBy === 'earlier release'
-      ? `this data folder was made when reading was open by default, and keeps it so: everyone may read; ${close}`
-      : `guest mode: everyone may read, by the decision of ${decidedBy === 'admin' ? 'an admin' : 'READ_AUTH_ENABLED'}; ${close}`,
+      ? `this data folder was made when reading was open by default: everyone may read; ${close}`
+      : `guest mode is on: everyone may read, as set by ${decidedBy === 'admin' ? 'an admin' : 'READ_AUTH_ENABLED'}; ${close}`,
   );
 }
 
 const ORPHAN_GRACE_MS = 30 * 86_400_000;
 const NO_LIMITS: Limits = { userBytes: 0, totalBytes: 0 };
 
-/** Recovers what an earlier process left half done, then is ready to listen. */
+/** Completes or undoes the unfinished work of an earlier process. Then the service can listen. */
 export async function createStoreService(options: StoreOptions): Promise<StoreService> {
   const { database, broadcaster, logger, tools, noAuth = false, now = Date.now, limits = NO_LIMITS } = options;
   const metrics = createMetrics('store');
@@ -161,7 +161,8 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   });
   const identity = mediaFolderIdentity(database, folder.root, now);
   const mismatch = await identity.mismatch();
-  if (mismatch !== undefined) logger.error({ reason: mismatch }, 'media are only read, nothing is written or removed');
+  if (mismatch !== undefined)
+    logger.error({ reason: mismatch }, 'media can only be read: nothing is written or removed');
   const setAside = new SetAside({
     blobs: folder.blobs,
     graceMs: options.orphanGraceMs ?? ORPHAN_GRACE_MS,
@@ -261,7 +262,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
     isOpen: async () => noAuth || !(await readAuth.isOn()),
     logger,
   });
-  serveAdmin(app, { readAuth, userOf, logger, onChange: () => reading.tell() });
+  serveAdmin(app, { readAuth, userOf, logger, onChange: () => reading.announce() });
   const insight = await serveInsight(app, {
     insights: new InsightRegistry([...storeInsights(folder.blobs), ...(options.insights ?? [])]),
     database,
@@ -317,7 +318,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   searchTexts.start();
   const sweeping = (mismatch === undefined ? removeOrphanedStreams(db, streams) : Promise.resolve(0)).catch(
     (error: unknown) => {
-      logger.error({ err: error }, 'streams of contents that are gone remain; the next start removes them');
+      logger.error({ err: error }, 'streams of deleted contents could not be removed; the next start removes them');
     },
   );
 

@@ -1,8 +1,9 @@
 /**
- * Signed URLs: `?expires=…&signer=…&signature=…` opens one kind of bytes of one entity to whoever has it, so that a browser's
- * `<img>` and `<video>` need no token. It is worth what its signer's token is worth: it ends when the token's generation is
- * revoked (a new password, deactivation, a right taken away), at its expiry, and while the entity is in the trash. What a
- * guest has signed opens nothing by itself; guests read without a signature while they may.
+ * Signed URLs: with `?expires=…&signer=…&signature=…` every client that has the URL can read one kind of bytes of one entity,
+ * so that `<img>` and `<video>` in a browser need no token. The URL is valid as long as the token of its signer would be: it
+ * becomes invalid when the generation of the token is revoked (new password, deactivation, removed permission), when it
+ * expires, and while the entity is in the trash. A URL signed by a guest gives no access by itself: guests read without a
+ * signature as long as reading is open.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { SignedUrls, TokenClaims } from '@cl-server/contract';
@@ -22,10 +23,10 @@ interface RoutedRequest extends AuthorizableRequest {
 }
 
 export interface UrlSignerOptions {
-  /** The services' own credential; the key is derived from it, so that one tells nothing of the other. */
+  /** The services' own credential. The key is derived from it, so that the key does not reveal the credential. */
   readonly secret: string;
   readonly revocations: RevocationSource;
-  /** Whether a user may read as long as nothing is taken away. */
+  /** Whether a user has the permission to read, apart from revocation. */
   readonly mayRead: (user: TokenClaims) => boolean;
   readonly isInTrash: (entityId: number) => Promise<boolean>;
   /** SHA-256 of an entity's present file; null if there is none. */
@@ -73,8 +74,8 @@ export class UrlSigner {
   }
 
   /**
-   * @param user who signs; null for a guest
-   * @param seconds from now
+   * @param user the signer; null for a guest
+   * @param seconds lifetime from now
    */
   sign(
     entity: { readonly id: number; readonly sha256: string | null },
@@ -91,7 +92,7 @@ export class UrlSigner {
     return { expires_at: expires, media: path('media'), preview: path('preview'), stream: path('stream') };
   }
 
-  /** A request's signature with what belongs to it, as a query, where its signer made it for this and has the right still. */
+  /** The signature of a request with its parameters, as a query string; undefined unless it is valid for this purpose. */
   valid({ params, query }: RoutedRequest, purpose: Purpose, content: string | null): string | undefined {
     const entityId = textOf(params, 'entity_id');
     const expires = textOf(query, 'expires');
@@ -100,7 +101,7 @@ export class UrlSigner {
     if (entityId === undefined || expires === undefined || signer === undefined || signature === undefined)
       return undefined;
     if (!/^\d{1,16}$/.test(expires) || Number(expires) <= this.#options.now()) return undefined;
-    // The entity as it is now was signed, not the files that it had before.
+    // A signature is for the current version of the entity, not for earlier files.
     if (textOf(query, 'version') !== undefined) return undefined;
     const expected = this.#query({ purpose, entityId, content, expires, signer });
     const given = Buffer.from(new URLSearchParams({ expires, signer, signature }).toString());
@@ -113,7 +114,7 @@ export class UrlSigner {
     return userId !== undefined && Number(generation) >= this.#options.revocations.minVersion(userId);
   }
 
-  /** The service's guard, that also takes a signature made for one purpose. */
+  /** Extends the guard of the service so that it also accepts a signature for one purpose. */
   guard(authorize: Authorize, purpose: Purpose): Authorize {
     const { revocations, isInTrash, contentOf } = this.#options;
     return async (guard, request: RoutedRequest) => {

@@ -1,4 +1,4 @@
-/** Health of the service, and which workers live. */
+/** Health of the service, the workers that are online and what they can do. */
 import { COMPUTE_API, type ComputeRoot, getCapabilities, getComputeRoot, listWorkers } from '@cl-server/contract';
 import type { GuestMode, WorkerViews } from '@cl-server/job-routes';
 import type { App } from '@cl-server/service-kit';
@@ -14,7 +14,7 @@ export function serveInfo(app: App, { guestMode, workers, noAuth }: InfoOptions)
     const open = noAuth || (await guestMode.isOn());
     return {
       status: 'healthy',
-      // Existing clients know this name.
+      // Existing clients expect this name.
       service: 'Task Server',
       version: COMPUTE_API.version,
       guestMode: open ? 'on' : 'off',

@@ -1,4 +1,4 @@
-/** The real service on a real database, with tokens of a key that the test holds. */
+/** The real service on a real database, with tokens signed by a key of the test. */
 import { createPublicKey, generateKeyPairSync, sign } from 'node:crypto';
 import path from 'node:path';
 import { field } from '@cl-server/contract';
@@ -78,7 +78,7 @@ export interface TestAnswer {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into bodies of any shape
+  // biome-ignore lint/suspicious/noExplicitAny: tests read bodies of any shape
   readonly json: any;
 }
 

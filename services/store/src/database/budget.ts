@@ -1,15 +1,15 @@
 /**
- * One budget per user over entities, jobs, uploads and streams. The sums are compared in the job database, which store and compute
- * share. Entities may lie in another database, and no transaction spans both, so what is about to become an entity is
+ * One budget per user for entities, jobs, uploads and streams. The sums are kept in the job database, which store and
+ * compute share. Entities may lie in another database, and no transaction spans both, so the bytes of a new entity are
  * claimed first:
  *
  * ```
- *  claimed --entity committed--> settled: the sum of the entities is stored and the claim removed, in one transaction
- *     |  \--entity refused-----> settled
- *     +-----process died-------> expires; the next start stores the sums of all users
+ *  claimed --entity committed--> saved: the sum of the entities is stored and the claim removed, in one transaction
+ *     |  \--entity refused-----> saved
+ *     +-----process died-------> expired; the next start stores the sums of all users
  * ```
  *
- * A file counts twice for a moment rather than not at all.
+ * For a moment a file may be counted twice, but never not at all.
  */
 import { randomUUID } from 'node:crypto';
 import type { JobTables, Usage } from '@cl-server/jobs';
@@ -29,16 +29,16 @@ export interface BudgetOptions {
   readonly now: () => number;
 }
 
-/** Longer than it takes to make an entity of a file that has arrived. */
+/** Longer than it takes to create the entity of a file that has arrived. */
 const CLAIM_MS = 3_600_000;
 const RETRY_AFTER_MS = 5_000;
 
 export class Budget {
   readonly #options: BudgetOptions;
-  /** Users for whom something is under way, and how many times. */
-  readonly #held = new Map<string | null, number>();
-  /** Users whose sum could not be told. */
-  readonly #untold = new Set<string | null>();
+  /** The number of changes in progress, by user. */
+  readonly #inProgress = new Map<string | null, number>();
+  /** Users whose sum could not be saved in the job database. */
+  readonly #unsaved = new Set<string | null>();
   #timer: NodeJS.Timeout | undefined;
   #retrying: Promise<void> = Promise.resolve();
 
@@ -47,35 +47,35 @@ export class Budget {
   }
 
   /**
-   * Does what adds bytes to a user's entities.
-   * @param claim of the upload that has these bytes; it stays if the work fails
+   * Runs work that adds bytes to a user's entities.
+   * @param claim claim of the upload that has these bytes; it is kept if the work fails
    * @throws HttpError 413
    */
   async hold<T>(user: string | null, bytes: number, work: () => Promise<T>, claim?: string): Promise<T> {
     if (this.#options.limit === 0) return work();
     const id = claim ?? `entity:${randomUUID()}`;
     await this.claim(id, user, bytes, CLAIM_MS);
-    this.#held.set(user, (this.#held.get(user) ?? 0) + 1);
-    let settles = claim === undefined;
+    this.#inProgress.set(user, (this.#inProgress.get(user) ?? 0) + 1);
+    let isDone = claim === undefined;
     try {
       const done = await work();
-      settles = true;
+      isDone = true;
       return done;
     } finally {
-      this.#letGo(user);
-      if (settles) await this.#settle(user, id);
+      this.#endChange(user);
+      if (isDone) await this.#save(user, id);
     }
   }
 
-  #letGo(user: string | null): void {
-    const held = (this.#held.get(user) ?? 1) - 1;
-    if (held === 0) this.#held.delete(user);
-    else this.#held.set(user, held);
+  #endChange(user: string | null): void {
+    const count = (this.#inProgress.get(user) ?? 1) - 1;
+    if (count === 0) this.#inProgress.delete(user);
+    else this.#inProgress.set(user, count);
   }
 
   /**
-   * Counts bytes that are to arrive, instead of what was claimed under this name before.
-   * @param mayExceed for what has arrived already
+   * Claims bytes that are expected to arrive. This replaces the earlier claim with this id.
+   * @param mayExceed true for bytes that have already arrived
    * @throws HttpError 413
    */
   async claim(id: string, user: string | null, bytes: number, forMs: number, mayExceed = false): Promise<void> {
@@ -95,14 +95,14 @@ export class Budget {
     if (this.#options.limit > 0) await this.#options.usage.release(id);
   }
 
-  /** Tells what these users' entities take now, after the deletion of some for instance. */
+  /** Saves the bytes of these users' entities after a change, for example a deletion. */
   async changed(users: Iterable<string | null>): Promise<void> {
     if (this.#options.limit === 0) return;
-    // Who holds something settles when it is done.
-    for (const user of users) if (!this.#held.has(user)) await this.#settle(user);
+    // A change in progress saves the sum when it ends.
+    for (const user of users) if (!this.#inProgress.has(user)) await this.#save(user);
   }
 
-  /** Tells the sums of all users: a process that died may have left some untold. */
+  /** Saves the sums of all users, because a process that died may not have saved some. */
   async start(): Promise<void> {
     if (this.#options.limit === 0) return;
     const users = await this.#options.database.kysely.selectFrom('usage').select('user_id').execute();
@@ -115,26 +115,29 @@ export class Budget {
   }
 
   #retryLater(user: string | null): void {
-    this.#untold.add(user);
+    this.#unsaved.add(user);
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      this.#retrying = this.changed([...this.#untold]);
+      this.#retrying = this.changed([...this.#unsaved]);
     }, RETRY_AFTER_MS).unref();
   }
 
-  async #settle(user: string | null, claim?: string): Promise<void> {
+  async #save(user: string | null, claim?: string): Promise<void> {
     const { usage, database, jobDatabase, logger } = this.#options;
-    this.#untold.delete(user);
+    this.#unsaved.delete(user);
     const isOne = (database.kysely as unknown) === jobDatabase.kysely;
     try {
       await usage.saveEntityBytes(
         user,
-        // In one SQLite file there is one connection, and the transaction has it.
+        // One SQLite file has one connection, which the transaction holds.
         (tx) => userBytes(isOne ? (tx as unknown as Kysely<StoreTables>) : database.kysely, user),
         claim,
       );
     } catch (error) {
-      logger.error({ err: error }, 'what a user keeps could not be told to the job database; tried again soon');
+      logger.error(
+        { err: error },
+        'the storage used by a user could not be saved in the job database; it is tried again soon',
+      );
       this.#retryLater(user);
     }
   }

@@ -1,7 +1,7 @@
-/** What is known of a content, column by column. */
+/** The facts about a content, column by column. */
 import type { ContentFacts } from './tables.js';
 
-/** Those that are read from the bytes. */
+/** The facts that are read from the bytes. */
 export type ReadFacts = Omit<ContentFacts, 'md5' | 'file_size'>;
 
 export const NOTHING_READ = {
@@ -25,7 +25,7 @@ export const NO_FACTS = {
   ...NOTHING_READ,
 } as const satisfies Record<keyof ContentFacts, null>;
 
-/** The facts alone, of a row that has more. */
+/** Picks the facts from a row that has more columns. */
 export function factsOf(file: ContentFacts): ContentFacts {
   return Object.fromEntries(
     Object.keys(NO_FACTS).map((key) => [key, file[key as keyof ContentFacts]]),

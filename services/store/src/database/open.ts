@@ -1,4 +1,4 @@
-/** The store's tables and the job tables beside them, as the settings say. */
+/** Opens the databases of the store's tables and of the job tables that the settings name. */
 import path from 'node:path';
 import { type JobTables, type jobDatabaseSettings, jobDatabaseUrl, jobMigrations } from '@cl-server/jobs';
 import { type Database, migrate, openDatabase, prepareTables, sqliteUrl, type Values } from '@cl-server/service-kit';
@@ -7,13 +7,13 @@ import type { StoreTables } from './tables.js';
 
 export interface StoreDatabases {
   readonly store: Database<StoreTables>;
-  /** Shared with `store` where both are one SQLite file. */
+  /** The same as `store` if both are one SQLite file. */
   readonly jobs: Database<JobTables>;
   /** @returns the names of the migrations that were applied */
   migrate(): Promise<readonly string[]>;
   /**
    * Makes sure that no migration is pending.
-   * @param apply apply those that are, instead of refusing
+   * @param apply true: apply pending migrations instead of refusing to start
    */
   prepare(apply: boolean): Promise<void>;
   close(): Promise<void>;

@@ -1,6 +1,6 @@
 /**
- * Where queries run that may take more than a few milliseconds: on SQLite in reader threads, each with a connection of
- * its own, so that no request waits for another's search; on PostgreSQL in the pool.
+ * Runs queries that may take more than a few milliseconds. On SQLite they run in reader threads, each with its own
+ * connection, so that no request waits for the search of another one; on PostgreSQL they use the pool.
  */
 import { Worker } from 'node:worker_threads';
 import { byDialect, type Database, type SqliteDatabase } from '@cl-server/service-kit';
@@ -22,7 +22,7 @@ interface Pending {
   reject(error: Error): void;
 }
 
-/** One thread; a thread that dies fails what it was asked and is replaced at the next question. */
+/** One reader thread. If it dies, its pending queries fail and the next query starts a new thread. */
 class ReaderThread {
   readonly #pending = new Map<number, Pending>();
   #worker: Worker | undefined;

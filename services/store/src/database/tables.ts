@@ -3,7 +3,7 @@ import type { VERSION_OPERATIONS } from '@cl-server/contract';
 import type { InsightTables } from '@cl-server/insight';
 import type { ColumnType, Generated, Selectable } from 'kysely';
 
-/** What is known of a content, whoever refers to it. */
+/** The facts about a content. They are the same for all entities that show it. */
 export interface ContentFacts {
   md5: string;
   file_size: number;
@@ -16,30 +16,30 @@ export interface ContentFacts {
   duration: number | null;
   /** When the picture was taken. */
   create_date: number | null;
-  /** Minutes east of UTC; null where the file does not say. */
+  /** Minutes east of UTC; null if the file does not say. */
   create_date_offset: number | null;
   camera: string | null;
   latitude: number | null;
   longitude: number | null;
-  /** What could not be read, in words for clients. */
+  /** Describes for clients the parts that could not be read. */
   metadata_error: string | null;
 }
 
-/** One row per content. It lives as long as some version of some entity refers to it. */
+/** One row per content. It exists as long as a version of an entity refers to it. */
 export interface FilesTable extends ContentFacts {
   sha256: string;
   /** Relative to the media folder. */
   path: string;
   added_at: number;
   tags_status: 'pending' | 'complete' | 'failed';
-  /** JSON object: everything that exiftool and ffprobe say. */
+  /** JSON object with everything that exiftool and ffprobe report. */
   tags: string | null;
 }
 export type FileRow = Selectable<FilesTable>;
 
 type OrNull<T> = { [K in keyof T]: T[K] | null };
 
-/** What of an entity changes, and is kept for each version. */
+/** The parts of an entity that can change and are kept for each version. */
 export interface EntityState {
   label: string | null;
   description: string | null;
@@ -61,7 +61,7 @@ export interface EntitiesTable extends EntityState, OrNull<ContentFacts> {
   updated_date: number;
   updated_by: string | null;
   file_path: string | null;
-  /** Number of the newest version. */
+  /** The number of the newest version. */
   version: number;
   deleted_at: number | null;
   /** Maintained in the transactions that change them. */
@@ -74,13 +74,13 @@ export type VersionOperation = (typeof VERSION_OPERATIONS)[number];
 
 export interface VersionsTable extends EntityState {
   entity_id: number;
-  /** From 1, without gaps. */
+  /** Begins at 1 and has no gaps. */
   version: number;
   transaction_id: number;
   changed_at: number;
   changed_by: string | null;
   operation: VersionOperation;
-  /** Names of the entity's keys, separated by commas. */
+  /** The names of the changed keys, separated by commas. */
   changed_fields: string;
 }
 export type VersionRow = Selectable<VersionsTable>;
@@ -98,13 +98,13 @@ export interface CountersTable {
   value: number;
 }
 
-/** What search reads of each entity: folded, so that only what people take for different differs. */
+/** The text of each entity that search reads. It is folded, so that texts differ only if people see a difference. */
 export interface SearchTable {
   id: number;
   text: string;
 }
 
-/** What each user's entities take; `''` is nobody. */
+/** The storage that the entities of each user take; `''` stands for unknown users. */
 export interface UsageTable {
   user_id: string;
   entities: number;
@@ -118,11 +118,11 @@ export interface ServiceConfigTable {
   updated_by: string | null;
 }
 
-/** What is still to go of something that was deleted. */
+/** The things that must still be removed after a deletion. */
 export interface ErasuresTable {
-  /** A job; what was made about an entity; what was made from a content. */
+  /** A job; everything made for an entity; everything made from a content. */
   kind: 'job' | 'entity' | 'content';
-  /** Its id, or its SHA-256. */
+  /** The id, or the SHA-256 of a content. */
   target: string;
   noted_at: number;
 }

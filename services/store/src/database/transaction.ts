@@ -1,6 +1,6 @@
 /**
- * Every change of the store is one transaction under one lock, on PostgreSQL too: checks of parents, duplicates and
- * depth then hold until the commit, `transaction_id` grows in the order of commits, and `added_date` with the id.
+ * Every change of the store is one transaction under one lock, on PostgreSQL too. Checks of parents, duplicates and depth
+ * therefore hold until the commit, `transaction_id` grows in the order of commits, and `added_date` grows with the id.
  * On SQLite nothing in a transaction waits for anything but the database, so the lock is never held across the event
  * loop.
  */
@@ -10,17 +10,17 @@ import type { CountersTable, StoreTables } from './tables.js';
 
 export interface WriteTransaction {
   readonly db: Transaction<StoreTables>;
-  /** Milliseconds; one moment for all that changes together. */
+  /** Milliseconds. All changes of one transaction have the same time. */
   readonly now: number;
-  /** Who changes; null where nobody is known. */
+  /** The user who makes the change; null if unknown. */
   readonly actor: string | null;
-  /** Number of this transaction; taken at first use. */
+  /** The number of this transaction, allocated at first use. */
   transactionId(): Promise<number>;
   /** Adds to a maintained counter. */
   count(name: Counter, by: number): Promise<void>;
-  /** What this user's entities take has changed. */
+  /** Notes that the storage of this user's entities has changed. */
   countedUse(user: string | null): void;
-  /** Runs once the transaction is committed, in order; failures are the caller's to handle. */
+  /** Runs `work` after the commit, in order. The caller handles failures of `work`. */
   afterCommit(work: () => void): void;
 }
 

@@ -1,17 +1,17 @@
-/** How much each user keeps: exact, because it is counted in the transactions that change it. */
+/** The storage that each user takes. It is exact, because it is counted in the transactions that change it. */
 import { HttpError } from '@cl-server/service-kit';
 import { type Kysely, sql } from 'kysely';
 import type { StoreTables } from './tables.js';
 import type { WriteTransaction } from './transaction.js';
 
 export interface Limits {
-  /** Bytes that one user may keep over entities, jobs and uploads; 0 is no limit. */
+  /** Bytes of the entities, jobs and uploads that one user may have; 0 is no limit. */
   readonly userBytes: number;
-  /** Bytes of all different contents; 0 is no limit. */
+  /** Bytes of all contents together; 0 is no limit. */
   readonly totalBytes: number;
 }
 
-/** Stands for entities that nobody is known to have added. */
+/** Stands for the owner of entities that were added by an unknown user. */
 const NOBODY = '';
 
 /** @param bytes and @param entities are differences */
@@ -39,7 +39,7 @@ export const userOfUsage = (userId: string): string | null => (userId === NOBODY
 
 const megabytes = (bytes: number): string => `${(bytes / 1_000_000).toFixed(1)} MB`;
 
-/** What a user's entities take. */
+/** The bytes that a user's entities take. */
 export async function userBytes(db: Kysely<StoreTables>, user: string | null): Promise<number> {
   const row = await db
     .selectFrom('usage')
@@ -50,7 +50,7 @@ export async function userBytes(db: Kysely<StoreTables>, user: string | null): P
 }
 
 /**
- * Looks at the limit of the whole after the change, in its transaction: parallel uploads cannot pass it together.
+ * Checks the total limit after the change, in the same transaction, so that parallel uploads cannot exceed it together.
  * @throws HttpError 507
  */
 export async function assertWithinLimits({ db }: WriteTransaction, limits: Limits): Promise<void> {

@@ -1,9 +1,9 @@
-/** Maintained counts: children of each collection, entities in all, and what each user keeps. */
+/** Maintains counts: the children of each collection, all entities, and the storage of each user. */
 import type { EntityRow } from '../database/tables.js';
 import type { WriteTransaction } from '../database/transaction.js';
 import { countUse } from '../database/usage.js';
 
-/** Where an entity is counted. */
+/** The columns that decide in which counts an entity is included. */
 export type Counted = Pick<EntityRow, 'parent_id' | 'is_deleted' | 'added_by' | 'file_size'>;
 
 async function countAt(tx: WriteTransaction, { parent_id, is_deleted }: Counted, by: 1 | -1): Promise<void> {
@@ -23,7 +23,7 @@ async function countAt(tx: WriteTransaction, { parent_id, is_deleted }: Counted,
     .execute();
 }
 
-/** @param from absent for a new entity @param to absent for one that goes */
+/** @param from absent for a new entity @param to absent for an entity that is removed */
 export async function recount(tx: WriteTransaction, from: Counted | undefined, to: Counted | undefined): Promise<void> {
   const entities = (to ? 1 : 0) - (from ? 1 : 0);
   await countUse(tx, (to ?? from)?.added_by ?? null, entities, (to?.file_size ?? 0) - (from?.file_size ?? 0));

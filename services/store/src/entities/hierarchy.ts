@@ -1,11 +1,11 @@
-/** Collections in collections: which parent an entity may have. Asked under the write lock, so the answer holds. */
+/** Checks which parent an entity may have. The checks run under the write lock, so their result holds until the commit. */
 import { sql } from 'kysely';
 import type { WriteTransaction } from '../database/transaction.js';
 
-/** Levels of the tree; a root is level 1. */
+/** The maximum number of levels of the tree; a root is level 1. */
 export const MAX_DEPTH = 10;
 
-/** Makes the refusal; POST and PUT answer with different statuses. */
+/** Makes the error of a refusal, because POST and PUT answer with different statuses. */
 export type Refuse = (detail: string) => Error;
 
 interface Ancestor {
@@ -26,7 +26,7 @@ async function lineage({ db }: WriteTransaction, id: number): Promise<readonly A
   return rows;
 }
 
-/** Levels that an entity and what lies in it take. */
+/** The number of levels that an entity and its descendants take. */
 async function height({ db }: WriteTransaction, id: number): Promise<number> {
   const { rows } = await sql<{ height: number }>`
     with recursive down (id, children, level) as (
@@ -40,7 +40,7 @@ async function height({ db }: WriteTransaction, id: number): Promise<number> {
 
 /**
  * @param entityId the entity that moves; absent for a new one
- * @throws what `refuse` makes, where the parent cannot take it
+ * @throws the error made by `refuse` if the entity cannot have this parent
  */
 export async function assertParent(
   tx: WriteTransaction,

@@ -1,4 +1,4 @@
-/** Single entities. The plain read is the hottest query of the store: a prepared statement on each database. */
+/** Reads single entities. Reading by id is the most frequent query of the store, so it is a prepared statement. */
 import type { Entity, EntityMetadata, EntityVersion } from '@cl-server/contract';
 import { badRequest, conflict, type Database, type HttpError, notFound } from '@cl-server/service-kit';
 import { type Kysely, sql } from 'kysely';
@@ -10,7 +10,7 @@ import { entityNotFound } from './writer.js';
 const versionNotFound = (id: number, version: number): HttpError =>
   notFound(`Entity ${id} version ${version} not found`);
 
-/** Some collection above is deleted. `start` is the first parent. */
+/** True if a collection above is deleted. `start` is the first parent. */
 const DELETED_ABOVE = `
   with recursive up (parent_id, is_deleted) as (
     select parent_id, is_deleted from entities where id = ?
@@ -43,7 +43,7 @@ export class EntityReader {
   }
 
   /**
-   * @param version the entity as it was then; newest where it is absent
+   * @param version the version to read; absent: the newest one
    * @throws HttpError 404
    */
   async row(id: number, version?: number): Promise<EntityRow> {
@@ -53,7 +53,7 @@ export class EntityReader {
     return row;
   }
 
-  /** Whether it is deleted, itself or by a collection above; what is not there is not in the trash. */
+  /** Whether the entity or a collection above is deleted. An entity that does not exist is not in the trash. */
   async isInTrash(id: number): Promise<boolean> {
     const row = await this.#hot.row(id);
     if (!row) return false;
@@ -114,8 +114,8 @@ export class EntityReader {
   }
 
   /**
-   * The one live entity of a digest, or the one live collection of a label.
-   * @throws HttpError 404 none, 409 several
+   * Finds the only live entity with a digest, or the only live collection with a label.
+   * @throws HttpError 404 if there is none, 409 if there are several
    */
   async lookup(by: {
     md5?: string | undefined;

@@ -1,8 +1,8 @@
 /**
- * Removal for good: an entity, all that lies in it, their histories, and the contents that nothing refers to then.
+ * Deletes permanently: an entity, all its descendants, their versions, and the contents that are no longer referred to.
  *
- * A large collection goes in slices, what lies deepest first, so that no transaction takes long. In between nothing is
- * half there: each slice is whole, and what remains lies in a collection that was deleted before.
+ * A large collection is removed in slices, the deepest entities first, so that no transaction takes long. Clients never see
+ * a part of an entity: each slice removes whole entities, and the others are still in a collection in the trash.
  */
 import { badRequest, notFound } from '@cl-server/service-kit';
 import type { WriteTransaction } from '../database/transaction.js';
@@ -13,12 +13,12 @@ import { recount } from './counts.js';
 export interface RemovedSlice {
   readonly ids: readonly number[];
   readonly bytes: number;
-  /** The entity itself went too: nothing of it remains. */
+  /** True if the entity itself was removed, so that nothing remains. */
   readonly isLast: boolean;
 }
 
-/** Entities removed in one transaction, at most: with their versions and contents a few milliseconds. */
-const SLICE = 50;
+/** Most entities removed in one transaction. With their versions and contents this takes a few milliseconds. */
+const SLICE_SIZE = 50;
 
 interface Leaf {
   id: number;
@@ -28,8 +28,8 @@ interface Leaf {
 }
 
 /**
- * Removes as much as one transaction may; to be called until `isLast`.
- * @throws HttpError 404 missing, 400 where the entity was not deleted before
+ * Removes one slice. It must be called until `isLast`.
+ * @throws HttpError 404 if the entity does not exist, 400 if it is not in the trash
  */
 export async function removeSlice(tx: WriteTransaction, id: number): Promise<RemovedSlice> {
   const target = await tx.db.selectFrom('entities').selectAll().where('id', '=', id).executeTakeFirst();
@@ -41,8 +41,8 @@ export async function removeSlice(tx: WriteTransaction, id: number): Promise<Rem
     );
   const ids: number[] = [];
   let bytes = 0;
-  while (ids.length < SLICE) {
-    const { parentId, leaves } = await deepest(tx, id, SLICE - ids.length);
+  while (ids.length < SLICE_SIZE) {
+    const { parentId, leaves } = await deepest(tx, id, SLICE_SIZE - ids.length);
     if (leaves.length === 0) {
       bytes += await dropRows(tx, [id]);
       await recount(tx, target, undefined);
@@ -56,7 +56,7 @@ export async function removeSlice(tx: WriteTransaction, id: number): Promise<Rem
   return { ids, bytes, isLast: false };
 }
 
-/** Some entities below `root` that have no children, all in one collection; none where `root` has none. */
+/** Some entities below `root` without children, all in one collection; none if `root` has no children. */
 async function deepest(
   { db }: WriteTransaction,
   root: number,
@@ -81,7 +81,7 @@ async function deepest(
   }
 }
 
-/** @returns bytes that were freed */
+/** @returns the number of freed bytes */
 async function dropRows(tx: WriteTransaction, ids: readonly number[]): Promise<number> {
   const contents = await tx.db
     .selectFrom('entity_versions')
@@ -99,7 +99,7 @@ async function dropRows(tx: WriteTransaction, ids: readonly number[]): Promise<n
   );
 }
 
-/** Takes children that went out of every count. */
+/** Subtracts removed children from every count. */
 async function uncount(tx: WriteTransaction, parentId: number, leaves: readonly Leaf[]): Promise<void> {
   const live = leaves.filter((leaf) => leaf.is_deleted === 0).length;
   await tx.db
@@ -118,16 +118,16 @@ async function uncount(tx: WriteTransaction, parentId: number, leaves: readonly 
   }
 }
 
-/** Versions looked at in one statement: an entity may have had very many contents. */
-const CONTENTS = 500;
+/** Contents checked in one statement, because an entity may have had very many contents. */
+const CONTENTS_PER_QUERY = 500;
 
-/** Drops the rows of contents that no version refers to; their files are removed after the commit. @returns bytes */
+/** Deletes the rows of contents that no version refers to; their files are removed after the commit. @returns freed bytes */
 async function freeContents(tx: WriteTransaction, digests: readonly string[]): Promise<number> {
   let bytes = 0;
-  for (let at = 0; at < digests.length; at += CONTENTS) {
+  for (let at = 0; at < digests.length; at += CONTENTS_PER_QUERY) {
     const freed = await tx.db
       .deleteFrom('files')
-      .where('sha256', 'in', digests.slice(at, at + CONTENTS))
+      .where('sha256', 'in', digests.slice(at, at + CONTENTS_PER_QUERY))
       .where(({ not, exists, selectFrom }) =>
         not(
           exists(

@@ -1,4 +1,4 @@
-/** What clients can do with entities: the rules of each request around the plain changes of `writer.ts`. */
+/** The changes that clients can make to entities: the rules of each request around the basic changes of `writer.ts`. */
 import { setImmediate } from 'node:timers/promises';
 import { badRequest, conflict, type HttpError, notFound, unprocessable } from '@cl-server/service-kit';
 import type { Kysely } from 'kysely';
@@ -36,13 +36,13 @@ export interface EntityServiceOptions {
   readonly events: StoreEvents;
   readonly budget: Pick<Budget, 'hold'>;
   readonly limits: Limits;
-  /** Told after a commit that freed contents, or added one. */
+  /** Called after a commit that freed or added contents. */
   readonly onContents: () => void;
 }
 
 export interface Created {
   readonly row: EntityRow;
-  /** False: a live entity had these bytes already. */
+  /** False if a live entity already had these bytes. */
   readonly isNew: boolean;
 }
 
@@ -50,13 +50,13 @@ const python = (value: boolean): string => (value ? 'True' : 'False');
 
 const EMPTY = 'The media file is empty: it has no bytes';
 
-/** A form in which no file was chosen sends a part without a name; one with a name was meant. */
+/** A form without a chosen file sends an empty part without a name. An empty part with a name is an empty file. */
 const isEmptyFile = (received: Received | undefined): boolean => received?.size === 0 && received.filename !== '';
 
 export class EntityService {
   readonly #options: EntityServiceOptions;
-  /** Entities that are being removed for good. */
-  readonly #going = new Set<number>();
+  /** Entities that are being deleted permanently. */
+  readonly #beingRemoved = new Set<number>();
   constructor(options: EntityServiceOptions) {
     this.#options = options;
   }
@@ -73,7 +73,7 @@ export class EntityService {
   }
 
   /**
-   * @param claim of the upload that brought the file
+   * @param claim the claim of the upload that brought the file
    * @throws HttpError 422 with the reason, 413, 507
    */
   async create(user: User, fields: EntityFields, received: Received | undefined, claim?: string): Promise<Created> {
@@ -101,7 +101,7 @@ export class EntityService {
     });
   }
 
-  /** Tells early whether a new entity could lie there. @throws HttpError 422 with the reason */
+  /** Checks before an upload whether a new entity may have this parent. @throws HttpError 422 with the reason */
   assertParent(user: User, parentId: number): Promise<void> {
     return this.#options.write(user, (tx) => assertParent(tx, parentId, undefined, unprocessable));
   }
@@ -122,7 +122,7 @@ export class EntityService {
     return row;
   }
 
-  /** @throws HttpError 404, 400 with the reason, 409 where another live entity has these bytes */
+  /** @throws HttpError 404, 400 with the reason, 409 if another live entity has these bytes */
   async replace(user: User, id: number, fields: EntityFields, received: Received | undefined): Promise<EntityRow> {
     const before = await this.#options.db.selectFrom('entities').selectAll().where('id', '=', id).executeTakeFirst();
     if (!before) throw entityNotFound();
@@ -164,13 +164,13 @@ export class EntityService {
     return row;
   }
 
-  /** @throws HttpError 404, 422 with the reason, 409 where restoring would make a duplicate */
+  /** @throws HttpError 404, 422 with the reason, 409 if restoring would make a duplicate */
   patch(user: User, id: number, { is_deleted, ...fields }: EntityPatch): Promise<EntityRow> {
     return this.#options.write(user, async (tx) => {
       const before = await findRow(tx, id);
       const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
       const deleted = is_deleted === undefined ? before.is_deleted : Number(is_deleted);
-      this.#assertStays(before, deleted);
+      this.#assertNotBeingRemoved(before, deleted);
       const turned = deleted !== before.is_deleted;
       const operation = !turned ? 'update' : deleted === 1 ? 'delete' : 'undelete';
       const row = await changeEntity(tx, before, { ...given, is_deleted: deleted }, operation, unprocessable);
@@ -191,7 +191,7 @@ export class EntityService {
         .executeTakeFirst();
       if (!then) throw versionMissing(id, version);
       const { label, description, parent_id, is_deleted, sha256, file_name } = then;
-      this.#assertStays(before, is_deleted);
+      this.#assertNotBeingRemoved(before, is_deleted);
       const file =
         sha256 === null
           ? undefined
@@ -211,10 +211,10 @@ export class EntityService {
     });
   }
 
-  /** For good, with everything in it. @throws HttpError 404, 400 where it was not deleted before */
+  /** Deletes an entity and its descendants permanently. @throws HttpError 404, 400 if it is not in the trash */
   async remove(user: User, id: number): Promise<{ readonly entities: number; readonly bytes: number }> {
     const removed = { entities: 0, bytes: 0 };
-    this.#going.add(id);
+    this.#beingRemoved.add(id);
     try {
       for (;;) {
         const { ids, bytes, isLast } = await this.#options.write(user, (tx) => removeSlice(tx, id));
@@ -222,19 +222,19 @@ export class EntityService {
         removed.entities += ids.length;
         removed.bytes += bytes;
         if (isLast) return removed;
-        // Others have their turn between two slices.
+        // Other requests run between two slices.
         await setImmediate();
       }
     } finally {
-      this.#going.delete(id);
+      this.#beingRemoved.delete(id);
       this.#options.onContents();
     }
   }
 
-  /** What goes in slices cannot come back in between. @throws HttpError 409 */
-  #assertStays(before: EntityRow, deleted: number): void {
-    if (before.is_deleted === 1 && deleted === 0 && this.#going.has(before.id))
-      throw conflict(`Entity ${before.id} is being removed for good`, { code: 'being_removed' });
+  /** An entity that is being removed in slices cannot be restored. @throws HttpError 409 */
+  #assertNotBeingRemoved(before: EntityRow, deleted: number): void {
+    if (before.is_deleted === 1 && deleted === 0 && this.#beingRemoved.has(before.id))
+      throw conflict(`Entity ${before.id} is being deleted permanently`, { code: 'being_removed' });
   }
 }
 

@@ -1,4 +1,4 @@
-/** History: every change of an entity appends the state that it made. */
+/** The versions of entities: every change appends the new state. */
 import type { FieldChange } from '@cl-server/contract';
 import type { EntityRow, EntityState, VersionOperation } from '../database/tables.js';
 import type { WriteTransaction } from '../database/transaction.js';
@@ -43,10 +43,10 @@ export async function appendVersion(
     .execute();
 }
 
-/** Keys that are about the change, not changed by it. */
+/** Keys that describe the change itself. */
 const NOT_COMPARED = new Set(['updated_date', 'updated_by', 'version', 'children_count', 'is_indirectly_deleted']);
 
-/** Keys of an entity that differ between two of its versions. */
+/** The keys that differ between two versions of an entity. */
 export function differences(from: EntityRow, to: EntityRow): FieldChange[] {
   const around = { children_count: 0, is_indirectly_deleted: false };
   const before: Record<string, unknown> = entityView(from, around);

@@ -1,4 +1,4 @@
-/** From rows to what clients see. */
+/** Converts rows to the form that clients see. */
 import type { Entity, EntityVersion } from '@cl-server/contract';
 import { factsOf, NO_FACTS } from '../database/facts.js';
 import type { EntityRow, FileRow, VersionRow } from '../database/tables.js';

@@ -1,4 +1,4 @@
-/** Changes of entities. Each method runs inside one write transaction and leaves a version behind. */
+/** Changes of entities. Each method runs inside one write transaction and adds a version. */
 import { conflict, type HttpError, notFound, unprocessable } from '@cl-server/service-kit';
 import { factsOf, NO_FACTS } from '../database/facts.js';
 import type { EntityRow, EntityState, FileRow, VersionOperation } from '../database/tables.js';
@@ -13,7 +13,7 @@ export interface NewEntity {
   readonly label: string | null;
   readonly description: string | null;
   readonly parent_id: number | null;
-  /** The content of a media entity and the name it came with. */
+  /** The content of a media entity and the file name of its upload. */
   readonly file?: { readonly row: FileRow; readonly name: string } | undefined;
 }
 
@@ -29,13 +29,13 @@ export async function findRow(tx: WriteTransaction, id: number): Promise<EntityR
 export const findLiveBySha256 = (tx: WriteTransaction, sha256: string): Promise<EntityRow | undefined> =>
   tx.db.selectFrom('entities').selectAll().where('sha256', '=', sha256).where('is_deleted', '=', 0).executeTakeFirst();
 
-/** Never before the newest entity's, so that ids and dates have one order even when the clock is set back. */
+/** Never earlier than the date of the newest entity, so that ids and dates have the same order even if the clock is set back. */
 async function addedDate({ db, now }: WriteTransaction): Promise<number> {
   const newest = await db.selectFrom('entities').select('added_date').orderBy('id', 'desc').limit(1).executeTakeFirst();
   return Math.max(now, newest?.added_date ?? 0);
 }
 
-/** @throws HttpError 422 where the parent cannot take it. Duplicates are the caller's question. */
+/** The caller checks for duplicates. @throws HttpError 422 if the entity cannot have this parent */
 export async function insertEntity(tx: WriteTransaction, entity: NewEntity): Promise<EntityRow> {
   const { file } = entity;
   if (entity.parent_id !== null) await assertParent(tx, entity.parent_id, undefined, unprocessable);
@@ -69,13 +69,13 @@ export async function insertEntity(tx: WriteTransaction, entity: NewEntity): Pro
 }
 
 export interface Change extends Partial<EntityState> {
-  /** The row of `sha256`, where that changes. */
+  /** The row of `sha256`, if that changes. */
   readonly file?: FileRow | undefined;
 }
 
 /**
- * Gives an entity a new state, which is a new version.
- * @throws HttpError 409 where two live entities would have the same bytes, and what `refuse` makes of a bad parent
+ * Gives an entity a new state as a new version.
+ * @throws HttpError 409 if two live entities would have the same bytes; the error made by `refuse` for an invalid parent
  */
 export async function changeEntity(
   tx: WriteTransaction,

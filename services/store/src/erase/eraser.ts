@@ -1,15 +1,15 @@
 /**
- * Removes what was noted for erasure: jobs with their folders, crops, retained messages, previews and streams.
+ * Removes what was recorded for erasure: jobs with their folders, crops, retained messages, previews and streams.
  *
  * ```
- *        noted with the deletion          removed; settled
+ *        noted with the deletion          removed; the note is old
  * (none) ----------------------> noted --------------------> (none)
  *                                  |  ^
- *                                  +--+ removed, but noted a moment ago; or it could not be removed
+ *                                  +--+ removed, but the note is new; or the removal failed
  * ```
  *
- * Each removal may be repeated. A note stays for a while after the first removal and is carried out again then: another
- * process may have read the entity before it was deleted, and written something about it afterwards.
+ * Removals can be repeated. A note is kept for a while after the first removal, which is then repeated, because another
+ * process may have read the entity before it was deleted and written something about it afterwards.
  */
 import type { BlobStore } from '@cl-server/blobs';
 import { eraseEntity } from '@cl-server/insight';
@@ -25,17 +25,17 @@ export interface EraserOptions {
   readonly previews: { remove(sha256: string): Promise<void> };
   readonly streams: { remove(sha256: string): Promise<void> };
   readonly broadcaster: Pick<Broadcaster, 'clearRetained'>;
-  /** Of the store; part of its topics. */
+  /** The port of the store, which is part of its topics. */
   readonly port: () => number;
   readonly logger: Logger;
   /** Milliseconds. */
   readonly now: () => number;
 }
 
-/** Milliseconds in which others may still write about what was deleted: a result is taken in less. */
-const SETTLES = 10_000;
-/** Milliseconds between two passes that nothing asked for. */
-const EVERY = 5_000;
+/** Time in which other processes may still write about a deleted entity. Storing a result takes less. */
+const KEEP_NOTE_MS = 10_000;
+/** Interval of the regular passes. */
+const INTERVAL_MS = 5_000;
 const PAGE = 200;
 
 export class Eraser {
@@ -50,12 +50,12 @@ export class Eraser {
   }
 
   start(): void {
-    this.#timer = setInterval(() => this.wake(), EVERY);
+    this.#timer = setInterval(() => this.wake(), INTERVAL_MS);
     this.#timer.unref();
     this.wake();
   }
 
-  /** There may be something to remove. */
+  /** Starts a pass, because there may be something to remove. */
   wake(): void {
     if (this.#isClosed) return;
     this.#again = true;
@@ -74,7 +74,10 @@ export class Eraser {
     while (this.#again && !this.#isClosed) {
       this.#again = false;
       await this.#pass().catch((error: unknown) => {
-        this.#options.logger.error({ err: error }, 'what is to be erased could not be looked up; tried again soon');
+        this.#options.logger.error(
+          { err: error },
+          'the list of things to erase could not be read; it is tried again soon',
+        );
       });
     }
   }
@@ -87,7 +90,10 @@ export class Eraser {
         if (this.#isClosed) return;
         await this.#erase(row).catch((error: unknown) => {
           const { kind, target } = row;
-          this.#options.logger.error({ err: error, kind, target }, 'something is still to be erased; tried again soon');
+          this.#options.logger.error(
+            { err: error, kind, target },
+            'something could not be erased; it is tried again soon',
+          );
         });
       }
       after = page.at(-1);
@@ -108,7 +114,7 @@ export class Eraser {
   async #erase(row: ErasureRow): Promise<void> {
     const { db, now } = this.#options;
     await this.#remove(row);
-    if (row.noted_at > now() - SETTLES) return;
+    if (row.noted_at > now() - KEEP_NOTE_MS) return;
     await db
       .deleteFrom('erasures')
       .where('kind', '=', row.kind)
@@ -128,7 +134,7 @@ export class Eraser {
         await eraseEntity(Number(target), { blobs, broadcaster, storePort: port() });
         return;
       case 'content': {
-        // It may have been uploaded again since.
+        // The content may have been uploaded again.
         const known = await db.selectFrom('files').select('sha256').where('sha256', '=', target).executeTakeFirst();
         if (!known) await Promise.all([previews.remove(target), streams.remove(target)]);
       }

@@ -1,12 +1,12 @@
-/** Notes, in the transaction that deletes, what has to go afterwards: a process that dies in between loses nothing. */
+/** Records in the deleting transaction what must be removed afterwards, so that nothing is forgotten if the process dies. */
 import { jobsOf } from '@cl-server/insight';
 import type { Transaction } from 'kysely';
 import type { ErasureRow, StoreTables } from '../database/tables.js';
 
 type Db = Transaction<StoreTables>;
 
-/** Rows in one statement. */
-const AT_ONCE = 500;
+/** The maximum number of rows in one statement. */
+const MAX_ROWS = 500;
 
 export async function noteErasures(
   db: Db,
@@ -14,10 +14,10 @@ export async function noteErasures(
   targets: readonly (string | number)[],
   now: number,
 ): Promise<void> {
-  for (let at = 0; at < targets.length; at += AT_ONCE)
+  for (let at = 0; at < targets.length; at += MAX_ROWS)
     await db
       .insertInto('erasures')
-      .values(targets.slice(at, at + AT_ONCE).map((target) => ({ kind, target: String(target), noted_at: now })))
+      .values(targets.slice(at, at + MAX_ROWS).map((target) => ({ kind, target: String(target), noted_at: now })))
       .onConflict((conflict) => conflict.columns(['kind', 'target']).doUpdateSet({ noted_at: now }))
       .execute();
 }

@@ -1,4 +1,4 @@
-/** Contents: what uploads bring, kept once each, and freed when no version of any entity refers to it. */
+/** Keeps each content of uploads once, and frees it when no version of an entity refers to it. */
 import { KeyedLock } from '@cl-server/kit';
 import {
   type FolderIdentity,
@@ -15,7 +15,7 @@ import type { MediaReading } from '../media/reading.js';
 import { MediaFolder } from './media-folder.js';
 import type { SetAside } from './set-aside.js';
 
-/** A file that arrived whole, wherever it came from. */
+/** A completely received file of any origin. */
 export type Received = Pick<ReceivedFile, 'filename' | 'path' | 'size' | 'md5' | 'sha256'>;
 
 export interface StoredContent {
@@ -33,13 +33,13 @@ export interface ContentsOptions {
   readonly write: RunWrite;
   readonly reading: Pick<MediaReading, 'facts'>;
   readonly logger: Logger;
-  /** Told of each content that is gone, so that what was made from it goes too. */
+  /** Called for each removed content, so that everything made from it is removed, too. */
   readonly onFreed?: (sha256: string) => Promise<void>;
 }
 
 export class Contents {
   readonly #options: ContentsOptions;
-  /** By MD5: placing and removing in the same folder never meet. */
+  /** Locks each MD5, so that files are never placed and removed in the same folder at the same time. */
   readonly #lock = new KeyedLock();
   #removing: Promise<void> = Promise.resolve();
   #closing = false;
@@ -109,7 +109,7 @@ export class Contents {
       });
       return result;
     } finally {
-      // However the transaction ended: a file without a row goes.
+      // A file without a row is removed, whether or not the transaction failed.
       if (placement && !isKept) await this.#removeIfFree(placement.path, this.#delete, received.sha256);
       await placement?.done();
     }
@@ -117,7 +117,7 @@ export class Contents {
 
   readonly #delete = (path: string): Promise<void> => this.#options.folder.blobs.delete(path);
 
-  /** Looks and removes under the write lock, so that no upload can refer to the file in between. */
+  /** Checks and removes under the write lock, so that no upload can refer to the file in between. */
   async #removeIfFree(path: string, remove: (path: string) => Promise<void>, sha256?: string): Promise<boolean> {
     const { write, onFreed, identity, logger } = this.#options;
     try {
@@ -133,7 +133,7 @@ export class Contents {
       if (freed && sha256 !== undefined) await onFreed?.(sha256);
       return freed;
     } catch (error) {
-      logger.error({ err: error }, 'a freed file was not removed; the next start tries again');
+      logger.error({ err: error }, 'a freed file could not be removed; the next start tries again');
       return false;
     }
   }
@@ -153,7 +153,7 @@ export class Contents {
           after = last.path;
         }
       } catch (error) {
-        this.#options.logger.error({ err: error }, 'freed files remain; the next start removes them');
+        this.#options.logger.error({ err: error }, 'freed files could not be removed; the next start removes them');
       }
     });
     return this.#removing;
@@ -169,7 +169,7 @@ export class Contents {
       .execute();
   }
 
-  /** Waits for the file that is being removed; the next start goes on with the others. */
+  /** Waits for the file that is being removed; the next start removes the others. */
   close(): Promise<void> {
     this.#closing = true;
     return this.#removing;
@@ -194,13 +194,13 @@ export class Contents {
   }
 }
 
-/** A content that had a row when its place was chosen, and has none in the transaction. */
+/** The content had a row when its path was chosen, but has none in the transaction. */
 const FREED = Symbol('freed');
 
 const findContent = (db: Kysely<StoreTables>, sha256: string): Promise<FileRow | undefined> =>
   db.selectFrom('files').selectAll().where('sha256', '=', sha256).executeTakeFirst();
 
-/** Where a new content is to lie; undefined where it lies somewhere already. */
+/** The path for a new content; undefined if the content is stored already. */
 async function placeFor(db: Kysely<StoreTables>, { md5, sha256 }: Received, name: string): Promise<string | undefined> {
   const same = await db.selectFrom('files').select('sha256').where('md5', '=', md5).execute();
   if (same.some((row) => row.sha256 === sha256)) return undefined;

@@ -1,17 +1,17 @@
-/** Remarks on pictures that are damaged: who decodes one first, a preview or a job, is the first to notice. */
+/** Remarks on damaged pictures. The damage is found when a preview or a job first decodes the picture. */
 import type { WriteTransaction } from '../database/transaction.js';
 import { type FactsListener, setFacts } from './facts-of-content.js';
 
 const DAMAGED = 'The picture is damaged';
 
-/** What a reading of metadata found wrong, and the remark on the picture that was there already. */
+/** Joins the problem found in the metadata with the remark on the picture that was stored before. */
 export function withRemark(problem: string | null, before: string | null): string | null {
   const remark = before?.slice(before.indexOf(DAMAGED)) ?? '';
   if (!before?.includes(DAMAGED) || problem?.includes(DAMAGED)) return problem;
   return problem === null ? remark : `${problem} ${remark}`;
 }
 
-/** Adds a remark to what could not be read of a content. Said twice it stands there once. */
+/** Adds a remark to the problems of a content, unless it is there already. */
 export async function noteDamage(
   tx: Pick<WriteTransaction, 'db' | 'afterCommit'>,
   sha256: string,

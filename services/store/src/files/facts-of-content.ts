@@ -1,9 +1,9 @@
-/** What became known of a content after its upload reaches the entities that show it, and those who look at them. */
+/** Copies facts that are found after an upload to the entities that show the content, and announces the change. */
 import type { ReadFacts } from '../database/facts.js';
 import type { EntityRow } from '../database/tables.js';
 import type { WriteTransaction } from '../database/transaction.js';
 
-/** Called after the commit, once for each entity. */
+/** Called for each entity after the commit. */
 export type FactsListener = (entity: Pick<EntityRow, 'id' | 'parent_id' | 'version'>) => void;
 
 export async function setFacts(

@@ -1,12 +1,12 @@
-/** Whether the media folder is the one that the store's tables speak of. */
+/** Checks whether the media folder belongs to the store's tables. */
 import { type Database, FolderIdentity, identityRow } from '@cl-server/service-kit';
 import type { StoreTables } from '../database/tables.js';
 
 const KEY = 'store.folder_identity';
-/** So many contents are looked at: one whose file is there is proof enough. */
+/** The number of contents that are checked. One whose file exists is sufficient proof. */
 const SAMPLE = 50;
 
-/** @param folder absolute */
+/** @param folder absolute path */
 export function mediaFolderIdentity(
   database: Database<StoreTables>,
   folder: string,

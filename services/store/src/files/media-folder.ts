@@ -1,13 +1,13 @@
 /**
- * Where media are in their blob store: one blob per content at `{md5}/{name}`, or `{md5}-{8 digits of SHA-256}/{name}` if two
+ * The layout of the media in their blob store: one blob per content at `{md5}/{name}`, or `{md5}-{8 digits of SHA-256}/{name}` if two
  * contents share an MD5.
  *
  * ```
  * .incoming/{uuid}.part --received--> .incoming/{md5}~{uuid}.placing --copied--> {md5}/{name} --row committed--> placed
  * ```
  *
- * The `.placing` key is kept until the row is committed: what a crash leaves behind is then found by its key alone, without
- * looking through all media.
+ * The `.placing` key is kept until the row is committed. The remains of a crash can then be found by their key, without a
+ * search through all media.
  */
 
 import { randomUUID } from 'node:crypto';
@@ -17,9 +17,9 @@ import { type BlobStore, LocalBlobStore } from '@cl-server/blobs';
 import { isMissing } from '@cl-server/kit';
 
 export interface Placement {
-  /** Key of the content. */
+  /** The key of the content. */
   readonly path: string;
-  /** To be called when the row is committed. */
+  /** Must be called after the row is committed. */
   done(): Promise<void>;
 }
 

@@ -1,4 +1,4 @@
-/** What a preview is and where it lies: the store makes one when asked, the insight worker takes a video's from its job. */
+/** The format and the key of previews. The store makes them on demand; the insight worker takes those of videos from jobs. */
 export const PREVIEW = {
   width: 256,
   keepAspect: true,

@@ -1,4 +1,4 @@
-/** Small upright PNGs of images and videos, made when first asked for and kept beside the media. */
+/** Small upright PNGs of images and videos, made on the first request and kept beside the media. */
 
 import { type BlobStore, isNotFound } from '@cl-server/blobs';
 import { KeyedLock } from '@cl-server/kit';
@@ -47,9 +47,9 @@ export class Previews {
     });
   }
 
-  /** The content is gone, so its preview goes. */
+  /** Removes the preview of a deleted content. */
   async remove(sha256: string): Promise<void> {
-    // One that is being made is waited for.
+    // Waits for a preview that is being made.
     await this.#byContent.run(sha256, () => this.#options.blobs.delete(previewKey(sha256)));
   }
 

@@ -6,7 +6,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 export interface SendBlobOptions extends SendOptions {
   readonly blobs: Pick<BlobStore, 'open'>;
   readonly key: string;
-  /** What a client reads if there is no such blob. */
+  /** The error message if there is no such blob. */
   readonly missing: string;
 }
 

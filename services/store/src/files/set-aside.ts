@@ -1,6 +1,6 @@
 /**
- * Files that no row refers to are set aside for a time before they go for good: a mistake in a database or a script must
- * not cost an original. `media/.orphans/{milliseconds}/{folder}/{name}`; moving a file back is enough to have it again.
+ * Files that no row refers to are set aside for a while before they are deleted, because a mistake in a database or script
+ * must not destroy an original. `media/.orphans/{milliseconds}/{folder}/{name}`; moving a file back is enough to have it again.
  */
 import type { BlobStore } from '@cl-server/blobs';
 import type { Logger } from '@cl-server/service-kit';
@@ -15,7 +15,7 @@ export interface SetAsideOptions {
 
 const FOLDER = '.orphans/';
 const SWEEP_EVERY_MS = 3_600_000;
-/** Files that are set aside within this time lie in one folder. */
+/** Files that are set aside within this time are in one folder. */
 const ROUND_MS = 60_000;
 
 export class SetAside {
@@ -35,7 +35,7 @@ export class SetAside {
     await blobs.move(key, `${FOLDER}${moment}/${key}`, { isDurable: false });
   }
 
-  /** Removes for good what was set aside long ago. */
+  /** Deletes files permanently that were set aside long ago. */
   async sweep(): Promise<void> {
     const { blobs, graceMs, logger, now } = this.#options;
     try {
@@ -43,10 +43,13 @@ export class SetAside {
         const moment = Number(name);
         if (!Number.isSafeInteger(moment) || moment > now() - graceMs) continue;
         await blobs.deleteBelow(`${FOLDER}${name}/`);
-        logger.info({ set_aside: new Date(moment).toISOString() }, 'orphaned files removed for good');
+        logger.info({ set_aside: new Date(moment).toISOString() }, 'orphaned files were deleted permanently');
       }
     } catch (error) {
-      logger.error({ err: error }, 'orphaned files that were set aside could not be removed; tried again in an hour');
+      logger.error(
+        { err: error },
+        'orphaned files that were set aside could not be removed; it is tried again in an hour',
+      );
     }
   }
 

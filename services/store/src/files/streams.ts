@@ -59,7 +59,7 @@ type State =
 
 type Asked = Exclude<State, { readonly is: 'failed' }>;
 
-/** A stream's state in the words of an entity's understanding. */
+/** The state of a stream as the insights of an entity show it. */
 export type StreamStatus = 'not_applicable' | 'pending' | 'processing' | 'available' | 'completed' | 'failed';
 const STATUS = {
   none: 'pending',
@@ -69,19 +69,19 @@ const STATUS = {
   failed: 'failed',
 } as const satisfies Record<State['is'], StreamStatus>;
 
-/** Streams that may wait to be made. */
+/** The maximum number of streams that wait to be made. */
 export const MAX_QUEUED_STREAMS = 200;
 
 /** Owner of the jobs that the store itself creates. */
 export const STREAM_OWNER = 'store';
 /**
- * A player waits, but a search that a person waits for goes first. Who merely may read goes after the jobs of users, and
- * has fewer streams waiting, so that strangers neither delay users nor use up the places.
+ * A player waits, but a search that a person waits for has priority. Streams for callers that may only read come after the
+ * jobs of users, and fewer of them may wait, so that strangers neither delay users nor fill the queue.
  */
 const PRIORITY = { preferred: 8, ordinary: 4 } as const;
 const MAX_QUEUED = { preferred: MAX_QUEUED_STREAMS, ordinary: 20 } as const;
-/** Longest wait for the first segments, milliseconds. */
-const MAX_WAIT = 30_000;
+/** The longest wait for the first segments. */
+const MAX_WAIT_MS = 30_000;
 const NO_REASON = 'The job failed';
 const OVER_BUDGET =
   'The user who added the video has no room for its stream within the quota: remove entities, jobs, uploads or other streams first';
@@ -92,7 +92,7 @@ export class Streams {
   readonly #files: StreamFiles;
   readonly #lock = new KeyedLock();
   readonly #waiting = new SharedWait<Playlist>();
-  /** Contents whose stream is being made, as far as this process knows. */
+  /** The contents whose stream is being made, as far as this process knows. */
   readonly #growing = new Set<string>();
 
   constructor(options: StreamsOptions) {
@@ -101,10 +101,10 @@ export class Streams {
   }
 
   /**
-   * The playlist to play now, asking for a stream where there is none.
-   * @param preferred whether the asker may more than read
-   * @param gone given by one who waits for the first segments: aborted when they have left
-   * @throws HttpError 404 `hls_failed` for what is no video, and where no stream could be made; 503 where too many wait
+   * Returns the playlist that can be played now. Requests a stream if there is none.
+   * @param preferred whether the caller has more permissions than reading
+   * @param gone given by a caller that waits for the first segments: aborted when the client has disconnected
+   * @throws HttpError 404 `hls_failed` if the entity is not a video or no stream could be made; 503 if too many wait
    */
   async playlist(
     { sha256, type, file_path }: StreamSource,
@@ -120,7 +120,7 @@ export class Streams {
     if (asked.is !== 'waiting') return { key: asked.key };
     const { job } = asked;
     const watch = (signal: AbortSignal) => this.#watch(sha256, job.job_id, signal);
-    const playable = gone && (await this.#waiting.join(job.job_id, { within: MAX_WAIT, gone }, watch));
+    const playable = gone && (await this.#waiting.join(job.job_id, { within: MAX_WAIT_MS, gone }, watch));
     if (playable) return playable;
     const { available, reason } = await this.#options.availability(hlsStreamingTask.type);
     return { key: undefined, ...(job.status === 'queued' && !available && reason !== null && { reason }) };
@@ -138,16 +138,16 @@ export class Streams {
     if (await this.#files.has(sha256, note, HLS_FILES.master)) return whole;
     const job = await this.#options.jobs.repository.getJob(note.job_id);
     if (job?.status === 'failed') return { is: 'failed', note, reason: job.error_message ?? NO_REASON };
-    // It may have completed since the first look.
+    // The job may have completed since the first check.
     if (job?.status === 'completed' && (await this.#files.has(sha256, note, HLS_FILES.master))) return whole;
     if (!job || job.status === 'completed') return { is: 'none', failures: note.failures };
-    // Only while the job goes on: what a dead one left would never grow.
+    // Only while the job runs: the remains of a dead job would never grow.
     return (await this.#files.has(sha256, note, HLS_FILES.live))
       ? { is: 'live', key: this.#files.keyOf(sha256, note, HLS_FILES.live) }
       : { is: 'waiting', note, job };
   }
 
-  /** Under the lock: one of many who ask at once makes the job. */
+  /** Runs under the lock, so that simultaneous callers create only one job. */
   async #ask(sha256: string, filePath: string, preferred: boolean): Promise<Asked> {
     const state = await this.#state(sha256);
     if (state.is === 'none') return this.#begin(sha256, filePath, state.failures, preferred);
@@ -197,33 +197,36 @@ export class Streams {
     } catch (cause) {
       if (!(cause instanceof HttpError)) throw cause;
       if (cause.status === 429)
-        throw new HttpError(503, 'Many streams wait to be made; try again later', { headers: cause.headers, cause });
+        throw new HttpError(503, 'Too many streams wait to be made: try again later', {
+          headers: cause.headers,
+          cause,
+        });
       logger.error({ err: cause }, 'the job for a stream was refused');
       throw hlsFailed('The job for the stream was refused', { cause });
     }
   }
 
-  /** Notes a failure, removes what it left, and says it. */
+  /** Records a failure and removes its remains. @returns the error for the client */
   async #fail(sha256: string, note: StreamNote, reason: string): Promise<HttpError> {
     const failures = note.failures + 1;
     const retryIn = retryDelay(failures);
     await this.#files.write(sha256, { ...note, failures, failed: { reason, retry_at: this.#options.now() + retryIn } });
     await this.#options.jobs.repository.deleteJob(note.job_id);
-    // A crashed worker cleans up nothing.
+    // A crashed worker has not cleaned up.
     await this.#files.removeGeneration(sha256, note);
     await this.#options.usage.release(sha256);
     return hlsFailed(reason, { retryIn });
   }
 
-  /** @returns once there is something to play; undefined when the signal is aborted or the job was removed */
+  /** Resolves when something can be played; undefined if the signal is aborted or the job was removed. */
   async #watch(sha256: string, jobId: string, signal: AbortSignal): Promise<Playlist | undefined> {
     for await (const job of this.#options.jobs.events.watch(jobId, { signal })) {
       const playable = await this.#arrived(sha256);
       if (playable) return playable;
-      // Somebody else was told first, and has asked again already.
+      // Another client has already received the failure and requested the stream again.
       if (job.status === 'failed') throw hlsFailed(job.error_message ?? NO_REASON);
     }
-    // The job may be gone because somebody else was told of its failure.
+    // The job may have been removed because another client received its failure.
     return signal.aborted ? undefined : this.#arrived(sha256);
   }
 
@@ -249,7 +252,7 @@ export class Streams {
     return this.#files.keyOf(sha256, note, name);
   }
 
-  /** Stops what is being made and removes what was made. */
+  /** Stops the job of a stream and removes the stream. */
   async remove(sha256: string): Promise<void> {
     await this.#lock.run(sha256, async () => {
       const note = await this.#files.read(sha256);
@@ -259,12 +262,12 @@ export class Streams {
     });
   }
 
-  /** Counts streams that are being made, and ends those for which their user has no room left. */
+  /** Counts growing streams, and ends those that exceed the budget of their user. */
   async countGrowing(): Promise<void> {
     for (const sha256 of [...this.#growing]) await this.#count(sha256);
   }
 
-  /** Counts every stream. Corrects what a process that died, or others who removed files, left wrong. */
+  /** Counts every stream. Corrects counts after the death of a process or the removal of files by others. */
   async countAll(): Promise<void> {
     const { usage } = this.#options;
     if (!usage.isLimited) return;
@@ -287,12 +290,12 @@ export class Streams {
     });
   }
 
-  /** Contents of which there are files or a note. */
+  /** The contents that have files or a note. */
   contents(): Promise<string[]> {
     return this.#files.contents();
   }
 
-  /** Those who wait are told that nothing can be played yet. */
+  /** Waiting callers learn that nothing can be played yet. */
   close(): void {
     this.#waiting.close();
   }

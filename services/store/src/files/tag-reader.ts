@@ -1,6 +1,6 @@
 /**
- * Reads the full metadata of each new content, behind the uploads: one file at a time, so that it never competes with
- * them. What is found is kept with the content; facts that the upload's quick look missed or got wrong are corrected.
+ * Reads the full metadata of each new content in the background, one file at a time, so that it does not delay uploads. The
+ * tags are kept with the content; facts that the quick reading during the upload missed or got wrong are corrected.
  *
  * ```
  * pending --read--> complete
@@ -30,7 +30,7 @@ export interface TagReaderOptions {
 
 const BATCH = 50;
 
-/** What only tags tell: where the full reading finds none of it, the quick look was wrong. */
+/** Facts that only tags have: if the full reading does not find them, the quick reading was wrong. */
 const FROM_TAGS = ['create_date', 'create_date_offset', 'camera', 'latitude', 'longitude'] as const;
 /** Facts that only make sense together. */
 const TOGETHER = [
@@ -39,7 +39,7 @@ const TOGETHER = [
   ['width', 'height'],
 ] as const;
 
-/** What the full reading knows better than the quick look did. A reading with a problem takes nothing back. */
+/** The facts in which the full reading differs from the quick one. A reading with a problem removes no facts. */
 function corrections(row: FileRow, found: ReadFacts): Partial<ReadFacts> {
   const keys = new Set(Object.entries(found).flatMap(([key, value]) => (value === null ? [] : [key])));
   for (const [first, second] of TOGETHER) if (keys.has(first)) keys.add(second);
@@ -59,7 +59,7 @@ export class TagReader {
     this.#options = options;
   }
 
-  /** There may be something to do. */
+  /** Starts reading, because there may be new contents. */
   wake(): void {
     if (this.#closed) return;
     if (this.#running) {
@@ -75,7 +75,7 @@ export class TagReader {
     });
   }
 
-  /** Ends with the file at hand. */
+  /** Ends after the current file. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#running;
@@ -99,7 +99,7 @@ export class TagReader {
         }
       }
     } catch (error) {
-      logger.error({ err: error }, 'metadata is not read until the next upload');
+      logger.error({ err: error }, 'reading of metadata stopped; the next upload starts it again');
     }
   }
 
@@ -114,7 +114,7 @@ export class TagReader {
         logger.debug({ err: error, sha256: row.sha256 }, 'metadata was not read: the file was deleted meanwhile');
         return;
       }
-      logger.warn({ err: error, sha256: row.sha256 }, `metadata was not read: ${messageOf(error)}`);
+      logger.warn({ err: error, sha256: row.sha256 }, `metadata could not be read: ${messageOf(error)}`);
       await this.#save(row, 'failed', {}, null);
     }
   }

@@ -1,4 +1,4 @@
-/** The entities of the store and their changes, as the insight worker reads them. */
+/** Gives the insight worker access to the entities of the store and their changes. */
 import path from 'node:path';
 import type { BlobStore } from '@cl-server/blobs';
 import type { EntityFeed } from '@cl-server/insight';

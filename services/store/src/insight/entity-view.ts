@@ -1,4 +1,4 @@
-/** The entities of the store as clients see them, for the insight part of its API. */
+/** Gives the API of insight the entities of the store as clients see them. */
 import type { EntityView } from '@cl-server/insight';
 import type { Kysely } from 'kysely';
 import type { StoreTables } from '../database/tables.js';

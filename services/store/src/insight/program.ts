@@ -8,7 +8,7 @@ import { MediaFolder } from '../files/media-folder.js';
 import { entityFeed } from './entity-feed.js';
 import { videoPreview } from './video-preview.js';
 
-/** @returns undefined if only the help was asked for */
+/** @returns undefined if only the help was requested */
 export const startStoreInsightWorker = (sources: ConfigSources): Promise<RunningProgram | undefined> =>
   startInsightWorker(sources, async (settings, { dataDir, folders }): Promise<InsightStore> => {
     const databases = openStoreDatabases(settings, dataDir);

@@ -1,4 +1,4 @@
-/** The thumbnail of a video becomes the preview of its content, so that a grid of videos shows at once. */
+/** Makes the thumbnail of a video the preview of its content, so that a grid of videos appears at once. */
 import type { BlobStore } from '@cl-server/blobs';
 import { mediaThumbnailTask } from '@cl-server/contract';
 import { type Collect, defineInsight, type Insight, wholeFile } from '@cl-server/insight';
@@ -10,7 +10,7 @@ const collectPreview =
     const { output_path } = mediaThumbnailTask.output.parse(result.output);
     const png = await result.readFile(output_path);
     return {
-      // Within the transaction: the content cannot be freed, and its preview removed, before this one is there.
+      // Runs within the transaction, so that the content cannot be freed before its preview is stored.
       store: async () => {
         await blobs.put(previewKey(sha256), png, { isDurable: false });
         return [];
@@ -18,7 +18,7 @@ const collectPreview =
     };
   };
 
-/** Brought by the store: the preview of a video is a blob beside its media. */
+/** The store adds this insight, because the preview of a video is a blob beside its media. */
 export const videoPreview = (blobs: Pick<BlobStore, 'put'>): Insight =>
   defineInsight({
     name: 'media_thumbnail',

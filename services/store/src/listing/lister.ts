@@ -33,7 +33,7 @@ export class EntityLister {
     return { items: await this.#views(shown, query.exclude_deleted), pagination: pagination(query, total, page) };
   }
 
-  /** One row more than asked tells whether there is a next page. */
+  /** Reads one row more than requested, which shows whether there is a next page. */
   async #page(query: EntityQuery, plan: Plan, after: number | undefined): Promise<Page> {
     const { page, page_size } = query;
     const bound = after === undefined ? sql`` : sql` and ${plan.below(after)}`;
@@ -77,7 +77,7 @@ export class EntityLister {
     );
   }
 
-  /** Those collections that are deleted, or lie in one that is. */
+  /** The collections that are deleted or lie in a deleted collection. */
   async #deletedAbove(ids: readonly number[]): Promise<ReadonlySet<number>> {
     if (ids.length === 0) return new Set();
     const rows = await this.reads.all<{ id: number }>(sql`
@@ -89,7 +89,7 @@ export class EntityLister {
   }
 }
 
-/** A page with nothing behind it tells how many there are: none has to be counted. */
+/** The last page gives the total, so that nothing has to be counted. */
 function lastOfPages({ page, page_size, cursor }: EntityQuery, { rows, hasMore }: Page): Total | undefined {
   const isLast = !hasMore && cursor === undefined && (rows.length > 0 || page === 1);
   return isLast ? { items: (page - 1) * page_size + rows.length, isEstimate: false } : undefined;

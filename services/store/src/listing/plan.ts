@@ -1,7 +1,7 @@
 /**
- * How a list is read. Newest first is the order of ids, and every index ends with the id, so that a page is a short walk
- * along the index of the condition with the fewest matches. The number of those is found out first, up to 10,001: an
- * index without statistics would be chosen blindly.
+ * Plans how a list is read. "Newest first" is the order of ids, and every index ends with the id, so a page is a short scan
+ * of the index of the condition with the fewest matches. The matches of each condition are counted first, up to 10,001,
+ * because the databases have no statistics that are good enough for the choice.
  */
 
 import type { EntityQuery } from '@cl-server/contract';
@@ -11,10 +11,10 @@ import type { Reads } from '../database/reads.js';
 import { type Condition, ENTITIES } from './condition.js';
 import { conditionsOf } from './filters.js';
 
-/** Totals are exact up to here. */
+/** The largest exact total. */
 export const EXACT_LIMIT = 10_000;
 
-/** Ids, inclusive. */
+/** A range of ids, both ends included. */
 export interface Span {
   readonly from: number;
   readonly to: number;
@@ -25,15 +25,15 @@ export interface Plan {
   readonly id: RawBuilder<unknown>;
   readonly from: RawBuilder<unknown>;
   readonly where: RawBuilder<unknown>;
-  /** Column that gives the order, newest first. */
+  /** The column that gives the order, newest first. */
   readonly order: RawBuilder<unknown>;
-  /** An id condition for a cursor. */
+  /** The condition on ids that a cursor stands for. */
   readonly below: (id: number) => RawBuilder<unknown>;
-  /** Ids among which matches can be. */
+  /** The range of ids that can match. */
   readonly span: Span;
-  /** No condition but `exclude_deleted` and `parent_id`: counters know the total. */
+  /** True if there are no conditions except `exclude_deleted` and `parent_id`: counters have the total. */
   readonly counted: boolean;
-  /** Every single match is one of at least 10,001 of a range: counting them by a walk would take long. */
+  /** Set if each condition has at least 10,001 matches and one is a range: counting matches by a scan would take long. */
   readonly wideRange: RawBuilder<unknown> | undefined;
 }
 
@@ -46,7 +46,7 @@ async function matches(reads: Reads, condition: Condition): Promise<number> {
   return row?.n ?? 0;
 }
 
-/** The condition with the fewest matches; undefined where all should be checked along the order of ids. */
+/** The condition with the fewest matches; undefined if all conditions should be checked in the order of ids. */
 async function chooseDriver(
   reads: Reads,
   conditions: readonly Condition[],
@@ -56,7 +56,7 @@ async function chooseDriver(
   const indexed = conditions.filter(({ walked }) => !walked);
   const counts = await Promise.all(indexed.map((condition) => matches(reads, condition)));
   const fewest = Math.min(...counts);
-  // One walk along the table takes less than another for its count, and less than as many looks from an index.
+  // One scan of the table is quicker than a second one for the count, and quicker than a lookup for each match of an index.
   const walk = conditions.find(({ walked }) => walked);
   if (walk && fewest > EXACT_LIMIT) return { driver: walk, wide: false };
   const driver = indexed[counts.indexOf(fewest)];
@@ -65,7 +65,7 @@ async function chooseDriver(
   return { driver: ordered, wide: ordered === undefined };
 }
 
-/** Dates to ids: `added_date` never decreases as ids grow. Undefined where nothing was added in that time. */
+/** Converts dates to ids: `added_date` never decreases as ids grow. Undefined if nothing was added in that time. */
 async function spanOf(reads: Reads, { date_from, date_to }: EntityQuery): Promise<Span | undefined> {
   const [row] = await reads.all<{ low: number | null; high: number | null }>(sql`select
     (select id from entities where added_date >= ${date_from ?? 0} order by added_date, id limit 1) as low,
@@ -75,7 +75,7 @@ async function spanOf(reads: Reads, { date_from, date_to }: EntityQuery): Promis
   return { from: row.low, to: row.high };
 }
 
-/** @returns undefined where nothing can match */
+/** @returns undefined if nothing can match */
 export async function planList(reads: Reads, query: EntityQuery, adapter: DatabaseAdapter): Promise<Plan | undefined> {
   const conditions = conditionsOf(query, adapter);
   const span = await spanOf(reads, query);
@@ -97,8 +97,8 @@ export async function planList(reads: Reads, query: EntityQuery, adapter: Databa
     id,
     from: (conditions.length === 1 ? driver?.alone : undefined) ?? driver?.from ?? ENTITIES,
     where: and(parts),
-    // Without a condition the index of dates is walked: it has the same order and is a tenth of the table. A cursor is an
-    // id, and begins in the order of ids at once.
+    // Without a condition the index of dates is scanned: it has the same order and a tenth of the size of the table. A
+    // cursor is an id, so reading can start there directly in the order of ids.
     order:
       conditions.length === 0 && !dated && query.cursor === undefined
         ? sql`e.added_date desc, e.id desc`

@@ -1,4 +1,4 @@
-/** Which entities a search is about: those that the filters of the entity list let through, and that are not deleted. */
+/** The entities that a search includes: those that match the filters of the entity list and are not deleted. */
 
 import type { EntityQuery } from '@cl-server/contract';
 import type { DatabaseAdapter } from '@cl-server/service-kit';
@@ -10,7 +10,7 @@ import { conditionsOf } from './filters.js';
 export type SearchFilters = Omit<EntityQuery, 'page' | 'page_size' | 'cursor' | 'version' | 'filter_param'>;
 
 export interface SearchScope {
-  /** Ids of the entities that count; undefined: no filter was given, all do. */
+  /** The ids of the included entities; undefined if there is no filter and all are included. */
   allowed(filters: SearchFilters): Promise<ReadonlySet<number> | undefined>;
 }
 
@@ -18,7 +18,7 @@ export function searchScope(reads: Reads, adapter: DatabaseAdapter): SearchScope
   return {
     async allowed(filters) {
       const { date_from, date_to } = filters;
-      // Deleted ones are left out of results anyway; asked for by itself it is no reason to read all ids.
+      // Results never include deleted entities, so `exclude_deleted` alone is no reason to read all ids.
       const query = { ...filters, exclude_deleted: false, page: 1, page_size: 1 } as EntityQuery;
       const [driver, ...others] = conditionsOf(query, adapter);
       const where = [

@@ -1,7 +1,7 @@
 /**
- * Keeps the texts that search reads beside the entities: written with each change, and in the background for entities
- * that were there before search had texts of its own. That work goes from the newest to the oldest, and goes on where an
- * earlier process ended.
+ * Maintains the texts that search reads. They are written with each change, and in the background for entities that are
+ * older than the table of texts. The background work goes from the newest to the oldest entity and continues where an
+ * earlier process stopped.
  */
 import { setImmediate } from 'node:timers/promises';
 import type { Logger } from '@cl-server/service-kit';
@@ -10,10 +10,10 @@ import type { EntityRow, StoreTables } from '../database/tables.js';
 import type { RunWrite, WriteTransaction } from '../database/transaction.js';
 import { searchText } from './fold.js';
 
-/** Counter whose value is the newest entity that has no text yet; 0: all have one. */
+/** The counter that holds the id of the newest entity without a text; 0 if all have one. */
 const UNFOLDED = 'search_unfolded';
-/** Entities of one transaction: a few milliseconds in which nothing else is written. */
-const BATCH = 500;
+/** Entities in one transaction. It takes a few milliseconds, in which nothing else is written. */
+const BATCH_SIZE = 500;
 
 export async function saveSearchText(
   { db }: Pick<WriteTransaction, 'db'>,
@@ -40,10 +40,13 @@ export class SearchTexts {
     this.#logger = options.logger;
   }
 
-  /** Begins, or goes on with, what is missing. */
+  /** Starts or continues to write the missing texts. */
   start(): void {
     this.#filling = this.fill().catch((error: unknown) => {
-      this.#logger.error({ err: error }, 'search does not find older entities; the next start goes on with them');
+      this.#logger.error(
+        { err: error },
+        'search does not find all older entities; the next start continues to index them',
+      );
     });
   }
 
@@ -52,20 +55,20 @@ export class SearchTexts {
     await this.#filling;
   }
 
-  /** Ends when all entities have a text. */
+  /** Resolves when all entities have a text. */
   async fill(): Promise<void> {
     const { value = 0 } =
       (await this.#db.selectFrom('store_counters').select('value').where('name', '=', UNFOLDED).executeTakeFirst()) ??
       {};
     if (value === 0) return;
-    this.#logger.info('search learns the texts of entities that were there before; it does not find all of them yet');
+    this.#logger.info('the texts of older entities are being indexed; search does not find all of these entities yet');
     let filled = 0;
-    for (let count = BATCH; count === BATCH && !this.#closed; filled += count) {
+    for (let count = BATCH_SIZE; count === BATCH_SIZE && !this.#closed; filled += count) {
       count = await this.#fillSome();
-      // Requests have their turn between two batches.
+      // Requests run between two batches.
       await setImmediate();
     }
-    if (!this.#closed) this.#logger.info(`search knows all entities (${filled} were new to it)`);
+    if (!this.#closed) this.#logger.info(`search finds all entities; the texts of ${filled} were indexed`);
   }
 
   #fillSome(): Promise<number> {
@@ -80,10 +83,10 @@ export class SearchTexts {
         .select(['id', 'label', 'file_name'])
         .where('id', '<=', value)
         .orderBy('id', 'desc')
-        .limit(BATCH)
+        .limit(BATCH_SIZE)
         .execute();
       await saveSearchText({ db }, rows);
-      const next = rows.length === BATCH ? (rows.at(-1)?.id ?? 1) - 1 : 0;
+      const next = rows.length === BATCH_SIZE ? (rows.at(-1)?.id ?? 1) - 1 : 0;
       await db.updateTable('store_counters').set({ value: next }).where('name', '=', UNFOLDED).execute();
       return rows.length;
     });

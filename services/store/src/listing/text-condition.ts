@@ -1,12 +1,12 @@
 /**
- * The condition that an entity's text (label and file name, folded) contains a text. SQLite finds it by a full-text index
- * of trigrams, PostgreSQL by a trigram index on the column.
+ * The condition that an entity's text (the folded label and file name) contains a text. SQLite uses a full-text index of
+ * trigrams, PostgreSQL a trigram index on the column.
  */
 import type { DatabaseAdapter } from '@cl-server/service-kit';
 import { type RawBuilder, sql } from 'kysely';
 import { type Condition, ENTITIES } from './condition.js';
 
-/** Letters of a trigram; the full-text index holds no shorter texts. */
+/** Letters of a trigram. The full-text index cannot find shorter texts. */
 const TRIGRAM = 3;
 
 const likePattern = (text: string): string => `%${text.replace(/[\\%_]/g, '\\$&')}%`;

@@ -1,4 +1,4 @@
-/** How many entities a list has: from counters, exact up to 10,000, else an estimate. */
+/** The total of a list: taken from counters, or counted up to 10,000, or estimated. */
 import type { EntityQuery } from '@cl-server/contract';
 import { sql } from 'kysely';
 import type { Reads } from '../database/reads.js';
@@ -20,7 +20,7 @@ async function fromCounters(reads: Reads, { parent_id, exclude_deleted }: Entity
   return (await reads.all(query))[0]?.n ?? 0;
 }
 
-/** Newest entities that stand for all where a range matches very many. */
+/** The number of newest entities that serve as a sample if a range has very many matches. */
 const SAMPLE = 20_000;
 
 async function fromSample(reads: Reads, { wideRange, span }: Plan): Promise<number> {
@@ -32,8 +32,8 @@ async function fromSample(reads: Reads, { wideRange, span }: Plan): Promise<numb
 }
 
 /**
- * Beyond 10,000: the matches counted lie between the newest id and the lowest of them; the older ids are taken to hold
- * as many per id.
+ * Estimates totals above 10,000. The counted matches lie between the newest id and the lowest of them; the same density is
+ * assumed for older ids.
  */
 export async function totalOf(reads: Reads, query: EntityQuery, plan: Plan): Promise<Total> {
   if (plan.counted) return { items: await fromCounters(reads, query), isEstimate: false };

@@ -1,6 +1,6 @@
 /**
- * The process in which the store opens files of clients: one at a time, told over IPC. What a file does to it, by a decoder's
- * fault or by asking for too much, it does to this process alone; the store ends it and starts another.
+ * The process in which the store opens files of clients, one at a time, on requests over IPC. A file that exploits a fault of
+ * a decoder or uses up memory harms this process only; the store ends it and starts another one.
  */
 import { createExifReader, MediaError, type RawTags, sniffFile } from '@cl-server/media';
 import { createInspector, type MediaInspector, nothingOf } from './inspector.js';
@@ -16,26 +16,26 @@ import {
 const { pid } = process;
 process.title = 'media-runner';
 
-/** With the tools that run for it. */
+/** Ends this process with the tools that it runs. */
 process.on('disconnect', () => {
   try {
     process.kill(-pid, 'SIGKILL');
   } catch {
-    process.exit(1); // not a group leader, e.g. started by hand
+    process.exit(1); // not a group leader, for example when started by hand
   }
 });
 
 let inspector: MediaInspector | undefined;
 let settings: MediaSettings | undefined;
 
-/** Few files have so many tags; of one that does, none is kept. */
+/** Converts tags to JSON. If they exceed the limit, which few files do, none is kept. */
 function tagsText(tags: RawTags): string {
   const text = JSON.stringify(tags);
   return text.length > MAX_TAGS ? '{}' : text;
 }
 
 async function perform(work: MediaWork): Promise<unknown> {
-  if (!inspector || !settings) throw new Error('the settings come first');
+  if (!inspector || !settings) throw new Error('work arrived before the settings');
   switch (work.kind) {
     case 'sniff':
       return nothingOf(await sniffFile(work.file));

@@ -1,4 +1,4 @@
-/** What a file's own bytes say of it. Runs in the process that opens files. */
+/** Reads facts and tags from the bytes of a file. Runs in the process that opens files of clients. */
 import {
   type ExifReader,
   imageHeader,
@@ -18,15 +18,15 @@ export interface ReadTags {
 }
 
 export interface MediaInspector {
-  /** The facts that an upload's answer shows: quick for images, from their header alone. */
+  /** The facts that the answer to an upload shows. Images are quick, because only their header is read. */
   facts(file: string): Promise<ReadFacts>;
-  /** Everything, by exiftool too. */
+  /** All facts and tags, read with exiftool, too. */
   tags(file: string): Promise<ReadTags>;
 }
 
 export interface InspectorOptions {
   readonly exif: ExifReader;
-  /** Absent where it is not installed. */
+  /** Absent if it is not installed. */
   readonly ffprobe: string | undefined;
 }
 
@@ -37,7 +37,7 @@ export const nothingOf = ({ mime, type, extension }: MediaKind): ReadFacts => ({
   extension,
 });
 
-/** `Canon EOS 40D`, not `Canon Canon EOS 40D`. */
+/** Joins make and model without a repetition: `Canon EOS 40D`, not `Canon Canon EOS 40D`. */
 export function cameraName(make: string | null, model: string | null): string | null {
   if (!make || !model) return model ?? make;
   const brand = make.split(/\s/, 1)[0] ?? '';
@@ -45,8 +45,8 @@ export function cameraName(make: string | null, model: string | null): string | 
 }
 
 /**
- * Degrees as EXIF has them: up to three numbers, of which those behind the first may be missing. One that is there and is
- * no number makes the whole undefined, as for ExifTool.
+ * Converts degrees of EXIF: up to three numbers, of which all but the first may be missing. If a part is not a number, the
+ * result is undefined, as in ExifTool.
  */
 function degrees(value: unknown): number | undefined {
   const [whole = Number.NaN, minutes = 0, seconds = 0] = [value].flat().map(Number);
@@ -54,11 +54,11 @@ function degrees(value: unknown): number | undefined {
   return Number.isFinite(sum) ? sum : undefined;
 }
 
-/** `8:9:10`, from three numbers. */
+/** Joins three numbers to a time: `8:9:10`. */
 const clock = (value: unknown): string | undefined =>
   Array.isArray(value) ? value.map((part) => String(Math.floor(Number(part))).padStart(2, '0')).join(':') : undefined;
 
-/** The Exif block of an image's header, by exiftool's names, so that one set of rules reads both. */
+/** Reads the Exif block of an image's header with the tag names of exiftool, so that one set of rules serves both. */
 async function exifBlock(exif: Buffer | undefined): Promise<RawTags> {
   if (!exif) return {};
   const tiff = exif.subarray(0, 4).toString('latin1') === 'Exif' ? exif.subarray(6) : exif;
@@ -113,7 +113,7 @@ export function createInspector({ exif, ffprobe }: InspectorOptions): MediaInspe
     facts: async (file) => {
       const kind = await sniffFile(file);
       if (kind.type === 'image' && kind.demuxer === undefined) return imageFacts(file, kind);
-      // Of videos and sounds the headers alone tell too little; of other files there is nothing to tell.
+      // The headers of videos and sounds are not sufficient; other files have no facts to read.
       return kind.demuxer === undefined ? nothingOf(kind) : (await everything(file)).facts;
     },
     tags: everything,

@@ -1,4 +1,4 @@
-/** Makes small upright PNGs; in a process of its own, because it decodes what clients sent. */
+/** Makes small upright PNGs. Runs in the process that opens files of clients, because it decodes such files. */
 import fs from 'node:fs/promises';
 import {
   extractCover,
@@ -15,14 +15,14 @@ import type { MediaSettings } from './protocol.js';
 
 export interface PreviewRequest {
   readonly file: string;
-  /** The entity's. */
+  /** The type of the entity. */
   readonly type: string | null;
   /** Absolute path of the PNG. */
   readonly target: string;
 }
 
 /**
- * @returns what is wrong with the picture, if anything is
+ * @returns a remark if the picture is damaged; else null
  * @throws MediaError
  */
 export async function makePreview(
@@ -31,7 +31,7 @@ export async function makePreview(
 ): Promise<string | null> {
   if (type === 'image') return ofImage(file, target, settings);
   if (type !== 'video' && type !== 'audio') throw unsupportedMediaKind('this kind of file has no picture');
-  await ofRecording(file, target, settings);
+  await previewOfRecording(file, target, settings);
   return null;
 }
 
@@ -41,8 +41,8 @@ async function ofImage(file: string, target: string, settings: MediaSettings): P
   return (await imageThumbnail(file, target, options)).damage;
 }
 
-/** A frame of a video; of a song its cover. */
-async function ofRecording(file: string, target: string, settings: MediaSettings): Promise<void> {
+/** Makes a preview from a frame of a video or the cover of a song. */
+async function previewOfRecording(file: string, target: string, settings: MediaSettings): Promise<void> {
   const { ffmpeg, ffprobe, maxPixels } = settings;
   if (ffmpeg === undefined || ffprobe === undefined)
     throw new MediaError('tool_missing', 'ffmpeg and ffprobe are needed for previews of videos and are not installed');

@@ -1,5 +1,5 @@
 /**
- * One process that opens files of clients, as the store sees it.
+ * The store's side of one process that opens files of clients.
  *
  * ```
  * idle --work--> busy --answer--> idle
@@ -21,43 +21,43 @@ import {
 } from './protocol.js';
 
 const PROGRAM = fileURLToPath(new URL('../../bin/media-runner.js', import.meta.url));
-/** A picture of 150 megapixels with 16 bits a channel takes 1.2 GB. Kept by the kernel where it can. */
-const MEMORY = 2 * 1024 ** 3;
-/** Megabytes of JavaScript: what a file's metadata may become in memory. */
-const HEAP = 256;
+/** A picture of 150 megapixels with 16 bits per channel takes 1.2 GB. The kernel enforces the limit on systems that can. */
+const MAX_MEMORY_BYTES = 2 * 1024 ** 3;
+/** Limit of the JavaScript heap, which holds the metadata of a file. */
+const MAX_HEAP_MB = 256;
 
-const DIED = new MediaError('task_failed', 'The file cannot be read: the program that tried to ended over it');
+const CRASHED = new MediaError('task_failed', 'The file cannot be read: the process that read it crashed');
 
-/** Its reasons are its own: a time limit, or what the child said. */
+/** Makes the error for a time limit, or for a message of the child. */
 const failed = (code: MediaErrorCode, message: string): MediaError => new MediaError(code, message);
 
 export class MediaProcess {
   readonly #child: ChildProcess;
-  #settle: ((answer: FromMediaProcess | MediaError) => void) | undefined;
+  #answer: ((answer: FromMediaProcess | MediaError) => void) | undefined;
   #isGone = false;
   #isEnding = false;
 
-  /** @param onGone told once, when the process can take no more work */
+  /** @param onGone called once, when the process can take no more work */
   constructor(settings: MediaSettings, logger: Logger, onGone: () => void) {
-    const node = [process.execPath, `--max-old-space-size=${HEAP}`, PROGRAM];
-    const [program, ...args] = limitedCommand(node, { data: MEMORY });
-    // A group of its own, so that tools end with it; of the environment it needs the way to its tools alone.
+    const node = [process.execPath, `--max-old-space-size=${MAX_HEAP_MB}`, PROGRAM];
+    const [program, ...args] = limitedCommand(node, { data: MAX_MEMORY_BYTES });
+    // Its own process group makes its tools end with it. The environment has only what is needed to find tools.
     const child = spawn(program, args, {
       detached: true,
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       env: { PATH: process.env['PATH'], TMPDIR: process.env['TMPDIR'], LANG: 'C.UTF-8' },
     });
     this.#child = child;
-    let lastWords = '';
+    let stderrTail = '';
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      lastWords = (lastWords + text).slice(-2_000);
+      stderrTail = (stderrTail + text).slice(-2_000);
     });
     const end = (reason: string): void => {
       if (this.#isGone) return;
       this.#isGone = true;
       this.#killGroup();
-      if (this.#settle) logger.warn({ reason, lastWords }, 'the process that reads files ended over one');
-      this.#settle?.(DIED);
+      if (this.#answer) logger.warn({ reason, stderrTail }, 'the process that reads files ended while it read one');
+      this.#answer?.(CRASHED);
       onGone();
     };
     child.once('exit', (code, signal) => end(signal ?? `exit code ${code}`));
@@ -67,26 +67,26 @@ export class MediaProcess {
   }
 
   get isIdle(): boolean {
-    return !this.#isGone && !this.#isEnding && this.#settle === undefined;
+    return !this.#isGone && !this.#isEnding && this.#answer === undefined;
   }
 
   /**
-   * Does one piece of work; only where it is idle.
-   * @param within milliseconds; the process is ended then
+   * Does one piece of work. The process must be idle.
+   * @param timeout milliseconds, after which the process is ended
    * @throws MediaError, Error
    */
-  async perform(work: MediaWork, within: number): Promise<unknown> {
+  async perform(work: MediaWork, timeout: number): Promise<unknown> {
     const answered = new Promise<FromMediaProcess | MediaError>((resolve) => {
-      this.#settle = resolve;
+      this.#answer = resolve;
     });
     this.#send({ type: 'work', work });
     const timer = setTimeout(() => {
-      this.#settle?.(failed('timeout', `The file took longer than ${Math.round(within / 1000)} s to read`));
+      this.#answer?.(failed('timeout', `The file took longer than ${Math.round(timeout / 1000)} s to read`));
       this.end();
-    }, within);
+    }, timeout);
     const answer = await answered;
     clearTimeout(timer);
-    this.#settle = undefined;
+    this.#answer = undefined;
     if (answer instanceof MediaError) throw failed(answer.code, answer.message);
     if (answer.ok) return answer.value;
     if (answer.ok === false) throw failed(answer.code, answer.message);
@@ -100,11 +100,11 @@ export class MediaProcess {
 
   #onMessage(message: unknown): void {
     const checked = fromMediaProcess.safeParse(message);
-    if (checked.success) this.#settle?.(checked.data);
+    if (checked.success) this.#answer?.(checked.data);
     else this.end();
   }
 
-  /** A channel that is closed says so by the exit that follows. */
+  /** Errors of a closed channel are ignored, because the exit of the process follows. */
   #send(message: ToMediaProcess): void {
     this.#child.send(message, () => undefined);
   }

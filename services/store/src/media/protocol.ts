@@ -1,7 +1,7 @@
-/** What the store and the process that opens files for it say to each other. */
+/** The messages between the store and the process that opens files of clients. */
 import { z } from 'zod';
 
-/** First message. Programs are absent where they are not installed. */
+/** The first message. Programs are absent if they are not installed. */
 export interface MediaSettings {
   readonly ffmpeg?: string | undefined;
   readonly ffprobe?: string | undefined;
@@ -9,7 +9,7 @@ export interface MediaSettings {
   readonly maxPixels: number;
 }
 
-/** Files by absolute path. */
+/** The work to do. Files are absolute paths. */
 export type MediaWork =
   | { readonly kind: 'sniff' | 'facts' | 'tags'; readonly file: string }
   | { readonly kind: 'preview'; readonly file: string; readonly type: string | null; readonly target: string };
@@ -18,7 +18,7 @@ export type ToMediaProcess =
   | { readonly type: 'start'; readonly settings: MediaSettings }
   | { readonly type: 'work'; readonly work: MediaWork };
 
-/** Characters of a text that a file brings along. */
+/** Characters that are kept of a text in the metadata of a file. */
 const MAX_TEXT = 1_000;
 const text = z.string().max(MAX_TEXT);
 
@@ -37,23 +37,23 @@ export const readFacts = z.object({
   metadata_error: text.nullable(),
 });
 
-/** What is wrong with a picture of which a preview was made. */
+/** Describes the damage of a picture whose preview was made; null if there is none. */
 export const previewRemark = text.nullable();
 
-/** Facts, and all tags as JSON of at most so many characters. */
+/** The maximum number of characters of all tags as JSON. */
 export const MAX_TAGS = 256 * 1024;
 export const readTags = z.object({ facts: readFacts, tags: z.string().max(MAX_TAGS) });
 
-/** A process that opens foreign files is believed no more than they are. */
+/** Messages are checked, because the process that opens files of clients may be under the control of such a file. */
 export const fromMediaProcess = z.discriminatedUnion('ok', [
   z.object({ ok: z.literal(true), value: z.unknown() }),
-  /** A foreseen failure with the file, in words for clients. */
+  /** An expected failure with the file, described for clients. */
   z.object({
     ok: z.literal(false),
     code: z.enum(['invalid_input', 'unsupported_media', 'tool_missing', 'timeout', 'cancelled', 'task_failed']),
     message: z.string(),
   }),
-  /** A fault of the program or of the machine, for the log. */
+  /** A fault of the program or of the machine, described for the log. */
   z.object({ ok: z.null(), message: z.string(), errno: z.string().optional() }),
 ]);
 export type FromMediaProcess = z.infer<typeof fromMediaProcess>;

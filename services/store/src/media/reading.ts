@@ -1,7 +1,7 @@
 /**
- * Opens files of clients, outside of the store's own process: a few processes, each with one file at a time, started when
- * there is something to do and ended when there was nothing for a while. Uploads go first, then pictures that somebody
- * waits for, then the metadata that is read behind everything.
+ * Opens files of clients outside of the store's own process. A few processes open one file at a time each. They are started
+ * when there is work and ended after some idle time. Uploads have priority, then previews that a client waits for, then
+ * the metadata that is read in the background.
  */
 import { MediaError } from '@cl-server/media';
 import { HttpError, type Logger } from '@cl-server/service-kit';
@@ -15,20 +15,20 @@ export interface ReadingOptions extends MediaSettings {
   readonly logger: Logger;
 }
 
-/** What is not waited for together; in the order in which it is served. */
+/** The kinds of work, each with its own queue, in the order of priority. */
 const KINDS = ['sniff', 'facts', 'preview', 'tags'] as const;
 type Kind = (typeof KINDS)[number];
 
-const PROCESSES = 3;
-/** One process stays free for uploads. */
-const AT_ONCE: Readonly<Record<Kind, number>> = { sniff: PROCESSES, facts: PROCESSES, preview: 2, tags: 1 };
-/** Uploads are counted where they arrive; whoever may read may ask for previews. */
-const WAITING: Readonly<Record<Kind, number>> = { sniff: 1_000, facts: 1_000, preview: 64, tags: 10 };
-/** Milliseconds for one file, waiting not counted. A video's header may lie at its end. */
-const WITHIN: Readonly<Record<Kind, number>> = { sniff: 5_000, facts: 25_000, preview: 60_000, tags: 60_000 };
-/** Milliseconds after which a process that has nothing to do ends. */
-const IDLE = 30_000;
-const RETRY_AFTER = '5';
+const MAX_PROCESSES = 3;
+/** The maximum number of files in work. One process stays free for uploads. */
+const MAX_RUNNING: Readonly<Record<Kind, number>> = { sniff: MAX_PROCESSES, facts: MAX_PROCESSES, preview: 2, tags: 1 };
+/** The lengths of the queues. Uploads are limited when they arrive, but each reader may request previews. */
+const MAX_WAITING: Readonly<Record<Kind, number>> = { sniff: 1_000, facts: 1_000, preview: 64, tags: 10 };
+/** The time limit for one file without its waiting time. The header of a video may lie at its end. */
+const TIMEOUT_MS: Readonly<Record<Kind, number>> = { sniff: 5_000, facts: 25_000, preview: 60_000, tags: 60_000 };
+/** An idle process is ended after this time. */
+const IDLE_MS = 30_000;
+const RETRY_AFTER_SECONDS = '5';
 
 interface Waiting {
   readonly work: MediaWork;
@@ -38,16 +38,16 @@ interface Waiting {
 
 export interface ReadTagsText {
   readonly facts: ReadFacts;
-  /** JSON. */
+  /** All tags as JSON. */
   readonly tags: string;
 }
 
-/** What the store asks of a file's bytes. */
+/** The ways in which the store reads the bytes of a file. */
 export interface MediaReading extends Pick<MediaInspector, 'facts'> {
   tags(file: string): Promise<ReadTagsText>;
   /**
-   * @returns what is wrong with the picture, if anything is
-   * @throws MediaError; HttpError 503 where too many wait
+   * @returns a remark if the picture is damaged; else null
+   * @throws MediaError; HttpError 503 if too many files wait
    */
   preview(request: PreviewRequest): Promise<string | null>;
   close(): Promise<void>;
@@ -65,7 +65,7 @@ export class MediaProcesses implements MediaReading {
     this.#options = options;
   }
 
-  /** A file over which its reader ends is kept like any other: what it is, and that the rest could not be read. */
+  /** A file that crashes its reader is kept like any other, with its type and the remark that the rest could not be read. */
   async facts(file: string): Promise<ReadFacts> {
     try {
       return (await this.#ask({ kind: 'facts', file }, readFacts)) as ReadFacts;
@@ -102,9 +102,9 @@ export class MediaProcesses implements MediaReading {
   #queue(work: MediaWork): Promise<unknown> {
     const waiting = this.#waitingOf(work.kind);
     if (this.#isClosed) throw new MediaError('cancelled', 'The server is shutting down');
-    if (waiting.length >= WAITING[work.kind])
-      throw new HttpError(503, 'Many files wait to be read; try again later', {
-        headers: { 'retry-after': RETRY_AFTER },
+    if (waiting.length >= MAX_WAITING[work.kind])
+      throw new HttpError(503, 'Too many files wait to be read: try again later', {
+        headers: { 'retry-after': RETRY_AFTER_SECONDS },
       });
     return new Promise((resolve, reject) => {
       waiting.push({ work, resolve, reject });
@@ -117,7 +117,9 @@ export class MediaProcesses implements MediaReading {
   }
 
   #next(): Waiting | undefined {
-    const kind = KINDS.find((one) => this.#waitingOf(one).length > 0 && (this.#running.get(one) ?? 0) < AT_ONCE[one]);
+    const kind = KINDS.find(
+      (one) => this.#waitingOf(one).length > 0 && (this.#running.get(one) ?? 0) < MAX_RUNNING[one],
+    );
     return kind && this.#waitingOf(kind).shift();
   }
 
@@ -125,7 +127,7 @@ export class MediaProcesses implements MediaReading {
     if (this.#isClosed) return;
     for (;;) {
       const idle = [...this.#processes].find(({ isIdle }) => isIdle);
-      if (!idle && this.#processes.size >= PROCESSES) return;
+      if (!idle && this.#processes.size >= MAX_PROCESSES) return;
       const next = this.#next();
       if (!next) return;
       void this.#run(idle ?? this.#start(), next);
@@ -137,7 +139,7 @@ export class MediaProcesses implements MediaReading {
     this.#running.set(kind, (this.#running.get(kind) ?? 0) + 1);
     clearTimeout(this.#idleTimer);
     try {
-      resolve(await process.perform(work, WITHIN[kind]));
+      resolve(await process.perform(work, TIMEOUT_MS[kind]));
     } catch (error) {
       reject(error);
     }
@@ -160,7 +162,7 @@ export class MediaProcesses implements MediaReading {
     clearTimeout(this.#idleTimer);
     this.#idleTimer = setTimeout(() => {
       for (const process of this.#processes) if (process.isIdle) process.end();
-    }, IDLE);
+    }, IDLE_MS);
     this.#idleTimer.unref();
   }
 }

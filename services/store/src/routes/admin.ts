@@ -7,7 +7,7 @@ export interface AdminRoutesOptions {
   readonly readAuth: ReadAuth;
   readonly userOf: UserOf;
   readonly logger: Logger;
-  /** Guest mode was changed. */
+  /** Called after guest mode was changed. */
   readonly onChange: () => Promise<void>;
 }
 
@@ -26,7 +26,10 @@ export function serveAdmin(app: App, { readAuth, userOf, logger, onChange }: Adm
 
   app.handle(setStoreGuestMode, async ({ form, user }) => {
     await readAuth.set(!form.guest_mode, userOf(user));
-    logger.warn({ guest_mode: form.guest_mode, by: userOf(user) }, 'guest mode changed: on lets anyone read');
+    logger.warn(
+      { guest_mode: form.guest_mode, by: userOf(user) },
+      'guest mode was changed; if it is on, anyone may read',
+    );
     await onChange();
     return { guest_mode: form.guest_mode, message: 'Configuration updated successfully' };
   });

@@ -27,7 +27,7 @@ export interface EntityRoutesOptions {
   readonly userOf: UserOf;
 }
 
-/** `media_file` is believed before its earlier name. A browser's empty file field is no file. */
+/** `media_file` takes precedence over its earlier name. The empty file field of a browser is not a file. */
 const uploadOf = (files: readonly ReceivedFile[]): ReceivedFile | undefined => {
   const given = files.filter(({ size, filename }) => size > 0 || filename !== '');
   return given.findLast(({ field }) => field === 'media_file') ?? given.findLast(({ field }) => field === 'image');

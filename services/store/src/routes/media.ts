@@ -16,10 +16,10 @@ export interface MediaRoutesOptions {
   readonly rights: Rights;
 }
 
-/** Types that a browser may show from this origin; anything else could run. */
+/** Types that a browser may show from this origin. Other types could contain code. */
 const SHOWN = /^(image\/(?!svg)[\w.+-]+|video\/[\w.+-]+|audio\/[\w.+-]+|application\/pdf)$/;
 
-/** Seconds that a signed URL lives where nobody says. */
+/** Default lifetime of a signed URL in seconds. */
 const DEFAULT_LIFETIME = 900;
 
 export function serveMedia(app: App, { reader, blobs, previews, signer, rights }: MediaRoutesOptions): void {
@@ -48,7 +48,7 @@ export function serveMedia(app: App, { reader, blobs, previews, signer, rights }
     async ({ params, query, user, request, reply }) => {
       const row = await reader.row(params.entity_id, query.version);
       if (row.is_collection === 1) throw badRequest('Entity is a collection');
-      // An existing client always sends `force`, so it is no fault to send it without the right.
+      // Existing clients always send `force`, so it is ignored without the permission.
       const key = await previews.of(row, query.force && rights.mayWrite(user));
       return sendBlob(request, reply, {
         blobs,

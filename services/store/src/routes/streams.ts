@@ -18,8 +18,8 @@ export interface StreamRoutesOptions {
   readonly rights: Rights;
 }
 
-/** A playlist can change its file between the look and the reading so many times at most. */
-const LOOKS = 3;
+/** The maximum number of attempts to read a playlist, whose file can change between the check and the reading. */
+const MAX_ATTEMPTS = 3;
 
 /** A stream of ten hours has playlists of less than a megabyte. */
 const MAX_PLAYLIST_BYTES = 16 * 1024 * 1024;
@@ -32,7 +32,7 @@ const TYPES: Readonly<Record<string, string>> = {
   '.vtt': 'text/vtt',
 };
 
-/** A playlist's own references with a query, so that a player that follows them brings the signature along. */
+/** Adds a query to the references of a playlist, so that a player that follows them sends the signature. */
 export const withQuery = (playlist: string, query: string): string =>
   playlist
     .split('\n')
@@ -43,9 +43,9 @@ export const withQuery = (playlist: string, query: string): string =>
     .join('\n');
 
 export function serveStreams(app: App, { reader, streams, blobs, signer, rights }: StreamRoutesOptions): void {
-  /** Guarded as reads, or by a signed URL. */
+  /** Needs the permission to read or a signed URL. */
   const route = { authorize: signer.guard(app.authorize, 'stream') };
-  /** A stream can be removed between the look and the reading: that is a 404. */
+  /** A stream can be removed between the check and the reading: that is a 404. */
   const send = async (
     request: FastifyRequest,
     reply: FastifyReply,
@@ -68,7 +68,7 @@ export function serveStreams(app: App, { reader, streams, blobs, signer, rights 
       .send(withQuery(playlist.toString(), query));
   };
 
-  // A server that ends does not wait for those who wait for a stream.
+  // A server that ends does not wait for clients that wait for a stream.
   app.fastify.addHook('preClose', async () => streams.close());
 
   app.handle(
@@ -88,8 +88,8 @@ export function serveStreams(app: App, { reader, streams, blobs, signer, rights 
         try {
           return await send(request, reply, key, row.sha256, HLS_FILES.master, 'Stream manifest not found on disk');
         } catch (error) {
-          // The playlist of a stream that grows is replaced when the stream is whole: the next look finds the other one.
-          if ((error as { status?: number }).status !== 404 || tries === LOOKS) throw error;
+          // The playlist of a growing stream is replaced when the stream is complete: the next attempt finds the new one.
+          if ((error as { status?: number }).status !== 404 || tries === MAX_ATTEMPTS) throw error;
         }
       }
     },

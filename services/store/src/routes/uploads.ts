@@ -1,4 +1,4 @@
-/** Resumable uploads: what the protocol says beside the table of endpoints, and where an upload is found. */
+/** Resumable uploads: the parts of the protocol outside of the table of endpoints, and the URLs of uploads. */
 import { appendUpload, createUpload, dropUpload, UPLOADS_PATH } from '@cl-server/contract';
 import { Answer, type App, type Authorize, HttpError, notFound } from '@cl-server/service-kit';
 import type { FastifyRequest } from 'fastify';
@@ -16,7 +16,7 @@ const VERSION = '1.0.0';
 const BYTES = 'application/offset+octet-stream';
 const OF_UPLOADS = new RegExp(`^${UPLOADS_PATH}(?:[/?]|$)`);
 const METHODS: ReadonlySet<string> = new Set(['POST', 'HEAD', 'PATCH', 'DELETE']);
-/** Methods at the address of an upload, for `Allow`; POST carries one of the others in a header. */
+/** The methods at the URL of an upload, for the header `Allow`; POST carries one of the others in a header. */
 const AT_UPLOAD = 'DELETE, HEAD, OPTIONS, PATCH, POST';
 
 const header = (request: FastifyRequest, name: string): string | undefined => {
@@ -24,29 +24,29 @@ const header = (request: FastifyRequest, name: string): string | undefined => {
   return typeof value === 'string' ? value : undefined;
 };
 
-/** The method that counts: clients behind what lets only POST through name it in a header. */
+/** The effective method: clients behind a proxy that passes only POST send the method in a header. */
 function methodOf(request: FastifyRequest): UploadRequest['method'] {
   const override = header(request, 'x-http-method-override')?.toUpperCase();
   const method = request.method === 'POST' && override ? override : request.method;
   return method as UploadRequest['method'];
 }
 
-/** @returns why the request is none of the protocol's, if so: 412, 415 */
+/** @returns 412 or 415 if the request does not follow the protocol */
 function refusalOf(request: FastifyRequest): HttpError | undefined {
   const method = methodOf(request);
   if (!METHODS.has(method)) return undefined;
   if (header(request, 'tus-resumable') !== VERSION)
-    return new HttpError(412, `Resumable uploads speak tus ${VERSION} here: send Tus-Resumable: ${VERSION}`, {
+    return new HttpError(412, `The server supports tus ${VERSION}: send Tus-Resumable: ${VERSION}`, {
       headers: { 'tus-version': VERSION },
     });
   if (method === 'PATCH' && header(request, 'content-type') !== BYTES)
-    return new HttpError(415, `The bytes of an upload come as Content-Type: ${BYTES}`);
+    return new HttpError(415, `The bytes of an upload need Content-Type: ${BYTES}`);
   return undefined;
 }
 
 /**
- * Where the client that asked finds an upload. A proxy that serves the store under a prefix may tell the prefix; one that
- * does not is recognised by its traces or by a host that is not ours, and gets an address relative to the one asked.
+ * The URL at which the client finds an upload. A proxy that serves the store under a prefix may send the prefix in a header.
+ * Other proxies are recognised by their headers or by a foreign host; the URL is relative to the requested one then.
  */
 function locationOf(request: FastifyRequest, id: string): string {
   const prefix = header(request, 'x-forwarded-prefix');
@@ -61,15 +61,15 @@ function locationOf(request: FastifyRequest, id: string): string {
 
 export function serveUploads(app: App, { uploads, authorize, userOf }: UploadRoutesOptions): void {
   const { fastify } = app;
-  // The bytes stay in the request: the protocol's own code reads them.
+  // The bytes stay in the request, because the tus server reads them.
   fastify.addContentTypeParser(BYTES, (_request, _payload, done) => done(null));
-  // At the end of all answers, also of those that no route of ours gives: refusals, and preflights of browsers.
+  // The hook applies to all answers, including refusals and preflights, which no route gives.
   fastify.addHook('onSend', (request, reply, payload, done) => {
     if (OF_UPLOADS.test(request.url))
       reply.headers({ 'tus-resumable': VERSION, ...(request.method === 'OPTIONS' && uploads.discovery) });
     done(null, payload);
   });
-  // After the guard and before the body.
+  // Runs after the guard and before the body is read.
   fastify.addHook('preParsing', (request, _reply, payload, done) => {
     done(OF_UPLOADS.test(request.url) ? refusalOf(request) : null, payload);
   });
@@ -102,7 +102,7 @@ export function serveUploads(app: App, { uploads, authorize, userOf }: UploadRou
   });
   app.handle(dropUpload, async ({ request }) => new Answer(204, undefined, (await answer(request)).headers));
 
-  // What the protocol asks with HEAD and with overridden methods has no place in the table of endpoints.
+  // HEAD and overridden methods cannot be expressed in the table of endpoints.
   fastify.route({
     method: ['HEAD', 'POST'],
     url: `${UPLOADS_PATH}/:upload_id`,

@@ -1,13 +1,13 @@
-/** How a client hears that there is no stream. */
+/** The error with which a client learns that there is no stream. */
 import { HttpError } from '@cl-server/service-kit';
 
 const FIRST_DELAY = 2_000;
 const MAX_DELAY = 300_000;
 
 /**
- * Milliseconds from a failure to the next try. The first one is tried again at once, when somebody asks; a file that fails
- * whenever it is tried must not keep a worker busy because a player asks every second.
- * @param failures one after the other, 1 or more
+ * Milliseconds from a failure to the next attempt. After the first failure the next request starts an attempt at once; a
+ * file that always fails must not keep a worker busy because a player asks every second.
+ * @param failures consecutive failures, 1 or more
  */
 export const retryDelay = (failures: number): number =>
   failures <= 1 ? 0 : Math.min(MAX_DELAY, FIRST_DELAY * 2 ** Math.min(failures - 2, 20));

@@ -1,11 +1,11 @@
-/** Has streams counted by the clock: those that grow every few seconds, all of them at the start and every hour. */
+/** Counts streams regularly: growing streams every few seconds, all streams at the start and every hour. */
 import type { Logger } from '@cl-server/service-kit';
 import type { Streams } from '../files/streams.js';
 
 export interface StreamMeterOptions {
   readonly streams: Pick<Streams, 'countGrowing' | 'countAll'>;
   readonly logger: Logger;
-  /** Milliseconds between two looks at streams that grow; default 5 seconds. */
+  /** Milliseconds between two counts of growing streams; default 5 seconds. */
   readonly every?: number | undefined;
 }
 
@@ -41,7 +41,7 @@ export class StreamMeter {
     this.#isBusy = true;
     this.#running = work()
       .catch((error: unknown) => {
-        this.#options.logger.error({ err: error }, 'streams could not be counted; tried again later');
+        this.#options.logger.error({ err: error }, 'streams could not be counted; it is tried again later');
       })
       .finally(() => {
         this.#isBusy = false;

@@ -1,17 +1,17 @@
-/** What is remembered of a content's stream beside its files: which folder is the current one, and whose job fills it. */
+/** The note that is kept beside the files of a content's stream: the current folder and the job that fills it. */
 
 import { isNotFound, type LocalBlobStore } from '@cl-server/blobs';
 import { z } from 'zod';
 
 const streamNote = z.object({
-  /** Each job has a folder of its own: one that is being stopped never touches the files of the next. */
+  /** Each job has its own folder, so that a job that is being stopped never touches the files of the next one. */
   generation: z.string().regex(/^[\w-]+$/),
   job_id: z.string(),
-  /** Jobs that failed one after the other. */
+  /** The number of consecutive failed jobs. */
   failures: z.number().int(),
-  /** Set once the failure was seen; the job is gone then. */
+  /** Set when a failure was noticed; the job has been removed then. */
   failed: z.object({ reason: z.string(), retry_at: z.number() }).nullable(),
-  /** What the whole stream takes; absent while it grows. */
+  /** The size of the complete stream; absent while it grows. */
   bytes: z.int().optional(),
 });
 export type StreamNote = z.infer<typeof streamNote>;
@@ -39,12 +39,12 @@ export class StreamFiles {
     return this.blobs.head(this.keyOf(sha256, note, name)).then((found) => found !== undefined);
   }
 
-  /** The folder, absolute, that a job fills. */
+  /** Absolute path of the folder that a job fills. */
   generationFolder(sha256: string, { generation }: Pick<StreamNote, 'generation'>): string {
     return this.blobs.localFolder(`${sha256}/${generation}/`);
   }
 
-  /** Undefined if there is none, and for one that a crash of the machine left unreadable. */
+  /** Undefined if there is no note, or if a crash of the machine left it unreadable. */
   async read(sha256: string): Promise<StreamNote | undefined> {
     try {
       const text = await this.blobs.read(`${sha256}/${FILE}`, MAX_NOTE_BYTES);
@@ -56,7 +56,7 @@ export class StreamFiles {
     }
   }
 
-  /** Readers see the old note or the new one. */
+  /** Replaces the note atomically: readers see the old one or the new one. */
   async write(sha256: string, note: StreamNote): Promise<void> {
     await this.blobs.put(`${sha256}/${FILE}`, Buffer.from(JSON.stringify(note)), { isDurable: false });
   }
@@ -80,7 +80,7 @@ export class StreamFiles {
     return this.blobs.deleteBelow(`${sha256}/`);
   }
 
-  /** Contents that have a folder. */
+  /** The contents that have a folder. */
   async contents(): Promise<string[]> {
     const found: string[] = [];
     for await (const name of this.blobs.folders('')) if (CONTENT.test(name)) found.push(name);

@@ -1,36 +1,36 @@
-/** Many who wait for the same thing, and one who looks out for it. */
+/** Lets many callers wait for the same result, for which one of them watches. */
 
-interface Lookout<T> {
+interface Watch<T> {
   readonly result: Promise<T | undefined>;
   readonly abort: AbortController;
   waiting: number;
 }
 
-export interface Patience {
-  /** Milliseconds. */
+export interface WaitLimits {
+  /** The longest wait in milliseconds. */
   readonly within: number;
-  /** Aborted when the waiting one has left. */
+  /** Aborted when the waiting client has disconnected. */
   readonly gone: AbortSignal;
 }
 
 export class SharedWait<T> {
-  readonly #lookouts = new Map<string, Lookout<T>>();
+  readonly #watches = new Map<string, Watch<T>>();
   #closed = false;
 
   /**
-   * @param key of what is waited for
-   * @param look is called for the first one who waits, and its signal aborted when nobody waits any more; then it gives
-   *   undefined, as it does where nothing will come
-   * @returns what `look` gave; undefined after the time, or when the signal is aborted
+   * @param key identifies the result
+   * @param watch called for the first caller that waits. Its signal is aborted when nobody waits any more; it resolves to
+   *   undefined then, and also if there will be no result
+   * @returns the result of `watch`; undefined when the time is over or `gone` is aborted
    */
   async join(
     key: string,
-    { within, gone }: Patience,
-    look: (signal: AbortSignal) => Promise<T | undefined>,
+    { within, gone }: WaitLimits,
+    watch: (signal: AbortSignal) => Promise<T | undefined>,
   ): Promise<T | undefined> {
     if (gone.aborted || this.#closed) return undefined;
-    const lookout = this.#lookouts.get(key) ?? this.#begin(key, look);
-    lookout.waiting++;
+    const watched = this.#watches.get(key) ?? this.#begin(key, watch);
+    watched.waiting++;
     let leave = (): void => undefined;
     const left = new Promise<undefined>((resolve) => {
       leave = () => resolve(undefined);
@@ -38,30 +38,30 @@ export class SharedWait<T> {
     const timer = setTimeout(leave, within);
     gone.addEventListener('abort', leave);
     try {
-      return await Promise.race([lookout.result, left]);
+      return await Promise.race([watched.result, left]);
     } finally {
       clearTimeout(timer);
       gone.removeEventListener('abort', leave);
-      lookout.waiting--;
-      if (lookout.waiting === 0) this.#end(key, lookout);
+      watched.waiting--;
+      if (watched.waiting === 0) this.#end(key, watched);
     }
   }
 
-  #begin(key: string, look: (signal: AbortSignal) => Promise<T | undefined>): Lookout<T> {
+  #begin(key: string, watch: (signal: AbortSignal) => Promise<T | undefined>): Watch<T> {
     const abort = new AbortController();
-    const lookout: Lookout<T> = { result: look(abort.signal), abort, waiting: 0 };
-    this.#lookouts.set(key, lookout);
-    return lookout;
+    const watched: Watch<T> = { result: watch(abort.signal), abort, waiting: 0 };
+    this.#watches.set(key, watched);
+    return watched;
   }
 
-  #end(key: string, lookout: Lookout<T>): void {
-    if (this.#lookouts.get(key) === lookout) this.#lookouts.delete(key);
-    lookout.abort.abort();
+  #end(key: string, watched: Watch<T>): void {
+    if (this.#watches.get(key) === watched) this.#watches.delete(key);
+    watched.abort.abort();
   }
 
-  /** All who wait get undefined, and so do those who come later. */
+  /** All waiting and later callers get undefined. */
   close(): void {
     this.#closed = true;
-    for (const [key, lookout] of this.#lookouts) this.#end(key, lookout);
+    for (const [key, watched] of this.#watches) this.#end(key, watched);
   }
 }

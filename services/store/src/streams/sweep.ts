@@ -4,7 +4,7 @@ import type { Streams } from '../files/streams.js';
 
 const GROUP = 500;
 
-/** Removes streams of contents that are gone: a process that died had no time for it. @returns how many */
+/** Removes streams of deleted contents, which a process that died may have left. @returns the number of removed streams */
 export async function removeOrphanedStreams(
   db: Kysely<StoreTables>,
   streams: Pick<Streams, 'contents' | 'remove'>,

@@ -1,11 +1,11 @@
 /**
- * Counts the bytes of streams against the budget of the user whose entity has the content. Where several entities have or
- * had the content, that is the user of the oldest one. Each stream is one claim in the job database:
+ * Counts the bytes of streams against the budget of the user whose entity has the content. If several entities have or had
+ * the content, that is the user of the oldest one. Each stream is one claim in the job database:
  *
  * ```
  *        begun                        whole                      removed, failed
  * none --------> size of the video, ----------> size of stream ------------------> none
- *                or of the stream where that is larger
+ *                or of the stream if that is larger
  * ```
  */
 import { STREAM_CLAIMS, type Usage } from '@cl-server/jobs';
@@ -20,15 +20,15 @@ export interface StreamUsageOptions {
   readonly usage: Pick<Usage, 'claims'>;
 }
 
-/** What a stream has, or what is counted for it. */
+/** The size of a stream. */
 export interface StreamSize {
   readonly bytes: number;
-  /** It will have more bytes later: at least as many as its video are counted. */
+  /** True if the stream is incomplete. At least the size of its video is counted then. */
   readonly grows: boolean;
 }
 
-/** A stream is kept until it is removed; the claim ends with it. Milliseconds. */
-const FOR_GOOD = 100 * 365 * 86_400_000;
+/** Milliseconds until the claim expires: practically never, because the claim is removed with the stream. */
+const NEVER_MS = 100 * 365 * 86_400_000;
 
 const claimOf = (sha256: string): string => `${STREAM_CLAIMS}${sha256}`;
 
@@ -44,17 +44,17 @@ export class StreamUsage {
   }
 
   /**
-   * Counts a stream with so many bytes from now on; a whole one in any case, because it is there.
-   * @returns false where the budget has no room for one that grows; then the former count holds
+   * Counts a stream with this size from now on. A complete stream is always counted, because its files exist.
+   * @returns false if the budget has no room for a growing stream; the earlier count stays then
    */
   async count(sha256: string, { bytes, grows }: StreamSize): Promise<boolean> {
     if (!this.isLimited) return true;
     const content = await this.#content(sha256);
-    // The content was deleted a moment ago, and its stream is about to be.
+    // The content was deleted a moment ago, and its stream is about to be deleted.
     if (!content) return true;
     const most = grows ? Math.max(bytes, content.file_size) : bytes;
     try {
-      await this.#options.budget.claim(claimOf(sha256), content.added_by, most, FOR_GOOD, !grows);
+      await this.#options.budget.claim(claimOf(sha256), content.added_by, most, NEVER_MS, !grows);
       return true;
     } catch (error) {
       if (error instanceof HttpError && error.status === 413) return false;
@@ -66,7 +66,7 @@ export class StreamUsage {
     return this.#options.budget.release(claimOf(sha256));
   }
 
-  /** Contents whose streams are counted. */
+  /** The contents whose streams are counted. */
   async counted(): Promise<string[]> {
     return (await this.#options.usage.claims(STREAM_CLAIMS)).map((id) => id.slice(STREAM_CLAIMS.length));
   }

@@ -22,7 +22,7 @@ export interface AuditOptions {
   readonly now: () => number;
 }
 
-/** Of each kind; a report with more says that it was cut. */
+/** The maximum number of items of each kind in a report. A report with more says that it is incomplete. */
 const MAX_ITEMS = 10_000;
 /** More orphans than this, and more than this part of all files, need a confirmation. */
 const MANY = 20;
@@ -37,8 +37,8 @@ export class Audit {
   }
 
   /**
-   * The kinds are looked for side by side, since most of their time is waiting: for disks, the database, the broker.
-   * Who asks while an audit of the same kind runs gets its report.
+   * The kinds are searched at the same time, because most of the time is waiting for disks, the database and the broker.
+   * A caller that asks while an audit of the same kind is running gets its report.
    * @param verify read every file and compare its digest
    */
   run(verify: boolean): Promise<AuditReport> {
@@ -77,10 +77,10 @@ export class Audit {
   }
 
   /**
-   * Removes every orphan; files that were uploaded are set aside first. What is missing or damaged stays: only a person
-   * can say what to do.
-   * @param confirmed an admin knows that many files are concerned
-   * @throws HttpError 409 where the folder belongs to another database, or many files would go unconfirmed
+   * Removes every orphan; uploaded files are set aside first. Missing or damaged files are only reported: a person
+   * must decide what to do.
+   * @param confirmed true if an admin has confirmed the removal of many files
+   * @throws HttpError 409 if the folder belongs to another database, or if the removal of many files is not confirmed
    */
   async clear(confirmed: boolean): Promise<CleanupReport> {
     const { identity, files, faces, vectors, jobs, statuses } = this.#options;
@@ -98,7 +98,7 @@ export class Audit {
     };
   }
 
-  /** A large share of orphans is more likely a fault than the truth. */
+  /** Refuses to remove a large share of all files, because the cause is more likely a fault. */
   async #refuseMany(): Promise<void> {
     const { db, files } = this.#options;
     let found = 0;

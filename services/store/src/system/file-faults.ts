@@ -1,4 +1,4 @@
-/** Contents whose file is not there, or is not what was uploaded. */
+/** Finds contents whose file is missing or differs from the uploaded bytes. */
 
 import { pipeline } from 'node:stream/promises';
 import type { BlobStore } from '@cl-server/blobs';
@@ -17,7 +17,7 @@ export interface FileFaults {
 
 const GROUP = 500;
 const AT_ONCE = 64;
-/** Entities named for each missing file. */
+/** The maximum number of entities that are listed for each missing file. */
 const MAX_ENTITIES = 100;
 
 async function* contents(db: Kysely<StoreTables>): AsyncGenerator<{ sha256: string; path: string }> {
@@ -36,7 +36,7 @@ async function* contents(db: Kysely<StoreTables>): AsyncGenerator<{ sha256: stri
   }
 }
 
-/** Who refers to a content; nobody where it was freed meanwhile, and then it is not missing. */
+/** The entities that refer to a content; empty if it was freed meanwhile, so that it is not missing. */
 async function entitiesOf(db: Kysely<StoreTables>, sha256: string): Promise<number[]> {
   const rows = await db
     .selectFrom('entity_versions')
@@ -48,7 +48,7 @@ async function entitiesOf(db: Kysely<StoreTables>, sha256: string): Promise<numb
   return rows.map((row) => row.entity_id);
 }
 
-/** Looks for many files at once: one after the other costs a turn of a busy event loop each. */
+/** Checks many files at the same time, because each check waits for a turn of a busy event loop. */
 async function* withPresence(blobs: BlobStore, rows: AsyncIterable<{ sha256: string; path: string }>) {
   for await (const group of inGroups(rows, AT_ONCE)) {
     const found = await Promise.all(group.map(({ path }) => blobs.head(path)));

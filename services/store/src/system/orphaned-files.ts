@@ -1,4 +1,4 @@
-/** Files of the media folder that no row refers to. What is being placed or removed at this moment is none. */
+/** Finds files of the media folder that no row refers to, except files that are being placed or removed at this moment. */
 
 import type { Orphans } from '@cl-server/insight';
 import { inGroups } from '@cl-server/kit';
@@ -21,7 +21,7 @@ export class OrphanedFiles implements Orphans<string> {
       const suspects = await this.#withoutRow(group);
       if (suspects.length === 0) continue;
       const placing = await folder.abandoned();
-      // Rows are asked for again: what was being placed a moment ago has one now.
+      // The rows are read again, because a file that was being placed a moment ago has a row now.
       yield* await this.#withoutRow(suspects.filter((path) => !placing.has(path.slice(0, 32))));
     }
   }

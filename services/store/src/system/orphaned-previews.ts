@@ -1,4 +1,4 @@
-/** Previews of contents that were deleted. */
+/** Finds previews of deleted contents. */
 import type { BlobStore } from '@cl-server/blobs';
 import type { Orphans } from '@cl-server/insight';
 import { inGroups } from '@cl-server/kit';

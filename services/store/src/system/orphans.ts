@@ -1,13 +1,13 @@
 import type { Orphans } from '@cl-server/insight';
 
-/** @returns how many were removed */
+/** @returns the number of removed orphans */
 export async function removeAll<T>(orphans: Orphans<T>): Promise<number> {
   let removed = 0;
   for await (const item of orphans.find()) if (await orphans.remove(item)) removed++;
   return removed;
 }
 
-/** @returns at most `limit` of them */
+/** @returns the first items, at most `limit` */
 export async function take<T>(items: AsyncIterable<T>, limit: number): Promise<T[]> {
   const taken: T[] = [];
   if (limit <= 0) return taken;

@@ -1,4 +1,4 @@
-/** Removes one kind of orphans by the clock: what crashes left behind goes without an admin asking for it. */
+/** Removes one kind of orphans regularly, so that remains of crashes disappear without a request of an admin. */
 
 import type { Orphans } from '@cl-server/insight';
 import type { Logger } from '@cl-server/service-kit';
@@ -7,7 +7,7 @@ import { removeAll } from './orphans.js';
 export interface SweeperOptions<T> {
   readonly orphans: Orphans<T>;
   readonly logger: Logger;
-  /** Milliseconds; default an hour. */
+  /** Milliseconds between two runs; default one hour. */
   readonly every?: number;
 }
 
@@ -20,7 +20,7 @@ export class Sweeper<T> {
     this.#options = options;
   }
 
-  /** The first time at once. */
+  /** Starts the regular runs; the first one begins at once. */
   start(): void {
     const { every = 3_600_000 } = this.#options;
     const sweep = (): void => {
@@ -44,7 +44,7 @@ export class Sweeper<T> {
       const removed = await removeAll(orphans);
       if (removed > 0) logger.info({ removed }, 'removed jobs that nothing refers to');
     } catch (error) {
-      logger.error({ err: error }, 'jobs that nothing refers to remain; tried again later');
+      logger.error({ err: error }, 'jobs that nothing refers to could not be removed; it is tried again later');
     }
   }
 }

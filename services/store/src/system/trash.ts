@@ -1,4 +1,4 @@
-/** Empties the trash: what was deleted long ago goes for good. */
+/** Empties the trash: entities that were deleted long ago are removed permanently. */
 import type { PurgeReport } from '@cl-server/contract';
 import { HttpError } from '@cl-server/service-kit';
 import type { Kysely } from 'kysely';
@@ -8,8 +8,8 @@ import type { EntityService, User } from '../entities/service.js';
 const BATCH = 200;
 
 /**
- * One transaction for each entity, so that a large trash blocks nobody for long.
- * @param before milliseconds: what was deleted earlier goes
+ * Each entity has its own transaction, so that a large trash blocks nobody for long.
+ * @param before milliseconds; entities that were deleted earlier are removed
  */
 export async function purgeTrash(
   db: Kysely<StoreTables>,
@@ -33,7 +33,7 @@ export async function purgeTrash(
     for (const { id } of rows) {
       after = id;
       const gone = await entities.remove(user, id).catch((error: unknown) => {
-        // It went with its collection, or was restored, a moment ago.
+        // It was removed with its collection, or restored, a moment ago.
         if (error instanceof HttpError && error.status < 500) return { entities: 0, bytes: 0 };
         throw error;
       });

@@ -1,19 +1,19 @@
-/** Lets the bytes of an upload whose length is unknown through only as they find room in the budget of its owner. */
+/** Passes on the bytes of an upload of unknown length only as far as the budget of its owner has room for them. */
 import { Transform, type TransformCallback } from 'node:stream';
 import { HttpError } from '@cl-server/service-kit';
 
-/** Counts the upload with so many bytes. @throws HttpError 413 where there is no room for them */
+/** Claims this number of bytes for the upload. @throws HttpError 413 if there is no room for them */
 export type Claim = (bytes: number) => Promise<void>;
 
-/** Bytes that are counted ahead, so that not every chunk is a transaction. */
-const AHEAD = 1 << 20;
+/** Bytes that are claimed in advance, so that not every piece needs a transaction. */
+const ADVANCE_BYTES = 1 << 20;
 
 export class Admission extends Transform {
   readonly #claim: Claim;
   #arrived: number;
   #claimed: number;
 
-  /** @param arrived bytes of earlier requests, which are counted already */
+  /** @param arrived bytes of earlier requests, which are already claimed */
   constructor(claim: Claim, arrived: number) {
     super();
     this.#claim = claim;
@@ -28,13 +28,13 @@ export class Admission extends Transform {
   async #admit(bytes: number): Promise<void> {
     this.#arrived += bytes;
     if (this.#arrived <= this.#claimed) return;
-    for (const wanted of [this.#arrived + AHEAD, this.#arrived])
+    for (const wanted of [this.#arrived + ADVANCE_BYTES, this.#arrived])
       try {
         await this.#claim(wanted);
         this.#claimed = wanted;
         return;
       } catch (error) {
-        // Near the limit the room may do for these bytes alone.
+        // Near the limit there may be room for these bytes without the advance.
         if (!(error instanceof HttpError) || error.status !== 413 || wanted === this.#arrived) throw error;
       }
   }

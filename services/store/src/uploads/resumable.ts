@@ -1,5 +1,5 @@
 /**
- * Resumable uploads (tus 1.0.0). The last bytes' request answers with the entity, as `POST /entities` would.
+ * Resumable uploads (tus 1.0.0). The request that brings the last bytes answers with the entity, like `POST /entities`.
  *
  * ```
  * created --PATCH--> receiving --all bytes--> whole --entity committed--> finished --a day--> gone
@@ -23,7 +23,7 @@ import { OWNER, UploadFiles, type UploadRecord } from './upload-files.js';
 import { UploadLocks } from './upload-locks.js';
 
 export interface ResumableOptions {
-  /** Absolute; on the file system of the media. */
+  /** Absolute path, on the file system of the media. */
   readonly directory: string;
   readonly maxBytes: number;
   readonly entities: EntityService;
@@ -39,7 +39,7 @@ export interface UploadRequest {
   readonly id: string | undefined;
   readonly raw: IncomingMessage;
   readonly user: User;
-  /** Where the client finds an upload. */
+  /** The URL at which the client finds an upload. */
   readonly locationOf: (id: string) => string;
 }
 
@@ -56,11 +56,11 @@ export interface UploadAnswer {
   readonly finished: FinishedUpload | undefined;
 }
 
-/** A request under way. */
+/** A request in progress. */
 interface Call extends UploadRequest {
   /** The request's bytes; ending it does not end the connection. */
   readonly bytes: PassThrough;
-  /** What one of our own rules said; the protocol's code only hands on a status and a text. */
+  /** The error of one of our own rules, because the tus server only passes on a status and a text. */
   refused?: unknown;
   isTerminated?: boolean;
   /** The upload that this request has begun. */
@@ -69,37 +69,40 @@ interface Call extends UploadRequest {
 }
 
 const DAY = 86_400_000;
-/** An upload that nobody goes on with, milliseconds. */
-const EXPIRES = 7 * DAY;
+/** Milliseconds after which an upload expires that nobody continues. */
+const EXPIRES_MS = 7 * DAY;
 
-/** How long a request may go on while the next one of its upload waits, milliseconds. */
-const DRAIN = 1_000;
+/** Milliseconds for which a request may continue while the next one of its upload waits. */
+const DRAIN_MS = 1_000;
 
 const NOBODY = '';
 const BYTES = 'application/offset+octet-stream';
 
-/** Name of the claim on the owner's budget. */
+/** The id of the claim on the owner's budget. */
 const claimOf = (id: string): string => `upload:${id}`;
 
 const noSuchUpload = (): HttpError => notFound('There is no such upload, or it has expired: begin a new one');
 
-/** What the protocol's code says, in our own words where its status or its words would mislead a client. */
+/** Our own errors that replace those of the tus server whose status or text would mislead a client. */
 const REWORDED: ReadonlyMap<string, () => HttpError> = new Map([
   [ERRORS.FILE_NOT_FOUND.body, noSuchUpload],
   [ERRORS.MISSING_OFFSET.body, () => new HttpError(400, 'The header Upload-Offset is missing')],
   [
     ERRORS.INVALID_OFFSET.body,
-    () => new HttpError(409, 'Upload-Offset is not where the upload stands: ask for its offset with HEAD'),
+    () => new HttpError(409, 'Upload-Offset does not match the current offset of the upload: get the offset with HEAD'),
   ],
   [
     ERRORS.ABORTED.body,
-    () => new HttpError(423, 'Another request took this upload over: ask for its offset with HEAD'),
+    () => new HttpError(423, 'Another request has taken over this upload: get its offset with HEAD'),
   ],
-  [ERRORS.ERR_LOCK_TIMEOUT.body, () => new HttpError(423, 'Another request is busy with this upload: try again')],
-  [ERRORS.ERR_SIZE_EXCEEDED.body, () => new HttpError(413, 'These are more bytes than Upload-Length announces')],
+  [ERRORS.ERR_LOCK_TIMEOUT.body, () => new HttpError(423, 'Another request is using this upload: try again')],
+  [
+    ERRORS.ERR_SIZE_EXCEEDED.body,
+    () => new HttpError(413, 'The request contains more bytes than Upload-Length announces'),
+  ],
   [
     ERRORS.ERR_MAX_SIZE_EXCEEDED.body,
-    () => new HttpError(413, 'These are more bytes than were announced or are accepted'),
+    () => new HttpError(413, 'The request contains more bytes than were announced or are accepted'),
   ],
   [ERRORS.INVALID_LENGTH.body, () => new HttpError(400, 'Either Upload-Length or Upload-Defer-Length: 1 is needed')],
   [
@@ -117,11 +120,11 @@ function fieldsOf(metadata: Upload['metadata']): UploadMetadata {
   throw unprocessable(`Upload-Metadata: ${issue?.path.join('.')}: ${issue?.message}`);
 }
 
-/** The request as the protocol's code reads it. */
+/** Converts a request to the form that the tus server reads. */
 function webRequest({ method, id, raw, bytes }: Call): Request {
   const headers = new Headers();
   for (const [name, value] of Object.entries(raw.headers)) if (typeof value === 'string') headers.set(name, value);
-  // The override has been followed.
+  // The method already is that of the override.
   headers.delete('x-http-method-override');
   const hasBody = (method === 'POST' || method === 'PATCH') && headers.get('content-type') === BYTES;
   return new Request(`http://store${UPLOADS_PATH}${id === undefined ? '' : `/${id}`}`, {
@@ -137,8 +140,8 @@ export class ResumableUploads {
   readonly #server: Server;
   readonly #calls = new Map<Request, Call>();
   readonly #open = new OpenUploads();
-  /** One at a time turns an upload into its entity or removes it. */
-  readonly #turns = new KeyedLock();
+  /** Ensures that only one request at a time finishes or removes an upload. */
+  readonly #locks = new KeyedLock();
   #cleaner: NodeJS.Timeout | undefined;
 
   constructor(options: ResumableOptions) {
@@ -146,10 +149,10 @@ export class ResumableUploads {
     const { directory, now } = options;
     this.#files = new UploadFiles({
       directory,
-      expires: EXPIRES,
+      expires: EXPIRES_MS,
       remembers: DAY,
       now,
-      claim: ({ id, owner }, bytes) => options.budget.claim(claimOf(id), owner ?? null, bytes, EXPIRES),
+      claim: ({ id, owner }, bytes) => options.budget.claim(claimOf(id), owner ?? null, bytes, EXPIRES_MS),
       onRemoved: (id) => {
         this.#open.delete(id);
         return options.budget.release(claimOf(id));
@@ -160,15 +163,15 @@ export class ResumableUploads {
       datastore: this.#files,
       maxSize: options.maxBytes,
       locker: new UploadLocks(),
-      lockDrainTimeout: DRAIN,
+      lockDrainTimeout: DRAIN_MS,
       generateUrl: (request, { id }) => this.#calls.get(request)?.locationOf(id) ?? `${UPLOADS_PATH}/${id}`,
       onUploadCreate: async (request, upload) => {
         const call = this.#calls.get(request);
         const user = call?.user ?? null;
-        await this.#assertWanted(user, upload);
+        await this.#assertAcceptable(user, upload);
         this.#open.add(upload.id, user);
         try {
-          await options.budget.claim(claimOf(upload.id), user, upload.size ?? 0, EXPIRES);
+          await options.budget.claim(claimOf(upload.id), user, upload.size ?? 0, EXPIRES_MS);
         } catch (error) {
           this.#open.delete(upload.id);
           throw error;
@@ -183,7 +186,7 @@ export class ResumableUploads {
         return undefined;
       },
       onUploadFinish: async (request, { id }) => {
-        const finished = await this.#turns.run(id, () => this.#finish(id));
+        const finished = await this.#locks.run(id, () => this.#finish(id));
         const call = this.#calls.get(request);
         if (call) call.finished = finished;
         return {
@@ -194,8 +197,8 @@ export class ResumableUploads {
     });
   }
 
-  /** What can be known to fail is refused before any byte is sent. @throws HttpError 422, 507 */
-  async #assertWanted(user: User, { size, metadata }: Upload): Promise<void> {
+  /** Refuses an upload that is certain to fail before its bytes are sent. @throws HttpError 422, 507 */
+  async #assertAcceptable(user: User, { size, metadata }: Upload): Promise<void> {
     const { parent_id } = fieldsOf(metadata);
     if (size === 0) throw unprocessable('The file is empty');
     if (parent_id !== undefined) await this.#options.entities.assertParent(user, parent_id);
@@ -203,14 +206,14 @@ export class ResumableUploads {
     if (bavail * bsize < (size ?? 0)) throw new HttpError(507, 'The server has no space left for this file');
   }
 
-  /** An upload of somebody else is as if it were not there. */
+  /** For other users an upload does not exist. */
   async #assertOwner(request: Request, id: string): Promise<void> {
     if (request.method === 'POST') return;
     const record = await this.#files.record(id);
     const user = this.#calls.get(request)?.user ?? null;
     if (!record || (record.owner ?? null) !== user) throw noSuchUpload();
     if (request.method === 'PATCH' && record.entity_id === undefined)
-      await this.#options.budget.claim(claimOf(id), user, await this.#wantedBytes(request, record), EXPIRES);
+      await this.#options.budget.claim(claimOf(id), user, await this.#wantedBytes(request, record), EXPIRES_MS);
     if (request.method !== 'DELETE') return;
     for (const call of this.#calls.values())
       if (call.id === id && call.method === 'PATCH') {
@@ -219,7 +222,7 @@ export class ResumableUploads {
       }
   }
 
-  /** What an upload will have, as far as its client has told it. */
+  /** The final size of an upload, as far as its client has announced it. */
   async #wantedBytes(request: Request, { id, size }: UploadRecord): Promise<number> {
     if (size !== undefined) return size;
     const number = (name: string): number => Number(request.headers.get(name) ?? 0) || 0;
@@ -227,7 +230,7 @@ export class ResumableUploads {
     return Math.max(number('upload-length'), arrived + number('content-length'));
   }
 
-  /** Under the upload's turn. @throws HttpError as the making of the entity does; a refused upload is gone */
+  /** Creates the entity. Needs the upload's lock. @throws HttpError if the entity is refused, which removes the upload */
   async #finish(id: string): Promise<FinishedUpload> {
     const { entities, view } = this.#options;
     const record = await this.#files.record(id);
@@ -249,35 +252,37 @@ export class ResumableUploads {
     }
   }
 
-  /** Finishes uploads that were whole when an earlier process ended, and drops those that have expired. */
+  /** Finishes uploads that were complete when an earlier process ended, and removes expired ones. */
   async recover(): Promise<void> {
     const { logger, budget } = this.#options;
     for (const id of await this.#files.ids()) {
       const { entity_id, owner = null, size } = (await this.#files.record(id)) ?? {};
       if (entity_id !== undefined) continue;
       this.#open.add(id, owner, true);
-      // Those that were begun before they were counted are not refused for it.
-      await budget.claim(claimOf(id), owner, size ?? (await this.#files.arrived(id)), EXPIRES, true);
+      // Uploads that were begun by an earlier process are never refused here.
+      await budget.claim(claimOf(id), owner, size ?? (await this.#files.arrived(id)), EXPIRES_MS, true);
       const upload = await this.#files.getUpload(id).catch(() => undefined);
       if (!upload) await this.#files.remove(id);
       else if (upload.size !== undefined && upload.offset === upload.size)
-        await this.#turns
+        await this.#locks
           .run(id, () => this.#finish(id))
           .catch((error) => {
-            const fault = `a whole upload could not be finished: ${messageOf(error)}`;
+            const fault = `a complete upload could not be finished: ${messageOf(error)}`;
             if (error instanceof HttpError && error.status < 500) logger.warn(`${fault}; it was removed`);
             else logger.error({ err: error }, `${fault}; the next start tries again`);
           });
     }
     const clean = (): void => {
-      this.#server.cleanUpExpiredUploads().catch((error) => logger.warn({ err: error }, 'expired uploads remain'));
+      this.#server
+        .cleanUpExpiredUploads()
+        .catch((error) => logger.warn({ err: error }, 'expired uploads could not be removed'));
     };
     clean();
     this.#cleaner = setInterval(clean, 3_600_000);
     this.#cleaner.unref();
   }
 
-  /** What a client learns of the server before it begins. */
+  /** The headers with which a client discovers the features of the server. */
   get discovery(): Readonly<Record<string, string>> {
     return {
       'tus-version': '1.0.0',
@@ -287,14 +292,14 @@ export class ResumableUploads {
   }
 
   /**
-   * Does what one request of the protocol asks.
+   * Processes one request of the protocol.
    * @throws HttpError
    */
   async answer(asked: UploadRequest): Promise<UploadAnswer> {
     const { raw, method, id } = asked;
     const bytes = new PassThrough();
     const call: Call = { ...asked, bytes };
-    // A connection that breaks off ends the piece: what came counts.
+    // If the connection breaks, the piece ends: the bytes that arrived are kept.
     const end = (): void => void bytes.end();
     bytes.on('error', () => raw.unpipe(bytes));
     raw.once('close', end).once('error', end);
@@ -303,7 +308,7 @@ export class ResumableUploads {
     this.#calls.set(request, call);
     try {
       const response = await (method === 'DELETE' && id !== undefined
-        ? this.#turns.run(id, () => this.#server.handleWeb(request))
+        ? this.#locks.run(id, () => this.#server.handleWeb(request))
         : this.#server.handleWeb(request));
       if (call.isTerminated) throw new HttpError(410, 'The upload was deleted while its bytes were arriving');
       if (response.status >= 400 && call.created !== undefined) await this.#files.remove(call.created);
@@ -313,17 +318,17 @@ export class ResumableUploads {
       this.#calls.delete(request);
       raw.off('close', end).unpipe(bytes);
       bytes.destroy();
-      // What a refused request still sends is read away, so that the client gets to read the answer.
+      // The remaining bytes of a refused request are read and dropped, so that the client can read the answer.
       raw.resume();
     }
   }
 
   async #headersOf({ method, id, created, locationOf }: Call, { headers }: Response): Promise<Record<string, string>> {
     const kept: Record<string, string> = {};
-    // The app answers for CORS, for the connection and for the body.
+    // The app sets the headers for CORS, for the connection and for the body.
     for (const [name, value] of headers)
       if (!/^(access-control-.*|connection|content-length|content-type)$/.test(name)) kept[name] = value;
-    // The protocol's code leaves the first out where equal bytes were there already (200), the second where none came.
+    // The tus server omits the first if an entity had these bytes already (200), and the second if no bytes arrived.
     if (created !== undefined) {
       kept.location = locationOf(created);
       kept['upload-offset'] ??= '0';

@@ -1,6 +1,6 @@
 /**
- * The files of resumable uploads: `{id}` has the bytes, `{id}.json` says what they will become. A finished upload leaves
- * its record for a while, so that a client whose last answer was lost learns that nothing is left to send.
+ * The files of resumable uploads: `{id}` has the bytes, `{id}.json` is the record with the metadata. The record of a finished
+ * upload is kept for a while, so that a client whose last answer was lost learns that nothing is left to send.
  */
 
 import fs from 'node:fs';
@@ -13,33 +13,33 @@ import { DataStore, ERRORS, Upload } from '@tus/server';
 import { Admission } from './admission.js';
 
 export interface UploadFilesOptions {
-  /** Absolute; on the file system of the media. */
+  /** Absolute path, on the file system of the media. */
   readonly directory: string;
-  /** How long an upload is kept to which nothing is added, milliseconds. */
+  /** Milliseconds for which an upload is kept without new bytes. */
   readonly expires: number;
-  /** How long a finished upload is remembered, milliseconds. */
+  /** Milliseconds for which the record of a finished upload is kept. */
   readonly remembers: number;
-  /** Counts bytes that arrive for an upload of unknown length against the budget of its owner. @throws HttpError 413 */
+  /** Claims the bytes of an upload of unknown length on the budget of its owner. @throws HttpError 413 */
   readonly claim: (upload: UploadRecord, bytes: number) => Promise<void>;
-  /** Told of each upload that is given up. */
+  /** Called for each upload that is removed before it is finished. */
   readonly onRemoved: (id: string) => Promise<void>;
   readonly now: () => number;
 }
 
 export interface UploadRecord {
   readonly id: string;
-  /** Absent while the client has not told it. */
+  /** Absent until the client announces it. */
   readonly size?: number;
   readonly metadata?: Upload['metadata'];
-  /** Null: begun without a login. Records of older versions have it among the metadata. */
+  /** Null if the upload was begun without a login. Records of older releases have the owner among the metadata. */
   readonly owner?: string | null;
-  /** What a finished upload has become. */
+  /** The entity that a finished upload has become. */
   readonly entity_id?: number;
   /** Milliseconds. */
   readonly finished_at?: number;
 }
 
-/** Names the owner among the metadata while an upload is created; it never reaches the record or the client. */
+/** The metadata key of the owner while an upload is created; neither the record nor the client sees it. */
 export const OWNER = 'owner_id';
 
 export class UploadFiles extends DataStore {
@@ -54,7 +54,7 @@ export class UploadFiles extends DataStore {
 
   pathOf = (id: string): string => path.join(this.#options.directory, id);
 
-  /** Ids of the uploads that have a record. */
+  /** The ids of the uploads that have a record. */
   async ids(): Promise<string[]> {
     const names = await fsp.readdir(this.#options.directory);
     return names.flatMap((name) => /^([0-9a-f]{32})\.json$/.exec(name)?.[1] ?? []);
@@ -98,7 +98,7 @@ export class UploadFiles extends DataStore {
     await this.#save({ ...record, size });
   }
 
-  /** @returns the new offset. What arrived before an error stays and counts. */
+  /** Bytes that arrived before an error are kept. @returns the new offset */
   override async write(bytes: Readable, id: string, offset: number): Promise<number> {
     const record = await this.record(id);
     if (!record) throw ERRORS.FILE_NOT_FOUND;
@@ -112,7 +112,7 @@ export class UploadFiles extends DataStore {
     return offset + sink.bytesWritten;
   }
 
-  /** Bytes that are there. */
+  /** The number of bytes that have arrived. */
   async arrived(id: string): Promise<number> {
     const stat = await fsp.stat(this.pathOf(id)).catch(() => undefined);
     return stat?.size ?? 0;
@@ -122,13 +122,13 @@ export class UploadFiles extends DataStore {
     const record = await this.record(id);
     if (!record) throw ERRORS.FILE_NOT_FOUND;
     const { size, entity_id, finished_at } = record;
-    // Where the client gave none, none is told.
+    // An upload without metadata is reported without the header.
     const metadata = Object.keys(record.metadata ?? {}).length > 0 ? record.metadata : undefined;
     if (entity_id !== undefined)
       return new Upload({ id, size, metadata, offset: size ?? 0, creation_date: this.#date(finished_at) });
     try {
       const { size: offset, mtimeMs } = await fsp.stat(this.pathOf(id));
-      // The protocol's code counts the days of an upload from this date: they begin again with each piece.
+      // The tus server computes the expiry from this date, so each piece extends it.
       return new Upload({ id, size, metadata, offset, creation_date: this.#date(mtimeMs) });
     } catch (error) {
       throw isMissing(error) ? ERRORS.FILE_NO_LONGER_EXISTS : error;
@@ -137,7 +137,7 @@ export class UploadFiles extends DataStore {
 
   #date = (time = this.#options.now()): string => new Date(time).toISOString();
 
-  /** The bytes have become an entity. */
+  /** Records that the bytes have become an entity. */
   async finish(id: string, size: number, entityId: number): Promise<void> {
     const record = await this.record(id);
     if (record) await this.#save({ ...record, size, entity_id: entityId, finished_at: this.#options.now() });

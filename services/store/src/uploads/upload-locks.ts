@@ -1,11 +1,11 @@
 /**
- * Gives each upload to one request at a time. A newer request asks the one that holds the upload to stop (a client that
- * lost its connection comes back while the server still waits for the old one) and waits its turn.
+ * Locks each upload for one request at a time. A newer request asks the holder of the lock to stop, and waits for the lock: a
+ * client that lost its connection may return while the server still waits for the old one.
  */
 import { ERRORS, type Lock, type Locker, type RequestRelease } from '@tus/server';
 
-/** How long a request waits for its turn, milliseconds. */
-const PATIENCE = 30_000;
+/** Milliseconds for which a request waits for the lock. */
+const MAX_WAIT_MS = 30_000;
 
 interface Holder {
   readonly release: RequestRelease;
@@ -24,12 +24,12 @@ export class UploadLocks implements Locker {
   }
 
   async #acquire(id: string, signal: AbortSignal, release: RequestRelease): Promise<void> {
-    const patience = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE)]);
+    const waitSignal = AbortSignal.any([signal, AbortSignal.timeout(MAX_WAIT_MS)]);
     const gaveUp = new Promise<void>((resolve) => {
-      patience.addEventListener('abort', () => resolve(), { once: true });
+      waitSignal.addEventListener('abort', () => resolve(), { once: true });
     });
     for (let holder = this.#holders.get(id); holder; holder = this.#holders.get(id)) {
-      if (patience.aborted) throw ERRORS.ERR_LOCK_TIMEOUT;
+      if (waitSignal.aborted) throw ERRORS.ERR_LOCK_TIMEOUT;
       await holder.release();
       await Promise.race([holder.released, gaveUp]);
     }

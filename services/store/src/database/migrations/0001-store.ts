@@ -101,7 +101,7 @@ export const store0001: Migration = {
       .addColumn('entities', 'bigint', (column) => column.notNull())
       .addColumn('bytes', 'bigint', (column) => column.notNull())
       .execute();
-    // The job tables have one of the same shape in the same SQLite file.
+    // The job tables include the same table, so it may exist already if both are in one SQLite file.
     await db.schema
       .createTable('service_config')
       .ifNotExists()
@@ -111,7 +111,7 @@ export const store0001: Migration = {
       .addColumn('updated_by', 'text')
       .execute();
 
-    // SQLite ends every index with the row's id by itself.
+    // SQLite appends the row's id to every index by itself.
     const id = sql.raw(sqlite ? '' : ', id');
     const indexes = [
       ...FILTERED.map(
@@ -135,7 +135,7 @@ export const store0001: Migration = {
   },
 };
 
-/** Substrings of labels, of three letters or more, any case. Kept by triggers, so that no writer can forget it. */
+/** Index of label substrings with three letters or more, in any case. Triggers maintain it, so that no writer can forget it. */
 const sqliteSearch = [
   sql`create index entities_label on entities (label) where is_collection = 1`,
   sql`create virtual table entity_labels using fts5(label, content='', contentless_delete=1, tokenize='trigram')`,

@@ -1,8 +1,8 @@
 import type { Migration } from '@cl-server/service-kit';
 
 /**
- * Reading needs a login since this migration. A database that was made before keeps what it had: reading is open until the
- * setting or an admin says otherwise. A key of its own, so that it weighs less than both (see `preferences.ts`).
+ * Since this migration reading needs a login. A database that is older keeps its behaviour: reading is open until the
+ * setting or an admin changes that. The value has its own key, because both take precedence over it (see `preferences.ts`).
  */
 export const store0003: Migration = {
   name: '0003_reading',

@@ -2,8 +2,8 @@ import type { Migration } from '@cl-server/service-kit';
 import { sql } from 'kysely';
 
 /**
- * What is to go with a deleted entity and lies outside of the transaction that deletes it: written in that transaction,
- * struck off when it is gone. The index tells for a job whether an inference still refers to it.
+ * The list of things that must be removed with a deleted entity but lie outside of its transaction. Rows are written in
+ * that transaction and deleted when the removal is done. The index finds the inference that still refers to a job.
  */
 export const store0005: Migration = {
   name: '0005_erasures',

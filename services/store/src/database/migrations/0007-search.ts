@@ -2,8 +2,8 @@ import type { Migration } from '@cl-server/service-kit';
 import { sql } from 'kysely';
 
 /**
- * Search reads texts that the service has folded (case, accents, forms of one letter), in a narrow table of their own.
- * The texts of entities that are there already are written in the background: a million of them would keep a start waiting.
+ * Search reads texts that the service has folded (case, accents, variants of one letter), in a narrow table of their own.
+ * The texts of existing entities are written in the background, because a million of them would delay the start.
  */
 export const store0007: Migration = {
   name: '0007_search',
@@ -22,7 +22,7 @@ export const store0007: Migration = {
   },
 };
 
-/** Substrings of three letters or more. Kept by triggers, so that no writer can forget it. */
+/** Index of substrings with three letters or more. Triggers maintain it, so that no writer can forget it. */
 const SQLITE = [
   sql`drop trigger entity_labels_insert`,
   sql`drop trigger entity_labels_update`,

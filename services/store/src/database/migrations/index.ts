@@ -5,7 +5,7 @@ import { store0003 } from './0003-reading.js';
 import { store0005 } from './0005-erasures.js';
 import { store0007 } from './0007-search.js';
 
-/** Schema of the store, with the tables of insight. A released migration is never changed, nor is the order. */
+/** The schema of the store with the tables of insight. Released migrations and their order never change. */
 export const storeMigrations: MigrationSet = {
   table: 'migrations_store',
   command: 'store migrate',
