@@ -18,16 +18,16 @@ describe('a folder of this machine', () => {
   const root = path.join(dir.path, 'media');
   const store = new LocalBlobStore(root);
 
-  it('keeps the layout that administrators know: the key is the path, and no draft remains', async () => {
+  it('keeps the documented layout: the key is the path, and no draft remains', async () => {
     await store.put('0cc1/cat.jpg', Buffer.from('cat'));
     await store.copy('0cc1/cat.jpg', '.incoming/second');
     expect(fs.readFileSync(path.join(root, '0cc1', 'cat.jpg'), 'utf8')).toBe('cat');
     expect(fs.statSync(path.join(root, '0cc1')).mode & 0o027).toBe(0);
     expect(fs.statSync(path.join(root, '0cc1', 'cat.jpg')).mode & 0o027).toBe(0);
-    expect(fs.statSync(path.join(root, '0cc1', 'cat.jpg')).nlink).toBe(2); // a copy moves no bytes
+    expect(fs.statSync(path.join(root, '0cc1', 'cat.jpg')).nlink).toBe(2); // A copy writes no bytes.
     expect(fs.readdirSync(path.join(root, '.drafts'))).toEqual([]);
     await store.delete('.incoming/second');
-    expect(fs.existsSync(path.join(root, '.incoming'))).toBe(true); // a folder of the platform's own stays
+    expect(fs.existsSync(path.join(root, '.incoming'))).toBe(true); // The platform's own folders stay.
     await store.delete('0cc1/cat.jpg');
     expect(fs.readdirSync(root).sort()).toEqual(['.drafts', '.incoming']);
   });
@@ -49,7 +49,7 @@ describe('a folder of this machine', () => {
     expect(fs.readFileSync(path.join(dir.path, 'disk/a/b'), 'utf8')).toBe('c');
   });
 
-  it('gives no bytes of symbolic links, folders and pipes that somebody put in it', async () => {
+  it('reads no symbolic links, folders and pipes that another program put in it', async () => {
     fs.mkdirSync(path.join(root, 'odd', 'folder'), { recursive: true });
     fs.writeFileSync(path.join(dir.path, 'secret'), 'secret');
     fs.symlinkSync(path.join(dir.path, 'secret'), path.join(root, 'odd', 'link'));
@@ -61,7 +61,7 @@ describe('a folder of this machine', () => {
     await expect(store.put('.drafts/a', Buffer.from('x'))).rejects.toMatchObject({ code: 'outside' });
   });
 
-  it('says by codes that the disk is full or away, and leaves errors of the source as they are', async () => {
+  it('reports by codes that the disk is full or away, and leaves errors of the source unchanged', async () => {
     const system = (code: string) => Object.assign(new Error(code), { code });
     expect(['ENOSPC', 'EDQUOT', 'ESTALE', 'ENOENT', 'ELOOP'].map((code) => blobErrorOf(system(code), 'a'))).toEqual(
       ['full', 'full', 'away', 'not_found', 'outside'].map((code) =>

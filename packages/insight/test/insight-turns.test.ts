@@ -1,4 +1,4 @@
-/** Turns of the insight worker on rows alone: what it queues at once, and when new vectors take over. */
+/** Turns of the insight worker on rows alone: how many jobs it queues, and when searches switch to new vectors. */
 import type { CreationRequest } from '@cl-server/job-routes';
 import type { RegisteredWorker } from '@cl-server/jobs';
 import { type Database, migrate, openDatabase, silentLogger } from '@cl-server/service-kit';
@@ -62,7 +62,7 @@ describe.each(backends())('turns of the insight worker on $name', (backend) => {
       );
   };
 
-  it('make no job that nobody can run: what lacks its model waits, and is pending again once a worker has it', async () => {
+  it('create no job that no worker can run: inferences without a model wait until a worker has it', async () => {
     await seed(3, 'pending');
     const statuses = async () => {
       const rows = await database.kysely
@@ -104,13 +104,13 @@ describe.each(backends())('turns of the insight worker on $name', (backend) => {
       for (const id of [1, 2, 3]) await refreshKnown(db, id, now);
     });
     expect(await overall()).toEqual(['completed']);
-    // A second worker has the model: the first one's lack does not matter any more.
+    // A second worker has the model, so it does not matter that the first one lacks it.
     await park(database.kysely, write, runnableBy([lacking, worker(['clip_embedding'])], insights));
     expect((await statuses())[0]).toBe('clip_embedding pending');
     expect(await overall()).toEqual(['processing']);
   });
 
-  it('queue no more than may wait or run at once, behind what users ask for', async () => {
+  it('limit the jobs that are queued or running, at a lower priority than the jobs of users', async () => {
     await seed(5, 'pending');
     const made: CreationRequest[] = [];
     const file = async () => ({ name: 'a.png', size: 1, source: Buffer.from('a') });
@@ -140,7 +140,7 @@ describe.each(backends())('turns of the insight worker on $name', (backend) => {
     expect(new Set(made.map(({ idempotencyKey }) => idempotencyKey)).size).toBe(10);
   });
 
-  it('let new vectors answer only when every picture of a long pass has its own', async () => {
+  it('switch searches to new vectors only when every picture of a long pass has one', async () => {
     const db = database.kysely;
     await seed(1_001, 'completed');
     const last = { kind: 'dino', entityId: 1_001, subject: 0 } as const;

@@ -13,7 +13,7 @@ async function hashes(image: Sharp) {
   return imageHashes(file);
 }
 
-/** A page of what looks like text; `filled` is the share of its height that has lines. */
+/** A page that looks like text; `filled` is the share of its height that has lines. */
 function page(seed: number, filled: number): Sharp {
   const [width, height] = [620, 877];
   const data = Buffer.alloc(width * height * 3, 255);
@@ -39,7 +39,7 @@ function page(seed: number, filled: number): Sharp {
 const PHOTOS = ['cat.png', 'coffee.png', 'rocket.jpg', 'face_obama_1.jpg', 'face_obama_2.jpg', 'orientation_1.jpg'];
 
 describe('isSamePicture', () => {
-  it.runIf(hasMedia())('knows copies of photos, and tells photos apart', async () => {
+  it.runIf(hasMedia())('recognises copies of photos, and distinguishes different photos', async () => {
     const all = await Promise.all(PHOTOS.map((name) => hashes(sharp(mediaFile(name)))));
     for (const [i, photo] of all.entries()) {
       const source = (): Sharp => sharp(mediaFile(PHOTOS[i] ?? ''));
@@ -50,7 +50,7 @@ describe('isSamePicture', () => {
     }
   });
 
-  it('takes no plain colours, dark noise or pages of text for each other, and a copy of a page for that', async () => {
+  it('does not match plain colours, dark noise or different pages of text, but matches a copy of a page', async () => {
     const plain = ['#000', '#fff', '#222', '#c00', '#0c0', '#888'].map((background) =>
       sharp({ create: { width: 80, height: 60, channels: 3, background } }),
     );
@@ -65,7 +65,7 @@ describe('isSamePicture', () => {
     expect(isSamePicture(all[8] ?? (await hashes(copy)), await hashes(copy))).toBe(true);
   });
 
-  it('tells one drawing in two colours apart, and says nothing of pictures without features', async () => {
+  it('distinguishes one drawing in two colours, and matches no pictures without features', async () => {
     /** A pattern of 16 × 16 blocks in a colour on grey. */
     const pattern = (colour: readonly number[]): Sharp => {
       const data = Buffer.alloc(256 * 256 * 3, 60);
@@ -75,7 +75,7 @@ describe('isSamePicture', () => {
       }
       return sharp(data, { raw: { width: 256, height: 256, channels: 3 } });
     };
-    // Both are equally bright.
+    // Both colours are equally bright.
     const [red, blue] = [await hashes(pattern([255, 70, 20])), await hashes(pattern([20, 150, 255]))];
     expect(isSamePicture(red, red)).toBe(true);
     expect(isSamePicture(red, blue)).toBe(false);

@@ -1,4 +1,4 @@
-/** Nearest vectors, the same whichever way they are searched: codes in memory on both databases, and pgvector. */
+/** Nearest vectors: one suite for every implementation, codes in memory on both databases and pgvector. */
 import { dot, normalized } from '@cl-server/models';
 import { type Database, migrate, openDatabase } from '@cl-server/service-kit';
 import { type StoreTables, storeMigrations } from '@cl-server/store';
@@ -158,7 +158,7 @@ describe.each(ways)('nearest vectors by $name', ({ open }) => {
       ({ entityId }) => entityId,
     );
 
-  it('finds what an exact search finds (recall of 10 at least 0.98)', async () => {
+  it('finds the results of an exact search (recall of 10 at least 0.98)', async () => {
     let hits = 0;
     for (let n = 0; n < 20; n++) {
       const query = near(centres[n] as Float32Array);
@@ -168,7 +168,7 @@ describe.each(ways)('nearest vectors by $name', ({ open }) => {
     expect(hits / 200).toBeGreaterThanOrEqual(0.98);
   });
 
-  it('gives exact scores, best first, the best of several queries', async () => {
+  it('returns exact scores, best first, and the best of several queries', async () => {
     const [a, b] = [vectors[3] as Float32Array, vectors[77] as Float32Array];
     const found = await opened.search.search({ kind: 'clip', vectors: [a, b], count: 10 });
     const scores = found?.neighbours.map(({ score }) => score) ?? [];
@@ -183,7 +183,7 @@ describe.each(ways)('nearest vectors by $name', ({ open }) => {
     expect(await find(query, { allowedEntities: allowed })).toEqual(exact(query, (id) => allowed.has(id)));
   });
 
-  it('follows what is added, replaced and removed', async () => {
+  it('follows added, replaced and removed vectors', async () => {
     const { db } = opened;
     const query = anyVector();
     await db.transaction().execute((trx) => putVector(trx, key(9), query));
@@ -194,7 +194,7 @@ describe.each(ways)('nearest vectors by $name', ({ open }) => {
     expect(await find(vectors[8] as Float32Array)).not.toContain(9);
   });
 
-  it('knows nothing of a kind that has no vectors', async () => {
+  it('finds nothing for a kind that has no vectors', async () => {
     expect(await opened.search.search({ kind: 'dino', vectors: [anyVector()], count: 3 })).toBeUndefined();
   });
 });

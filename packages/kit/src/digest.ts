@@ -48,7 +48,7 @@ export async function digestFile<A extends DigestAlgorithm>(
   signal?: AbortSignal,
 ): Promise<Record<A, string> & { size: number }> {
   const stream = new DigestStream(algorithms);
-  stream.resume(); // the bytes themselves are not wanted
+  stream.resume(); // The bytes themselves are not needed.
   await pipeline(fs.createReadStream(file, { highWaterMark: BLOCK_BYTES }), stream, signal ? { signal } : {});
   return { ...stream.digests(), size: stream.size };
 }

@@ -1,14 +1,14 @@
 /**
- * A lock file, so that processes, of several machines too, do one piece of work after the other.
+ * A lock file, by which processes, also of several machines, do one piece of work at a time.
  *
  * ```
  *  free --created--> held --work ends--> free
  *   ^                 |
- *   +--moved away-----+  not touched for long, or its process is gone: by the next who waits
+ *   +--moved away-----+  not touched for long, or its process is gone: by the next waiting process
  * ```
  *
- * A holder that stood still for longer than `STALE_AFTER` and goes on has lost its lock without knowing it: what is done
- * under the lock must not be harmful then, only wasteful.
+ * A holder that was suspended for longer than `STALE_AFTER` and continues has lost its lock without noticing it. Work
+ * under the lock may then be done twice, and must do no harm.
  */
 import { randomBytes } from 'node:crypto';
 import fsp from 'node:fs/promises';
@@ -20,10 +20,10 @@ import { isProcessAlive } from './process-alive.js';
 
 const LOOK_EVERY = 200;
 const TOUCH_EVERY = 5_000;
-/** A holder that has not touched its lock for so long is gone: its machine ended, or shares only the folder with us. */
+/** A holder that has not touched its lock for this long is gone, for example because its machine stopped. */
 const STALE_AFTER = 30_000;
 
-/** A process number says nothing on another machine, and a second lock of one process is another lock. */
+/** The process id alone is not enough: it has no meaning on another machine, and one process can hold several locks. */
 const newHolder = (): string => `${process.pid} ${os.hostname()} ${randomBytes(8).toString('hex')}`;
 
 const isHere = (holder: string): boolean => (holder.split(' ')[1] ?? os.hostname()) === os.hostname();
@@ -41,13 +41,13 @@ async function create(lock: string, holder: string): Promise<boolean> {
     await fsp.writeFile(lock, holder, { flag: 'wx' });
     return true;
   } catch (error) {
-    // ENOENT: somebody removed the folder in between.
+    // ENOENT: another process removed the folder in between.
     if (['EEXIST', 'ENOENT'].includes(errorCode(error) ?? '')) return false;
     throw error;
   }
 }
 
-/** Two may find a lock abandoned at once: the slower one has moved the faster one's new lock, and puts it back. */
+/** Two processes may find a lock abandoned at once: the slower one has moved the faster one's new lock, and puts it back. */
 async function breakAbandoned(lock: string): Promise<void> {
   const stat = await fsp.stat(lock).catch(() => undefined);
   const holder = await read(lock);
@@ -72,15 +72,15 @@ async function take(lock: string, holder: string): Promise<boolean> {
 }
 
 export interface LockOptions {
-  /** Ends the waiting, not the work. */
+  /** Ends the wait, not the work. */
   readonly signal?: AbortSignal | undefined;
-  /** Called once, where another holds the lock. */
+  /** Called once if another process holds the lock. */
   readonly onWait?: (() => void) | undefined;
 }
 
 /**
- * Waits for the lock, runs `work`, lets go. The lock's folder is made where it is missing.
- * @throws the signal's AbortError where it ends the waiting
+ * Waits for the lock, runs `work` and releases the lock. Creates the lock's folder if it is missing.
+ * @throws the signal's AbortError if it ends the waiting
  */
 export async function withLock<T>(lock: string, { signal, onWait }: LockOptions, work: () => Promise<T>): Promise<T> {
   const holder = newHolder();
@@ -97,7 +97,7 @@ export async function withLock<T>(lock: string, { signal, onWait }: LockOptions,
   }
 }
 
-/** Keeps a lock that was taken from looking abandoned. @returns a function that lets go */
+/** Keeps a lock that was taken from looking abandoned. @returns a function that releases it */
 function hold(lock: string, holder: string): () => Promise<void> {
   const touch = setInterval(() => {
     const now = new Date();
@@ -112,8 +112,8 @@ function hold(lock: string, holder: string): () => Promise<void> {
 
 /**
  * Takes a lock for as long as the caller likes. The lock of a process that is gone is taken over; one of another machine
- * is, when it was not touched for `STALE_AFTER`, which is waited for.
- * @returns a function that lets go; undefined where a living process holds the lock
+ * is taken over after it was not touched for `STALE_AFTER`.
+ * @returns a function that releases it; undefined if a living process holds the lock
  */
 export async function takeLock(lock: string): Promise<(() => Promise<void>) | undefined> {
   const holder = newHolder();

@@ -1,4 +1,4 @@
-/** Questions about paths, and writing so that a power cut leaves either the old file or the new one. */
+/** Functions that examine paths, and that write so that a power cut leaves either the old file or the new one. */
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import fsp from 'node:fs/promises';
@@ -57,7 +57,7 @@ async function writeDraft(file: string, text: string, mode: number): Promise<str
   return draft;
 }
 
-/** Replaces a file as a whole: a reader, or a power cut, meets the old text or the new one. */
+/** Replaces a file as a whole: a reader, also after a power cut, finds the old text or the new one. */
 export async function replaceFile(file: string, text: string, mode: number): Promise<void> {
   const draft = await writeDraft(file, text, mode);
   await fsp.rename(draft, file);
@@ -84,7 +84,7 @@ export function createFileSync(file: string, text: string, mode: number): boolea
   const draft = `${file}.${process.pid}.${randomBytes(6).toString('hex')}`;
   fs.writeFileSync(draft, text, { mode, flag: 'wx' });
   try {
-    fs.linkSync(draft, file); // fails if another process was first
+    fs.linkSync(draft, file); // This fails if another process was first.
     return true;
   } catch (error) {
     if (alreadyExists(error)) return false;

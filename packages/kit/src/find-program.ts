@@ -11,8 +11,8 @@ function isProgram(file: string): boolean {
 }
 
 /**
- * The file of a program, absolute; undefined where there is none.
- * @param set a path that counts alone, found or not
+ * The absolute path of a program; undefined if there is none.
+ * @param set a configured path; if given, PATH is not searched
  * @param searchPath the variable PATH
  */
 export function findProgram(name: string, set: string | undefined, searchPath: string | undefined): string | undefined {

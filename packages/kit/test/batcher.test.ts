@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Batcher } from '../src/index.js';
 
 describe('group commit', () => {
-  it('writes together what is asked for together, each caller getting its own results', async () => {
+  it('processes concurrent items in one batch, and gives each caller its own results', async () => {
     const batches: number[][] = [];
     const batcher = new Batcher<number, number>(
       async (items) => {
@@ -16,7 +16,7 @@ describe('group commit', () => {
     expect(batches).toEqual([[1, 2, 3]]);
   });
 
-  it('collects while a batch is being written, up to its greatest size', async () => {
+  it('collects items while a batch is processed, up to the maximum size', async () => {
     const batches: number[][] = [];
     let release = (): void => undefined;
     const gate = new Promise<void>((resolve) => {
@@ -39,7 +39,7 @@ describe('group commit', () => {
     expect(batches).toEqual([[0], [1, 2, 3], [4]]);
   });
 
-  it('lets a fault hit only the caller whose item it is', async () => {
+  it('reports a failure only to the caller of the faulty item', async () => {
     const batcher = new Batcher<number, number>(
       async (items) => {
         if (items.includes(13)) throw new Error('unlucky');

@@ -14,7 +14,7 @@ const old = new Date(Date.now() - 60_000);
 describe('a lock file', () => {
   beforeEach(() => fs.rmSync(path.dirname(lock), { recursive: true, force: true }));
 
-  it('lets one after the other in, whether they end well or not, and leaves nothing behind', async () => {
+  it('admits one process at a time, also after failures, and leaves nothing behind', async () => {
     let inside = 0;
     const work = (i: number) => async () => {
       expect(++inside).toBe(1);
@@ -58,7 +58,7 @@ describe('a lock file', () => {
     expect(fs.readFileSync(lock, 'utf8')).toBe(holder);
   });
 
-  it('who lost the lock does not remove its new holder’s', async () => {
+  it('is not removed by a process that lost it to a new holder', async () => {
     await withLock(lock, {}, async () => fs.writeFileSync(lock, '1 elsewhere 00'));
     expect(fs.readFileSync(lock, 'utf8')).toBe('1 elsewhere 00');
   });

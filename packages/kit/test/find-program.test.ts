@@ -18,7 +18,7 @@ function made(name: string, mode: number): string {
 }
 
 describe('a program', () => {
-  it('is the first of its name in PATH that can be run', () => {
+  it('is the first executable file of its name in PATH', () => {
     made('first/tool', 0o644);
     fs.mkdirSync(path.join(dir.path, 'second/tool'), { recursive: true });
     const third = made('third/tool', 0o755);
@@ -27,7 +27,7 @@ describe('a program', () => {
     expect(findProgram('tool', undefined, folders.join(path.delimiter))).toBe(third);
   });
 
-  it('is what was set and nothing else, found or not', () => {
+  it('is only the configured path if there is one, found or not', () => {
     const other = made('bin/other', 0o755);
     const folder = path.dirname(made('bin/tool', 0o755));
     expect(findProgram('tool', other, folder)).toBe(other);
@@ -36,7 +36,7 @@ describe('a program', () => {
     expect(findProgram('tool', made('notes', 0o644), folder)).toBeUndefined();
   });
 
-  it('is nowhere without a PATH', () => {
+  it('is not found without a PATH', () => {
     expect(findProgram('tool', undefined, undefined)).toBeUndefined();
   });
 });

@@ -1,4 +1,4 @@
-/** A data folder of a release that kept no sums, with entities, jobs and an upload in it, meets the one that keeps them. */
+/** The upgrade of a data folder with entities, jobs and an upload from a release that stored no sums. */
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -99,7 +99,7 @@ describe.each(places)('data of a release before sums were kept in $name', ({ bac
       });
       // Entities and uploads count at once; jobs before compute has measured them do not.
       expect(await kept()).toMatchObject({ bytes: 1_000, upload_bytes: 5_000, total_bytes: 6_000 });
-      // One that is created, ended and removed before the others are measured counts as it should.
+      // A job that is created, ended and removed before the others are measured counts correctly.
       const between = await job(7);
       expect(await kept()).toMatchObject({ job_input_bytes: 7 });
       await withJobs(({ repository }) => repository.deleteJob(between.id));

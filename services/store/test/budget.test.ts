@@ -59,7 +59,7 @@ describe.each(places)('the budget of a user in $name', ({ backend, apart }) => {
     return json.users.find(({ user_id }) => user_id === user);
   };
 
-  it('is one over entities, jobs and uploads; what is removed makes room; reading and deleting always work', async () => {
+  it('is one over entities, jobs and uploads; removed files free space; reading and deleting always work', async () => {
     const entity = await addEntity(3_000);
     const job = await addJob(2_000);
     const upload = await begin(4_000);
@@ -126,8 +126,8 @@ describe.each(places)('the budget of a user in $name', ({ backend, apart }) => {
     expect((await tus('DELETE', target, {})).status).toBe(204);
   });
 
-  it('counts an upload that tells no length at all as its bytes arrive, also those sent when it begins', async () => {
-    /** Sent in chunks, so that no header tells how many bytes there are. */
+  it('counts an upload without a length as its bytes arrive, also those of the first request', async () => {
+    /** Sends the body in chunks, so that no header has the number of bytes. */
     const send = (method: string, target: string, headers: Record<string, string>, bytes: number) => {
       const body = new ReadableStream({
         start(controller) {
@@ -194,7 +194,7 @@ describe.runIf(hasFfmpeg()).each(places)('streams in the budget of a user in $na
     expect(status).toBe(201);
     return json;
   };
-  // Somebody else asks: the bytes count to the user who added the video.
+  // Another user requests the stream: the bytes count for the user who added the video.
   const ask = (id: number) =>
     store.get<{ detail: string; reason?: string }>(`/entities/${id}/stream/adaptive.m3u8`, { token: ADMIN });
   const kept = async (user_id = '7') => {
@@ -232,7 +232,7 @@ describe.runIf(hasFfmpeg()).each(places)('streams in the budget of a user in $na
     await store.call('DELETE', `/entities/${video.id}`, { token: ANN });
   });
 
-  it('are ended when they outgrow the budget, and not begun where there is no room for one', async () => {
+  it('are stopped when they exceed the budget, and not started if there is no space for one', async () => {
     const video = await addVideo();
     await ask(video.id);
     const job = await worker.take();
@@ -259,7 +259,7 @@ describe.runIf(hasFfmpeg()).each(places)('streams in the budget of a user in $na
     await becomes(0);
   });
 
-  it('are counted at the start as their files are, whatever was written or removed meanwhile', async () => {
+  it('are counted by their files when the store starts, also after files were written or removed meanwhile', async () => {
     const video = await addVideo();
     await ask(video.id);
     const job = await worker.take();

@@ -1,4 +1,4 @@
-/** The process is killed at random moments of uploads: nothing that was acknowledged is lost, nothing half done is seen. */
+/** The process is killed at random moments of uploads: no acknowledged upload is lost, and no incomplete one is visible. */
 import { createHash, randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -32,7 +32,7 @@ describe.runIf(isBuilt)('a store that is killed while it takes uploads', () => {
           const reply = await running.client.upload(bytes).catch(() => undefined);
           if (reply?.status === 201) acknowledged.set(reply.json.id, createHash('sha256').update(bytes).digest('hex'));
         });
-        // Somewhere from the first bytes to the last answer.
+        // The moment is between the first bytes and the last response.
         await pause(Math.random() * 120);
         await killStore(running.child);
         await Promise.all(uploads);

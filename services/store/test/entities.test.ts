@@ -11,7 +11,7 @@ describe.each(backends())('entities on $name', (backend) => {
   });
   afterAll(() => store.stop());
 
-  it('makes a collection with every documented key, in the documented order', async () => {
+  it('creates a collection with every documented key, in the documented order', async () => {
     const { status, json } = await store.call('POST', '/entities/', {
       form: { is_collection: 'YES', label: 'holiday', description: '' },
     });
@@ -70,7 +70,7 @@ describe.each(backends())('entities on $name', (backend) => {
     );
   });
 
-  it('replaces with PUT: what is left out becomes null; the kind cannot change', async () => {
+  it('replaces with PUT: omitted fields become null; the kind cannot change', async () => {
     const parent = await store.collection('p');
     const entity = await store.collection('c', parent.id);
     const put = (form: Record<string, string>) =>
@@ -111,12 +111,12 @@ describe.each(backends())('entities on $name', (backend) => {
       422,
       `Circular hierarchy detected: entity ${deepest.id} is already a descendant of ${root.id}`,
     ]);
-    // Moved with what is in it, the subtree would reach an eleventh level.
+    // The moved subtree would reach an eleventh level.
     const other = await store.collection('other');
     const inner = await store.collection('inner', other.id);
     expect((await store.patch(second.id, { parent_id: String(inner.id) })).status).toBe(422);
     expect((await store.patch(second.id, { parent_id: String(other.id) })).status).toBe(200);
-    // A version whose parent lies below by now would close a cycle too.
+    // A version whose parent is now below the entity would close a cycle too.
     await store.patch(other.id, { label: 'renamed' });
     const back = await store.patch(other.id, { parent_id: String(deepest.id) });
     expect(back.status).toBe(422);
@@ -137,7 +137,7 @@ describe.each(backends())('entities on $name', (backend) => {
     expect(await detail(0)).toBe('Cannot set parent_id to 0: parent entity does not exist');
   });
 
-  it('counts children, and shows what lies in a deleted collection as indirectly deleted', async () => {
+  it('counts children, and shows the content of a deleted collection as indirectly deleted', async () => {
     const top = await store.collection('top');
     const middle = await store.collection('middle', top.id);
     const leaf = await store.media({ parent_id: String(middle.id) });
@@ -165,7 +165,7 @@ describe.each(backends())('entities on $name', (backend) => {
     expect(await flags(leaf.id)).toEqual([false, false]);
   });
 
-  it('removes for good only what was deleted, with all that lies in it, and never uses an id again', async () => {
+  it('removes permanently only deleted entities, with everything in them, and never uses an id again', async () => {
     const top = await store.collection('top');
     const middle = await store.collection('middle', top.id);
     const leaf = await store.media({ parent_id: String(middle.id) });
@@ -182,7 +182,7 @@ describe.each(backends())('entities on $name', (backend) => {
     expect((await store.collection('next')).id).toBeGreaterThan(leaf.id);
   });
 
-  it('looks up by digest and by label', async () => {
+  it('finds entities by digest and by label', async () => {
     const label = `label-${Math.random()}`;
     const collection = await store.collection(label);
     const media = await store.media();
@@ -200,7 +200,7 @@ describe.each(backends())('entities on $name', (backend) => {
     expect((await look(`md5=${media.md5}`)).status).toBe(404);
   });
 
-  it('tells two versions apart and restores one, as a new version', async () => {
+  it('compares two versions, and restores one as a new version', async () => {
     const entity = await store.media({ label: 'one' }, Buffer.from('first content'));
     const put = await store.call('PUT', `/entities/${entity.id}`, {
       form: { is_collection: 'false', label: 'two', image: { name: 'b.txt', bytes: Buffer.from('second content') } },
@@ -224,7 +224,7 @@ describe.each(backends())('entities on $name', (backend) => {
     expect((await store.call('POST', `/entities/${entity.id}/versions/77/restore`)).status).toBe(404);
   });
 
-  it('refuses to restore a version whose bytes live in another entity by now', async () => {
+  it('refuses to restore a version whose bytes now belong to another entity', async () => {
     const bytes = Buffer.from(`shared ${Math.random()}`);
     const entity = await store.media({}, bytes);
     await store.call('PUT', `/entities/${entity.id}`, {
@@ -262,7 +262,7 @@ describe.each(backends())('entities on $name', (backend) => {
     },
   );
 
-  it('has metadata of media only', async () => {
+  it('serves metadata of media only', async () => {
     const collection = await store.collection('c');
     const media = await store.media();
     expect((await store.get(`/entities/${collection.id}/metadata`)).status).toBe(400);

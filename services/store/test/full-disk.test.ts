@@ -1,4 +1,4 @@
-/** A disk that runs full: requests fail and say so, nothing stays half written, and all goes on when there is space again. */
+/** A full disk: requests fail with the reason, no partial file stays, and everything works again when there is space. */
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
@@ -8,7 +8,7 @@ import { tempDir } from '@cl-server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { forkStore, isBuilt, killStore, type StoreProcess } from './support/process.js';
 
-/** A file system of a few megabytes. @throws Error where this user may not make one */
+/** A file system of a few megabytes. @throws Error if this user may not create one */
 const mountSmall = (folder: string): Buffer =>
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'none', folder], { stdio: 'pipe' });
 const unmount = (folder: string): Buffer => execFileSync('umount', [folder]);
@@ -54,7 +54,7 @@ describe.runIf(isBuilt && mayMount())('a store on a full disk', () => {
   };
   const refused = { status: 507, json: { code: 'storage_full', detail: expect.stringContaining('no space left') } };
 
-  it('refuses what is larger than the space that is left, and leaves nothing of it', async () => {
+  it('refuses a file that is larger than the free space, and leaves nothing behind', async () => {
     const { client } = running;
     expect(await client.upload(randomBytes(30_000_000))).toMatchObject(refused);
     expect(fs.readdirSync(path.join(dir.path, 'media', '.incoming'))).toEqual([]);
@@ -66,7 +66,7 @@ describe.runIf(isBuilt && mayMount())('a store on a full disk', () => {
     expect((await client.media()).id).toBeGreaterThan(0);
   });
 
-  it('refuses every write with the reason while it is full, reads on, and writes again later', async () => {
+  it('refuses every write with the reason while the disk is full, still reads, and writes again later', async () => {
     const { client } = running;
     const kept = await client.media({}, randomBytes(100_000));
     fill();

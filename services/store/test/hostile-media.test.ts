@@ -1,4 +1,4 @@
-/** Files that are made to stop their reader: the store goes on, others are served, and what a file asks for is bounded. */
+/** Files that are made to block their reader: the store still serves others, and the resources for one file are limited. */
 import fs from 'node:fs';
 import path from 'node:path';
 import { crc32, deflateSync } from 'node:zlib';
@@ -62,7 +62,7 @@ describe.runIf(isBuilt && process.platform === 'linux')('a store that is sent ho
     return { silent: silence, grew: memory - before };
   };
 
-  it('answers others, keeps its memory, and says what is wrong with each', async () => {
+  it('serves other requests, limits its memory, and reports the fault of each file', async () => {
     const files = [
       ['runs.bmp', bitmap(40)],
       ['large.bmp', bitmap(0, 12_000)],
@@ -78,9 +78,9 @@ describe.runIf(isBuilt && process.platform === 'linux')('a store that is sent ho
       }
     });
     expect(told).toEqual(files.map(([name]) => [name, 201, 422]));
-    // On the event loop the runs took a minute.
+    // On the event loop, reading the runs took a minute.
     expect(silent).toBeLessThan(1_000);
-    // The uploads' own buffers; the pictures would be 560 MB, the texts 400 MB.
+    // This is room for the buffers of the uploads; the pictures would need 560 MB, the texts 400 MB.
     expect(grew).toBeLessThan(150);
   });
 

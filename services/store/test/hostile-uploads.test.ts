@@ -1,4 +1,4 @@
-/** Uploads that mean harm, or go wrong half-way: each a clear refusal, or a file that harms nothing. */
+/** Hostile and interrupted uploads: each ends in a clear refusal, or in a file that does no harm. */
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import net from 'node:net';
@@ -49,7 +49,7 @@ describe.each(backends().slice(0, 1))('hostile uploads', (backend) => {
       part('name="media_file"; filename="a"', bytes),
       '--b--\r\n',
     ].join('');
-  /** Sends bytes as they are. @returns all that came back until the connection ended, and how to send more */
+  /** Sends raw bytes. @returns the response until the connection ended, and a function that sends more */
   const raw = (length: number, body: string) => {
     const { hostname, port } = new URL(store.url);
     const socket = net.connect(Number(port), hostname);
@@ -66,7 +66,7 @@ describe.each(backends().slice(0, 1))('hostile uploads', (backend) => {
     return { socket, answer };
   };
 
-  it('keeps a picture of 16,000 × 16,000 pixels, and refuses to decode it', async () => {
+  it('stores a picture of 16,000 × 16,000 pixels, and refuses to decode it', async () => {
     const { status, json } = await store.upload(whitePng(16_000), 'large.png');
     expect([status, json.width, json.height, json.mime_type]).toEqual([201, 16_000, 16_000, 'image/png']);
     const preview = await store.get<{ detail: string }>(`/entities/${json.id}/preview`);
@@ -87,7 +87,7 @@ describe.each(backends().slice(0, 1))('hostile uploads', (backend) => {
     expect(isShown).toBe(json.mime_type === 'image/gif');
   });
 
-  it('refuses a body that is shorter or longer than it says', async () => {
+  it('refuses a body that is shorter or longer than announced', async () => {
     const before = await store.list();
     const body = parts({ is_collection: 'false' }, 'short or long');
     expect(await raw(body.length - 20, body).answer).not.toContain('HTTP/1.1 2');
@@ -97,7 +97,7 @@ describe.each(backends().slice(0, 1))('hostile uploads', (backend) => {
     expect((await store.list()).pagination.total_items).toBe(before.pagination.total_items);
   });
 
-  it('refuses media whose collection goes while the bytes arrive', async () => {
+  it('refuses media whose collection is removed while the bytes arrive', async () => {
     const { id } = await store.collection('going');
     const body = parts({ is_collection: 'false', parent_id: id }, randomBytes(20).toString('hex'));
     const { socket, answer } = raw(body.length, body.slice(0, -15));

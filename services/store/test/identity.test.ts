@@ -16,7 +16,7 @@ const readiness = async (store: TestStore) =>
   (await store.get<{ checks: Record<string, { ok: boolean; message?: string }> }>('/readyz')).json.checks['identity'];
 
 describe.each(backends())('a store on $name', (backend) => {
-  it('with an empty database beside a full folder reads, says so, and neither writes nor clears', async () => {
+  it('with an empty database and a full folder only reads, reports the mismatch, and neither writes nor deletes', async () => {
     const library = await startStore(backend);
     for (let made = 0; made < PHOTOS; made++) await library.media();
     const originals = library.files().sort();
@@ -37,7 +37,7 @@ describe.each(backends())('a store on $name', (backend) => {
     }
   });
 
-  it('whose folder is not mounted refuses uploads and goes on when it is back', async () => {
+  it('refuses uploads while its folder is not mounted, and accepts them when it is back', async () => {
     const store = await startStore(backend);
     try {
       const kept = await store.media();
@@ -57,7 +57,7 @@ describe.each(backends())('a store on $name', (backend) => {
     }
   });
 
-  it('asks before it sets many files aside, keeps them for the time of grace, then removes them', async () => {
+  it('asks before it sets many files aside, keeps them for the grace period, then removes them', async () => {
     let now = Date.now();
     const store = await startStore(backend, { orphanGraceMs: 7 * DAY, now: () => now });
     try {
@@ -91,7 +91,7 @@ describe.each(backends())('a store on $name', (backend) => {
 });
 
 describe.runIf(isBuilt)('a second store on one media folder', () => {
-  it('does not start while the first runs, and does when that was killed', async () => {
+  it('does not start while another store runs, and starts when that was killed', async () => {
     const dir = tempDir('cl-second-');
     try {
       const first = await forkStore(dir.path);

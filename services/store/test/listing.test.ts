@@ -12,7 +12,7 @@ import { EntityLister } from '../src/listing/lister.js';
 const ROWS = 30_000;
 const query = (fields: Record<string, string> = {}): EntityQuery => entityQuery.parse(fields);
 
-/** Rows as the service would have made them, quickly: 1 and 2 are collections, every 10th is deleted, every 3rd in 1. */
+/** Inserts rows without the service, to be quick: 1 and 2 are collections, every 10th is deleted, every 3rd is in 1. */
 async function seed(database: Database<StoreTables>): Promise<void> {
   const db = database.kysely;
   const numbers =
@@ -65,7 +65,7 @@ describe.each(backends())('lists on $name', (backend) => {
   const ids = async (fields: Record<string, string>): Promise<number[]> =>
     (await lister.list(query(fields))).items.map((item) => item.id);
 
-  it('gives pages newest first, with true totals and flags', async () => {
+  it('returns pages, newest first, with correct totals and flags', async () => {
     const first = await lister.list(query());
     expect(first.items.map((item) => item.id)).toEqual(Array.from({ length: 20 }, (_, i) => ROWS - i));
     expect(first.pagination).toMatchObject({
@@ -83,7 +83,7 @@ describe.each(backends())('lists on $name', (backend) => {
     expect([beyond.items, beyond.pagination.total_items, beyond.pagination.has_prev]).toEqual([[], ROWS, true]);
   });
 
-  it('walks by cursor over the same entities as by pages', async () => {
+  it('lists the same entities by cursor as by pages', async () => {
     const fields = { mime_type: 'video/mp4', page_size: '7' };
     const seen: number[] = [];
     let cursor: string | null = '';
@@ -155,7 +155,7 @@ describe.each(backends())('lists on $name', (backend) => {
     expect(await ids({ version: '-1' })).toEqual([]);
   });
 
-  /** A lister, and what it asks the database. */
+  /** A lister, and the queries that it runs. */
   const observe = (): { asked: RawBuilder<unknown>[]; observed: EntityLister } => {
     const asked: RawBuilder<unknown>[] = [];
     const listening: Reads = {
@@ -168,7 +168,7 @@ describe.each(backends())('lists on $name', (backend) => {
     return { asked, observed: new EntityLister(listening, database.adapter) };
   };
 
-  it('begins at a cursor, however deep it lies', async () => {
+  it('starts at a cursor without reading the rows before it', async () => {
     const { asked, observed } = observe();
     const { pagination } = await lister.list(query());
     await observed.list(query({ cursor: pagination.next_cursor ?? '' }));
@@ -184,7 +184,7 @@ describe.each(backends())('lists on $name', (backend) => {
   it
     .runIf(backend.name === 'sqlite')
     .each<Record<string, string>>([{}, { exclude_deleted: 'true' }, { type: 'image', height: '3' }])(
-    'looks at each label once for a text that no index knows, with %j',
+    'reads each label once for a text that is not in the index, with %j',
     async (others) => {
       const { asked, observed } = observe();
       const { pagination } = await observed.list(query({ ...others, search_query: 'zq' }));
@@ -194,7 +194,7 @@ describe.each(backends())('lists on $name', (backend) => {
     },
   );
 
-  it('asks nothing that walks a whole table without an index', async () => {
+  it('runs no query that reads a whole table without an index', async () => {
     const { asked, observed } = observe();
     const filters = [
       {},
@@ -222,7 +222,7 @@ describe.each(backends())('lists on $name', (backend) => {
   });
 });
 
-/** A table is read whole: neither by an index, nor in the order of one up to a limit. */
+/** Whether a plan reads a whole table: neither by an index, nor in the order of one up to a limit. */
 function isFullScan(step: string): boolean {
   if (/SCAN (e|entities|f|entity_versions|files)\b/.test(step)) return !/USING|VIRTUAL TABLE/.test(step);
   return /Seq Scan on (entities|entity_versions|files)/.test(step);
@@ -239,7 +239,7 @@ async function planOf(
     );
   const client = await database.pool.connect();
   try {
-    // A table of this size is read whole for less than an index costs; whether there is one is the question.
+    // In a table of this size a full read costs less than an index; the test asks only whether there is an index.
     await client.query('set enable_seqscan = off');
     const { rows } = await client.query(`explain ${text}`, [...parameters]);
     return rows.map((row: Record<string, string>) => row['QUERY PLAN'] ?? '');

@@ -1,4 +1,4 @@
-/** Options that earlier launchers and scripts pass to the programs: all are taken, those without a meaning with one warning. */
+/** Options of existing launchers and scripts: all are accepted, and those without a meaning give one warning. */
 import { fork } from 'node:child_process';
 import path from 'node:path';
 import { projectRoot, tempDir } from '@cl-server/testing';
@@ -31,7 +31,7 @@ const QDRANT = ['--qdrant-url', 'http://q:1', '--qdrant-collection', 'c', '--fac
 const LOGIN = ['--dino-collection', 'd', '--compute-username', 'admin', '--compute-password', 'admin'];
 
 describe.runIf(isBuilt)('earlier options', () => {
-  it('start the store, and warn once of what is ignored', async () => {
+  it('start the store, with one warning about ignored options', async () => {
     using dir = tempDir();
     const place = ['-p', '0', '--host', '127.0.0.1', '--log-level', 'info'];
     const broker = ['--mqtt-server', '127.0.0.1', '--mqtt-port', '1'];

@@ -59,7 +59,7 @@ function writePlugin(pluginsDir: string): void {
   fs.writeFileSync(path.join(folder, 'package.json'), JSON.stringify(MANIFEST));
   fs.writeFileSync(path.join(folder, 'task.js'), TASK);
   fs.writeFileSync(path.join(folder, 'insight.js'), INSIGHT);
-  // A plugin that takes the name of a built-in insight disables itself alone.
+  // A plugin that uses the name of a built-in insight disables only itself.
   fs.writeFileSync(
     path.join(pluginsDir, 'thief.mjs'),
     `export const insight = ({ defineInsight, wholeFile }) =>
@@ -76,7 +76,7 @@ describe.runIf(isBuilt).each(backends())('an insight of a plugin on $name', (bac
   let platform: InsightPlatform;
   let ids: Record<'red' | 'darkRed' | 'blue', number>;
   beforeAll(async () => {
-    // No models: all insights that need one wait, and hold nothing up.
+    // There are no models: all insights that need one wait, and delay no others.
     platform = await InsightPlatform.start(backend, { models: () => undefined, plugins: writePlugin });
     const add = async (name: string, bytes: Buffer): Promise<number> =>
       (await platform.store.upload(bytes, name, { label: name })).json.id;
@@ -107,7 +107,7 @@ describe.runIf(isBuilt).each(backends())('an insight of a plugin on $name', (bac
     expect((await platform.store.get(`/intelligence/entities/${ids.red}/vectors/taste`)).status).toBe(404);
   });
 
-  it('finds entities and pictures by its vector, and a name that no insight has is refused with those that there are', async () => {
+  it('finds entities and pictures by its vector, and an unknown name is refused with a list of the known ones', async () => {
     const similar = await platform.store.get<SimilarEntities>(`/intelligence/entities/${ids.red}/similar?by=colour`);
     expect(similar.json.results.map(({ entity_id }) => entity_id)).toEqual([ids.darkRed, ids.blue]);
     const form = { by: 'colour', file: { name: 'q.png', bytes: await picture({ r: 0, g: 0, b: 255 }) } };
@@ -117,7 +117,7 @@ describe.runIf(isBuilt).each(backends())('an insight of a plugin on $name', (bac
     expect([refused.status, refused.text]).toEqual([422, expect.stringContaining("'colour'")]);
   });
 
-  it('goes with its entity, and when the plugin is removed the clean-up takes its vectors, and no inference of it waits', async () => {
+  it('is deleted with its entity; after the plugin is removed, its vectors are deleted and none of its inferences waits', async () => {
     const database = openDatabase<StoreTables>(platform.store.databaseUrl, { schema: 'store', synchronous: 'normal' });
     const db = database.kysely;
     const rowsOf = async (id: number) => {

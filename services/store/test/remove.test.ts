@@ -1,4 +1,4 @@
-/** Large collections go for good in slices, and what people did meanwhile holds. */
+/** Large collections are removed permanently in slices, and changes of users in the meantime are kept. */
 import { jobMigrations } from '@cl-server/jobs';
 import { type Database, migrate, openDatabase } from '@cl-server/service-kit';
 import { backends, type TestDatabase } from '@cl-server/testing';
@@ -9,7 +9,7 @@ import { removeSlice } from '../src/entities/remove.js';
 import { changeEntity, findRow, insertEntity } from '../src/entities/writer.js';
 import { type StoreTables, storeMigrations } from '../src/index.js';
 
-describe.each(backends())('removal for good on $name', (backend) => {
+describe.each(backends())('permanent removal on $name', (backend) => {
   let place: TestDatabase;
   let database: Database<StoreTables>;
   let write: RunWrite;
@@ -66,7 +66,7 @@ describe.each(backends())('removal for good on $name', (backend) => {
   const usage = async (): Promise<unknown> =>
     database.kysely.selectFrom('usage').selectAll().where('entities', '<>', 0).orderBy('user_id').execute();
 
-  it('takes many short transactions, deepest first, and every count is right after each', async () => {
+  it('uses many short transactions, deepest first, and every count is correct after each', async () => {
     const stays = await collection('stays', null);
     await media(stays, 1, 'bob');
     const before = { counters: await counters(), usage: await usage() };
@@ -102,7 +102,7 @@ describe.each(backends())('removal for good on $name', (backend) => {
     expect(await database.kysely.selectFrom('pending_removals').select('path').execute()).toHaveLength(150);
   });
 
-  it('ends where the collection was restored, and leaves what was moved out of it', async () => {
+  it('stops if the collection was restored, and keeps entities that were moved out of it', async () => {
     const top = await collection('top', null);
     await media(top, 70, 'ann');
     await trash(top);

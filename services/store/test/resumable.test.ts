@@ -41,7 +41,7 @@ describe('resumable uploads', () => {
   const append = (target: string, offset: number, body: Buffer, token = WRITER) =>
     send('PATCH', target, { 'upload-offset': String(offset), 'content-type': BYTES }, body, token);
   const folder = () => path.join(store.mediaDir, '.uploads');
-  /** Files of uploads, the records of finished ones left out. */
+  /** Files of uploads, without the records of finished ones. */
   const leftovers = () =>
     fs.readdirSync(folder()).filter((name) => {
       const text = fs.readFileSync(path.join(folder(), name), 'utf8');
@@ -73,7 +73,7 @@ describe('resumable uploads', () => {
     expect([same.status, ((await same.json()) as { id: number }).id]).toEqual([200, entity.id]);
   });
 
-  it('are limited in number for each user, also across a restart, and one that is given up makes room', async () => {
+  it('are limited in number for each user, also across a restart, and a cancelled one frees its place', async () => {
     const MANY = tokenOf('12', { permissions: ['media_store_write'] });
     const beginSome = (count: number) =>
       Promise.all(
@@ -97,7 +97,7 @@ describe('resumable uploads', () => {
     await store.restart();
   });
 
-  it('are finished at the next start where the process died after the last byte', async () => {
+  it('are finished at the next start if the process died after the last byte', async () => {
     const bytes = randomBytes(5_000);
     const begun = await begin(bytes.length, { label: 'left behind' });
     const id = (begun.headers.get('location') ?? '').split('/').at(-1) ?? '';
@@ -108,13 +108,13 @@ describe('resumable uploads', () => {
     expect(leftovers()).toEqual([]);
   });
 
-  it('are refused without the right, with false metadata, or when too large', async () => {
+  it('are refused without the permission, with invalid metadata, or when too large', async () => {
     expect((await begin(10, {}, READER)).status).toBe(403);
     expect((await begin(10, { parent_id: 'x' })).status).toBe(422);
     expect((await begin(100_000_000)).status).toBe(413);
   });
 
-  it('belong to who began them', async () => {
+  it('belong to the user who created them', async () => {
     const target = (await begin(10)).headers.get('location') ?? '';
     expect((await append(target, 0, Buffer.alloc(10), OTHER)).status).toBe(404);
     expect((await send('HEAD', target, {}, undefined, OTHER)).status).toBe(404);
@@ -125,7 +125,7 @@ describe('resumable uploads', () => {
       expect((await append(`/uploads/${id}`, 0, Buffer.alloc(1))).status).toBe(404);
   });
 
-  it('say at the beginning what can be known by then, and leave nothing behind', async () => {
+  it('are refused at creation if the reason is known by then, and leave nothing behind', async () => {
     const noParent = await begin(10, { parent_id: '999999' });
     expect(await reply(noParent)).toMatchObject([
       422,
@@ -145,7 +145,7 @@ describe('resumable uploads', () => {
     expect(leftovers()).toEqual([]);
   });
 
-  it('are gone where the entity is refused after the last byte', async () => {
+  it('are removed if the entity is refused after the last byte', async () => {
     const parent = await store.collection('soon gone');
     const target = (await begin(10, { parent_id: String(parent.id) })).headers.get('location') ?? '';
     await store.patch(parent.id, { is_deleted: 'true' });
@@ -156,7 +156,7 @@ describe('resumable uploads', () => {
     expect(leftovers()).toEqual([]);
   });
 
-  it('take the whole file with the first request, new or known', async () => {
+  it('accept the whole file with the first request, new or known', async () => {
     const bytes = randomBytes(5_000);
     const whole = { 'upload-length': '5000', 'content-type': BYTES };
     const first = await send('POST', '/uploads', whole, bytes);
@@ -169,7 +169,7 @@ describe('resumable uploads', () => {
     expect(leftovers()).toEqual([]);
   });
 
-  it('are remembered when finished, so that a lost answer costs nothing, until they are deleted', async () => {
+  it('are remembered when finished, so that a lost response does no harm, until they are deleted', async () => {
     const bytes = randomBytes(2_000);
     const target = (await begin(bytes.length)).headers.get('location') ?? '';
     const { id } = (await (await append(target, 0, bytes)).json()) as { id: number };
@@ -188,7 +188,7 @@ describe('resumable uploads', () => {
     expect((await store.get(`/entities/${id}`)).status).toBe(200);
   });
 
-  it('speak the protocol in every answer, and errors are JSON', async () => {
+  it('follow the protocol in every response, and errors are JSON', async () => {
     const discovery = await fetch(new URL('/uploads', store.url), { method: 'OPTIONS' });
     expect([discovery.status, discovery.headers.get('tus-version'), discovery.headers.get('tus-max-size')]).toEqual([
       204,
@@ -233,7 +233,7 @@ describe('resumable uploads', () => {
     expect((await send('DELETE', target)).status).toBe(204);
   });
 
-  it('answer mistakes in the middle of a piece with a refusal', async () => {
+  it('refuse an invalid request in the middle of a piece', async () => {
     const patch = (target: string, body: AsyncIterable<Buffer>) => {
       const headers = { authorization: `Bearer ${WRITER}`, 'upload-offset': '0', 'content-type': BYTES };
       const init = {
@@ -263,7 +263,7 @@ describe('resumable uploads', () => {
     expect(leftovers().filter((name) => name.startsWith(path.basename(dropped)))).toEqual([]);
   });
 
-  it('are taken over from a connection that hangs, with all that came', async () => {
+  it('are taken over from a connection that hangs, with all bytes that arrived', async () => {
     const target = (await begin(1_000)).headers.get('location') ?? '';
     const hanging = net.connect(Number(new URL(store.url).port), '127.0.0.1');
     hanging.on('error', () => undefined);
@@ -279,7 +279,7 @@ describe('resumable uploads', () => {
     hanging.destroy();
   });
 
-  it('are found behind a prefix', async () => {
+  it('work behind a path prefix', async () => {
     const at = async (headers: Record<string, string>, asked = '/uploads'): Promise<string> => {
       // `fetch` sets its own Host.
       const request = http.request(new URL(asked, store.url), {
@@ -302,7 +302,7 @@ describe('resumable uploads', () => {
 });
 
 describe('resumable uploads from other origins', () => {
-  it('follow the origins that are allowed', async () => {
+  it('are allowed for the configured origins only', async () => {
     if (!backend) throw new Error('no database');
     for (const [corsOrigins, seen] of [
       [[], null],

@@ -8,7 +8,7 @@ import { fold, foldQuery } from '../src/listing/fold.js';
 import { SearchTexts } from '../src/listing/search-texts.js';
 import { startStore, type TestStore } from './support/store.js';
 
-describe('texts that search takes for the same', () => {
+describe('texts that are equal in search', () => {
   it.each([
     ['ÖÄÜ Straße', 'oau STRASSE'],
     ['Café', 'Cafe\u0301'],
@@ -90,12 +90,12 @@ describe.each(backends())('search in labels and names on $name', (backend) => {
     expect((await found(text)).toSorted()).toEqual(labels.toSorted());
   });
 
-  it('finds a file by the name that it came with, beside its label, after each change, and not when it is gone', async () => {
+  it('finds a file by its file name and its label, after each change, and not after its removal', async () => {
     const name = 'Été "Oma" \u{1F468}\u200D\u{1F469}.bin';
     const { json: entity } = await store.upload(Buffer.from('one'), name.normalize('NFD'), { label: 'Ünder' });
     expect(entity.file_name).toBe(name);
     expect([await found('ete "oma"'), await found('under')]).toEqual([['Ünder'], ['Ünder']]);
-    // No text reaches from the label into the name.
+    // No text matches across the label and the name.
     expect(await found('under ete')).toEqual([]);
     await store.patch(entity.id, { label: 'Över' });
     expect([await found('under'), await found('öve'), await found('öv')]).toEqual([[], ['Över'], ['Över']]);
@@ -110,8 +110,8 @@ describe.each(backends())('search in labels and names on $name', (backend) => {
   });
 });
 
-describe.each(backends())('texts of entities from before on $name', (backend) => {
-  it('are filled in from where an earlier process ended, and only once', async () => {
+describe.each(backends())('search texts of entities of an older release on $name', (backend) => {
+  it('are filled in once, from the point where an earlier process ended', async () => {
     const place = await backend.create();
     const database = openDatabase<StoreTables>(place.url, { schema: 'store', synchronous: 'normal' });
     await migrate(database, {

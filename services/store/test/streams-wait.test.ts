@@ -1,4 +1,4 @@
-/** Many who wait for the same thing share one look-out. */
+/** Requests that wait for the same stream share one watch. */
 import { describe, expect, it } from 'vitest';
 import { retryDelay } from '../src/streams/failure.js';
 import { SharedWait } from '../src/streams/shared-wait.js';
@@ -6,7 +6,7 @@ import { SharedWait } from '../src/streams/shared-wait.js';
 const staying = new AbortController().signal;
 const LONG = 60_000;
 
-/** A look-out that ends when the test says so. */
+/** A watch that ends when the test says so. */
 function lookout() {
   const looks: { signal: AbortSignal; end: (value: string | undefined) => void; fail: (error: Error) => void }[] = [];
   const look = (signal: AbortSignal) =>
@@ -18,7 +18,7 @@ function lookout() {
 }
 
 describe('waiting together', () => {
-  it('looks once and tells all', async () => {
+  it('watches once and notifies all', async () => {
     const wait = new SharedWait<string>();
     const { looks, look } = lookout();
     const all = [1, 2, 3].map(() => wait.join('a', { within: LONG, gone: staying }, look));
@@ -27,7 +27,7 @@ describe('waiting together', () => {
     expect(await Promise.all(all)).toEqual(['here', 'here', 'here']);
   });
 
-  it('tells all of a failure', async () => {
+  it('notifies all of a failure', async () => {
     const wait = new SharedWait<string>();
     const { looks, look } = lookout();
     const all = [1, 2].map(() => wait.join('a', { within: LONG, gone: staying }, look));
@@ -35,7 +35,7 @@ describe('waiting together', () => {
     for (const { status } of await Promise.allSettled(all)) expect(status).toBe('rejected');
   });
 
-  it('lets each leave alone, and ends the look-out with the last', async () => {
+  it('lets each leave alone, and ends the watch with the last', async () => {
     const wait = new SharedWait<string>();
     const { looks, look } = lookout();
     const leaver = new AbortController();
@@ -51,7 +51,7 @@ describe('waiting together', () => {
     expect(await third).toBe('later');
   });
 
-  it('ends for all when it is closed, also for those who come too late', async () => {
+  it('ends for all when it is closed, also for later requests', async () => {
     const wait = new SharedWait<string>();
     const { looks, look } = lookout();
     const waiting = wait.join('a', { within: LONG, gone: staying }, look);
@@ -63,7 +63,7 @@ describe('waiting together', () => {
 });
 
 describe('the delay after a failure', () => {
-  it('is none at first, then doubles, up to five minutes', () => {
+  it('is zero at first, then doubles, up to five minutes', () => {
     expect([1, 2, 3, 4, 5].map(retryDelay)).toEqual([0, 2_000, 4_000, 8_000, 16_000]);
     expect([20, 10_000].map(retryDelay)).toEqual([300_000, 300_000]);
   });

@@ -37,10 +37,10 @@ export interface SearchRoutes {
   readonly incoming: string;
 }
 
-/** A person waits for the answer. A picture must be decoded first. */
+/** A user waits for the response. A picture must be decoded first. */
 const TEXT_WAIT_MS = 2_000;
 const PICTURE_WAIT_MS = 10_000;
-/** A person waits while the picture is decoded, so it must not be larger. */
+/** A user waits while the picture is decoded, so it must not be larger. */
 const MAX_PICTURE_BYTES = 100_000_000;
 
 type SearchQuery = Question['paging'] & Question['filters'];

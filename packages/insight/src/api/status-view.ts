@@ -1,4 +1,4 @@
-/** The insights of an entity, as clients see them. */
+/** The insights of an entity in the form that clients receive. */
 import {
   type EntityJob,
   type EntityStatusEvent,
@@ -29,7 +29,7 @@ const statusOf = (rows: readonly InferenceRow[], insight: string): string => {
   return 'completed';
 };
 
-/** Why an entity, or a face of it, cannot be compared with others by an insight. */
+/** The reason why an entity, or a face of it, cannot be compared with others by an insight. */
 export function notLookedFor(rows: readonly InferenceRow[], insight: string): string {
   switch (statusOf(rows, insight)) {
     case NOT_APPLICABLE:

@@ -3,7 +3,7 @@ import { defineInsight } from '../define.js';
 import { wholeFile } from '../inputs.js';
 import { collectResultVector } from './result-vector.js';
 
-/** How a picture looks: near duplicates and pictures of one scene are close. */
+/** A vector of how a picture looks. The vectors of near duplicates and of pictures of one scene are near each other. */
 export const dinoEmbedding = defineInsight({
   name: 'dino_embedding',
   task: dinoEmbeddingTask.type,

@@ -44,7 +44,7 @@ const collectHashes: Collect = async (result, { entityId }) => {
   };
 };
 
-/** Perceptual hashes of a picture or of frames of a video: they find the very same picture again. */
+/** Perceptual hashes of a picture or of frames of a video. They find the same picture in other files. */
 export const perceptualHash = defineInsight({
   name: 'hash',
   task: hashTask.type,

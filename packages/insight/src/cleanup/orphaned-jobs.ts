@@ -1,6 +1,6 @@
 /**
- * Jobs of the insight worker that no inference refers to: their result will never be taken, and they keep a copy of a
- * picture. One comes to be where a process dies between the making of a job and the noting of it.
+ * Jobs of the insight worker that no inference refers to: their result will never be stored, and they keep a copy of a
+ * picture. Such a job remains if a process dies after it created the job and before it stored the id.
  */
 
 import type { AuditReport } from '@cl-server/contract';
@@ -12,7 +12,7 @@ import type { Orphans } from './orphans.js';
 type OrphanedJob = AuditReport['orphaned_jobs'][number];
 
 const PAGE = 200;
-/** Milliseconds after which a job is noted, or a search by picture is over. */
+/** Milliseconds after which the id of a job is stored, or a search by picture has ended. */
 const YOUNG = 10 * 60_000;
 
 export class OrphanedJobs implements Orphans<OrphanedJob> {

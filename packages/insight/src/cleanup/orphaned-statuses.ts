@@ -1,4 +1,4 @@
-/** Retained messages on the state of entities that are gone. Ids are never used again, so none of them can come back. */
+/** Retained messages about the state of entities that no longer exist. Ids are never used again, so none returns. */
 
 import { type AuditReport, TOPICS } from '@cl-server/contract';
 import type { Broadcaster } from '@cl-server/service-kit';
@@ -7,9 +7,9 @@ import type { Orphans } from './orphans.js';
 
 type OrphanedStatus = AuditReport['orphaned_mqtt'][number];
 
-/** A broker hands its retained messages over at once: after so many milliseconds without one, there are no more. */
+/** A broker sends its retained messages at once: after this many milliseconds without one, there are no more. */
 const QUIET = 500;
-/** Milliseconds for the whole. */
+/** Milliseconds for all messages together. */
 const PATIENCE = 10_000;
 const GROUP = 500;
 

@@ -39,7 +39,7 @@ export class OrphanedVectors implements Orphans<OrphanedVector> {
   }
 
   async *find(): AsyncGenerator<OrphanedVector> {
-    // In pages of rows, not of ids: the ids grow with each vector that is made again.
+    // The pages are of rows, not of ids: the ids grow with each vector that is made again.
     for (let after = 0; ; ) {
       const [group] = await this.reads.all<{ last: number | null }>(sql`
         select max(id) as last from (select id from vectors where id > ${after} order by id limit ${PAGE_SIZE}) as g`);

@@ -5,7 +5,7 @@ import { refreshKnown } from './refresh-status.js';
 export type Db = InsightDatabase | InsightTransaction;
 export type InferenceKey = Pick<InferenceRow, 'entity_id' | 'task_type' | 'subject'>;
 
-/** A query of inferences. It must have a limit, since all rows that it finds are changed in one transaction. */
+/** A query of inferences. It must have a limit, because all rows that it finds are changed in one transaction. */
 export type FindSlice = (db: Db) => {
   execute(): Promise<InferenceKey[]>;
   executeTakeFirst(): Promise<InferenceKey | undefined>;

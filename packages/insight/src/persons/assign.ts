@@ -1,7 +1,7 @@
 /**
- * Whose face is it? Incremental and density-based: a face joins the person to whom its nearest neighbours belong, by their
- * likeness weighted with their quality; a face without such neighbours begins a person of its own; a face that is much
- * like faces of two persons shows that these are one. What somebody decided stays: decided faces never move, decided
+ * Assigns faces to persons, by incremental and density-based clustering. A face joins the person of its nearest neighbours,
+ * by their similarity weighted with their quality. A face without such neighbours starts a new person. A face that is very
+ * similar to faces of two persons shows that these are one. Decisions of users stay: decided faces never move, decided
  * persons are never merged with one another, and two faces of one photo are never one person.
  */
 
@@ -15,16 +15,16 @@ export interface Neighbour {
 }
 
 export interface AssignRules {
-  /** Cosine from which two faces are taken for one person's. */
+  /** Minimum cosine of two faces of one person. */
   readonly sameAbove: number;
-  /** Cosine from which a face may join two persons into one. */
+  /** Minimum cosine at which a face may merge two persons. */
   readonly joinAbove: number;
 }
 
 /** Measured on the faces of the tests: two photos of one person 0.71, of two persons 0.10 at most. */
 export const DEFAULT_RULES: AssignRules = { sameAbove: 0.45, joinAbove: 0.6 };
 
-/** Neighbours that speak for a person at most. */
+/** Maximum number of neighbours that count for a person. */
 const VOICES = 5;
 
 export interface Candidate {
@@ -51,13 +51,13 @@ export function candidates(
     .map(([personId, of]) => {
       const weight = of.reduce((sum, { quality }) => sum + quality, 0);
       const mean = of.reduce((sum, { score, quality }) => sum + score * quality, 0) / (weight || 1);
-      // Many voices count a little more than one of the same likeness.
+      // Many neighbours count a little more than one of the same similarity.
       return { personId, score: mean * (1 - 0.05 / of.length) };
     })
     .sort((a, b) => b.score - a.score || a.personId - b.personId);
 }
 
-/** The two persons that a face shows to be one; undefined where it shows nothing of the kind. */
+/** The two persons that a face shows to be one; undefined if there are no such persons. */
 export function joined(found: readonly Candidate[], rules: AssignRules): readonly [number, number] | undefined {
   const [first, second] = found;
   if (!first || !second || second.score < rules.joinAbove) return undefined;

@@ -29,7 +29,7 @@ interface Face {
   readonly data: Uint8Array;
 }
 
-/** Undecided faces without a person that are good enough to be matched, the best first: good faces should begin the persons. */
+/** Undecided faces without a person that are good enough to be matched. The best come first and start the persons. */
 async function openFaces(db: InsightDatabase, model: string): Promise<Face[]> {
   return (
     db
@@ -45,7 +45,7 @@ async function openFaces(db: InsightDatabase, model: string): Promise<Face[]> {
       .where('faces.person_id', 'is', null)
       .where('faces.is_decided', '=', sql.lit(0))
       .where('faces.quality', '>=', MIN_QUALITY)
-      // A doubtful face may be a face in a painting, or none at all.
+      // A doubtful face may be a painted face, or not a face.
       .where('faces.confidence', '>=', FACE_CERTAIN)
       .orderBy('faces.quality', 'desc')
       .orderBy('faces.id')

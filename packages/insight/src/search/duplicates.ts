@@ -1,4 +1,4 @@
-/** Groups of nearly equal pictures: linked by their pHashes, and, where both have one, by a near DINO vector as well. */
+/** Groups of nearly equal pictures: linked by their pHashes and, if both have a DINO vector, by near vectors as well. */
 
 import type { DuplicateGroup, Entity } from '@cl-server/contract';
 import { dot } from '@cl-server/models';

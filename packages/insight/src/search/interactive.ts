@@ -1,5 +1,5 @@
 /**
- * Vectors that a person waits for: a job at the highest priority, awaited a short while. The store loads no model itself.
+ * Vectors that a user waits for: a job at the highest priority, with a short time limit. The store loads no model itself.
  */
 
 import { isTerminal, PRIORITY } from '@cl-server/contract';
@@ -26,7 +26,7 @@ export interface InteractiveRequest {
 }
 
 const RETRY_AFTER = '2';
-/** Searches that wait for a model at once: if reading is public, anyone may search, and must not fill the queue. */
+/** Maximum number of searches that wait for a model. If reading is public, anyone may search, and must not fill the queue. */
 const MAX_RUNNING = 16;
 
 const unavailable = (detail: string): HttpError =>

@@ -1,4 +1,4 @@
-/** Pictures by their pHash: 64 bits each, kept in memory, following the database like the vectors' codes do. */
+/** Pictures by their pHash: 64 bits each, kept in memory. They follow the database like the codes of vectors. */
 import type { InsightDatabase } from '../port.js';
 import { CodeTable } from '../vectors/codes.js';
 
@@ -41,7 +41,7 @@ export class PhashIndex {
     await this.#refreshing;
     const ids = (await this.#table.nearest(phashWords(phash), count * 2 + 16, allowed)).slice(0, count * 4 + 64);
     if (ids.length === 0) return [];
-    // Rows that are gone, or were replaced, are not found any more.
+    // Deleted and replaced rows are no longer found.
     const rows = await this.#db
       .selectFrom('perceptual_hashes')
       .select(['entity_id', 'phash'])

@@ -1,6 +1,6 @@
 /**
  * Whether two pictures of near pHashes are nearly the same one. A pHash has 64 bits of the coarsest structure, so pictures
- * without structure, and all pages of text, are near each other by it; what else the hash task found of them decides.
+ * without structure, and all pages of text, are near each other by it. The other values of the hash task decide.
  *
  * Measured on ten photos and their copies (smaller, JPEG at quality 20, blurred, lighter, grey; cut by 3 % at each edge),
  * and on generated pages of text, plain colours and dark noise: copies differ in at most 18 bits of PDQ, those that were cut
@@ -19,7 +19,7 @@ export interface PictureFeatures {
   readonly layout: string | null;
 }
 
-/** Below this there is nothing to recognise: plain colours have 0, black frames with noise up to 11. */
+/** A picture with a lower quality has nothing to recognise: plain colours have 0, black frames with noise up to 11. */
 const LEAST_STRUCTURE = 30;
 const NEAR = 84;
 /** On one tone, as of paper, all that differs is detail: only copies of the very same page are near. */
@@ -56,7 +56,7 @@ function sameColours(a: string, b: string): boolean {
 export const hasStructure = ({ pdq, pdq_quality }: PictureFeatures): boolean =>
   pdq !== null && pdq_quality !== null && pdq_quality >= LEAST_STRUCTURE;
 
-/** @returns false where one of them lacks features: nothing is linked on a pHash alone */
+/** @returns false if one of them lacks features: no pictures are linked by a pHash alone */
 export function isSamePicture(a: PictureFeatures, b: PictureFeatures): boolean {
   if (!hasStructure(a) || !hasStructure(b) || a.pdq === null || b.pdq === null) return false;
   const isFlat = Math.max(a.flat_share ?? 0, b.flat_share ?? 0) > MOSTLY_FLAT;

@@ -17,7 +17,7 @@ export interface Paging {
 export interface Question {
   readonly paging: Paging;
   readonly filters: EntityFilters;
-  /** Entity that asks about itself: left out. */
+  /** The entity that the search starts from; it is not a result. */
   readonly exceptEntity?: number;
 }
 
@@ -33,7 +33,7 @@ interface Hit {
   readonly score: number;
 }
 
-/** Results beyond this are not paged through. */
+/** Maximum number of results over all pages. */
 const MAX_DEPTH = 5_000;
 
 const cursors = cursorCodec('o');
@@ -96,7 +96,7 @@ export class Search {
 
   async #plan({ paging, filters }: Question): Promise<{ wanted: number; allowed: ReadonlySet<number> | undefined }> {
     const offset = positionOf(cursors, paging.cursor) ?? 0;
-    // Some are dropped afterwards: deleted ones, several frames of one video, the one that asks.
+    // Some are dropped afterwards: deleted ones, further frames of one video, the example itself.
     const wanted = Math.min(MAX_DEPTH, (offset + paging.limit + 1) * 2 + 32);
     return { wanted, allowed: await this.#options.view.matching(filters) };
   }

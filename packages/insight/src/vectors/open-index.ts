@@ -1,4 +1,4 @@
-/** The search that a database can give. */
+/** Chooses the implementation of search that a database supports. */
 import { byDialect, type Database, type Logger, type PostgresDatabase } from '@cl-server/service-kit';
 import type { InsightTables } from '../database/tables.js';
 import type { NeighbourSearch } from './neighbour-search.js';
@@ -30,7 +30,7 @@ function poolRunner({ pool }: PostgresDatabase<InsightTables>): SqlRunner {
   };
 }
 
-/** pgvector where it is there, else codes in memory. */
+/** Uses pgvector if the database has it, otherwise codes in memory. */
 export async function openNeighbourSearch(database: Database<InsightTables>, logger: Logger): Promise<NeighbourSearch> {
   const runner = byDialect(database, { sqlite: () => undefined, postgres: poolRunner });
   if (runner && (await preparePgvector(runner))) {

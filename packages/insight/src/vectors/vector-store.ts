@@ -1,4 +1,4 @@
-/** Vectors in the database: written in the transactions of those who make them, read by search. */
+/** Vectors in the database. They are written in the transactions that store results, and read by search. */
 
 import { type Database, notFound } from '@cl-server/service-kit';
 import type { InsightTables } from '../database/tables.js';
@@ -26,7 +26,7 @@ export interface StoredVector {
 }
 
 export const toFloats = (data: Uint8Array): Float32Array => {
-  const aligned = new Uint8Array(data); // a view into a larger buffer may begin at any byte
+  const aligned = new Uint8Array(data); // A view into a larger buffer may begin at any byte.
   return new Float32Array(aligned.buffer, 0, aligned.byteLength >>> 2);
 };
 
@@ -34,7 +34,7 @@ const toBytes = (vector: Float32Array): Buffer => Buffer.from(vector.buffer, vec
 
 type Db = InsightDatabase | InsightTransaction;
 
-/** Puts a vector in the place of an earlier one of the same subject and model. */
+/** Stores a vector and deletes an earlier one of the same subject and model. */
 export async function putVector(db: Db, key: VectorKey, vector: Float32Array): Promise<void> {
   const { kind, model, entityId, subject } = key;
   await db
@@ -55,7 +55,7 @@ export async function putVector(db: Db, key: VectorKey, vector: Float32Array): P
     .execute();
 }
 
-/** The model whose vectors answer searches; undefined before there is any. */
+/** The model whose vectors searches use; undefined if there is none yet. */
 export async function activeModel(
   db: Db,
   kind: string,
@@ -87,7 +87,7 @@ export class VectorStore {
       .execute();
   }
 
-  /** Those of the ids that still exist. */
+  /** The ids that still exist. */
   async byIds(ids: readonly number[]): Promise<StoredVector[]> {
     if (ids.length === 0) return [];
     const rows = await this.#db
@@ -113,7 +113,7 @@ export class VectorStore {
     return (await query.execute()).map(({ data }) => toFloats(data));
   }
 
-  /** @throws HttpError 404 with the given words */
+  /** @throws HttpError 404 with the given message */
   async one(kind: string, entityId: number, subject: number, missing: string): Promise<Float32Array> {
     const [vector] = await this.of(kind, entityId, subject);
     if (!vector) throw notFound(missing);

@@ -35,9 +35,9 @@ export interface InsightWorkerOptions {
   readonly publisher: StatusPublisher;
   /** Derives what follows from results: the persons of faces, the near duplicates of pictures. */
   readonly derive: () => Promise<void>;
-  /** Removes what nothing refers to any more; called after each pass over all entities. */
+  /** Removes everything that nothing refers to any more. Called after each pass over all entities. */
   readonly sweep: () => Promise<void>;
-  /** Why the folders of this process cannot be used; undefined if they are the right ones. */
+  /** The reason why the folders of this process cannot be used; undefined if they are the right ones. */
   readonly folderMismatch: () => Promise<string | undefined>;
   readonly readModels: () => Promise<WantedModels>;
   /** The live workers and the tasks that they can run. */
@@ -209,7 +209,7 @@ export class InsightWorker {
     this.#runnable = runnableBy(await workers.live(), insights);
   }
 
-  /** Makes waiting and failed inferences pending if they can be found out now. */
+  /** Makes waiting and failed inferences pending if a worker can run them now. */
   async #retry(): Promise<number[]> {
     const { db, write, now } = this.#options;
     const moved = await park(db, write, this.#runnable);

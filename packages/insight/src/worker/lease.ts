@@ -1,7 +1,7 @@
-/** Lets one process at a time do a thing, by a row with a time limit. */
+/** A lease: a row with a time limit that lets one process at a time do some work. */
 import type { InsightDatabase } from '../port.js';
 
-/** Held by the insight worker that works. */
+/** The lease of the active insight worker. */
 export const INSIGHT_LEASE = 'm-insight';
 
 /**
@@ -27,7 +27,7 @@ export async function holdLease(
   return row?.holder === holder;
 }
 
-/** Milliseconds since 1970; undefined where nobody holds it. */
+/** Milliseconds since 1970; undefined if no process holds it. */
 export async function leaseEnd(db: InsightDatabase, name: string): Promise<number | undefined> {
   const row = await db.selectFrom('leases').select('until').where('name', '=', name).executeTakeFirst();
   return row?.until;

@@ -1,4 +1,4 @@
-/** Stores which pictures are nearly the same when their pHashes are new: a list of duplicates then needs no search. */
+/** Compares pictures with new pHashes and stores the near duplicates, so that a list of duplicates needs no search. */
 
 import { sql } from 'kysely';
 import type { EntityFeed, InsightDatabase, RunWrite } from '../port.js';

@@ -11,7 +11,7 @@ import type { Runnable } from './runnable.js';
 
 /** Rows changed in one transaction. */
 const BATCH_SIZE = 200;
-/** Long, since it is retried at once when a worker has the program. */
+/** Long, because it is retried at once when a worker has the program. */
 const TOOL_RETRY_MS = 10 * 60_000;
 
 type Move = {

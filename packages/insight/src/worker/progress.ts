@@ -1,4 +1,4 @@
-/** How much is left to understand, how fast it goes, and so how long it will take. */
+/** The progress of the insight worker: the number of inferences that are left, the rate, and the remaining time. */
 
 import { literal } from '../inferences/status.js';
 import type { InsightDatabase } from '../port.js';
@@ -7,11 +7,11 @@ export interface Backlog {
   readonly pending: number;
   readonly running: number;
   readonly failed: number;
-  /** For a model. */
+  /** Inferences that wait for a model. */
   readonly waiting: number;
 }
 
-/** Each status by itself, so that its partial index is counted and not the table. */
+/** Counts each status by itself, so that the database counts its partial index and not the table. */
 export async function readBacklog(db: InsightDatabase): Promise<Backlog> {
   const count = async (status: 'pending' | 'processing' | 'failed' | 'waiting'): Promise<number> => {
     const row = await db
@@ -31,7 +31,7 @@ export async function readBacklog(db: InsightDatabase): Promise<Backlog> {
 
 const WINDOW = 60_000;
 
-/** Inferences a minute, of the last minute. */
+/** Inferences per minute, over the last minute. */
 export class Rate {
   readonly #now: () => number;
   #ended: { at: number; count: number }[] = [];
@@ -50,7 +50,7 @@ export class Rate {
     return this.#ended.reduce((sum, { count }) => sum + count, 0);
   }
 
-  /** Seconds until `left` inferences are done at this rate; null where nothing moves. */
+  /** Seconds until `left` inferences are done at this rate; null if the rate is zero. */
   secondsLeft(left: number): number | null {
     const rate = this.perMinute();
     return rate === 0 ? (left === 0 ? 0 : null) : Math.round((left / rate) * 60);

@@ -6,11 +6,11 @@ import { literal } from '../inferences/status.js';
 import type { InsightDatabase, RunWrite } from '../port.js';
 
 export interface RetryFilter {
-  /** Those whose waiting time ended before this moment. */
+  /** Inferences whose waiting time ended before this moment. */
   readonly dueBefore?: number;
-  /** Those of these insights whose model or tool was missing. */
+  /** Inferences of these insights whose model or tool was missing. */
   readonly nowPossible?: readonly string[];
-  /** All of an entity; their tries are counted from zero again. */
+  /** All inferences of an entity; their tries are counted from zero again. */
   readonly entityId?: number;
 }
 

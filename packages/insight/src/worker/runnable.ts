@@ -1,4 +1,4 @@
-/** Which insights can be found out now: jobs are made for those alone, and one that lacks its model says so instead of failing. */
+/** The insights that can run now. Only they get jobs; an insight without its model reports that instead of failing. */
 import type { RegisteredWorker } from '@cl-server/jobs';
 import type { Insight } from '../define.js';
 

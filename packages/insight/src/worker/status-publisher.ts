@@ -31,7 +31,7 @@ export interface StatusPublisherOptions {
 
 export class StatusPublisher {
   readonly #options: StatusPublisherOptions;
-  /** When the retained status of an entity is cleared. */
+  /** The time at which the retained status of an entity is cleared. */
   readonly #clearAt = new Map<number, number>();
 
   constructor(options: StatusPublisherOptions) {
@@ -40,7 +40,7 @@ export class StatusPublisher {
 
   /**
    * Subscribes to the retained states, those of this worker and of workers before it, so that each one is cleared in time
-   * whichever worker published it.
+   * no matter which worker published it.
    */
   async start(): Promise<void> {
     const { broadcaster, storePort, now } = this.#options;
@@ -81,7 +81,7 @@ export class StatusPublisher {
   }
 }
 
-/** Undefined for a cleared topic, and for a message that is no status. */
+/** @returns undefined for a cleared topic, and for a message that is not a status */
 function parseStatus(payload: Buffer) {
   if (payload.length === 0) return undefined;
   try {

@@ -1,4 +1,4 @@
-/** Writes what an insight collected: its value, its vector, and the rows of its own tables. */
+/** Writes the data that an insight collected: its value, its vector, and the rows of its own tables. */
 
 import { assertFinite, normalized } from '@cl-server/models';
 import type { Collected, ResultSubject } from '../collect-context.js';
@@ -48,7 +48,7 @@ export async function storeCollected(
     const { kind } = insight.vector;
     const vector = normalized(collected.vector);
     await putVector(db, { kind, model, entityId, subject: Number(subject || 0) }, vector);
-    // The first vectors of a kind answer searches at once; those of a later model only when all of them are made.
+    // Searches use the first vectors of a kind at once, and those of a later model only when all of them are made.
     await db
       .insertInto('vector_models')
       .values({ kind, model, dimension: vector.length, updated_at: now })

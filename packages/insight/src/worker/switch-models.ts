@@ -1,5 +1,5 @@
 /**
- * Vectors of a new model are made while those of the old model answer searches. When every entity has its new vector, or has
+ * Vectors of a new model are made while searches use those of the old model. When every entity has its new vector, or has
  * failed to get one, searches use the new vectors, all at once, and the old ones are deleted.
  */
 

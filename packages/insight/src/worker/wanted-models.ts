@@ -1,4 +1,4 @@
-/** Models that results should be made with now. They are read again and again, since `models use` may change them at any time. */
+/** Models that results should be made with now. They are read repeatedly, because `models use` may change them at any time. */
 import type { ModelStore } from '@cl-server/models';
 import type { Insight } from '../define.js';
 import { modelStamp } from '../model-stamp.js';

@@ -19,16 +19,16 @@ import {
 } from '@cl-server/testing';
 import { startStore, type TestStore } from './store.js';
 
-/** Bins run what was built. */
+/** The programs run the build. */
 export const isBuilt = [
   'services/store/dist/bin/m-insight-worker.js',
   'packages/worker/dist/bin/compute-worker.js',
 ].every((file) => fs.existsSync(path.join(projectRoot, file)));
 
 export interface InsightOptions {
-  /** Models that lie in the folder; the others are missing. */
+  /** Models in the folder; the others are missing. */
   readonly models?: (dir: string) => void | Promise<void>;
-  /** URL of a broker; none: everybody polls. */
+  /** URL of a broker; without it all processes poll. */
   readonly mqttUrl?: string;
   /** Fills the plugin folder. */
   readonly plugins?: (dir: string) => void;
@@ -104,12 +104,12 @@ export class InsightPlatform {
     const platform = new InsightPlatform(store, modelsDir, dir, env, { pluginsDir, insights });
     await platform.run('insight');
     await platform.run('worker');
-    // With a broker it is compute that ends jobs which no worker can run.
+    // If there is a broker, compute ends the jobs that no worker can run.
     if (mqttUrl !== undefined) await platform.run('compute');
     return platform;
   }
 
-  /** Starts a program and waits until it says that it is ready. */
+  /** Starts a program and waits until it logs that it is ready. */
   async run(program: Program): Promise<void> {
     const child = fork(path.join(projectRoot, BIN[program]), [...FLAGS[program]], {
       env: this.env,
@@ -125,7 +125,7 @@ export class InsightPlatform {
     });
   }
 
-  /** Ends a program without a chance to clean up. */
+  /** Kills a program, without a chance to clean up. */
   async kill(program: Program): Promise<void> {
     const child = this.#children.get(program);
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
@@ -137,7 +137,7 @@ export class InsightPlatform {
   intelligence = async (id: number): Promise<Intelligence | null> =>
     (await this.store.get<Intelligence | null>(`/intelligence/entities/${id}`)).json;
 
-  /** Waits until an entity's understanding has ended. */
+  /** Waits until all inferences of an entity have ended. */
   settled(id: number, within = 60_000): Promise<Intelligence> {
     return eventually(
       async () => {

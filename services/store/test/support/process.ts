@@ -7,7 +7,7 @@ import { StoreClient } from './store.js';
 
 const bin = path.join(projectRoot, 'services/store/bin/store.js');
 
-/** Bins run what was built. */
+/** The programs run the build. */
 export const isBuilt = fs.existsSync(path.join(projectRoot, 'services/store/dist/bin/store.js'));
 
 export interface StoreProcess {
@@ -15,7 +15,7 @@ export interface StoreProcess {
   readonly client: StoreClient;
 }
 
-/** Without authentication and broker, on a free port. */
+/** A store without authentication and broker, on a free port. */
 export function forkStore(dataDir: string): Promise<StoreProcess> {
   const child = fork(bin, ['--no-auth', '--port', '0', '--data-dir', dataDir, '--log-level', 'fatal'], {
     env: { PATH: process.env.PATH, BROADCAST_TYPE: 'none', AUTH_URL: 'http://127.0.0.1:1' },

@@ -1,4 +1,4 @@
-/** The worker's part in making streams, done by the test itself, so that it decides when what happens. */
+/** The worker's part in making streams, played by the test, which so controls the order of events. */
 import fs from 'node:fs';
 import path from 'node:path';
 import { type JobTables, openJobs } from '@cl-server/jobs';
@@ -8,7 +8,7 @@ import { tempDir } from '@cl-server/testing';
 import { z } from 'zod';
 
 const text = z.string();
-/** Takes what the real task takes. */
+/** Accepts the parameters of the real task. */
 const hls = defineTask({
   type: 'hls_streaming',
   version: '1.0.0',
@@ -52,7 +52,7 @@ export class StreamWorker {
     this.#jobs = openJobs({ database: this.#database, storageDir, broadcaster: noBroadcaster, logger: silentLogger() });
   }
 
-  /** Enters this worker in the register, where it stays whatever a test does to the clock. */
+  /** Registers this worker. It stays registered when a test changes the clock. */
   async announce(): Promise<void> {
     await this.#database.kysely
       .insertInto('workers')
@@ -75,7 +75,7 @@ export class StreamWorker {
     return (await this.#jobs.repository.counts()).queued;
   }
 
-  /** @throws Error where no job waits */
+  /** @throws Error if no job waits */
   async take(): Promise<StreamJob> {
     const claim = (await this.#jobs.repository.claim({ workerId: 'worker', types: { hls_streaming: 1 }, limit: 1 }))[0];
     if (!claim) throw new Error('no job waits');

@@ -1,4 +1,4 @@
-/** Tokens of a key made for the test, as the auth service would sign them. */
+/** Tokens like those of the auth service, signed with a key of the test. */
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { type KeySource, TokenVerifier } from '@cl-server/service-kit';
 
@@ -30,7 +30,7 @@ const keys: KeySource = {
 };
 export const testVerifier = new TokenVerifier({ keys });
 
-/** Reads and writes, as most users do. */
+/** A user who may read and write. */
 export const WRITER = tokenOf('7', { permissions: ['media_store_read', 'media_store_write'] });
 export const WRITER_ONLY = tokenOf('7', { permissions: ['media_store_write'] });
 export const READER = tokenOf('8', { permissions: ['media_store_read'] });

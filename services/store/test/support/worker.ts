@@ -4,12 +4,12 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { projectRoot } from '@cl-server/testing';
 
-/** Bins run what was built. */
+/** The program runs the build. */
 export const isWorkerBuilt = fs.existsSync(path.join(projectRoot, 'packages/worker/dist/bin/compute-worker.js'));
 
 export interface WorkerOptions {
   readonly databaseUrl: string;
-  /** Streams lie in `streams` below it. */
+  /** Streams are in `streams` below it. */
   readonly dataDir: string;
   readonly mediaDir: string;
   readonly jobStorageDir: string;
@@ -19,7 +19,7 @@ export interface WorkerOptions {
 export class ComputeWorker {
   private constructor(private readonly child: ChildProcess) {}
 
-  /** Resolves when it says that it is ready. */
+  /** Resolves when it logs that it is ready. */
   static async start({ databaseUrl, dataDir, mediaDir, jobStorageDir, tasks }: WorkerOptions): Promise<ComputeWorker> {
     const flags = ['--tasks', tasks, '--concurrency', '1', '--worker-poll-interval', '0.1', '--lease', '2'];
     const child = fork(path.join(projectRoot, 'packages/worker/bin/compute-worker.js'), flags, {
@@ -45,7 +45,7 @@ export class ComputeWorker {
     return new ComputeWorker(child);
   }
 
-  /** Ends it without a chance to clean up. */
+  /** Kills it, without a chance to clean up. */
   async kill(): Promise<void> {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return;
     const gone = new Promise<void>((resolve) => this.child.once('exit', () => resolve()));
