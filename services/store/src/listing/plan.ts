@@ -1,7 +1,7 @@
 /**
  * Plans how a list is read. "Newest first" is the order of ids, and every index ends with the id, so a page is a short scan
  * of the index of the condition with the fewest matches. The matches of each condition are counted first, up to 10,001,
- * because the databases have no statistics that are good enough for the choice.
+ * because without statistics the choice of an index would be a guess.
  */
 
 import type { EntityQuery } from '@cl-server/contract';
@@ -33,7 +33,7 @@ export interface Plan {
   readonly span: Span;
   /** True if there are no conditions except `exclude_deleted` and `parent_id`: counters have the total. */
   readonly counted: boolean;
-  /** Set if each condition has at least 10,001 matches and one is a range: counting matches by a scan would take long. */
+  /** Set if every match is one of at least 10,001 matches of a range: counting them by a scan would take long. */
   readonly wideRange: RawBuilder<unknown> | undefined;
 }
 
