@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 /** Fields of the contract under other names, by file. */
 const RENAMED: Readonly<Record<string, readonly (readonly [string, string])[]>> = {
   'packages/contract/src/jobs/schemas.ts': [
-    ['progress: z.int().min(0).max(100),\n  params:', 'percentage: z.int().min(0).max(100),\n  params:'],
+    ['progress: z.int().min(0).max(100),\n    params:', 'percentage: z.int().min(0).max(100),\n    params:'],
   ],
   'packages/contract/src/jobs/lists.ts': [['auth_required: z.boolean()', 'requires_login: z.boolean()']],
 };

@@ -1,3 +1,4 @@
+import { errorCode } from '@cl-server/kit';
 import { Kysely, PostgresDialect } from 'kysely';
 import type pg from 'pg';
 import { load } from '../lazy.js';
@@ -25,6 +26,14 @@ const parsersOf = (types: typeof pg.types): pg.CustomTypesConfig => ({
       : types.getTypeParser(oid, format as 'text')) as pg.CustomTypesConfig['getTypeParser'],
 });
 
+/** SQLSTATE 57P01 to 57P03: the server ends the connection after this error, a moment after the statement has failed. */
+const ENDS_CONNECTION = /^57P0[123]$/;
+
+/** Keeps the pool from handing out a connection that is about to end. The pool has no public way to say so. */
+function retire(client: pg.PoolClient): void {
+  (client as unknown as { _queryable: boolean })._queryable = false;
+}
+
 /**
  * A connection on which a statement timed out still waits for the old answer, so every later statement on it would wait
  * too. It is cut, and the pool opens another one.
@@ -44,7 +53,13 @@ function cutWhenSilent(client: pg.PoolClient, timeoutMs: number): void {
       return query(...args.slice(0, -1), done);
     }
     const result = query(...args);
-    if (result instanceof Promise) return result.finally(() => clearTimeout(timer));
+    if (result instanceof Promise)
+      return result
+        .catch((error: unknown) => {
+          if (ENDS_CONNECTION.test(errorCode(error) ?? '')) retire(client);
+          throw error;
+        })
+        .finally(() => clearTimeout(timer));
     clearTimeout(timer); // a cursor or stream has its own life
     return result;
   };
