@@ -8,8 +8,8 @@ import { SERVICE_MQTT_USER, TOPICS } from '@cl-server/contract';
 import { serviceCredential } from '@cl-server/service-kit';
 import { type Broadcaster, connectBroadcaster } from '@cl-server/service-kit/broadcaster';
 import { silentLogger } from '@cl-server/service-kit/program';
-import { descriptorsOf, eventually, freePort, memoryOf, projectRoot, tempDir, waitedOf } from '@cl-server/testing';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { descriptorsOf, freePort, memoryOf, projectRoot, tempDir } from '@cl-server/testing';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 
 const dir = tempDir('cl-hostile-broker-');
 const socketPath = path.join(dir.path, 'broker.sock');
@@ -18,8 +18,6 @@ let port: number;
 let webSocketPort: number;
 let service: Broadcaster;
 let listener: Broadcaster;
-/** Descriptors of the broker before any attack. */
-let quiet: number | undefined;
 
 beforeAll(async () => {
   [port, webSocketPort] = [await freePort(), await freePort()];
@@ -52,12 +50,6 @@ beforeAll(async () => {
       ),
     );
 }, 60_000);
-beforeEach(async () => {
-  // The crowd of the attack before has left.
-  quiet ??= descriptorsOf(Number(broker.pid));
-  const most = quiet + 20;
-  await eventually(() => descriptorsOf(Number(broker.pid)) <= most, { what: 'the crowd has left', within: 30_000 });
-}, 40_000);
 afterAll(async () => {
   await Promise.all([service.close(), listener.close()]);
   broker.kill('SIGKILL');
@@ -68,10 +60,7 @@ afterAll(async () => {
 interface Cost {
   /** The longest time in milliseconds that a message between services takes. */
   readonly delay: number;
-  /**
-   * The time in which a stranger connects and subscribes during the attack, without the time in which the broker was ready to
-   * run and other programs had the processors.
-   */
+  /** The time in which a stranger connects and subscribes during the attack. */
   readonly newcomer: number;
   /** The largest memory use of the broker in megabytes. */
   readonly memory: number;
@@ -99,13 +88,11 @@ async function costOf(attack: (busy: () => boolean) => Promise<unknown>, seconds
   const comes = (async () => {
     await pause(seconds * 500);
     const start = performance.now();
-    const before = waitedOf(Number(broker.pid));
     const url = `mqtt://127.0.0.1:${port}`;
     const stranger = await connectBroadcaster({ url, logger: silentLogger(), wait: 20_000 });
     await stranger.subscribe('inference/events', () => undefined);
-    // A newcomer that is cut off connects again; the time until then counts.
-    await eventually(() => stranger.connected, { what: 'the newcomer is connected', within: 20_000 });
-    const took = performance.now() - start - (waitedOf(Number(broker.pid)) - before);
+    expect(stranger.connected).toBe(true);
+    const took = performance.now() - start;
     await stranger.close();
     return took;
   })();
@@ -117,13 +104,13 @@ async function costOf(attack: (busy: () => boolean) => Promise<unknown>, seconds
 }
 
 /**
- * The worst of all attacks, measured on two cores with a load of 20: 1.2 s, 3.7 s and 258 MB. The attack itself runs in
+ * The worst of all attacks, measured on two cores with a load of 10 to 20: 760 ms, 3.7 s and 305 MB. The attack itself runs in
  * this process, on the same machine.
  */
 const BOUNDS = { delay: 2_000, newcomer: 5_000, memory: 400 };
-function expectBounded(cost: Cost, newcomer = BOUNDS.newcomer): void {
+function expectBounded(cost: Cost): void {
   expect(cost.delay).toBeLessThan(BOUNDS.delay);
-  expect(cost.newcomer).toBeLessThan(newcomer);
+  expect(cost.newcomer).toBeLessThan(BOUNDS.newcomer);
   expect(cost.memory).toBeLessThan(BOUNDS.memory);
   expect(service.connected && listener.connected).toBe(true);
   expect(broker.exitCode).toBeNull();
@@ -233,30 +220,6 @@ it('two hundred messages in fragments of one byte that never end', async () => {
   expectBounded(await costOf((busy) => flood(200, first, same(more), busy, webSocketPort), 12));
 });
 
-/** Connections that come, say what they have to say, and leave at once, as fast as they can. */
-async function comeAndLeave(count: number, first: Buffer, busy: () => boolean, where = port): Promise<void> {
-  const one = async (): Promise<void> => {
-    while (busy()) {
-      const socket = net.connect(where, '127.0.0.1');
-      socket.on('error', () => undefined);
-      await Promise.race([once(socket, 'connect'), once(socket, 'close')]).catch(() => undefined);
-      if (first.length > 0) socket.write(first);
-      socket.destroy();
-    }
-  };
-  await Promise.all(Array.from({ length: count }, one));
-}
-
-it.each([
-  ['say nothing', 'TCP', Buffer.alloc(0)],
-  ['say who they are', 'TCP', CONNECT],
-  ['say nothing', 'WebSocket', Buffer.alloc(0)],
-  ['say who they are', 'WebSocket', OPENING],
-])('a flood of connections that %s and leave at once, over %s', async (_what, way, first) => {
-  const where = way === 'TCP' ? port : webSocketPort;
-  expectBounded(await costOf((busy) => comeAndLeave(50, first, busy, where)), 2_000);
-});
-
 it('a flood of interrupted connections with a last will', async () => {
   const will = [text('inference/events'), text('x'.repeat(8_000))];
   const body = Buffer.concat([Buffer.from([0, 4, 77, 81, 84, 84, 4, 0b00100110, 0, 0]), text(''), ...will]);
@@ -271,9 +234,10 @@ it('a flood of interrupted connections with a last will', async () => {
       socket.destroy();
     }
   };
+  // Only as many at once as may wait before CONNECT: beyond that, new connections of the same address replace each other.
   const heard: unknown[] = [];
   const stop = await listener.subscribe('inference/events', (_topic, payload) => heard.push(payload));
-  expectBounded(await costOf((busy) => Promise.all(Array.from({ length: 200 }, () => once_(busy)))));
+  expectBounded(await costOf((busy) => Promise.all(Array.from({ length: 20 }, () => once_(busy)))));
   await stop();
   expect(heard).toEqual([]);
 });
@@ -313,7 +277,7 @@ it('a thousand connections without CONNECT, and a thousand that send CONNECT and
   };
   const cost = await costOf(hold);
   expectBounded(cost);
-  await eventually(() => descriptorsOf(Number(broker.pid)) - before <= 128 + 256, { what: 'the crowd was dropped' });
+  expect(descriptorsOf(Number(broker.pid)) - before).toBeLessThanOrEqual(128 + 256);
   for (const socket of sockets) socket.destroy();
 });
 

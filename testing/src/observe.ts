@@ -22,13 +22,6 @@ export function filesIn(folder: string, name = /./): string[] {
     .map((entry) => path.join(entry.parentPath, entry.name));
 }
 
-/**
- * Milliseconds for which the main thread of a process was ready to run while other programs had the processors: what a
- * busy machine adds to each time that is measured.
- */
-export const waitedOf = (pid: number): number =>
-  Number(fs.readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ')[1]) / 1e6;
-
 export interface Observed {
   /**
    * The longest time in milliseconds in which the service did not answer `/livez`. Time in which the service or the

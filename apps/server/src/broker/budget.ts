@@ -1,10 +1,10 @@
 /**
  * Limits the work that strangers and users may cause. One event loop serves everybody, so the cost of each packet is paid from
- * budgets that refill over time: one per connection, one per address, and three that all connections share. One read may
- * overdraw a budget; then nothing is read until it is positive again.
+ * budgets that refill over time: one per connection, one per address, and two that all connections share. One read may overdraw
+ * a budget; then nothing is read until it is positive again.
  *
- * The shared budgets keep the broker reachable: newcomers pay from one, connections that have used little so far from
- * another, and busy connections can exhaust neither.
+ * The two shared budgets keep the broker reachable: a connection that has used little so far pays from a budget that busy
+ * connections cannot exhaust.
  */
 
 export interface Rate {
@@ -59,26 +59,21 @@ export interface Rates {
   readonly stranger: Rate;
   readonly user: Rate;
   readonly address: Rate;
-  readonly newcomers: Rate;
   readonly light: Rate;
   readonly busy: Rate;
 }
 
 /**
- * A unit stands for roughly a microsecond of the broker's time; see `unitsOf`. The three shared rates leave most of each second
+ * A unit stands for roughly a microsecond of the broker's time; see `unitsOf`. The two shared rates leave most of each second
  * to the services, whatever strangers send; test/hostile/broker.test.ts measures the effect on the services.
  */
 export const RATES: Rates = {
   stranger: { perSecond: 16_384, burst: 65_536 },
   user: { perSecond: 65_536, burst: 524_288 },
   address: { perSecond: 65_536, burst: 524_288 },
-  newcomers: { perSecond: 125_000, burst: 65_536 },
-  light: { perSecond: 75_000, burst: 65_536 },
+  light: { perSecond: 200_000, burst: 100_000 },
   busy: { perSecond: 150_000, burst: 100_000 },
 };
-
-/** The cost of a newcomer: its login, and the objects that each connection needs. */
-const NEWCOMER_UNITS = 512;
 
 /** The number of bytes that reach the parser at once, so that one turn of the event loop stays short. */
 const PORTION_BYTES = 1_024;
@@ -100,14 +95,6 @@ export class Spending {
   /** Switches to the rates of a user. */
   raise(): void {
     this.#own = new Budget(this.#shared.rates.user);
-  }
-
-  /** A newcomer is read for the first time. */
-  enter(): void {
-    this.#own.spend(NEWCOMER_UNITS);
-    this.#address?.spend(NEWCOMER_UNITS);
-    this.#shared.newcomers.spend(NEWCOMER_UNITS);
-    this.#used += NEWCOMER_UNITS;
   }
 
   get #isLight(): boolean {
@@ -138,14 +125,12 @@ export class Spending {
 
 export class Budgets {
   readonly rates: Rates;
-  readonly newcomers: Budget;
   readonly light: Budget;
   readonly busy: Budget;
   readonly #addresses = new Map<string, Budget>();
 
   constructor(rates: Rates = RATES) {
     this.rates = rates;
-    this.newcomers = new Budget(rates.newcomers);
     this.light = new Budget(rates.light);
     this.busy = new Budget(rates.busy);
   }

@@ -11,25 +11,17 @@ import { type BrokerLimits, HIGH_WATER_MARK } from './limits.js';
 
 export interface Serving {
   readonly limits: BrokerLimits;
-  /** Called for each new connection. It calls `open` when the first bytes are there and it is the connection's turn. */
-  readonly accept: (socket: net.Socket, open: (connection: Connection) => void) => void;
-  /** Called for each new connection of the platform's own processes. */
-  readonly acceptOwn: (socket: net.Socket) => Connection;
+  /** Called for each new connection before anything is known about it. */
+  readonly accept: (socket: net.Socket) => Connection;
   /** Called with the stream that carries MQTT. */
   readonly serve: (stream: Duplex, connection: Connection, request?: http.IncomingMessage) => void;
 }
-
-/**
- * Connections that the kernel keeps until they are accepted. Beyond that it drops a newcomer's first packet, which comes
- * again after one second, then after three: with Node's 511 a short flood keeps others waiting for that long.
- */
-const BACKLOG = 1_024;
 
 /** @returns the port, 0 for a Unix socket */
 export const listen = (server: net.Server, where: net.ListenOptions): Promise<number> =>
   new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen({ backlog: BACKLOG, ...where }, () => {
+    server.listen(where, () => {
       server.off('error', reject);
       const address = server.address();
       resolve(typeof address === 'object' && address !== null ? address.port : 0);
@@ -59,23 +51,18 @@ function readLittleAhead(socket: net.Socket): void {
 
 /** Without noDelay, Nagle's algorithm and delayed acknowledgements cost 88 ms per round trip. */
 export const tcpServer = ({ accept, serve }: Serving): net.Server =>
-  net.createServer({ highWaterMark: HIGH_WATER_MARK }, (socket) => {
+  net.createServer({ noDelay: true, keepAlive: true, highWaterMark: HIGH_WATER_MARK }, (socket) => {
     socket.on('error', () => undefined);
     readLittleAhead(socket);
-    accept(socket, (connection) => {
-      socket.setNoDelay(true);
-      socket.setKeepAlive(true);
-      serve(socket, connection);
-      socket.emit('readable'); // The first bytes arrived before anybody listened.
-    });
+    serve(socket, accept(socket));
   });
 
 /** The socket of the platform's own processes: it stays available whatever strangers do. Only this user can open it. */
-export async function unixServer(file: string, { acceptOwn, serve }: Serving): Promise<net.Server> {
+export async function unixServer(file: string, { accept, serve }: Serving): Promise<net.Server> {
   fs.rmSync(file, { force: true }); // the socket of a broker that was killed
   const server = net.createServer({ highWaterMark: HIGH_WATER_MARK }, (socket) => {
     socket.on('error', () => undefined);
-    serve(socket, acceptOwn(socket));
+    serve(socket, accept(socket));
   });
   await listen(server, { path: file });
   fs.chmodSync(file, 0o600);
@@ -88,8 +75,6 @@ const TOTAL_RAW_RATE = { perSecond: 1_048_576, burst: 4_194_304 };
 /** The cost of a ping and of a message in addition to their bytes: six of them fill a frame, and each ping gets a pong. */
 const PING_COST = 256;
 const MESSAGE_COST = 32;
-/** A connection that would not be read for longer is closed, since it would keep its place after its client has left. */
-const MAX_PAUSE_MS = 5_000;
 /** The number of fragments of one message. Each is kept as an object until the last one arrives, however short it is. */
 const MAX_FRAGMENTS = 64;
 
@@ -103,16 +88,7 @@ export function webSocketServer(serving: Serving, hosts: AllowedHosts): http.Ser
     },
   );
   const connections = new WeakMap<Duplex, Connection>();
-  // The server's own listener gets a connection when it is its turn.
-  const listeners = server.listeners('connection');
-  server.removeAllListeners('connection');
-  server.on('connection', (socket) => {
-    socket.on('error', () => undefined);
-    accept(socket, (connection) => {
-      connections.set(socket, connection);
-      for (const listener of listeners) listener.call(server, socket);
-    });
-  });
+  server.on('connection', (socket) => connections.set(socket, accept(socket)));
   const sockets = new WebSocketServer({
     server,
     maxPayload: limits.webSocketMessage,
@@ -163,10 +139,6 @@ function limitRaw(socket: net.Socket, connection: Connection, all: Budget): (byt
     if (connection.identity.kind === 'service') return;
     own.spend(bytes);
     all.spend(bytes);
-    if (own.wait > MAX_PAUSE_MS) {
-      socket.destroy();
-      return;
-    }
     const wait = Math.max(own.wait, all.wait);
     if (wait === 0) return;
     socket.pause();
