@@ -176,7 +176,7 @@ const UPGRADE =
 /** One frame of a client, masked with zeros. */
 const frame = (opcode: number, payload: Buffer, isFinal = true): Buffer =>
   Buffer.concat([Buffer.from([(isFinal ? 0x80 : 0) | opcode, 0x80 | payload.length, 0, 0, 0, 0]), payload]);
-const [CONTINUATION, BINARY, PING] = [0, 2, 9];
+const [_CONTINUATION, BINARY, PING] = [0, 2, 9];
 /** A stranger with a subscription, which is therefore not dropped for being idle. */
 const OPENING = Buffer.concat([
   Buffer.from(UPGRADE),
