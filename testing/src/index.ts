@@ -31,5 +31,5 @@ export { installStandIns, makeStandIn, SMALL_FACE_MODEL, STAND_IN_ROLES } from '
 // Waiting for states, measuring attacks, damaging files.
 
 export { mutate } from './mutate.js';
-export { descriptorsOf, filesIn, memoryOf, observe } from './observe.js';
+export { descriptorsOf, filesIn, memoryOf, observe, waitedOf } from './observe.js';
 export { eventually } from './wait.js';

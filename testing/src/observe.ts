@@ -22,6 +22,15 @@ export function filesIn(folder: string, name = /./): string[] {
     .map((entry) => path.join(entry.parentPath, entry.name));
 }
 
+/**
+ * Milliseconds for which the main threads of some processes were ready to run while other programs had the processors, in
+ * total: the part of a measured time that a busy machine adds.
+ */
+export const waitedOf = (...pids: readonly number[]): number =>
+  pids
+    .map((pid) => Number(fs.readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ')[1]) / 1e6)
+    .reduce((sum, waited) => sum + waited, 0);
+
 export interface Observed {
   /**
    * The longest time in milliseconds in which the service did not answer `/livez`. Time in which the service or the

@@ -77,6 +77,8 @@ const PING_COST = 256;
 const MESSAGE_COST = 32;
 /** The number of fragments of one message. Each is kept as an object until the last one arrives, however short it is. */
 const MAX_FRAGMENTS = 64;
+/** A connection that would not be read for longer is closed, because it would keep its place after its client has left. */
+const MAX_PAUSE_MS = 5_000;
 
 export function webSocketServer(serving: Serving, hosts: AllowedHosts): http.Server {
   const { limits, accept, serve } = serving;
@@ -111,7 +113,8 @@ export function webSocketServer(serving: Serving, hosts: AllowedHosts): http.Ser
   sockets.on('connection', (socket, request) => {
     const connection = connections.get(request.socket);
     if (!connection) return socket.terminate();
-    socket.on('error', () => undefined);
+    // Otherwise a connection that broke the rules would keep its place for 30 s, waiting for the client's close frame.
+    socket.on('error', () => socket.terminate());
     const spend = limitRaw(request.socket, connection, all);
     socket.on('message', () => spend(MESSAGE_COST));
     socket.on('ping', (data) => {
@@ -139,6 +142,10 @@ function limitRaw(socket: net.Socket, connection: Connection, all: Budget): (byt
     if (connection.identity.kind === 'service') return;
     own.spend(bytes);
     all.spend(bytes);
+    if (own.wait > MAX_PAUSE_MS) {
+      socket.destroy();
+      return;
+    }
     const wait = Math.max(own.wait, all.wait);
     if (wait === 0) return;
     socket.pause();
