@@ -20,8 +20,19 @@ describe('the fingerprint', () => {
     write('package/package.json', '{}');
     write('package/lib/helper.js');
     write('elsewhere/mine.onnx');
-    const role = { path: path.join(dir.path, 'elsewhere/mine.onnx') };
-    write('models/models.json', JSON.stringify({ roles: { clip_image: role } }));
+    const manifest = {
+      id: 'mine',
+      role: 'clip_image',
+      version: '1',
+      file: 'mine.onnx',
+      size: 1,
+      sha256: '0'.repeat(64),
+    };
+    const chosen = {
+      manifest: { ...manifest, license: '', source: '' },
+      path: path.join(dir.path, 'elsewhere/mine.onnx'),
+    };
+    write('models/models.json', JSON.stringify({ version: 1, roles: { clip_image: chosen } }));
     parts = {
       plugins: [{ task: 'one', version: '1', file: write('package/dist/task.js') }],
       env: {
@@ -76,6 +87,25 @@ describe('the fingerprint', () => {
     write('models/.verified.json', '{}');
     write('streams/a/adaptive.m3u8');
     expect(fingerprintOf(parts)).toBe(before);
+  });
+
+  it('stays the same by files beside the plugin folder, even in a package around it', () => {
+    write('package.json', '{}');
+    parts = { ...parts, plugins: [{ task: 'one', version: '1', file: write('plugins/one.mjs') }] };
+    const before = fingerprintOf(parts);
+    write('media/a.jpg');
+    expect(fingerprintOf(parts)).toBe(before);
+    write('plugins/one.mjs', 'x');
+    expect(fingerprintOf(parts)).not.toBe(before);
+  });
+
+  it('counts a link that leads to itself, or to a folder above, as what it is', () => {
+    fs.symlinkSync('loop', path.join(dir.path, 'models/loop'));
+    fs.symlinkSync('.', path.join(dir.path, 'models/here'));
+    const before = fingerprintOf(parts);
+    expect(before).toBeDefined();
+    write('models/clip.onnx', 'x');
+    expect(fingerprintOf(parts)).not.toBe(before);
   });
 
   it('is none where there are too many files to look at', () => {

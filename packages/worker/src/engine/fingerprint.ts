@@ -6,8 +6,9 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { modelChoices } from '@cl-server/contract';
+import { errorCode, isWithin, messageOf } from '@cl-server/kit';
 import type { LoadedPlugin } from '@cl-server/task-kit';
-import { z } from 'zod';
 import type { Confinement } from '../runners/confine.js';
 import type { RunnerEnvironment } from '../runners/protocol.js';
 import { RUNNER_PROGRAM } from '../runners/runner.js';
@@ -28,39 +29,38 @@ const VARIABLES = ['PATH', 'LD_LIBRARY_PATH', 'LD_PRELOAD', 'NODE_OPTIONS', 'NOD
 const MOST_FILES = 5_000;
 /** Downloads in progress, and notes of the model store. */
 const PASSING = /^\.|\.part(?:\.etag)?$/;
-/** Names of `models.json`, which may choose files anywhere. */
-const chosenFiles = z.object({
-  roles: z.record(z.string(), z.object({ path: z.string(), tokenizer: z.string().optional() })),
-});
 
 class TooManyFiles extends Error {}
+
+/** The result of a system call, or the code of its error, for example for a file that is absent or may not be read. */
+function orCode<T>(call: () => T): T | string {
+  try {
+    return call();
+  } catch (error) {
+    return errorCode(error) ?? messageOf(error);
+  }
+}
 
 /** The lines that are hashed, one for each file. */
 class Listing {
   readonly lines: string[] = [];
 
-  /** A file that is absent counts as that. */
-  file(file: string): void {
-    if (this.lines.length >= MOST_FILES) throw new TooManyFiles();
-    const stat = fs.statSync(file, { throwIfNoEntry: false });
-    this.lines.push(stat ? `${file}\0${stat.size}\0${stat.mtimeMs}` : `${file}\0absent`);
+  /** A file, or every file below a folder; of the packages that are installed in it only what npm wrote down. */
+  add(place: string): void {
+    const stat = orCode(() => fs.statSync(place));
+    const names = typeof stat !== 'string' && stat.isDirectory() ? orCode(() => fs.readdirSync(place)) : undefined;
+    if (typeof stat === 'string') this.#line(place, stat);
+    else if (names === undefined) this.#line(place, `${stat.size}\0${stat.mtimeMs}`);
+    else if (typeof names === 'string') this.#line(place, names);
+    else
+      for (const name of names)
+        if (name === 'node_modules') this.add(`${place}${path.sep}node_modules${path.sep}.package-lock.json`);
+        else if (!PASSING.test(name)) this.add(`${place}${path.sep}${name}`);
   }
 
-  /** Every file below a folder; of the packages that are installed in it only what npm wrote down. */
-  folder(folder: string): void {
-    let entries: fs.Dirent[];
-    try {
-      entries = fs.readdirSync(folder, { withFileTypes: true });
-    } catch {
-      this.lines.push(`${folder}\0absent`);
-      return;
-    }
-    for (const { name } of entries.filter(({ name }) => name === 'node_modules' || !PASSING.test(name))) {
-      const place = `${folder}${path.sep}${name}`;
-      if (name === 'node_modules') this.file(`${place}${path.sep}.package-lock.json`);
-      else if (fs.statSync(place, { throwIfNoEntry: false })?.isDirectory()) this.folder(place);
-      else this.file(place);
-    }
+  #line(place: string, facts: string): void {
+    if (this.lines.length >= MOST_FILES) throw new TooManyFiles();
+    this.lines.push(`${place}\0${facts}`);
   }
 }
 
@@ -72,10 +72,16 @@ function folderWith(name: string, start: string): string | undefined {
   }
 }
 
+/** The folder of a plugin's package. A package around the whole plugin folder is no plugin's: it may hold all media. */
+function packageOf(file: string, pluginsDir: string): string {
+  const folder = folderWith('package.json', path.dirname(file));
+  return folder === undefined || isWithin(folder, pluginsDir) ? path.dirname(file) : folder;
+}
+
 /** Files outside of the models folder that were chosen for a role. */
 function chosenModels(modelsDir: string): string[] {
   try {
-    const { roles } = chosenFiles.parse(JSON.parse(fs.readFileSync(path.join(modelsDir, 'models.json'), 'utf8')));
+    const { roles } = modelChoices.parse(JSON.parse(fs.readFileSync(path.join(modelsDir, 'models.json'), 'utf8')));
     const files = Object.values(roles).flatMap(({ path: model, tokenizer }) => [model, tokenizer ?? []].flat());
     return files.filter((file) => path.isAbsolute(file));
   } catch {
@@ -88,13 +94,13 @@ export function fingerprintOf(parts: FingerprintParts): string | undefined {
   const { plugins, env, environment, confinement, pluginsDir } = parts;
   const listing = new Listing();
   try {
-    for (const tool of Object.values(env.tools)) listing.file(tool);
+    for (const tool of Object.values(env.tools)) listing.add(tool);
     const installed = folderWith('node_modules/.package-lock.json', path.dirname(RUNNER_PROGRAM));
-    if (installed !== undefined) listing.file(path.join(installed, 'node_modules/.package-lock.json'));
-    const packages = plugins.map(({ file }) => folderWith('package.json', path.dirname(file)) ?? path.dirname(file));
+    if (installed !== undefined) listing.add(path.join(installed, 'node_modules/.package-lock.json'));
+    const packages = plugins.map(({ file }) => packageOf(file, pluginsDir));
     const folders = new Set([path.dirname(RUNNER_PROGRAM), ...packages, pluginsDir, env.modelsDir]);
-    for (const folder of folders) listing.folder(folder);
-    for (const file of chosenModels(env.modelsDir)) listing.file(file);
+    for (const folder of folders) listing.add(folder);
+    for (const file of chosenModels(env.modelsDir)) listing.add(file);
   } catch (error) {
     if (error instanceof TooManyFiles) return undefined;
     throw error;
