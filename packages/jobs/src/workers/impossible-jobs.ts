@@ -78,19 +78,21 @@ export class ImpossibleJobs {
   /** Fails what is impossible now. One look runs at a time; a call during one leads to one more. @returns how many */
   failAll(): Promise<number> {
     this.#isDue = true;
-    this.#look ??= this.#lookWhileDue().finally(() => {
-      this.#look = undefined;
-    });
+    this.#look ??= this.#lookWhileDue();
     return this.#look;
   }
 
   async #lookWhileDue(): Promise<number> {
     let failed = 0;
-    while (this.#isDue) {
-      this.#isDue = false;
-      failed += await this.#failOnce();
+    try {
+      while (this.#isDue) {
+        this.#isDue = false;
+        failed += await this.#failOnce();
+      }
+      return failed;
+    } finally {
+      this.#look = undefined; // at once: a call that came between the last check and this would be lost
     }
-    return failed;
   }
 
   async #failOnce(): Promise<number> {

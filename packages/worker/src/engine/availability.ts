@@ -146,18 +146,20 @@ export class Announcer {
 
   #announce(): void {
     this.#isDue = true;
-    this.#writing ??= this.#writeWhileDue().finally(() => {
-      this.#writing = undefined;
-    });
+    this.#writing ??= this.#writeWhileDue();
   }
 
   async #writeWhileDue(): Promise<void> {
-    while (this.#isDue && !this.#closed) {
-      this.#isDue = false;
-      const abilities = this.#abilities();
-      this.#announced = JSON.stringify(abilities);
-      await this.#write(abilities);
-      await this.#publish(abilities);
+    try {
+      while (this.#isDue && !this.#closed) {
+        this.#isDue = false;
+        const abilities = this.#abilities();
+        this.#announced = JSON.stringify(abilities);
+        await this.#write(abilities);
+        await this.#publish(abilities);
+      }
+    } finally {
+      this.#writing = undefined; // at once: a change between the last check and this would not be announced
     }
   }
 
