@@ -2,6 +2,7 @@
  * The queue on PostgreSQL: one statement and one round trip for each batch. Rows are taken with `for update skip locked`;
  * sub-selects as arrays keep the planner from joining against the whole table while it has no statistics.
  */
+import { errorCode } from '@cl-server/kit';
 import type { PostgresDatabase } from '@cl-server/service-kit';
 import type pg from 'pg';
 import type { Fence } from '../job.js';
@@ -206,7 +207,7 @@ export async function retryDeadlocks<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      if ((error as { code?: string }).code !== DEADLOCK || attempt === MAX_TRIES) throw error;
+      if (errorCode(error) !== DEADLOCK || attempt === MAX_TRIES) throw error;
     }
   }
 }

@@ -1,4 +1,5 @@
 /** Brings rows and folders into agreement again. */
+import { inGroups } from '@cl-server/kit';
 import type { Kysely } from 'kysely';
 import type { JobRecord } from '../job.js';
 import type { SqlJobRepository } from '../queue/repository.js';
@@ -26,27 +27,19 @@ export interface FoldersReport {
 export async function tidyFolders({ repository, storage, now, orphanMs }: FoldersOptions): Promise<FoldersReport> {
   let directories_removed = 0;
   let attempts_removed = 0;
-  const check = async (jobIds: readonly string[]): Promise<void> => {
+  // A folder is made before its row, so a young one may be about to get it.
+  const isOrphan = async (jobId: string): Promise<boolean> => {
+    const changed = await storage.changedAt(jobId);
+    return changed !== undefined && changed < now() - orphanMs;
+  };
+  for await (const jobIds of inGroups(storage.jobFolders(), BATCH_SIZE)) {
     const jobs = await repository.getJobs(jobIds);
     for (const jobId of jobIds) {
       const job = jobs.get(jobId);
       if (job) attempts_removed += await removeStaleAttempts(storage, job);
       else if (await isOrphan(jobId)) directories_removed += (await storage.remove(jobId)) ? 1 : 0;
     }
-  };
-  // A folder is made before its row, so a young one may be about to get it.
-  const isOrphan = async (jobId: string): Promise<boolean> => {
-    const changed = await storage.changedAt(jobId);
-    return changed !== undefined && changed < now() - orphanMs;
-  };
-  let batch: string[] = [];
-  for await (const jobId of storage.jobFolders()) {
-    batch.push(jobId);
-    if (batch.length < BATCH_SIZE) continue;
-    await check(batch);
-    batch = [];
   }
-  await check(batch);
   return { directories_removed, attempts_removed };
 }
 
