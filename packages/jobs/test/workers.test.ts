@@ -121,7 +121,33 @@ describe.each(backends())('jobs that no worker can run on $name', (backend) => {
     await running;
     expect(broker.isHeard).toBe(false);
   });
+
+  it('fail although the broker does not answer', async () => {
+    const silent = new SilentBroadcaster();
+    engine = await startEngine(backend, { broadcaster: silent });
+    await engine.workers.announce('a', lacking);
+    const id = await engine.add();
+    const stop = new AbortController();
+    const running = engine.reconciler.run(stop.signal, { quickEveryMs: 10 });
+    await eventually(async () => (await status(id)) === 'failed');
+    stop.abort();
+    silent.answer();
+    await running;
+  });
 });
+
+/** Answers no subscription until the test lets it. */
+class SilentBroadcaster extends RecordingBroadcaster {
+  answer: () => void = () => undefined;
+  readonly #answered = new Promise<void>((resolve) => {
+    this.answer = resolve;
+  });
+
+  override subscribe = async (): Promise<() => Promise<void>> => {
+    await this.#answered;
+    return async () => undefined;
+  };
+}
 
 /** Lets a test speak as workers do. */
 class AnnouncingBroadcaster extends RecordingBroadcaster {

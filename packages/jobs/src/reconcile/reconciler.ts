@@ -141,7 +141,8 @@ export class JobReconciler implements Reconciler {
     signal: AbortSignal,
     { quickEveryMs, fullEveryMs = FULL_INTERVAL_MS }: { quickEveryMs?: number; fullEveryMs?: number } = {},
   ): Promise<void> {
-    const stopListening = await this.#options.impossible.listen();
+    // Not awaited: a broker that does not answer must not hold up the repairs.
+    const listening = this.#options.impossible.listen();
     const every = quickEveryMs ?? Math.min(MAX_QUICK_INTERVAL_MS, this.#options.leaseMs / 4);
     let nextFull = performance.now();
     while (!signal.aborted) {
@@ -150,7 +151,7 @@ export class JobReconciler implements Reconciler {
       await this.#pass(isFull);
       await pause(every, undefined, { signal, ref: false }).catch(() => undefined);
     }
-    await stopListening();
+    await (await listening)();
   }
 
   async #pass(isFull: boolean): Promise<void> {
