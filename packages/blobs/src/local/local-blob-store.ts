@@ -8,7 +8,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { constants, createReadStream, createWriteStream } from 'node:fs';
-import fs from 'node:fs/promises';
+import fs, { type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -83,32 +83,23 @@ export class LocalBlobStore implements BlobStore {
   }
 
   async open(key: string): Promise<OpenBlob> {
-    return this.#attempt(key, async () => {
-      const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
-      const handle = await fs.open(this.#pathOf(key), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-      try {
-        const stat = await handle.stat();
-        if (!stat.isFile()) throw new BlobError('not_found', `there is no blob ${key}`);
-        return {
-          size: stat.size,
-          modified: stat.mtimeMs,
-          stream: (range) => handle.createReadStream({ ...range, highWaterMark: STREAM_BYTES }),
-          close: () => handle.close(),
-          [Symbol.asyncDispose]: () => handle.close(),
-        };
-      } catch (error) {
-        await handle.close();
-        throw error;
-      }
-    });
+    const { handle, ...info } = await this.#openFile(key);
+    return {
+      ...info,
+      stream: (range) => handle.createReadStream({ ...range, highWaterMark: STREAM_BYTES }),
+      close: () => handle.close(),
+      [Symbol.asyncDispose]: () => handle.close(),
+    };
   }
 
   async read(key: string, maxBytes: number): Promise<Buffer> {
-    await using blob = await this.open(key);
-    if (blob.size > maxBytes) throw new Error(`the blob ${key} has ${blob.size} bytes, more than ${maxBytes}`);
-    const blocks: Buffer[] = [];
-    for await (const block of blob.stream()) blocks.push(block as Buffer);
-    return Buffer.concat(blocks);
+    const { handle, size } = await this.#openFile(key);
+    try {
+      if (size > maxBytes) throw new Error(`the blob ${key} has ${size} bytes, more than ${maxBytes}`);
+      return await handle.readFile();
+    } finally {
+      await handle.close();
+    }
   }
 
   async head(key: string): Promise<BlobInfo | undefined> {
@@ -209,6 +200,21 @@ export class LocalBlobStore implements BlobStore {
   async space(): Promise<Space | undefined> {
     const stat = await fs.statfs(this.#root).catch(() => undefined);
     return stat && { total: stat.blocks * stat.bsize, free: stat.bavail * stat.bsize };
+  }
+
+  #openFile(key: string): Promise<BlobInfo & { readonly handle: FileHandle }> {
+    return this.#attempt(key, async () => {
+      const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+      const handle = await fs.open(this.#pathOf(key), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+      try {
+        const stat = await handle.stat();
+        if (!stat.isFile()) throw new BlobError('not_found', `there is no blob ${key}`);
+        return { handle, size: stat.size, modified: stat.mtimeMs };
+      } catch (error) {
+        await handle.close();
+        throw error;
+      }
+    });
   }
 
   /** Renames a finished file to its key. */
