@@ -41,11 +41,6 @@ export interface PutOptions {
   readonly isDurable?: boolean;
 }
 
-export interface PutFileOptions extends PutOptions {
-  /** Digest of the file in hexadecimal, if it is known: a remote store checks what it receives against it. */
-  readonly sha256?: string;
-}
-
 export interface Written {
   readonly size: number;
   /** In hexadecimal. */
@@ -69,7 +64,7 @@ export interface BlobStore {
    * Keeps a finished file of this machine. The store takes the file: it is gone from its place afterwards.
    * @throws BlobError `full`
    */
-  putFile(key: string, file: string, options?: PutFileOptions): Promise<void>;
+  putFile(key: string, file: string, options?: PutOptions): Promise<void>;
 
   /** For a tool that writes a file on this machine, which `putFile` then keeps. */
   draft(): Promise<Draft>;

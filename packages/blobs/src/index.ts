@@ -6,7 +6,6 @@ export type {
   ByteRange,
   Draft,
   OpenBlob,
-  PutFileOptions,
   PutOptions,
   Space,
   Written,

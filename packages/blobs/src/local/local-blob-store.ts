@@ -13,16 +13,7 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { DigestStream, errorCode, isMissing } from '@cl-server/kit';
-import type {
-  BlobInfo,
-  BlobStore,
-  Draft,
-  OpenBlob,
-  PutFileOptions,
-  PutOptions,
-  Space,
-  Written,
-} from '../blob-store.js';
+import type { BlobInfo, BlobStore, Draft, OpenBlob, PutOptions, Space, Written } from '../blob-store.js';
 import { BlobError, blobErrorOf } from '../errors.js';
 import { changeIn, filesBelow, removeEmpty, syncFile } from './folders.js';
 
@@ -64,7 +55,7 @@ export class LocalBlobStore implements BlobStore {
     });
   }
 
-  async putFile(key: string, file: string, options: PutFileOptions = {}): Promise<void> {
+  async putFile(key: string, file: string, options: PutOptions = {}): Promise<void> {
     await this.#attempt(key, async () => {
       try {
         await this.#place(file, key, options);
