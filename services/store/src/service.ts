@@ -251,8 +251,8 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
     secret: options.credential,
     revocations: options.revocations ?? noRevocations,
     mayRead: (user) => rights.mayRead(user),
-    isInTrash: (id) => reader.isInTrash(id),
-    contentOf: (id) => reader.contentOf(id),
+    find: (id) => reader.find(id),
+    isInTrash: (row) => reader.isInTrash(row),
     now,
   });
   serveMedia(app, { reader, blobs: folder.blobs, previews, signer, rights });

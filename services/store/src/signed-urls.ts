@@ -14,6 +14,7 @@ import {
   notFound,
   type RevocationSource,
 } from '@cl-server/service-kit';
+import type { EntityRow } from './database/tables.js';
 
 export type Purpose = 'media' | 'preview' | 'stream';
 
@@ -28,9 +29,8 @@ export interface UrlSignerOptions {
   readonly revocations: RevocationSource;
   /** Whether a user has the permission to read, apart from revocation. */
   readonly mayRead: (user: TokenClaims) => boolean;
-  readonly isInTrash: (entityId: number) => Promise<boolean>;
-  /** SHA-256 of an entity's present file; null if there is none. */
-  readonly contentOf: (entityId: number) => Promise<string | null>;
+  readonly find: (entityId: number) => Promise<EntityRow | undefined>;
+  readonly isInTrash: (entity: EntityRow) => Promise<boolean>;
   /** Milliseconds. */
   readonly now: () => number;
 }
@@ -116,7 +116,7 @@ export class UrlSigner {
 
   /** Extends the guard of the service so that it also accepts a signature for one purpose. */
   guard(authorize: Authorize, purpose: Purpose): Authorize {
-    const { revocations, isInTrash, contentOf } = this.#options;
+    const { revocations, find, isInTrash } = this.#options;
     return async (guard, request: RoutedRequest) => {
       if (textOf(request.query, 'signature') === undefined) return authorize(guard, request);
       if (!(await revocations.isKnown()))
@@ -124,9 +124,9 @@ export class UrlSigner {
           headers: { 'retry-after': '2' },
         });
       const id = textOf(request.params, 'entity_id') ?? '';
-      if (!/^\d{1,15}$/.test(id)) return authorize(guard, request);
-      if (this.valid(request, purpose, await contentOf(Number(id))) === undefined) return authorize(guard, request);
-      if (await isInTrash(Number(id))) throw notFound('Entity not found');
+      const entity = /^\d{1,15}$/.test(id) ? await find(Number(id)) : undefined;
+      if (!entity || this.valid(request, purpose, entity.sha256) === undefined) return authorize(guard, request);
+      if (await isInTrash(entity)) throw notFound('Entity not found');
       return null;
     };
   }

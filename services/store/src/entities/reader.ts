@@ -53,23 +53,25 @@ export class EntityReader {
     return row;
   }
 
-  /** Whether the entity or a collection above is deleted. An entity that does not exist is not in the trash. */
-  async isInTrash(id: number): Promise<boolean> {
-    const row = await this.#hot.row(id);
-    if (!row) return false;
-    return row.is_deleted === 1 || (row.parent_id !== null && (await this.#hot.deletedAbove(row.parent_id)));
+  /** Undefined if there is no such entity. */
+  find(id: number): Promise<EntityRow | undefined> {
+    return this.#hot.row(id);
   }
 
-  /** The SHA-256 of an entity's present file; null if there is none. */
-  async contentOf(id: number): Promise<string | null> {
-    return (await this.#hot.row(id))?.sha256 ?? null;
+  /** Whether the entity or a collection above is deleted. */
+  async isInTrash(row: Pick<EntityRow, 'is_deleted' | 'parent_id'>): Promise<boolean> {
+    return row.is_deleted === 1 || (await this.#isDeletedAbove(row));
   }
 
   async view(row: EntityRow): Promise<Entity> {
     return entityView(row, {
       children_count: row.children_live,
-      is_indirectly_deleted: row.parent_id !== null && (await this.#hot.deletedAbove(row.parent_id)),
+      is_indirectly_deleted: await this.#isDeletedAbove(row),
     });
+  }
+
+  async #isDeletedAbove({ parent_id }: Pick<EntityRow, 'parent_id'>): Promise<boolean> {
+    return parent_id !== null && (await this.#hot.deletedAbove(parent_id));
   }
 
   async #rowAt(id: number, row: EntityRow | undefined, version: number): Promise<EntityRow> {
