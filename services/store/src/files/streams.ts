@@ -12,7 +12,7 @@
  *   +-------- DELETE, content freed, job or files removed by others -----------+   (from every state)
  * ```
  *
- * The state is the content's note, its files and its job; nothing is kept in memory, so that a restart changes nothing.
+ * The state is the content's note, its files and its job; it is not kept in memory, so that a restart changes nothing.
  */
 
 import { randomUUID } from 'node:crypto';
@@ -54,7 +54,7 @@ export type Playlist =
 type State =
   | { readonly is: 'none'; readonly failures: number }
   | { readonly is: 'waiting'; readonly note: StreamNote; readonly job: JobRecord }
-  | { readonly is: 'live' | 'whole'; readonly key: string }
+  | { readonly is: 'live' | 'whole'; readonly note: StreamNote; readonly key: string }
   | { readonly is: 'failed'; readonly note: StreamNote; readonly reason: string };
 
 type Asked = Exclude<State, { readonly is: 'failed' }>;
@@ -134,7 +134,7 @@ export class Streams {
     const note = await this.#files.read(sha256);
     if (!note) return { is: 'none', failures: 0 };
     if (note.failed) return { is: 'failed', note, reason: note.failed.reason };
-    const whole = { is: 'whole', key: this.#files.keyOf(sha256, note, HLS_FILES.master) } as const;
+    const whole = { is: 'whole', note, key: this.#files.keyOf(sha256, note, HLS_FILES.master) } as const;
     if (await this.#files.has(sha256, note, HLS_FILES.master)) return whole;
     const job = await this.#options.jobs.repository.getJob(note.job_id);
     if (job?.status === 'failed') return { is: 'failed', note, reason: job.error_message ?? NO_REASON };
@@ -143,7 +143,7 @@ export class Streams {
     if (!job || job.status === 'completed') return { is: 'none', failures: note.failures };
     // Only while the job runs: the remains of a dead job would never grow.
     return (await this.#files.has(sha256, note, HLS_FILES.live))
-      ? { is: 'live', key: this.#files.keyOf(sha256, note, HLS_FILES.live) }
+      ? { is: 'live', note, key: this.#files.keyOf(sha256, note, HLS_FILES.live) }
       : { is: 'waiting', note, job };
   }
 
@@ -277,16 +277,16 @@ export class Streams {
   #count(sha256: string): Promise<void> {
     const { usage } = this.#options;
     return this.#lock.run(sha256, async () => {
-      const { is } = await this.#state(sha256);
-      const note = await this.#files.read(sha256);
-      const grows = is === 'waiting' || is === 'live';
-      if (grows && usage.isLimited) this.#growing.add(sha256);
+      const state = await this.#state(sha256);
+      const grows = state.is === 'waiting' || state.is === 'live';
+      if (grows) this.#growing.add(sha256);
       else this.#growing.delete(sha256);
-      if (!usage.isLimited) return;
-      const bytes = note?.bytes ?? (await this.#files.bytesOf(sha256));
-      if (is === 'whole' && note && note.bytes === undefined) await this.#files.write(sha256, { ...note, bytes });
+      const known = state.is === 'whole' ? state.note.bytes : undefined;
+      const bytes = known ?? (await this.#files.bytesOf(sha256));
+      if (state.is === 'whole' && known === undefined) await this.#files.write(sha256, { ...state.note, bytes });
       if (!grows && bytes === 0) return usage.release(sha256);
-      if (!(await usage.count(sha256, { bytes, grows })) && note) await this.#fail(sha256, note, OVER_BUDGET);
+      const hasRoom = await usage.count(sha256, { bytes, grows });
+      if (grows && !hasRoom) await this.#fail(sha256, state.note, OVER_BUDGET);
     });
   }
 
