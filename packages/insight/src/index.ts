@@ -7,7 +7,7 @@ export { builtInInsights } from './built-in/index.js';
 export type { Orphans } from './cleanup/orphans.js';
 // Defining an insight.
 export type { Collect, Collected, JobResult, ResultSubject } from './collect-context.js';
-export { eraseEntity, removeCrops } from './crops.js';
+export { eraseEntity } from './crops.js';
 // The tables. The store's list of migrations fixes their order among its own.
 export { insight0002 } from './database/migrations/0002-insight.js';
 export { insight0004 } from './database/migrations/0004-waiting.js';

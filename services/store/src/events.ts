@@ -7,7 +7,6 @@ export type EntityChange = EntityEvent['change'];
 
 export class StoreEvents {
   #port = 0;
-  readonly #listeners = new Set<(event: EntityEvent) => void>();
 
   /** @param now milliseconds */
   constructor(
@@ -22,14 +21,6 @@ export class StoreEvents {
 
   get port(): number {
     return this.#port;
-  }
-
-  /** Subscribes to the changes that this process makes. @returns a function that ends the subscription */
-  subscribe(listener: (event: EntityEvent) => void): () => void {
-    this.#listeners.add(listener);
-    return () => {
-      this.#listeners.delete(listener);
-    };
   }
 
   changed(row: Pick<EntityRow, 'id' | 'parent_id' | 'version'>, change: EntityChange): void {
@@ -51,6 +42,5 @@ export class StoreEvents {
 
   #publish(event: EntityEvent): void {
     void this.broadcaster.publish(TOPICS.storeEntities(this.#port), event, { qos: 0 });
-    for (const listener of this.#listeners) listener(event);
   }
 }

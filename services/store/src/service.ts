@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { LocalBlobStore } from '@cl-server/blobs';
 import { type Guard, STORE_API, storeEndpoints } from '@cl-server/contract';
-import { type Insight, InsightRegistry, removeCrops, serveInsight } from '@cl-server/insight';
+import { type Insight, InsightRegistry, serveInsight } from '@cl-server/insight';
 import { JobCreation, type JobServiceOptions, openJobService } from '@cl-server/job-routes';
 import type { JobTables } from '@cl-server/jobs';
 import {
@@ -280,10 +280,6 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
     logger,
     now,
   });
-  // The rows of insights are deleted with the entity; the crops of faces are files.
-  const stopRemoving = events.subscribe(({ id, change }) => {
-    if (change === 'removed') void removeCrops(folder.blobs, id);
-  });
   const audit = new Audit({
     db,
     folder,
@@ -351,7 +347,6 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
       await searchTexts.close();
       await tagReader.close();
       await contents.close();
-      stopRemoving();
       await insight.close();
       await budget.close();
       await jobs.close();
