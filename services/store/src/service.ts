@@ -319,7 +319,11 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   );
 
   const streamMeter = new StreamMeter({ streams, logger, every: options.countStreamsEvery });
-  const sweeper = new Sweeper({ orphans: insight.orphans.jobs, logger });
+  const sweeper = new Sweeper({
+    orphans: insight.orphans.jobs,
+    blobs: mismatch === undefined ? [folder.blobs, streamBlobs] : [],
+    logger,
+  });
 
   return {
     app,

@@ -213,6 +213,9 @@ describe.runIf(hasFfmpeg()).each(backends())('streams on $name', (backend) => {
     const kept = stream;
     const orphan = path.join(dir.path, 'streams', 'f'.repeat(64));
     fs.mkdirSync(orphan);
+    const drafts = path.join(dir.path, 'streams', '.drafts');
+    for (const name of ['old', 'young']) fs.writeFileSync(path.join(drafts, name), 'a note that was not finished');
+    fs.utimesSync(path.join(drafts, 'old'), 1_000, 1_000);
     stream = `/entities/${(await store.upload(videoBytes(), 'w.mp4')).json.id}/stream`;
     const waiting = told('?wait=true');
     await eventually(() => worker.queued());
@@ -221,7 +224,7 @@ describe.runIf(hasFfmpeg()).each(backends())('streams on $name', (backend) => {
     expect(performance.now() - began).toBeLessThan(10_000);
     expect(await waiting).toEqual([202, 'hls_generating']);
     expect((await store.get(`${kept}/adaptive.m3u8`)).status).toBe(200);
-    await eventually(() => !fs.existsSync(orphan));
+    await eventually(() => !fs.existsSync(orphan) && fs.readdirSync(drafts).join() === 'young');
     await (await worker.take()).fail('done with');
   });
 

@@ -25,8 +25,6 @@ export interface Placement {
 
 const INCOMING = '.incoming';
 const PLACING = /^\.incoming\/([0-9a-f]{32})~[0-9a-f-]+\.placing$/;
-/** A draft that nobody has written to for this long belongs to a process that died. */
-const DRAFT_AGE_MS = 3_600_000;
 
 export class MediaFolder {
   readonly blobs: BlobStore;
@@ -83,11 +81,10 @@ export class MediaFolder {
     return suspects;
   }
 
-  /** Removes unfinished uploads and drafts of processes that died. */
+  /** Removes unfinished uploads. */
   async clearIncoming(): Promise<void> {
     for (const name of await namesIn(this.incoming))
       await fs.rm(path.join(this.incoming, name), { force: true, recursive: true });
-    await this.blobs.sweep(Date.now() - DRAFT_AGE_MS);
   }
 }
 
