@@ -2,9 +2,13 @@ import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Entity, StorageUse } from '@cl-server/contract';
+import type { JobTables, Usage } from '@cl-server/jobs';
+import { type Database, silentLogger } from '@cl-server/service-kit';
 import { discoverTasks } from '@cl-server/task-kit';
 import { backends, eventually, hasFfmpeg, makeVideo, tempDir } from '@cl-server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Budget } from '../src/database/budget.js';
+import type { StoreTables } from '../src/index.js';
 import { startStore, type TestStore } from './support/store.js';
 import { StreamWorker, streamTasks } from './support/stream-worker.js';
 import { ADMIN, tokenOf } from './support/tokens.js';
@@ -18,6 +22,29 @@ const places = backends().flatMap((backend) => [
   { name: `one ${backend.name} database`, backend, apart: false },
   { name: `two ${backend.name} databases`, backend, apart: true },
 ]);
+
+it('saves the sum of a user that changes beside an upload, even if the upload fails', async () => {
+  const saved: (string | undefined)[] = [];
+  const usage = {
+    claim: async () => ({ ok: true }),
+    saveEntityBytes: async (_user: string | null, _bytes: unknown, claim?: string) => void saved.push(claim),
+  } as unknown as Usage;
+  const database = { kysely: {} } as Database<StoreTables>;
+  const jobDatabase = { kysely: {} } as Database<JobTables>;
+  const budget = new Budget({ usage, database, jobDatabase, limit: LIMIT, logger: silentLogger(), now: Date.now });
+  const upload = budget.hold(
+    '7',
+    1,
+    async () => {
+      await budget.changed(['7']);
+      throw new Error('broken');
+    },
+    'upload:1',
+  );
+  await expect(upload).rejects.toThrow('broken');
+  // The claim is kept, because the upload may be finished later.
+  expect(saved).toEqual([undefined]);
+});
 
 describe.each(places)('the budget of a user in $name', ({ backend, apart }) => {
   let store: TestStore;

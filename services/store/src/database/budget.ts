@@ -63,7 +63,7 @@ export class Budget {
       return done;
     } finally {
       this.#endChange(user);
-      if (isDone) await this.#save(user, id);
+      await this.#save(user, isDone ? id : undefined);
     }
   }
 
