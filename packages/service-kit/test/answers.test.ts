@@ -9,8 +9,8 @@ import { HttpError } from '../src/errors.js';
 import { type App, createApp } from '../src/http/app.js';
 import type { HttpOptions } from '../src/http/http-options.js';
 import { createMetrics } from '../src/http/metrics.js';
-import { sendFile } from '../src/http/send-file.js';
 import { createLogger } from '../src/logging/logger.js';
+import { sendPath } from './send-path.js';
 
 const common = {
   guard: 'public',
@@ -55,9 +55,7 @@ async function open(http: HttpOptions = {}): Promise<void> {
     ...http,
   });
   fs.writeFileSync(`${dir.path}/large`, Buffer.alloc(20_000_000));
-  app.handle(file, ({ request, reply }) =>
-    sendFile(request, reply, { path: `${dir.path}/large`, contentType: 'application/octet-stream' }),
-  );
+  app.handle(file, ({ request, reply }) => sendPath(request, reply, `${dir.path}/large`, 'application/octet-stream'));
   app.handle(away, () => {
     throw new HttpError(503, 'The worker is away', { cause: new Error('no route') });
   });

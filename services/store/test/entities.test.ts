@@ -1,3 +1,5 @@
+import fs from 'node:fs';
+import path from 'node:path';
 import type { Entity, EntityMetadata, VersionDiff } from '@cl-server/contract';
 import { backends } from '@cl-server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -261,6 +263,17 @@ describe.each(backends())('entities on $name', (backend) => {
       }
     },
   );
+
+  it('has no media if the file is gone, or if a link or a folder is in its place', async () => {
+    const { id, file_path } = await store.media();
+    const file = path.join(store.mediaDir, file_path ?? '');
+    for (const replace of [() => undefined, () => fs.symlinkSync('/etc/hostname', file), () => fs.mkdirSync(file)]) {
+      fs.rmSync(file, { force: true });
+      replace();
+      const { status, json } = await store.get<{ detail: string; code: string }>(`/entities/${id}/media`);
+      expect([status, json]).toMatchObject([404, { detail: 'Media file not found', code: 'not_found' }]);
+    }
+  });
 
   it('serves metadata of media only', async () => {
     const collection = await store.collection('c');

@@ -7,6 +7,6 @@ export { Answer } from './handler.js';
 export { type HttpOptions, httpOptions } from './http-options.js';
 export { Counter, createMetrics, Gauge, Histogram, type MetricsRegistry } from './metrics.js';
 export { brokerChecks, folderIsUsable, type ReadinessCheck } from './readiness-checks.js';
-export { openedFile, type SendOptions, sendFile, sendOpenFile } from './send-file.js';
+export { openedFile, type SendOptions, sendOpenFile } from './send-file.js';
 export type { ReceivedFile } from './upload.js';
 export { validatePart } from './validate.js';

@@ -4,13 +4,10 @@
  * what was opened: a file that is replaced meanwhile cannot give headers of one version and bytes of the other.
  */
 
-import { constants } from 'node:fs';
-import fs, { type FileHandle } from 'node:fs/promises';
-import path from 'node:path';
+import type { FileHandle } from 'node:fs/promises';
 import { Readable } from 'node:stream';
-import { errorCode } from '@cl-server/kit';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { HttpError, notFound } from '../errors.js';
+import { HttpError } from '../errors.js';
 
 const STREAM_BYTES = 1 << 18;
 
@@ -33,15 +30,6 @@ export interface SendOptions {
   readonly disposition?: 'inline' | 'attachment';
   /** The text from which the entity tag is made, e.g. a digest of the content. Default: size and time of the file. */
   readonly tag?: string;
-  /** Default: `private, no-cache` (kept, but asked about at each use). */
-  readonly cacheControl?: string;
-}
-
-export interface SendFileOptions extends Omit<SendOptions, 'name'> {
-  /** Absolute; the caller has made sure that it may be read. A symbolic link as last part is refused. */
-  readonly path: string;
-  /** Name offered for saving; default: the file's own. */
-  readonly name?: string;
 }
 
 export interface ByteRange {
@@ -114,21 +102,6 @@ export const openedFile = (handle: FileHandle, size: number, modified: number): 
   close: () => handle.close(),
 });
 
-async function open(file: string): Promise<OpenedFile> {
-  let handle: FileHandle;
-  try {
-    handle = await fs.open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch (error) {
-    const code = errorCode(error) ?? '';
-    if (['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO'].includes(code)) throw notFound('File not found', { cause: error });
-    throw error;
-  }
-  const stat = await handle.stat();
-  if (stat.isFile()) return openedFile(handle, stat.size, stat.mtimeMs);
-  await handle.close();
-  throw notFound('File not found');
-}
-
 /**
  * Answers with a file that is open; closes it, whatever happens.
  * @throws HttpError 412, 416 for a range outside of it
@@ -148,7 +121,7 @@ export async function sendOpenFile(
       etag: tag,
       'last-modified': modified.toUTCString(),
       'accept-ranges': 'bytes',
-      'cache-control': options.cacheControl ?? 'private, no-cache',
+      'cache-control': 'private, no-cache', // kept, but asked about at each use
     };
     if (isAnother(request, tag, modified))
       throw new HttpError(412, 'The file is not the one that If-Match or If-Unmodified-Since names', {
@@ -183,14 +156,3 @@ export async function sendOpenFile(
     if (!streaming) await file.close();
   }
 }
-
-/**
- * Answers with a file of the disk.
- * @throws HttpError 404 where it is not there (any more), 412, 416 for a range outside of it
- */
-export const sendFile = async (
-  request: FastifyRequest,
-  reply: FastifyReply,
-  options: SendFileOptions,
-): Promise<FastifyReply> =>
-  sendOpenFile(request, reply, await open(options.path), { name: path.basename(options.path), ...options });
