@@ -3,8 +3,8 @@ import type { EntityView } from '@cl-server/insight';
 import type { Kysely } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
 import type { EntityReader } from '../entities/reader.js';
-import type { Streams } from '../files/streams.js';
 import type { SearchScope } from '../listing/search-scope.js';
+import type { Streams } from '../streams/streams.js';
 
 const BATCH_SIZE = 500;
 

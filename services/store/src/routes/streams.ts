@@ -5,10 +5,10 @@ import { Answer, type App, badRequest, notFound } from '@cl-server/service-kit';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { EntityReader } from '../entities/reader.js';
 import { sendBlob } from '../files/send-blob.js';
-import type { Streams } from '../files/streams.js';
 import type { Rights } from '../rights.js';
 import type { UrlSigner } from '../signed-urls.js';
 import { hlsFailed } from '../streams/failure.js';
+import type { Streams } from '../streams/streams.js';
 
 export interface StreamRoutesOptions {
   readonly reader: EntityReader;

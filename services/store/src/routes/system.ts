@@ -13,7 +13,7 @@ import type { StoreTables } from '../database/tables.js';
 import { type Limits, userOfUsage } from '../database/usage.js';
 import type { EntityService } from '../entities/service.js';
 import type { MediaFolder } from '../files/media-folder.js';
-import { STREAM_OWNER } from '../files/streams.js';
+import { STREAM_OWNER } from '../streams/streams.js';
 import type { Audit } from '../system/audit.js';
 import { purgeTrash } from '../system/trash.js';
 import type { UserOf } from './entities.js';

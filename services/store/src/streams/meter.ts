@@ -1,6 +1,6 @@
 /** Counts streams regularly: growing streams every few seconds, all streams at the start and every hour. */
 import type { Logger } from '@cl-server/service-kit';
-import type { Streams } from '../files/streams.js';
+import type { Streams } from './streams.js';
 
 export interface StreamMeterOptions {
   readonly streams: Pick<Streams, 'countGrowing' | 'countAll'>;

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
-import type { Streams } from '../files/streams.js';
+import type { Streams } from './streams.js';
 
 const GROUP = 500;
 

@@ -24,10 +24,10 @@ import { KeyedLock } from '@cl-server/kit';
 import { HttpError, type Logger, notFound } from '@cl-server/service-kit';
 import { parseParams, type TaskRegistry } from '@cl-server/task-kit';
 import type { EntityRow } from '../database/tables.js';
-import { hlsFailed, retryDelay } from '../streams/failure.js';
-import { StreamFiles, type StreamNote, type StreamStore } from '../streams/note.js';
-import { SharedWait } from '../streams/shared-wait.js';
-import type { StreamUsage } from '../streams/usage.js';
+import { hlsFailed, retryDelay } from './failure.js';
+import { SharedWait } from './shared-wait.js';
+import { StreamFiles, type StreamNote, type StreamStore } from './stream-files.js';
+import type { StreamUsage } from './usage.js';
 
 export interface StreamsOptions {
   readonly media: Pick<BlobStore, 'localFile'>;

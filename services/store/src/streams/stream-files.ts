@@ -1,4 +1,4 @@
-/** The note that is kept beside the files of a content's stream: the current folder and the job that fills it. */
+/** The files of a content's stream, and the note beside them: the current folder and the job that fills it. */
 
 import { isNotFound, type LocalBlobStore } from '@cl-server/blobs';
 import { z } from 'zod';
