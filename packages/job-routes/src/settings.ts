@@ -14,7 +14,7 @@ export const jobServiceSettings = {
     flag: 'user-quota',
     parse: asBytes,
     default: 0 as number,
-    help: 'Storage that one user may use for entities, job files and unfinished uploads, for example 50GB; 0: no limit',
+    help: 'Storage that one user may use for entities, job files, unfinished uploads and streams, for example 50GB; 0: no limit',
   },
   capabilityCacheTimeout: {
     env: 'CAPABILITY_CACHE_TIMEOUT',
