@@ -269,7 +269,7 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
     write,
     reads,
     feed: entityFeed(database, folder.blobs),
-    view: entityView({ db, reader, scope: searchScope(reads, database.adapter), streams }),
+    view: entityView({ db, reader, matching: searchScope(reads, database.adapter), streams }),
     folder,
     streamsDir: options.streamsDir,
     broadcaster,

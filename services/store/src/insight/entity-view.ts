@@ -3,7 +3,6 @@ import type { EntityView } from '@cl-server/insight';
 import type { Kysely } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
 import type { EntityReader } from '../entities/reader.js';
-import type { SearchScope } from '../listing/search-scope.js';
 import type { Streams } from '../streams/streams.js';
 
 const BATCH_SIZE = 500;
@@ -11,11 +10,11 @@ const BATCH_SIZE = 500;
 export interface EntityViewOptions {
   readonly db: Kysely<StoreTables>;
   readonly reader: EntityReader;
-  readonly scope: SearchScope;
+  readonly matching: EntityView['matching'];
   readonly streams: Pick<Streams, 'status'>;
 }
 
-export function entityView({ db, reader, scope, streams }: EntityViewOptions): EntityView {
+export function entityView({ db, reader, matching, streams }: EntityViewOptions): EntityView {
   return {
     async get(entityId) {
       const row = await reader.row(entityId);
@@ -35,6 +34,6 @@ export function entityView({ db, reader, scope, streams }: EntityViewOptions): E
       }
       return found;
     },
-    matching: (filters) => scope.allowed(filters),
+    matching,
   };
 }
