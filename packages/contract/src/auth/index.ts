@@ -1,0 +1,50 @@
+/** Auth: users, passwords, tokens and the audit log. */
+
+export { AUDIT_ACTIONS, type AuditAction, type AuditEntry, auditEntry, auditPage, auditQuery } from './audit.js';
+export {
+  givenPassword,
+  MAX_PASSWORD_BYTES,
+  MIN_PASSWORD_LENGTH,
+  newPassword,
+  passwordFault,
+  usernameField,
+} from './credentials.js';
+export {
+  AUTH_API,
+  authEndpoints,
+  changePassword,
+  createUser,
+  deleteUser,
+  getAuthRoot,
+  getCurrentUser,
+  getKeySet,
+  getPublicKey,
+  getUser,
+  listAudit,
+  listRevocations,
+  listUsers,
+  login,
+  patchUser,
+  refreshToken,
+  updateUser,
+} from './endpoints.js';
+export { permissionList } from './permissions.js';
+export {
+  type AccessToken,
+  accessToken,
+  type KeySet,
+  keySet,
+  loginForm,
+  type PublicKey,
+  passwordChange,
+  publicKey,
+} from './sessions.js';
+export {
+  type Revocation,
+  type RevocationFeed,
+  revocation,
+  revocationFeed,
+  type TokenClaims,
+  tokenClaims,
+} from './token.js';
+export { newUser, type User, user, userChange, userId, userQuery } from './users.js';
