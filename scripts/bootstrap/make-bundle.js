@@ -29,7 +29,7 @@ const HTTP =
   'fastify|@fastify|find-my-way|avvio|ajv|fast-(?:json|uri|querystring|decode)[^/]*|secure-json-parse|rfdc|ret|safe-regex2|semver|toad-cache|abstract-logging|ipaddr\\.js|set-cookie-parser|cookie';
 const FILES = 'exifr|file-type|strtok3|token-types|@tokenizer|@borewit|ieee754|uint8array-extras';
 const inPackages = (names) => `/node_modules/(?:${names})/`;
-const inRuntime = (names) => `/packages/service-kit/src/(?:${names})`;
+const inServiceKit = (names) => `/packages/service-kit/src/(?:${names})`;
 
 /** A few large chunks instead of one for each combination of programs, because each file costs a start about a millisecond. */
 const GROUPS = [
@@ -37,24 +37,24 @@ const GROUPS = [
     'program',
     [
       inPackages(PINO),
-      inRuntime('config|process|logging|program|errors|lazy|http-get|gathering|file-lock'),
-      inRuntime('broadcaster/broadcaster|storage-fault|http/allowed-hosts'),
+      inServiceKit('config|process|logging|program|errors|lazy|http-get'),
+      inServiceKit('broadcaster/broadcaster|storage-fault|http/allowed-hosts'),
       '/packages/kit/src/',
-      '/contract/src/constants',
+      '/contract/src/(?:constants|printable|setting-names)\\.',
       'builtin:',
     ],
   ],
   ['schemas', [inPackages('zod'), '/packages/(?:contract|task-kit)/src/']],
-  ['tokens', [inPackages('jose'), inRuntime('tokens')]],
+  ['tokens', [inPackages('jose'), inServiceKit('tokens')]],
   [
     'database',
     [
       inPackages('kysely|prom-client|tdigest|bintrees|@opentelemetry'),
-      inRuntime('database|broadcaster|http/(?:metrics|request-durations)'),
+      inServiceKit('database|broadcaster|http/(?:metrics|request-durations)'),
       '/packages/jobs/src/',
     ],
   ],
-  ['service', [inPackages(HTTP), inRuntime(''), '/packages/job-routes/src/']],
+  ['service', [inPackages(HTTP), inServiceKit(''), '/packages/job-routes/src/']],
   ['media', [inPackages(FILES), '/packages/media/src/(?!exif/(?:exiftool|copy|command)\\.)']],
 ].map(([name, places], index, { length }) => ({ name, test: new RegExp(places.join('|')), priority: length - index }));
 

@@ -104,5 +104,3 @@ export const CODE_OF_STATUS: Readonly<Record<number, string>> = {
   503: 'unavailable',
   507: 'storage_full',
 };
-
-export { SECRET_NAMES, SETTING_NAMES } from './setting-names.js';

@@ -6,7 +6,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { SECRET_NAMES, SETTING_NAMES } from '@cl-server/contract/constants';
+import { SECRET_NAMES, SETTING_NAMES } from '@cl-server/contract/setting-names';
 import { errorCode, isMissing, messageOf } from '@cl-server/kit';
 import { StartupError } from '../errors.js';
 import { load } from '../lazy.js';
