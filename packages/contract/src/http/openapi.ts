@@ -11,6 +11,7 @@ export interface ApiInfo {
 }
 
 type Json = Record<string, unknown>;
+type ObjectSchema = Json & { readonly properties?: Record<string, Json>; readonly required?: readonly string[] };
 
 /**
  * Removes JavaScript's range of exact integers, which says nothing to a reader, and writes tuples of one type as arrays of
@@ -35,92 +36,75 @@ export const jsonSchemaOf = (schema: z.ZodType, io: 'input' | 'output'): Json =>
   return rest;
 };
 
-/** The schemas of a document that have a name (`meta({ id })`); all uses refer to one definition. */
+/** The components of one document: schemas with a name (`meta({ id })`), and those that refer to themselves. */
 class Components {
   readonly schemas: Record<string, Json> = {};
 
   /** The schema of a response: a reference if the schema has a name. */
-  refer(schema: z.ZodType): Json {
+  ofResponse(schema: z.ZodType): Json {
     // Inside an object a schema with a name becomes a definition; alone it would be written out.
-    const { $defs = {}, properties } = jsonSchemaOf(z.object({ root: schema }), 'output') as {
-      $defs?: Record<string, Json>;
+    const { properties, $defs } = jsonSchemaOf(z.object({ root: schema }), 'output') as {
       properties: { root: Json };
-    };
-    for (const [name, { id: _, ...definition }] of Object.entries($defs))
-      this.schemas[name] ??= toComponentRefs(definition) as Json;
-    return toComponentRefs(properties.root) as Json;
+    } & Json;
+    return this.#adopt({ ...properties.root, $defs });
   }
-}
 
-/** Definitions of JSON Schema lie in the schema itself, those of OpenAPI in the document. */
-function toComponentRefs(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(toComponentRefs);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, part]) =>
-      key === '$ref' && typeof part === 'string'
-        ? [key, part.replace('#/$defs/', '#/components/schemas/')]
-        : [key, toComponentRefs(part)],
-    ),
-  );
+  /** The schema of a part of a request. Names get a prefix, because plugins may choose the same ones. */
+  ofRequest(endpoint: AnyEndpoint, part: 'params' | 'query' | 'form' | 'json'): ObjectSchema {
+    const schema: z.ZodType | undefined = endpoint[part];
+    return schema ? this.#adopt(jsonSchemaOf(schema, 'input'), `${endpoint.id}.${part}.`) : {};
+  }
+
+  /** JSON Schema keeps definitions inside of the schema, OpenAPI in the document. */
+  #adopt(schema: Json, prefix = ''): Json {
+    const { $defs = {}, ...rest } = JSON.parse(
+      JSON.stringify(schema).replaceAll('"$ref":"#/$defs/', `"$ref":"#/components/schemas/${prefix}`),
+    ) as { $defs?: Record<string, Json> } & Json;
+    for (const [name, { id: _, ...definition }] of Object.entries($defs)) this.schemas[prefix + name] ??= definition;
+    return rest;
+  }
 }
 
 const openPath = (path: string): string => path.replace(/\{(\w+)\*\}/g, '{$1}');
 
-function parameters(endpoint: AnyEndpoint): Json[] {
-  const list: Json[] = [];
-  for (const [location, schema] of [
-    ['path', endpoint.params],
-    ['query', endpoint.query],
-  ] as const) {
-    if (!schema) continue;
-    const { properties = {}, required = [] } = jsonSchemaOf(schema, 'input') as {
-      properties?: Record<string, Json>;
-      required?: string[];
-    };
-    for (const [name, property] of Object.entries(properties)) {
-      const { description, ...rest } = property;
-      list.push({
-        name,
-        in: location,
-        required: location === 'path' || required.includes(name),
-        ...(description !== undefined && { description }),
-        schema: rest,
-      });
-    }
-  }
-  return list;
+function parameters(endpoint: AnyEndpoint, components: Components): Json[] {
+  return (['params', 'query'] as const).flatMap((part) => {
+    const { properties = {}, required = [] } = components.ofRequest(endpoint, part);
+    return Object.entries(properties).map(([name, { description, ...schema }]) => ({
+      name,
+      in: part === 'params' ? 'path' : 'query',
+      required: part === 'params' || required.includes(name),
+      ...(description !== undefined && { description }),
+      schema,
+    }));
+  });
 }
 
-function requestBody(endpoint: AnyEndpoint): Json | undefined {
+function requestBody(endpoint: AnyEndpoint, components: Components): Json | undefined {
   if (endpoint.json)
-    return {
-      required: true,
-      content: { 'application/json': { schema: jsonSchemaOf(endpoint.json, 'input') } },
-    };
+    return { required: true, content: { 'application/json': { schema: components.ofRequest(endpoint, 'json') } } };
   if (!endpoint.form && !endpoint.files) return undefined;
-  const base = endpoint.form ? jsonSchemaOf(endpoint.form, 'input') : { type: 'object' };
+  const fields: ObjectSchema = endpoint.form ? components.ofRequest(endpoint, 'form') : { type: 'object' };
   const files = Object.entries(endpoint.files ?? {});
-  const required = [
-    ...((base['required'] as string[] | undefined) ?? []),
-    ...files.filter(([, file]) => file.required).map(([name]) => name),
-  ];
-  const multipart = {
-    ...base,
-    properties: {
-      ...(base['properties'] as Json | undefined),
-      ...Object.fromEntries(
-        files.map(([name, { description }]) => [name, { type: 'string', format: 'binary', description }]),
-      ),
-    },
+  const requiredFiles = files.filter(([, file]) => file.required).map(([name]) => name);
+  const required = [...(fields.required ?? []), ...requiredFiles];
+  const parts = files.map(([name, { description }]) => [name, { type: 'string', format: 'binary', description }]);
+  const withFiles = {
+    ...fields,
+    properties: { ...fields.properties, ...Object.fromEntries(parts) },
     ...(required.length > 0 && { required }),
   };
-  // Generators of clients take the first media type, and only multipart can carry a file.
-  const content: Json = {};
-  if (files.length > 0) content['multipart/form-data'] = { schema: multipart };
-  if (files.every(([, file]) => !file.required)) content['application/x-www-form-urlencoded'] = { schema: base };
-  if (files.length === 0) content['multipart/form-data'] = { schema: multipart };
-  return { required: required.length > 0, content };
+  const urlencoded = { 'application/x-www-form-urlencoded': { schema: fields } };
+  const multipart = { 'multipart/form-data': { schema: withFiles } };
+  return {
+    required: required.length > 0,
+    // Generators of clients take the first media type, and only multipart can carry a file.
+    content: {
+      ...(files.length === 0 && urlencoded),
+      ...multipart,
+      ...(files.length > 0 && requiredFiles.length === 0 && urlencoded),
+    },
+  };
 }
 
 /** Text is text; everything else that is not JSON is bytes. */
@@ -132,7 +116,7 @@ function response(spec: ResponseSpec, components: Components): Json {
   if (spec.schema)
     return {
       description: spec.description,
-      content: { 'application/json': { schema: components.refer(spec.schema) } },
+      content: { 'application/json': { schema: components.ofResponse(spec.schema) } },
     };
   if (spec.content) return { description: spec.description, content: { [spec.content]: bodyOf(spec.content) } };
   return { description: spec.description };
@@ -168,16 +152,14 @@ export function impliedErrors(endpoint: AnyEndpoint): Record<number, string> {
 
 /** Ways to send a token. Only the auth service has the address at which a password is exchanged for one. */
 function securitySchemes(endpoints: readonly AnyEndpoint[]): Json {
-  const bearer = {
-    type: 'http',
-    scheme: 'bearer',
-    bearerFormat: 'JWT',
-    description: 'The `access_token` that `POST /auth/token` of the auth service returns.',
-  };
-  const login = endpoints.find(({ path }) => path === '/auth/token');
   return {
-    BearerAuth: bearer,
-    ...(login && {
+    BearerAuth: {
+      type: 'http',
+      scheme: 'bearer',
+      bearerFormat: 'JWT',
+      description: 'The `access_token` that `POST /auth/token` of the auth service returns.',
+    },
+    ...(endpoints.some(({ path }) => path === '/auth/token') && {
       OAuth2PasswordBearer: { type: 'oauth2', flows: { password: { tokenUrl: 'auth/token', scopes: {} } } },
     }),
   };
@@ -193,7 +175,7 @@ function textOf(summary: string): { summary: string; description: string } {
 export function openApiDocument(info: ApiInfo, endpoints: readonly AnyEndpoint[]): Json {
   const paths: Record<string, Json> = {};
   const components = new Components();
-  const errorContent = { 'application/json': { schema: components.refer(errorBody) } };
+  const errorContent = { 'application/json': { schema: components.ofResponse(errorBody) } };
   const schemes = securitySchemes(endpoints);
   const security = Object.keys(schemes).map((name) => ({ [name]: [] }));
   for (const endpoint of endpoints) {
@@ -205,8 +187,8 @@ export function openApiDocument(info: ApiInfo, endpoints: readonly AnyEndpoint[]
           : response(spec, components);
     for (const [status, description] of Object.entries(impliedErrors(endpoint)))
       responses[status] ??= { description, content: errorContent };
-    const body = requestBody(endpoint);
-    const params = parameters(endpoint);
+    const body = requestBody(endpoint, components);
+    const params = parameters(endpoint, components);
     const path = openPath(endpoint.documentedPath ?? endpoint.path);
     paths[path] ??= {};
     paths[path][endpoint.method.toLowerCase()] = {
