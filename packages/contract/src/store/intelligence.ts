@@ -124,7 +124,11 @@ const noEntity = { description: 'The entity does not exist' };
 const noPerson = { description: 'The person does not exist' };
 const faceParams = z.object({ face_id: field.int() });
 const personParams = z.object({ person_id: field.int() });
-const vectorFile = { description: 'A vector of 32-bit floats as a NumPy file', content: 'application/octet-stream' };
+/** The responses of an endpoint that returns a vector of `subject`, such as "entity". */
+const vectorOf = (subject: string) => ({
+  200: { description: 'A vector of 32-bit floats as a NumPy file', content: 'application/octet-stream' },
+  404: { description: `The ${subject} does not exist or has no vector yet` },
+});
 
 export const getInsightStatus = endpoint({
   id: 'get_m_insight_status',
@@ -193,7 +197,7 @@ export const getEntityVector = endpoint({
   params: entityParams.extend({
     kind: field.text({ min: 1, max: 64 }).describe('clip, dino, or the kind of a plugin'),
   }),
-  responses: { 200: vectorFile, 404: { description: 'The entity does not exist or kind, or it has no vector yet' } },
+  responses: vectorOf('entity or kind'),
 });
 
 export const getClipEmbedding = endpoint({
@@ -204,7 +208,7 @@ export const getClipEmbedding = endpoint({
   tag: 'intelligence',
   summary: 'CLIP vector of an entity',
   params: entityParams,
-  responses: { 200: vectorFile, 404: { description: 'The entity does not exist or has no vector yet' } },
+  responses: vectorOf('entity'),
 });
 
 export const getDinoEmbedding = endpoint({
@@ -215,7 +219,7 @@ export const getDinoEmbedding = endpoint({
   tag: 'intelligence',
   summary: 'DINO vector of an entity',
   params: entityParams,
-  responses: { 200: vectorFile, 404: { description: 'The entity does not exist or has no vector yet' } },
+  responses: vectorOf('entity'),
 });
 
 export const getFaceEmbedding = endpoint({
@@ -226,7 +230,7 @@ export const getFaceEmbedding = endpoint({
   tag: 'intelligence',
   summary: 'Vector of a face',
   params: faceParams,
-  responses: { 200: vectorFile, 404: { description: 'The face does not exist or has no vector yet' } },
+  responses: vectorOf('face'),
 });
 
 export const deleteFace = endpoint({
