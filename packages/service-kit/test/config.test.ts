@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { databaseSettings } from '../src/config/database-settings.js';
 import { loadConfig } from '../src/config/load.js';
 import { mqttSettings } from '../src/config/mqtt-settings.js';
-import { asDatabaseUrl, shownUrl } from '../src/config/setting.js';
+import { asBytes, asDatabaseUrl, shownUrl } from '../src/config/setting.js';
 
 const secretUrl = (env: string) => ({ env, parse: asDatabaseUrl, secret: true, help: 'A database' }) as const;
 const settings = {
@@ -71,4 +71,9 @@ describe('secrets', () => {
     expect(shownUrl('mqtts://u:hunter2@host:8883/?token=hunter2')).toBe('mqtts://host:8883');
     expect(shownUrl('hunter2')).toBe('(not a URL)');
   });
+});
+
+it('a size may have spaces around its number, but not in it', () => {
+  expect([' 5 MB ', '2GiB', '1000000'].map(asBytes)).toEqual([5_000_000, 2 * 1024 ** 3, 1_000_000]);
+  for (const text of ['1 2MB', '5M B', 'MB']) expect(() => asBytes(text)).toThrow('a size such as 500MB');
 });

@@ -33,6 +33,8 @@ describe('a range header', () => {
     ['bytes=0-1,4-5', undefined],
     ['bytes=-', undefined],
     ['items=0-1', undefined],
+    [' bytes = 0 - 4 ', { start: 0, end: 4 }],
+    ['bytes=1 2-13', undefined],
     [undefined, undefined],
   ] as const)('%s of ten bytes', (header, expected) => {
     expect(parseRange(header, 10)).toEqual(expected);

@@ -112,7 +112,7 @@ export const asDatabaseUrl = asUrl('sqlite', 'postgres', 'postgresql');
 
 /** Bytes, with the usual suffixes: `500MB`, `2GiB`, `1000000`. */
 export const asBytes = (text: string): number => {
-  const match = /^(\d+(?:\.\d+)?)([kmgt]?)(i?)b?$/i.exec(text.replace(/\s/g, ''));
+  const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?$/i.exec(text.trim());
   expect(match !== null, 'a size such as 500MB, 2GiB or a number of bytes');
   const [, digits = '0', unit = '', binary = ''] = match ?? [];
   const step = binary ? 1024 : 1000;

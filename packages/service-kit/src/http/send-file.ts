@@ -43,7 +43,7 @@ export interface ByteRange {
  * @returns the range; `unsatisfiable`; or undefined where the whole file is to be sent (no range, several, nonsense)
  */
 export function parseRange(header: string | undefined, size: number): ByteRange | 'unsatisfiable' | undefined {
-  const match = /^bytes=(\d*)-(\d*)$/i.exec((header ?? '').replace(/\s/g, ''));
+  const match = /^bytes\s*=\s*(?:(\d+)\s*)?-\s*(\d*)$/i.exec((header ?? '').trim());
   if (!match) return undefined;
   const [, first = '', last = ''] = match;
   if (first === '' && last === '') return undefined;
