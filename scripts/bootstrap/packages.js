@@ -59,9 +59,9 @@ const COMMANDS = { clean: ['ci'], add: ['install', '--no-save'] };
  * @param {'run' | 'all'} wanted
  */
 export async function installPackages(root, wanted, env = process.env) {
-  const todo = whatToInstall(root, wanted);
-  if (!todo) return;
-  const { why, how, set } = todo;
+  const installation = whatToInstall(root, wanted);
+  if (!installation) return;
+  const { why, how, set } = installation;
   const what = set === 'all' ? 'npm packages' : 'npm packages that the programs need';
   await withProgress(`Installing ${what} (${why})`, async () => {
     if (how === 'add') fs.writeFileSync(marker(root), '');

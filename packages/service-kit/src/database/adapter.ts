@@ -12,7 +12,7 @@ export type SqlDialect = 'sqlite' | 'postgres';
 // biome-ignore lint/suspicious/noExplicitAny: Kysely is invariant in its tables, so no other type accepts every transaction
 type AnyTransaction = Transaction<any>;
 
-export interface LockRowsOptions {
+interface LockRowsOptions {
   /** Leaves out rows that another transaction holds, instead of waiting for it. */
   readonly skipLocked?: boolean;
 }
