@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { EntitiesClient, Entity } from '@cl-server/client';
 import { collectFailures } from '../collect-failures.js';
 import type { Context } from '../context.js';
+import { resolveCollection } from '../entities/resolve-collection.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import { InOrder } from '../io/in-order.js';
 import { byteBar, bytesText, type ProgressBar } from '../io/progress.js';
@@ -13,7 +14,8 @@ import { UploadLedger } from './upload-ledger.js';
 export interface UploadCommandOptions {
   readonly label?: string;
   readonly description?: string;
-  readonly parent?: number;
+  /** The id, name or path of a collection. */
+  readonly parent?: string;
   readonly recursive?: boolean;
   readonly allTypes?: boolean;
   readonly concurrency?: number;
@@ -68,6 +70,7 @@ class Uploader {
   readonly #progress: TotalProgress;
   readonly #ledger: UploadLedger;
   readonly #single: boolean;
+  readonly #parent: number | undefined;
 
   constructor(
     context: Context,
@@ -75,6 +78,7 @@ class Uploader {
     options: UploadCommandOptions,
     progress: TotalProgress,
     single: boolean,
+    parent: number | undefined,
   ) {
     this.#context = context;
     this.#entities = entities;
@@ -82,6 +86,7 @@ class Uploader {
     this.#progress = progress;
     this.#ledger = new UploadLedger(context.configFolder);
     this.#single = single;
+    this.#parent = parent;
   }
 
   async send(file: LocalFile): Promise<UploadRow> {
@@ -101,8 +106,12 @@ class Uploader {
 
   async #transfer(file: LocalFile, digest: string | undefined): Promise<UploadRow> {
     if (this.#options.dryRun) return { file: file.name, outcome: 'would upload', entity: undefined };
-    const { description, parent: parent_id, chunkedFrom = 64 } = this.#options;
-    const fields = { label: (this.#single ? this.#options.label : undefined) ?? file.name, description, parent_id };
+    const { description, chunkedFrom = 64 } = this.#options;
+    const fields = {
+      label: (this.#single ? this.#options.label : undefined) ?? file.name,
+      description,
+      parent_id: this.#parent,
+    };
     const options = {
       signal: this.#context.signal,
       onProgress: ({ loaded }: { loaded: number }) => this.#progress.set(file.source, Math.min(loaded, file.size)),
@@ -163,11 +172,13 @@ export async function uploadFiles(
   const single = found.length === 1;
   if (options.label !== undefined && !single) throw new CliError('--label can be used with one file only', EXIT.usage);
   const { store } = await context.platform();
+  const parent =
+    options.parent === undefined ? undefined : await resolveCollection(store.entities, options.parent, context.call);
   const { map } = await import('@cl-server/client');
   const files = await map(found, withSize, { concurrency: 16 });
   const total = files.reduce((sum, { size }) => sum + size, 0);
   const bar = await byteBar(context.out, total, '');
-  const uploader = new Uploader(context, store.entities, options, new TotalProgress(bar), single);
+  const uploader = new Uploader(context, store.entities, options, new TotalProgress(bar), single, parent);
   const failures = collectFailures(context, single);
   const began = performance.now();
   const rows: (UploadRow | undefined)[] = [];
