@@ -27,7 +27,7 @@ const BIOME = 'node_modules/@biomejs/biome/bin/biome';
 /** The checks by name, in the order in which `npm run check` runs them; one that fails ends the run. */
 const CHECKS = {
   types: [['node_modules/typescript-7/bin/tsc', '-p', 'tsconfig.test.json']],
-  api: [['scripts/openapi.js', '--check']],
+  api: [['scripts/openapi.js', '--check'], ['scripts/lint-openapi.js']],
   docs: [
     ['node_modules/typedoc/bin/typedoc', '--options', 'packages/client/typedoc.json'],
     ['scripts/adr-index.js', '--check'],
