@@ -1,12 +1,16 @@
 import type { Context } from './context.js';
 import { CliError, EXIT } from './exit-codes.js';
-import { failureOf } from './failure.js';
+import { type Failure, failureOf } from './failure.js';
+import { oneLine } from './io/one-line.js';
 
 /** Lets the remaining items continue when one fails, and reports the failures at the end. */
 export interface Failures {
   readonly count: number;
-  /** Runs the work for one item. A failure is reported, and the result is then undefined. */
-  guard<T>(name: string, work: () => Promise<T>): Promise<T | undefined>;
+  /**
+   * Runs the work for one item. A failure is reported, and the result is then undefined.
+   * @param failed called with every failure, also with one that ends the program
+   */
+  guard<T>(name: string, work: () => Promise<T>, failed?: (failure: Failure) => unknown): Promise<T | undefined>;
   /** @throws CliError if any item failed */
   finish(total: number): void;
 }
@@ -21,14 +25,15 @@ export function collectFailures(context: Context, single: boolean): Failures {
     get count() {
       return failed.length;
     },
-    guard: async (name, work) => {
+    guard: async (name, work, failing) => {
       try {
         return await work();
       } catch (error) {
-        const { exitCode, message } = failureOf(error, context.signal.aborted);
-        if (single || FATAL.includes(exitCode)) throw error;
+        const failure = failureOf(error, context.signal.aborted);
+        if (failure.exitCode !== EXIT.interrupted) await failing?.(failure);
+        if (single || FATAL.includes(failure.exitCode)) throw error;
         failed.push(name);
-        context.out.warn(`${name}: ${message}`);
+        context.out.warn(`${oneLine(name)}: ${failure.message}`);
         return undefined;
       }
     },

@@ -1,5 +1,4 @@
 import type { ClServer, Transport } from '@cl-server/client';
-import { printable } from '@cl-server/contract/printable';
 import { configFolder } from './config/folder.js';
 import { Profiles } from './config/profiles.js';
 import { FileTokenStore } from './config/session-file.js';
@@ -80,7 +79,6 @@ export class Context {
       }),
     };
     const urls = resolveUrls(sources);
-    const log = (line: string): unknown => this.world.stderr.write(`${printable(line)}\n`);
     return new ClServer({
       urls,
       ...(identity.kind === 'guest' && { auth: new NoAuthProvider() }),
@@ -91,7 +89,7 @@ export class Context {
       ...(this.options.debug && {
         http: {
           onRequest: ({ method, url, status, ms, requestId, error }) =>
-            log(`> ${method} ${url} ${status ?? String(error)} ${Math.round(ms)} ms ${requestId ?? ''}`),
+            this.out.trace(`> ${method} ${url} ${status ?? String(error)} ${Math.round(ms)} ms ${requestId ?? ''}`),
         },
       }),
     });
@@ -99,6 +97,7 @@ export class Context {
 
   /** Closes everything that was opened. */
   async close(): Promise<void> {
+    this.out.status?.clear();
     await this.#platform?.then(
       (platform) => platform.close(),
       () => undefined,

@@ -59,3 +59,12 @@ export function failureOf(error: unknown, interrupted: boolean): Failure {
   if (job) exitCode = word === 'cancelled' ? EXIT.jobCancelled : EXIT.jobFailed;
   return { exitCode, message, code: word, hint: HINTS[exitCode], status, request_id: requestId, job_id: job?.job_id };
 }
+
+/** A failure as an item of NDJSON output. */
+export const failureRecord = ({ message, code, exitCode, status, request_id }: Failure) => ({
+  message,
+  code,
+  exit_code: exitCode,
+  status,
+  request_id,
+});

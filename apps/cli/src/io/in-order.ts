@@ -16,6 +16,16 @@ export class InOrder<T> {
     return this.#turn;
   }
 
+  /** Prints what still waits for an earlier input, because no more results will come. */
+  flush(): Promise<void> {
+    this.#turn = this.#turn.then(async () => {
+      const left = [...this.#waiting].sort(([a], [b]) => a - b);
+      this.#waiting.clear();
+      for (const [, item] of left) if (item !== undefined) await this.#print(item);
+    });
+    return this.#turn;
+  }
+
   async #handOn(): Promise<void> {
     while (this.#waiting.has(this.#next)) {
       const item = this.#waiting.get(this.#next);

@@ -1,5 +1,6 @@
 import { printable, printableJson } from '@cl-server/contract/printable';
 import { fieldLines, isFields } from './fields.js';
+import { StatusLine } from './status-line.js';
 import { type Colours, coloursFor, type Format, type Streams } from './terminal.js';
 
 export interface Column<T> {
@@ -33,6 +34,8 @@ export class Output {
   readonly colour: Colours;
   /** Whether a person watches stderr, so that progress bars make sense. */
   readonly interactive: boolean;
+  /** The line that shows progress, if a person watches. Everything else is printed above it. */
+  readonly status: StatusLine | undefined;
   readonly #streams: Streams;
   readonly #messageColour: Colours;
 
@@ -42,10 +45,13 @@ export class Output {
     this.colour = coloursFor(streams.stdout, env);
     this.#messageColour = coloursFor(streams.stderr, env);
     this.interactive = format === 'human' && streams.stderr.isTTY === true && env.TERM !== 'dumb' && !env.CI;
+    this.status = this.interactive ? new StatusLine(streams.stderr) : undefined;
   }
 
-  get stderr(): NodeJS.WritableStream {
-    return this.#streams.stderr;
+  /** Prints to a stream without touching the status line. */
+  #print(stream: NodeJS.WritableStream, text: string): void {
+    if (this.status) this.status.around(() => stream.write(text));
+    else stream.write(text);
   }
 
   /** Prints text as data, with its control characters made visible. */
@@ -60,11 +66,12 @@ export class Output {
 
   /** Prints text that is already safe to print and may contain colours. */
   #raw(text: string): void {
-    this.#streams.stdout.write(text);
+    this.#print(this.#streams.stdout, text);
   }
 
   /** Prints bytes as data and waits for a slow reader. */
   async bytes(chunk: Uint8Array): Promise<void> {
+    this.status?.clear();
     if (!this.#streams.stdout.write(chunk))
       await new Promise<void>((resolve) => this.#streams.stdout.once('drain', resolve));
   }
@@ -115,21 +122,28 @@ export class Output {
 
   /** Prints a message for a person. */
   note(text: string): void {
-    if (this.format === 'human') this.#streams.stderr.write(`${printable(text)}\n`);
+    if (this.format === 'human') this.#print(this.#streams.stderr, `${printable(text)}\n`);
   }
 
   success(text: string): void {
-    if (this.format === 'human') this.#streams.stderr.write(`${this.#messageColour.green('✓')} ${printable(text)}\n`);
+    if (this.format === 'human')
+      this.#print(this.#streams.stderr, `${this.#messageColour.green('✓')} ${printable(text)}\n`);
   }
 
   /** Reports a problem that does not end the program, in every format except `--quiet`. */
   warn(text: string): void {
-    if (this.format !== 'quiet') this.#streams.stderr.write(`${this.#messageColour.yellow('!')} ${printable(text)}\n`);
+    if (this.format !== 'quiet')
+      this.#print(this.#streams.stderr, `${this.#messageColour.yellow('!')} ${printable(text)}\n`);
+  }
+
+  /** Prints a line about what the program does, in every format. */
+  trace(text: string): void {
+    this.#print(this.#streams.stderr, `${printable(text)}\n`);
   }
 
   /** Reports the reason why the program ends, in every format. */
   error(text: string): void {
-    this.#streams.stderr.write(`${this.#messageColour.red('error:')} ${printable(text)}\n`);
+    this.#print(this.#streams.stderr, `${this.#messageColour.red('error:')} ${printable(text)}\n`);
   }
 }
 

@@ -1,5 +1,4 @@
-import { printable } from '@cl-server/contract/printable';
-import type { SingleBar } from 'cli-progress';
+import { oneLine } from './one-line.js';
 import type { Output } from './output.js';
 
 /** A progress bar on stderr if a person watches; otherwise it does nothing. */
@@ -23,6 +22,7 @@ export function bytesText(bytes: number): string {
   return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${UNITS[unit]}`;
 }
 
+/** Formats a duration; empty if it is unknown or longer than 100 hours. */
 const secondsText = (seconds: number): string =>
   !Number.isFinite(seconds) || seconds > 360_000
     ? ''
@@ -30,41 +30,53 @@ const secondsText = (seconds: number): string =>
       ? `${Math.round(seconds / 60)} min`
       : `${Math.round(seconds)} s`;
 
-async function makeBar(out: Output, format: ConstructorParameters<typeof SingleBar>[0]): Promise<SingleBar> {
-  const { default: progress } = await import('cli-progress');
-  return new progress.SingleBar(
-    { stream: out.stderr, hideCursor: true, clearOnComplete: true, barsize: 24, fps: 8, ...format },
-    progress.Presets.shades_classic,
-  );
+/** Draws a part of a whole, for example `████░░░░`. */
+function barText(part: number, width: number): string {
+  const full = Math.round(Math.min(1, Math.max(0, part)) * width);
+  return '█'.repeat(full) + '░'.repeat(width - full);
 }
 
-const wrap = (bar: SingleBar): ProgressBar => ({
-  update: (value, text) => bar.update(value, text === undefined ? {} : { text: printable(text) }),
-  setTotal: (total) => bar.setTotal(total),
-  stop: () => bar.stop(),
-});
+const BAR_WIDTH = 24;
+
+function makeBar(
+  { status }: Output,
+  initial: { readonly total: number; readonly text: string },
+  render: (value: number, total: number, text: string) => string,
+): ProgressBar {
+  if (!status) return SILENT;
+  let { total, text } = initial;
+  let value = 0;
+  const show = (): void => status.show(() => render(value, total, text));
+  show();
+  return {
+    update: (to, given) => {
+      value = to;
+      if (given !== undefined) text = oneLine(given);
+      show();
+    },
+    setTotal: (to) => {
+      total = to;
+      show();
+    },
+    stop: () => status.clear(),
+  };
+}
 
 /** A bar of percent. */
 export async function percentBar(out: Output, text: string): Promise<ProgressBar> {
-  if (!out.interactive) return SILENT;
-  const bar = await makeBar(out, { format: '{bar} {percentage}% {text}' });
-  bar.start(100, 0, { text: printable(text) });
-  return wrap(bar);
+  return makeBar(
+    out,
+    { total: 100, text: oneLine(text) },
+    (value, total, name) => `${barText(value / total, BAR_WIDTH)} ${Math.floor((100 * value) / total)}% ${name}`,
+  );
 }
 
 /** A bar of bytes, with rate and remaining time. */
-export async function byteBar(out: Output, total: number, text: string): Promise<ProgressBar> {
-  if (!out.interactive) return SILENT;
+export async function byteBar(out: Output, size: number, text: string): Promise<ProgressBar> {
   const began = performance.now();
-  const bar = await makeBar(out, {
-    format: (options, { value, total: all, progress: part }, payload: { text?: string }) => {
-      const full = Math.round(part * (options.barsize ?? 24));
-      const drawn = '█'.repeat(full) + '░'.repeat((options.barsize ?? 24) - full);
-      const rate = value / Math.max(0.001, (performance.now() - began) / 1000);
-      const left = secondsText((all - value) / rate);
-      return `${drawn} ${bytesText(value)}/${bytesText(all)}  ${bytesText(rate)}/s  ${left}  ${payload.text ?? ''}`;
-    },
+  return makeBar(out, { total: Math.max(1, size), text: oneLine(text) }, (value, total, name) => {
+    const rate = value / Math.max(0.001, (performance.now() - began) / 1000);
+    const left = secondsText((total - value) / rate);
+    return `${barText(value / total, BAR_WIDTH)} ${bytesText(value)}/${bytesText(total)}  ${bytesText(rate)}/s  ${left}  ${name}`;
   });
-  bar.start(Math.max(1, total), 0, { text: printable(text) });
-  return wrap(bar);
 }

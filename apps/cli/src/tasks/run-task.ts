@@ -3,6 +3,7 @@ import type { ClServer, FileInput, Job } from '@cl-server/client';
 import { collectFailures } from '../collect-failures.js';
 import type { Context } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
+import { type Failure, failureRecord } from '../failure.js';
 import { destination } from '../files/destination.js';
 import { InOrder } from '../io/in-order.js';
 import { percentBar } from '../io/progress.js';
@@ -53,6 +54,15 @@ const summary = (output: Job['task_output']): string => {
 /** The result in the form that programs get: the job and the path of its saved result. */
 const record = ({ input, job, saved }: TaskRow) => ({ ...job, input, ...(saved !== undefined && { saved_to: saved }) });
 
+/** The line of NDJSON for an input that failed. */
+const failedRecord = (input: string, failure: Failure) => ({
+  job_id: failure.job_id ?? null,
+  status: failure.exitCode === EXIT.jobCancelled ? 'cancelled' : 'failed',
+  input,
+  error: failureRecord(failure),
+});
+type TaskLine = ReturnType<typeof record> | ReturnType<typeof failedRecord>;
+
 /**
  * Chooses the name of each result: the input's name without its extension, with the extension if two would be the same, and
  * with a number if that is not enough.
@@ -101,15 +111,16 @@ export async function runTask(
   const bar = await percentBar(context.out, task);
   const failures = collectFailures(context, single);
   const names = resultNames(inputs.map(({ name, fileName = name }) => fileName));
-  const byLine = !single && (context.out.format === 'ndjson' || context.out.format === 'quiet');
-  const lines = new InOrder<TaskRow>((row) => context.out.one(record(row), ({ job_id }) => job_id));
+  // NDJSON has one line for each input, however many there are, including those that failed.
+  const byLine = context.out.format === 'ndjson' || context.out.format === 'quiet';
+  const lines = new InOrder<TaskLine>((line) => context.out.one(line, ({ job_id }) => job_id));
   let ended = 0;
   let rows: (TaskRow | undefined)[];
   try {
     rows = await map(
       inputs,
       async (input, i) => {
-        const done = await failures.guard(input.name, async () => {
+        const work = async (): Promise<TaskRow> => {
           const row = await runOne(
             context,
             platform,
@@ -121,8 +132,11 @@ export async function runTask(
           );
           ended += 1;
           return row;
-        });
-        if (byLine) await lines.set(i, done);
+        };
+        const done = await failures.guard(input.name, work, (failure) =>
+          byLine ? lines.set(i, failedRecord(input.name, failure)) : undefined,
+        );
+        if (done && byLine) await lines.set(i, record(done));
         return done;
       },
       { concurrency: options.concurrency ?? 4, signal: context.signal },
@@ -130,14 +144,20 @@ export async function runTask(
   } catch (error) {
     bar.stop();
     if (context.signal.aborted && options.wait !== false)
-      context.out.note(`${ended} of ${inputs.length} done; submitted jobs continue on the server: cl-client jobs list`);
+      context.out.note(
+        `${ended} of ${inputs.length} done. Jobs already submitted will keep running. See them with: cl-client jobs list`,
+      );
     throw error;
+  } finally {
+    bar.stop();
+    await lines.flush();
   }
-  bar.stop();
   const done = rows.filter((row) => row !== undefined);
   if (context.out.format !== 'human') {
-    if (single && done[0]) await context.out.one(record(done[0]), ({ job_id }) => job_id);
-    else if (!byLine) await context.out.many(done.map(record), { columns: [], id: ({ job_id }) => job_id });
+    if (byLine) {
+      // Everything has been printed.
+    } else if (single && done[0]) await context.out.one(record(done[0]));
+    else await context.out.many(done.map(record), { columns: [], id: ({ job_id }) => job_id });
   } else if (single && done[0]) await printOne(context, done[0]);
   else await context.out.many(done, JOB_VIEW);
   failures.finish(inputs.length);
