@@ -6,7 +6,7 @@ const rooms = {
   'packages/service-kit': ['packages/contract', 'packages/kit'],
   'packages/media': ['packages/contract', 'packages/kit'],
   'packages/jobs': ['packages/contract', 'packages/kit', 'packages/service-kit'],
-  'packages/task-kit': ['packages/contract'],
+  'packages/task-kit': ['packages/contract', 'packages/kit'],
   'packages/models': ['packages/contract', 'packages/kit'],
   'packages/tasks': ['packages/contract', 'packages/task-kit', 'packages/media', 'packages/models'],
   'packages/job-routes': [

@@ -28,7 +28,7 @@ const RUNS = Number(values.runs);
 /** Promised maximum of the p99 in milliseconds. */
 const PROMISED = { 'enqueue to start': 50, 'enqueue to event at client': 100 };
 const NOOP = `export default ({ defineTask, z }) => defineTask({
-  type: 'noop', version: '1', summary: 'Does nothing', file: 'none', params: z.object({}), output: z.object({}),
+  type: 'noop', version: '1', summary: 'Does nothing', file: 'none', outputOptional: true, params: z.object({}), output: z.object({}),
   load: async () => ({ run: async () => ({}) }),
 });`;
 

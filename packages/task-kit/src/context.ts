@@ -1,23 +1,29 @@
-/**
- * The context of a running task. Except for the list of tools these are types only, so a plugin needs nothing of the
- * platform at run time.
- */
+/** The context of a running task. These are types only, so a plugin needs nothing of the platform at run time. */
 
-export interface TaskLogger {
-  debug(fields: object, message: string): void;
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
+/** Writes one line to the worker's log: a message and fields, in either order. An `Error` is logged with its stack. */
+export interface LogLine {
+  (message: string, fields?: object): void;
+  (fields: object, message?: string): void;
 }
 
-/** External programs that a task may request. */
-export const TOOLS = ['ffmpeg', 'ffprobe', 'exiftool'] as const;
-export type Tool = (typeof TOOLS)[number];
+export interface TaskLogger {
+  readonly debug: LogLine;
+  readonly info: LogLine;
+  readonly warn: LogLine;
+  readonly error: LogLine;
+}
+
+/** Absolute paths of external programs by name: those of the platform, and those that the task requires. */
+export interface ToolPaths {
+  readonly ffmpeg?: string | undefined;
+  readonly ffprobe?: string | undefined;
+  readonly exiftool?: string | undefined;
+  readonly [program: string]: string | undefined;
+}
 
 /** The machine and its configuration, as far as tasks need them. */
 export interface TaskEnvironment {
-  /** Absolute paths of the installed programs. */
-  readonly tools: Readonly<Partial<Record<Tool, string>>>;
+  readonly tools: ToolPaths;
   readonly modelsDir: string;
   /** Folders to which `*_absolute_path` parameters may point: stored media to read, streams to write. */
   readonly mediaDir: string;

@@ -1,7 +1,7 @@
 /** The definition of a task. */
 import { type FileRule, RESERVED_TASK_NAMES } from '@cl-server/contract';
 import type { z } from 'zod';
-import type { TaskContext, TaskEnvironment, Tool } from './context.js';
+import type { TaskContext, TaskEnvironment } from './context.js';
 
 /** The uploaded file as the service stored it. */
 export interface InputFile {
@@ -44,8 +44,13 @@ export interface TaskDefinition<P extends z.ZodObject = z.ZodObject, O extends z
   readonly output: O;
   /** Whether the task needs a file. Default: required. */
   readonly file?: FileRule;
-  /** Path of the main result file, relative to the job. Default `output/<type>.json`. */
+  /**
+   * Path of the main result file, relative to the job. Without it, the path is `output/<type>.json`, and the platform
+   * writes the returned value there unless `run` has written the file. With it, a job without this file fails.
+   */
   readonly outputPath?: string | ((params: z.output<P>, input: InputFile | undefined) => string);
+  /** A job may end without its main result file. Default: false. */
+  readonly outputOptional?: boolean;
   /**
    * Checks what a schema cannot check (fields against each other, paths against folders). It may return params that
    * replace the given ones before they are stored; keys that it does not return stay.
@@ -56,7 +61,8 @@ export interface TaskDefinition<P extends z.ZodObject = z.ZodObject, O extends z
     context: PrepareContext,
   ) => Promise<Readonly<Record<string, unknown>> | undefined> | Readonly<Record<string, unknown>> | undefined;
   readonly requirements?: {
-    readonly tools?: readonly Tool[];
+    /** Programs that `run` starts: found on the PATH, or named by `<NAME>_PATH`. Their paths are in `env.tools`. */
+    readonly tools?: readonly string[];
     /** Ids in the model store, for the list of missing models. */
     readonly models?: readonly string[];
   };
@@ -82,6 +88,40 @@ export type AnyTask = TaskDefinition<any, any>;
 export const DEFAULT_TIMEOUT = 600;
 
 const NAME = /^[a-z][a-z0-9_]{0,63}$/;
+/** The name of a program without a folder. */
+const PROGRAM = /^[\w.+-]{1,64}$/;
+
+const KEYS: Readonly<Record<keyof TaskDefinition, true>> = {
+  type: true,
+  version: true,
+  summary: true,
+  params: true,
+  output: true,
+  file: true,
+  outputPath: true,
+  outputOptional: true,
+  prepare: true,
+  requirements: true,
+  timeout: true,
+  concurrency: true,
+  batch: true,
+  process: true,
+  load: true,
+};
+
+/** A misspelt key would have no effect, and nobody would learn why. */
+function refuseUnknownKeys({ type, requirements = {}, ...rest }: TaskDefinition): void {
+  const unknown = Object.keys(rest).find((key) => !Object.hasOwn(KEYS, key));
+  if (unknown !== undefined)
+    throw new Error(
+      `task ${type}: the definition has no key "${unknown}"; its keys are ${Object.keys(KEYS).join(', ')}`,
+    );
+  const other = Object.keys(requirements).find((key) => key !== 'tools' && key !== 'models');
+  if (other !== undefined) throw new Error(`task ${type}: requirements has no key "${other}", only tools and models`);
+  const bad = requirements.tools?.find((tool) => typeof tool !== 'string' || !PROGRAM.test(tool));
+  if (bad !== undefined)
+    throw new Error(`task ${type}: requirements.tools contains "${bad}", which is not the name of a program`);
+}
 
 /**
  * Defines a task. The file that contains the definition must not import native code: services load it to serve the
@@ -95,6 +135,7 @@ export function defineTask<P extends z.ZodObject, O extends z.ZodObject>(
   if (!NAME.test(type))
     throw new Error(`task type "${type}" must be lower-case letters, digits and _, beginning with a letter`);
   if ((RESERVED_TASK_NAMES as readonly string[]).includes(type)) throw new Error(`task type "${type}" is reserved`);
+  refuseUnknownKeys(definition as unknown as TaskDefinition);
   if (!version) throw new Error(`task ${type} has no version`);
   if (!(timeout > 0)) throw new Error(`task ${type}: timeout must be above 0 seconds`);
   for (const [name, value] of Object.entries({ concurrency, batch }))

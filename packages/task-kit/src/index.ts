@@ -4,14 +4,7 @@
 
 export { field } from '@cl-server/contract';
 export { z } from 'zod';
-export {
-  type TaskContext,
-  type TaskEnvironment,
-  type TaskFiles,
-  type TaskLogger,
-  TOOLS,
-  type Tool,
-} from './context.js';
+export type { LogLine, TaskContext, TaskEnvironment, TaskFiles, TaskLogger, ToolPaths } from './context.js';
 export {
   type AnyTask,
   DEFAULT_TIMEOUT,
@@ -34,4 +27,7 @@ export type { PluginKit } from './kit.js';
 
 export { formText, outputPath, parseParams, storedParams } from './params.js';
 export { type ContextOptions, createTaskContext } from './run/context.js';
+export { createTaskLogger, type LogSink } from './run/logger.js';
+export { describeIssue, finishMainResult } from './run/result.js';
 export { taskSchemas } from './schemas.js';
+export { findTools, toolVariable } from './tools.js';

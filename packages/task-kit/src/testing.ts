@@ -3,11 +3,14 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { z } from 'zod';
-import { type TaskEnvironment, type TaskLogger, TOOLS } from './context.js';
+import type { TaskEnvironment } from './context.js';
 import type { AnyTask, InputFile, TaskDefinition } from './define.js';
 import { type PluginKit, pluginKit } from './kit.js';
 import { parseParams, storedParams } from './params.js';
 import { createTaskContext } from './run/context.js';
+import { createTaskLogger } from './run/logger.js';
+import { describeIssue, finishMainResult } from './run/result.js';
+import { findTools } from './tools.js';
 
 export interface TaskRunOptions {
   /** The uploaded file: a path, or a name with its bytes. */
@@ -34,21 +37,14 @@ export interface TaskRun<Output> extends Disposable {
   remove(): void;
 }
 
-const nothing = (): void => undefined;
-const quiet: TaskLogger = { debug: nothing, info: nothing, warn: nothing, error: nothing };
+const quiet = createTaskLogger(() => undefined);
 
-function findTools(): TaskEnvironment['tools'] {
-  const folders = (process.env['PATH'] ?? '').split(path.delimiter);
-  const found = TOOLS.flatMap((tool) => {
-    const file = folders.map((folder) => path.join(folder, tool)).find((candidate) => fs.existsSync(candidate));
-    return file === undefined ? [] : [[tool, file] as const];
-  });
-  return Object.fromEntries(found);
-}
+/** The programs that every task may use. */
+const PLATFORM_TOOLS = ['ffmpeg', 'ffprobe', 'exiftool'];
 
 /** An environment like that of a worker: the programs on the path, no models. */
 export const testEnvironment = (overrides: Partial<TaskEnvironment> = {}): TaskEnvironment => ({
-  tools: findTools(),
+  tools: findTools(PLATFORM_TOOLS, process.env),
   modelsDir: path.join(os.tmpdir(), 'no-models'),
   mediaDir: path.join(os.tmpdir(), 'no-media'),
   streamsDir: path.join(os.tmpdir(), 'no-streams'),
@@ -73,8 +69,8 @@ function placeInput(folder: string, file: TaskRunOptions['file']): InputFile | u
 /**
  * Runs a task (a definition, or a plugin's function that makes one) like a worker: fields are checked and stored, then
  * `prepare`, `setup` and `run` are called, and the output is checked.
- * @throws all errors of the task (`TaskRefusal`, `TaskError`, `TaskUnavailable`), and a zod error for bad fields or
- * output
+ * @throws all errors of the task (`TaskRefusal`, `TaskError`, `TaskUnavailable`), a zod error for bad fields, and an
+ * error for a missing or wrong result
  */
 export async function runTask<P extends z.ZodObject, O extends z.ZodObject>(
   plugin: TaskDefinition<P, O> | ((kit: PluginKit) => TaskDefinition<P, O>),
@@ -97,13 +93,9 @@ async function runIn<P extends z.ZodObject, O extends z.ZodObject>(
   { file, params = {}, env: overrides, signal = new AbortController().signal }: TaskRunOptions,
 ): Promise<Omit<TaskRun<z.output<O>>, 'remove' | typeof Symbol.dispose>> {
   const log: TaskRun<unknown>['log'][number][] = [];
-  const at =
-    (level: string) =>
-    (fields: object, message: string): void => {
-      log.push({ level, fields, message });
-    };
-  const logger: TaskLogger = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
-  const env = testEnvironment({ logger, ...overrides });
+  const logger = createTaskLogger((level, fields, message) => log.push({ level, fields, message }));
+  const tools = findTools([...PLATFORM_TOOLS, ...(task.requirements?.tools ?? [])], process.env);
+  const env = testEnvironment({ logger, tools, ...overrides });
 
   const input = placeInput(folder, file);
   if (!input && (task.file ?? 'required') === 'required') throw new Error(`task ${task.type} needs a file`);
@@ -135,7 +127,13 @@ async function runIn<P extends z.ZodObject, O extends z.ZodObject>(
         onProgress: (percent, message) => progress.push({ percent, message }),
       }) as Parameters<typeof module.run>[0],
     );
-    const output = task.output.parse(given) as z.output<O>;
+    const checkedOutput = task.output.safeParse(given);
+    if (!checkedOutput.success)
+      throw new Error(`The output of ${task.type} does not match its schema: ${describeIssue(checkedOutput.error)}`, {
+        cause: checkedOutput.error,
+      });
+    const output = checkedOutput.data as z.output<O>;
+    await finishMainResult(task as AnyTask, stored, given, results);
     const files = fs
       .readdirSync(results, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())

@@ -79,6 +79,7 @@ describe('discovery of tasks', () => {
       throws: 'throw new Error("no library here\\nstack")',
       empty: 'export const x = 1',
       shape: 'export default { type: "shape" }',
+      text: 'export default 5',
       renamed: definition('other_name'),
       reserved: definition('batch'),
     });
@@ -101,6 +102,13 @@ describe('discovery of tasks', () => {
       ['renamed', 'broken', 'package', 'failed', 'it is declared as "renamed" but defines "other_name"'],
       ['reserved', 'broken', 'package', 'failed', expect.stringContaining('reserved')],
       ['shape', 'broken', 'package', 'failed', expect.stringContaining('version')],
+      [
+        'text',
+        'broken',
+        'package',
+        'failed',
+        expect.stringMatching(/^its default export is not a task definition: [^:]/),
+      ],
       ['throws', 'broken', 'package', 'failed', 'no library here'],
       ['unbuilt', 'unbuilt', 'package', 'failed', expect.stringContaining('build the package')],
     ]);

@@ -57,3 +57,30 @@ describe('parameters of a task', () => {
       expect(() => defineTask({ ...task, ...wrong })).toThrow(message);
   });
 });
+
+describe('options of fields', () => {
+  it.each([
+    ['int', () => field.int({ min: 1, max: 9 } as never), 'field.int has no option "min": use "ge"'],
+    ['float', () => field.float({ maximum: 1 } as never), 'field.float has no option "maximum": use "le"'],
+    ['float', () => field.float({ step: 1 } as never), 'its options are field.float({ ge: …, le: …, gt: … })'],
+    ['int', () => field.int(5 as never), 'takes its options as an object'],
+    ['int', () => field.int({ ge: '1' } as never), 'the option "ge" must be a number'],
+    ['text', () => field.text({ maxLength: 5 } as never), 'field.text has no option "maxLength": use "max"'],
+    ['choice', () => field.choice('small' as never), "field.choice(['small', 'large'])"],
+    ['json', () => field.json(undefined as never), 'takes the schema of the parsed value'],
+  ])('%s refuses what it does not know and names what it does', (_, make, message) => {
+    expect(make).toThrow(message);
+  });
+});
+
+describe('a definition', () => {
+  const parts = { ...task, requirements: { tools: ['python3'] } };
+  it('refuses keys and names of tools that would have no effect', () => {
+    expect(() => defineTask(parts)).not.toThrow();
+    expect(() => defineTask({ ...parts, ouputPath: 'x' } as never)).toThrow(
+      'has no key "ouputPath"; its keys are type',
+    );
+    expect(() => defineTask({ ...parts, requirements: { tool: ['x'] } } as never)).toThrow('only tools and models');
+    expect(() => defineTask({ ...parts, requirements: { tools: ['/bin/sh'] } })).toThrow('not the name of a program');
+  });
+});

@@ -1,33 +1,25 @@
 /** Facts about the machine for tasks. */
 
 import os from 'node:os';
-import { findProgram } from '@cl-server/kit';
 import type { Folders } from '@cl-server/service-kit';
-import { type TaskEnvironment, TOOLS, type Tool } from '@cl-server/task-kit';
+import { findTools, type LoadedPlugin } from '@cl-server/task-kit';
 import type { RunnerEnvironment } from './runners/protocol.js';
 import type { WorkerSettings } from './settings.js';
 
-/** The programs that were named, or else are on the path. */
-function findTools(
-  named: Readonly<Partial<Record<Tool, string | undefined>>>,
-  searchPath: string | undefined,
-): TaskEnvironment['tools'] {
-  return Object.fromEntries(
-    TOOLS.flatMap((tool) => {
-      const found = findProgram(tool, named[tool], searchPath);
-      return found === undefined ? [] : [[tool, found]];
-    }),
-  );
-}
+/** Programs that every task may use. The platform checks for them at its start. */
+const PLATFORM_TOOLS = ['ffmpeg', 'ffprobe', 'exiftool'];
 
 export function taskEnvironment(
   settings: WorkerSettings,
   folders: Folders,
-  searchPath: string | undefined,
+  plugins: readonly Pick<LoadedPlugin, 'definition'>[],
+  variables: Readonly<Record<string, string | undefined>>,
 ): RunnerEnvironment {
-  const { ffmpegPath: ffmpeg, ffprobePath: ffprobe, exiftoolPath: exiftool } = settings;
+  const required = plugins.flatMap(({ definition }) => definition.requirements?.tools ?? []);
+  // These three are settings, so they may also come from a flag or from config.yaml.
+  const { ffmpegPath: FFMPEG_PATH, ffprobePath: FFPROBE_PATH, exiftoolPath: EXIFTOOL_PATH } = settings;
   return {
-    tools: findTools({ ffmpeg, ffprobe, exiftool }, searchPath),
+    tools: findTools([...PLATFORM_TOOLS, ...required], { ...variables, FFMPEG_PATH, FFPROBE_PATH, EXIFTOOL_PATH }),
     modelsDir: folders.models,
     mediaDir: folders.media,
     streamsDir: folders.streams,

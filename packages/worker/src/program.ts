@@ -105,7 +105,7 @@ export async function startProgram({ argv, env }: ConfigSources): Promise<Runnin
           network: settings.taskConfinement === 'files',
           logger,
         });
-  const taskEnv = taskEnvironment(settings, folders, env['PATH']);
+  const taskEnv = taskEnvironment(settings, folders, plugins, env);
   const fingerprint = (): string | undefined =>
     // Whether a graphics card is there shows only when it is used.
     settings.executionProvider === 'cpu'

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { type JobEngine, type JobTables, openJobs } from '@cl-server/jobs';
 import { WakeSignal } from '@cl-server/kit';
 import { type Broadcaster, clockSkew, type Database, type Logger, type MetricsRegistry } from '@cl-server/service-kit';
-import type { LoadedPlugin } from '@cl-server/task-kit';
+import { type LoadedPlugin, toolVariable } from '@cl-server/task-kit';
 import { Announcer, Availability, logMissingModels, Recheck } from './engine/availability.js';
 import { ClaimLoop } from './engine/claim-loop.js';
 import { JobFinisher } from './engine/finish-job.js';
@@ -119,7 +119,7 @@ function poolOf(options: WorkerOptions, availability: Availability): RunnerPool 
       (tool) => tool !== 'exiftool' && env.tools[tool] === undefined,
     );
     if (missing === undefined) return true; // exiftool comes with the platform
-    const reason = `${missing} was not found: install it, or name its path with ${missing.toUpperCase()}_PATH`;
+    const reason = `${missing} was not found: install it, or set ${toolVariable(missing)} to its path`;
     availability.set(task, { state: 'unavailable', code: 'tool_missing', reason });
     return false;
   });

@@ -9,12 +9,12 @@ describe('tasks in their own processes', () => {
   let worker: WorkerProcess;
   beforeAll(async () => {
     platform = await testPlatform({
-      plugins: ['noop', 'probe', 'shared', 'fragile', 'explosive', 'broken'],
+      plugins: ['noop', 'probe', 'careless', 'shared', 'fragile', 'explosive', 'broken'],
       reconciles: true,
     });
     worker = platform.start({
       args: ['--concurrency', '2'],
-      env: { WORKER_RUNNER_MEMORY: '60MB', WORKER_RECHECK_SECONDS: '0.2' },
+      env: { WORKER_RUNNER_MEMORY: '60MB', WORKER_RECHECK_SECONDS: '0.2', A_TOOL_PATH: '/bin/sh' },
     });
     await worker.ready;
   });
@@ -131,6 +131,40 @@ describe('tasks in their own processes', () => {
     expect(lines.find((line) => line.includes('said by the task'))).toContain('"detail":7');
   });
 
+  it('are told their mistakes in the job and in the log, and run with the tools that they require', async () => {
+    const careless = async (action: string) =>
+      platform.ended(await platform.add('careless', { action, output_path: 'output/main.txt' }));
+    const [nothing, list, noFile, logged] = await Promise.all(
+      ['nothing', 'list', 'no_file', 'log'].map((action) => careless(action)),
+    );
+    const failed = { status: 'failed', error_code: 'task_failed', retry_count: 0 };
+    expect(nothing).toMatchObject({ ...failed, error_message: expect.stringContaining('careless returned undefined') });
+    expect(list).toMatchObject({ ...failed, error_message: expect.stringContaining('careless returned a list') });
+    expect(noFile).toMatchObject({
+      ...failed,
+      error_message: expect.stringMatching(/careless did not write .* output\/main.txt: write it with files\.write/),
+    });
+    expect(logged).toMatchObject({ status: 'completed', task_output: { done: true } });
+    const lines = await eventually(() => {
+      const found = worker
+        .output()
+        .split('\n')
+        .filter((line) => line.includes(logged?.job_id ?? '?'));
+      return found.length >= 3 && found;
+    });
+    expect(lines).toEqual([
+      expect.stringContaining('"msg":"only a text"'),
+      expect.stringMatching(/"level":"warn".*"detail":8.*"msg":"a text first"/),
+      expect.stringMatching(/"level":"error".*"msg":"an error alone"/),
+    ]);
+  });
+
+  it('have the returned value as their main result file if they write none and name none', async () => {
+    const job = await platform.ended(await platform.add('noop', { output_path: 'output/noop.json' }));
+    const file = await platform.jobs.storage.resolvePath(job, 'output/noop.json');
+    expect(JSON.parse(fs.readFileSync(file, 'utf8'))).toEqual(job.task_output);
+  });
+
   it('share a process where they say so, in batches; a crash there is tracked down to its job', async () => {
     // Two long jobs hold the slots until the others are all queued.
     const holders = [
@@ -164,7 +198,7 @@ describe('tasks in their own processes', () => {
   });
 
   it('that cannot be set up are out of use until they can, and their waiting jobs fail', async () => {
-    expect((await worker.ready).tasks).toEqual(['noop', 'probe', 'shared']);
+    expect((await worker.ready).tasks).toEqual(['careless', 'noop', 'probe', 'shared']);
     expect(worker.output()).toContain('this plugin lacks a library');
     expect(worker.output()).toContain('its set-up ended the process: SIGSEGV');
     const id = await platform.add('fragile');

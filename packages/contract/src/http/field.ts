@@ -53,6 +53,36 @@ function checkBounds(ctx: IssueSink, input: unknown, value: number, bounds: Boun
   return value;
 }
 
+/** Names of options in other libraries, and what they are called here. */
+const CALLED: Readonly<Record<string, string>> = {
+  min: 'ge',
+  minimum: 'ge',
+  gte: 'ge',
+  max: 'le',
+  maximum: 'le',
+  lte: 'le',
+  exclusiveMinimum: 'gt',
+  minLength: 'min',
+  maxLength: 'max',
+  length: 'max',
+};
+
+/** Refuses options that do not exist: they would have no effect, and the field would accept everything. */
+function checkOptions(builder: string, options: unknown, names: readonly string[]): void {
+  const example = `field.${builder}({ ${names.map((name) => `${name}: …`).join(', ')} })`;
+  if (typeof options !== 'object' || options === null)
+    throw new TypeError(`field.${builder} takes its options as an object: ${example}`);
+  for (const [name, value] of Object.entries(options)) {
+    const better = CALLED[name];
+    const hint = better !== undefined && names.includes(better) ? `use "${better}"` : `its options are ${example}`;
+    if (!names.includes(name)) throw new TypeError(`field.${builder} has no option "${name}": ${hint}`);
+    if (value !== undefined && !Number.isFinite(value))
+      throw new TypeError(`field.${builder}: the option "${name}" must be a number`);
+  }
+}
+
+const BOUNDS = ['ge', 'le', 'gt'] as const;
+
 const boundsMeta = ({ ge, le, gt }: Bounds): Record<string, number> => ({
   ...(ge !== undefined && { minimum: ge }),
   ...(le !== undefined && { maximum: le }),
@@ -60,8 +90,9 @@ const boundsMeta = ({ ge, le, gt }: Bounds): Record<string, number> => ({
 });
 
 /** An integer; `"5.0"`, `" 5 "` and `"05"` are 5. Numbers beyond ±2^53 are refused, never rounded. */
-const int = (bounds: Bounds = {}) =>
-  z
+const int = (bounds: Bounds = {}) => {
+  checkOptions('int', bounds, BOUNDS);
+  return z
     .string()
     .transform((text, ctx): number => {
       if (!/^\s*[+-]?\d+(\.0+)?\s*$/.test(text))
@@ -76,10 +107,12 @@ const int = (bounds: Bounds = {}) =>
       return checkBounds(ctx, text, value, bounds);
     })
     .meta({ type: 'integer', ...boundsMeta(bounds) });
+};
 
 /** A finite decimal number. */
-const float = (bounds: Bounds = {}) =>
-  z
+const float = (bounds: Bounds = {}) => {
+  checkOptions('float', bounds, BOUNDS);
+  return z
     .string()
     .transform((text, ctx): number => {
       const value = text.trim() === '' ? Number.NaN : Number(text);
@@ -90,6 +123,7 @@ const float = (bounds: Bounds = {}) =>
       return checkBounds(ctx, text, value, bounds);
     })
     .meta({ type: 'number', ...boundsMeta(bounds) });
+};
 
 /** A boolean: true, 1, yes, on, t, y and their opposites, in upper or lower case. */
 const bool = () =>
@@ -106,8 +140,10 @@ const bool = () =>
     .meta({ type: 'boolean' });
 
 /** One word of a list; upper and lower case differ. */
-const choice = <const T extends readonly [string, ...string[]]>(words: T) =>
-  z
+const choice = <const T extends readonly [string, ...string[]]>(words: T) => {
+  if (!Array.isArray(words) || words.length === 0 || words.some((word) => typeof word !== 'string'))
+    throw new TypeError("field.choice takes a list of words: field.choice(['small', 'large'])");
+  return z
     .string()
     .transform((text, ctx): T[number] => {
       if (words.includes(text)) return text;
@@ -119,10 +155,13 @@ const choice = <const T extends readonly [string, ...string[]]>(words: T) =>
       });
     })
     .meta({ type: 'string', enum: [...words] });
+};
 
 /** Text of a bounded length in UTF-16 units. NUL is refused because databases and file systems cannot handle it. */
-const text = ({ max = 10_000, min = 0 }: { max?: number; min?: number } = {}) =>
-  z
+const text = (options: { max?: number; min?: number } = {}) => {
+  checkOptions('text', options, ['min', 'max']);
+  const { max = 10_000, min = 0 } = options;
+  return z
     .string()
     .transform((value, ctx): string => {
       if (value.includes('\0'))
@@ -140,6 +179,7 @@ const text = ({ max = 10_000, min = 0 }: { max?: number; min?: number } = {}) =>
       return value;
     })
     .meta({ type: 'string', maxLength: max, ...(min > 0 && { minLength: min }) });
+};
 
 /** An optional text in a query: `?md5=` means the same as no `md5`. */
 const filter = (max = 1000) =>
@@ -148,8 +188,10 @@ const filter = (max = 1000) =>
     .transform((value) => (value === '' ? undefined : value));
 
 /** JSON inside a text field. `schema` checks the parsed value. */
-const json = <S extends z.ZodType>(schema: S) =>
-  z
+const json = <S extends z.ZodType>(schema: S) => {
+  if (typeof (schema as { safeParse?: unknown } | undefined)?.safeParse !== 'function')
+    throw new TypeError('field.json takes the schema of the parsed value: field.json(z.array(z.string()))');
+  return z
     .string()
     .transform((value, ctx): unknown => {
       try {
@@ -160,5 +202,6 @@ const json = <S extends z.ZodType>(schema: S) =>
     })
     .pipe(schema)
     .meta({ type: 'string', contentMediaType: 'application/json' });
+};
 
 export const field = { int, float, bool, choice, text, filter, json } as const;

@@ -9,7 +9,7 @@ import type { Tx } from './update.js';
 export const CRASHES_TO_QUARANTINE = 2;
 export const QUARANTINE: { readonly code: JobErrorCode; readonly message: string } = {
   code: 'quarantined',
-  message: 'The program that ran this task crashed on this file more than once; it will not be tried again',
+  message: 'The process of this task crashed more than once with the same input; the job is not tried again',
 };
 
 /** Without a known input the job itself is counted. */

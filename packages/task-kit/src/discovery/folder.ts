@@ -1,12 +1,12 @@
 /**
- * Finds tasks in the plugin folder: each sub-folder is a package, and each single `.js`/`.mjs` file is a task with the
+ * Finds tasks in the plugin folder: each sub-folder is a package, and each single `.js`, `.mjs`, `.ts` or `.mts` file is a task with the
  * name of the file.
  */
 import fs from 'node:fs';
 import path from 'node:path';
 import { type Declared, type Definitions, declaredModules } from './manifest.js';
 
-const MODULE = /^(?<name>[^._].*)\.m?js$/;
+const MODULE = /^(?<name>[^._].*?)(?<!\.d)\.m?[jt]s$/;
 
 /** `my-task.js` contains `my_task`. */
 const taskOf = (name: string): string => name.replaceAll('-', '_');

@@ -3,6 +3,7 @@ import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
 import { type AnyTask, defineTask } from '../define.js';
 import { type PluginKit, pluginKit } from '../kit.js';
+import { describeIssue } from '../run/result.js';
 import { taskSchemas } from '../schemas.js';
 
 /**
@@ -28,6 +29,10 @@ function isSchema(value: unknown): boolean {
 
 /** Imports the module of a plugin. @throws Error if it does not load in time */
 export async function importPlugin(file: string, milliseconds = LOAD_TIMEOUT_MS): Promise<Record<string, unknown>> {
+  if (/\.m?ts$/.test(file) && !process.features.typescript)
+    throw new Error(
+      `Node ${process.versions.node} cannot load TypeScript: use Node 22.18 or newer, or build it to .js`,
+    );
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(
@@ -55,8 +60,7 @@ export async function loadDefinition(file: string): Promise<AnyTask> {
     typeof exported === 'function' ? await (exported as (kit: PluginKit) => unknown)(pluginKit) : exported;
   const checked = definitionShape.safeParse(made);
   if (!checked.success) {
-    const [issue] = checked.error.issues;
-    throw new Error(`its default export is not a task definition: ${issue?.path.join('.')}: ${issue?.message}`);
+    throw new Error(`its default export is not a task definition: ${describeIssue(checked.error)}`);
   }
   const definition = defineTask(made as AnyTask);
   try {

@@ -1,4 +1,4 @@
-import type { TaskLogger } from '@cl-server/task-kit';
+import { createTaskLogger, type TaskLogger } from '@cl-server/task-kit';
 import type { FromRunner } from '../runners/protocol.js';
 
 /** To the engine; a channel that closed meanwhile needs no answer, the process ends with its parent (parent-watch.ts). */
@@ -15,11 +15,8 @@ const plain = (fields: object): Record<string, unknown> =>
     ]),
   );
 
-/** A logger whose lines come out of the engine's log, with the job's id. */
-export function channelLogger(jobId?: string): TaskLogger {
-  const at =
-    (level: 'debug' | 'info' | 'warn' | 'error') =>
-    (fields: object, message: string): void =>
-      report({ type: 'log', level, fields: plain(fields), message, ...(jobId !== undefined && { job_id: jobId }) });
-  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
-}
+/** A logger whose lines appear in the worker's log, with the id of the job. */
+export const channelLogger = (jobId?: string): TaskLogger =>
+  createTaskLogger((level, fields, message) =>
+    report({ type: 'log', level, fields: plain(fields), message, ...(jobId !== undefined && { job_id: jobId }) }),
+  );

@@ -1,6 +1,6 @@
 /** Runs jobs inside a runner and reports how each ended. */
 import { JOB_ERROR_CODES, type JobErrorCode } from '@cl-server/contract';
-import { createTaskContext, type TaskContext } from '@cl-server/task-kit';
+import { createTaskContext, finishMainResult, type TaskContext, TaskError } from '@cl-server/task-kit';
 import type { JobInput, JobResult, RunMessage } from '../runners/protocol.js';
 import { channelLogger, report } from './channel.js';
 import { type RunnerTasks, unavailability } from './tasks.js';
@@ -39,16 +39,19 @@ const shown = (error: unknown): string =>
 
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
 
-function successOf(output: unknown): JobResult {
-  const size = JSON.stringify(output ?? null).length;
-  if (size > MAX_OUTPUT)
-    return {
-      ok: false,
-      code: 'task_failed',
-      message: `The task's output has ${size} bytes of JSON, more than ${MAX_OUTPUT}: it belongs into a file`,
-      retryable: false,
-    };
-  return { ok: true, output };
+/** The returned value. @throws TaskError if it is not an object, or too large */
+function checkedOutput(task: string, output: unknown): unknown {
+  if (typeof output !== 'object' || output === null || Array.isArray(output)) {
+    const kind = output === null ? 'null' : Array.isArray(output) ? 'a list' : typeof output;
+    throw new TaskError('task_failed', `The run function of ${task} returned ${kind}; it must return an object`);
+  }
+  const json = JSON.stringify(output);
+  if (json.length > MAX_OUTPUT)
+    throw new TaskError(
+      'task_failed',
+      `The output of ${task} has ${json.length} bytes of JSON, more than ${MAX_OUTPUT}: write it to a file`,
+    );
+  return output;
 }
 
 const returned = (job_id: string): void =>
@@ -90,15 +93,17 @@ export class JobRuns {
       return;
     }
     const contexts = jobs.map((job) => this.#context(job));
-    const results =
+    const outcomes =
       jobs.length > 1 && module.runBatch
-        ? await this.#batch(task, () => module.runBatch?.(contexts) ?? Promise.resolve([]), contexts)
-        : await Promise.all(contexts.map((context) => this.#single(task, () => module.run(context), context)));
+        ? await this.#batch(() => module.runBatch?.(contexts) ?? Promise.resolve([]), contexts)
+        : await Promise.allSettled(contexts.map(async (context) => module.run(context)));
+    const results = await Promise.all(
+      jobs.map((job, index) => this.#resultOf(task, job, outcomes[index], contexts[index] as TaskContext<unknown>)),
+    );
     const rss = process.memoryUsage.rss();
     for (const [index, { job_id }] of jobs.entries()) {
       this.#aborts.delete(job_id);
-      const result =
-        results[index] ?? failureOf(new Error('the batch gave no result for this job'), contexts[index] as never);
+      const result = results[index] as JobResult;
       report({ type: 'result', job_id, result, ms: performance.now() - began, rss });
     }
   }
@@ -111,28 +116,31 @@ export class JobRuns {
     return { ok: null, reason };
   }
 
-  async #single(task: string, run: () => Promise<unknown>, context: TaskContext<unknown>): Promise<JobResult> {
+  async #batch(
+    run: () => Promise<readonly PromiseSettledResult<unknown>[]>,
+    contexts: readonly TaskContext<unknown>[],
+  ): Promise<readonly PromiseSettledResult<unknown>[]> {
     try {
-      return successOf(await run());
-    } catch (error) {
-      return this.#failure(task, error, context);
+      return await run();
+    } catch (reason) {
+      return contexts.map(() => ({ status: 'rejected', reason }));
     }
   }
 
-  async #batch(
+  async #resultOf(
     task: string,
-    run: () => Promise<readonly PromiseSettledResult<unknown>[]>,
-    contexts: readonly TaskContext<unknown>[],
-  ): Promise<JobResult[]> {
+    job: JobInput,
+    outcome: PromiseSettledResult<unknown> | undefined,
+    context: TaskContext<unknown>,
+  ): Promise<JobResult> {
     try {
-      const outcomes = await run();
-      return contexts.map((context, index) => {
-        const outcome = outcomes[index];
-        if (outcome?.status === 'fulfilled') return successOf(outcome.value);
-        return this.#failure(task, outcome?.reason ?? new Error('the batch gave no result for this job'), context);
-      });
+      if (outcome?.status !== 'fulfilled') throw outcome?.reason ?? new Error('the batch gave no result for this job');
+      const output = checkedOutput(task, outcome.value);
+      const definition = this.#tasks.definition(task);
+      if (definition) await finishMainResult(definition, job.params, output, job.results);
+      return { ok: true, output };
     } catch (error) {
-      return contexts.map((context) => this.#failure(task, error, context));
+      return this.#failure(task, error, context);
     }
   }
 

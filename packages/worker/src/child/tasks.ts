@@ -1,6 +1,6 @@
 /** The tasks of one runner: loaded and set up, or out of use with a reason. */
 import { type UnavailableCode, unavailableCode } from '@cl-server/contract';
-import { loadDefinition, type TaskEnvironment, type TaskModule } from '@cl-server/task-kit';
+import { type AnyTask, loadDefinition, type TaskEnvironment, type TaskModule } from '@cl-server/task-kit';
 import type { z } from 'zod';
 import type { RunnableTask, RunnerEnvironment } from '../runners/protocol.js';
 import { channelLogger, report } from './channel.js';
@@ -9,6 +9,7 @@ type Module = TaskModule<Record<string, unknown>, unknown>;
 
 interface Entry {
   readonly task: RunnableTask;
+  definition?: AnyTask;
   module?: Module;
   /** Its set-up, while that lasts. */
   pending?: Promise<void> | undefined;
@@ -81,7 +82,8 @@ export class RunnerTasks {
     entry.tried = true;
     report({ type: 'setting_up', task: name });
     try {
-      entry.module ??= (await (await loadDefinition(entry.task.file)).load()) as Module;
+      entry.definition ??= await loadDefinition(entry.task.file);
+      entry.module ??= (await entry.definition.load()) as Module;
       await entry.module.setup?.(this.env);
       entry.ready = true;
       report({ type: 'ready', task: name });
@@ -107,6 +109,11 @@ export class RunnerTasks {
   get(name: string): Module | string {
     const entry = this.#entries.get(name);
     return entry?.ready && entry.module ? entry.module : (entry?.reason ?? 'no such task here');
+  }
+
+  /** Undefined until its set-up has loaded it. */
+  definition(name: string): AnyTask | undefined {
+    return this.#entries.get(name)?.definition;
   }
 
   async tearDown(): Promise<void> {

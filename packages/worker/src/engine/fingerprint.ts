@@ -94,7 +94,7 @@ export function fingerprintOf(parts: FingerprintParts): string | undefined {
   const { plugins, env, environment, confinement, pluginsDir } = parts;
   const listing = new Listing();
   try {
-    for (const tool of Object.values(env.tools)) listing.add(tool);
+    for (const tool of Object.values(env.tools)) if (tool !== undefined) listing.add(tool);
     const installed = folderWith('node_modules/.package-lock.json', path.dirname(RUNNER_PROGRAM));
     if (installed !== undefined) listing.add(path.join(installed, 'node_modules/.package-lock.json'));
     const packages = plugins.map(({ file }) => packageOf(file, pluginsDir));

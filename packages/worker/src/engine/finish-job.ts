@@ -17,7 +17,7 @@ import type { JobErrorCode } from '@cl-server/contract';
 import type { Completion, Failure, JobRepository, JobStorage, ProgressReport } from '@cl-server/jobs';
 import { errorCode, messageOf } from '@cl-server/kit';
 import type { Logger } from '@cl-server/service-kit';
-import type { AnyTask } from '@cl-server/task-kit';
+import { type AnyTask, describeIssue } from '@cl-server/task-kit';
 import type { RunEnd } from '../runners/runner.js';
 import type { Attempt } from './attempt.js';
 
@@ -89,9 +89,8 @@ function outcomeOf({ attempt, end }: EndedAttempt, definition: AnyTask | undefin
 function completed(output: unknown, definition: AnyTask | undefined): JobOutcome {
   const checked = definition?.output.safeParse(output);
   if (checked?.success) return { write: 'complete', output: checked.data as Record<string, unknown> };
-  const issue = checked?.error.issues[0];
-  const where = issue?.path.join('.') ?? '';
-  return failed('task_failed', `The task's output is not what it promised: ${where}: ${issue?.message ?? ''}`);
+  const why = checked ? describeIssue(checked.error) : 'the worker no longer has this task';
+  return failed('task_failed', `The output of the task does not match its output schema: ${why}`);
 }
 
 export class JobFinisher {

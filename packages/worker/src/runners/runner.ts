@@ -226,7 +226,16 @@ export class Runner {
   #onMessage(raw: unknown): void {
     const parsed = fromRunner.safeParse(raw);
     if (parsed.success) this.#handle(parsed.data);
-    else this.#options.logger.warn({ runner: this.pid }, 'unexpected message from a runner');
+    else this.#refuse(raw);
+  }
+
+  /** A job whose result cannot be read ends at once; otherwise it would wait for its time limit. */
+  #refuse(raw: unknown): void {
+    this.#options.logger.warn({ runner: this.pid }, 'a task process sent a message that cannot be read');
+    const { type, job_id: jobId } = (raw ?? {}) as { readonly type?: unknown; readonly job_id?: unknown };
+    if (type !== 'result' || typeof jobId !== 'string') return;
+    const message = 'The result of the task cannot be read';
+    this.#endJob(jobId, { ok: false, code: 'task_failed', message, retryable: false }, undefined);
   }
 
   #handle(message: FromRunner): void {
