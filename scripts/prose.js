@@ -38,7 +38,7 @@ const RULES = [
     pattern: /\bearlier system\b|\bthe seed\b|\bCoLAN\b/i,
     instead: 'a reference to docs/compatibility.md',
     // Existing clients compare the name that the root of the store shows.
-    but: /^(?:docs\/(?:compatibility|glossary)\.md|services\/store\/src\/routes\/admin\.ts)$/,
+    but: /^(?:docs\/(?:compatibility|glossary)\.md|services\/store\/src\/access\/routes\.ts)$/,
   },
 ];
 

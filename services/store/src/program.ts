@@ -21,11 +21,12 @@ import {
   warnIfExposed,
 } from '@cl-server/service-kit';
 import { discoverTasks } from '@cl-server/task-kit';
+import type { StoreOptions } from './context.js';
 import { openStoreDatabases, type StoreDatabases } from './database/open.js';
 import { mediaFolderIdentity } from './files/identity.js';
 import { MediaFolder } from './files/media-folder.js';
 import { storeInsights } from './insight/store-insights.js';
-import { createStoreService, type StoreOptions } from './service.js';
+import { createStoreService } from './service.js';
 import { type StoreSettings, storeSettings } from './settings.js';
 
 const PROGRAM = 'store';

@@ -3,7 +3,7 @@ import type { Entity } from '@cl-server/contract';
 import { sharp } from '@cl-server/media';
 import { backends, eventually } from '@cl-server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { withRemark } from '../src/files/damage.js';
+import { withRemark } from '../src/files/late-facts.js';
 import { startStore, type TestStore } from './support/store.js';
 
 const [backend] = backends();

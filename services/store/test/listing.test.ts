@@ -6,8 +6,8 @@ import { backends, type TestDatabase } from '@cl-server/testing';
 import { type RawBuilder, sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openReads, type Reads } from '../src/database/reads.js';
+import { EntityLister } from '../src/entities/listing/lister.js';
 import { type StoreTables, storeMigrations } from '../src/index.js';
-import { EntityLister } from '../src/listing/lister.js';
 
 const ROWS = 30_000;
 const query = (fields: Record<string, string> = {}): EntityQuery => entityQuery.parse(fields);

@@ -3,9 +3,9 @@ import { backends } from '@cl-server/testing';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeTransactions } from '../src/database/transaction.js';
+import { fold, foldQuery } from '../src/entities/listing/fold.js';
+import { SearchTexts } from '../src/entities/listing/search-texts.js';
 import { type StoreTables, storeMigrations } from '../src/index.js';
-import { fold, foldQuery } from '../src/listing/fold.js';
-import { SearchTexts } from '../src/listing/search-texts.js';
 import { startStore, type TestStore } from './support/store.js';
 
 describe('texts that are equal in search', () => {

@@ -6,12 +6,20 @@ import type { Budget } from '../database/budget.js';
 import type { EntityRow, StoreTables } from '../database/tables.js';
 import type { RunWrite, WriteTransaction } from '../database/transaction.js';
 import { assertWithinLimits, type Limits } from '../database/usage.js';
-import { noteJobsOf } from '../erase/note.js';
 import type { EntityChange, StoreEvents } from '../events.js';
-import type { Contents, Received, StoredContent } from '../files/contents.js';
+import type { Contents, Received } from '../files/contents.js';
+import { noteJobsOf } from './erase/note.js';
 import { assertParent } from './hierarchy.js';
 import { removeSlice } from './remove.js';
-import { type Change, changeEntity, entityNotFound, findLiveBySha256, findRow, insertEntity } from './writer.js';
+import {
+  type Change,
+  changeEntity,
+  entityNotFound,
+  findLiveBySha256,
+  findRow,
+  insertEntity,
+  type NewEntity,
+} from './writer.js';
 
 export type User = string | null;
 
@@ -94,7 +102,7 @@ export class EntityService {
     return this.#options.contents.keep(user, received, async (tx, content) => {
       const twin = await findLiveBySha256(tx, received.sha256);
       if (twin) return { row: twin, isNew: false };
-      const row = await this.#insert(tx, fields, content);
+      const row = await this.#insert(tx, fields, { row: await content.claim(), name: content.name });
       await assertWithinLimits(tx, this.#options.limits);
       this.#newContent(tx, row);
       return { row, isNew: true };
@@ -115,7 +123,7 @@ export class EntityService {
       .executeTakeFirst();
   }
 
-  async #insert(tx: WriteTransaction, fields: EntityFields, file: StoredContent | undefined): Promise<EntityRow> {
+  async #insert(tx: WriteTransaction, fields: EntityFields, file: NewEntity['file']): Promise<EntityRow> {
     const { is_collection, label = null, description = null, parent_id = null } = fields;
     const row = await insertEntity(tx, { is_collection, label, description, parent_id, file });
     this.#changed(tx, row, 'created');
@@ -143,14 +151,15 @@ export class EntityService {
 
   #keep(user: User, before: EntityRow, change: Change, received: Received): Promise<EntityRow> {
     const { id } = before;
-    return this.#options.contents.keep(user, received, async (tx, { row, name }) => {
+    return this.#options.contents.keep(user, received, async (tx, content) => {
       const twin = await findLiveBySha256(tx, received.sha256);
       if (twin && twin.id !== id)
         throw conflict(
           `File content matches existing entity ${twin.id}. Update would create a duplicate across entities.`,
           { extra: { entity_id: twin.id } },
         );
-      const after = await this.#replace(tx, id, { ...change, sha256: row.sha256, file_name: name, file: row });
+      const file = await content.claim();
+      const after = await this.#replace(tx, id, { ...change, sha256: file.sha256, file_name: content.name, file });
       if ((after.file_size ?? 0) > (before.file_size ?? 0)) await assertWithinLimits(tx, this.#options.limits);
       if (after.sha256 !== before.sha256) await noteJobsOf(tx.db, [id], tx.now);
       this.#newContent(tx, after);

@@ -3,9 +3,9 @@ import { conflict, type HttpError, notFound, unprocessable } from '@cl-server/se
 import { factsOf, NO_FACTS } from '../database/facts.js';
 import type { EntityRow, EntityState, FileRow, VersionOperation } from '../database/tables.js';
 import type { WriteTransaction } from '../database/transaction.js';
-import { saveSearchText } from '../listing/search-texts.js';
 import { recount } from './counts.js';
 import { assertParent, type Refuse } from './hierarchy.js';
+import { saveSearchText } from './listing/search-texts.js';
 import { appendVersion, stateOf } from './versions.js';
 
 export interface NewEntity {

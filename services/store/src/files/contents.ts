@@ -18,11 +18,16 @@ import type { SetAside } from './set-aside.js';
 /** A completely received file of any origin. */
 export type Received = Pick<ReceivedFile, 'filename' | 'path' | 'size' | 'md5' | 'sha256'>;
 
-export interface StoredContent {
-  readonly row: FileRow;
+/** A content that a change may keep. */
+export interface OfferedContent {
   /** The name that this upload came with. */
   readonly name: string;
+  /** Keeps the content. The change must refer to the row in a version. A content that is not claimed is removed. */
+  claim(): Promise<FileRow>;
 }
+
+/** Runs in the transaction in which the row of the content is made. */
+type Change<T> = (tx: WriteTransaction, content: OfferedContent) => Promise<T>;
 
 export interface ContentsOptions {
   readonly folder: MediaFolder;
@@ -53,15 +58,10 @@ export class Contents {
   }
 
   /**
-   * Keeps a file together with the change that needs it: both are there afterwards, or neither.
-   * @param change runs in the transaction in which the content's row is made; it may decline the content by not
-   *   referring to it
+   * Keeps a file together with the change that claims it: both are there afterwards, or neither.
+   * @returns the result of the change
    */
-  async keep<T>(
-    actor: string | null,
-    received: Received,
-    change: (tx: WriteTransaction, content: StoredContent) => Promise<T>,
-  ): Promise<T> {
+  async keep<T>(actor: string | null, received: Received, change: Change<T>): Promise<T> {
     const { db, reading, identity } = this.#options;
     await identity.assertMatch();
     const facts = (await findContent(db, received.sha256)) ?? {
@@ -89,25 +89,28 @@ export class Contents {
     received: Received,
     facts: ContentFacts,
     names: { readonly path: string; readonly shown: string },
-    change: (tx: WriteTransaction, content: StoredContent) => Promise<T>,
+    change: Change<T>,
   ): Promise<T | typeof FREED> {
     const { db, write, folder } = this.#options;
     const target = await placeFor(db, received, names.path);
     const placement = target === undefined ? undefined : await folder.place(received.path, received.md5, target);
     let isKept = false;
     try {
-      const result = await write(actor, async (tx) => {
+      return await write(actor, async (tx) => {
         const known = await findContent(tx.db, received.sha256);
         if (!known && !placement) return FREED;
-        const row = known ?? (await insertContent(tx, received.sha256, facts, placement?.path ?? ''));
-        const changed = await change(tx, { row, name: names.shown });
-        isKept = !(await dropUnused(tx, row)) && row.path === placement?.path;
-        return changed;
-      }).catch((error: unknown) => {
-        isKept = false;
-        throw error;
+        return change(tx, {
+          name: names.shown,
+          claim: async () => {
+            const row = known ?? (await insertContent(tx, received.sha256, facts, placement?.path ?? ''));
+            isKept = row.path === placement?.path;
+            return row;
+          },
+        });
       });
-      return result;
+    } catch (error) {
+      isKept = false;
+      throw error;
     } finally {
       // A file without a row is removed, whether or not the transaction failed.
       if (placement && !isKept) await this.#removeIfFree(placement.path, this.#delete, received.sha256);
@@ -219,20 +222,4 @@ async function insertContent(
     .values({ ...factsOf(facts), sha256, path, added_at: tx.now, tags_status: 'pending', tags: null })
     .returningAll()
     .executeTakeFirstOrThrow();
-}
-
-/** A change that declined a new content leaves nothing of it. @returns whether it did */
-async function dropUnused(tx: WriteTransaction, { sha256, file_size }: FileRow): Promise<boolean> {
-  const { numDeletedRows } = await tx.db
-    .deleteFrom('files')
-    .where('sha256', '=', sha256)
-    .where(({ not, exists, selectFrom }) =>
-      not(
-        exists(selectFrom('entity_versions').select('version').whereRef('entity_versions.sha256', '=', 'files.sha256')),
-      ),
-    )
-    .executeTakeFirst();
-  if (numDeletedRows === 0n) return false;
-  await tx.count('bytes', -file_size);
-  return true;
 }

@@ -1,4 +1,4 @@
-/** The format and the key of previews. The store makes them on demand; the insight worker takes those of videos from jobs. */
+/** The format and the key of previews, also for the processes that make them, which load nothing else of the store. */
 export const PREVIEW = {
   width: 256,
   keepAspect: true,

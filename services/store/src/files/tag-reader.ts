@@ -16,8 +16,8 @@ import type { ReadFacts } from '../database/facts.js';
 import type { FileRow, StoreTables } from '../database/tables.js';
 import type { RunWrite } from '../database/transaction.js';
 import type { MediaReading } from '../media/reading.js';
-import { withRemark } from './damage.js';
-import { type FactsListener, setFacts } from './facts-of-content.js';
+
+import { type FactsListener, setFacts, withRemark } from './late-facts.js';
 
 export interface TagReaderOptions {
   readonly db: Kysely<StoreTables>;

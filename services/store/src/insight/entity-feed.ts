@@ -6,8 +6,8 @@ import type { Database } from '@cl-server/service-kit';
 import type { Kysely, RawBuilder, Transaction } from 'kysely';
 import { sql } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
-import { noteErasures } from '../erase/note.js';
-import { noteDamage } from '../files/damage.js';
+import { noteErasures } from '../entities/erase/note.js';
+import { noteDamage } from '../files/late-facts.js';
 
 const media = (db: Kysely<StoreTables> | Transaction<StoreTables>) =>
   db

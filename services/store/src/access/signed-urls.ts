@@ -14,7 +14,7 @@ import {
   notFound,
   type RevocationSource,
 } from '@cl-server/service-kit';
-import type { EntityRow } from './database/tables.js';
+import type { EntityRow } from '../database/tables.js';
 
 export type Purpose = 'media' | 'preview' | 'stream';
 

@@ -7,7 +7,7 @@
 import type { EntityQuery } from '@cl-server/contract';
 import type { DatabaseAdapter } from '@cl-server/service-kit';
 import { type RawBuilder, sql } from 'kysely';
-import type { Reads } from '../database/reads.js';
+import type { Reads } from '../../database/reads.js';
 import { type Condition, ENTITIES } from './condition.js';
 import { conditionsOf } from './filters.js';
 

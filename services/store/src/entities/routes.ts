@@ -10,15 +10,13 @@ import {
   patchEntity,
   replaceEntity,
   restoreVersion,
-  type TokenClaims,
 } from '@cl-server/contract';
 import { Answer, type App, badRequest, type ReceivedFile } from '@cl-server/service-kit';
-import type { EntityReader } from '../entities/reader.js';
-import type { EntityService, User } from '../entities/service.js';
-import { differences } from '../entities/versions.js';
-import type { EntityLister } from '../listing/lister.js';
-
-export type UserOf = (claims: TokenClaims | null) => User;
+import type { UserOf } from '../access/rights.js';
+import type { EntityLister } from './listing/lister.js';
+import type { EntityReader } from './reader.js';
+import type { EntityService } from './service.js';
+import { differences } from './versions.js';
 
 export interface EntityRoutesOptions {
   readonly entities: EntityService;

@@ -1,7 +1,7 @@
 import { getStorePreferences, getStoreRoot, STORE_API, type StoreRoot, setStoreGuestMode } from '@cl-server/contract';
 import type { App, Logger } from '@cl-server/service-kit';
-import type { ReadAuth } from '../preferences.js';
-import type { UserOf } from './entities.js';
+import type { ReadAuth } from './read-auth.js';
+import type { UserOf } from './rights.js';
 
 export interface AdminRoutesOptions {
   readonly readAuth: ReadAuth;

@@ -5,7 +5,7 @@
  */
 import type { StorePreferences } from '@cl-server/contract';
 import type { Kysely } from 'kysely';
-import type { StoreTables } from './database/tables.js';
+import type { StoreTables } from '../database/tables.js';
 
 const CHOICE = 'store.read_auth_enabled';
 /** Written by migration 0003 if the database is older than the migration. */

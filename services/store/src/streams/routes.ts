@@ -3,12 +3,12 @@ import { type BlobStore, isUnreadable } from '@cl-server/blobs';
 import { deleteStream, getStreamFile, getStreamManifest, HLS_FILES } from '@cl-server/contract';
 import { Answer, type App, badRequest, notFound } from '@cl-server/service-kit';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Rights } from '../access/rights.js';
+import type { UrlSigner } from '../access/signed-urls.js';
 import type { EntityReader } from '../entities/reader.js';
 import { sendBlob } from '../files/send-blob.js';
-import type { Rights } from '../rights.js';
-import type { UrlSigner } from '../signed-urls.js';
-import { hlsFailed } from '../streams/failure.js';
-import type { Streams } from '../streams/streams.js';
+import { hlsFailed } from './failure.js';
+import type { Streams } from './streams.js';
 
 export interface StreamRoutesOptions {
   readonly reader: EntityReader;

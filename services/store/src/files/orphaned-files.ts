@@ -4,7 +4,7 @@ import type { Orphans } from '@cl-server/insight';
 import { inGroups } from '@cl-server/kit';
 import type { Kysely } from 'kysely';
 import type { StoreTables } from '../database/tables.js';
-import type { Contents } from '../files/contents.js';
+import type { Contents } from './contents.js';
 
 const GROUP = 500;
 

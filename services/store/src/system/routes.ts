@@ -9,14 +9,14 @@ import { INSIGHT_OWNER } from '@cl-server/insight';
 import type { Usage, UserUsage } from '@cl-server/jobs';
 import type { App } from '@cl-server/service-kit';
 import type { Kysely } from 'kysely';
+import type { UserOf } from '../access/rights.js';
 import type { StoreTables } from '../database/tables.js';
 import { type Limits, userOfUsage } from '../database/usage.js';
 import type { EntityService } from '../entities/service.js';
 import type { MediaFolder } from '../files/media-folder.js';
 import { STREAM_OWNER } from '../streams/streams.js';
-import type { Audit } from '../system/audit.js';
-import { purgeTrash } from '../system/trash.js';
-import type { UserOf } from './entities.js';
+import type { Audit } from './audit.js';
+import { purgeTrash } from './trash.js';
 
 export interface SystemRoutesOptions {
   readonly db: Kysely<StoreTables>;

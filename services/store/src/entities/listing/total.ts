@@ -1,7 +1,7 @@
 /** The total of a list: taken from counters, or counted up to 10,000, or estimated. */
 import type { EntityQuery } from '@cl-server/contract';
 import { sql } from 'kysely';
-import type { Reads } from '../database/reads.js';
+import type { Reads } from '../../database/reads.js';
 import { EXACT_LIMIT, type Plan } from './plan.js';
 
 export interface Total {

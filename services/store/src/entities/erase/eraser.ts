@@ -16,7 +16,7 @@ import { eraseEntity } from '@cl-server/insight';
 import type { JobEngine } from '@cl-server/jobs';
 import type { Broadcaster, Logger } from '@cl-server/service-kit';
 import type { Kysely } from 'kysely';
-import type { ErasureRow, StoreTables } from '../database/tables.js';
+import type { ErasureRow, StoreTables } from '../../database/tables.js';
 
 export interface EraserOptions {
   readonly db: Kysely<StoreTables>;

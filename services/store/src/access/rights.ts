@@ -1,4 +1,4 @@
-/** The permissions of callers that routes check in addition to their guard. */
+/** The identity of the caller of a request, and the permissions that routes check in addition to their guard. */
 import { PERMISSIONS, type TokenClaims } from '@cl-server/contract';
 
 export interface Rights {
@@ -17,3 +17,12 @@ export function rightsOf(trustsAll: boolean): Rights {
     mayCompute: (user) => has(user, PERMISSIONS.compute),
   };
 }
+
+/** The user that a change is recorded for; null if nobody is logged in. */
+export type UserOf = (claims: TokenClaims | null) => string | null;
+
+/** @param trustsAll whether the service runs without authentication */
+export const userOf =
+  (trustsAll: boolean): UserOf =>
+  (claims) =>
+    trustsAll ? null : (claims?.id ?? null);

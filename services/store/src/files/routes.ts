@@ -2,11 +2,11 @@
 import type { BlobStore } from '@cl-server/blobs';
 import { getMedia, getPreview, signUrls } from '@cl-server/contract';
 import { type App, badRequest, notFound } from '@cl-server/service-kit';
+import type { Rights } from '../access/rights.js';
+import type { UrlSigner } from '../access/signed-urls.js';
 import type { EntityReader } from '../entities/reader.js';
-import type { Previews } from '../files/previews.js';
-import { sendBlob } from '../files/send-blob.js';
-import type { Rights } from '../rights.js';
-import type { UrlSigner } from '../signed-urls.js';
+import type { Previews } from './previews.js';
+import { sendBlob } from './send-blob.js';
 
 export interface MediaRoutesOptions {
   readonly reader: EntityReader;

@@ -1,7 +1,7 @@
 /** Records in the deleting transaction what must be removed afterwards, so that nothing is forgotten if the process dies. */
 import { jobsOf } from '@cl-server/insight';
 import type { Transaction } from 'kysely';
-import type { ErasureRow, StoreTables } from '../database/tables.js';
+import type { ErasureRow, StoreTables } from '../../database/tables.js';
 
 type Db = Transaction<StoreTables>;
 

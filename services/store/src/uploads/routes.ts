@@ -2,8 +2,8 @@
 import { appendUpload, createUpload, dropUpload, UPLOADS_PATH } from '@cl-server/contract';
 import { Answer, type App, type Authorize, HttpError, notFound } from '@cl-server/service-kit';
 import type { FastifyRequest } from 'fastify';
-import type { ResumableUploads, UploadAnswer, UploadRequest } from '../uploads/resumable.js';
-import type { UserOf } from './entities.js';
+import type { UserOf } from '../access/rights.js';
+import type { ResumableUploads, UploadAnswer, UploadRequest } from './resumable.js';
 
 export interface UploadRoutesOptions {
   readonly uploads: ResumableUploads;

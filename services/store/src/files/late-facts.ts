@@ -1,6 +1,29 @@
-/** Remarks on damaged pictures. The damage is found when a preview or a job first decodes the picture. */
+/**
+ * Facts about a content that are found after its upload. They are copied to the entities that show the content, and the
+ * change is announced. Damage is one of them: it is found when a preview or a job first decodes the picture.
+ */
+import type { ReadFacts } from '../database/facts.js';
+import type { EntityRow } from '../database/tables.js';
 import type { WriteTransaction } from '../database/transaction.js';
-import { type FactsListener, setFacts } from './facts-of-content.js';
+
+/** Called for each entity after the commit. */
+export type FactsListener = (entity: Pick<EntityRow, 'id' | 'parent_id' | 'version'>) => void;
+
+export async function setFacts(
+  { db, afterCommit }: Pick<WriteTransaction, 'db' | 'afterCommit'>,
+  sha256: string,
+  facts: Partial<ReadFacts>,
+  onChanged: FactsListener,
+): Promise<void> {
+  if (Object.keys(facts).length === 0) return;
+  const entities = await db
+    .updateTable('entities')
+    .set(facts)
+    .where('sha256', '=', sha256)
+    .returning(['id', 'parent_id', 'version'])
+    .execute();
+  for (const entity of entities) afterCommit(() => onChanged(entity));
+}
 
 const DAMAGED = 'The picture is damaged';
 

@@ -4,9 +4,9 @@ import type { Entity, EntityList, EntityQuery, Pagination } from '@cl-server/con
 import { cursorCodec } from '@cl-server/kit';
 import { type DatabaseAdapter, positionOf } from '@cl-server/service-kit';
 import { sql } from 'kysely';
-import type { Reads } from '../database/reads.js';
-import type { EntityRow, FileRow, VersionRow } from '../database/tables.js';
-import { atVersion, entityView } from '../entities/view.js';
+import type { Reads } from '../../database/reads.js';
+import type { EntityRow, FileRow, VersionRow } from '../../database/tables.js';
+import { atVersion, entityView } from '../view.js';
 import { type Plan, planList } from './plan.js';
 import { type Total, totalOf } from './total.js';
 

@@ -6,8 +6,8 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Logger } from '@cl-server/service-kit';
 import type { Kysely } from 'kysely';
-import type { EntityRow, StoreTables } from '../database/tables.js';
-import type { RunWrite, WriteTransaction } from '../database/transaction.js';
+import type { EntityRow, StoreTables } from '../../database/tables.js';
+import type { RunWrite, WriteTransaction } from '../../database/transaction.js';
 import { searchText } from './fold.js';
 
 /** The counter that holds the id of the newest entity without a text; 0 if all have one. */

@@ -4,7 +4,7 @@ import type { EntityQuery } from '@cl-server/contract';
 import type { EntityView } from '@cl-server/insight';
 import type { DatabaseAdapter } from '@cl-server/service-kit';
 import { sql } from 'kysely';
-import type { Reads } from '../database/reads.js';
+import type { Reads } from '../../database/reads.js';
 import { ENTITIES } from './condition.js';
 import { conditionsOf } from './filters.js';
 
