@@ -104,8 +104,7 @@ describe.runIf(built)('cl-client', () => {
 
   it('uploads a folder once, and only new files the second time', async () => {
     using dir = folder({ 'a.jpg': 'one', 'sub/b.jpg': 'two', 'sub/.hidden.jpg': 'no', 'notes.txt': 'no media' });
-    expect((await cl('store', 'upload', dir.path)).code).toBe(EXIT.usage);
-    const first = await cl('store', 'upload', dir.path, '--recursive', '--json');
+    const first = await cl('store', 'upload', dir.path, '--json');
     expect(first.code).toBe(EXIT.ok);
     const outcomes = (ran: typeof first) =>
       ran.json<{ file: string; outcome: string }[]>().map(({ file, outcome }) => `${file} ${outcome}`);

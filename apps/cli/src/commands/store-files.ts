@@ -53,17 +53,22 @@ async function preview(context: Context, id: string, { output, force = false }: 
 /** Adds the commands that transfer files to the `store` group. */
 export function registerStoreFiles(store: Command, world: World): void {
   const leaf = leafMaker(store, world);
-  leaf('upload <files...>', 'Upload files, or folders with --recursive; files that the server has are not sent')
-    .option('--label <label>', 'label of the file (default: its name, or its path in a folder)')
-    .option('--description <text>', 'description of the entity')
+  leaf('upload [files...]', 'Upload files and folders (- for standard input); files that the server has are not sent')
     .option('--parent <collection>', 'add to this collection: its id, name or path (Holidays/2024)')
     .deprecatedOption('--parent-id <id>', 'parent')
-    .option('-r, --recursive', 'include all files in folders')
+    .option('--collections', 'turn folders into collections; existing ones of the same name are used')
+    .option('--move', 'also move files that are in another collection')
+    .option('--label <label>', 'label of the file (default: its name, or its path in a folder)')
+    .option('--description <text>', 'description of the entity')
+    .option('--name <file-name>', 'file name of standard input (default: by its content)')
+    .option('--files-from <list>', 'also upload the files that this file lists (- for standard input)')
     .option('--all-types', 'in folders, include files that are not media')
+    .option('--dry-run', 'only show what would be uploaded')
+    .option('--verbose', 'also list the files that the server already has')
     .option('-c, --concurrency <n>', 'number of simultaneous uploads (default: 4)', count)
     .option('--chunked-from <MB>', 'upload files of this size or larger in pieces, resumably (default: 64)', integer)
-    .option('-y, --yes', 'has no effect: nothing is asked')
-    .option('--dry-run', 'only show what would be uploaded')
+    .option('-r, --recursive', 'accepted for compatibility; folders always include their subfolders')
+    .option('-y, --yes', 'accepted for compatibility; nothing is asked')
     .run(async (context, args, options) => {
       const { uploadFiles } = await import('../files/upload.js');
       await uploadFiles(context, args, options);

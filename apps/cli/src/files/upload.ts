@@ -1,162 +1,111 @@
+/** The command `store upload`. */
 import { promises as fsp } from 'node:fs';
-import path from 'node:path';
-import type { EntitiesClient, Entity } from '@cl-server/client';
+import type { EntitiesClient } from '@cl-server/client';
 import { collectFailures } from '../collect-failures.js';
 import type { Context } from '../context.js';
-import { resolveCollection } from '../entities/resolve-collection.js';
+import { FolderCollections, type Target } from '../entities/folder-collections.js';
+import { pathOf, resolveCollection } from '../entities/resolve-collection.js';
 import { CliError, EXIT } from '../exit-codes.js';
-import { InOrder } from '../io/in-order.js';
-import { byteBar, bytesText, type ProgressBar } from '../io/progress.js';
-import { expandInputs, type InputFile } from './inputs.js';
-import { sha256 } from './sha256.js';
+import { bytesText } from '../io/progress.js';
+import { readAll } from '../io/prompt.js';
+import { expandInputs, type InputFile, namesIn, type SkipReason } from './inputs.js';
+import { saveStandardInput } from './standard-input.js';
 import { UploadLedger } from './upload-ledger.js';
+import { UploadProgress } from './upload-progress.js';
+import { UploadReport } from './upload-report.js';
+import { isWeb, type LocalFile, Uploader } from './uploader.js';
 
 export interface UploadCommandOptions {
   readonly label?: string;
+  readonly name?: string;
   readonly description?: string;
   /** The id, name or path of a collection. */
   readonly parent?: string;
-  readonly recursive?: boolean;
+  readonly collections?: boolean;
+  readonly move?: boolean;
+  readonly filesFrom?: string;
   readonly allTypes?: boolean;
+  readonly verbose?: boolean;
   readonly concurrency?: number;
+  /** Megabytes. */
   readonly chunkedFrom?: number;
   readonly dryRun?: boolean;
 }
 
-/** The result for one file: uploaded, already on the server, or only checked. */
-type Outcome = 'uploaded' | 'present' | 'would upload';
-
-interface UploadRow {
-  readonly file: string;
-  readonly outcome: Outcome;
-  readonly entity: Entity | undefined;
-}
-
-interface LocalFile extends InputFile {
-  readonly size: number;
-}
-
-const isWeb = (source: string): boolean => /^https?:\/\//i.test(source);
-
-/** The progress of all files together; each file reports its own part. */
-class TotalProgress {
-  readonly #bar: ProgressBar;
-  #done = 0;
-  readonly #running = new Map<string, number>();
-
-  constructor(bar: ProgressBar) {
-    this.#bar = bar;
-  }
-
-  set(file: string, bytes: number): void {
-    this.#running.set(file, bytes);
-    let sum = this.#done;
-    for (const part of this.#running.values()) sum += part;
-    this.#bar.update(sum, path.basename(file));
-  }
-
-  end(file: string, bytes: number): void {
-    this.#running.delete(file);
-    this.#done += bytes;
-    this.set(file, 0);
-  }
-}
-
-/** Uploads one file, unless the server already has its content. */
-class Uploader {
-  readonly #context: Context;
-  readonly #entities: EntitiesClient;
-  readonly #options: UploadCommandOptions;
-  readonly #progress: TotalProgress;
-  readonly #ledger: UploadLedger;
-  readonly #single: boolean;
-  readonly #parent: number | undefined;
-
-  constructor(
-    context: Context,
-    entities: EntitiesClient,
-    options: UploadCommandOptions,
-    progress: TotalProgress,
-    single: boolean,
-    parent: number | undefined,
-  ) {
-    this.#context = context;
-    this.#entities = entities;
-    this.#options = options;
-    this.#progress = progress;
-    this.#ledger = new UploadLedger(context.configFolder);
-    this.#single = single;
-    this.#parent = parent;
-  }
-
-  async send(file: LocalFile): Promise<UploadRow> {
-    try {
-      return isWeb(file.source) ? await this.#transfer(file, undefined) : await this.#unlessPresent(file);
-    } finally {
-      this.#progress.end(file.source, file.size);
-    }
-  }
-
-  async #unlessPresent(file: LocalFile): Promise<UploadRow> {
-    if (file.size === 0) throw new CliError('the file is empty', EXIT.badInput);
-    const digest = await sha256(file.source, this.#context.signal);
-    const entity = await this.#entities.lookup({ sha256: digest }, this.#context.call);
-    return entity ? { file: file.name, outcome: 'present', entity } : this.#transfer(file, digest);
-  }
-
-  async #transfer(file: LocalFile, digest: string | undefined): Promise<UploadRow> {
-    if (this.#options.dryRun) return { file: file.name, outcome: 'would upload', entity: undefined };
-    const { description, chunkedFrom = 64 } = this.#options;
-    const fields = {
-      label: (this.#single ? this.#options.label : undefined) ?? file.name,
-      description,
-      parent_id: this.#parent,
-    };
-    const options = {
-      signal: this.#context.signal,
-      onProgress: ({ loaded }: { loaded: number }) => this.#progress.set(file.source, Math.min(loaded, file.size)),
-    };
-    const { entity, created } =
-      digest !== undefined && file.size >= chunkedFrom * 1_000_000
-        ? await this.#uploadInPieces(file, digest, fields, options)
-        : await this.#entities.upload(file.source, fields, options);
-    return { file: file.name, outcome: created ? 'uploaded' : 'present', entity };
-  }
-
-  /** Continues where an earlier run of this program stopped. */
-  async #uploadInPieces(
-    file: LocalFile,
-    digest: string,
-    fields: Parameters<EntitiesClient['upload']>[1],
-    options: Parameters<EntitiesClient['uploadResumable']>[2],
-  ) {
-    const key = `${this.#entities.baseUrl} ${digest}`;
-    const result = await this.#entities.uploadResumable(file.source, fields, {
-      ...options,
-      uploadUrl: await this.#ledger.get(key),
-      onUploadUrl: (url) => this.#ledger.set(key, url),
-    });
-    await this.#ledger.set(key, undefined);
-    return result;
-  }
-}
-
-const withSize = async (file: InputFile): Promise<LocalFile> => ({
-  ...file,
-  size: isWeb(file.source) ? 0 : (await fsp.stat(file.source)).size,
-});
-
-const VIEW = {
-  columns: [
-    { title: 'File', value: (row: UploadRow) => row.file },
-    { title: '', value: (row: UploadRow) => row.outcome },
-    { title: 'ID', value: (row: UploadRow) => row.entity?.id },
-  ],
-  id: (row: UploadRow) => row.entity?.id,
+const SKIPPED: Readonly<Record<SkipReason, string>> = {
+  'not media': 'not media (include them with --all-types)',
+  hidden: 'hidden',
+  link: 'symbolic links',
+  special: 'not regular files',
 };
 
+const skippedText = (skipped: ReadonlyMap<SkipReason, number>): string =>
+  `Skipped ${[...skipped].map(([reason, count]) => `${count} ${SKIPPED[reason]}`).join(', ')}`;
+
+async function withSize(file: InputFile): Promise<LocalFile> {
+  if (isWeb(file.source)) return { ...file, size: 0 };
+  return fsp.stat(file.source).then(
+    ({ size }) => ({ ...file, size }),
+    (error: Error) => ({ ...file, size: 0, problem: error.message }),
+  );
+}
+
+/** The names of files in a list. @param from a file, or `-` for standard input */
+async function listedNames(from: string, stdin: NodeJS.ReadableStream): Promise<string[]> {
+  if (from === '-') return namesIn(await readAll(stdin));
+  return fsp.readFile(from, 'utf8').then(namesIn, () => {
+    throw new CliError(`${from}: no such file`, EXIT.badInput);
+  });
+}
+
+interface Found {
+  readonly files: readonly LocalFile[];
+  readonly skipped: ReadonlyMap<SkipReason, number>;
+}
+
+/** Finds all files, with their sizes. What cannot be read becomes a file with a problem, so that the others are sent. */
+async function findFiles(context: Context, args: readonly string[], options: UploadCommandOptions): Promise<Found> {
+  const { stdin } = context.world;
+  const skipped = new Map<SkipReason, number>();
+  const problems: LocalFile[] = [];
+  const listed = options.filesFrom === undefined ? [] : await listedNames(options.filesFrom, stdin);
+  const found = await expandInputs([...args, ...listed], stdin, {
+    mediaOnly: !options.allTypes,
+    onSkip: (reason) => skipped.set(reason, (skipped.get(reason) ?? 0) + 1),
+    onUnreadable: (folder, { message }) =>
+      problems.push({ source: folder, name: folder, folders: [], size: 0, problem: message }),
+  });
+  const { map } = await import('@cl-server/client');
+  return { files: [...(await map(found, withSize, { concurrency: 16 })), ...problems], skipped };
+}
+
+async function targetOf(
+  context: Context,
+  entities: EntitiesClient,
+  parent: string | undefined,
+): Promise<Target | undefined> {
+  if (parent === undefined) return undefined;
+  const id = await resolveCollection(entities, parent, context.call);
+  return { id, path: await pathOf(entities, await entities.get(id, context.call), context.call) };
+}
+
+function checkOptions(
+  args: readonly string[],
+  { name, move, parent, collections, filesFrom }: UploadCommandOptions,
+): void {
+  const usage = (message: string): never => {
+    throw new CliError(message, EXIT.usage);
+  };
+  if (args.length === 0 && filesFrom === undefined) usage('Give files or folders, or --files-from');
+  if (args.filter((arg) => arg === '-').length > 1) usage('- can be given only once');
+  if (args.includes('-') && filesFrom === '-')
+    usage('Standard input can be a file (-) or a list (--files-from -), not both');
+  if (name !== undefined && !args.includes('-')) usage('--name is the name of standard input: use it with -');
+  if (move && parent === undefined && !collections) usage('--move needs --parent or --collections');
+}
+
 /**
- * Uploads files and folders, several at once, with one progress bar for all, and reports the results.
+ * Uploads files and folders, several at once, and reports the results.
  * @throws CliError if any file failed, after the others have ended
  */
 export async function uploadFiles(
@@ -164,61 +113,73 @@ export async function uploadFiles(
   args: readonly string[],
   options: UploadCommandOptions,
 ): Promise<void> {
-  const found = await expandInputs(args, context.world.stdin, {
-    recursive: options.recursive ?? false,
-    mediaOnly: !options.allTypes,
-  });
-  if (found.length === 0) throw new CliError('No files to upload', EXIT.badInput);
-  const single = found.length === 1;
+  checkOptions(args, options);
+  const named = args.filter((arg) => arg !== '-');
+  const { files, skipped } = await findFiles(context, named, options);
+  if (!args.includes('-')) return sendAll(context, files, skipped, options);
+  await using saved = await saveStandardInput(context.world.stdin, options.name, context.signal);
+  const input = await withSize({ source: saved.path, name: saved.name, folders: [] });
+  await sendAll(context, [input, ...files], skipped, options);
+}
+
+async function sendAll(
+  context: Context,
+  files: readonly LocalFile[],
+  skipped: Found['skipped'],
+  options: UploadCommandOptions,
+): Promise<void> {
+  const { out } = context;
+  if (files.length === 0)
+    throw new CliError('No files to upload', EXIT.badInput, skipped.size > 0 ? skippedText(skipped) : undefined);
+  const single = files.length === 1;
   if (options.label !== undefined && !single) throw new CliError('--label can be used with one file only', EXIT.usage);
-  const { store } = await context.platform();
-  const parent =
-    options.parent === undefined ? undefined : await resolveCollection(store.entities, options.parent, context.call);
-  const { map } = await import('@cl-server/client');
-  const files = await map(found, withSize, { concurrency: 16 });
-  const total = files.reduce((sum, { size }) => sum + size, 0);
-  const bar = await byteBar(context.out, total, '');
-  const uploader = new Uploader(context, store.entities, options, new TotalProgress(bar), single, parent);
+  const { entities } = (await context.platform()).store;
+  const dryRun = options.dryRun ?? false;
+  const parent = await targetOf(context, entities, options.parent);
+  const collections = options.collections ? new FolderCollections({ entities, call: context.call, dryRun }) : undefined;
+  const progress = new UploadProgress(
+    out,
+    files.length,
+    files.reduce((sum, { size }) => sum + size, 0),
+  );
+  const { label, description, move = false, chunkedFrom = 64 } = options;
+  const uploader = new Uploader({
+    ...{ entities, progress, parent, collections, label, description, move, dryRun },
+    signal: context.signal,
+    ledger: new UploadLedger(context.configFolder),
+    chunkedFrom: chunkedFrom * 1_000_000,
+  });
+  const report = new UploadReport(context, single, options.verbose === true || single);
   const failures = collectFailures(context, single);
   const began = performance.now();
-  const rows: (UploadRow | undefined)[] = [];
-  const byLine = !single && (context.out.format === 'ndjson' || context.out.format === 'quiet');
-  const lines = new InOrder<UploadRow>((row) => context.out.one(record(row), ({ id }) => id));
-  const count = (outcome: Outcome): number => rows.filter((row) => row?.outcome === outcome).length;
-  const tally = (): string =>
-    `${count('uploaded')} uploaded, ${count('present')} already on the server, ${failures.count} failed`;
+  const { map } = await import('@cl-server/client');
   try {
     await map(
       files,
       async (file, i) => {
-        rows[i] = await failures.guard(file.name, () => uploader.send(file));
-        if (byLine) await lines.set(i, rows[i]);
+        const row = await failures.guard(
+          file.name,
+          () => uploader.send(file),
+          (failure) => report.add(i, { file: file.name, outcome: 'failed', failure }, 0),
+        );
+        if (row) await report.add(i, row, file.size);
       },
       { concurrency: options.concurrency ?? 4, signal: context.signal },
     );
   } catch (error) {
-    bar.stop();
-    if (!single) context.out.note(`${tally()}, of ${files.length}; run the same command again to continue`);
+    progress.stop();
+    await report.flush();
+    if (!single) out.note(`${report.tally(dryRun)}, of ${files.length}. Run the same command again to resume`);
     throw error;
   }
-  bar.stop();
-  if (!byLine)
-    await report(
-      context,
-      rows.filter((row) => row !== undefined),
-      single,
-    );
+  progress.stop();
+  await report.finish();
   const seconds = (performance.now() - began) / 1000;
-  context.out.note(`${tally()} (${bytesText(total)} in ${seconds.toFixed(1)} s)`);
+  if (!single) out.note(`${report.tally(dryRun)} (${bytesText(report.sentBytes)} in ${seconds.toFixed(1)} s)`);
+  if (report.count('elsewhere') > 0 && (parent || collections))
+    out.note('Files in another collection stay there; use --move to move them');
+  if (collections && collections.created > 0)
+    out.note(`${collections.created} collections ${dryRun ? 'would be created' : 'created'}`);
+  if (skipped.size > 0) out.note(skippedText(skipped));
   failures.finish(files.length);
-}
-
-/** The result in the form that programs get. */
-const record = ({ file, outcome, entity }: UploadRow) => ({ file, outcome, id: entity?.id ?? null, entity });
-
-async function report({ out }: Context, rows: readonly UploadRow[], single: boolean): Promise<void> {
-  const only = rows[0];
-  if (out.format === 'human') return rows.length > 0 ? out.many(rows, VIEW) : undefined;
-  if (single && only) return out.one(only.entity ?? { file: only.file, outcome: only.outcome }, () => only.entity?.id);
-  await out.many(rows.map(record), { columns: [], id: ({ id }) => id });
 }

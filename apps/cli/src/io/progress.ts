@@ -23,7 +23,7 @@ export function bytesText(bytes: number): string {
 }
 
 /** Formats a duration; empty if it is unknown or longer than 100 hours. */
-const secondsText = (seconds: number): string =>
+export const secondsText = (seconds: number): string =>
   !Number.isFinite(seconds) || seconds > 360_000
     ? ''
     : seconds >= 90
@@ -31,7 +31,7 @@ const secondsText = (seconds: number): string =>
       : `${Math.round(seconds)} s`;
 
 /** Draws a part of a whole, for example `████░░░░`. */
-function barText(part: number, width: number): string {
+export function barText(part: number, width: number): string {
   const full = Math.round(Math.min(1, Math.max(0, part)) * width);
   return '█'.repeat(full) + '░'.repeat(width - full);
 }

@@ -18,7 +18,11 @@ function collector(): { stream: Writable; text: () => string } {
   return { stream, text: () => Buffer.concat(parts).toString('utf8') };
 }
 
-export function testWorld(env: Readonly<Record<string, string>> = {}, input = '', signal?: AbortSignal): TestWorld {
+export function testWorld(
+  env: Readonly<Record<string, string>> = {},
+  input: string | Uint8Array = '',
+  signal?: AbortSignal,
+): TestWorld {
   const stdout = collector();
   const stderr = collector();
   const stdin = new PassThrough();
@@ -43,7 +47,11 @@ export interface Ran {
 }
 
 /** Runs one command line in this process. */
-export async function run(env: Readonly<Record<string, string>>, args: readonly string[], input = ''): Promise<Ran> {
+export async function run(
+  env: Readonly<Record<string, string>>,
+  args: readonly string[],
+  input: string | Uint8Array = '',
+): Promise<Ran> {
   const world = testWorld(env, input);
   const code = await main(args, world);
   return { code, out: world.out(), err: world.err(), json: <T>() => JSON.parse(world.out()) as T };
