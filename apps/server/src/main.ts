@@ -33,8 +33,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     load: async () => (await import('./commands/migrate.js')).migrate,
   },
   plugins: {
-    summary: 'List the tasks, their sources, and which are not in use',
-    load: async () => (await import('./commands/plugins.js')).plugins,
+    summary: 'List the tasks and what the running server has loaded; "plugins new <name>" writes a new one',
+    load: async () => (await import('./commands/plugins/list.js')).plugins,
   },
   models: {
     summary: 'List, download, verify and choose models (see "models --help")',
@@ -63,6 +63,8 @@ export async function main(
   };
   // `models` parses its own options.
   if (argv[0] === 'models') return (await loadModels())(argv.slice(1), env, print, interrupted);
+  if (argv[0] === 'plugins' && argv[1] === 'new')
+    return (await import('./commands/plugins/new.js')).newPlugin(argv.slice(2), env, print);
   const loaded = loadConfig({
     program: 'cl-server',
     description: 'Runs the whole platform on one machine.',

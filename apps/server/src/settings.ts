@@ -3,6 +3,7 @@ import os from 'node:os';
 import { PORTS } from '@cl-server/contract/constants';
 import {
   allowedHostsSetting,
+  asBool,
   asInt,
   asPort,
   asText,
@@ -73,6 +74,14 @@ export const launcherSettings = {
   noMigrate: {
     ...selfMigrateSettings.noMigrate,
     help: 'Do not migrate the databases; services refuse to start if tables are missing',
+  },
+  watchPlugins: {
+    env: 'WATCH_PLUGINS',
+    flag: 'watch-plugins',
+    isSwitch: true,
+    parse: asBool,
+    default: false as boolean,
+    help: 'Load plugins again when their files change (for development)',
   },
   logLevel: logLevelSetting,
   ffmpegPath: toolSettings.ffmpegPath,

@@ -23,6 +23,16 @@ export type ChildState = ChildReport['state'];
 export const runState = z.object({
   /** Process id of the launcher. */
   launcher: z.int(),
+  /** The addresses of the running platform for clients on this machine; a launcher of an older version wrote none. */
+  urls: z
+    .object({
+      auth: z.string(),
+      store: z.string(),
+      compute: z.string(),
+      mqtt: z.string().nullable(),
+      mqtt_ws: z.string().nullable(),
+    })
+    .optional(),
   children: z.array(childReport),
 });
 export type RunState = z.infer<typeof runState>;

@@ -70,6 +70,7 @@ export const SETTING_NAMES: readonly string[] = [
   'STORE_PORT',
   'TRUST_PROXY',
   'USER_QUOTA_BYTES',
+  'WATCH_PLUGINS',
   'WORKERS',
   'WORKER_CONCURRENCY',
   'WORKER_DATABASE_URL',

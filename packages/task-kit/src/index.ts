@@ -19,7 +19,7 @@ export { type DeclaredInsights, findInsights } from './discovery/insights.js';
 export { importPlugin, loadDefinition } from './discovery/load.js';
 export { BUILTIN_PACKAGE } from './discovery/packages.js';
 export type { DisabledPlugin, LoadedPlugin, Plugin, PluginCandidate, PluginSource } from './discovery/plugin.js';
-export { type DiscoveryOptions, discoverTasks, TaskRegistry } from './discovery/registry.js';
+export { type DiscoveryOptions, discoverTasks, pluginFolders, TaskRegistry } from './discovery/registry.js';
 export { invalidInput, TaskError, TaskRefusal, TaskUnavailable, unsupportedMedia } from './errors.js';
 export type { PluginKit } from './kit.js';
 

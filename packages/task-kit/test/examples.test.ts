@@ -23,12 +23,3 @@ it('the plugin in the guide works unchanged in the plugin folder', async () => {
   const fill = (folder: string): void => fs.writeFileSync(path.join(folder, 'line-count.mjs'), code);
   expect(await inPluginFolder(fill, 'line_count', { skip_empty: true })).toMatchObject({ output: { lines: 2 } });
 });
-
-it('the template works after it is copied there, with nothing installed', async () => {
-  const fill = (folder: string): void =>
-    fs.cpSync(path.join(projectRoot, 'examples/plugin-template'), path.join(folder, 'word-count'), { recursive: true });
-  expect(await inPluginFolder(fill, 'word_count', { min_length: 2 })).toEqual({
-    output: { words: 3, longest: 'rose' },
-    files: ['output/words.json'],
-  });
-});

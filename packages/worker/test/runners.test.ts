@@ -131,7 +131,7 @@ describe('tasks in their own processes', () => {
     expect(lines.find((line) => line.includes('said by the task'))).toContain('"detail":7');
   });
 
-  it('are told their mistakes in the job and in the log, and run with the tools that they require', async () => {
+  it('see their mistakes in the job and in the log, and run with the tools that they require', async () => {
     const careless = async (action: string) =>
       platform.ended(await platform.add('careless', { action, output_path: 'output/main.txt' }));
     const [nothing, list, noFile, logged] = await Promise.all(

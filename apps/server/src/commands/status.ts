@@ -69,7 +69,7 @@ function withProcesses(rows: readonly Row[], dataDir: string): Row[] {
 
 /** Asks every part of the platform that the settings describe. The exit code is 1 if one of them is not ready. */
 export async function status({ settings, dataDir, print }: CommandInput): Promise<undefined> {
-  const { auth, store, compute, mqtt } = platformUrls(settings);
+  const { auth, store, compute, mqtt } = readRunState(dataDir)?.urls ?? platformUrls(settings);
   const answers = await Promise.all([
     askService('auth', auth),
     askService('store', store),

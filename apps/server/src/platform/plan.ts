@@ -116,6 +116,8 @@ export interface Plan {
   /** The environment of a program that is run by hand on the same data, e.g. a migration. */
   readonly environment: Readonly<Record<string, string>>;
   readonly stages: readonly (readonly ChildSpec[])[];
+  /** Names of the children that load plugins. */
+  readonly withPlugins: ReadonlySet<string>;
 }
 
 /** Milliseconds after which unfinished jobs of a worker return to the queue. All stages together stay below 30 s. */
@@ -178,5 +180,6 @@ export function planPlatform({ settings, env, dataDir }: PlanOptions): Plan {
       [client('store', 'store'), client('compute', 'compute-server')],
       [...workers, client('insight', 'm-insight-worker')],
     ],
+    withPlugins: new Set(['store', 'compute', 'insight', ...workers.map(({ name }) => name)]),
   };
 }

@@ -15,6 +15,7 @@ import { Output } from '../supervisor/output.js';
 import { Supervisor } from '../supervisor/supervisor.js';
 import { lockDataDir } from './lock.js';
 import { brokerKind, type Plan, type PlatformUrls, planPlatform } from './plan.js';
+import { watchPlugins } from './plugin-watch.js';
 import { checkPorts, type PortRequest } from './ports.js';
 import { untilReady } from './ready.js';
 import { RunStateFile } from './run-state.js';
@@ -105,15 +106,17 @@ async function startIn(dataDir: string, unlock: () => void, options: PlatformOpt
   const output = new Output({ folder: path.join(dataDir, 'run_logs'), print: options.print });
   const logger = output.logger('cl-server', settings.logLevel);
   warnIfExposed({ host: settings.host, noAuth: settings.authDisabled }, logger);
-  const state = new RunStateFile(dataDir);
+  const plan = planPlatform({ settings, env: options.env, dataDir });
+  const state = new RunStateFile(dataDir, plan.urls);
   const supervisor = new Supervisor({
     output,
     logger,
     changed: (children) => state.write(children),
     ...(options.timing && { timing: options.timing }),
   });
-  const plan = planPlatform({ settings, env: options.env, dataDir });
+  const stopWatching = new AbortController();
   const stop = async (): Promise<void> => {
+    stopWatching.abort();
     await supervisor.drain();
     output.close();
     state.remove();
@@ -123,6 +126,12 @@ async function startIn(dataDir: string, unlock: () => void, options: PlatformOpt
   try {
     options.interrupted.throwIfAborted();
     const newAdmin = await startAll(plan, supervisor, logger, options.interrupted);
+    if (settings.watchPlugins) {
+      const { pluginFolders } = await import('@cl-server/task-kit'); // only here, because it loads all schemas
+      const folders = pluginFolders({ pluginsDir: path.join(dataDir, 'plugins') });
+      const reload = (): Promise<void> => supervisor.restart(plan.withPlugins);
+      void watchPlugins({ folders, reload, logger, stop: stopWatching.signal });
+    }
     return { urls: plan.urls, dataDir, newAdmin, logger, stop };
   } catch (error) {
     await stop();

@@ -9,6 +9,7 @@
  *              |  +--exit or hang, was ready before-------+     |
  *              |  +--exit or hang, never ready before--> failed |
  *              +-----------drain---------+---------drain--------+--> draining --exit--> stopped
+ *              +----------restart--------+--> draining --exit--> starting
  * ```
  *
  * A process that ends before it was ever ready has an error that a person must correct, and its output says which. It is not
@@ -95,7 +96,11 @@ export class Child {
   /** The timer of the current state: check for life, stability, back-off, or drain deadline. */
   #timer: NodeJS.Timeout | undefined;
   #pendingStart: { resolve(info: ReadyInfo): void; reject(error: Error): void } | undefined;
+  /** The running drain, and how it is resolved. */
+  #draining: Promise<void> | undefined;
   #stopped: (() => void) | undefined;
+  /** It must not start again. */
+  #isFinal = false;
 
   constructor(spec: ChildSpec, events: ChildEvents, logger: Logger, timing: Timing = DEFAULT_TIMING) {
     this.#spec = spec;
@@ -139,6 +144,32 @@ export class Child {
 
   /** Ends the process by a drain, or by SIGKILL at the deadline. While it starts it has nothing to finish, and is ended at once. */
   drain(): Promise<void> {
+    this.#isFinal = true;
+    return this.#end();
+  }
+
+  /**
+   * Ends the process as `drain` does and starts it again. Resolves when it is ready, or was drained meanwhile. A process that
+   * is down starts again by itself.
+   */
+  async restart(): Promise<void> {
+    if (this.#isFinal || (this.#state !== 'ready' && this.#state !== 'starting')) return;
+    await this.#end();
+    if (this.#isFinal) return;
+    await new Promise<unknown>((resolve) => {
+      this.#pendingStart = { resolve, reject: resolve };
+      this.#run();
+    });
+  }
+
+  #end(): Promise<void> {
+    this.#draining ??= this.#drainProcess().finally(() => {
+      this.#draining = undefined;
+    });
+    return this.#draining;
+  }
+
+  #drainProcess(): Promise<void> {
     clearTimeout(this.#timer);
     const running = this.#process;
     if (!running) {

@@ -58,6 +58,13 @@ export class Supervisor {
     return new Map(names.map((name, index) => [name, infos[index] ?? {}]));
   }
 
+  /** Restarts the children with these names side by side. Resolves when each is ready, or everything is drained. */
+  async restart(names: ReadonlySet<string>): Promise<void> {
+    if (this.#draining) return;
+    const chosen = this.#stages.flat().filter((child) => names.has(child.report.name));
+    await Promise.all(chosen.map((child) => child.restart()));
+  }
+
   /** Drains everything, the last stage first; children that were not started never are. */
   drain(): Promise<void> {
     this.#draining ??= (async () => {

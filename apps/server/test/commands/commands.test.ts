@@ -76,7 +76,8 @@ it('plugins shows the built-in tasks and a broken one of the plugin folder with 
   fs.writeFileSync(path.join(dir.path, 'data/plugins/broken.js'), 'export const nothing = 1;');
   const { code, stdout, stderr } = await run(['plugins']);
   expect(code).toBe(1);
-  expect(stdout).toMatch(/│ hash +│ in use/);
+  expect(stdout).toMatch(/│ hash +│ found/);
+  expect(stdout).toContain('No platform runs on this data folder');
   expect(stdout).toMatch(/│ broken +│ failed .*no default export/);
   expect(stderr).toMatch(/1 of \d+ plugins cannot be used/);
 });

@@ -30,7 +30,7 @@ describe('a running platform', () => {
   const outside = new Set<string>();
   let watching: NodeJS.Timeout | undefined;
   beforeAll(async () => {
-    platform = await startTestPlatform({ held: HELD_TASK });
+    platform = await startTestPlatform({ held: HELD_TASK }, { WATCH_PLUGINS: 'true' });
     if (process.platform === 'linux')
       watching = setInterval(() => {
         for (const socket of socketsToOutside(platform.launcher.group().keys())) outside.add(socket);
@@ -170,6 +170,26 @@ describe('a running platform', () => {
         'stop that one, or choose another folder with --data-dir',
     );
     expect((await fetch(`${platform.urls.store}/readyz`)).status).toBe(200);
+  });
+
+  it('loads a changed plugin and a new one without a restart, and lists what it has loaded', async () => {
+    const token = await platform.token();
+    const auth = platform.launcher.childPid('auth-server');
+    const plugins = path.join(platform.dir.path, 'plugins');
+    const changed = HELD_TASK.replace("version: '1'", "version: '2'").replace('done: true', 'done: false');
+    fs.writeFileSync(path.join(plugins, 'held.mjs'), changed);
+    fs.writeFileSync(path.join(plugins, 'fresh.mjs'), HELD_TASK.replace("'held'", "'fresh'"));
+    const list = () => new Launcher(['plugins', '--data-dir', platform.dir.path]).ended;
+    await eventually(async () => /│ fresh +│ in use/.test((await list()).stdout), {
+      within: 90_000,
+      what: 'the reload',
+    });
+    expect((await list()).stdout).toMatch(/│ held +│ in use +│ held\.mjs 2/);
+    const until = path.join(platform.signals.path, 'go-on');
+    const ids = await Promise.all(['held', 'fresh'].map((task) => submit(platform, token, task, { until })));
+    const jobs = await Promise.all(ids.map((id) => completed(platform, token, id)));
+    expect(jobs.map(({ task_output }) => task_output)).toEqual([{ done: false }, { done: true }]);
+    expect(platform.launcher.childPid('auth-server')).toBe(auth);
   });
 
   it('stops cleanly on two Ctrl-C, as under npm, and leaves nothing running', async () => {

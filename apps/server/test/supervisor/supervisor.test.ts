@@ -152,6 +152,19 @@ describe('a child', () => {
     await one.drain();
   });
 
+  it('is restarted on request with a new process, and stays down if it is drained meanwhile', async () => {
+    const one = child(spec('one'));
+    await one.start();
+    const { pid } = one;
+    await one.restart();
+    expect([one.state, one.report.crashes, one.pid === pid]).toEqual(['ready', 0, false]);
+    const restarting = one.restart();
+    await Promise.all([one.drain(), restarting]);
+    expect(one.state).toBe('stopped');
+    await one.restart();
+    expect(one.state).toBe('stopped');
+  });
+
   it('is killed at the deadline if it ignores its drain', async () => {
     const one = child(spec('one', 'stubborn', 200));
     await one.start();

@@ -1,4 +1,5 @@
 /** All tasks of this installation: those that were loaded, and those that are disabled, with the reasons. */
+import path from 'node:path';
 import type { AnyTask } from '../define.js';
 import { folderPlugins } from './folder.js';
 import { loadDefinition } from './load.js';
@@ -103,4 +104,11 @@ export async function discoverTasks(options: DiscoveryOptions = {}): Promise<Tas
     plugins.push(plugin);
   }
   return new TaskRegistry(plugins.sort((a, b) => compare(a.task, b.task) || compare(a.package, b.package)));
+}
+
+/** Folders whose files belong to plugins: the plugin folder, and those of the modules that installed packages declare. */
+export function pluginFolders({ pluginsDir, searchFrom = [import.meta.dirname] }: DiscoveryOptions): readonly string[] {
+  const installed = packagePlugins(searchFrom, 'tasks').candidates.filter(({ source }) => source !== 'builtin');
+  const modules = installed.map(({ file }) => path.dirname(file));
+  return [...new Set([...(pluginsDir === undefined ? [] : [pluginsDir]), ...modules])];
 }

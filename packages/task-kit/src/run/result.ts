@@ -1,4 +1,4 @@
-/** What becomes of the value that `run` returns: the checks of its form, and the main result file. */
+/** Checks the value that `run` returns, and completes the main result file. */
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import type { z } from 'zod';

@@ -1,4 +1,4 @@
-/** Makes the mistakes of a first plugin, for tests of what their author is told. */
+/** Makes the mistakes of a first plugin, for tests of the messages that its author reads. */
 const actions = {
   nothing: async () => undefined,
   list: async () => [1],

@@ -1,5 +1,5 @@
-// The definition: the parameters that clients send and the output that they get. The services load this file; the work is in
-// run.js, which only a worker's child process loads, so heavy libraries belong there.
+// The definition: the fields that clients send and the output that they get. The services load this file. The work is in
+// run.js, which only the process of the task loads, so heavy libraries belong there.
 export default ({ defineTask, field, z, invalidInput }) =>
   defineTask({
     type: 'word_count',

@@ -1,11 +1,11 @@
 import fs from 'node:fs';
 import { createInterface } from 'node:readline';
 
-/** The module of the task. The kit's errors are passed in, because this package has no dependency to import them from. */
+/** The module of the task. The kit's errors are passed in, because a plugin cannot import them. */
 export const wordCount = ({ invalidInput }) => ({
   /** Called once in each process before the first job; throws `TaskUnavailable` if the task cannot run. */
   async setup({ logger }) {
-    logger.debug({}, 'word_count is ready');
+    logger.debug('word_count is ready');
   },
 
   /** Runs one job. The returned value becomes `task_output`; clients can download the files that it writes. */
