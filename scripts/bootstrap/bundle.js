@@ -66,9 +66,12 @@ function removeOld(folder, current) {
   for (const { name } of others.slice(1)) fs.rmSync(path.join(folder, name), { recursive: true, force: true });
 }
 
-/** The launcher also collects once after its start. A compile cache depends on the flags, so they come first. */
-function letCollect() {
-  v8.setFlagsFromString('--expose-gc');
+/**
+ * The launcher gets the options that it gives to its processes: it starts without the optimizing compilers and collects once
+ * after the start. A compile cache depends on the flags, so they come first.
+ */
+function startSmall() {
+  for (const flag of ['--expose-gc', '--no-opt', '--no-maglev']) v8.setFlagsFromString(flag);
   globalThis.gc ??= vm.runInNewContext('gc');
 }
 
@@ -96,7 +99,7 @@ export async function bundledServer(root) {
         }
         removeOld(folder, current);
       });
-    letCollect();
+    startSmall();
     process.env.NODE_COMPILE_CACHE ??= path.join(place, 'cache');
     module.enableCompileCache(process.env.NODE_COMPILE_CACHE);
     return path.join(place, 'node_modules/@cl-server/server/bin/cl-server.js');

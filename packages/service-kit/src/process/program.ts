@@ -13,6 +13,7 @@
  * channel closes the supervisor is gone, and so is the reason to run.
  */
 
+import v8 from 'node:v8';
 import { printable } from '@cl-server/contract/printable';
 import { messageOf } from '@cl-server/kit';
 import { StartupError } from '../errors.js';
@@ -54,14 +55,30 @@ export interface ProgramOptions {
 /** One Ctrl-C under npm arrives twice, from the terminal and forwarded by npm: within this time it is the same one. */
 const SAME_KEYPRESS = 500;
 
-/** Milliseconds after which what only the start needed is given back, where the supervisor allows it. */
-const COLLECT_AFTER = 5_000;
+/** Milliseconds after the start at which {@link leaveStart} runs. */
+const START_IS_OVER_AFTER = 5_000;
+/** Milliseconds between two looks at the processor time that the process uses. */
+const LOOK_EVERY = 1_000;
+/** The part of one processor from which a process counts as busy. An idle service uses 1 to 3 %. */
+const BUSY_SHARE = 0.1;
 
 /**
- * The last resort of V8 also gives back the pages that it would keep for later: 20 MB in each process, 5 of them by that.
- * It takes 0.1 s, once.
+ * Gives back what only the start needed, if the supervisor started this process with `--expose-gc`, `--no-opt` and
+ * `--no-maglev`. The last-resort collection takes 0.1 s. It also returns pages that V8 would keep for later. V8 may optimize as
+ * soon as the process is busy: what an idle process does now and then is not worth the memory of the optimizing compilers.
  */
-const collect = (): void => void globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
+function leaveStart(): void {
+  if (!globalThis.gc) return;
+  globalThis.gc({ type: 'major', execution: 'sync', flavor: 'last-resort' });
+  let before = process.cpuUsage();
+  const looking = setInterval(() => {
+    const used = process.cpuUsage(before);
+    before = process.cpuUsage();
+    if (used.user + used.system < BUSY_SHARE * LOOK_EVERY * 1_000) return;
+    for (const flag of ['--opt', '--maglev']) v8.setFlagsFromString(flag);
+    clearInterval(looking);
+  }, LOOK_EVERY).unref();
+}
 
 const say = (text: string): void => {
   process.stderr.write(`${printable(text)}\n`);
@@ -153,6 +170,6 @@ export async function runProgram(options: ProgramOptions): Promise<void> {
     process.exit(explain(name, error));
   }
   if (!running) process.exit(0);
-  setTimeout(collect, COLLECT_AFTER).unref();
+  setTimeout(leaveStart, START_IS_OVER_AFTER).unref();
   process.send?.({ type: 'ready', info: running.info ?? {} } satisfies ReadyMessage);
 }
