@@ -43,6 +43,20 @@ async function textBomb(): Promise<Buffer> {
   return Buffer.concat([plain.subarray(0, 33), ...chunks, plain.subarray(33)]);
 }
 
+/** The ids of the processes that a process started. */
+const childrenOf = (pid: number): number[] =>
+  fs
+    .readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((name) => {
+      try {
+        return fs.readFileSync(`/proc/${name}/stat`, 'utf8').split(') ')[1]?.split(' ')[1] === String(pid);
+      } catch {
+        return false; // It has ended.
+      }
+    })
+    .map(Number);
+
 describe.runIf(isBuilt && process.platform === 'linux')('a store that is sent hostile files', () => {
   let store: StoreProcess;
   let client: StoreClient;
@@ -85,20 +99,7 @@ describe.runIf(isBuilt && process.platform === 'linux')('a store that is sent ho
   });
 
   it('a process that ends over a file takes no other file along, and none is left after the store', async () => {
-    const readers = (): number[] =>
-      fs
-        .readdirSync('/proc')
-        .filter((pid) => /^\d+$/.test(pid))
-        .filter((pid) => {
-          try {
-            return (
-              fs.readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[1] === String(store.child.pid)
-            );
-          } catch {
-            return false;
-          }
-        })
-        .map(Number);
+    const readers = (): number[] => childrenOf(Number(store.child.pid));
     const [reader] = readers();
     if (reader === undefined) throw new Error('no process reads files');
     process.kill(reader, 'SIGKILL');
@@ -139,4 +140,45 @@ describe.runIf(isBuilt)('the processes that read files', () => {
     for (const reason of refused) expect(reason).toMatchObject({ status: 503, headers: { 'retry-after': '5' } });
     await reading.close();
   });
+
+  it.runIf(process.platform === 'linux')(
+    'read a file once more if their process ends, and report a file that ends two of them',
+    async () => {
+      const picture = path.join(dir.path, 'q.png');
+      fs.writeFileSync(
+        picture,
+        await sharp({ create: { width: 40, height: 20, channels: 3, background: '#456' } })
+          .png()
+          .toBuffer(),
+      );
+      const before = new Set(childrenOf(process.pid));
+      const others = (): number[] => childrenOf(process.pid).filter((pid) => !before.has(pid));
+      /** Waits for a process that has not been seen before. */
+      const next = async (): Promise<number> => {
+        await eventually(() => others().length > 0, { what: 'a process that reads', every: 2 });
+        const [pid = 0] = others();
+        before.add(pid);
+        return pid;
+      };
+      const reading = open();
+      try {
+        expect(await reading.facts(picture)).toMatchObject({ width: 40 });
+        const first = await next();
+        // It is stopped, so that it surely ends over the file, and not before or after it.
+        process.kill(first, 'SIGSTOP');
+        const repeated = reading.facts(picture);
+        process.kill(first, 'SIGKILL');
+        expect(await repeated).toMatchObject({ width: 40, metadata_error: null });
+        const second = await next();
+        process.kill(second, 'SIGSTOP');
+        const failed = reading.facts(picture);
+        process.kill(second, 'SIGKILL');
+        process.kill(await next(), 'SIGKILL');
+        const remark = 'The file cannot be read: the process that read it crashed';
+        expect(await failed).toMatchObject({ width: null, mime_type: 'image/png', metadata_error: remark });
+      } finally {
+        await reading.close();
+      }
+    },
+  );
 });

@@ -4,7 +4,7 @@
  * ```
  * idle --work--> busy --answer--> idle
  *   |             |
- *   |             +-- exit, time limit --> gone (the work fails)
+ *   |             +-- exit, time limit --> gone (the work fails with ReaderEnded or with the limit)
  *   +-- end() --> gone
  * ```
  */
@@ -26,7 +26,15 @@ const MAX_MEMORY_BYTES = 2 * 1024 ** 3;
 /** Limit of the JavaScript heap, which holds the metadata of a file. */
 const MAX_HEAP_MB = 256;
 
-const CRASHED = new MediaError('task_failed', 'The file cannot be read: the process that read it crashed');
+/**
+ * The process ended while it had a file, and not because of a time limit: either the file crashed it, or something else ended it,
+ * such as a lack of memory on the machine.
+ */
+export class ReaderEnded extends MediaError {
+  constructor() {
+    super('task_failed', 'The file cannot be read: the process that read it crashed');
+  }
+}
 
 /** Makes the error for a time limit, or for a message of the child. */
 const failed = (code: MediaErrorCode, message: string): MediaError => new MediaError(code, message);
@@ -57,7 +65,7 @@ export class MediaProcess {
       this.#isGone = true;
       this.#killGroup();
       if (this.#answer) logger.warn({ reason, stderrTail }, 'the process that reads files ended while it read one');
-      this.#answer?.(CRASHED);
+      this.#answer?.(new ReaderEnded());
       onGone();
     };
     child.once('exit', (code, signal) => end(signal ?? `exit code ${code}`));
@@ -73,7 +81,7 @@ export class MediaProcess {
   /**
    * Does one piece of work. The process must be idle.
    * @param timeout milliseconds, after which the process is ended
-   * @throws MediaError, Error
+   * @throws ReaderEnded, another MediaError, Error
    */
   async perform(work: MediaWork, timeout: number): Promise<unknown> {
     const answered = new Promise<FromMediaProcess | MediaError>((resolve) => {
@@ -87,7 +95,7 @@ export class MediaProcess {
     const answer = await answered;
     clearTimeout(timer);
     this.#answer = undefined;
-    if (answer instanceof MediaError) throw failed(answer.code, answer.message);
+    if (answer instanceof MediaError) throw answer;
     if (answer.ok) return answer.value;
     if (answer.ok === false) throw failed(answer.code, answer.message);
     throw Object.assign(new Error(answer.message), answer.errno !== undefined && { code: answer.errno });

@@ -1,14 +1,15 @@
 /**
  * Opens files of clients outside of the store's own process. A few processes open one file at a time each. They are started
  * when there is work and ended after some idle time. Uploads have priority, then previews that a client waits for, then
- * the metadata that is read in the background.
+ * the metadata that is read in the background. If a process ends while it has a file, a new process reads the file once more:
+ * most files are not the cause of such an end.
  */
 import { MediaError } from '@cl-server/media';
 import { HttpError, type Logger } from '@cl-server/service-kit';
 import { NOTHING_READ, type ReadFacts } from '../database/facts.js';
 import type { MediaInspector } from './inspector.js';
 import type { PreviewRequest } from './preview-maker.js';
-import { MediaProcess } from './process.js';
+import { MediaProcess, ReaderEnded } from './process.js';
 import { type MediaSettings, type MediaWork, previewRemark, readFacts, readTags } from './protocol.js';
 
 export interface ReadingOptions extends MediaSettings {
@@ -34,6 +35,8 @@ interface Waiting {
   readonly work: MediaWork;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
+  /** Whether a process ended over this file before. */
+  readonly isRepeated: boolean;
 }
 
 export interface ReadTagsText {
@@ -107,7 +110,7 @@ export class MediaProcesses implements MediaReading {
         headers: { 'retry-after': RETRY_AFTER_SECONDS },
       });
     return new Promise((resolve, reject) => {
-      waiting.push({ work, resolve, reject });
+      waiting.push({ work, resolve, reject, isRepeated: false });
       this.#serve();
     });
   }
@@ -130,18 +133,23 @@ export class MediaProcesses implements MediaReading {
       if (!idle && this.#processes.size >= MAX_PROCESSES) return;
       const next = this.#next();
       if (!next) return;
-      void this.#run(idle ?? this.#start(), next);
+      // Another process that exists may be about to end for the same reason.
+      if (next.isRepeated) idle?.end();
+      void this.#run((next.isRepeated ? undefined : idle) ?? this.#start(), next);
     }
   }
 
-  async #run(process: MediaProcess, { work, resolve, reject }: Waiting): Promise<void> {
+  async #run(process: MediaProcess, waiting: Waiting): Promise<void> {
+    const { work, resolve, reject, isRepeated } = waiting;
     const { kind } = work;
     this.#running.set(kind, (this.#running.get(kind) ?? 0) + 1);
     clearTimeout(this.#idleTimer);
     try {
       resolve(await process.perform(work, TIMEOUT_MS[kind]));
     } catch (error) {
-      reject(error);
+      if (error instanceof ReaderEnded && !isRepeated && !this.#isClosed)
+        this.#waitingOf(kind).unshift({ ...waiting, isRepeated: true });
+      else reject(error);
     }
     this.#running.set(kind, (this.#running.get(kind) ?? 1) - 1);
     this.#serve();
