@@ -9,7 +9,7 @@ import { serviceCredential } from '@cl-server/service-kit';
 import { type Broadcaster, connectBroadcaster } from '@cl-server/service-kit/broadcaster';
 import { silentLogger } from '@cl-server/service-kit/program';
 import { descriptorsOf, eventually, freePort, memoryOf, projectRoot, tempDir, waitedOf } from '@cl-server/testing';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 
 const dir = tempDir('cl-hostile-broker-');
 const socketPath = path.join(dir.path, 'broker.sock');
@@ -18,6 +18,8 @@ let port: number;
 let webSocketPort: number;
 let service: Broadcaster;
 let listener: Broadcaster;
+/** The number of descriptors of the broker before any attack. */
+let quiet: number | undefined;
 
 beforeAll(async () => {
   [port, webSocketPort] = [await freePort(), await freePort()];
@@ -50,6 +52,12 @@ beforeAll(async () => {
       ),
     );
 }, 60_000);
+beforeEach(async () => {
+  // The connections of the attack before are gone.
+  quiet ??= descriptorsOf(Number(broker.pid));
+  const most = quiet + 20;
+  await eventually(() => descriptorsOf(Number(broker.pid)) <= most, { what: 'the crowd is gone', within: 30_000 });
+}, 40_000);
 afterAll(async () => {
   await Promise.all([service.close(), listener.close()]);
   broker.kill('SIGKILL');
@@ -57,7 +65,7 @@ afterAll(async () => {
   dir.remove();
 });
 
-/** Times do not include those in which the broker or this process was ready to run and other programs had the processors. */
+/** Times do not include the one in which the broker or this process was ready to run and other programs had the processors. */
 interface Cost {
   /** The longest time in milliseconds that a message between services takes. */
   readonly delay: number;
@@ -69,9 +77,11 @@ interface Cost {
 
 /** Starts a clock. @returns a function that gives the milliseconds since then, as {@link Cost} counts them */
 function stopwatch(): () => number {
-  const read = (): number => performance.now() - waitedOf(Number(broker.pid), process.pid);
-  const start = read();
-  return () => read() - start;
+  const pids = [Number(broker.pid), process.pid];
+  const start = performance.now();
+  const waited = pids.map((pid) => waitedOf(pid));
+  // Both may have waited at the same time, so only the longer wait is left out.
+  return () => performance.now() - start - Math.max(...pids.map((pid, at) => waitedOf(pid) - (waited[at] ?? 0)));
 }
 
 /** Lets services exchange messages and a stranger connect while an attack runs. */
@@ -113,7 +123,7 @@ async function costOf(attack: (busy: () => boolean) => Promise<unknown>, seconds
 }
 
 /**
- * The worst of all attacks, measured on two cores with a load of 10 to 20: 760 ms, 3.7 s and 305 MB. The attack itself runs in
+ * The worst of all attacks, measured on two cores with a load of 8 to 11: 400 ms, 3.7 s and 270 MB. The attack itself runs in
  * this process, on the same machine.
  */
 const BOUNDS = { delay: 2_000, newcomer: 5_000, memory: 400 };
@@ -229,6 +239,30 @@ it('two hundred messages in fragments of one byte that never end', async () => {
   expectBounded(await costOf((busy) => flood(200, first, same(more), busy, webSocketPort), 12));
 });
 
+/** Connections that are opened, send their first bytes, and are closed at once, as fast as possible. */
+async function comeAndLeave(count: number, first: Buffer, busy: () => boolean, where: number): Promise<void> {
+  const one = async (): Promise<void> => {
+    while (busy()) {
+      const socket = net.connect(where, '127.0.0.1');
+      socket.on('error', () => undefined);
+      await Promise.race([once(socket, 'connect'), once(socket, 'close')]).catch(() => undefined);
+      if (first.length > 0) socket.write(first);
+      socket.destroy();
+    }
+  };
+  await Promise.all(Array.from({ length: count }, one));
+}
+
+it.each([
+  ['nothing', 'TCP', Buffer.alloc(0)],
+  ['CONNECT', 'TCP', CONNECT],
+  ['nothing', 'WebSocket', Buffer.alloc(0)],
+  ['CONNECT', 'WebSocket', OPENING],
+])('a flood of connections that send %s and are closed at once, over %s', async (_what, way, first) => {
+  const where = way === 'TCP' ? port : webSocketPort;
+  expectBounded(await costOf((busy) => comeAndLeave(50, first, busy, where)));
+});
+
 it('a flood of interrupted connections with a last will', async () => {
   const will = [text('inference/events'), text('x'.repeat(8_000))];
   const body = Buffer.concat([Buffer.from([0, 4, 77, 81, 84, 84, 4, 0b00100110, 0, 0]), text(''), ...will]);
@@ -243,10 +277,9 @@ it('a flood of interrupted connections with a last will', async () => {
       socket.destroy();
     }
   };
-  // Only as many at once as may wait before CONNECT: beyond that, new connections of the same address replace each other.
   const heard: unknown[] = [];
   const stop = await listener.subscribe('inference/events', (_topic, payload) => heard.push(payload));
-  expectBounded(await costOf((busy) => Promise.all(Array.from({ length: 20 }, () => once_(busy)))));
+  expectBounded(await costOf((busy) => Promise.all(Array.from({ length: 200 }, () => once_(busy)))));
   await stop();
   expect(heard).toEqual([]);
 });
@@ -286,7 +319,7 @@ it('a thousand connections without CONNECT, and a thousand that send CONNECT and
   };
   const cost = await costOf(hold);
   expectBounded(cost);
-  expect(descriptorsOf(Number(broker.pid)) - before).toBeLessThanOrEqual(128 + 256);
+  await eventually(() => descriptorsOf(Number(broker.pid)) - before <= 128 + 256, { what: 'the crowd was dropped' });
   for (const socket of sockets) socket.destroy();
 });
 

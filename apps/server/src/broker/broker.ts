@@ -19,6 +19,7 @@ import { writeToStream } from 'mqtt-packet';
 import type { Access, Identity } from './access.js';
 import { Budgets } from './budget.js';
 import { type Connection, Connections } from './connections.js';
+import { Door, hasLeft } from './door.js';
 import { ConnectionRefused, type Identify } from './identify.js';
 import { BROKER_LIMITS, type BrokerLimits } from './limits.js';
 import { closeServer, listen, portFault, type Serving, tcpServer, unixServer, webSocketServer } from './listeners.js';
@@ -60,12 +61,15 @@ class EmbeddedBroker {
   readonly #limits: BrokerLimits;
   readonly #aedes: Aedes;
   readonly #connections: Connections;
+  readonly #door: Door;
   #sweeping: NodeJS.Timeout | undefined;
 
   constructor(options: BrokerOptions) {
     this.#options = options;
     this.#limits = options.limits ?? BROKER_LIMITS;
-    this.#connections = new Connections(this.#limits, new Budgets());
+    const budgets = new Budgets();
+    this.#connections = new Connections(this.#limits, budgets);
+    this.#door = new Door({ limits: this.#limits, budget: budgets.newcomers });
     const { access, logger } = options;
     this.#aedes = new Aedes({
       persistence: new BrokerMemory(),
@@ -121,6 +125,7 @@ class EmbeddedBroker {
     if (!connection) throw new ConnectionRefused(3, 'unknown connection');
     const identity = await this.#options.identify(username, password);
     this.#connections.admit(connection, identity);
+    this.#door.leave(connection);
     connection.client = client;
     client.id = namespaced(identity, client.id);
   }
@@ -186,14 +191,19 @@ class EmbeddedBroker {
   get serving(): Serving {
     return {
       limits: this.#limits,
-      accept: (socket: net.Socket) => this.#connections.accept(socket),
+      accept: (socket, open) => {
+        const connection = this.#connections.accept(socket);
+        this.#door.enter(connection, () => open(connection));
+      },
+      acceptOwn: (socket) => this.#connections.accept(socket, true),
       serve: (stream: Duplex, connection: Connection, request?: http.IncomingMessage) => {
         this.#connections.bind(stream, connection);
         limitReading(stream, {
           follower: connection.follower,
           spending: connection.spending,
-          isTrusted: () => connection.identity.kind === 'service',
+          isTrusted: () => connection.isOwn || connection.identity.kind === 'service',
           readingStops: this.#limits.readingStops,
+          isLost: () => connection.identity.kind === 'stranger' && hasLeft(connection.socket),
           onBytes: () => {
             connection.lastRead = performance.now();
             connection.lastMoved = connection.lastRead;
@@ -211,6 +221,7 @@ class EmbeddedBroker {
 
   close(): Promise<void> {
     clearInterval(this.#sweeping);
+    this.#door.close();
     return new Promise((resolve) => this.#aedes.close(() => resolve()));
   }
 }

@@ -1,10 +1,10 @@
 /**
  * Limits the work that strangers and users may cause. One event loop serves everybody, so the cost of each packet is paid from
- * budgets that refill over time: one per connection, one per address, and two that all connections share. One read may overdraw
- * a budget; then nothing is read until it is positive again.
+ * budgets that refill over time: one per connection, one per address, and three that all connections share. One read may
+ * overdraw a budget; then nothing is read until it is positive again.
  *
- * The two shared budgets keep the broker reachable: a connection that has used little so far pays from a budget that busy
- * connections cannot exhaust.
+ * The shared budgets keep the broker reachable: newcomers pay from one, connections that have used little so far from
+ * another, and busy connections can exhaust neither.
  */
 
 export interface Rate {
@@ -59,21 +59,29 @@ export interface Rates {
   readonly stranger: Rate;
   readonly user: Rate;
   readonly address: Rate;
+  readonly newcomers: Rate;
   readonly light: Rate;
   readonly busy: Rate;
 }
 
 /**
- * A unit stands for roughly a microsecond of the broker's time; see `unitsOf`. The two shared rates leave most of each second
+ * A unit stands for roughly a microsecond of the broker's time; see `unitsOf`. The three shared rates leave most of each second
  * to the services, whatever strangers send; test/hostile/broker.test.ts measures the effect on the services.
  */
 export const RATES: Rates = {
   stranger: { perSecond: 16_384, burst: 65_536 },
   user: { perSecond: 65_536, burst: 524_288 },
   address: { perSecond: 65_536, burst: 524_288 },
-  light: { perSecond: 200_000, burst: 100_000 },
+  newcomers: { perSecond: 125_000, burst: 65_536 },
+  light: { perSecond: 75_000, burst: 65_536 },
   busy: { perSecond: 150_000, burst: 100_000 },
 };
+
+/** The cost of a newcomer: its login, and the objects that each connection needs. */
+const NEWCOMER_UNITS = 512;
+
+/** The cost of a connection that is closed for breaking a limit: the system reads up to 64 KiB of it at once. */
+const PENALTY_UNITS = 4_096;
 
 /** The number of bytes that reach the parser at once, so that one turn of the event loop stays short. */
 const PORTION_BYTES = 1_024;
@@ -95,6 +103,21 @@ export class Spending {
   /** Switches to the rates of a user. */
   raise(): void {
     this.#own = new Budget(this.#shared.rates.user);
+  }
+
+  /** Called when a newcomer is read for the first time. */
+  enter(): void {
+    this.#own.spend(NEWCOMER_UNITS);
+    this.#address?.spend(NEWCOMER_UNITS);
+    this.#shared.newcomers.spend(NEWCOMER_UNITS);
+    this.#used += NEWCOMER_UNITS;
+  }
+
+  /** The connection is closed because it broke a limit. What it cost delays the next newcomers, but not for long. */
+  penalise(): void {
+    this.#address?.spend(PENALTY_UNITS);
+    const { newcomers } = this.#shared;
+    newcomers.spend(Math.min(PENALTY_UNITS, Math.max(0, newcomers.left + this.#shared.rates.newcomers.burst)));
   }
 
   get #isLight(): boolean {
@@ -125,12 +148,14 @@ export class Spending {
 
 export class Budgets {
   readonly rates: Rates;
+  readonly newcomers: Budget;
   readonly light: Budget;
   readonly busy: Budget;
   readonly #addresses = new Map<string, Budget>();
 
   constructor(rates: Rates = RATES) {
     this.rates = rates;
+    this.newcomers = new Budget(rates.newcomers);
     this.light = new Budget(rates.light);
     this.busy = new Budget(rates.busy);
   }

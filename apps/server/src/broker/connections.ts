@@ -4,8 +4,8 @@
  * ```
  * accepted --CONNECT, identity known--> stranger | user | service --close--> gone
  *     |                                     |  ^        |
- *     +--handshake deadline, or the         |  +--------+ the token expired
- *        oldest when there are too many     +--idle, silent, or evicted--> closed
+ *     +--handshake deadline, or             |  +--------+ the token expired
+ *        dropped at the door (door.ts)      +--idle, silent, or evicted--> closed
  * ```
  *
  * Services are never counted. If all places for strangers are taken, a new stranger replaces an inactive one: of the address
@@ -23,6 +23,8 @@ import { PacketFollower } from './packet-reader.js';
 export interface Connection {
   /** The TCP connection, for MQTT as well as for WebSocket. */
   readonly socket: Socket;
+  /** True for the platform's own processes on the Unix socket: strangers must not delay them. */
+  readonly isOwn: boolean;
   /** Undefined for connections from this machine. */
   readonly address: string | undefined;
   readonly follower: PacketFollower;
@@ -61,12 +63,13 @@ export class Connections {
     this.#now = now;
   }
 
-  /** Registers a new TCP connection. It is removed when it closes, and dropped if it does not send CONNECT in time. */
-  accept(socket: Socket): Connection {
+  /** Registers a new connection. It is removed when it closes, and dropped if it does not send CONNECT in time. */
+  accept(socket: Socket, isOwn = false): Connection {
     const address = addressKey(socket.remoteAddress);
     const now = this.#now();
     const connection: Connection = {
       socket,
+      isOwn,
       address,
       follower: new PacketFollower(this.#limits.packet.unknown),
       spending: this.#budgets.of(address),
@@ -88,7 +91,6 @@ export class Connections {
       this.#all.delete(connection);
       this.#filters -= connection.filters;
     });
-    this.#dropOldestPending();
     return connection;
   }
 
@@ -103,13 +105,6 @@ export class Connections {
 
   #where(test: (connection: Connection) => boolean): Connection[] {
     return [...this.#all].filter(test);
-  }
-
-  #dropOldestPending(): void {
-    const pending = this.#where(({ isIdentified, socket }) => !isIdentified && !socket.destroyed);
-    if (pending.length <= this.#limits.pending) return;
-    const [oldest] = busiest(pending);
-    oldest?.socket.destroy();
   }
 
   /**
@@ -174,10 +169,13 @@ export class Connections {
 }
 
 /** The connections of the address that has the most, oldest first. */
-function busiest(connections: readonly Connection[]): readonly Connection[] {
+export function busiest(connections: readonly Connection[]): readonly Connection[] {
   const groups = new Map<string | undefined, Connection[]>();
-  for (const connection of connections)
-    groups.set(connection.address, [...(groups.get(connection.address) ?? []), connection]);
+  for (const connection of connections) {
+    const group = groups.get(connection.address);
+    if (group) group.push(connection);
+    else groups.set(connection.address, [connection]);
+  }
   return [...groups.values()].reduce((most, group) => (group.length > most.length ? group : most), []);
 }
 

@@ -2,8 +2,15 @@
 export interface BrokerLimits {
   /** Milliseconds from a new connection to its CONNECT packet. */
   readonly handshake: number;
-  /** Number of connections before CONNECT; beyond it the oldest one of the busiest address is dropped. */
-  readonly pending: number;
+  /**
+   * Number of connections before CONNECT. Beyond `newcomers`, connections are dropped that had `patience` milliseconds to
+   * send something; beyond `newcomersAtOnce`, younger ones are dropped as well.
+   */
+  readonly newcomers: number;
+  readonly newcomersAtOnce: number;
+  readonly patience: number;
+  /** Number of those connections that have sent something and wait for their turn. */
+  readonly newcomersWaiting: number;
   /** Number of connections without a login. */
   readonly strangers: number;
   /** Number of connections without a login from one address; loopback addresses share `strangers` only. */
@@ -46,7 +53,10 @@ export interface BrokerLimits {
 
 export const BROKER_LIMITS: BrokerLimits = {
   handshake: 5_000,
-  pending: 128,
+  newcomers: 128,
+  newcomersAtOnce: 1_024,
+  patience: 500,
+  newcomersWaiting: 512,
   strangers: 256,
   strangersPerAddress: 64,
   users: 512,

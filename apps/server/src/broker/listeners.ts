@@ -11,17 +11,25 @@ import { type BrokerLimits, HIGH_WATER_MARK } from './limits.js';
 
 export interface Serving {
   readonly limits: BrokerLimits;
-  /** Called for each new connection before anything is known about it. */
-  readonly accept: (socket: net.Socket) => Connection;
+  /** Called for each new connection. It calls `open` when the first bytes are there and it is the connection's turn. */
+  readonly accept: (socket: net.Socket, open: (connection: Connection) => void) => void;
+  /** Called for each new connection of the platform's own processes. */
+  readonly acceptOwn: (socket: net.Socket) => Connection;
   /** Called with the stream that carries MQTT. */
   readonly serve: (stream: Duplex, connection: Connection, request?: http.IncomingMessage) => void;
 }
+
+/**
+ * Connections that the kernel keeps until they are accepted. Beyond that it drops the first packet of a new
+ * connection, which the client repeats after one second, then after three: with Node's 511 a short flood delays others that long.
+ */
+const BACKLOG = 1_024;
 
 /** @returns the port, 0 for a Unix socket */
 export const listen = (server: net.Server, where: net.ListenOptions): Promise<number> =>
   new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(where, () => {
+    server.listen({ backlog: BACKLOG, ...where }, () => {
       server.off('error', reject);
       const address = server.address();
       resolve(typeof address === 'object' && address !== null ? address.port : 0);
@@ -51,35 +59,43 @@ function readLittleAhead(socket: net.Socket): void {
 
 /** Without noDelay, Nagle's algorithm and delayed acknowledgements cost 88 ms per round trip. */
 export const tcpServer = ({ accept, serve }: Serving): net.Server =>
-  net.createServer({ noDelay: true, keepAlive: true, highWaterMark: HIGH_WATER_MARK }, (socket) => {
+  net.createServer({ highWaterMark: HIGH_WATER_MARK }, (socket) => {
     socket.on('error', () => undefined);
     readLittleAhead(socket);
-    serve(socket, accept(socket));
+    accept(socket, (connection) => {
+      socket.setNoDelay(true);
+      socket.setKeepAlive(true);
+      serve(socket, connection);
+      socket.emit('readable'); // The first bytes arrived before aedes listened.
+    });
   });
 
 /** The socket of the platform's own processes: it stays available whatever strangers do. Only this user can open it. */
-export async function unixServer(file: string, { accept, serve }: Serving): Promise<net.Server> {
+export async function unixServer(file: string, { acceptOwn, serve }: Serving): Promise<net.Server> {
   fs.rmSync(file, { force: true }); // the socket of a broker that was killed
   const server = net.createServer({ highWaterMark: HIGH_WATER_MARK }, (socket) => {
     socket.on('error', () => undefined);
-    serve(socket, accept(socket));
+    serve(socket, acceptOwn(socket));
   });
   await listen(server, { path: file });
   fs.chmodSync(file, 0o600);
   return server;
 }
 
-/** Rate and burst of raw bytes of one connection: frames without content cost time too. */
-const RAW_RATE = { perSecond: 131_072, burst: 1_048_576 };
+/** Rate and burst of raw bytes of one connection, which is closed beyond them: frames without content cost time too. */
+const RAW_RATE = { perSecond: 131_072, burst: 524_288 };
+/** The same of all connections together. */
 const TOTAL_RAW_RATE = { perSecond: 1_048_576, burst: 4_194_304 };
-/** The cost of a ping and of a message in addition to their bytes: six of them fill a frame, and each ping gets a pong. */
-const PING_COST = 256;
+/** The cost of a message in addition to its bytes: six of them fill a frame. */
 const MESSAGE_COST = 32;
+/** The number of pings of one connection, each of which gets a pong. Usual clients send one in some seconds. */
+const PING_RATE = { perSecond: 2, burst: 64 };
+/** The first bytes of a connection do not wait for the rate of all, so that busy connections do not keep others out. */
+const LIGHT_USE_BYTES = 16_384;
+/** The longest time for which a connection is not read: meanwhile the broker does not notice that its client has left. */
+const MAX_PAUSE_MS = 5_000;
 /** The number of fragments of one message. Each is kept as an object until the last one arrives, however short it is. */
 const MAX_FRAGMENTS = 64;
-/** A connection that would not be read for longer is closed, because it would keep its place after its client has left. */
-const MAX_PAUSE_MS = 5_000;
-
 export function webSocketServer(serving: Serving, hosts: AllowedHosts): http.Server {
   const { limits, accept, serve } = serving;
   const server = http.createServer(
@@ -90,7 +106,16 @@ export function webSocketServer(serving: Serving, hosts: AllowedHosts): http.Ser
     },
   );
   const connections = new WeakMap<Duplex, Connection>();
-  server.on('connection', (socket) => connections.set(socket, accept(socket)));
+  // The server's own listener receives a connection when its turn has come.
+  const listeners = server.listeners('connection');
+  server.removeAllListeners('connection');
+  server.on('connection', (socket) => {
+    socket.on('error', () => undefined);
+    accept(socket, (connection) => {
+      connections.set(socket, connection);
+      for (const listener of listeners) listener.call(server, socket);
+    });
+  });
   const sockets = new WebSocketServer({
     server,
     maxPayload: limits.webSocketMessage,
@@ -113,13 +138,20 @@ export function webSocketServer(serving: Serving, hosts: AllowedHosts): http.Ser
   sockets.on('connection', (socket, request) => {
     const connection = connections.get(request.socket);
     if (!connection) return socket.terminate();
-    // Otherwise a connection that broke the rules would keep its place for 30 s, waiting for the client's close frame.
-    socket.on('error', () => socket.terminate());
-    const spend = limitRaw(request.socket, connection, all);
+    const expel = (): void => {
+      for (const event of ['message', 'ping']) socket.removeAllListeners(event); // of what has been read already
+      connection.spending.penalise();
+      // After an error it would otherwise keep its place for 30 s, waiting for the client's close frame.
+      socket.terminate();
+    };
+    socket.on('error', expel);
+    const spend = limitRaw(request.socket, { connection, all, expel });
     socket.on('message', () => spend(MESSAGE_COST));
+    const pings = new Budget(PING_RATE);
     socket.on('ping', (data) => {
-      spend(PING_COST);
-      if (request.socket.writableLength < limits.readingStops) socket.pong(data);
+      pings.spend(1);
+      if (pings.left < 0) expel();
+      else if (request.socket.writableLength < limits.readingStops) socket.pong(data);
     });
     request.socket.setNoDelay(true);
     const stream = createWebSocketStream(socket, { writableHighWaterMark: HIGH_WATER_MARK });
@@ -131,22 +163,34 @@ export function webSocketServer(serving: Serving, hosts: AllowedHosts): http.Ser
 const hostHeaders = ({ rawHeaders }: http.IncomingMessage): string[] =>
   rawHeaders.filter((_value, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === 'host');
 
+interface RawLimits {
+  readonly connection: Connection;
+  /** The budget of all WebSockets. */
+  readonly all: Budget;
+  /** Called when the connection has exceeded its own rate, or would wait for too long. */
+  readonly expel: () => void;
+}
+
 /**
- * Holds back a raw connection while its budget is overdrawn, so that frames without content are limited as well.
+ * Limits the rate of a raw connection, because frames without content do not reach the reader of packets.
  * @returns a function that pays the cost of frames in addition to their bytes
  */
-function limitRaw(socket: net.Socket, connection: Connection, all: Budget): (bytes: number) => void {
+function limitRaw(socket: net.Socket, { connection, all, expel }: RawLimits): (bytes: number) => void {
   const own = new Budget(RAW_RATE);
   let held: NodeJS.Timeout | undefined;
+  let used = 0;
+  let isExpelled = false;
   const spend = (bytes: number): void => {
-    if (connection.identity.kind === 'service') return;
+    if (isExpelled || connection.identity.kind === 'service') return;
+    used += bytes;
     own.spend(bytes);
     all.spend(bytes);
-    if (own.wait > MAX_PAUSE_MS) {
-      socket.destroy();
+    const wait = used > LIGHT_USE_BYTES ? all.wait : 0;
+    if (own.wait > 0 || wait > MAX_PAUSE_MS) {
+      isExpelled = true;
+      expel();
       return;
     }
-    const wait = Math.max(own.wait, all.wait);
     if (wait === 0) return;
     socket.pause();
     if (held === undefined)

@@ -20,8 +20,8 @@ const PINGREQ = 12;
 
 /** The cost of a packet, in units of roughly a microsecond; a filter of 20 bytes costs 160 with its share of the packet. */
 function unitsOf(type: number, length: number): number {
-  // A last will of some kilobytes is only copied, so it must not use up the budget that other new connections need.
-  if (type === CONNECT) return 512 + Math.ceil(length / 16);
+  // The login was paid when the newcomer was let in. A last will of some kilobytes is only copied.
+  if (type === CONNECT) return Math.ceil(length / 256);
   if (type === SUBSCRIBE || type === UNSUBSCRIBE) return 64 + 8 * length;
   if (type === PUBACK) return 12;
   return type === PINGREQ ? 32 : 64 + length;
@@ -76,6 +76,8 @@ export interface ReaderOptions {
   readonly isTrusted: () => boolean;
   /** Unread bytes at which reading stops. */
   readonly readingStops: number;
+  /** Whether this is a stranger whose client has left: what it sent is not worth a turn, and its place is needed. */
+  readonly isLost: () => boolean;
   /** Called when bytes arrive. */
   readonly onBytes: () => void;
 }
@@ -88,7 +90,7 @@ const RECHECK_MS = 100;
  * because a stream in between would add a hop to every message.
  */
 export function limitReading(stream: Duplex, options: ReaderOptions): void {
-  const { follower, spending, isTrusted, readingStops, onBytes } = options;
+  const { follower, spending, isTrusted, readingStops, isLost, onBytes } = options;
   const read = stream.read.bind(stream);
   let goesOn = false;
   const goOn = (): void => {
@@ -107,6 +109,10 @@ export function limitReading(stream: Duplex, options: ReaderOptions): void {
     const trusted = isTrusted();
     if (!trusted) {
       const wait = stream.writableLength > readingStops ? RECHECK_MS : spending.wait;
+      if (wait > 0 && isLost()) {
+        stream.destroy();
+        return null;
+      }
       if (wait > 0) {
         goOnIn(wait);
         return null;

@@ -104,7 +104,7 @@ describe('client ids', () => {
 
 describe('connections', () => {
   it('without CONNECT end at the deadline, and the oldest end at once if there are too many', async () => {
-    await start({ handshake: 400, pending: 5 });
+    await start({ handshake: 400, newcomers: 5, patience: 0 });
     const began = performance.now();
     const sockets = Array.from({ length: 20 }, () => raw());
     await Promise.all(sockets.slice(0, 10).map(closed));
@@ -113,6 +113,28 @@ describe('connections', () => {
     expect(performance.now() - began).toBeGreaterThanOrEqual(395);
     expect(await (await broker.connect()).subscribe('inference/events')).toBe(1);
     await closed(raw(connectPacket(1))); // it announced a packet each second and sends none
+  });
+
+  it('that come in a crowd do not replace each other before they had time to say who they are', async () => {
+    await start({ newcomers: 5, newcomersAtOnce: 40, patience: 60_000 });
+    const crowd = Array.from({ length: 30 }, () => raw());
+    expect(await (await broker.connect()).subscribe('inference/events')).toBe(1);
+    expect(crowd.filter((socket) => socket.closed)).toEqual([]);
+    const more = Array.from({ length: 30 }, () => raw());
+    await eventually(() => [...crowd, ...more].filter((socket) => !socket.closed).length <= 40);
+    expect(await (await broker.connect()).subscribe('inference/events')).toBe(1);
+  });
+
+  it('that leave before their turn take nobody’s place, also with a CONNECT that they have sent', async () => {
+    await start({ newcomersWaiting: 10 });
+    for (let round = 0; round < 40; round++) {
+      const crowd = Array.from({ length: 9 }, () => raw(connectPacket(0)));
+      await Promise.all(crowd.map((socket) => new Promise((resolve) => socket.once('connect', resolve))));
+      for (const socket of crowd) socket.destroy();
+    }
+    const began = performance.now();
+    expect(await (await broker.connect()).subscribe('inference/events')).toBe(1);
+    expect(performance.now() - began).toBeLessThan(2_000);
   });
 
   it('of strangers end if they are idle: without a subscription, or silent without a keepalive', async () => {
