@@ -31,6 +31,7 @@ const CHECKS = {
   docs: [
     ['node_modules/typedoc/bin/typedoc', '--options', 'packages/client/typedoc.json'],
     ['scripts/adr-index.js', '--check'],
+    ['scripts/settings.js', '--check'],
     ['scripts/prose.js'],
   ],
   lint: [

@@ -56,6 +56,7 @@ export const launcherSettings = {
     flag: 'workers',
     parse: asInt(0, 256),
     default: Math.max(1, os.availableParallelism() - 1),
+    defaultText: 'cores − 1, at least 1',
     help: 'Number of compute workers',
   },
   modelThreads: {

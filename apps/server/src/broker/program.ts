@@ -1,59 +1,18 @@
 import {
   AllowedHosts,
-  asInt,
   configOrHelp,
   createLogger,
-  dataDirSetting,
-  hostSetting,
   httpOptions,
-  httpSettings,
-  keySettings,
-  logLevelSetting,
-  mqttSettings,
   openDataDir,
   type RunningProgram,
-  type Settings,
   serviceCredential,
-  serviceUrlSettings,
 } from '@cl-server/service-kit/program';
 import { verifierFromSettings } from '@cl-server/service-kit/tokens';
-import { mqttWsPortSetting } from '../settings.js';
 import { Access } from './access.js';
 import { startBroker } from './broker.js';
 import { createIdentify } from './identify.js';
 import { BROKER_LIMITS } from './limits.js';
-
-const settings = {
-  mqttMaxStrangers: {
-    env: 'MQTT_MAX_STRANGERS',
-    parse: asInt(1, 100_000),
-    default: BROKER_LIMITS.strangers,
-    help: 'Connections without a login',
-  },
-  mqttMaxStrangersPerAddress: {
-    env: 'MQTT_MAX_STRANGERS_PER_ADDRESS',
-    parse: asInt(1, 100_000),
-    default: BROKER_LIMITS.strangersPerAddress,
-    help: 'Connections without a login from one address of the network',
-  },
-  mqttMaxUsers: {
-    env: 'MQTT_MAX_USERS',
-    parse: asInt(1, 100_000),
-    default: BROKER_LIMITS.users,
-    help: 'Connections with a token',
-  },
-  dataDir: dataDirSetting,
-  logLevel: logLevelSetting,
-  host: hostSetting,
-  mqttPort: mqttSettings.mqttPort,
-  mqttWsPort: mqttWsPortSetting,
-  mqttSocket: mqttSettings.mqttSocket,
-  ...httpSettings,
-  mqttTopic: mqttSettings.mqttTopic,
-  capabilityTopicPrefix: mqttSettings.capabilityTopicPrefix,
-  ...serviceUrlSettings,
-  ...keySettings,
-} as const satisfies Settings;
+import { brokerSettings } from './settings.js';
 
 /** Runs the broker's process: it reads the settings and reports the ports. */
 export async function brokerProgram(
@@ -63,7 +22,7 @@ export async function brokerProgram(
   const config = configOrHelp({
     program: 'cl-broker',
     description: 'The embedded MQTT broker.',
-    settings,
+    settings: brokerSettings,
     argv,
     env,
   });

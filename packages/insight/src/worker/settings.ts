@@ -36,14 +36,14 @@ export const insightSettings = {
     flag: 'store-port',
     parse: asPort,
     default: PORTS.store as number,
-    help: 'Port of the store; it is part of the topics',
+    help: 'Port of the store, which is part of its topics',
   },
   maxRunning: {
     env: 'INSIGHT_MAX_RUNNING',
     flag: 'max-running',
     parse: asInt(1, 10_000),
     default: 16 as number,
-    help: 'Maximum number of insight jobs queued or running',
+    help: 'Maximum number of queued and running insight jobs',
   },
   faceMatch: {
     env: 'FACE_MATCH_THRESHOLD',

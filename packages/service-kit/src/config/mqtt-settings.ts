@@ -1,4 +1,4 @@
-/** Settings of everyone who speaks with a broker. */
+/** Settings of programs that connect to a broker. */
 import { PORTS, TOPICS } from '@cl-server/contract/constants';
 import { asChoice, asNonEmpty, asNumber, asPort, asText, asUrl } from './setting.js';
 
@@ -7,7 +7,7 @@ export const mqttSettings = {
     env: 'BROADCAST_TYPE',
     parse: asChoice(['mqtt', 'none'] as const),
     default: 'mqtt' as 'mqtt' | 'none',
-    help: 'none: live without a broker; clients poll',
+    help: 'none: run without a broker; clients poll',
   },
   mqttUrl: {
     env: 'MQTT_URL',
@@ -20,14 +20,14 @@ export const mqttSettings = {
     env: 'MQTT_BROKER',
     flag: 'mqtt-server',
     parse: asNonEmpty,
-    help: 'Host of the broker, where no URL is given',
+    help: 'Host of the broker, if no URL is set',
   },
   mqttPort: {
     env: 'MQTT_PORT',
     flag: 'mqtt-port',
     parse: asPort,
     default: PORTS.mqtt as number,
-    help: 'Port of the broker, where no URL is given',
+    help: 'Port of the broker, if no URL is set',
   },
   mqttSocket: {
     env: 'MQTT_SOCKET',
@@ -51,18 +51,18 @@ export const mqttSettings = {
     env: 'CAPABILITY_TOPIC_PREFIX',
     parse: asNonEmpty,
     default: TOPICS.workers as string,
-    help: 'Prefix of the topics on which workers announce themselves',
+    help: 'Prefix of the topics on which workers publish what they can run',
   },
   mqttHeartbeatInterval: {
     env: 'MQTT_HEARTBEAT_INTERVAL',
     parse: asNumber(0.1, 3600),
     default: 10 as number,
-    help: 'Seconds between two announcements of a worker',
+    help: 'Seconds between two heartbeats of a worker',
   },
   mqttJobStatus: {
     env: 'MQTT_JOB_STATUS',
     parse: asChoice(['auto', 'on', 'off'] as const),
     default: 'auto' as 'auto' | 'on' | 'off',
-    help: 'Whole jobs on job/status/{id}: auto is on with the embedded broker only',
+    help: 'Publish whole jobs on job/status/{id}; auto: only at the embedded broker',
   },
 } as const;

@@ -42,14 +42,14 @@ export const noAuthSetting = {
   isSwitch: true,
   parse: asBool,
   default: false as boolean,
-  help: 'Switch authentication off: anyone can do anything, including admin actions',
+  help: 'Turn off authentication: anyone can do anything, including admin actions',
 } as const;
 
 export const corsSetting = {
   env: 'CORS_ORIGINS',
   parse: asList,
   default: [] as readonly string[],
-  help: 'Web pages that may call this service, as origins, comma-separated; * for all',
+  help: 'Origins of web pages that may call the services, comma-separated; * for all',
 } as const;
 
 export const allowedHostsSetting = {
@@ -57,7 +57,7 @@ export const allowedHostsSetting = {
   flag: 'allowed-hosts',
   parse: asHostNames,
   default: [] as readonly string[],
-  help: 'Further names by which this server is addressed, comma-separated; .example.org for all names below; * for any',
+  help: 'Additional host names of this server, comma-separated; .example.org stands for every name below it; * for any name',
 } as const;
 
 export const trustProxySetting = {
@@ -87,7 +87,7 @@ export const serviceUrlSettings = {
     flag: 'auth-url',
     parse: asUrl('http', 'https'),
     default: `http://127.0.0.1:${PORTS.auth}` as string,
-    help: 'The auth service',
+    help: 'Address of the auth service',
   },
 } as const;
 
@@ -96,6 +96,6 @@ export const keySettings = {
     env: 'PUBLIC_KEY_PATH',
     flag: 'public-key-path',
     parse: asNonEmpty,
-    help: 'Public key file, used while the auth service does not answer',
+    help: 'Public key file, used while the auth service is unavailable',
   },
 } as const;

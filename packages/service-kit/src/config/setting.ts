@@ -13,6 +13,8 @@ export interface Setting<T> {
   /** Reads the text; throws an Error whose message says what is expected. */
   readonly parse: (text: string) => T;
   readonly default?: T;
+  /** Describes a default that depends on the machine, for the guide. */
+  readonly defaultText?: string;
   readonly required?: boolean;
   /** Secrets, URLs that may hold a password among them, accept `<ENV>_FILE` and are never printed. */
   readonly secret?: boolean;
