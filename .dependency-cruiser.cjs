@@ -63,6 +63,7 @@ module.exports = {
         pathNot: [
           '^$1/',
           '^packages/service-kit/(src|dist)/(program|broadcaster/index|tokens/index)\\.(ts|js|d\\.ts)$',
+          '^packages/contract/(src|dist)/events\\.(ts|js|d\\.ts)$',
           '^packages/insight/(src|dist)/worker/index\\.(ts|js|d\\.ts)$',
           '/(src|dist)/(index|testing|constants|printable|setting-names|version|files/media-type|tasks/hamming|topics)\\.(ts|js|d\\.ts)$',
         ],

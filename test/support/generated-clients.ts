@@ -15,7 +15,7 @@ const run = promisify(execFile);
 export const SERVICES = ['auth', 'store', 'compute'] as const;
 export type Urls = Readonly<Record<(typeof SERVICES)[number], string>>;
 
-/** What a program did with its client. */
+/** The results of a program that used its client. */
 export interface Tried {
   /** Id of the uploaded photo. */
   readonly entityId: number;
@@ -101,7 +101,7 @@ ${SIGNATURE}
 }
 `;
 
-/** As the manual of openapi-typescript shows: bytes are a Blob. */
+/** The manual of openapi-typescript shows how bytes become a Blob. */
 const BLOB = ts.factory.createTypeReferenceNode('Blob');
 
 async function withOpenapiTypescript(documents: string, folder: string): Promise<void> {

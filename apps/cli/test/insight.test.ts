@@ -171,25 +171,21 @@ describe.runIf(built && hasMedia() && hasModels())('cl-client, where models are'
     const sdk = new ClServer({ urls: platform.urls, auth: new JWTAuthProvider(token) });
     const stop = new AbortController();
     let uploadUrl = '';
-    const cut = sdk.store.entities.uploadResumable(
-      file,
-      {},
-      {
-        chunkSize: 4_000_000,
-        signal: stop.signal,
-        onUploadUrl: (url) => {
-          uploadUrl = url;
-        },
-        onProgress: ({ loaded }) => loaded >= 8_000_000 && stop.abort(new Error('cut')),
+    const cut = sdk.store.entities.uploadResumable(file, {
+      chunkSize: 4_000_000,
+      signal: stop.signal,
+      onUploadUrl: (url) => {
+        uploadUrl = url;
       },
-    );
+      onProgress: ({ loaded }) => loaded >= 8_000_000 && stop.abort(new Error('cut')),
+    });
     await expect(cut).rejects.toThrow('cut');
     const seen: number[] = [];
-    const rest = await sdk.store.entities.uploadResumable(
-      file,
-      {},
-      { chunkSize: 4_000_000, uploadUrl, onProgress: ({ loaded }) => seen.push(loaded) },
-    );
+    const rest = await sdk.store.entities.uploadResumable(file, {
+      chunkSize: 4_000_000,
+      uploadUrl,
+      onProgress: ({ loaded }) => seen.push(loaded),
+    });
     expect(rest.created).toBe(true);
     expect(Math.min(...seen)).toBeGreaterThanOrEqual(8_000_000);
     const copy = path.join(dir.path, 'copy.bin');

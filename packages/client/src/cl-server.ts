@@ -1,3 +1,4 @@
+import { TOPICS } from '@cl-server/contract/constants';
 import { mqttSchemes, userAgent } from '#platform';
 import { AuthClient } from './auth/auth-client.js';
 import type { AuthProvider } from './auth/provider.js';
@@ -5,6 +6,7 @@ import { type Credentials, SessionManager } from './auth/session.js';
 import type { TokenStore } from './auth/token-store.js';
 import { ComputeClient, type ComputeClientOptions, type Transport } from './compute/compute-client.js';
 import { type Environment, resolveUrls, type ServerUrls } from './config/urls.js';
+import { EventsClient } from './events/events-client.js';
 import type { HttpClientOptions } from './http/http-client.js';
 import type { PollPolicy } from './jobs/follow.js';
 import { MqttConnection } from './mqtt/connection.js';
@@ -24,7 +26,7 @@ export interface ClServerOptions {
   readonly tokenStore?: TokenStore | undefined;
   /** Asked when there is no session, or when it cannot be refreshed. */
   readonly credentials?: (() => Credentials | undefined | Promise<Credentials | undefined>) | undefined;
-  /** How ends of jobs are heard of, in order of preference. Default `['mqtt', 'sse']`; polling is what is left. */
+  /** How the ends of jobs are received, in order of preference. Default `['mqtt', 'sse']`; polling is the last resort. */
   readonly transports?: readonly Transport[] | undefined;
   readonly poll?: PollPolicy | undefined;
   readonly http?: Omit<HttpClientOptions, 'baseUrl' | 'auth'> | undefined;
@@ -50,8 +52,12 @@ export class ClServer {
   readonly session: SessionManager;
   readonly store: StoreClient;
   readonly compute: ComputeClient;
-  /** Undefined where MQTT is off, or cannot be spoken from here. */
+  /** Live events of the store and of jobs. */
+  readonly events: EventsClient;
+  /** The connection for the ends of jobs, without a login. Undefined if MQTT is off, or not possible from a browser. */
   readonly mqtt: MqttConnection | undefined;
+  /** The connection for events, with the session's token, because most of them are for users who may read. */
+  readonly #eventConnection: MqttConnection | undefined;
 
   constructor(options: ClServerOptions = {}) {
     this.urls = resolveUrls({ args: options.urls, env: options.env, file: options.file });
@@ -76,10 +82,16 @@ export class ClServer {
     };
     this.store = new StoreClient({ ...shared, baseUrl: this.urls.store });
     this.compute = new ComputeClient({ ...shared, baseUrl: this.urls.compute });
+    this.#eventConnection = connectionTo(this.urls.mqtt, () => bearerOf(auth));
+    this.events = new EventsClient({
+      mqtt: this.#eventConnection,
+      store: this.store.topics,
+      jobEvents: options.topics?.jobEvents ?? TOPICS.jobEvents,
+    });
   }
 
   /**
-   * Ends subscriptions and the MQTT connection.
+   * Ends all subscriptions and the MQTT connections.
    *
    * @example
    * ```ts
@@ -89,10 +101,20 @@ export class ClServer {
   async close(): Promise<void> {
     this.store.close();
     this.compute.close();
-    await this.mqtt?.close();
+    await Promise.all([this.mqtt?.close(), this.#eventConnection?.close()]);
   }
 }
 
-/** A browser has no TCP: there an `mqtt://` address is passed over, and jobs are followed over HTTP. */
-const connectionTo = (url: string | null): MqttConnection | undefined =>
-  url !== null && mqttSchemes.includes(new URL(url).protocol) ? new MqttConnection({ url }) : undefined;
+/** A browser has no TCP: it ignores an `mqtt://` address and follows jobs over HTTP. */
+function connectionTo(url: string | null, token?: () => Promise<string | undefined>): MqttConnection | undefined {
+  if (url === null) return undefined;
+  const { protocol, username } = new URL(url);
+  if (!mqttSchemes.includes(protocol)) return undefined;
+  // Credentials in the address are those of a broker of its own, which knows no tokens.
+  return new MqttConnection({ url, ...(token && username === '' && { username: 'token', password: token }) });
+}
+
+async function bearerOf(auth: AuthProvider): Promise<string | undefined> {
+  const { authorization } = await auth.headers();
+  return authorization?.replace(/^Bearer /, '');
+}

@@ -37,8 +37,13 @@ function examples(): Example[] {
     const text = fs.readFileSync(path.join(SOURCES, file), 'utf8');
     return blocks(text.replace(/^ *\* ?/gm, '')).map((code, i) => ({ where: `${file} ${i + 1}`, code }));
   });
-  const guide = fs.readFileSync(path.join(projectRoot, 'docs/guides/sdk.md'), 'utf8');
-  return [...inCode, ...blocks(guide).map((code, i) => ({ where: `sdk.md ${i + 1}`, code }))];
+  const inText = ['docs/guides/sdk.md', 'packages/client/README.md'].flatMap((file) =>
+    blocks(fs.readFileSync(path.join(projectRoot, file), 'utf8')).map((code, i) => ({
+      where: `${file} ${i + 1}`,
+      code,
+    })),
+  );
+  return [...inCode, ...inText];
 }
 
 /** An example in a scope of its own, so that its names do not meet the prelude's. */

@@ -41,8 +41,11 @@ class Jobs {
     this.jobs.set(id, job);
     for (const stream of this.streams) stream.write(`data: ${JSON.stringify(job)}\n\n`);
     const event: JobEvent = { job_id: id, event_type: job.status, progress: job.progress, timestamp: Date.now() };
-    if (this.#publisher?.connected)
-      await this.#publisher.publishAsync(TOPICS.jobEvents, JSON.stringify(event), { qos: 1 });
+    await this.publish(JSON.stringify(event));
+  }
+
+  async publish(message: string): Promise<void> {
+    if (this.#publisher?.connected) await this.#publisher.publishAsync(TOPICS.jobEvents, message, { qos: 1 });
   }
 
   finish(id: string, change: Partial<Job> = {}): Promise<void> {
@@ -194,7 +197,7 @@ describe('an end that is not success', () => {
   });
 
   it('may be that the waiting was over, and the job goes on', async () => {
-    const job = clientWith([]).run('my_task', undefined, { timeout: 60 });
+    const job = clientWith([]).run('my_task', undefined, { timeoutMs: 60 });
     await expect(job).rejects.toBeInstanceOf(TimeoutError);
     expect(jobs.jobs.get(job.id ?? '')?.status).toBe('queued');
   });
@@ -267,6 +270,7 @@ describe.runIf(hasMosquitto())('by MQTT', () => {
   it('the end is heard of without a single look before it', async () => {
     const job = clientWith(['mqtt'], broker).run('my_task');
     const { job_id } = await job.created;
+    for (const message of ['null', '{', '7']) await jobs.publish(message);
     await jobs.change(job_id, { status: 'processing', progress: 50 });
     await jobs.finish(job_id);
     await expect(job.output).resolves.toEqual({ answer: 42 });

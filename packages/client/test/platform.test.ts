@@ -22,6 +22,7 @@ import {
   type Transport,
   ValidationError,
 } from '../src/index.js';
+import { basePathProxy } from './support/base-path-proxy.js';
 import { slowLink } from './support/slow-link.js';
 
 const built = fs.existsSync(path.join(projectRoot, 'apps/server/dist/main.js'));
@@ -292,6 +293,44 @@ describe.runIf(built)('the platform', () => {
         await link.close();
       }
     });
+  });
+
+  it('works behind a proxy that gives each service a path: sessions, files, signed addresses, jobs, events', async () => {
+    const proxy = await basePathProxy(platform.urls);
+    const [auth, store, compute] = ['auth', 'store', 'compute'].map((name) => proxy.url(name));
+    const client = new ClServer({ urls: { auth, store, compute, mqtt: platform.urls.mqtt } });
+    try {
+      await client.session.login('admin', PASSWORD);
+      const changes: string[] = [];
+      await client.events.on('entity', ({ id, change }) => changes.push(`${id} ${change}`));
+      const watched = client.events.stream('item').next();
+      const bytes = new TextEncoder().encode(`behind a proxy ${Math.random()}`);
+      const uploadUrls: string[] = [];
+      const { entity } = await client.store.entities.uploadResumable(
+        { data: bytes, name: 'a.txt' },
+        { label: 'Proxied', chunkSize: 10, onUploadUrl: (url) => void uploadUrls.push(url) },
+      );
+      expect(uploadUrls[0]).toContain('/store/uploads/');
+      await eventually(() => changes.includes(`${entity.id} created`));
+      expect((await watched).value).toMatchObject({ id: entity.id, md5: entity.md5 });
+      const signed = await client.store.media.signedUrls(entity.id, { expiresInMs: 60_000 });
+      expect(signed.media).toContain('/store/entities/');
+      expect(signed.expires_at).toBeLessThan(Date.now() + 62_000);
+      expect(new Uint8Array(await (await fetch(signed.media)).arrayBuffer())).toEqual(bytes);
+      const job = client.compute.hash.compute({ data: bytes, name: 'a.txt' });
+      expect((await job.completed()).task_output.sha256).toBe(entity.sha256);
+      expect((await client.compute.jobs.completed(job.id ?? '')).status).toBe('completed');
+    } finally {
+      await client.close();
+      await proxy.close();
+    }
+  });
+
+  it('events of entities are for users who may read', async () => {
+    const nobody = new ClServer({ urls: platform.urls });
+    await expect(nobody.events.on('entity', () => undefined)).rejects.toThrow('cannot be subscribed to');
+    await nobody.events.on('job', () => undefined);
+    await nobody.close();
   });
 
   it.runIf(hasMedia())('pictures are hashed so that turned copies of a picture are recognised', async () => {

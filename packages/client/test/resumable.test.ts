@@ -47,11 +47,7 @@ afterEach(() => server.stop());
 
 const store = () => new StoreClient({ baseUrl: server.url, retry: { retries: 0 } });
 const upload = (options = {}) =>
-  store().entities.uploadResumable(
-    { data: CONTENT, name: 'ü.bin' },
-    { label: 'L' },
-    { chunkSize: 300_000, ...options },
-  );
+  store().entities.uploadResumable({ data: CONTENT, name: 'ü.bin' }, { label: 'L', chunkSize: 300_000, ...options });
 
 describe('an upload in pieces', () => {
   it('arrives whole, with its name and fields', async () => {

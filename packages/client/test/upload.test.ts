@@ -53,7 +53,7 @@ describe('a file to upload', () => {
     const file = path.join(dir.path, 'big.jpg');
     fs.writeFileSync(file, Buffer.alloc(3_000_000, 7));
     const seen: number[] = [];
-    await store().entities.upload(file, {}, { onProgress: ({ loaded, total }) => seen.push(loaded / (total ?? 0)) });
+    await store().entities.upload(file, { onProgress: ({ loaded, total }) => seen.push(loaded / (total ?? 0)) });
     expect(Number(server.received[0]?.headers['content-length'])).toBeGreaterThan(3_000_000);
     expect(server.received[0]?.headers['transfer-encoding']).toBeUndefined();
     expect(seen.length).toBeGreaterThan(5);

@@ -62,6 +62,8 @@ export const TOPICS = {
   /** A retained message: whether everyone may read. The broker lets anonymous clients subscribe accordingly. */
   storeReading: (storePort: number | string): string => `store/${storePort}/reading`,
   insightStatus: (storePort: number): string => `mInsight/${storePort}/status`,
+  /** The prefix of `entityStatus`. */
+  entityStatuses: (storePort: number | string): string => `mInsight/${storePort}/entity_item_status`,
   entityStatus: (storePort: number | string, entityId: number | string): string =>
     `mInsight/${storePort}/entity_item_status/${entityId}`,
 } as const;

@@ -1,5 +1,5 @@
 /** Publishes changes after their commit. */
-import { type EntityEvent, type ItemEvent, TOPICS } from '@cl-server/contract';
+import { type EntityEvent, type ItemEvent, type StoreTopics, TOPICS } from '@cl-server/contract';
 import type { Broadcaster } from '@cl-server/service-kit';
 import type { EntityRow } from './database/tables.js';
 
@@ -21,6 +21,14 @@ export class StoreEvents {
 
   get port(): number {
     return this.#port;
+  }
+
+  get topics(): StoreTopics {
+    return {
+      items: TOPICS.storeItems(this.#port),
+      entities: TOPICS.storeEntities(this.#port),
+      insights: TOPICS.entityStatuses(this.#port),
+    };
   }
 
   changed(row: Pick<EntityRow, 'id' | 'parent_id' | 'version'>, change: EntityChange): void {

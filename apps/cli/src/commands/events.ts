@@ -34,24 +34,23 @@ async function tail(context: Context, options: TailOptions): Promise<void> {
       'A single job can be followed without MQTT: --job',
     );
   const { TOPICS } = await import('@cl-server/client');
-  const port = Number(new URL(platform.urls.store).port || 80);
-  const topics = [
-    ...(options.topic ? [options.topic] : []),
-    ...(options.workers ? [`${TOPICS.workers}/+`] : []),
-    ...(options.items ? [TOPICS.storeItems(port)] : []),
-  ];
-  if (topics.length === 0) topics.push(TOPICS.jobEvents);
+  const topics = [...(options.topic ? [options.topic] : []), ...(options.workers ? [`${TOPICS.workers}/+`] : [])];
+  if (topics.length === 0 && !options.items) topics.push(TOPICS.jobEvents);
   let left = options.count ?? Number.POSITIVE_INFINITY;
   await new Promise<void>((resolve, reject) => {
     context.signal.addEventListener('abort', () => resolve(), { once: true });
+    const receive = (where: string, message: unknown): void => {
+      if (left <= 0) return;
+      left -= 1;
+      print(context, where, message);
+      if (left <= 0) resolve();
+    };
     for (const topic of topics)
-      mqtt
-        .subscribe(topic, (where, payload) => {
-          if (left <= 0) return;
-          left -= 1;
-          print(context, where, parsed(payload));
-          if (left <= 0) resolve();
-        })
+      mqtt.subscribe(topic, (where, payload) => receive(where, parsed(payload))).catch(reject);
+    if (options.items)
+      platform.store.topics
+        .get()
+        .then(({ items }) => platform.events.on('item', (item) => receive(items, item)))
         .catch(reject);
   });
 }

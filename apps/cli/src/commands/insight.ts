@@ -120,9 +120,9 @@ async function saveVector(
 
 async function wait(context: Context, id: string, { timeout = 60 }: { readonly timeout?: number }): Promise<void> {
   const { intelligence } = await storeOf(context);
-  const result = await intelligence.waitFor(idOf(id), {
+  const result = await intelligence.completed(idOf(id), {
     signal: context.signal,
-    timeout: timeout * 1000,
+    timeoutMs: timeout * 1000,
     onProgress: ({ overall_status }) => context.out.note(`${id}: ${overall_status}`),
   });
   await context.out.one(result, ({ overall_status }) => overall_status);

@@ -44,7 +44,7 @@ async function watch(context: Context, ids: string[], { timeout }: { readonly ti
         const bar = await percentBar(context.out, ids.length === 1 ? id : '');
         const handle = jobs.handle(id, {
           signal: context.signal,
-          timeout: timeout === undefined ? undefined : timeout * 1000,
+          timeoutMs: timeout === undefined ? undefined : timeout * 1000,
           onProgress: ({ state, progress }) => {
             bar.update(progress, state);
             if (!context.out.interactive) context.out.note(`${id}: ${state} ${progress}%`);
@@ -52,7 +52,7 @@ async function watch(context: Context, ids: string[], { timeout }: { readonly ti
         });
         try {
           const job = await handle.settled();
-          if (job.status !== 'completed') await handle.result();
+          if (job.status !== 'completed') await handle.completed();
           return job;
         } finally {
           bar.stop();

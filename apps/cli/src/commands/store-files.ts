@@ -101,7 +101,10 @@ export function registerStoreFiles(store: Command, world: World): void {
   leaf('sign <id>', 'Print temporary signed URLs of the file, preview and stream')
     .option('--seconds <n>', 'validity in seconds (default: 900)', integer)
     .run(async (context, id, { seconds }) => {
-      const signed = await (await mediaOf(context)).signedUrls(idOf(id), seconds, context.call);
+      const signed = await (await mediaOf(context)).signedUrls(idOf(id), {
+        expiresInMs: seconds === undefined ? undefined : seconds * 1000,
+        ...context.call,
+      });
       await context.out.one(signed, ({ media }) => media);
     });
   leafMaker(group(store, 'uploads', 'Resumable uploads'), world)('drop <url>', 'Abandon an upload').run(

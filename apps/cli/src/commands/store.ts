@@ -128,7 +128,7 @@ async function update(context: Context, id: string, options: UpdateOptions): Pro
   const { label, description, parent: parent_id, file } = options;
   const is_collection = options.collection === true;
   const entity = { label, description, parent_id, is_collection, file };
-  await context.out.one(await (await entitiesOf(context)).replace(idOf(id), entity, context.call), ENTITY.id);
+  await context.out.one(await (await entitiesOf(context)).replace(idOf(id), { ...entity, ...context.call }), ENTITY.id);
 }
 
 async function remove(

@@ -1,4 +1,4 @@
-import type { EntitiesClient, Entity } from '@cl-server/client';
+import type { EntitiesClient, Entity, ResumableUploadOptions } from '@cl-server/client';
 import { collectionPaths, type FolderCollections, type Target } from '../entities/folder-collections.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import type { InputFile } from './inputs.js';
@@ -116,8 +116,8 @@ export class Uploader {
     };
     const { entity, created } =
       digest !== undefined && file.size >= chunkedFrom
-        ? await this.#uploadInPieces(file, digest, fields, options)
-        : await entities.upload(this.#input(file), fields, options);
+        ? await this.#uploadInPieces(file, digest, { ...fields, ...options })
+        : await entities.upload(this.#input(file), { ...fields, ...options });
     if (!created) return this.#place(file, entity);
     if (target) this.#placed.add(entity.id);
     return { file: file.name, outcome: 'uploaded', entity };
@@ -130,15 +130,10 @@ export class Uploader {
   }
 
   /** Continues where an earlier run of this program stopped. */
-  async #uploadInPieces(
-    file: LocalFile,
-    digest: string,
-    fields: Parameters<EntitiesClient['upload']>[1],
-    options: Parameters<EntitiesClient['uploadResumable']>[2],
-  ) {
+  async #uploadInPieces(file: LocalFile, digest: string, options: ResumableUploadOptions) {
     const { entities, ledger } = this.#options;
     const key = `${entities.baseUrl} ${digest}`;
-    const result = await entities.uploadResumable(this.#input(file), fields, {
+    const result = await entities.uploadResumable(this.#input(file), {
       ...options,
       uploadUrl: await ledger.get(key),
       onUploadUrl: (url) => ledger.set(key, url),

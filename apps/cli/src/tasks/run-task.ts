@@ -184,17 +184,17 @@ async function runOne(
     const { job_id } = await jobs.submit(task, input.file, all, { ...submit, wait: false });
     return { input: input.name, job: await jobs.get(job_id, context.call), saved: undefined };
   }
-  const timeout = options.timeout === undefined ? undefined : options.timeout * 1000;
+  const timeoutMs = options.timeout === undefined ? undefined : options.timeout * 1000;
   const handle = jobs.submit(task, input.file, all, {
     ...submit,
-    timeout,
+    timeoutMs,
     onProgress: ({ progress, state }) => {
       onProgress(progress);
       if (options.watch && !context.out.interactive) context.out.note(`${input.name}: ${state} ${progress}%`);
     },
   });
   const job = await handle.settled();
-  if (job.status !== 'completed') await handle.result();
+  if (job.status !== 'completed') await handle.completed();
   const dest = await placeOf(input.result, job, options);
   const saved = dest === undefined ? undefined : await saveResult(jobs, job, dest, context.call);
   if (options.rm) await handle.delete();

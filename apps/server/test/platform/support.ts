@@ -96,10 +96,12 @@ export const PASSWORD = 'a password of the tests';
 /**
  * @param plugins source code of tasks for the plugin folder, by name
  * @param env additional variables
+ * @param mqttWsPort the port of MQTT over WebSocket; 0 for none
  */
 export async function startTestPlatform(
   plugins: Readonly<Record<string, string>> = {},
   env: NodeJS.ProcessEnv = {},
+  mqttWsPort = 0,
 ): Promise<TestPlatform> {
   const dir = tempDir('cl-platform-');
   const signals = tempDir('cl-signals-');
@@ -107,7 +109,7 @@ export async function startTestPlatform(
   for (const [name, source] of Object.entries(plugins))
     fs.writeFileSync(path.join(dir.path, 'plugins', `${name}.mjs`), source);
   const services = ['auth', 'store', 'compute'].flatMap((name) => [`--${name}-port`, '0']);
-  const mqtt = ['--mqtt-port', String(await freePort()), '--mqtt-ws-port', '0'];
+  const mqtt = ['--mqtt-port', String(await freePort()), '--mqtt-ws-port', String(mqttWsPort)];
   const launcher = new Launcher(['start', '--data-dir', dir.path, '--workers', '1', ...services, ...mqtt], {
     ADMIN_PASSWORD: PASSWORD,
     MODELS_DOWNLOAD: 'never',

@@ -63,9 +63,9 @@ interface TaskMethod<T extends BuiltInTask, Method extends string> {
 export function splitOptions<Wait extends boolean>(
   options: SubmitOptions<Wait> & Fields,
 ): { submit: SubmitOptions<Wait>; params: Fields } {
-  const { priority, wait, timeout, signal, onProgress, onComplete, onUploadProgress, idempotencyKey, ...params } =
+  const { priority, wait, timeoutMs, signal, onProgress, onComplete, onUploadProgress, idempotencyKey, ...params } =
     options;
-  const submit = { priority, wait, timeout, signal, onProgress, onComplete, onUploadProgress, idempotencyKey };
+  const submit = { priority, wait, timeoutMs, signal, onProgress, onComplete, onUploadProgress, idempotencyKey };
   return { submit, params };
 }
 

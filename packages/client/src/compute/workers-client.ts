@@ -1,13 +1,15 @@
 import type { Capabilities, getCapabilities, listWorkers, WorkerCapability } from '@cl-server/contract';
 import { TOPICS } from '@cl-server/contract/constants';
 import { ClError, WorkerUnavailableError } from '../errors.js';
+import { messageReader } from '../events/messages.js';
 import { pause } from '../http/deadline.js';
 import type { CallOptions, HttpClient } from '../http/http-client.js';
 import type { MqttConnection } from '../mqtt/connection.js';
 
-export interface WaitForWorkersOptions extends CallOptions {
-  /** Milliseconds; default 30,000. */
-  readonly timeout?: number;
+export interface WaitForWorkersOptions {
+  /** Milliseconds to wait. Default 30,000. */
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 const LOOK = 1_000;
@@ -53,34 +55,37 @@ export class WorkersClient {
    * @throws WorkerUnavailableError naming the first task for which none was in time
    * @example
    * ```ts
-   * await compute.workers.waitFor(['hash', 'exif'], { timeout: 10_000 });
+   * await compute.workers.waitFor(['hash', 'exif'], { timeoutMs: 10_000 });
    * ```
    */
-  async waitFor(tasks: readonly string[], { timeout = 30_000, ...options }: WaitForWorkersOptions = {}): Promise<void> {
-    const end = performance.now() + timeout;
+  async waitFor(tasks: readonly string[], { timeoutMs = 30_000, signal }: WaitForWorkersOptions = {}): Promise<void> {
+    const end = performance.now() + timeoutMs;
     for (;;) {
-      const { capabilities } = await this.capabilities(options);
+      const { capabilities } = await this.capabilities({ signal });
       const missing = tasks.find((task) => (capabilities[task] ?? 0) <= 0);
       if (missing === undefined) return;
       if (performance.now() + LOOK > end) throw new WorkerUnavailableError(missing, capabilities);
-      await pause(LOOK, options.signal);
+      await pause(LOOK, signal);
     }
   }
 
   /**
-   * Hears of workers as they come, change and go, the present ones first. Needs MQTT.
-   * @param listener undefined instead of a worker's state means that it is gone
-   * @returns how to stop
+   * Calls the listener for each live worker now, and whenever a worker comes, changes or goes. Needs MQTT.
+   * @param listener its second argument is undefined if the worker is gone
+   * @returns a function that ends the subscription
    * @example
    * ```ts
    * const stop = await compute.workers.watch((id, worker) => console.log(id, worker?.idle_count ?? 'gone'));
    * ```
    */
-  watch(listener: (workerId: string, worker: WorkerCapability | undefined) => void): Promise<() => void> {
+  async watch(listener: (workerId: string, worker: WorkerCapability | undefined) => void): Promise<() => void> {
     if (!this.#mqtt) throw new ClError('Watching workers needs MQTT, and none is configured', 'no_mqtt');
+    const read = await messageReader('worker');
     return this.#mqtt.subscribe(`${this.#prefix}/+`, (topic, payload) => {
       const id = topic.slice(this.#prefix.length + 1);
-      listener(id, payload === '' ? undefined : (JSON.parse(payload) as WorkerCapability));
+      if (payload === '') return listener(id, undefined);
+      const worker = read(payload);
+      if (worker) listener(id, worker);
     });
   }
 }

@@ -83,7 +83,7 @@ class ResumableUpload {
   async #resume(): Promise<number | undefined> {
     const { uploadUrl } = this.#options;
     if (!uploadUrl) return undefined;
-    this.#path = this.#pathOf(uploadUrl);
+    this.#path = this.#http.pathOf(uploadUrl);
     try {
       return await this.#ask();
     } catch (error) {
@@ -106,16 +106,8 @@ class ResumableUpload {
     await cancel();
     const location = response.headers.get('location');
     if (!location) throw new ClError('The server began an upload and did not say where', 'bad_answer');
-    this.#path = this.#pathOf(location);
+    this.#path = this.#http.pathOf(location);
     await this.#options.onUploadUrl?.(this.#http.url(this.#path));
-  }
-
-  /** Only the path is taken: behind a proxy the server may not know its own address. */
-  #pathOf(location: string): string {
-    const base = new URL(this.#http.baseUrl);
-    const { pathname } = new URL(location, `${base.href.replace(/\/$/, '')}/`);
-    const prefix = base.pathname.replace(/\/$/, '');
-    return prefix && pathname.startsWith(`${prefix}/`) ? pathname.slice(prefix.length) : pathname;
   }
 
   async #ask(): Promise<number> {

@@ -81,6 +81,23 @@ export class HttpClient {
   }
 
   /**
+   * The path of an address that the server gave out, below the path of `baseUrl`. Host and port of the address do not
+   * count, because a server behind a proxy may not know its own.
+   *
+   * @example
+   * ```ts
+   * const path = store.http.pathOf('/entities/7/media?expires=1');
+   * ```
+   */
+  pathOf(address: string): string {
+    const base = new URL(this.baseUrl);
+    const { pathname, search } = new URL(address, base);
+    const prefix = base.pathname.replace(/\/$/, '');
+    const path = prefix !== '' && pathname.startsWith(`${prefix}/`) ? pathname.slice(prefix.length) : pathname;
+    return path + search;
+  }
+
+  /**
    * Calls an endpoint of the contract. The compiler checks method, path and names of fields, and knows the result.
    *
    * @example

@@ -6,13 +6,13 @@ import { type CompletedJob, completed, type JobState, type JobUpdate, updateOfJo
 
 /** Options of following a job. */
 export interface WaitOptions {
-  /** Milliseconds to wait for the end; the job goes on when they are over. Default: no limit. */
-  readonly timeout?: number | undefined;
+  /** Milliseconds to wait for the end; the job continues after them. Default: no limit. */
+  readonly timeoutMs?: number | undefined;
   /** Ends the waiting, and an upload that has not ended; a job that the server has goes on. */
   readonly signal?: AbortSignal | undefined;
   /** Called after every change, including the end. */
   readonly onProgress?: ((update: JobUpdate) => void) | undefined;
-  /** Told once, when the job has ended, well or not. */
+  /** Called once when the job has ended, however it ended. */
   readonly onComplete?: ((job: Job) => void) | undefined;
 }
 
@@ -108,25 +108,25 @@ export class JobHandle<Output = Record<string, unknown>, Wait extends boolean = 
     onFulfilled?: ((value: Wait extends false ? JobCreated : CompletedJob<Output>) => A | PromiseLike<A>) | null,
     onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
-    const awaited = this.#wait ? this.result() : this.#created;
+    const awaited = this.#wait ? this.completed() : this.#created;
     return (awaited as Promise<Wait extends false ? JobCreated : CompletedJob<Output>>).then(onFulfilled, onRejected);
   }
 
   /**
    * The completed job, whatever `wait` says.
-   *
+   * @throws JobFailedError, JobCancelledError
    * @example
    * ```ts
-   * const { task_output } = await compute.hash.compute('photo.jpg').result();
+   * const { task_output } = await compute.hash.compute('photo.jpg').completed();
    * ```
    */
-  async result(): Promise<CompletedJob<Output>> {
+  async completed(): Promise<CompletedJob<Output>> {
     return completed<Output>(await this.settled());
   }
 
   /** The output of the completed job. */
   get output(): Promise<Output> {
-    return this.result().then((job) => job.task_output);
+    return this.completed().then((job) => job.task_output);
   }
 
   /**
@@ -223,8 +223,8 @@ export class JobHandle<Output = Record<string, unknown>, Wait extends boolean = 
   }
 
   async #follow(): Promise<Job> {
-    const { timeout, signal, onComplete } = this.#options;
-    const limit = timeout ? AbortSignal.timeout(timeout) : undefined;
+    const { timeoutMs, signal, onComplete } = this.#options;
+    const limit = timeoutMs ? AbortSignal.timeout(timeoutMs) : undefined;
     const signals = [limit, signal].filter((one) => one !== undefined);
     try {
       const { job_id: id } = await this.#created;
@@ -238,7 +238,9 @@ export class JobHandle<Output = Record<string, unknown>, Wait extends boolean = 
       return job;
     } catch (error) {
       if (limit?.aborted && error === limit.reason)
-        throw new TimeoutError(`The job ${this.#id ?? ''} did not end within ${timeout} ms; it goes on`);
+        throw new TimeoutError(
+          `The job ${this.#id ?? ''} did not end within ${timeoutMs} ms; it continues on the server`,
+        );
       throw error;
     } finally {
       this.#origin.release();

@@ -26,7 +26,7 @@ import { type Call, type RequestSpec, requestOf } from '../http/request.js';
 import type { JobChannel } from './channel.js';
 import { type FollowOptions, followJob, type PollPolicy } from './follow.js';
 import { JobHandle, type WaitOptions } from './job-handle.js';
-import { hasEnded, type JobUpdate } from './state.js';
+import { type CompletedJob, hasEnded, type JobUpdate } from './state.js';
 
 /** Options of every submission, beside those of the task. */
 export interface SubmitOptions<Wait extends boolean = boolean> extends WaitOptions {
@@ -45,9 +45,9 @@ export type JobFilters = Partial<Omit<JobListQuery, 'cursor'>>;
 export interface JobCallbacks {
   /** Called after every change, including the end. */
   readonly onProgress?: (update: JobUpdate) => void;
-  /** Told once, when the job has ended, well or not. */
+  /** Called once when the job has ended, however it ended. */
   readonly onComplete?: (job: Job) => void;
-  /** Told if the job cannot be followed any further. Default: the error is thrown where nobody catches it. */
+  /** Called if the job cannot be followed any further. Default: the error is thrown where nobody catches it. */
   readonly onError?: (error: unknown) => void;
 }
 
@@ -133,32 +133,49 @@ export class JobsClient {
    * ```
    */
   handle<Output = Record<string, unknown>>(jobId: string, options: WaitOptions = {}): JobHandle<Output> {
-    const created = this.get(jobId, options).then(({ job_id, status, task_type }) => ({ job_id, status, task_type }));
+    const { signal } = options;
+    const created = this.get(jobId, { signal }).then(({ job_id, status, task_type }) => ({
+      job_id,
+      status,
+      task_type,
+    }));
     return new JobHandle<Output>(this, { created, prepared: () => false, release: () => undefined }, options);
   }
 
   /**
-   * Waits for a job's end, however it ends.
+   * Waits until a job has ended, however it ends.
    *
    * @example
    * ```ts
-   * const { status } = await compute.jobs.waitFor(jobId, { timeout: 60_000 });
+   * const { status } = await compute.jobs.settled(jobId, { timeoutMs: 60_000 });
    * ```
    */
-  waitFor(jobId: string, options: WaitOptions = {}): Promise<Job> {
+  settled(jobId: string, options: WaitOptions = {}): Promise<Job> {
     return this.handle(jobId, options).settled();
   }
 
   /**
-   * Waits for the ends of many jobs, in their order.
+   * Waits until all of these jobs have ended, however they end. The results are in the order of the ids.
    *
    * @example
    * ```ts
-   * const jobs = await compute.jobs.waitForAll(jobIds, { signal });
+   * const jobs = await compute.jobs.allSettled(jobIds, { signal });
    * ```
    */
-  waitForAll(jobIds: Iterable<string>, options: WaitOptions = {}): Promise<Job[]> {
-    return Promise.all(Array.from(jobIds, (id) => this.waitFor(id, options)));
+  allSettled(jobIds: Iterable<string>, options: WaitOptions = {}): Promise<Job[]> {
+    return Promise.all(Array.from(jobIds, (id) => this.settled(id, options)));
+  }
+
+  /**
+   * Waits until a job is completed.
+   * @throws JobFailedError, JobCancelledError
+   * @example
+   * ```ts
+   * const { task_output } = await compute.jobs.completed(jobId);
+   * ```
+   */
+  completed<Output = Record<string, unknown>>(jobId: string, options: WaitOptions = {}): Promise<CompletedJob<Output>> {
+    return this.handle<Output>(jobId, options).completed();
   }
 
   /**

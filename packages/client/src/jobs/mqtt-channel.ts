@@ -70,6 +70,7 @@ export class MqttJobChannel implements JobChannel {
       // Somebody else's message on this topic: the state is read over HTTP anyway.
       return;
     }
+    if (typeof event?.job_id !== 'string') return;
     const update = updateOfEvent(event);
     const listeners = this.#listeners.get(update.jobId);
     if (listeners) for (const listener of [...listeners]) listener.update(update);

@@ -7,8 +7,13 @@ export interface MqttConnectionOptions {
   /** `mqtt://`, `mqtts://`, `ws://` or `wss://`, with user and password if the broker wants them. */
   readonly url: string;
   readonly username?: string | undefined;
-  /** Asked for at every new connection. */
+  /**
+   * Asked for at every new connection and at regular times after it. If it has changed, as a token does, the connection is replaced
+   * by one with the new password, without a gap.
+   */
   readonly password?: (() => Promise<string | undefined>) | undefined;
+  /** Milliseconds between two looks at the password. Default 5,000. */
+  readonly passwordCheckMs?: number | undefined;
   /** Milliseconds to wait for the broker. Default 4,000. */
   readonly connectTimeoutMs?: number | undefined;
   /** Milliseconds for which a broker that was not there is not asked again. Default 10,000. */
@@ -34,6 +39,7 @@ export class MqttConnection {
   #connecting: Promise<MqttClient> | undefined;
   #deadUntil = 0;
   #linger: ReturnType<typeof setTimeout> | undefined;
+  #passwordCheck: ReturnType<typeof setInterval> | undefined;
 
   constructor(options: MqttConnectionOptions) {
     const scheme = /^[a-z]+:/i.exec(options.url)?.[0].toLowerCase() ?? '';
@@ -107,6 +113,7 @@ export class MqttConnection {
    */
   async close(): Promise<void> {
     clearTimeout(this.#linger);
+    clearInterval(this.#passwordCheck);
     this.#listeners.clear();
     const client = this.#client;
     this.#client = undefined;
@@ -155,8 +162,54 @@ export class MqttConnection {
   }
 
   async #open(): Promise<MqttClient> {
-    const { url, username, password, connectTimeoutMs = 4_000, coolDownMs = 10_000 } = this.#options;
-    const [{ default: mqtt }, secret] = await Promise.all([import('mqtt'), password?.()]);
+    const { password, coolDownMs = 10_000 } = this.#options;
+    const secret = await password?.();
+    try {
+      this.#client = await this.#dial(secret);
+    } catch (cause) {
+      this.#deadUntil = performance.now() + coolDownMs;
+      throw new NetworkError(`The broker at ${this.#where} is not there`, this.#where, { cause });
+    }
+    if (password) this.#replaceWhenChanged(password, secret);
+    return this.#client;
+  }
+
+  /** Looks at the password regularly, and replaces the connection if it has changed. */
+  #replaceWhenChanged(password: () => Promise<string | undefined>, first: string | undefined): void {
+    let used = first;
+    let busy = false;
+    const look = async (): Promise<void> => {
+      const next = await password();
+      const old = this.#client;
+      if (next === used || !old) return;
+      const fresh = await this.#dial(next);
+      try {
+        for (const filter of this.#listeners.keys()) await fresh.subscribeAsync(filter, { qos: 1 });
+        if (this.#client !== old) throw new Error('the connection was closed meanwhile');
+      } catch (error) {
+        await fresh.endAsync(true);
+        throw error;
+      }
+      this.#client = fresh;
+      used = next;
+      await old.endAsync(true);
+    };
+    clearInterval(this.#passwordCheck);
+    this.#passwordCheck = setInterval(() => {
+      if (busy) return;
+      busy = true;
+      // The old connection stays until a later look succeeds.
+      look()
+        .catch(() => undefined)
+        .finally(() => {
+          busy = false;
+        });
+    }, this.#options.passwordCheckMs ?? 5_000);
+  }
+
+  async #dial(secret: string | undefined): Promise<MqttClient> {
+    const { url, username, connectTimeoutMs = 4_000 } = this.#options;
+    const { default: mqtt } = await import('mqtt');
     const client = mqtt.connect(url, {
       // 3.1.1: the platform's own broker speaks nothing later.
       protocolVersion: 4,
@@ -183,12 +236,10 @@ export class MqttConnection {
         );
       });
     } catch (cause) {
-      this.#deadUntil = performance.now() + coolDownMs;
       client.on('error', () => undefined);
       await client.endAsync(true);
-      throw new NetworkError(`The broker at ${this.#where} is not there`, this.#where, { cause });
+      throw cause;
     }
-    this.#client = client;
     this.#listen(client);
     return client;
   }
@@ -197,6 +248,8 @@ export class MqttConnection {
     // The library tries again by itself; without a listener an error would end the process.
     client.on('error', () => undefined);
     client.on('close', () => {
+      const isReplaced = this.#client !== undefined && this.#client !== client;
+      if (isReplaced) return;
       for (const listener of [...this.#lostListeners]) listener();
     });
     client.on('message', (topic, payload, packet) => {

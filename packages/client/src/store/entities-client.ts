@@ -34,9 +34,13 @@ export interface NewEntity {
   readonly parent_id?: number | undefined;
 }
 
-export interface UploadOptions extends CallOptions {
+/** Fields of the new entity, and options of the transfer. */
+export interface UploadOptions extends NewEntity, CallOptions {
   readonly onProgress?: OnProgress | undefined;
 }
+
+/** Fields of the new entity, and options of the transfer. */
+export interface ResumableUploadOptions extends NewEntity, ResumableOptions {}
 
 /** Result of an upload; `created` is false if an entity with these bytes existed already. */
 export interface Uploaded {
@@ -44,7 +48,8 @@ export interface Uploaded {
   readonly created: boolean;
 }
 
-export interface EntityReplacement extends NewEntity {
+/** The new state of an entity, and options of the transfer of its file. */
+export interface EntityReplacement extends UploadOptions {
   readonly label: string;
   readonly is_collection?: boolean | undefined;
   /** A new file; absent: the old one stays. */
@@ -155,22 +160,24 @@ export class EntitiesClient {
   }
 
   /**
-   * Adds a media file. Bytes that a live entity has already give that entity: sending a file twice makes no second one.
+   * Adds a media file. If a live entity has the same bytes, that entity is returned, and `created` is false.
    *
    * @example
    * ```ts
-   * const { entity, created } = await store.entities.upload('photo.jpg', { label: 'Beach' });
+   * const { entity, created } = await store.entities.upload('photo.jpg', {
+   *   label: 'Beach',
+   *   onProgress: ({ loaded, total }) => console.log(loaded, total),
+   * });
    * ```
    */
   async upload(
     file: FileInput,
-    entity: NewEntity = {},
-    { onProgress, ...options }: UploadOptions = {},
+    { label, description, parent_id, onProgress, ...options }: UploadOptions = {},
   ): Promise<Uploaded> {
     const call: Call<typeof createEntity> = {
       method: 'POST',
       path: '/entities',
-      form: { is_collection: false, ...entity },
+      form: { is_collection: false, label, description, parent_id },
       file: { field: 'media_file', body: await toFileBody(file), onProgress },
       idempotent: true,
     };
@@ -183,17 +190,15 @@ export class EntitiesClient {
    *
    * @example
    * ```ts
-   * const { entity } = await store.entities.uploadResumable('film.mp4', { label: 'Film' }, { onUploadUrl: (url) => console.log(url) });
+   * const { entity } = await store.entities.uploadResumable('film.mp4', { label: 'Film', onUploadUrl: (url) => console.log(url) });
    * ```
    */
-  async uploadResumable(file: FileInput, entity: NewEntity = {}, options: ResumableOptions = {}): Promise<Uploaded> {
+  async uploadResumable(
+    file: FileInput,
+    { label, description, parent_id, ...options }: ResumableUploadOptions = {},
+  ): Promise<Uploaded> {
     const body = await toFileBody(file);
-    const metadata = {
-      filename: body.name,
-      label: entity.label,
-      description: entity.description,
-      parent_id: entity.parent_id?.toString(),
-    };
+    const metadata = { filename: body.name, label, description, parent_id: parent_id?.toString() };
     const { status, data } = await uploadResumable(this.#http, body, metadata, options);
     return { entity: data, created: status === 201 };
   }
@@ -225,14 +230,13 @@ export class EntitiesClient {
    */
   async replace(
     id: number,
-    { file, is_collection = false, ...fields }: EntityReplacement,
-    { onProgress, ...options }: UploadOptions = {},
+    { file, is_collection = false, label, description, parent_id, onProgress, ...options }: EntityReplacement,
   ): Promise<Entity> {
     const call: Call<typeof replaceEntity> = {
       method: 'PUT',
       path: '/entities/{entity_id}',
       params: { entity_id: id },
-      form: { is_collection, ...fields },
+      form: { is_collection, label, description, parent_id },
       ...(file !== undefined && { file: { field: 'media_file', body: await toFileBody(file), onProgress } }),
     };
     return this.#http.call<typeof replaceEntity>(call, options);
@@ -300,24 +304,30 @@ export class EntitiesClient {
    * const { tags } = await store.entities.metadata(7);
    * ```
    */
-  metadata(id: number, options?: CallOptions): Promise<EntityMetadata> {
+  metadata(
+    id: number,
+    { version, ...options }: CallOptions & { readonly version?: number } = {},
+  ): Promise<EntityMetadata> {
     return this.#http.call<typeof getMetadata>(
-      { method: 'GET', path: '/entities/{entity_id}/metadata', params: { entity_id: id } },
+      { method: 'GET', path: '/entities/{entity_id}/metadata', params: { entity_id: id }, query: { version } },
       options,
     );
   }
 
   /**
-   * Every change of the entity, the oldest first.
+   * Changes of the entity, the oldest first: all of them, or at most `limit` of those after the version `after`.
    *
    * @example
    * ```ts
    * for (const { version, operation_type } of await store.entities.versions(7)) console.log(version, operation_type);
    * ```
    */
-  versions(id: number, options?: CallOptions): Promise<EntityVersion[]> {
+  versions(
+    id: number,
+    { after, limit, ...options }: CallOptions & { readonly after?: number; readonly limit?: number } = {},
+  ): Promise<EntityVersion[]> {
     return this.#http.call<typeof listVersions>(
-      { method: 'GET', path: '/entities/{entity_id}/versions', params: { entity_id: id } },
+      { method: 'GET', path: '/entities/{entity_id}/versions', params: { entity_id: id }, query: { after, limit } },
       options,
     );
   }

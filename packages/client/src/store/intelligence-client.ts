@@ -17,29 +17,30 @@ import type {
   Intelligence,
   retryIntelligence,
 } from '@cl-server/contract';
-import { TOPICS } from '@cl-server/contract/constants';
 import { ClError, NetworkError, TimeoutError } from '../errors.js';
+import { messageReader } from '../events/messages.js';
 import { type Downloaded, type DownloadOptions, downloadBytes, downloadToFile } from '../files/download.js';
 import { pause } from '../http/deadline.js';
 import type { CallOptions, HttpClient } from '../http/http-client.js';
 import { type RequestSpec, requestOf } from '../http/request.js';
 import type { MqttConnection } from '../mqtt/connection.js';
+import type { TopicsOfStore } from './topics.js';
 
 export interface EntityWaitOptions {
-  /** Milliseconds; default 60,000. */
-  readonly timeout?: number | undefined;
+  /** Milliseconds to wait. Default 60,000. */
+  readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Called with each state. */
   readonly onProgress?: ((intelligence: Intelligence) => void) | undefined;
 }
 
-/** The understanding of an entity ended badly. */
+/** The analysis of an entity failed. */
 export class InsightFailedError extends ClError {
   override readonly name: string = 'InsightFailedError';
   readonly intelligence: Intelligence;
   constructor(entityId: number, intelligence: Intelligence) {
     super(
-      `Entity ${entityId} was not understood: ${intelligence.error_message ?? 'no reason given'}`,
+      `The analysis of entity ${entityId} failed: ${intelligence.error_message ?? 'no reason given'}`,
       'insight_failed',
     );
     this.intelligence = intelligence;
@@ -49,16 +50,20 @@ export class InsightFailedError extends ClError {
 /** Which of an entity's vectors: a built-in one, or the kind of an insight of a plugin. */
 export type EmbeddingKind = 'clip' | 'dino' | (string & {});
 
+const ENDED: ReadonlySet<string> = new Set(['completed', 'failed']);
+
 const SLOW_LOOK = 5_000;
 const FAST_LOOK = 1_000;
 
 /** The insights of entities. */
 export class IntelligenceClient {
   readonly #http: HttpClient;
+  readonly #topics: TopicsOfStore;
   readonly #mqtt: MqttConnection | undefined;
 
-  constructor(http: HttpClient, mqtt?: MqttConnection) {
+  constructor(http: HttpClient, topics: TopicsOfStore, mqtt?: MqttConnection) {
     this.#http = http;
+    this.#topics = topics;
     this.#mqtt = mqtt;
   }
 
@@ -75,7 +80,7 @@ export class IntelligenceClient {
   }
 
   /**
-   * How far the understanding of an entity is; null before any work.
+   * State of the analysis of an entity; null before any work was planned.
    *
    * @example
    * ```ts
@@ -242,46 +247,42 @@ export class IntelligenceClient {
   }
 
   /**
-   * Hears of an entity's progress, the present state first. Needs MQTT.
-   * @returns how to stop
+   * Calls the listener with the state of an entity's insights, now and after each change. Needs MQTT.
+   * @returns a function that ends the subscription
    * @example
    * ```ts
    * const stop = await store.intelligence.watch(7, (status) => console.log(status));
    * ```
    */
-  watch(entityId: number, listener: (status: EntityStatusEvent) => void): Promise<() => void> {
+  async watch(entityId: number, listener: (status: EntityStatusEvent) => void): Promise<() => void> {
     if (!this.#mqtt) throw new ClError('Watching entities needs MQTT, and none is configured', 'no_mqtt');
-    return this.#mqtt.subscribe(TOPICS.entityStatus(this.#port, entityId), (_topic, payload) => {
-      if (payload !== '') listener(JSON.parse(payload) as EntityStatusEvent);
+    const [read, topic] = await Promise.all([messageReader('insight'), this.#topicOf(entityId)]);
+    return this.#mqtt.subscribe(topic, (_topic, payload) => {
+      const status = payload === '' ? undefined : read(payload);
+      if (status) listener(status);
     });
   }
 
-  /** The port by which the store's topics are named. */
-  get #port(): number {
-    const { port, protocol } = new URL(this.#http.baseUrl);
-    return port ? Number(port) : protocol === 'https:' ? 443 : 80;
+  async #topicOf(entityId: number): Promise<string> {
+    return `${(await this.#topics.get()).insights}/${entityId}`;
   }
 
   /**
-   * Waits until an entity is understood. A message over MQTT makes it look at once; without MQTT it looks every second.
-   * @throws InsightFailedError, TimeoutError
+   * Waits until the analysis of an entity has ended, however it ends. A message over MQTT makes it look immediately;
+   * without MQTT it looks every second.
+   * @throws TimeoutError
    * @example
    * ```ts
-   * const { face_count } = await store.intelligence.waitFor(7, { timeout: 30_000 });
+   * const { overall_status } = await store.intelligence.settled(7);
    * ```
    */
-  async waitFor(
+  async settled(
     entityId: number,
-    { timeout = 60_000, signal, onProgress }: EntityWaitOptions = {},
+    { timeoutMs = 60_000, signal, onProgress }: EntityWaitOptions = {},
   ): Promise<Intelligence> {
-    const end = performance.now() + timeout;
+    const end = performance.now() + timeoutMs;
     let wake = (): void => undefined;
-    const stop = await this.#mqtt
-      ?.subscribe(TOPICS.entityStatus(this.#port, entityId), () => wake())
-      .catch((error: unknown) => {
-        if (error instanceof NetworkError) return undefined;
-        throw error;
-      });
+    const stop = await this.#wakeOn(entityId, () => wake());
     try {
       for (;;) {
         const woken = new Promise<void>((resolve) => {
@@ -289,15 +290,38 @@ export class IntelligenceClient {
         });
         const intelligence = await this.get(entityId, { signal });
         if (intelligence) onProgress?.(intelligence);
-        if (intelligence?.overall_status === 'completed') return intelligence;
-        if (intelligence?.overall_status === 'failed') throw new InsightFailedError(entityId, intelligence);
+        if (intelligence && ENDED.has(intelligence.overall_status)) return intelligence;
         const left = end - performance.now();
-        if (left <= 0) throw new TimeoutError(`Entity ${entityId} was not understood within ${timeout} ms`);
+        if (left <= 0) throw new TimeoutError(`The analysis of entity ${entityId} did not end within ${timeoutMs} ms`);
         await sooner(woken, Math.min(left, stop ? SLOW_LOOK : FAST_LOOK), signal);
       }
     } finally {
       stop?.();
     }
+  }
+
+  /**
+   * Waits until the analysis of an entity is completed.
+   * @throws InsightFailedError, TimeoutError
+   * @example
+   * ```ts
+   * const { face_count } = await store.intelligence.completed(7, { timeoutMs: 30_000 });
+   * ```
+   */
+  async completed(entityId: number, options: EntityWaitOptions = {}): Promise<Intelligence> {
+    const intelligence = await this.settled(entityId, options);
+    if (intelligence.overall_status === 'failed') throw new InsightFailedError(entityId, intelligence);
+    return intelligence;
+  }
+
+  /** Messages about an entity; undefined if there is no broker. */
+  async #wakeOn(entityId: number, wake: () => void): Promise<(() => void) | undefined> {
+    if (!this.#mqtt) return undefined;
+    const topic = await this.#topicOf(entityId);
+    return this.#mqtt.subscribe(topic, wake).catch((error: unknown) => {
+      if (error instanceof NetworkError) return undefined;
+      throw error;
+    });
   }
 }
 

@@ -19,6 +19,16 @@ export interface MediaChoice {
   readonly version?: number | undefined;
 }
 
+export interface PreviewOptions extends DownloadOptions, MediaChoice {
+  /** Make the preview again. */
+  readonly force?: boolean | undefined;
+}
+
+export interface SignOptions extends CallOptions {
+  /** Milliseconds until the addresses expire, between ten seconds and one day. Default: 15 minutes. */
+  readonly expiresInMs?: number | undefined;
+}
+
 /** Bytes of entities: media, previews, streams. */
 export class MediaClient {
   readonly #http: HttpClient;
@@ -84,27 +94,25 @@ export class MediaClient {
     });
   }
 
-  #preview(id: number, force: boolean): RequestSpec {
+  #preview(id: number, { force, version }: Pick<PreviewOptions, 'force' | 'version'>): RequestSpec {
     return requestOf<typeof getPreview>({
       method: 'GET',
       path: '/entities/{entity_id}/preview',
       params: { entity_id: id },
-      query: force ? { force } : {},
+      query: { force, version },
     });
   }
 
   /**
-   * A small upright PNG. @param force make it again
+   * A small upright PNG.
+   *
    * @example
    * ```ts
    * const picture = await store.media.preview(7);
    * ```
    */
-  preview(
-    id: number,
-    { force = false, ...options }: DownloadOptions & { readonly force?: boolean } = {},
-  ): Promise<Uint8Array<ArrayBuffer>> {
-    return downloadBytes(this.#http, this.#preview(id, force), options);
+  preview(id: number, { force, version, ...options }: PreviewOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
+    return downloadBytes(this.#http, this.#preview(id, { force, version }), options);
   }
 
   /**
@@ -113,12 +121,8 @@ export class MediaClient {
    * await store.media.downloadPreview(7, 'small.png');
    * ```
    */
-  downloadPreview(
-    id: number,
-    dest: string,
-    { force = false, ...options }: DownloadOptions & { readonly force?: boolean } = {},
-  ): Promise<Downloaded> {
-    return downloadToFile(this.#http, this.#preview(id, force), dest, options);
+  downloadPreview(id: number, dest: string, { force, version, ...options }: PreviewOptions = {}): Promise<Downloaded> {
+    return downloadToFile(this.#http, this.#preview(id, { force, version }), dest, options);
   }
 
   /**
@@ -193,19 +197,20 @@ export class MediaClient {
   }
 
   /**
-   * Addresses of media, preview and stream that need no token for a while. @param expiresIn seconds; default 900
+   * Addresses of media, preview and stream that need no token until they expire, for `<img>`, `<video>` and players.
+   *
    * @example
    * ```ts
-   * const { media, preview } = await store.media.signedUrls(7, 3600);
+   * const { media, preview, expires_at } = await store.media.signedUrls(7, { expiresInMs: 3_600_000 });
    * ```
    */
-  async signedUrls(id: number, expiresIn?: number, options?: CallOptions): Promise<SignedUrls> {
-    const form = { expires_in: expiresIn };
+  async signedUrls(id: number, { expiresInMs, ...options }: SignOptions = {}): Promise<SignedUrls> {
+    const form = { expires_in: expiresInMs === undefined ? undefined : Math.ceil(expiresInMs / 1000) };
     const signed = await this.#http.call<typeof signUrls>(
       { method: 'POST', path: '/entities/{entity_id}/signed-urls', params: { entity_id: id }, form, idempotent: true },
       options,
     );
-    const whole = (pathname: string): string => new URL(pathname, `${this.#http.baseUrl}/`).href;
+    const whole = (address: string): string => this.#http.url(this.#http.pathOf(address));
     return { ...signed, media: whole(signed.media), preview: whole(signed.preview), stream: whole(signed.stream) };
   }
 }

@@ -16,7 +16,12 @@ import type {
 import type { CallOptions, HttpClient } from '../http/http-client.js';
 import { byCursor } from '../http/pages.js';
 
-/** People whose faces were seen. */
+export interface PersonListOptions extends CallOptions {
+  /** Also list hidden persons. Default false. */
+  readonly include_hidden?: boolean | undefined;
+}
+
+/** The persons whose faces were found, and the decisions of users about them. */
 export class PersonsClient {
   readonly #http: HttpClient;
 
@@ -25,13 +30,18 @@ export class PersonsClient {
   }
 
   /**
+   * All persons, without the hidden ones unless `include_hidden` is true.
+   *
    * @example
    * ```ts
-   * for (const { id, name } of await store.persons.list()) console.log(id, name);
+   * for (const { id, name } of await store.persons.list({ include_hidden: true })) console.log(id, name);
    * ```
    */
-  list(options?: CallOptions): Promise<KnownPerson[]> {
-    return this.#http.call<typeof listKnownPersons>({ method: 'GET', path: '/intelligence/known-persons' }, options);
+  list({ include_hidden, ...options }: PersonListOptions = {}): Promise<KnownPerson[]> {
+    return this.#http.call<typeof listKnownPersons>(
+      { method: 'GET', path: '/intelligence/known-persons', query: { include_hidden } },
+      options,
+    );
   }
 
   /**

@@ -9,6 +9,7 @@ import { IntelligenceClient } from './intelligence-client.js';
 import { MediaClient } from './media-client.js';
 import { PersonsClient } from './persons-client.js';
 import { SearchClient } from './search-client.js';
+import { TopicsOfStore } from './topics.js';
 
 /** Options of a store client. It follows jobs, as a compute client does. */
 export type StoreClientOptions = ComputeClientOptions;
@@ -33,12 +34,14 @@ export class StoreClient {
   readonly jobs: JobsClient;
   readonly admin: StoreAdminClient;
   readonly system: SystemClient<StoreRoot>;
+  readonly topics: TopicsOfStore;
 
   constructor(options: StoreClientOptions) {
     this.http = new HttpClient(options);
     this.entities = new EntitiesClient(this.http);
     this.media = new MediaClient(this.http);
-    this.intelligence = new IntelligenceClient(this.http, options.mqtt);
+    this.topics = new TopicsOfStore(this.http);
+    this.intelligence = new IntelligenceClient(this.http, this.topics, options.mqtt);
     this.persons = new PersonsClient(this.http);
     this.search = new SearchClient(this.http);
     this.jobs = new JobsClient({ http: this.http, channels: jobChannels(this.http, options), poll: options.poll });

@@ -4,12 +4,25 @@ import { type AnyEndpoint, endpoint } from '../http/endpoint.js';
 import { field } from '../http/field.js';
 import { milliseconds } from './fields.js';
 
+/** The MQTT topics of the store. Their number is the port that the store listens on, which a proxy may hide from clients. */
+export const storeTopics = z
+  .object({
+    items: z.string().describe('New contents'),
+    entities: z.string().describe('Changes of entities'),
+    insights: z
+      .string()
+      .describe('States of the insights of entities, each on a topic below: `/` and the id of the entity'),
+  })
+  .meta({ id: 'StoreTopics' });
+export type StoreTopics = z.infer<typeof storeTopics>;
+
 export const storeRoot = z
   .object({
     status: z.literal('healthy'),
     service: z.string(),
     version: z.string(),
     guestMode: z.enum(['on', 'off']).describe('`on` if anyone may read'),
+    topics: storeTopics.optional().describe('Absent from earlier releases'),
   })
   .meta({ id: 'StoreRoot' });
 export type StoreRoot = z.infer<typeof storeRoot>;

@@ -18,10 +18,12 @@ export {
   type StorageUse,
   type StorePreferences,
   type StoreRoot,
+  type StoreTopics,
   setStoreGuestMode,
   storageUse,
   storePreferences,
   storeRoot,
+  storeTopics,
 } from './admin.js';
 export { STORE_API, storeEndpoints } from './api.js';
 export {

@@ -46,7 +46,8 @@ export async function createAccess(context: StoreContext): Promise<Access> {
       isInTrash: (row) => reader.isInTrash(row),
       now,
     }),
-    serve: (app) => serveAdmin(app, { readAuth, userOf, logger, onChange: () => announcer.announce() }),
+    serve: (app) =>
+      serveAdmin(app, { readAuth, topics: () => events.topics, userOf, logger, onChange: () => announcer.announce() }),
     start: () => announcer.start(events.port),
     close: () => announcer.close(),
   };

@@ -1,17 +1,25 @@
-import { getStorePreferences, getStoreRoot, STORE_API, type StoreRoot, setStoreGuestMode } from '@cl-server/contract';
+import {
+  getStorePreferences,
+  getStoreRoot,
+  STORE_API,
+  type StoreRoot,
+  type StoreTopics,
+  setStoreGuestMode,
+} from '@cl-server/contract';
 import type { App, Logger } from '@cl-server/service-kit';
 import type { ReadAuth } from './read-auth.js';
 import type { UserOf } from './rights.js';
 
 export interface AdminRoutesOptions {
   readonly readAuth: ReadAuth;
+  readonly topics: () => StoreTopics;
   readonly userOf: UserOf;
   readonly logger: Logger;
   /** Called after guest mode was changed. */
   readonly onChange: () => Promise<void>;
 }
 
-export function serveAdmin(app: App, { readAuth, userOf, logger, onChange }: AdminRoutesOptions): void {
+export function serveAdmin(app: App, { readAuth, topics, userOf, logger, onChange }: AdminRoutesOptions): void {
   app.handle(
     getStoreRoot,
     async (): Promise<StoreRoot> => ({
@@ -19,6 +27,7 @@ export function serveAdmin(app: App, { readAuth, userOf, logger, onChange }: Adm
       service: 'CoLAN Store Server',
       version: STORE_API.version,
       guestMode: (await readAuth.isOn()) ? 'off' : 'on',
+      topics: topics(),
     }),
   );
 
