@@ -40,6 +40,7 @@ export const EXPECTED_GUARDS: Readonly<Record<Service, Readonly<Record<string, G
     'POST /auth/token/refresh': 'user',
     'GET /auth/public-key': 'public',
     'GET /.well-known/jwks.json': 'public',
+    'GET /.well-known/cl-server': 'public',
     'GET /auth/revocations': 'service',
     'GET /users/me': 'user',
     'PUT /users/me/password': 'user',

@@ -18,6 +18,7 @@ export * from './compute/admin-client.js';
 export { ComputeClient, type ComputeClientOptions, type Transport } from './compute/compute-client.js';
 export * from './compute/tasks.js';
 export * from './compute/workers-client.js';
+export * from './config/discover.js';
 export * from './config/urls.js';
 export * from './errors.js';
 export * from './events/events-client.js';

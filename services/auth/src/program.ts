@@ -112,6 +112,7 @@ async function serve(
     migrate: values.migrate && !values.noMigrate,
     tokenLifetime: values.tokenExpireMinutes * 60,
     http: httpOptions(values),
+    addresses: values,
     logger,
   });
   try {

@@ -1,6 +1,6 @@
 /** Builds the auth service from its parts, for programs, tests and benchmarks. */
 import fs from 'node:fs';
-import { AUTH_API, authEndpoints, getAuthRoot } from '@cl-server/contract';
+import { AUTH_API, authEndpoints, getAuthRoot, getPlatformAddresses } from '@cl-server/contract';
 import {
   type App,
   assertMigrated,
@@ -25,6 +25,7 @@ import { audienceSince } from './database/audience-since.js';
 import { AUTH_MIGRATIONS } from './database/migrations/index.js';
 import { Retention } from './database/retention.js';
 import type { AuthDatabase, AuthTables } from './database/tables.js';
+import { type AddressSettings, addressesFor } from './discovery/addresses.js';
 import { keyPaths, securePrivateKey } from './keys/key-files.js';
 import { serveKeys } from './keys/routes.js';
 import { SigningKeys } from './keys/signing-keys.js';
@@ -61,6 +62,8 @@ export interface AuthServiceOptions {
   readonly passwordCost?: number;
   /** Limits and origins of HTTP requests. */
   readonly http?: HttpOptions;
+  /** The addresses that clients learn. */
+  readonly addresses?: AddressSettings;
   /** Days for which audit entries are kept; 0 keeps them for ever. */
   readonly auditRetentionDays?: number;
   /** Milliseconds between two checks of the key files. */
@@ -173,6 +176,8 @@ async function assemble(options: AuthServiceOptions, database: AuthDatabase): Pr
     observe: (result) => logins.inc({ result }),
   });
   app.handle(getAuthRoot, () => ({ message: 'authentication service is running' }));
+  const addresses = addressesFor(options.addresses ?? {});
+  app.handle(getPlatformAddresses, () => addresses);
   serveKeys(app, keys);
   const issuer = new TokenIssuer({ keys, lifetime: tokenLifetime, now });
   serveLogin(app, { callers, administration, login, issuer, authorize });

@@ -19,6 +19,7 @@ import {
   selfMigrateSettings,
   sqliteUrl,
 } from '@cl-server/service-kit';
+import { addressSettings } from './discovery/settings.js';
 
 const asRetention = (text: string): number => (text.trim() === '0' ? 0 : asInt(30, 36_500)(text));
 
@@ -76,7 +77,8 @@ export const AUTH_SETTINGS = {
     help: 'Days for which audit entries are kept, at least 30; 0 keeps them for ever',
   },
   ...httpSettings,
-  mqttUrl: { ...mqttSettings.mqttUrl, help: 'Accepted and ignored: this service publishes no events' },
+  ...addressSettings,
+  mqttUrl: { ...mqttSettings.mqttUrl, help: 'Broker of the platform, so that clients learn its port' },
   reload: reloadSetting,
   ...selfMigrateSettings,
 } as const;

@@ -17,7 +17,7 @@ export interface InputFile {
 /** The reasons why a file or folder within a named folder is left out. */
 export type SkipReason = 'hidden' | 'link' | 'special' | 'not media';
 
-/** Told about what a folder contains besides its files. */
+/** Receives what a folder contains besides its files. */
 export interface FolderWatch {
   readonly onSkip?: ((reason: SkipReason, file: string) => void) | undefined;
   /** Default: the error is thrown. */

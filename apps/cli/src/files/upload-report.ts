@@ -27,7 +27,7 @@ export class UploadReport {
     if (row.outcome === 'uploaded' || row.outcome === 'would upload') this.sentBytes += size;
     if (out.format === 'json') this.#rows[index] = row;
     else if (out.format !== 'human') await this.#lines.set(index, row);
-    // The reason of a failure is printed by whoever collects failures.
+    // `collectFailures` prints the reason of a failure.
     else if (row.outcome !== 'failed' && (row.outcome !== 'present' || this.#all)) this.#print(row);
   }
 

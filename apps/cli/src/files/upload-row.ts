@@ -24,7 +24,7 @@ export interface UploadRow {
   readonly file: string;
   readonly outcome: Outcome;
   readonly entity?: Entity | undefined;
-  /** What a person should know beyond the outcome. */
+  /** The part of the result that the outcome alone does not tell a person. */
   readonly message?: string | undefined;
   readonly failure?: Failure | undefined;
 }

@@ -4,6 +4,7 @@ import { type AnyEndpoint, endpoint } from '../http/endpoint.js';
 import { field } from '../http/field.js';
 import type { ApiInfo } from '../http/openapi.js';
 import { auditPage, auditQuery } from './audit.js';
+import { platformAddresses } from './discovery.js';
 import { accessToken, keySet, loginForm, passwordChange, publicKey } from './sessions.js';
 import { revocationFeed } from './token.js';
 import { newUser, user, userChange, userId, userQuery } from './users.js';
@@ -76,6 +77,16 @@ export const getKeySet = endpoint({
   tag: 'auth',
   summary: 'All public keys whose tokens are accepted, by `kid`',
   responses: { 200: { description: 'The keys', schema: keySet } },
+});
+
+export const getPlatformAddresses = endpoint({
+  id: 'get_platform_addresses',
+  method: 'GET',
+  path: '/.well-known/cl-server',
+  guard: 'public',
+  tag: 'system',
+  summary: 'The addresses of all services, so that a client needs only this one',
+  responses: { 200: { description: 'The addresses', schema: platformAddresses } },
 });
 
 export const listRevocations = endpoint({
@@ -200,6 +211,7 @@ export const authEndpoints: readonly AnyEndpoint[] = [
   refreshToken,
   getPublicKey,
   getKeySet,
+  getPlatformAddresses,
   listRevocations,
   getCurrentUser,
   changePassword,

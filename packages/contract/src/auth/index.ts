@@ -10,6 +10,12 @@ export {
   usernameField,
 } from './credentials.js';
 export {
+  type PlatformAddress,
+  type PlatformAddresses,
+  platformAddress,
+  platformAddresses,
+} from './discovery.js';
+export {
   AUTH_API,
   authEndpoints,
   changePassword,
@@ -18,6 +24,7 @@ export {
   getAuthRoot,
   getCurrentUser,
   getKeySet,
+  getPlatformAddresses,
   getPublicKey,
   getUser,
   listAudit,
