@@ -37,6 +37,7 @@ const COVERED: Readonly<Record<'auth' | 'store' | 'compute', Coverage>> = {
     refresh_access_token: ['refresh', 'token'],
     get_public_key: ['publicKey', 'admin auth public-key'],
     get_key_set: ['keySet', 'admin auth keys'],
+    get_platform_addresses: ['addresses', 'login'],
     list_revocations: ['revocations', 'admin auth revocations'],
     read_users_me: ['users.me', 'whoami'],
     change_password: ['users.changePassword', 'password'],

@@ -4,12 +4,14 @@ import type {
   AuditEntry,
   getAuthRoot,
   getKeySet,
+  getPlatformAddresses,
   getPublicKey,
   KeySet,
   listAudit,
   listRevocations,
   login,
   Output,
+  PlatformAddresses,
   PublicKey,
   RevocationFeed,
   refreshToken,
@@ -99,6 +101,18 @@ export class AuthClient {
    */
   keySet(options?: CallOptions): Promise<KeySet> {
     return this.http.call<typeof getKeySet>({ method: 'GET', path: '/.well-known/jwks.json' }, options);
+  }
+
+  /**
+   * The addresses of all services, as the server gives them to clients; `discover` makes URLs of them.
+   *
+   * @example
+   * ```ts
+   * const { store } = await auth.addresses();
+   * ```
+   */
+  addresses(options?: CallOptions): Promise<PlatformAddresses> {
+    return this.http.call<typeof getPlatformAddresses>({ method: 'GET', path: '/.well-known/cl-server' }, options);
   }
 
   /**

@@ -1,8 +1,9 @@
-import type { getPlatformAddresses, PlatformAddress, PlatformAddresses } from '@cl-server/contract';
+import type { PlatformAddress, PlatformAddresses } from '@cl-server/contract';
 import { mqttSchemes } from '#platform';
+import { AuthClient } from '../auth/auth-client.js';
 import { ClServer, type ClServerOptions } from '../cl-server.js';
 import { ApiError, ClError, ConfigError } from '../errors.js';
-import { type CallOptions, HttpClient, type HttpClientOptions } from '../http/http-client.js';
+import type { CallOptions, HttpClientOptions } from '../http/http-client.js';
 import type { ServerUrls } from './urls.js';
 
 // eslint-disable-next-line regexp/no-super-linear-move -- an address of the operator, some characters long
@@ -45,7 +46,7 @@ function isDocument(answer: unknown): answer is PlatformAddresses {
  * @param server the address at which the document was found
  * @example
  * ```ts
- * const urls = platformUrls('http://nas:8000', { product: 'cl-server', store: { port: 8001 }, compute: { port: 8002 }, mqtt: null, mqtt_ws: null });
+ * const urls = sdk.platformUrls('http://nas:8000', { product: 'cl-server', store: { port: 8001 }, compute: { port: 8002 }, mqtt: null, mqtt_ws: null });
  * ```
  */
 export function platformUrls(server: string, document: PlatformAddresses): ServerUrls {
@@ -69,18 +70,14 @@ export type DiscoverOptions = CallOptions & Pick<HttpClientOptions, 'fetch' | 't
  * @throws ConfigError if the address is not that of a CL Server
  * @example
  * ```ts
- * const cl = new ClServer({ urls: await discover('https://photos.example') });
+ * const cl = new ClServer({ urls: await sdk.discover('https://photos.example') });
  * ```
  */
 export async function discover(server: string, { signal, ...options }: DiscoverOptions = {}): Promise<ServerUrls> {
   const baseUrl = withoutSlash(baseOf(server).href);
-  const http = new HttpClient({ ...options, baseUrl });
   let document: unknown;
   try {
-    document = await http.call<typeof getPlatformAddresses>(
-      { method: 'GET', path: '/.well-known/cl-server' },
-      signal ? { signal } : {},
-    );
+    document = await new AuthClient({ ...options, baseUrl }).addresses({ signal });
   } catch (error) {
     const answered =
       (error instanceof ApiError && error.status < 500) || (error instanceof ClError && error.code === 'bad_answer');
@@ -105,7 +102,7 @@ export interface CreateClientOptions extends ClServerOptions {
  *
  * @example
  * ```ts
- * const cl = await createClient({ server: 'https://photos.example' });
+ * const cl = await sdk.createClient({ server: 'https://photos.example' });
  * ```
  */
 export async function createClient({ server, signal, ...options }: CreateClientOptions): Promise<ClServer> {
