@@ -4,6 +4,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import type { ArgumentsOf, OptionOf } from './command-types.js';
 import { Context } from './context.js';
 import { CliError, EXIT } from './exit-codes.js';
+import { mayWrite } from './files/destination.js';
 import { SavedOutput } from './io/saved-output.js';
 import type { GlobalOptions, World } from './world.js';
 
@@ -120,7 +121,10 @@ export class Leaf<Args extends readonly unknown[] = readonly unknown[], T extend
   /** Adds `-o`, which saves what the command prints in a file, as JSON. */
   saveable() {
     this.#saveable = true;
-    return this.option('-o, --output <file>', 'save as JSON in this file');
+    return this.option('-o, --output <file>', 'save as JSON in this file').option(
+      '--overwrite',
+      'replace the file if it exists',
+    );
   }
 
   /** Sets the words that help and completion offer for the first argument. */
@@ -138,8 +142,9 @@ export class Leaf<Args extends readonly unknown[] = readonly unknown[], T extend
   run(action: Action<Args, T>): this {
     this.command.action(async (...given: unknown[]) => {
       const own = given.at(-1) as Command;
-      const options = own.optsWithGlobals<Options<T> & { readonly output?: string }>();
+      const options = own.optsWithGlobals<Options<T> & { readonly output?: string; readonly overwrite?: boolean }>();
       const file = this.#saveable ? options.output : undefined;
+      if (file !== undefined) await mayWrite(new Context(this.#world, options), file, options);
       const saved = new SavedOutput();
       const context =
         file === undefined
@@ -173,13 +178,6 @@ export function integer(text: string): number {
 export function count(text: string): number {
   const value = integer(text);
   if (value < 1) throw new InvalidArgumentError('It should be at least 1.');
-  return value;
-}
-
-/** Parses a duration in seconds; 0 means no limit. */
-export function seconds(text: string): number {
-  const value = integer(text);
-  if (value < 0) throw new InvalidArgumentError('It should be 0 or more.');
   return value;
 }
 

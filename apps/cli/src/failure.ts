@@ -1,4 +1,5 @@
 import { CliError, EXIT, type ExitCode } from './exit-codes.js';
+import { notFoundMessage } from './not-found.js';
 
 /** A failure as it is reported: to people in one line, to programs as JSON. */
 export interface Failure {
@@ -52,7 +53,8 @@ export function failureOf(error: unknown, interrupted: boolean): Failure {
   if (error instanceof CliError)
     return { exitCode: error.exitCode, message: error.message, code: 'cli', hint: error.hint };
   if (!(error instanceof Error)) return { exitCode: EXIT.failed, message: String(error), code: 'unknown' };
-  const { message, code, status, requestId, job } = error as SdkError;
+  const { code, status, requestId, job, url } = error as SdkError;
+  const message = status === 404 && url !== undefined ? notFoundMessage(error.message, url) : error.message;
   const word = typeof code === 'string' ? code : 'unknown';
   let exitCode: ExitCode = BY_CODE[word] ?? EXIT.failed;
   if (status !== undefined) exitCode = BY_STATUS[status] ?? (status >= 429 ? EXIT.server : EXIT.failed);

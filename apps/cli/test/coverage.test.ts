@@ -64,7 +64,7 @@ const COVERED: Readonly<Record<'auth' | 'store' | 'compute', Coverage>> = {
     create_entity: ['entities.upload', 'store upload'],
     get_entity: ['entities.get', 'store get'],
     put_entity: ['entities.replace', 'store update'],
-    patch_entity: ['entities.patch', 'store patch'],
+    patch_entity: ['entities.patch', 'store update'],
     delete_entity: ['entities.delete', 'store delete'],
     get_entity_metadata: ['entities.metadata', 'store metadata'],
     list_entity_versions: ['entities.versions', 'store versions'],

@@ -12,8 +12,11 @@ import { EXIT } from '../src/index.js';
 import { InOrder } from '../src/io/in-order.js';
 import { Output } from '../src/io/output.js';
 import { bytesText } from '../src/io/progress.js';
+import type { Column } from '../src/io/table.js';
+import { widthOf } from '../src/io/text-width.js';
 import { schemaOptions } from '../src/tasks/schema-options.js';
 import { TASK_COMMANDS } from '../src/tasks/task-command.js';
+import { seconds, size } from '../src/values.js';
 import type { GlobalOptions } from '../src/world.js';
 import { run, testWorld } from './support/world.js';
 
@@ -63,6 +66,21 @@ describe('failures', () => {
     [new Error('a bug'), EXIT.failed],
   ])('%o ends with %i', (error, code) => expect(failureOf(error, false).exitCode).toBe(code));
 
+  it.each([
+    ['Entity not found', '/entities/27?version=2', 'Entity 27 was not found'],
+    ['Media file not found', '/entities/27/media', 'Media file of entity 27 was not found'],
+    ['Known person not found', '/intelligence/known-persons/3', 'Person 3 was not found'],
+    ['Face 9 not found', '/intelligence/faces/9', 'Face 9 not found'],
+    ['Not Found', '/entities', 'http://a.example/entities does not exist; is this the address of the right service?'],
+  ])('name what was not found: %s at %s', (message, where, named) => {
+    const error = Object.assign(new Error(message), {
+      status: 404,
+      code: 'not_found',
+      url: `http://a.example${where}`,
+    });
+    expect(failureOf(error, false).message).toBe(named);
+  });
+
   it('count as an interruption after Ctrl-C, whatever the error', () => {
     expect(failureOf(new Error('aborted'), true).exitCode).toBe(EXIT.interrupted);
   });
@@ -98,13 +116,55 @@ describe('output', () => {
         .map((line) => JSON.parse(line) as object),
     ).toEqual(rows);
     expect(await written('quiet', many)).toBe('1\n2\n');
-    expect(await written('human', many)).toContain('Text');
+    expect(await onTerminal(80, many)).toContain('Text');
   });
 
-  it('prints no control characters to the terminal, and shortens long lines', async () => {
-    const table = await written('human', many);
+  const onTerminal = async (columns: number | undefined, work: (out: Output) => Promise<void>) => {
+    const world = testWorld();
+    const stdout = Object.assign(world.stdout, { isTTY: true, ...(columns !== undefined && { columns }) });
+    await work(new Output({ ...world, stdout }, 'human', { NO_COLOR: '1' }));
+    return world.out();
+  };
+  const widest = (text: string): number => Math.max(...text.split('\n').map((line) => widthOf(line)));
+
+  it.each([50, 80, 200, undefined])('fits a terminal of %s columns', async (columns) => {
+    const jobs = [
+      {
+        id: 'cf8703c6',
+        name: '夜の港'.repeat(30),
+        when: '2026-01-31 17:05',
+        error: `first\nsecond ${'x'.repeat(200)}`,
+      },
+      { id: 'a1b2c3d4', name: 'e\u001b[31m\tscape', when: '2026-01-31 17:06', error: null },
+    ];
+    const columnsOf: Column<(typeof jobs)[number]>[] = [
+      { title: 'Job', value: ({ id }) => id, whole: true },
+      { title: 'Name', value: ({ name }) => name },
+      { title: 'Created', value: ({ when }) => when, whole: true },
+      { title: 'Error', value: ({ error }) => error },
+      { title: 'Never', value: () => null },
+    ];
+    const table = await onTerminal(columns, (out) => out.many(jobs, { columns: columnsOf, id: ({ id }) => id }));
+    expect(widest(table)).toBeLessThanOrEqual(columns ?? 80);
     expect(table).not.toContain('\u001b');
-    expect(Math.max(...table.split('\n').map((line) => line.length))).toBeLessThan(120);
+    expect(table).not.toContain('Never');
+    for (const whole of ['cf8703c6', '2026-01-31 17:05']) expect(table).toContain(whole);
+    expect(table.trimEnd().split('\n')).toHaveLength(3);
+    const fields = await onTerminal(columns, (out) =>
+      out.one({ description: 'word '.repeat(60), sha256: 'f'.repeat(128) }),
+    );
+    expect(widest(fields)).toBeLessThanOrEqual(columns ?? 80);
+    expect(fields.replace(/\s/g, '')).toContain('f'.repeat(128));
+  });
+
+  it('is tab-separated and complete if another program reads it', async () => {
+    const table = await written('human', many);
+    expect(table).toBe(`a␛[31m\n${'b'.repeat(500)}\n`);
+    expect(await written('human', (out) => out.one({ text: 'b'.repeat(500) }))).toContain('b'.repeat(500));
+  });
+
+  it('refuses bytes on a terminal', async () => {
+    await expect(onTerminal(80, (out) => out.bytes(Buffer.from('\u001b]0;x')))).rejects.toThrow(/terminal/);
   });
 
   it('makes control characters visible in every form, and keeps the value in JSON', async () => {
@@ -133,6 +193,23 @@ describe('output', () => {
     expect(await written('json', (out) => out.one(null))).toBe('null\n');
     expect(await written('json', (out) => out.many([], view))).toBe('[]\n');
   });
+});
+
+it.each([
+  ['5MB', 5_000_000],
+  ['1.5 GiB', 1_610_612_736],
+  ['12', 12],
+])('reads the size %s as %i bytes', (text, bytes) => expect(size(text)).toBe(bytes));
+
+it.each([
+  ['90', 90],
+  ['5m', 300],
+  ['2h', 7200],
+])('reads the time %s as %i seconds', (text, value) => expect(seconds(text)).toBe(value));
+
+it.each(['5 apples', '-1', '', 'x'])('refuses %j as a size and as a time', (text) => {
+  expect(() => size(text)).toThrow(/should be/);
+  expect(() => seconds(text)).toThrow(/should be/);
 });
 
 it('saves into a folder under the name of the file, otherwise to the given path', async () => {

@@ -155,8 +155,95 @@ describe.runIf(built)('cl-client', () => {
       label: 'Album',
     });
     expect((await cl('store', 'search', 'albu', '--quiet')).out).toContain(String(id));
-    expect((await cl('store', 'delete', String(id), '--yes')).code).toBe(EXIT.ok);
+    await cl('store', 'update', String(id), '--label', 'Album 3', '--clear', 'description');
+    expect((await cl('store', 'get', String(id), '--json')).json()).toMatchObject({
+      label: 'Album 3',
+      description: null,
+    });
+    expect((await cl('store', 'update', String(id))).code).toBe(EXIT.usage);
+    expect((await cl('store', 'delete', String(id), '--permanently', '--yes')).code).toBe(EXIT.ok);
     expect((await cl('store', 'get', String(id))).code).toBe(EXIT.notFound);
+  });
+
+  const collection = async (label: string, ...more: string[]): Promise<string> =>
+    String((await cl('store', 'create', label, ...more, '--json')).json<{ id: number }>().id);
+  const stored = async (parent: string, files: Readonly<Record<string, string>>): Promise<string[]> => {
+    using dir = folder(files);
+    const names = Object.keys(files).map((name) => path.join(dir.path, name));
+    const ran = await cl('store', 'upload', ...names, '--parent', parent, '--quiet');
+    return ran.out.trim().split('\n');
+  };
+
+  it('moves to the trash, and deletes permanently only on request and after a question', async () => {
+    const album = await collection('Harbour');
+    const [one = '', two = ''] = await stored('Harbour', { 'h1.jpg': 'harbour 1', 'h2.jpg': 'harbour 2' });
+    await cl('store', 'create', 'Boats', '--parent', 'Harbour');
+    const trashed = await cl('store', 'delete', album, one);
+    expect(trashed.err).toContain('Moved to the trash');
+    expect(trashed.err).toContain(`cl-client store restore ${album} ${one}`);
+    expect((await cl('store', 'list', '--trash', '--quiet')).out.trim().split('\n')).toEqual([one, album]);
+    expect((await cl('store', 'list', '--trash')).out).toContain('\tin trash\n');
+    expect((await cl('store', 'list', '--deleted', '--parent', album)).out).toContain('collection in trash');
+    const list = await run(env, ['store', 'restore', '-'], `${album}\n${one}, ${two}\n`);
+    expect([list.code, list.err.match(/Restored/g)?.length]).toEqual([EXIT.ok, 3]);
+    const refused = await cl('store', 'delete', '--permanently', album);
+    expect(refused.code).toBe(EXIT.usage);
+    expect(refused.err).toContain('Harbour, with 2 files and 1 collection inside? Pass --yes');
+    expect((await cl('store', 'get', album)).code).toBe(EXIT.ok);
+    await cl('store', 'delete', one);
+    expect((await cl('store', 'delete', '--permanently', '-y', one, 'Harbour')).code).toBe(EXIT.ok);
+    expect((await cl('store', 'get', two)).err).toContain(`Entity ${two} was not found`);
+    expect((await cl('store', 'list', '--trash')).err).toContain('No results');
+  });
+
+  it('moves many items into a collection that is given by its path', async () => {
+    await collection('Year');
+    const inner = await collection('Summer', '--parent', 'Year');
+    const ids = await stored('Year', { 's1.jpg': 'summer 1', 's2.jpg': 'summer 2' });
+    expect((await run(env, ['store', 'update', '-', '--parent', 'Year/Summer'], ids.join('\n'))).code).toBe(EXIT.ok);
+    expect((await cl('store', 'list', '--parent', 'Year/Summer', '--quiet')).out.trim().split('\n').sort()).toEqual(
+      [...ids].sort(),
+    );
+    expect((await cl('store', 'update', 'Year/Summer', '--parent', '/', '--json')).json()).toMatchObject({
+      id: Number(inner),
+      parent_id: null,
+    });
+    await cl('store', 'delete', 'Year', 'Summer', '--permanently', '--yes');
+  });
+
+  it('downloads collections as folders, and never overwrites unasked', async () => {
+    using dir = tempDir();
+    await collection('Trip');
+    await collection('Day 1', '--parent', 'Trip');
+    const [id = ''] = await stored('Trip', { 'x.jpg': 'trip x' });
+    await stored('Trip/Day 1', { 'x.jpg': 'day x', 'y.jpg': 'day y' });
+    const at = (...names: string[]): string => path.join(dir.path, ...names);
+    expect((await cl('store', 'download', 'Trip', '-o', dir.path)).code).toBe(EXIT.ok);
+    expect(fs.readFileSync(at('Trip', 'x.jpg'), 'utf8')).toBe('trip x');
+    expect(fs.readFileSync(at('Trip', 'Day 1', 'x.jpg'), 'utf8')).toBe('day x');
+    fs.writeFileSync(at('Trip', 'x.jpg'), 'mine');
+    const again = await cl('store', 'download', 'Trip', '-o', dir.path);
+    expect([again.code, again.err.match(/exists already/g)?.length]).toEqual([EXIT.failed, 3]);
+    expect((await cl('store', 'download', 'Trip', '-o', dir.path, '--skip-existing')).code).toBe(EXIT.ok);
+    const one = await cl('store', 'download', id, '-o', at('Trip'));
+    expect([one.code, one.err]).toEqual([EXIT.conflict, expect.stringContaining('--overwrite')]);
+    expect(fs.readFileSync(at('Trip', 'x.jpg'), 'utf8')).toBe('mine');
+    expect((await cl('store', 'download', id, '-o', at('Trip'), '--overwrite')).code).toBe(EXIT.ok);
+    expect(fs.readFileSync(at('Trip', 'x.jpg'), 'utf8')).toBe('trip x');
+    expect((await cl('store', 'get', id, '-o', at('Trip', 'x.jpg'))).code).toBe(EXIT.conflict);
+    const all = await cl('store', 'download', '--all', '-o', at('all'), '--json');
+    expect(all.code).toBe(EXIT.ok);
+    expect(fs.readFileSync(at('all', 'Trip', 'Day 1', 'y.jpg'), 'utf8')).toBe('day y');
+    expect((await cl('store', 'download')).code).toBe(EXIT.usage);
+    await cl('store', 'delete', 'Trip', '--permanently', '--yes');
+  });
+
+  it('refuses filters that it does not know', async () => {
+    for (const words of ['--type foo', '--mime-type x', '--sha256 12', '--min-size 5apples', '--from soon'])
+      expect([words, (await cl('store', 'list', ...words.split(' '))).code]).toEqual([words, EXIT.usage]);
+    expect((await cl('store', 'list', '--min-size', '5MB', '--from', '7d', '--to', 'yesterday')).err).toContain(
+      'No results',
+    );
   });
 
   it('runs a task on one file, and on many', async () => {
@@ -195,11 +282,12 @@ describe.runIf(built)('cl-client', () => {
     const read = <T>(): T => JSON.parse(fs.readFileSync(saved, 'utf8')) as T;
     expect((await cl('store', 'get', String(id), '--version', '1', '-o', saved)).out).toBe('');
     expect(read()).toMatchObject({ id, label: 'Old' });
+    fs.rmSync(saved);
     await cl('store', 'list', '--page', '1', '--search', 'Old', '-o', saved);
     expect(read<{ items: { id: number }[] }>().items.map((item) => item.id)).toContain(id);
-    await cl('store', 'versions', String(id), '-o', saved);
+    await cl('store', 'versions', String(id), '-o', saved, '--overwrite');
     expect(read()).toMatchObject([{ version: 1 }]);
-    expect((await cl('store', 'intelligence', String(id), '-o', saved)).code).toBe(EXIT.ok);
+    expect((await cl('store', 'intelligence', String(id), '-o', saved, '--overwrite')).code).toBe(EXIT.ok);
     expect((await cl('store', 'jobs', String(id), '--json')).json()).toEqual(expect.any(Array));
     expect((await cl('store', 'face', 'delete', '999', '--yes')).code).toBe(EXIT.notFound);
     const user = await cl(

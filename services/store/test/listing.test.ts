@@ -105,6 +105,8 @@ describe.each(backends())('lists on $name', (backend) => {
     [{ search_query: 'SUNSET', width: '3' }, (id) => id % 1000 === 0 && id % 7 === 3],
     [{ search_query: 'o 299' }, (id) => String(id).startsWith('299')],
     [{ search_query: '77' }, (id) => String(id).includes('77')],
+    [{ only_deleted: 'true', exclude_deleted: 'true' }, (id) => id % 10 === 0],
+    [{ type: 'video', only_deleted: 'true' }, (id) => id % 500 === 0 && id % 10 === 0],
     [{ search_query: 'w', exclude_deleted: 'true' }, () => false],
     [{ search_query: 'NS', type: 'image' }, (id) => id % 1000 === 0 && id % 500 !== 0],
     [{ search_query: '%' }, () => false],

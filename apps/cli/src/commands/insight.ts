@@ -1,11 +1,12 @@
 import { promises as fsp } from 'node:fs';
 import type { Entity, Face, SearchOptions, SearchResult, SimilarityKind } from '@cl-server/client';
 import type { Command } from 'commander';
-import { count, decimal, group, idOf, integer, type Leaf, leafMaker, seconds } from '../command.js';
+import { count, decimal, group, idOf, integer, type Leaf, leafMaker } from '../command.js';
 import type { Context } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import type { View } from '../io/output.js';
 import { confirmed } from '../io/prompt.js';
+import { seconds } from '../values.js';
 import { FACE, timeText } from '../views.js';
 import type { World } from '../world.js';
 

@@ -2,11 +2,12 @@ import path from 'node:path';
 import type { Job, JobFilters } from '@cl-server/client';
 import type { Command } from 'commander';
 import { collectFailures } from '../collect-failures.js';
-import { count, group, leafMaker, seconds } from '../command.js';
+import { count, group, leafMaker } from '../command.js';
 import type { Context } from '../context.js';
 import { destination } from '../files/destination.js';
 import { byteBar, bytesText, percentBar } from '../io/progress.js';
 import { confirmed } from '../io/prompt.js';
+import { seconds } from '../values.js';
 import { JOB, timeText } from '../views.js';
 import type { World } from '../world.js';
 

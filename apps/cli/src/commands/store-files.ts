@@ -1,54 +1,13 @@
-import path from 'node:path';
 import type { Command } from 'commander';
-import { count, group, idOf, integer, leafMaker } from '../command.js';
+import { count, group, integer, leafMaker } from '../command.js';
 import type { Context } from '../context.js';
-import { destination } from '../files/destination.js';
-import { byteBar, bytesText } from '../io/progress.js';
+import { entityId, entityIds, forEach } from '../targets.js';
+import { seconds } from '../values.js';
+import { timeText } from '../views.js';
 import type { World } from '../world.js';
+import { registerStoreDownload } from './store-download.js';
 
 const mediaOf = async (context: Context) => (await context.platform()).store.media;
-
-interface DownloadOptions {
-  readonly output?: string;
-  readonly version?: number;
-  readonly force?: boolean;
-}
-
-async function download(context: Context, id: string, { output, version }: DownloadOptions): Promise<void> {
-  const { store } = await context.platform();
-  if (output === '-') {
-    for await (const chunk of await store.media.stream(idOf(id), { ...context.call, version }))
-      await context.out.bytes(chunk);
-    return;
-  }
-  const entity = await store.entities.get(idOf(id), context.call);
-  // A name from the server must not lead out of the folder.
-  const name = path.basename(entity.file_name ?? '') || `${entity.id}.${entity.extension ?? 'bin'}`;
-  const bar = await byteBar(context.out, entity.file_size ?? 1, name);
-  try {
-    const saved = await store.media.download(entity.id, await destination(output ?? '.', name), {
-      ...context.call,
-      version,
-      onProgress: ({ loaded }) => bar.update(loaded),
-    });
-    bar.stop();
-    if (context.out.format === 'human') context.out.success(`${saved.path} (${bytesText(saved.size)})`);
-    else await context.out.one(saved, () => saved.path);
-  } finally {
-    bar.stop();
-  }
-}
-
-async function preview(context: Context, id: string, { output, force = false }: DownloadOptions): Promise<void> {
-  const media = await mediaOf(context);
-  if (output === '-') return context.out.bytes(await media.preview(idOf(id), { ...context.call, force }));
-  const saved = await media.downloadPreview(idOf(id), await destination(output ?? '.', `${id}.preview.png`), {
-    ...context.call,
-    force,
-  });
-  if (context.out.format === 'human') context.out.success(saved.path);
-  else await context.out.one(saved, () => saved.path);
-}
 
 /** Adds the commands that transfer files to the `store` group. */
 export function registerStoreFiles(store: Command, world: World): void {
@@ -73,39 +32,42 @@ export function registerStoreFiles(store: Command, world: World): void {
       const { uploadFiles } = await import('../files/upload.js');
       await uploadFiles(context, args, options);
     });
-  leaf('download <id>', 'Download the file of an entity')
-    .option('-o, --output <path>', 'path of the saved file, - for standard output (default: its own name)')
-    .option('--version <n>', 'file of this version', integer)
-    .run(download);
-  leaf('preview <id>', 'Download the preview of an entity')
-    .option('-o, --output <path>', 'path of the saved file, - for standard output')
-    .option('--force', 'create the preview again')
-    .run(preview);
+  registerStoreDownload(store, world);
   leaf('stream <id>', 'Print the address of the HLS stream, creating it if needed')
     .option('--playlist', 'print the playlist instead')
     .option('--file <name>', 'print one file of the stream instead')
     .option('--delete', 'delete the files of the stream instead')
-    .run(async (context, id, options) => {
+    .run(async (context, word, options) => {
       const media = await mediaOf(context);
+      const id = await entityId(context, word);
       if (options.delete) {
-        await media.deleteStream(idOf(id), context.call);
+        await media.deleteStream(id, context.call);
         return context.out.success(`Deleted the stream of ${id}`);
       }
-      if (options.file !== undefined)
-        return context.out.bytes(await media.streamFile(idOf(id), options.file, context.call));
-      const playlist = await media.playlist(idOf(id), context.call);
+      if (options.file !== undefined) return context.out.bytes(await media.streamFile(id, options.file, context.call));
+      const playlist = await media.playlist(id, context.call);
       if (options.playlist) return context.out.write(playlist);
-      const url = media.streamUrl(idOf(id));
+      const url = media.streamUrl(id);
       await context.out.one(context.out.format === 'human' ? url : { url }, () => url);
     });
-  leaf('sign <id>', 'Print temporary signed URLs of the file, preview and stream')
-    .option('--seconds <n>', 'validity in seconds (default: 900)', integer)
-    .run(async (context, id, { seconds }) => {
-      const signed = await (await mediaOf(context)).signedUrls(idOf(id), {
-        expiresInMs: seconds === undefined ? undefined : seconds * 1000,
-        ...context.call,
+  leaf('sign <ids...>', 'Print addresses of the file, preview and stream that need no login for a time')
+    .option('--seconds <time>', 'validity, e.g. 900 or 2h (default: 15m)', seconds)
+    .run(async (context, words, { seconds: validity }) => {
+      const media = await mediaOf(context);
+      const sign = (id: number) =>
+        media.signedUrls(id, {
+          expiresInMs: validity === undefined ? undefined : validity * 1000,
+          ...context.call,
+        });
+      await forEach(context, await entityIds(context, words), sign, {
+        view: {
+          columns: [
+            { title: 'Until', value: ({ expires_at }) => timeText(expires_at), whole: true },
+            { title: 'File', value: ({ media: file }) => file, whole: true },
+          ],
+          id: ({ media: file }) => file,
+        },
       });
-      await context.out.one(signed, ({ media }) => media);
     });
   leafMaker(group(store, 'uploads', 'Resumable uploads'), world)('drop <url>', 'Abandon an upload').run(
     async (context, url) => {

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
-import { count, group, integer, type Leaf, leafMaker, seconds } from '../command.js';
+import { count, group, integer, type Leaf, leafMaker } from '../command.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import { flagsOf, longName, TASK_COMMANDS, type TaskCommand } from '../tasks/task-command.js';
+import { seconds } from '../values.js';
 import type { World } from '../world.js';
 
 /** The name by which commander knows an option. */

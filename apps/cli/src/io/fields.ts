@@ -1,5 +1,6 @@
 /** Formats one object for a person: one field per line, with nested fields indented. */
 import { printable } from '@cl-server/contract/printable';
+import { wrap } from './table.js';
 
 const two = (value: number): string => String(value).padStart(2, '0');
 
@@ -39,8 +40,8 @@ const plain = (value: unknown): string =>
     : printable(String(value));
 
 /** Formats a value that fits into one line; undefined for nested fields and lists of them. */
-function inLine(key: string, value: unknown, beside: Fields): string | undefined {
-  if (key === 'create_date' && typeof value === 'number') return captureText(value, beside['create_date_offset']);
+function inLine(key: string, value: unknown, others: Fields): string | undefined {
+  if (key === 'create_date' && typeof value === 'number') return captureText(value, others['create_date_offset']);
   if (isTime(key, value)) return localTime(value);
   if (typeof value !== 'object') return plain(value);
   if (!Array.isArray(value) || value.some((item) => typeof item === 'object')) return undefined;
@@ -60,20 +61,44 @@ const short = (fields: Fields): string =>
     )
     .join('  ');
 
-/** @param emphasis styles the names of fields */
-export function fieldLines(fields: Fields, emphasis: (text: string) => string, indent = ''): string[] {
+/** The width of values does not fall below this on a narrow terminal. */
+const LEAST_VALUE = 20;
+
+/** Puts a value beside its name; on a terminal, further lines of the value stand below the first one. */
+function beside(prefix: string, styled: string, value: string, width: number | undefined): string[] {
+  if (width === undefined) return [styled + value];
+  const lines = wrap(value, Math.max(LEAST_VALUE, width - prefix.length));
+  return lines.map((line, i) => (i === 0 ? styled : ' '.repeat(prefix.length)) + line);
+}
+
+/**
+ * @param emphasis styles the names of fields
+ * @param width the columns of the terminal; undefined: lines are never broken
+ */
+export function fieldLines(
+  fields: Fields,
+  emphasis: (text: string) => string,
+  width: number | undefined,
+  indent = '',
+): string[] {
   const entries = present(fields);
-  const width = Math.max(0, ...entries.map(([key]) => key.length));
+  const widest = Math.max(0, ...entries.map(([key]) => printable(key).length));
   return entries.flatMap(([key, value]) => {
     const name = printable(key);
     const line = inLine(key, value, fields);
-    if (line !== undefined) return [`${indent}${emphasis(name.padEnd(width))}  ${line}`];
+    const padded = name.padEnd(widest);
+    if (line !== undefined) return beside(`${indent}${padded}  `, `${indent}${emphasis(padded)}  `, line, width);
     const within = `${indent}  `;
-    if (isFields(value)) return [`${indent}${emphasis(name)}`, ...fieldLines(value, emphasis, within)];
+    if (isFields(value)) return [`${indent}${emphasis(name)}`, ...fieldLines(value, emphasis, width, within)];
     const items = value as readonly unknown[];
     return [
       `${indent}${emphasis(name)}`,
-      ...items.map((item) => `${within}${isFields(item) ? short(item) : printable(JSON.stringify(item))}`),
+      ...items.flatMap((item) =>
+        beside(within, within, isFields(item) ? short(item) : printable(JSON.stringify(item)), width),
+      ),
     ];
   });
 }
+
+/** Formats milliseconds since 1970 as `2026-01-31 17:05`, for tables. */
+export const localMinute = (ms: number): string => localTime(ms).slice(0, 16);

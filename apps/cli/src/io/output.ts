@@ -1,32 +1,20 @@
 import { printable, printableJson } from '@cl-server/contract/printable';
+import { CliError, EXIT } from '../exit-codes.js';
 import { fieldLines, isFields } from './fields.js';
 import { StatusLine } from './status-line.js';
+import { type Column, cell, tabbedLines, tableLines } from './table.js';
 import { type Colours, coloursFor, type Format, type Streams } from './terminal.js';
-
-export interface Column<T> {
-  readonly title: string;
-  readonly value: (item: T) => unknown;
-}
 
 /** How a person sees an object, and the one word of it that `--quiet` prints. */
 export interface View<T> {
   readonly columns: readonly Column<T>[];
   readonly id: (item: T) => unknown;
-  /** The message for a person if there is nothing to show; default "Nothing found". */
+  /** The message for a person if there is nothing to show; default "No results". */
   readonly whenEmpty?: () => Promise<string | null | undefined>;
 }
 
-const cell = (value: unknown): string => {
-  if (value === null || value === undefined) return '';
-  return printable(typeof value === 'object' ? JSON.stringify(value) : String(value));
-};
-
-/** Shortens a long table cell so that the table stays readable; JSON output has it complete. */
-const shortCell = (value: unknown): string => {
-  const text = cell(value).replaceAll('\n', ' ');
-  return text.length > MAX_CELL_LENGTH ? `${text.slice(0, MAX_CELL_LENGTH - 1)}…` : text;
-};
-const MAX_CELL_LENGTH = 60;
+/** The width of a terminal that does not tell its width. */
+const DEFAULT_WIDTH = 80;
 
 /** Prints data to stdout and messages to stderr, each in the requested format. */
 export class Output {
@@ -36,12 +24,15 @@ export class Output {
   readonly interactive: boolean;
   /** The line that shows progress, if a person watches. Everything else is printed above it. */
   readonly status: StatusLine | undefined;
+  /** The columns of the terminal that shows stdout; undefined if stdout is a file or a pipe. */
+  readonly width: number | undefined;
   readonly #streams: Streams;
   readonly #messageColour: Colours;
 
   constructor(streams: Streams, format: Format, env: Readonly<Record<string, string | undefined>>) {
     this.#streams = streams;
     this.format = format;
+    this.width = streams.stdout.isTTY ? streams.stdout.columns || DEFAULT_WIDTH : undefined;
     this.colour = coloursFor(streams.stdout, env);
     this.#messageColour = coloursFor(streams.stderr, env);
     this.interactive = format === 'human' && streams.stderr.isTTY === true && env.TERM !== 'dumb' && !env.CI;
@@ -69,8 +60,13 @@ export class Output {
     this.#print(this.#streams.stdout, text);
   }
 
-  /** Prints bytes as data and waits for a slow reader. */
+  /**
+   * Prints bytes as data and waits for a slow reader.
+   * @throws CliError on a terminal, because bytes of a file may contain escape sequences
+   */
   async bytes(chunk: Uint8Array): Promise<void> {
+    if (this.width !== undefined)
+      throw new CliError('Binary data is not printed to a terminal', EXIT.usage, 'Redirect it: … > file');
     this.status?.clear();
     if (!this.#streams.stdout.write(chunk))
       await new Promise<void>((resolve) => this.#streams.stdout.once('drain', resolve));
@@ -88,7 +84,7 @@ export class Output {
     } else if (this.format !== 'human') this.#json(item);
     else if (isFields(item))
       this.#raw(
-        fieldLines(item, this.colour.bold)
+        fieldLines(item, this.colour.bold, this.width)
           .map((line) => `${line}\n`)
           .join(''),
       );
@@ -104,20 +100,14 @@ export class Output {
     const all: T[] = [];
     for await (const item of items) all.push(item);
     if (this.format === 'json') this.#json(all);
-    else if (all.length === 0) this.note(printable((await view.whenEmpty?.()) ?? 'Nothing found'));
-    else await this.#table(all, view);
+    else if (all.length === 0) this.note(printable((await view.whenEmpty?.()) ?? 'No results'));
+    else this.#table(all, view);
   }
 
-  async #table<T>(items: readonly T[], { columns }: View<T>): Promise<void> {
-    const { default: Table } = await import('cli-table3');
-    const table = new Table({
-      head: columns.map(({ title }) => this.colour.bold(title)),
-      style: { head: [], border: [] },
-      chars: PLAIN,
-    });
-    for (const item of items) table.push(columns.map(({ value }) => shortCell(value(item))));
-    // eslint-disable-next-line regexp/no-super-linear-move -- the table is as wide as a terminal
-    this.#raw(`${table.toString().replace(/ +$/gm, '')}\n`);
+  #table<T>(items: readonly T[], { columns }: View<T>): void {
+    const lines =
+      this.width === undefined ? tabbedLines(items, columns) : tableLines(items, columns, this.width, this.colour.bold);
+    this.#raw(lines.map((line) => `${line}\n`).join(''));
   }
 
   /** Prints a message for a person. */
@@ -146,21 +136,3 @@ export class Output {
     this.#print(this.#streams.stderr, `${this.#messageColour.red('error:')} ${printable(text)}\n`);
   }
 }
-
-const PLAIN = {
-  top: '',
-  'top-mid': '',
-  'top-left': '',
-  'top-right': '',
-  bottom: '',
-  'bottom-mid': '',
-  'bottom-left': '',
-  'bottom-right': '',
-  left: '',
-  'left-mid': '',
-  mid: '',
-  'mid-mid': '',
-  right: '',
-  'right-mid': '',
-  middle: ' ',
-};

@@ -19,18 +19,22 @@ export async function askPassword(streams: Streams, message: string): Promise<st
   return answered<string>(await password({ message: printable(message), ...options(streams) }));
 }
 
+/** Asks a question that is answered with yes or no. @returns undefined if nobody can be asked */
+export async function agreed(streams: Streams, message: string): Promise<boolean | undefined> {
+  if (!streams.stdin.isTTY) return undefined;
+  const { confirm } = await import('@clack/prompts');
+  return answered<boolean>(await confirm({ message: printable(message), initialValue: false, ...options(streams) }));
+}
+
 /**
  * Asks for confirmation before something is lost.
- * @throws CliError if nobody can be asked and `--yes` was not given
+ * @throws CliError if the answer is no, or if nobody can be asked and `--yes` was not given
  */
 export async function confirmed(streams: Streams, message: string, yes: boolean): Promise<void> {
   if (yes) return;
-  if (!streams.stdin.isTTY) throw new CliError(`${message} Confirm with --yes`, EXIT.usage);
-  const { confirm } = await import('@clack/prompts');
-  const sure = answered<boolean>(
-    await confirm({ message: printable(message), initialValue: false, ...options(streams) }),
-  );
-  if (!sure) throw new CliError('Nothing was done', EXIT.failed);
+  const answer = await agreed(streams, message);
+  if (answer === undefined) throw new CliError(`${message} Pass --yes to confirm`, EXIT.usage);
+  if (!answer) throw new CliError('Cancelled', EXIT.failed);
 }
 
 /** Reads everything on standard input as text. */

@@ -6,7 +6,7 @@ import truncatedWidth from 'fast-string-truncated-width';
 
 const ELLIPSIS = '…';
 
-const widthOf = (text: string): number => truncatedWidth(text).width;
+export const widthOf = (text: string): number => truncatedWidth(text).width;
 
 /** The longest beginning of a series of characters that fits. */
 function fitting(characters: Iterable<string>, width: number): string[] {
@@ -19,6 +19,9 @@ function fitting(characters: Iterable<string>, width: number): string[] {
   }
   return kept;
 }
+
+/** Returns the longest beginning of a text that fits. */
+export const startOf = (text: string, width: number): string => fitting(text, width).join('');
 
 /** Shortens a text that is too wide, at its end. */
 export const cutEnd = (text: string, width: number): string =>

@@ -63,6 +63,10 @@ export const entityQuery = z.object({
   filter_param: field.filter().describe('Accepted and ignored'),
   search_query: field.filter(500).describe('Text in the label; upper and lower case are equal'),
   exclude_deleted: field.bool().default(false),
+  only_deleted: field
+    .bool()
+    .default(false)
+    .describe('Only what is in the trash itself; `exclude_deleted` is then ignored'),
   md5: field.filter(128),
   sha256: field.filter(128),
   mime_type: field.filter(255),

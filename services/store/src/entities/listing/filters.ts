@@ -43,6 +43,6 @@ export function conditionsOf(query: EntityQuery, adapter: DatabaseAdapter): Cond
     equal('type', query.type),
     size(query.file_size_min, query.file_size_max),
     equal('is_collection', query.is_collection === undefined ? undefined : Number(query.is_collection)),
-    equal('is_deleted', query.exclude_deleted ? 0 : undefined),
+    equal('is_deleted', query.only_deleted ? 1 : query.exclude_deleted ? 0 : undefined),
   ].filter((one) => one !== undefined);
 }

@@ -82,7 +82,9 @@ export async function planList(reads: Reads, query: EntityQuery, adapter: Databa
   if (!span) return undefined;
   const dated = query.date_from !== undefined || query.date_to !== undefined;
   const counted =
-    !dated && conditions.length === (query.parent_id === undefined ? 0 : 1) + (query.exclude_deleted ? 1 : 0);
+    !dated &&
+    !query.only_deleted &&
+    conditions.length === (query.parent_id === undefined ? 0 : 1) + (query.exclude_deleted ? 1 : 0);
   const { driver, wide } =
     !adapter.hasStatistics && conditions.length > 0
       ? await chooseDriver(reads, conditions)
