@@ -17,6 +17,7 @@ function addGlobals(command: Command, hidden: boolean): Command {
     .addOption(option('--quiet', 'print ids only'))
     .addOption(option('--debug', 'print every request and the stack trace of an error'))
     .addOption(option('--profile <name>', 'profile with saved addresses and login (CL_PROFILE)'))
+    .addOption(option('--server <url>', 'address of the server, which tells the others (CL_SERVER)'))
     .addOption(option('--auth-url <url>', 'address of the auth service (AUTH_URL)'))
     .addOption(option('--store-url <url>', 'address of the store service (STORE_URL)'))
     .addOption(option('--compute-url <url>', 'address of the compute service (COMPUTE_URL)'))
@@ -154,6 +155,8 @@ export class Leaf<Args extends readonly unknown[] = readonly unknown[], T extend
       try {
         await action(context, ...args, options);
         if (file !== undefined) await saved.save(file);
+      } catch (error) {
+        throw await context.explained(error);
       } finally {
         await context.close();
       }

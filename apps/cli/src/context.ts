@@ -1,7 +1,11 @@
-import type { ClServer, Transport } from '@cl-server/client';
+import type { ClServer, RequestTrace, ServerUrls, Transport } from '@cl-server/client';
 import { configFolder } from './config/folder.js';
-import { Profiles } from './config/profiles.js';
+import { type Profile, Profiles } from './config/profiles.js';
+import { addressesOf } from './config/server.js';
 import { FileTokenStore } from './config/session-file.js';
+import { CliError, EXIT } from './exit-codes.js';
+import { explained } from './explain.js';
+import { failureOf } from './failure.js';
 import { type Identity, identityOf } from './identity.js';
 import { Output } from './io/output.js';
 import type { Format } from './io/terminal.js';
@@ -14,6 +18,14 @@ export const formatOf = ({ json, ndjson, quiet }: GlobalOptions): Format =>
 const transportsOf = (transport: GlobalOptions['transport']): readonly Transport[] | undefined =>
   transport === undefined ? undefined : transport === 'poll' ? [] : [transport];
 
+/** The choice of a platform by a login. */
+interface PlatformChoice {
+  /** The one address from which the others follow. */
+  readonly server?: string | undefined;
+  /** Whether a profile that does not exist is about to be created. */
+  readonly createProfile?: boolean;
+}
+
 /** The services and settings that a command works with. */
 export class Context {
   readonly out: Output;
@@ -22,6 +34,7 @@ export class Context {
   readonly configFolder: string;
   readonly profiles: Profiles;
   #platform: Promise<ClServer> | undefined;
+  #tokenStore: FileTokenStore | undefined;
 
   constructor(world: World, options: GlobalOptions) {
     this.world = world;
@@ -51,48 +64,79 @@ export class Context {
   }
 
   /** The platform with the login that is saved in the profile, for commands that change what is saved. */
-  savedPlatform(): Promise<ClServer> {
-    this.#platform ??= this.#connect({ kind: 'kept' });
+  savedPlatform(choice: PlatformChoice = {}): Promise<ClServer> {
+    this.#platform ??= this.#connect({ kind: 'kept' }, choice);
     return this.#platform;
   }
 
-  async #connect(identity: Identity): Promise<ClServer> {
-    const [{ ClServer, JWTAuthProvider, NoAuthProvider, resolveUrls }, profile] = await Promise.all([
-      import('@cl-server/client'),
-      this.profileName(),
-    ]);
-    const { env } = this.world;
-    const saved = await this.profiles.get(profile);
-    const sources = {
-      args: defined({
-        auth: this.options.authUrl,
-        store: this.options.storeUrl,
-        compute: this.options.computeUrl,
-        mqtt: this.options.mqttUrl,
-      }),
-      env,
-      file: defined({
-        auth: saved.auth_url,
-        store: saved.store_url,
-        compute: saved.compute_url,
-        mqtt: saved.mqtt_url,
-      }),
+  /** Deletes the saved login and every trace of it. */
+  async forgetLogin(): Promise<void> {
+    await (await this.savedPlatform()).session.logout();
+    await this.#tokenStore?.forget();
+  }
+
+  /** The options of an HTTP client that prints every request for `--debug`. */
+  get trace() {
+    if (!this.options.debug) return {};
+    return {
+      onRequest: ({ method, url, status, ms, requestId, error }: RequestTrace): void =>
+        this.out.trace(`> ${method} ${url} ${status ?? String(error)} ${Math.round(ms)} ms ${requestId ?? ''}`),
     };
-    const urls = resolveUrls(sources);
+  }
+
+  async #connect(identity: Identity, { server, createProfile = false }: PlatformChoice = {}): Promise<ClServer> {
+    const profile = await this.profileName();
+    if (!createProfile) await this.profiles.assertExists(profile);
+    const [{ ClServer, JWTAuthProvider, NoAuthProvider }, urls] = await Promise.all([
+      import('@cl-server/client'),
+      this.#urls(await this.profiles.get(profile), server ?? this.options.server),
+    ]);
+    if (identity.kind === 'kept') this.#tokenStore = new FileTokenStore(this.configFolder, profile, urls.auth);
     return new ClServer({
       urls,
       ...(identity.kind === 'guest' && { auth: new NoAuthProvider() }),
       ...(identity.kind === 'token' && { auth: new JWTAuthProvider(identity.token) }),
       ...(identity.kind === 'login' && { credentials: identity.credentials }),
-      ...(identity.kind === 'kept' && { tokenStore: new FileTokenStore(this.configFolder, profile, urls.auth) }),
+      ...(this.#tokenStore && { tokenStore: this.#tokenStore }),
       transports: transportsOf(this.options.transport),
-      ...(this.options.debug && {
-        http: {
-          onRequest: ({ method, url, status, ms, requestId, error }) =>
-            this.out.trace(`> ${method} ${url} ${status ?? String(error)} ${Math.round(ms)} ms ${requestId ?? ''}`),
-        },
-      }),
+      http: this.trace,
     });
+  }
+
+  /** The addresses by precedence: options, `--server`, the environment, `CL_SERVER`, the profile, this machine. */
+  async #urls(saved: Profile, server: string | undefined): Promise<ServerUrls> {
+    const { options } = this;
+    const { env } = this.world;
+    const found = server ? await addressesOf(server, this) : {};
+    const foundByEnvironment = !server && env.CL_SERVER ? await addressesOf(env.CL_SERVER, this) : {};
+    const { auth_url: auth, store_url: store, compute_url: compute, mqtt_url: mqtt } = saved;
+    const { resolveUrls } = await import('@cl-server/client');
+    const given = {
+      auth: options.authUrl,
+      store: options.storeUrl,
+      compute: options.computeUrl,
+      mqtt: options.mqttUrl,
+    };
+    return resolveUrls({
+      args: { ...found, ...defined(given) },
+      env,
+      file: { ...defined({ auth, store, compute, mqtt }), ...foundByEnvironment },
+    });
+  }
+
+  /** Returns the error that the user sees: one that names the cause, if it is known. */
+  async explained(error: unknown): Promise<unknown> {
+    const platform = await this.#platform?.catch(() => undefined);
+    const user = failureOf(error, this.signal.aborted).exitCode === EXIT.auth && (await this.#tokenStore?.endedUser());
+    if (!user) return explained(error, platform, this.signal);
+    const profile = await this.profileName();
+    const option = profile === (await this.profiles.current()) ? '' : ` --profile ${profile}`;
+    return new CliError(
+      'Your session has expired',
+      EXIT.auth,
+      `Log in again with: cl-client${option} login -u ${user}`,
+      'session_expired',
+    );
   }
 
   /** Closes everything that was opened. */

@@ -1,6 +1,7 @@
 import type { ClServer } from '@cl-server/client';
 import type { Context } from './context.js';
 import { CliError, EXIT } from './exit-codes.js';
+import { serviceAt } from './explain.js';
 
 interface Finding {
   readonly check: string;
@@ -19,6 +20,8 @@ async function finding(check: string, look: () => Promise<string>): Promise<Find
 
 async function service(name: 'auth' | 'store' | 'compute', platform: ClServer, context: Context): Promise<string> {
   const { readiness, url } = await platform[name].system.health({ ...context.call, timeoutMs: 5_000 });
+  const found = await serviceAt(url, context.signal);
+  if (found !== name) throw new Error(`${url} is ${found ? `the ${found} service` : 'another server'}, not ${name}`);
   const failing = Object.entries(readiness.checks).flatMap(([what, { ok, message }]) =>
     ok ? [] : [`${what}: ${message ?? 'not available'}`],
   );
@@ -50,7 +53,11 @@ export async function doctor(context: Context): Promise<void> {
     finding('auth', () => service('auth', platform, context)),
     finding('store', () => service('store', platform, context)),
     finding('compute', () => service('compute', platform, context)),
-    finding('login', () => login(platform, context)),
+    finding('login', () =>
+      login(platform, context).catch(async (error: unknown) => {
+        throw await context.explained(error);
+      }),
+    ),
     finding('mqtt', () => broker(platform)),
     finding('workers', () => workers(platform, context)),
   ]);

@@ -40,10 +40,13 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 export class CliError extends Error {
   readonly exitCode: ExitCode;
   readonly hint: string | undefined;
-  constructor(message: string, exitCode: ExitCode = EXIT.failed, hint?: string) {
+  /** A stable word for programs. */
+  readonly code: string;
+  constructor(message: string, exitCode: ExitCode = EXIT.failed, hint?: string, code = 'cli') {
     super(message);
     this.name = 'CliError';
     this.exitCode = exitCode;
     this.hint = hint;
+    this.code = code;
   }
 }

@@ -51,7 +51,7 @@ const HINTS: Readonly<Record<number, string>> = {
 export function failureOf(error: unknown, interrupted: boolean): Failure {
   if (interrupted) return { exitCode: EXIT.interrupted, message: 'Interrupted', code: 'interrupted' };
   if (error instanceof CliError)
-    return { exitCode: error.exitCode, message: error.message, code: 'cli', hint: error.hint };
+    return { exitCode: error.exitCode, message: error.message, code: error.code, hint: error.hint };
   if (!(error instanceof Error)) return { exitCode: EXIT.failed, message: String(error), code: 'unknown' };
   const { code, status, requestId, job, url } = error as SdkError;
   const message = status === 404 && url !== undefined ? notFoundMessage(error.message, url) : error.message;

@@ -42,6 +42,7 @@ const MODULES: readonly { readonly words: readonly string[]; readonly load: () =
 /** The options of the program that take a value; that value is not the name of a command. */
 const VALUED = new Set([
   '--profile',
+  '--server',
   '--auth-url',
   '--store-url',
   '--compute-url',

@@ -15,6 +15,8 @@ export interface GlobalOptions {
   readonly quiet?: boolean;
   readonly debug?: boolean;
   readonly profile?: string;
+  /** The one address from which the others follow. */
+  readonly server?: string;
   readonly authUrl?: string;
   readonly storeUrl?: string;
   readonly computeUrl?: string;

@@ -36,26 +36,44 @@ async function credentials({ world, options: before }: Context, options: LoginOp
   return [username, password];
 }
 
-/** Saves the addresses that were given with the login, so that the next command does not need them. */
-async function keepAddresses(context: Context): Promise<void> {
-  const profile = await context.profileName();
-  const { authUrl, storeUrl, computeUrl, mqttUrl } = context.options;
-  const said = { auth_url: authUrl, store_url: storeUrl, compute_url: computeUrl, mqtt_url: mqttUrl };
-  for (const [key, value] of Object.entries(said))
-    if (value !== undefined) await context.profiles.set(profile, key, value);
+/** The one address of the server: the given one, or the one of the last login, whose other addresses may have changed. */
+async function serverOf({ options, world, profiles }: Context, given: string | undefined, profile: string) {
+  if (given !== undefined && options.server !== undefined)
+    throw new CliError('Give the server once: as an argument or with --server', EXIT.usage);
+  const explicit = options.authUrl ?? world.env.AUTH_URL ?? world.env.CL_AUTH_URL ?? world.env.CL_SERVER;
+  return given ?? options.server ?? (explicit ? undefined : (await profiles.get(profile)).server_url);
 }
 
-async function login(context: Context, options: LoginOptions): Promise<void> {
-  const { session, urls } = await context.savedPlatform();
+/** Saves the addresses that were given with the login, so that the next command does not need them. */
+async function keepAddresses(context: Context, server: string | undefined): Promise<void> {
+  const profile = await context.profileName();
+  if (server !== undefined) {
+    const { auth, store, compute, mqtt } = (await context.savedPlatform()).urls;
+    const urls = { auth_url: auth, store_url: store, compute_url: compute, mqtt_url: mqtt ?? 'none' };
+    return context.profiles.replace(profile, { server_url: server, ...urls });
+  }
+  const { authUrl, storeUrl, computeUrl, mqttUrl } = context.options;
+  const given = { auth_url: authUrl, store_url: storeUrl, compute_url: computeUrl, mqtt_url: mqttUrl };
+  const { server_url, ...saved } = await context.profiles.get(profile);
+  const kept = authUrl === undefined ? { server_url, ...saved } : saved;
+  const changes = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  await context.profiles.replace(profile, { ...kept, ...changes });
+}
+
+async function login(context: Context, given: string | undefined, options: LoginOptions): Promise<void> {
+  const server = await serverOf(context, given, await context.profileName());
+  const { auth, session, urls } = await context.savedPlatform({ server, createProfile: true });
   if (options.auth === false || context.options.sendLogin === false) {
-    await session.logout();
-    await keepAddresses(context);
+    await context.forgetLogin();
+    await keepAddresses(context, server);
     context.out.success(`Using ${urls.auth} without a login`);
     return;
   }
+  // Nobody should type a password for a server that does not answer.
+  if (context.world.stdin.isTTY) await auth.system.live(context.call);
   const [username, password] = await credentials(context, options);
   const user = await session.login(username, password);
-  await keepAddresses(context);
+  await keepAddresses(context, server);
   if (context.out.format === 'human') context.out.success(`Logged in as ${user.username} at ${urls.auth}`);
   else await context.out.one(user, ({ id }) => id);
 }
@@ -67,8 +85,7 @@ async function whoami(context: Context): Promise<void> {
 }
 
 async function logout(context: Context): Promise<void> {
-  const { session } = await context.savedPlatform();
-  await session.logout();
+  await context.forgetLogin();
   context.out.success('Logged out');
 }
 
@@ -104,7 +121,7 @@ async function changePassword(
 
 export function register(program: Command, world: World): void {
   const leaf = leafMaker(program, world);
-  leaf('login', 'Log in and save the token (never the password)')
+  leaf('login [server]', 'Log in to a server, for example https://photos.example; saves its addresses and a token')
     .option('-u, --username <name>', 'user name (CL_USERNAME)')
     .option('-p, --password <password>', 'password (CL_PASSWORD); visible to other users of this machine')
     .option('--no-auth', 'delete the saved login and save only the addresses')

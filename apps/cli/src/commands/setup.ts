@@ -2,13 +2,21 @@ import type { Command } from 'commander';
 import { group, leafMaker } from '../command.js';
 import { completionScript, SHELLS, type Shell } from '../completion.js';
 import { PROFILE_KEYS } from '../config/profiles.js';
+import { addressesOf } from '../config/server.js';
 import type { Context } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import type { World } from '../world.js';
 
 async function get(context: Context, key: string | undefined): Promise<void> {
   const { urls } = await context.platform();
-  const values = { auth_url: urls.auth, store_url: urls.store, compute_url: urls.compute, mqtt_url: urls.mqtt };
+  const { server_url } = await context.profiles.get(await context.profileName());
+  const values = {
+    server_url,
+    auth_url: urls.auth,
+    store_url: urls.store,
+    compute_url: urls.compute,
+    mqtt_url: urls.mqtt,
+  };
   if (key === undefined) {
     await context.out.one({ profile: await context.profileName(), folder: context.configFolder, ...values });
     return;
@@ -21,11 +29,21 @@ async function get(context: Context, key: string | undefined): Promise<void> {
 }
 
 async function set(context: Context, key: string, value: string): Promise<void> {
+  if (key === 'server_url') return setServer(context, value);
   const { resolveUrls } = await import('@cl-server/client');
   resolveUrls({ args: { [key.replace(/_url$/, '')]: value } });
   const profile = await context.profileName();
   await context.profiles.set(profile, key, value);
   context.out.success(`Set ${key} of profile ${profile} to ${value}`);
+}
+
+/** Saves all addresses of a server. */
+async function setServer(context: Context, server: string): Promise<void> {
+  const { auth, store, compute, mqtt } = await addressesOf(server, context);
+  const profile = await context.profileName();
+  const urls = { auth_url: auth, store_url: store, compute_url: compute, mqtt_url: mqtt ?? 'none' };
+  await context.profiles.replace(profile, { server_url: server, ...urls });
+  context.out.success(`Saved the addresses of ${server} in profile ${profile}`);
 }
 
 async function profiles(context: Context): Promise<void> {

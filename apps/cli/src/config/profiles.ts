@@ -2,8 +2,8 @@ import path from 'node:path';
 import { CliError, EXIT } from '../exit-codes.js';
 import { readJson, writeJson } from './private-file.js';
 
-/** The settings of a profile; each is also an environment variable and an option. */
-export const PROFILE_KEYS = ['auth_url', 'store_url', 'compute_url', 'mqtt_url'] as const;
+/** The settings of a profile; each is also an environment variable and an option. `server_url` tells where the others came from. */
+export const PROFILE_KEYS = ['server_url', 'auth_url', 'store_url', 'compute_url', 'mqtt_url'] as const;
 export type ProfileKey = (typeof PROFILE_KEYS)[number];
 export type Profile = Partial<Record<ProfileKey, string>>;
 
@@ -45,6 +45,23 @@ export class Profiles {
     const file = await this.#read();
     const profile = { ...file.profiles?.[name], [key]: value };
     await writeJson(this.#file, { ...file, profiles: { ...file.profiles, [name]: profile } });
+  }
+
+  /** Replaces all settings of a profile, which need not exist. */
+  async replace(name: string, profile: Profile): Promise<void> {
+    const file = await this.#read();
+    await writeJson(this.#file, { ...file, profiles: { ...file.profiles, [name]: profile } });
+  }
+
+  /** @throws CliError if the profile was never created */
+  async assertExists(name: string): Promise<void> {
+    const names = [DEFAULT_PROFILE, ...Object.keys(await this.all()).filter((known) => known !== DEFAULT_PROFILE)];
+    if (names.includes(name)) return;
+    throw new CliError(
+      `Profile ${name} does not exist; the profiles are: ${names.join(', ')}`,
+      EXIT.notFound,
+      `Create it with: cl-client --profile ${name} login <server>`,
+    );
   }
 
   async use(name: string): Promise<void> {

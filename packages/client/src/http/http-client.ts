@@ -307,6 +307,17 @@ export class HttpClient {
   }
 }
 
+/** The reasons behind the codes of Node for which its own message does not help. */
+function reasonOf(code: string | undefined, url: URL): string | undefined {
+  if (code === 'ECONNREFUSED') return 'connection refused';
+  if (code === 'ENOTFOUND') return `there is no host ${url.hostname}`;
+  if (url.protocol === 'https:' && (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'EPROTO'))
+    return 'the server does not use TLS on this port; use http:// instead of https://';
+  if (url.protocol === 'http:' && code?.startsWith('HPE_'))
+    return 'the answer is not HTTP; if the server uses TLS on this port, use https://';
+  return undefined;
+}
+
 /** Names the reason why no answer, or no whole answer, came. */
 function brokenOff(error: unknown, signal: AbortSignal, url: string): unknown {
   if (signal.aborted) return signal.reason;
@@ -315,7 +326,7 @@ function brokenOff(error: unknown, signal: AbortSignal, url: string): unknown {
   if (error instanceof ClError || isAbort(error)) return error;
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const { code, message } = cause as { code?: string; message?: string };
-  const why = code === 'ECONNREFUSED' ? 'connection refused' : message || code || String(cause);
+  const why = reasonOf(code, new URL(url)) ?? (message || code || String(cause));
   return new NetworkError(`No answer from ${new URL(url).origin}: ${why}`, url, { cause: error });
 }
 
