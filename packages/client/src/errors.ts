@@ -143,6 +143,16 @@ export class NetworkError extends ClError {
   }
 }
 
+/** The server answered, but not as this API does: it may be another program. */
+export class BadAnswerError extends ClError {
+  override readonly name: string = 'BadAnswerError';
+  readonly url: string;
+  constructor(url: string, options?: ErrorOptions) {
+    super(`${url} did not answer with JSON`, 'bad_answer', options);
+    this.url = url;
+  }
+}
+
 /** Nothing happened for as long as the caller was ready to wait. */
 export class TimeoutError extends ClError {
   override readonly name: string = 'TimeoutError';

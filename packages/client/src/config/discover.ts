@@ -2,7 +2,7 @@ import type { PlatformAddress, PlatformAddresses } from '@cl-server/contract';
 import { mqttSchemes } from '#platform';
 import { AuthClient } from '../auth/auth-client.js';
 import { ClServer, type ClServerOptions } from '../cl-server.js';
-import { ApiError, ClError, ConfigError } from '../errors.js';
+import { ApiError, BadAnswerError, ConfigError } from '../errors.js';
 import type { CallOptions, HttpClientOptions } from '../http/http-client.js';
 import type { ServerUrls } from './urls.js';
 
@@ -79,8 +79,7 @@ export async function discover(server: string, { signal, ...options }: DiscoverO
   try {
     document = await new AuthClient({ ...options, baseUrl }).addresses({ signal });
   } catch (error) {
-    const answered =
-      (error instanceof ApiError && error.status < 500) || (error instanceof ClError && error.code === 'bad_answer');
+    const answered = (error instanceof ApiError && error.status < 500) || error instanceof BadAnswerError;
     if (!answered) throw error;
   }
   if (!isDocument(document))

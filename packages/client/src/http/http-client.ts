@@ -1,7 +1,7 @@
 import type { AnyEndpoint, ErrorBody, Output } from '@cl-server/contract';
 import { postMultipart } from '#platform';
 import { type AuthProvider, NoAuthProvider } from '../auth/provider.js';
-import { ApiError, apiError, ClError, FileError, isAbort, NetworkError } from '../errors.js';
+import { ApiError, apiError, BadAnswerError, ClError, FileError, isAbort, NetworkError } from '../errors.js';
 import { type Fields, fieldEntries, queryString } from './body.js';
 import { Deadline, pause } from './deadline.js';
 import { type Call, type RequestSpec, requestOf } from './request.js';
@@ -152,7 +152,7 @@ export class HttpClient {
       try {
         return { status: response.status, data: (text === '' ? undefined : JSON.parse(text)) as T };
       } catch (cause) {
-        throw new ClError(`${response.url || spec.path} did not answer with JSON`, 'bad_answer', { cause });
+        throw new BadAnswerError(response.url || `${this.baseUrl}${spec.path}`, { cause });
       }
     });
   }
