@@ -2,9 +2,12 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { crc32, deflateSync } from 'node:zlib';
-import { tempDir } from '@cl-server/testing';
+import { hasFfmpeg, tempDir, which } from '@cl-server/testing';
 import { afterAll, describe, expect, it } from 'vitest';
 import { createExifReader, decodeImage, imageHeader, imageShape, imageThumbnail, sharp } from '../src/index.js';
+import { run } from '../src/process/run.js';
+import { mediaInput } from '../src/video/input.js';
+import { probe } from '../src/video/probe.js';
 
 const dir = tempDir('cl-bombs-');
 afterAll(() => dir.remove());
@@ -105,5 +108,48 @@ describe('compressed texts of a PNG', async () => {
     const fine = file('fine.png', withTexts(ztxt(text(200_000, ' the end')), itxt(text(20, 'XMP'))));
     expect((await imageHeader(fine)).width).toBe(8);
     expect(JSON.stringify(await exif.read(fine))).toContain('the end');
+  });
+});
+
+describe.runIf(hasFfmpeg())('movies', () => {
+  const [ffmpeg, ffprobe] = [which('ffmpeg') ?? '', which('ffprobe') ?? ''];
+  const atom = (type: string, ...contents: readonly Buffer[]): Buffer => {
+    const body = Buffer.concat(contents);
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(body.length + 8);
+    return Buffer.concat([length, Buffer.from(type, 'latin1'), body]);
+  };
+  const number = (value: number): Buffer => {
+    const bytes = Buffer.alloc(4);
+    bytes.writeUInt32BE(value);
+    return bytes;
+  };
+  /** A QuickTime movie whose header is compressed, with some bytes of padding in it. */
+  async function compressedMovie(name: string, padding: number): Promise<string> {
+    const plain = path.join(dir.path, 'plain.mov');
+    const source = ['-f', 'lavfi', '-i', 'color=s=64x64:r=5:d=1', '-c:v', 'mjpeg', plain];
+    await run(ffmpeg, ['-v', 'error', '-y', ...source], { timeout: 30_000 });
+    const bytes = fs.readFileSync(plain);
+    const at = bytes.indexOf('moov') - 4;
+    const content = bytes.subarray(at + 8, at + bytes.readUInt32BE(at));
+    const header = atom('moov', content, atom('free', Buffer.alloc(padding)));
+    const packed = atom('cmvd', number(header.length), deflateSync(header, { level: 9 }));
+    const movie = atom('moov', atom('cmov', atom('dcom', Buffer.from('zlib')), packed));
+    return file(name, Buffer.concat([bytes.subarray(0, at), movie]));
+  }
+
+  it('with a compressed header are read if it is small, and refused if it unpacks to much', async () => {
+    const fine = await mediaInput(await compressedMovie('fine.mov', 1_000));
+    expect(await probe(fine, { ffprobe })).toMatchObject({ video: { width: 64 } });
+    const bomb = await mediaInput(await compressedMovie('bomb.mov', 300 << 20));
+    expect(fs.statSync(bomb.file).size).toBeLessThan(400_000);
+    await expect(probe(bomb, { ffprobe })).rejects.toMatchObject({ code: 'invalid_input' });
+  });
+
+  it.runIf(process.platform === 'linux')('are read by a program with a limited memory', async () => {
+    const greedy = run('/bin/sh', ['-c', 'ulimit -d'], { timeout: 5_000 });
+    expect(Number((await greedy).stdout.toString()) * 1024).toBeLessThanOrEqual(6 * 1024 ** 3);
+    const missing = run('/nowhere/ffmpeg', [], { timeout: 5_000 });
+    await expect(missing).rejects.toMatchObject({ code: 'tool_missing' });
   });
 });

@@ -1,5 +1,6 @@
 /** Runs external programs with limits. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import os from 'node:os';
 import { MediaError } from '../errors.js';
 import { limitedCommand } from './limits.js';
 
@@ -9,7 +10,7 @@ export interface RunOptions {
   readonly timeout: number;
   /** Maximum number of bytes of standard output; more is a failure. */
   readonly maxOutput?: number;
-  /** Bytes of writable memory, if the kernel enforces such limits. */
+  /** Bytes of writable memory, if the kernel enforces such limits; by default half of the machine's, between 1 and 6 GB. */
   readonly memory?: number;
   readonly cwd?: string | undefined;
   /** Called with each line of standard output, which is then not collected. */
@@ -23,6 +24,13 @@ export interface RunResult {
   readonly stderr: string;
 }
 
+const GIGABYTE = 1024 ** 3;
+/** A conversion of an 8K video takes some gigabytes; a file that asks for more must not take those of other processes. */
+const USUAL_MEMORY = Math.min(Math.max(Math.floor(os.totalmem() / 2), GIGABYTE), 6 * GIGABYTE);
+
+const MISSING = 'A required program could not be started';
+const NOT_FOUND = 127;
+
 const STDERR_TAIL = 8 * 1024;
 
 /**
@@ -31,10 +39,9 @@ const STDERR_TAIL = 8 * 1024;
  * @throws MediaError `cancelled`, `timeout`, `invalid_input` (too much output) or `tool_missing`
  */
 export async function run(program: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
-  const { signal, timeout, maxOutput = 16 * 1024 * 1024, memory, cwd, onLine } = options;
+  const { signal, timeout, maxOutput = 16 * 1024 * 1024, memory = USUAL_MEMORY, cwd, onLine } = options;
   if (signal?.aborted) throw new MediaError('cancelled', 'The work was cancelled');
-  const [command, ...rest] =
-    memory === undefined ? [program, ...args] : limitedCommand([program, ...args], { data: memory });
+  const [command, ...rest] = limitedCommand([program, ...args], { data: memory });
   const child = spawn(command, rest, {
     stdio: ['ignore', 'pipe', 'pipe'],
     cwd,
@@ -55,6 +62,8 @@ export async function run(program: string, args: readonly string[], options: Run
     const out = collect(child, { maxOutput, onLine }, kill);
     const code = await closed(child);
     if (failure) throw failure;
+    // The programs that set the limits end so if they cannot start another one.
+    if (code === NOT_FOUND && command !== program) throw new MediaError('tool_missing', MISSING);
     return { code, stdout: Buffer.concat(out.chunks), stderr: out.stderr() };
   } finally {
     clearTimeout(timer);
@@ -64,9 +73,7 @@ export async function run(program: string, args: readonly string[], options: Run
 
 function closed(child: ChildProcess): Promise<number | null> {
   return new Promise((resolve, reject) => {
-    child.on('error', (error) =>
-      reject(new MediaError('tool_missing', `A required program could not be started`, { cause: error })),
-    );
+    child.on('error', (error) => reject(new MediaError('tool_missing', MISSING, { cause: error })));
     child.on('close', resolve);
   });
 }

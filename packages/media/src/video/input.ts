@@ -22,10 +22,18 @@ export async function mediaInput(file: string): Promise<MediaInput> {
 }
 
 /**
+ * Limits one block of memory. A header of a kilobyte may announce gigabytes, and the compressed header of a QuickTime movie
+ * unpacks to a thousand times its size; a frame of 150 megapixels needs less than this for each of its planes.
+ */
+const MAX_ALLOCATION = 256 * 1024 * 1024;
+
+/**
  * Arguments with which every ffmpeg and ffprobe call opens its input: one demuxer, local files only, and no file name
  * that could be taken for a protocol.
  */
 export const inputArgs = ({ file, kind }: MediaInput): string[] => [
+  '-max_alloc',
+  String(MAX_ALLOCATION),
   '-protocol_whitelist',
   'file',
   '-format_whitelist',
