@@ -1,4 +1,5 @@
 /** The command `cl-server`: reads the settings, then runs one sub-command. */
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import { loadConfig, type RunningProgram, StartupError } from '@cl-server/service-kit/program';
 import type { CommandInput } from './commands/command.js';
@@ -52,6 +53,9 @@ const commandList = (): string =>
     '\n',
   );
 
+const version = (): string =>
+  (createRequire(import.meta.url)('@cl-server/server/package.json') as { readonly version: string }).version;
+
 /** @throws StartupError if the command line is invalid */
 export async function main(
   argv: readonly string[],
@@ -61,6 +65,10 @@ export async function main(
   const print = (text: string): void => {
     process.stdout.write(text);
   };
+  if (argv[0] === '--version' || argv[0] === '-V') {
+    print(`${version()}\n`);
+    return undefined;
+  }
   // `models` parses its own options.
   if (argv[0] === 'models') return (await loadModels())(argv.slice(1), env, print, interrupted);
   if (argv[0] === 'plugins' && argv[1] === 'new')

@@ -25,7 +25,7 @@ const DAY_MS = 86_400_000;
 async function findTasks(pluginsDir: string, logger: Logger): Promise<TaskRegistry> {
   const tasks = await discoverTasks({ pluginsDir });
   for (const { task, package: from, reason } of tasks.disabled) logger.warn({ task, from, reason }, 'plugin disabled');
-  logger.info({ tasks: tasks.tasks }, 'tasks found');
+  logger.debug({ tasks: tasks.tasks }, 'tasks found');
   return tasks;
 }
 

@@ -16,6 +16,10 @@ const COLOUR: Readonly<Record<string, (text: string) => string>> = {
   trace: pc.dim,
 };
 
+/** Lines that only the log files contain: an import makes thousands of them, and they would hide the important ones. */
+const isRoutine = ({ msg, level, status }: LogRecord): boolean =>
+  msg === 'request' && level === 'info' && typeof status === 'number' && status < 500;
+
 export interface OutputOptions {
   readonly folder: string;
   /** Writes complete lines to the terminal. */
@@ -61,6 +65,7 @@ export class Output {
       this.#files.set(name, file);
     }
     file.write(JSON.stringify(record));
+    if (isRoutine(record)) return;
     const paint = COLOUR[record.level] ?? ((text: string) => text);
     this.#print(`${paint(readableLine(record, name))}\n`);
   }

@@ -52,6 +52,10 @@ it('status of a platform that is not running says so for each part, with an exit
   expect(stderr.trim()).toBe('cl-server: not ready: auth, store, compute, mqtt');
 });
 
+it('shows its version', async () => {
+  expect(await run(['--version'])).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
+});
+
 it('migrate updates all tables, and has nothing to do the second time', async () => {
   const first = await run(['migrate']);
   expect(first.code).toBe(0);

@@ -208,6 +208,20 @@ describe('output', () => {
     expect(terminal).toMatch(/^\d\d:\d\d:\d\d info {2}auth {6}\| drained auth\n$/);
   });
 
+  it('keeps routine requests in the file and shows failed ones and everything else', async () => {
+    const stream = new PassThrough();
+    output.follow('store', stream, 'stdout');
+    const line = (msg: string, status?: number): string =>
+      `${JSON.stringify({ level: 'info', time: new Date(0).toISOString(), name: 'store', msg, status })}\n`;
+    stream.end(line('request', 201) + line('request', 404) + line('request', 503) + line('job failed', 200));
+    await eventually(() => terminal.includes('job failed'));
+    expect(terminal.trim().split('\n')).toEqual([
+      expect.stringContaining('status=503'),
+      expect.stringContaining('job failed'),
+    ]);
+    expect(fs.readFileSync(path.join(dir.path, 'store.log'), 'utf8').trim().split('\n')).toHaveLength(4);
+  });
+
   it('reaches the terminal without escape sequences and direction marks, whatever a name or field contains', () => {
     const stream = new PassThrough();
     output.follow('auth', stream, 'stdout');

@@ -105,7 +105,10 @@ export class ImpossibleJobs {
     let total = 0;
     for (const [task, { code, reason }] of impossible) {
       const failed = await repository.failQueued(task, code, reason);
-      if (failed > 0) logger.warn({ task, code, failed }, 'failed queued jobs: no worker can run this task');
+      // A missing model is in the log since the worker's start, and each search by text would repeat it.
+      const level = code === 'model_missing' ? 'debug' : 'warn';
+      if (failed > 0)
+        logger[level]({ task, code, failed }, 'queued jobs have failed, because no worker can run their task');
       total += failed;
     }
     return total;

@@ -76,10 +76,9 @@ export class SigningKeys implements KeySource {
       const rotated = stored.signing.kid !== this.#stored.signing.kid;
       this.#state = state; // the state before reading: a change during the read is found by the next check
       this.#adopt(stored);
-      logger.info(
-        { kid: stored.signing.kid, retired: stored.retired.length },
-        rotated ? 'keys rotated' : 'key files changed: keys reloaded',
-      );
+      const facts = { kid: stored.signing.kid, retired: stored.retired.length };
+      if (rotated) logger.info(facts, 'keys rotated');
+      else logger.debug(facts, 'key files changed: keys reloaded');
     } catch (error) {
       logger.error({ err: error }, 'the key files have changed but cannot be used: keeping the current keys');
     }
