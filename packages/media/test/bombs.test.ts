@@ -104,6 +104,15 @@ describe('compressed texts of a PNG', async () => {
     expect(process.memoryUsage().rss - rss).toBeLessThan(150_000_000);
   });
 
+  it('are refused if there are very many, however small they are', async () => {
+    const small = chunk('tEXt', Buffer.from('k\0v'));
+    const bomb = file('many.png', withTexts(Buffer.concat(Array(190_000).fill(small))));
+    const began = performance.now();
+    const message = 'The picture has more texts than is allowed';
+    await expect(imageHeader(bomb)).rejects.toMatchObject({ code: 'invalid_input', message });
+    expect(performance.now() - began).toBeLessThan(1_000);
+  });
+
   it('of usual size are read', async () => {
     const fine = file('fine.png', withTexts(ztxt(text(200_000, ' the end')), itxt(text(20, 'XMP'))));
     expect((await imageHeader(fine)).width).toBe(8);

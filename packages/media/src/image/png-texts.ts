@@ -20,6 +20,8 @@ const MAX_STORED = 16 * 1024 * 1024;
 const MAX_CHUNKS = 200_000;
 /** Chunks with a keyword, a language and its translation before the compressed part. */
 const TEXTS = new Set(['zTXt', 'iTXt', 'tEXt', 'iCCP']);
+/** Maximum number of texts. libpng keeps 1,000. */
+const MAX_TEXTS = 2_000;
 const WINDOW = 64 * 1024;
 
 /** Offset of the deflated part; undefined if the chunk has none. */
@@ -64,7 +66,12 @@ export async function refuseTextBomb(file: string): Promise<void> {
     }
     return window.subarray(offset - from, Math.min(offset - from + length, filled));
   };
-  let [stored, inflated] = [0, 0];
+  const whole = async (offset: number, length: number): Promise<Buffer> => {
+    const data = Buffer.alloc(length);
+    const { bytesRead: got } = await handle.read(data, 0, length, offset);
+    return data.subarray(0, got);
+  };
+  let [texts, stored, inflated] = [0, 0, 0];
   for (let offset = 8, chunks = 0; ; chunks++) {
     if (chunks > MAX_CHUNKS) throw invalidMedia('The picture has more parts than is allowed');
     const header = await at(offset, 8);
@@ -73,11 +80,11 @@ export async function refuseTextBomb(file: string): Promise<void> {
     const type = header.toString('latin1', 4, 8);
     if (TEXTS.has(type)) {
       stored += length;
+      if (++texts > MAX_TEXTS) throw invalidMedia('The picture has more texts than is allowed');
       if (stored > MAX_STORED) throw tooMuch();
-      const data = Buffer.alloc(length);
-      const read = await handle.read(data, 0, length, offset + 8);
-      const begin = deflatedAt(type, data.subarray(0, read.bytesRead));
-      if (begin !== undefined) inflated += inflatedSize(data.subarray(begin, read.bytesRead), MAX_INFLATED - inflated);
+      const data = length <= WINDOW ? await at(offset + 8, length) : await whole(offset + 8, length);
+      const begin = deflatedAt(type, data);
+      if (begin !== undefined) inflated += inflatedSize(data.subarray(begin), MAX_INFLATED - inflated);
       if (inflated > MAX_INFLATED) throw tooMuch();
     }
     if (type === 'IEND' || type === 'MEND') return;
