@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
+import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type TestPlatform, testPlatform } from './support/platform.js';
@@ -32,8 +33,12 @@ describe('a task that looks for keys, databases and the network', () => {
     await platform.close();
   });
 
-  const spy = async (env: Record<string, string>): Promise<{ got: string[]; output: string; wrote: string }> => {
+  const spy = async (
+    env: Record<string, string>,
+    priority?: number,
+  ): Promise<{ got: string[]; output: string; wrote: string }> => {
     const worker = platform.start({ env: { MODELS_DOWNLOAD: 'never', ...env } });
+    if (priority !== undefined) os.setPriority(Number(worker.child.pid), priority);
     await worker.ready;
     const { port } = server.address() as net.AddressInfo;
     const id = await platform.add('spy', { folder: platform.dataDir, port, output_path: 'output/spy.txt' });
@@ -46,6 +51,10 @@ describe('a task that looks for keys, databases and the network', () => {
 
   it.runIf(hasNamespaces)('gets none of them, and its results are kept', async () => {
     expect(await spy({})).toMatchObject({ got: [], wrote: 'x' });
+  });
+
+  it.runIf(hasNamespaces)('is run under a worker of a low priority, too', async () => {
+    expect(await spy({}, os.constants.priority.PRIORITY_LOW)).toMatchObject({ got: [], wrote: 'x' });
   });
 
   it.runIf(hasNamespaces)('gets the network alone where the owner allows it', async () => {

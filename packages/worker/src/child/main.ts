@@ -16,7 +16,8 @@ const TEARDOWN_WITHIN = 3_000;
 hardenProcess();
 watchParent(Number(process.argv[2]));
 process.title = 'task-runner';
-os.setPriority(NICE);
+// A platform that runs at a lower priority, under `nice` for example, keeps it: a confined process may not raise its own.
+if (os.getPriority() < NICE) os.setPriority(NICE);
 
 let tasks: RunnerTasks | undefined;
 let runs: JobRuns | undefined;
