@@ -18,7 +18,7 @@ const ROOTS: Readonly<Record<ServiceName, RegExp>> = {
   compute: /task server/i,
 };
 
-/** Returns the name of the service that answers at an address; undefined if it is none of ours. */
+/** Returns the name of the service that answers at an address; undefined for any other server. */
 export async function serviceAt(url: string, signal: AbortSignal): Promise<ServiceName | undefined> {
   try {
     const limit = AbortSignal.any([signal, AbortSignal.timeout(5_000)]);
@@ -33,7 +33,7 @@ export async function serviceAt(url: string, signal: AbortSignal): Promise<Servi
   }
 }
 
-/** A path that a service does not know, or an answer that none of our services gives, comes from the wrong server. */
+/** A path that a service does not know, or an answer that no service gives, comes from the wrong server. */
 const isFromElsewhere = ({ status, code, message }: ServerError): boolean =>
   code === 'bad_answer' ||
   (typeof code === 'string' && /^http_[34]\d\d$/.test(code)) ||

@@ -1,17 +1,22 @@
 /** The command `cl-server`: reads the settings, then runs one sub-command. */
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { loadConfig, type RunningProgram, StartupError } from '@cl-server/service-kit/program';
+import { loadConfig, type RunningProgram, StartupError, suggestion } from '@cl-server/service-kit/program';
 import type { CommandInput } from './commands/command.js';
 import { defaultDataDir } from './data-folder.js';
 import type { Environment } from './platform/tools.js';
 import { launcherSettings } from './settings.js';
+
+/** The settings that tell where the platform is. */
+const ADDRESSES = ['dataDir', 'host', 'authPort', 'storePort', 'computePort', 'mqttPort', 'mqttUrl'] as const;
 
 /** Runs the command. A returned program keeps running; undefined means that the command is done. */
 type Run = (input: CommandInput) => Promise<RunningProgram | undefined>;
 
 interface Command {
   readonly summary: string;
+  /** The settings that the help of the command shows; default: all. Every command accepts all of them. */
+  readonly shown?: readonly (keyof typeof launcherSettings)[];
   /** Each command is loaded when it is used, because loading all of them would slow down every start. */
   load(): Promise<Run>;
 }
@@ -23,18 +28,22 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
   doctor: {
     summary: 'Check all requirements of the platform and say what to do',
+    shown: [...ADDRESSES, 'mqttWsPort', 'ffmpegPath', 'ffprobePath'],
     load: async () => (await import('./commands/doctor.js')).doctor,
   },
   status: {
-    summary: 'Show the state of a running platform',
+    summary: 'Show the state of the platform that runs on the data folder',
+    shown: ADDRESSES,
     load: async () => (await import('./commands/status.js')).status,
   },
   migrate: {
     summary: 'Migrate all databases to the newest schema',
+    shown: ['dataDir', 'logLevel'],
     load: async () => (await import('./commands/migrate.js')).migrate,
   },
   plugins: {
     summary: 'List the tasks and what the running server has loaded; "plugins new <name>" writes a new one',
+    shown: ['dataDir'],
     load: async () => (await import('./commands/plugins/list.js')).plugins,
   },
   models: {
@@ -55,6 +64,19 @@ const commandList = (): string =>
 
 const version = (): string =>
   (createRequire(import.meta.url)('@cl-server/server/package.json') as { readonly version: string }).version;
+
+/** The help of one command: what it does, and the settings that matter for it. */
+function helpOf(name: string, { summary, shown = [] }: Command): string {
+  const settings = Object.fromEntries(shown.map((key) => [key, launcherSettings[key]]));
+  const { help } = loadConfig({
+    program: `cl-server ${name}`,
+    description: summary,
+    settings,
+    argv: ['--help'],
+    env: {},
+  });
+  return help;
+}
 
 /** @throws StartupError if the command line is invalid */
 export async function main(
@@ -81,14 +103,19 @@ export async function main(
     argv,
     env,
   });
-  if (loaded.helpWanted) {
-    print(`${loaded.help}\n${commandList()}`);
-    return undefined;
-  }
   const [name = 'start', ...rest] = loaded.positionals;
   const command = COMMANDS[name];
-  if (!command || (rest.length > 0 && name !== 'models'))
-    throw new StartupError(`unknown command "${loaded.positionals.join(' ')}"\n${commandList().trimEnd()}`, 2);
+  if (loaded.helpWanted) {
+    print(command?.shown ? helpOf(name, command) : `${loaded.help}\n${commandList()}`);
+    return undefined;
+  }
+  if (!command)
+    throw new StartupError(
+      `unknown command "${name}"${suggestion(name, Object.keys(COMMANDS))}\n${commandList().trimEnd()}`,
+      2,
+    );
+  if (rest.length > 0 && name !== 'models')
+    throw new StartupError(`${name} takes no argument "${rest.join(' ')}"; see cl-server ${name} --help`, 2);
   const dataDir = path.resolve(loaded.values.dataDir ?? defaultDataDir());
   const run = await command.load();
   return run({ settings: loaded.values, env, dataDir, args: rest, print, interrupted });

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { databaseSettings } from '../src/config/database-settings.js';
 import { loadConfig } from '../src/config/load.js';
 import { mqttSettings } from '../src/config/mqtt-settings.js';
+import { suggestion } from '../src/config/nearest.js';
 import { asBytes, asDatabaseUrl, shownUrl } from '../src/config/setting.js';
 
 const secretUrl = (env: string) => ({ env, parse: asDatabaseUrl, secret: true, help: 'A database' }) as const;
@@ -27,6 +28,17 @@ const write = (name: string, text: string): string => {
   fs.writeFileSync(path.join(dir.path, name), text);
   return path.join(dir.path, name);
 };
+
+describe('a suggestion', () => {
+  it.each([
+    ['prot', ['port', 'host', 'auth-port'], ', did you mean --port or --auth-port?'],
+    ['dta-dir', ['data-dir', 'host'], ', did you mean --data-dir?'],
+    ['data', ['data-dir', 'host'], ', did you mean --data-dir?'],
+    ['wrokers', ['workers'], ', did you mean --workers?'],
+    ['something-else', ['port', 'host'], ''],
+    ['x'.repeat(100_000), ['port'], ''],
+  ])('for %.20s', (word, known, expected) => expect(suggestion(word, known, '--')).toBe(expected));
+});
 
 describe('secrets', () => {
   it.each(['DATABASE_URL', 'STORE_DATABASE_URL', 'WORKER_DATABASE_URL', 'MQTT_URL', 'MQTT_PASSWORD'])(

@@ -31,7 +31,7 @@ export async function doctor({ settings, env, dataDir, print }: CommandInput): P
     memoryFinding(),
     ...(await databaseFindings(env, dataDir)),
     await brokerFinding(settings),
-    ...(await portFindings(settings)),
+    ...(await portFindings(settings, dataDir)),
     ...processFindings(dataDir),
   ];
   const rows = findings.map(({ name, state, where, version, advice }) => [WORD[state], name, where, version, advice]);

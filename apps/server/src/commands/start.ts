@@ -1,7 +1,15 @@
+import { PORTS } from '@cl-server/contract/constants';
 import type { RunningProgram } from '@cl-server/service-kit/program';
 import pc from 'picocolors';
+import type { PlatformUrls } from '../platform/plan.js';
 import { type Platform, startPlatform } from '../platform/platform.js';
 import type { CommandInput } from './command.js';
+
+/** The addresses that the command line client uses by itself. */
+const isDefault = ({ auth, store, compute, mqtt }: PlatformUrls): boolean =>
+  [auth, store, compute, mqtt].every((url, i) =>
+    url?.endsWith(`127.0.0.1:${[PORTS.auth, PORTS.store, PORTS.compute, PORTS.mqtt][i]}`),
+  );
 
 /** The text for a person when everything runs. The line for programs is printed separately. */
 function welcome({ urls, dataDir, newAdmin }: Platform): string {
@@ -19,7 +27,7 @@ function welcome({ urls, dataDir, newAdmin }: Platform): string {
     row('data', dataDir),
     '',
     ...login,
-    `Next, in another terminal:  npx cl-client login -u ${newAdmin?.username ?? 'admin'}`,
+    `Next, in another terminal:  npx cl-client login ${isDefault(urls) ? '' : `${urls.auth} `}-u ${newAdmin?.username ?? 'admin'}`,
     'Ctrl-C stops everything.',
     '',
   ].join('\n');

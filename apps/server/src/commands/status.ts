@@ -69,7 +69,10 @@ function withProcesses(rows: readonly Row[], dataDir: string): Row[] {
 
 /** Asks every part of the platform that the settings describe. The exit code is 1 if one of them is not ready. */
 export async function status({ settings, dataDir, print }: CommandInput): Promise<undefined> {
-  const { auth, store, compute, mqtt } = readRunState(dataDir)?.urls ?? platformUrls(settings);
+  const running = readRunState(dataDir);
+  if (!running)
+    print(`No CL Server was started on the data folder ${dataDir}. Asking at the addresses of the settings.\n`);
+  const { auth, store, compute, mqtt } = running?.urls ?? platformUrls(settings);
   const answers = await Promise.all([
     askService('auth', auth),
     askService('store', store),

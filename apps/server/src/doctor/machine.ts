@@ -64,7 +64,13 @@ export function memoryFinding(): Finding {
   return total >= 2 * GIB ? ok('memory', '', found) : note('memory', '', 'models need 2 GiB or more', found);
 }
 
-export async function portFindings(settings: LauncherSettings): Promise<Finding[]> {
+/** The addresses of the platform that runs on this data folder; if none runs, whether the ports of the settings are free. */
+export async function portFindings(settings: LauncherSettings, dataDir: string): Promise<Finding[]> {
+  const running = readRunState(dataDir)?.urls;
+  if (running)
+    return Object.entries(running).flatMap(([what, url]) =>
+      url === null ? [] : [ok(`address of ${what}`, url, 'in use by the running CL Server')],
+    );
   const wanted: [string, string, number][] = [
     ['auth', 'auth-port', settings.authPort],
     ['store', 'store-port', settings.storePort],

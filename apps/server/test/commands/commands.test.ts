@@ -44,6 +44,21 @@ describe('doctor', () => {
   });
 });
 
+it('each command has its own help, and what is unknown gets a suggestion', async () => {
+  const help = (await run(['doctor', '--help'])).stdout;
+  expect(help).toMatch(/^cl-server doctor: Check all requirements/);
+  expect(help).not.toContain('--workers');
+  expect((await run(['--help'])).stdout).toMatch(/--workers[\s\S]*\n {2}doctor /);
+  const refused = async (...args: string[]) => {
+    const { code, stderr } = await run(args);
+    expect(code).toBe(2);
+    return stderr;
+  };
+  expect(await refused('--prot', '1')).toContain('unknown option --prot, did you mean --auth-port, --store-port');
+  expect(await refused('strat')).toContain('unknown command "strat", did you mean start?');
+  expect(await refused('status', 'now')).toContain('status takes no argument "now"');
+});
+
 it('status of a platform that is not running says so for each part, with an exit code', async () => {
   const ports = { AUTH_PORT: '9', STORE_PORT: '9', COMPUTE_PORT: '9', MQTT_PORT: '9' };
   const { code, stdout, stderr } = await run(['status'], ports);

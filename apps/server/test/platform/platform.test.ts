@@ -47,6 +47,28 @@ describe('a running platform', () => {
       expect((await fetch(`${platform.urls[name]}/readyz`)).status).toBe(200);
   });
 
+  it('names its real addresses in the hint, and status and doctor find them by the data folder alone', async () => {
+    const { launcher, urls, dir } = platform;
+    expect(launcher.stdout).toContain(`npx cl-client login ${urls.auth} -u admin`);
+    const [status, doctor] = await Promise.all(
+      ['status', 'doctor'].map((command) => new Launcher([command, '--data-dir', dir.path]).ended),
+    );
+    expect(status?.code).toBe(0);
+    for (const name of ['auth', 'store', 'compute', 'mqtt'] as const) {
+      expect(status?.stdout).toContain(urls[name]);
+      expect(doctor?.stdout).toContain(urls[name]);
+    }
+    const document = await (await fetch(`${urls.auth}/.well-known/cl-server`)).json();
+    const port = (name: 'store' | 'compute' | 'mqtt') => ({ port: Number(new URL(urls[name]).port) });
+    expect(document).toEqual({
+      product: 'cl-server',
+      store: port('store'),
+      compute: port('compute'),
+      mqtt: port('mqtt'),
+      mqtt_ws: null,
+    });
+  });
+
   it('shows each program under its name and keeps a log of each', () => {
     for (const name of ['cl-broker', 'auth-server', 'store', 'compute-server', 'compute-worker', 'm-insight-worker'])
       expect(platform.launcher.childPid(name), name).toBeDefined();

@@ -6,6 +6,7 @@ export { databaseSettings, migrateSetting, selfMigrateSettings } from './databas
 export { folderSettings, modelsDirSetting, toolSettings, uploadSettings } from './file-settings.js';
 export { type ConfigSources, loadConfig } from './load.js';
 export { mqttSettings } from './mqtt-settings.js';
+export { suggestion } from './nearest.js';
 export {
   allowedHostsSetting,
   hostSetting,

@@ -10,6 +10,7 @@ import { SECRET_NAMES, SETTING_NAMES } from '@cl-server/contract/setting-names';
 import { errorCode, isMissing, messageOf } from '@cl-server/kit';
 import { StartupError } from '../errors.js';
 import { load } from '../lazy.js';
+import { suggestion } from './nearest.js';
 import type { Setting, Settings, Values } from './setting.js';
 
 export interface ConfigSources {
@@ -86,7 +87,8 @@ function readFlags(
     }
     const flag = flags.find(({ name }) => name === token.name);
     if (!flag) {
-      faults.push(`unknown option ${token.rawName}${suggestion(token.name, flags)}`);
+      const names = flags.map(({ name }) => name);
+      faults.push(`unknown option ${token.rawName}${suggestion(token.name, names, '--') || '; --help lists them all'}`);
       continue;
     }
     const isSwitch = settings[flag.key]?.isSwitch === true;
@@ -94,11 +96,6 @@ function readFlags(
     else given.set(flag.key, isSwitch ? (token.value ?? 'true') : (token.value ?? ''));
   }
   return { given, positionals, help, faults };
-}
-
-function suggestion(name: string, flags: readonly Flag[]): string {
-  const near = flags.find((flag) => flag.name.startsWith(name) || (name.length > 3 && name.startsWith(flag.name)));
-  return near ? ` (did you mean --${near.name}?)` : '; --help lists them all';
 }
 
 function readYaml(folder: string | undefined): { values: Map<string, string>; faults: string[] } {
@@ -158,7 +155,7 @@ export function loadConfig<const S extends Settings>(options: LoadOptions<S>): L
   const known = new Set([...Object.values(settings).map((setting) => setting.env), ...SETTING_NAMES]);
   for (const key of yaml.values.keys())
     if (!known.has(key) && !SECRET_NAMES.includes(key.replace(/_FILE$/, '')))
-      faults.push(`config.yaml: unknown key ${key.toLowerCase()}`);
+      faults.push(`config.yaml: unknown key ${key.toLowerCase()}${suggestion(key, [...known]).toLowerCase()}`);
 
   const values: Record<string, unknown> = {};
   for (const [key, setting] of Object.entries(settings)) {
