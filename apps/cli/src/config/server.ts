@@ -1,11 +1,15 @@
 /** Finds all addresses of a platform from the one address that the user gave. */
-import type { ServerUrls } from '@cl-server/client';
-import type { Context } from '../context.js';
+import type { DiscoverOptions, ServerUrls } from '@cl-server/client';
 import { CliError, EXIT } from '../exit-codes.js';
 import { serviceAt } from '../explain.js';
 
+interface Asker {
+  readonly signal: AbortSignal;
+  readonly trace: Pick<DiscoverOptions, 'onRequest'>;
+}
+
 /** Asks a server for its addresses. @throws CliError if the address has no scheme or is that of another service */
-export async function addressesOf(server: string, context: Pick<Context, 'signal' | 'trace'>): Promise<ServerUrls> {
+export async function addressesOf(server: string, { signal, trace }: Asker): Promise<ServerUrls> {
   if (!/^[a-z]+:\/\//i.test(server))
     throw new CliError(
       `The address of a server begins with https:// or http://: ${server}`,
@@ -14,9 +18,9 @@ export async function addressesOf(server: string, context: Pick<Context, 'signal
     );
   const { ConfigError, discover } = await import('@cl-server/client');
   try {
-    return await discover(server, { signal: context.signal, ...context.trace });
+    return await discover(server, { signal, ...trace });
   } catch (error) {
-    const service = error instanceof ConfigError ? await serviceAt(server, context.signal) : undefined;
+    const service = error instanceof ConfigError ? await serviceAt(server, signal) : undefined;
     if (service === undefined) throw error;
     if (service === 'auth')
       throw new CliError(

@@ -61,6 +61,7 @@ export function platformUrls(server: string, document: PlatformAddresses): Serve
   };
 }
 
+/** How to ask a server for its addresses. */
 export type DiscoverOptions = CallOptions & Pick<HttpClientOptions, 'fetch' | 'timeoutMs' | 'onRequest'>;
 
 /**
