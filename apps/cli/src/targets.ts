@@ -7,6 +7,20 @@ import { CliError, EXIT } from './exit-codes.js';
 import type { View } from './io/output.js';
 import { readAll } from './io/prompt.js';
 
+/**
+ * Returns the words of a command line, with the words on standard input in place of `-`.
+ * @throws CliError if there is none
+ */
+export async function wordsOf(words: readonly string[], stdin: NodeJS.ReadableStream): Promise<string[]> {
+  const all: string[] = [];
+  for (const word of words) {
+    if (word !== '-') all.push(word);
+    else all.push(...(await readAll(stdin)).split(/[\s,\0]+/).filter((id) => id !== ''));
+  }
+  if (all.length === 0) throw new CliError('No ids were given', EXIT.usage);
+  return [...new Set(all)];
+}
+
 /** Returns the lines of standard input in place of `-`, for words that may contain spaces. */
 async function linesOf(words: readonly string[], stdin: NodeJS.ReadableStream): Promise<string[]> {
   const all: string[] = [];

@@ -1,4 +1,5 @@
 /** How people see the objects that several commands list. */
+import path from 'node:path';
 import type { Entity, Face, Job, KnownPerson } from '@cl-server/client';
 import { localMinute, localTime } from './io/fields.js';
 import type { View } from './io/output.js';
@@ -40,6 +41,10 @@ export const ENTITY: View<Entity> = {
   id: ({ id }) => id,
 };
 
+/** The name of the file that a job works on; empty if it has none. */
+export const fileOfJob = ({ params }: Pick<Job, 'params'>): string =>
+  typeof params.input_path === 'string' ? path.posix.basename(params.input_path) : '';
+
 /** The state of a job. A cancelled job is a failed one with a reason. */
 export const stateOf = ({ status, error_code }: Pick<Job, 'status' | 'error_code'>): string =>
   error_code === 'cancelled' ? 'cancelled' : status;
@@ -48,8 +53,14 @@ export const JOB: View<Job> = {
   columns: [
     { title: 'Job', value: ({ job_id }) => job_id, shown: ({ job_id }) => shortId(job_id), whole: true },
     { title: 'Task', value: ({ task_type }) => task_type },
+    { title: 'File', value: fileOfJob },
     { title: 'Status', value: stateOf, whole: true },
-    { title: '%', value: ({ progress }) => progress, whole: true },
+    {
+      title: '%',
+      value: ({ progress }) => progress,
+      shown: ({ status, progress }) => (status === 'processing' ? progress : ''),
+      whole: true,
+    },
     {
       title: 'Created',
       value: ({ created_at }) => timeText(created_at),

@@ -14,8 +14,10 @@ import { Output } from '../src/io/output.js';
 import { bytesText } from '../src/io/progress.js';
 import type { Column } from '../src/io/table.js';
 import { widthOf } from '../src/io/text-width.js';
+import { headline } from '../src/tasks/headline.js';
 import { schemaOptions } from '../src/tasks/schema-options.js';
 import { TASK_COMMANDS } from '../src/tasks/task-command.js';
+import { resultPaths } from '../src/tasks/task-inputs.js';
 import { seconds, size } from '../src/values.js';
 import type { GlobalOptions } from '../src/world.js';
 import { run, testWorld } from './support/world.js';
@@ -366,6 +368,29 @@ it('parses HLS variants as heights and bitrates', () => {
     { resolution: 480, bitrate: null },
   ]);
 });
+
+describe('the names of results', () => {
+  const files = (...given: [source: string, name: string][]) =>
+    resultPaths(given.map(([source, name]) => ({ source, name, folders: [] })));
+  it('are the paths below the folder that all inputs have in common', () => {
+    expect(files(['/p/a/x.jpg', 'x.jpg'], ['/p/b/x.jpg', 'x.jpg'])).toEqual(['a/x.jpg', 'b/x.jpg']);
+    expect(files(['/p/a/x.jpg', 'x.jpg'], ['/p/a/y.jpg', 'y.jpg'])).toEqual(['x.jpg', 'y.jpg']);
+    expect(files(['/p/a/s/x.jpg', 's/x.jpg'])).toEqual(['s/x.jpg']);
+    expect(files(['/p/a/s/x.jpg', 's/x.jpg'], ['/q/y.jpg', 'y.jpg'])).toEqual(['p/a/s/x.jpg', 'q/y.jpg']);
+    expect(files(['https://example.org/x.jpg', 'x.jpg'], ['/p/y.jpg', 'y.jpg'])).toEqual(['x.jpg', 'y.jpg']);
+  });
+});
+
+it.each([
+  ['hash', { hash_value: 'ab12', size: 3 }, 'ab12'],
+  ['face_detection', { num_faces: 1, faces: [{}] }, '1 face'],
+  ['face_embedding', { embedding_dim: 512 }, 'vector of 512 numbers of the whole picture'],
+  ['exif', { make: 'NIKON CORPORATION', model: 'NIKON D70', captured_at: '2008-10-22' }, 'NIKON D70, 2008-10-22'],
+  ['image_conversion', { format: 'webp', width: 4, height: 3, size: 1200 }, 'webp, 4 × 3, 1.2 kB'],
+  ['a_plugin', { caption: 'a dog', model_id: 'x' }, 'a dog'],
+  ['a_plugin', { lines: 12, list: [1] }, '12'],
+  ['a_plugin', null, ''],
+])('the result of %s, %j, is shown as %s', (task, output, text) => expect(headline(task, output)).toBe(text));
 
 it.each([
   [999, '999 B'],

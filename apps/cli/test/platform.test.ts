@@ -261,6 +261,35 @@ describe.runIf(built)('cl-client', () => {
     expect(list.out.trim().split('\n')).toHaveLength(2);
   });
 
+  it('runs a task on stored files and collections, and keeps the folders of inputs apart', async () => {
+    using dir = folder({ 'a/x.txt': 'a x', 'b/x.txt': 'b x' });
+    await collection('Inputs');
+    const [one = ''] = await stored('Inputs', { 'one.jpg': 'input one', 'two.jpg': 'input two' });
+    const files = (name: string): string[] =>
+      (fs.readdirSync(path.join(dir.path, name), { recursive: true }) as string[]).filter((file) => file.includes('.'));
+    const to = (name: string): string[] => ['--output-dir', path.join(dir.path, name)];
+    await cl('hash', 'compute', path.join(dir.path, 'a/x.txt'), path.join(dir.path, 'b/x.txt'), ...to('out'));
+    expect(files('out').sort()).toEqual(['a/x.json', 'b/x.json']);
+    const ran = await cl('hash', 'compute', '--entity', 'Inputs', `entity:${one}`, ...to('entities'), '--json');
+    const inputs = ran.json<{ input: string; task_output: { size: number } }[]>();
+    expect(inputs.map(({ input, task_output }) => [input, task_output.size]).sort()).toEqual([
+      ['Inputs/one.jpg', 9],
+      ['Inputs/two.jpg', 9],
+      ['one.jpg', 9],
+    ]);
+    expect(files('entities').sort()).toEqual(['Inputs/one.json', 'Inputs/two.json', 'one.json']);
+    expect((await cl('run', 'hash', '--entity', one, '--quiet')).code).toBe(EXIT.ok);
+    expect((await cl('hash', 'compute')).code).toBe(EXIT.usage);
+    expect((await cl('hash', 'compute', 'entity:999999')).err).toContain('Entity 999999 was not found');
+    await cl('store', 'delete', 'Inputs', '--permanently', '--yes');
+  });
+
+  it('shows the value that matters of each of several results', async () => {
+    using dir = folder({ '1.txt': 'one', '2.txt': 'two' });
+    const { out } = await cl('hash', 'compute', `${dir.path}/*.txt`, '--algorithm', 'md5');
+    expect(out).toMatch(/^1\.txt\tcompleted\t[\da-f-]{36}\tf97c5d29941bfb1b2fdab0874906ab82\n/);
+  });
+
   it('saves results under the names of the inputs', async () => {
     using dir = folder({ 'a.txt': 'one', 'b.txt': 'two' });
     const to = path.join(dir.path, 'results');
@@ -268,6 +297,13 @@ describe.runIf(built)('cl-client', () => {
     expect(fs.readdirSync(to)).toEqual(['a.json', 'b.json']);
     await cl('exif', 'extract', path.join(dir.path, 'a.txt'), '--output', dir.path);
     expect(fs.existsSync(path.join(dir.path, 'a.json'))).toBe(true);
+    fs.writeFileSync(path.join(dir.path, 'a.json'), 'mine');
+    for (const dest of [dir.path, path.join(dir.path, 'a.json')])
+      expect((await cl('exif', 'extract', path.join(dir.path, 'a.txt'), '-o', dest)).code).toBe(EXIT.conflict);
+    expect(fs.readFileSync(path.join(dir.path, 'a.json'), 'utf8')).toBe('mine');
+    const replaced = ['exif', 'extract', path.join(dir.path, 'a.txt'), '-o', dir.path, '--overwrite'];
+    expect((await cl(...replaced)).code).toBe(EXIT.ok);
+    expect(fs.readFileSync(path.join(dir.path, 'a.json'), 'utf8')).not.toBe('mine');
   });
 
   it('accepts the commands and options of docs/compatibility.md', async () => {
@@ -314,7 +350,18 @@ describe.runIf(built)('cl-client', () => {
     const { job_id } = queued.json<{ job_id: string }>();
     expect((await cl('jobs', 'watch', job_id, '--json')).json()).toMatchObject({ status: 'completed' });
     expect((await cl('jobs', 'list', '--task', 'hash', '--limit', '1', '--json')).json<unknown[]>()).toHaveLength(1);
-    expect((await cl('jobs', 'logs', job_id)).out).toContain('completed');
+    const short = job_id.slice(0, 8);
+    const logs = (await cl('jobs', 'logs', short)).out;
+    expect(logs).toMatch(
+      /hash of x\.txt\n.* queued by admin, .*\n.* started\n.* completed after \d+\.\d s: [\da-f]{128}\n$/,
+    );
+    expect((await cl('jobs', 'get', short, '--json')).json()).toMatchObject({ job_id });
+    expect((await cl('jobs', 'get', 'ffffffff')).err).toContain('No job has an id that begins with ffffffff');
+    const ended = await cl('jobs', 'cancel', short);
+    expect([ended.code, ended.err]).toEqual([EXIT.conflict, expect.stringContaining('already ended: completed')]);
+    expect((await cl('jobs', 'list', '--task', 'no-such-task')).code).toBe(EXIT.usage);
+    expect((await cl('jobs', 'list', '--user', 'admin', '--from', 'today', '--quiet')).out).toContain(job_id);
+    expect((await cl('jobs', 'list', '--to', 'yesterday', '--json')).json()).toEqual([]);
     expect((await cl('jobs', 'retry', job_id)).code).toBe(EXIT.conflict);
     expect((await cl('events', 'tail', '--job', job_id, '--json')).out).toContain('completed');
     const batch = JSON.stringify([
@@ -364,9 +411,9 @@ describe.runIf(built)('cl-client', () => {
   it.runIf(hasMedia())('makes a thumbnail and a WebP', async () => {
     using dir = tempDir();
     const [thumb, webp] = ['t.jpg', 'c.webp'].map((name) => path.join(dir.path, name)) as [string, string];
-    await cl('media-thumbnail', 'generate', mediaFile('cat.png'), '--width', '100', '--output', thumb);
+    await cl('media-thumbnail', 'generate', mediaFile('cat.png'), '-W', '100', '--output', thumb);
     expect(fs.readFileSync(thumb).subarray(0, 2).toString('hex')).toBe('ffd8');
-    await cl('image-conversion', 'convert', mediaFile('coffee.png'), '--format', 'webp', '--output', webp);
+    await cl('image-conversion', 'convert', mediaFile('coffee.png'), '--output', webp);
     expect(fs.readFileSync(webp).subarray(8, 12).toString()).toBe('WEBP');
   });
 

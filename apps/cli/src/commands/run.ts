@@ -32,19 +32,27 @@ async function taskOf(context: Context, type: string): Promise<TaskInfo> {
   throw new CliError(`The server has no task ${type}`, EXIT.notFound, 'List the tasks with: cl-client tasks');
 }
 
-async function run(context: Context, type: string, words: string[], options: RunTaskOptions): Promise<void> {
+interface RunOptions extends RunTaskOptions {
+  readonly entity?: string[];
+}
+
+async function run(context: Context, type: string, words: string[], options: RunOptions): Promise<void> {
   const task = await taskOf(context, type);
   const { params, rest } = schemaOptions(task.params, words);
-  const [{ runTask }, { expandInputs }] = await Promise.all([
+  const [{ runTask }, { taskInputs }] = await Promise.all([
     import('../tasks/run-task.js'),
-    import('../files/inputs.js'),
+    import('../tasks/task-inputs.js'),
   ]);
-  if (task.file === 'none' && rest.length > 0) throw new CliError(`${task.task_type} takes no file`, EXIT.usage);
-  if (task.file === 'required' && rest.length === 0) throw new CliError(`${task.task_type} needs a file`, EXIT.usage);
-  const files = await expandInputs(rest, context.world.stdin, { mediaOnly: false });
-  const inputs =
-    files.length === 0 ? [{ name: task.task_type }] : files.map(({ source, name }) => ({ name, file: source }));
-  await runTask(context, task.task_type, inputs, params, options);
+  const given = rest.length > 0 || options.entity !== undefined;
+  if (task.file === 'none' && given) throw new CliError(`${task.task_type} takes no file`, EXIT.usage);
+  if (task.file === 'required' && !given)
+    throw new CliError(
+      `${task.task_type} needs a file`,
+      EXIT.usage,
+      'Give files, or entities of the store with --entity',
+    );
+  const inputs = await taskInputs(context, rest, options.entity, { mediaOnly: false });
+  await runTask(context, task.task_type, inputs.length > 0 ? inputs : [{ name: task.task_type }], params, options);
 }
 
 /** A field of a task as its JSON schema describes it. */

@@ -19,14 +19,20 @@ export async function isTaken(dest: string): Promise<boolean> {
 /** The option that allows replacing files. */
 export interface OverwriteOptions {
   readonly overwrite?: boolean | undefined;
+  /** False if the user is not asked, because several files are saved at the same time. */
+  readonly ask?: boolean;
 }
 
 /**
  * Makes sure that a path may be written to. On a terminal the user is asked whether to replace what is there.
  * @throws CliError if something is there and must stay
  */
-export async function mayWrite(context: Context, dest: string, { overwrite }: OverwriteOptions): Promise<void> {
+export async function mayWrite(
+  context: Context,
+  dest: string,
+  { overwrite, ask = true }: OverwriteOptions,
+): Promise<void> {
   if (overwrite || !(await isTaken(dest))) return;
-  if (context.out.format === 'human' && (await agreed(context.world, `${dest} exists. Overwrite it?`))) return;
+  if (ask && context.out.format === 'human' && (await agreed(context.world, `${dest} exists. Overwrite it?`))) return;
   throw new CliError(`${dest} already exists`, EXIT.conflict, 'Use --overwrite to replace it');
 }

@@ -1,13 +1,17 @@
 import path from 'node:path';
-import type { ClServer, FileInput, Job } from '@cl-server/client';
+import type { ClServer, Job } from '@cl-server/client';
 import { collectFailures } from '../collect-failures.js';
 import type { Context } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import { type Failure, failureRecord } from '../failure.js';
-import { destination } from '../files/destination.js';
+import { destination, mayWrite } from '../files/destination.js';
 import { InOrder } from '../io/in-order.js';
+import type { View } from '../io/output.js';
 import { percentBar } from '../io/progress.js';
+import { shortId, stateOf } from '../views.js';
+import { headline } from './headline.js';
 import { resultExtension, saveResult } from './save-result.js';
+import type { TaskInput } from './task-inputs.js';
 
 /** The options of every command that runs a task. */
 export interface RunTaskOptions {
@@ -19,26 +23,8 @@ export interface RunTaskOptions {
   readonly output?: string;
   readonly outputDir?: string;
   readonly rm?: boolean;
+  readonly overwrite?: boolean;
 }
-
-/** One input of a task. */
-export interface TaskInput {
-  readonly name: string;
-  /** The base name of the saved result; default: the name of the input. */
-  readonly fileName?: string;
-  readonly file?: FileInput;
-  readonly params?: Readonly<Record<string, unknown>>;
-}
-
-const JOB_VIEW = {
-  columns: [
-    { title: 'Input', value: (row: TaskRow) => row.input },
-    { title: 'Status', value: (row: TaskRow) => row.job.status },
-    { title: 'Job', value: (row: TaskRow) => row.job.job_id },
-    { title: 'Output', value: (row: TaskRow) => row.saved ?? summary(row.job.task_output) },
-  ],
-  id: (row: TaskRow) => row.job.job_id,
-};
 
 interface TaskRow {
   readonly input: string;
@@ -46,9 +32,16 @@ interface TaskRow {
   readonly saved: string | undefined;
 }
 
-const summary = (output: Job['task_output']): string => {
-  const text = JSON.stringify(output ?? {});
-  return text.length > 100 ? `${text.slice(0, 99)}…` : text;
+const resultOf = ({ job, saved }: TaskRow): string => saved ?? headline(job.task_type, job.task_output);
+
+const ROW: View<TaskRow> = {
+  columns: [
+    { title: 'Input', value: ({ input }) => input },
+    { title: 'Status', value: ({ job }) => stateOf(job), whole: true },
+    { title: 'Job', value: ({ job }) => job.job_id, shown: ({ job }) => shortId(job.job_id), whole: true },
+    { title: 'Result', value: resultOf },
+  ],
+  id: ({ job }) => job.job_id,
 };
 
 /** The result in the form that programs get: the job and the path of its saved result. */
@@ -89,6 +82,10 @@ async function placeOf(name: string, job: Job, options: RunTaskOptions): Promise
   return options.outputDir && path.join(options.outputDir, name + resultExtension(job));
 }
 
+/** The path of the option `--output` if it names a file, and not a folder in which the result gets its own name. */
+const namedFile = async (output: string): Promise<string | undefined> =>
+  (await destination(output, 'x')) === output ? output : undefined;
+
 /**
  * Runs a task on each input, several at once, and prints one job, or a list of jobs.
  * @throws CliError if any input failed, after the others have ended
@@ -105,6 +102,10 @@ export async function runTask(
     throw new CliError('--output can be used with one input only', EXIT.usage, 'Use --output-dir for several');
   if (options.wait === false && (options.output || options.outputDir || options.rm))
     throw new CliError('--no-wait cannot be combined with --output, --output-dir or --rm', EXIT.usage);
+  // A file that must stay is noticed before a job is created for nothing.
+  const named = options.output === undefined ? undefined : await namedFile(options.output);
+  if (named !== undefined) await mayWrite(context, named, options);
+  const save = { ...options, ...(named !== undefined && { overwrite: true }) };
   const platform = await context.platform();
   const { map } = await import('@cl-server/client');
   const single = inputs.length === 1;
@@ -127,7 +128,7 @@ export async function runTask(
             task,
             { ...input, result: names[i] ?? input.name },
             params,
-            options,
+            save,
             (progress) => bar.update(single ? progress : Math.floor((100 * ended) / inputs.length), input.name),
           );
           ended += 1;
@@ -159,12 +160,12 @@ export async function runTask(
     } else if (single && done[0]) await context.out.one(record(done[0]));
     else await context.out.many(done.map(record), { columns: [], id: ({ job_id }) => job_id });
   } else if (single && done[0]) await printOne(context, done[0]);
-  else await context.out.many(done, JOB_VIEW);
+  else await context.out.many(done, ROW);
   failures.finish(inputs.length);
 }
 
 async function printOne({ out }: Context, { job, saved }: TaskRow): Promise<void> {
-  await out.one({ job_id: job.job_id, status: job.status, ...job.task_output });
+  await out.one({ job_id: job.job_id, status: stateOf(job), ...job.task_output });
   if (saved) out.success(`Saved to ${saved}`);
 }
 
@@ -181,11 +182,11 @@ async function runOne(
   const submit = { priority: options.priority, signal: context.signal };
   const all = { ...params, ...input.params };
   if (options.wait === false) {
-    const { job_id } = await jobs.submit(task, input.file, all, { ...submit, wait: false });
+    const { job_id } = await jobs.submit(task, await input.open?.(), all, { ...submit, wait: false });
     return { input: input.name, job: await jobs.get(job_id, context.call), saved: undefined };
   }
   const timeoutMs = options.timeout === undefined ? undefined : options.timeout * 1000;
-  const handle = jobs.submit(task, input.file, all, {
+  const handle = jobs.submit(task, await input.open?.(), all, {
     ...submit,
     timeoutMs,
     onProgress: ({ progress, state }) => {
@@ -196,7 +197,8 @@ async function runOne(
   const job = await handle.settled();
   if (job.status !== 'completed') await handle.completed();
   const dest = await placeOf(input.result, job, options);
-  const saved = dest === undefined ? undefined : await saveResult(jobs, job, dest, context.call);
+  const claim = (file: string): Promise<void> => mayWrite(context, file, { overwrite: options.overwrite, ask: false });
+  const saved = dest === undefined ? undefined : await saveResult(jobs, job, dest, { ...context.call, claim });
   if (options.rm) await handle.delete();
   return { input: input.name, job, saved };
 }

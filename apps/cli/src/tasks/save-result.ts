@@ -5,6 +5,8 @@ import { CliError } from '../exit-codes.js';
 
 export interface SaveOptions {
   readonly signal: AbortSignal;
+  /** Makes sure that a file may be written. */
+  readonly claim: (file: string) => Promise<void>;
 }
 
 const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
@@ -33,6 +35,7 @@ async function saveStream(jobs: JobsClient, job: Job, master: string, folder: st
   const seen = new Set(waiting);
   for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
     const dest = within(folder, name);
+    await options.claim(dest);
     await jobs.download(job.job_id, path.posix.join(base, name), dest, options);
     if (!name.endsWith('.m3u8')) continue;
     for (const line of playlistFiles(await fsp.readFile(dest, 'utf8'))) {
@@ -60,13 +63,17 @@ async function saveFaces(
   folder: string,
   options: SaveOptions,
 ) {
-  await saveJson(job, path.join(folder, 'faces.json'));
-  const files = faces.flatMap((face) => [text(face.file_path) ?? [], text(face.embedding_path) ?? []].flat());
-  for (const file of files) await jobs.download(job.job_id, file, within(folder, path.posix.basename(file)), options);
+  const files = faces
+    .flatMap((face) => [text(face.file_path) ?? [], text(face.embedding_path) ?? []].flat())
+    .map((file) => ({ file, dest: within(folder, path.posix.basename(file)) }));
+  for (const { dest } of files) await options.claim(dest);
+  await saveJson(job, path.join(folder, 'faces.json'), options);
+  for (const { file, dest } of files) await jobs.download(job.job_id, file, dest, options);
   return folder;
 }
 
-async function saveJson(job: Job, dest: string): Promise<string> {
+async function saveJson(job: Job, dest: string, options: SaveOptions): Promise<string> {
+  await options.claim(dest);
   await fsp.mkdir(path.dirname(dest), { recursive: true });
   await fsp.writeFile(dest, `${JSON.stringify(job.task_output ?? {}, null, 2)}\n`);
   return dest;
@@ -89,10 +96,12 @@ async function saveSheet(
   if (!picture || !index) return;
   const { dir, name } = path.parse(beside);
   const dest = path.join(dir, `${name}.sheet${path.posix.extname(picture)}`);
+  const vttFile = path.join(dir, `${name}.sheet.vtt`);
+  for (const file of [dest, vttFile]) await options.claim(file);
   await jobs.download(job.job_id, picture, dest, options);
   const vtt = new TextDecoder().decode(await jobs.bytes(job.job_id, index, options));
   const renamed = vtt.replaceAll(`${path.posix.basename(picture)}#`, `${path.basename(dest)}#`);
-  await fsp.writeFile(path.join(dir, `${name}.sheet.vtt`), renamed);
+  await fsp.writeFile(vttFile, renamed);
 }
 
 /** The faces of a job that detected faces, which are saved in a folder. */
@@ -115,7 +124,8 @@ export async function saveResult(jobs: JobsClient, job: Job, dest: string, optio
   const faces = facesOf(job);
   if (faces) return saveFaces(jobs, job, faces, dest, options);
   const file = resultFile(job);
-  if (!file) return saveJson(job, dest);
+  if (!file) return saveJson(job, dest, options);
+  await options.claim(dest);
   const saved = await jobs.download(job.job_id, file, dest, options);
   if (typeof output.sheet === 'object' && output.sheet !== null)
     await saveSheet(jobs, job, output.sheet, saved.path, options);

@@ -41,6 +41,8 @@ export interface TaskCommand {
   readonly options: Readonly<Record<string, TaskOption>>;
   /** The default wait in seconds. */
   readonly timeout: number;
+  /** Tells a person after the run what the parameters led to, if that may not be what was meant. */
+  readonly remark?: (params: Readonly<Record<string, unknown>>) => string | undefined;
 }
 
 /** A built-in task as a command: it has an option for each field of the form, and no other. */
@@ -60,8 +62,8 @@ export const flagsOf = (field: string, { short, value, off }: TaskOption): strin
 
 const normalize = { text: 'do not scale the vector to length 1', off: true } as const;
 const background = { value: '<colour>', text: 'colour behind transparent parts, e.g. #ffffff' };
-const width = { short: '-w', value: '<px>', text: 'maximum width', parse: integer };
-const height = { short: '-h', value: '<px>', text: 'maximum height', parse: integer };
+const width = { short: '-W', value: '<px>', text: 'maximum width', parse: integer };
+const height = { short: '-H', value: '<px>', text: 'maximum height', parse: integer };
 const quality = { short: '-q', value: '<n>', text: 'quality, 1 to 100', parse: integer };
 const format = { short: '-f', value: '<name>', text: 'format of the result' };
 const faceOptions = {
@@ -133,6 +135,8 @@ export const TASK_COMMANDS: { readonly [T in BuiltInTask]: BuiltInCommand<T> } =
       ...faceOptions,
     },
     timeout: 60,
+    remark: ({ detect }) =>
+      detect ? undefined : 'The whole picture was taken for one face; --detect finds the faces of a photo',
   },
   hash: {
     group: 'hash',
