@@ -25,11 +25,12 @@ export class ModelMissing extends Error {
 
 function adviceOn({ id, file, size, sha256, license, source, urls }: MissingFile, why: string, folder: string): string {
   const [url] = urls;
-  const bytes = size === undefined ? [] : [`${size} bytes, SHA-256 ${sha256}; `];
+  const identity = size === undefined ? [] : [`${size} bytes`, `SHA-256 ${sha256}`];
+  const facts = [...identity, source, `licence ${license}`].join(', ');
+  const megabytes = size === undefined ? '' : ` (${Math.max(0.1, Math.round(size / 1e5) / 10)} MB)`;
+  const reason = why ? `; ${why}` : '';
   // A model without a URL cannot be pulled.
-  const otherwise = url === undefined ? 'a folder below it, under this name' : `run "cl-server models pull ${id}"`;
-  return (
-    `model ${id} is missing: put ${file} (${bytes.join('')}${url ?? source}, licence ${license}) into ${folder} ` +
-    `or ${otherwise}${why ? `; ${why}` : ''}`
-  );
+  return url === undefined
+    ? `model ${id} is missing: put ${file} (${facts}) into ${folder} or a folder below it, under this name${reason}`
+    : `model ${id}${megabytes} is missing: run "cl-server models pull ${id}", or put ${file} from ${url} (${facts}) into ${folder}${reason}`;
 }

@@ -14,6 +14,6 @@ export function storageFault(error: unknown): unknown {
   if (code !== undefined && FULL.has(code))
     return new HttpError(507, 'The server has no space left for this file', { cause: error });
   if (isStorageAway(error))
-    return new HttpError(503, 'The storage of the server is away; try again later', { cause: error });
+    return new HttpError(503, 'The storage of the server is unavailable; try again later', { cause: error });
   return error;
 }

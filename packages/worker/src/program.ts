@@ -57,11 +57,7 @@ async function lookForCompute({ computeUrl }: WorkerSettings, logger: Logger): P
     socket.once('error', () => resolve(false));
   });
   socket.destroy();
-  if (!answers)
-    logger.warn(
-      { url: computeUrl },
-      'the compute service does not answer; is it started? Queued jobs are run all the same',
-    );
+  if (!answers) logger.warn({ url: computeUrl }, 'the compute service does not answer; queued jobs run anyway');
 }
 
 /** @returns undefined where only help was asked for */

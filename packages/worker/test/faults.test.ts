@@ -132,7 +132,7 @@ describe(`faults (${long ? 'long' : 'short'})`, () => {
       await platform.start({ args: ['--concurrency', '20'] }).ready;
       await allEnded(2 * MINUTES);
       sleeper.child.kill('SIGCONT');
-      await eventually(() => sleeper.output().split('an attempt is given up').length > 20);
+      await eventually(() => sleeper.output().split('an attempt was discarded').length > 20);
       const page = await platform.jobs.repository.list({ limit: 20 });
       for (const job of page.items) {
         const by = job.committed_attempt; // 2, or more where a busy machine let the second worker's lease run out too

@@ -63,7 +63,7 @@ describe('the lease of a running job', () => {
     const jobs = await Promise.all(ids.map((id) => platform.ended(id)));
     for (const job of jobs) expect(job.status).toBe('completed');
     sleeper.child.kill('SIGCONT');
-    await eventually(() => sleeper.output().split('an attempt is given up').length > ids.length, {
+    await eventually(() => sleeper.output().split('an attempt was discarded').length > ids.length, {
       what: 'the refusal of the late results',
     });
     for (const { job_id: id, committed_attempt: by } of jobs) {

@@ -35,6 +35,7 @@ describe('a worker without models', () => {
   it('gives each reason to those who log everything', async () => {
     const reasons = (await started('debug')).flatMap(({ level, reason }) => (level === 'debug' && reason) || []);
     expect(reasons).toHaveLength(MODEL_TASKS.length);
-    for (const reason of reasons) expect(reason).toMatch(/is missing: put .+ bytes, SHA-256 [0-9a-f]{64}/);
+    for (const reason of reasons)
+      expect(reason).toMatch(/MB\) is missing: run "cl-server models pull .+ SHA-256 [0-9a-f]{64}/);
   });
 });

@@ -96,7 +96,7 @@ describe.runIf(hasFfmpeg())('damaged files', () => {
     expect(failed).toBeGreaterThan(jobs.length / 10);
     expect(failed).toBeLessThan(jobs.length);
     // Task processes end by themselves when they have nothing to do, or have grown; none may be ended by a file.
-    expect(worker.output()).not.toContain('a runner ended unexpectedly');
+    expect(worker.output()).not.toContain('a task process ended unexpectedly');
   }
 
   it('images are decoded or refused for a reason, and the worker’s processes live on', {

@@ -85,7 +85,7 @@ describe('tasks in their own processes', () => {
     const id = await platform.add('probe', { action: 'wait' });
     await eventually(() => attemptsOf(id).length > 0);
     await platform.jobs.repository.deleteJob(id);
-    await eventually(() => worker.output().includes('an attempt is given up'), { what: 'the worker letting go' });
+    await eventually(() => worker.output().includes('an attempt was discarded'), { what: 'the worker letting go' });
     await eventually(() => !fs.existsSync(path.join(platform.dataDir, 'compute', id)));
   });
 

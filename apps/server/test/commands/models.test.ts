@@ -247,8 +247,8 @@ describe('models', () => {
     for (const id of ['clip-vit-b32-image', 'dinov2-vits14']) {
       const manifest = manifestById(id);
       expect(out).toContain(
-        `put ${manifest?.file} (${manifest?.size} bytes, SHA-256 ${manifest?.sha256}; ${manifest?.urls[0]}, licence ` +
-          `${manifest?.license}) into ${dir.path} or run "cl-server models pull ${id}"; the last attempt failed: `,
+        `is missing: run "cl-server models pull ${id}", or put ${manifest?.file} from ${manifest?.urls[0]} (` +
+          `${manifest?.size} bytes, SHA-256 ${manifest?.sha256}, ${manifest?.source}, licence ${manifest?.license}) into ${dir.path}; the last attempt failed: `,
       );
     }
     expect(await run('verify', 'dino_image')).toMatchObject({

@@ -153,7 +153,7 @@ export const cancelJob = endpoint({
   path: '/jobs/{job_id}/cancel',
   guard: 'compute',
   tag: 'job',
-  summary: 'Cancel a job: a queued job at once, a running job as soon as its worker is notified',
+  summary: 'Cancel a job: a queued job immediately, a running job as soon as its worker is notified',
   params: jobId,
   responses: {
     200: { description: 'The updated job', schema: job },

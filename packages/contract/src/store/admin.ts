@@ -152,9 +152,9 @@ export const auditStore = endpoint({
   path: '/system/audit',
   guard: 'admin',
   tag: 'system',
-  summary: 'Find contradictions between database, media folder and broker',
+  summary: 'Compare the database with the media folder and the broker',
   query: z.object({ verify: field.bool().default(false).describe('Read every file and compare its SHA-256; slow') }),
-  responses: { 200: { description: 'The contradictions', schema: auditReport } },
+  responses: { 200: { description: 'The differences', schema: auditReport } },
 });
 
 export const clearOrphans = endpoint({
@@ -163,7 +163,7 @@ export const clearOrphans = endpoint({
   path: '/system/clear-orphans',
   guard: 'admin',
   tag: 'system',
-  summary: 'Delete everything to which nothing refers. Uploaded files are first set aside for 30 days',
+  summary: 'Remove unreferenced files and records. Uploaded files are first set aside for 30 days',
   query: z.object({
     confirm: field
       .bool()

@@ -7,7 +7,7 @@ import { entityParams } from './fields.js';
 import { face } from './intelligence.js';
 
 /**
- * Built-in kinds of similarity: of the subject (CLIP), of the appearance (DINO), or of the very picture (perceptual hash).
+ * Built-in kinds of similarity: of the subject (CLIP), of the appearance (DINO), or of nearly identical pictures (perceptual hash).
  * Insights of plugins add their own.
  */
 export const SIMILARITIES = ['clip', 'dino', 'phash'] as const;
@@ -19,7 +19,7 @@ const by = field
   .transform((name): SimilarityKind => name)
   .meta({ type: 'string', maxLength: 64, examples: [...SIMILARITIES] })
   .describe(
-    '`clip` compares the subject, `dino` the appearance, `phash` the very picture; other names are vectors of plugins’ insights',
+    '`clip` compares the content, `dino` the appearance, `phash` finds nearly identical pictures; other names are vectors of plugins’ insights',
   )
   .default('clip');
 

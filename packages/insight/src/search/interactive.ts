@@ -80,7 +80,7 @@ export function interactiveJobs(
       const task = taskOf(taskType);
       const parsed = task && parseParams(task, params);
       if (!task || !parsed?.success) throw unavailable(`The task ${taskType} is not installed on this server`);
-      if (asking >= MAX_RUNNING) throw unavailable('Too many searches at once; try again in a moment');
+      if (asking >= MAX_RUNNING) throw unavailable('Too many simultaneous searches; try again in a moment');
       asking++;
       try {
         return await ask(task, parsed.data, { input, within }, read);

@@ -115,7 +115,7 @@ export class InsightWorker {
       try {
         busy = (await this.#hasFolders()) && (await this.#hasLease()) && (await this.turn());
       } catch (error) {
-        logger.error({ err: error }, 'a turn of the insight worker failed; it will be retried');
+        logger.error({ err: error }, 'a cycle of the insight worker failed; it will be retried');
       }
       if (!this.#stopping && !busy) await this.#wakeSignal.wait(interval);
     }

@@ -18,7 +18,7 @@ export async function extractCover(
   target: string,
   options: FfmpegOptions,
 ): Promise<void> {
-  if (info.cover === undefined) throw unsupportedMediaKind('The file has neither a picture track nor a cover');
+  if (info.cover === undefined) throw unsupportedMediaKind('The file contains no video and no cover picture');
   const args = [
     ...ffmpegStart(options.maxPixels),
     ...inputArgs(input),

@@ -112,7 +112,7 @@ class MqttBroadcaster implements Broadcaster {
     client.on('connect', () => {
       // Small messages in both directions: Nagle's algorithm would hold each back for a round trip.
       (client.stream as { setNoDelay?: (on: boolean) => void }).setNoDelay?.(true);
-      if (this.#isLost) this.#logger.info('broker reached again');
+      if (this.#isLost) this.#logger.info('connected to the broker again');
       this.#isLost = false;
       this.#waitsSince = undefined;
       this.#resubscribe(client);
@@ -122,7 +122,7 @@ class MqttBroadcaster implements Broadcaster {
       if (client !== this.#client) return;
       this.#answerAll();
       if (this.#closing) return;
-      if (!this.#isLost) this.#logger.warn('broker lost; reconnecting, clients poll meanwhile');
+      if (!this.#isLost) this.#logger.warn('connection to the broker lost; reconnecting, clients poll meanwhile');
       this.#isLost = true;
       this.#waitsSince ??= performance.now();
     });

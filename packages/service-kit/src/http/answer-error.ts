@@ -13,8 +13,8 @@ function toRefusal(error: unknown): HttpError | undefined {
   if (error instanceof HttpError) return error;
   const { statusCode, code } = error as { statusCode?: number; code?: string };
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE')
-    return new HttpError(415, 'This Content-Type is not read here: send a form or JSON');
-  if (statusCode === 414) return new HttpError(414, 'A part of the path is longer than anything here');
+    return new HttpError(415, 'This Content-Type is not supported: send a form or JSON');
+  if (statusCode === 414) return new HttpError(414, 'A part of the path is too long');
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
     return new HttpError(statusCode, messageOf(error), { cause: error });
   return undefined;

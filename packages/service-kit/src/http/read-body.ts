@@ -50,7 +50,7 @@ function asJson(text: string): unknown {
   try {
     return parseJson(text);
   } catch (error) {
-    throw badRequest(`The body is not JSON that is read here: ${messageOf(error)}`, { cause: error });
+    throw badRequest(`The body is not valid JSON: ${messageOf(error)}`, { cause: error });
   }
 }
 

@@ -33,7 +33,9 @@ export function openDataDir(dir: string | undefined, { create }: DataDirOptions)
   try {
     if (create) makeFolder(folder);
     if (!fs.statSync(folder).isDirectory())
-      throw new StartupError(`the data folder ${folder} is not a directory: name another with CL_SERVER_DIR`);
+      throw new StartupError(
+        `the data folder ${folder} is not a folder: choose another with --data-dir or CL_SERVER_DIR`,
+      );
     fs.accessSync(folder, fs.constants.R_OK | fs.constants.W_OK);
     // access(2) says yes to root on a read-only file system's files; only a write proves it.
     const probe = path.join(folder, `.write-test-${process.pid}`);
@@ -43,11 +45,11 @@ export function openDataDir(dir: string | undefined, { create }: DataDirOptions)
     if (error instanceof StartupError) throw error;
     const code = errorCode(error);
     if (code === 'ENOENT' && !create)
-      throw new StartupError(`the data folder ${folder} does not exist: start the server first, or make it`);
+      throw new StartupError(`the data folder ${folder} does not exist: start the server first, or create it`);
     if (code === 'ENOTDIR' || code === 'EEXIST')
-      throw new StartupError(`the data folder ${folder} cannot be made: a part of its path is a file`);
+      throw new StartupError(`the data folder ${folder} cannot be created: a part of its path is a file`);
     throw new StartupError(
-      `the data folder ${folder} cannot be written (${code}): give yourself the right, or name another with CL_SERVER_DIR`,
+      `the data folder ${folder} cannot be written (${code}): correct its permissions, or choose another with --data-dir or CL_SERVER_DIR`,
     );
   }
   return folder;

@@ -113,9 +113,9 @@ export class TokenVerifier {
       throw error instanceof TokenError ? error : new TokenError('invalid', 'token not valid', { cause: error });
     });
     const parsed = tokenClaims.safeParse(objectFrom(payload));
-    if (!parsed.success) throw new TokenError('payload', 'claims not ours', { cause: parsed.error });
+    if (!parsed.success) throw new TokenError('payload', 'unexpected claims', { cause: parsed.error });
     const { data } = parsed;
-    if (data.iss !== TOKEN_ISSUER) throw new TokenError('invalid', 'issuer not ours');
+    if (data.iss !== TOKEN_ISSUER) throw new TokenError('invalid', 'wrong issuer');
     this.#checkAudience(data);
     if (data.nbf !== undefined && !(data.nbf * 1000 <= this.#now())) throw new TokenError('invalid', 'not valid yet');
     return data;
@@ -125,15 +125,14 @@ export class TokenVerifier {
   #checkAudience({ aud, iat }: TokenClaims): void {
     const since = this.#revocations.audienceSince();
     if (aud === undefined && (since === undefined || (iat !== undefined && iat * 1000 < since))) return;
-    if (aud === undefined || ![aud].flat().includes(TOKEN_AUDIENCE))
-      throw new TokenError('invalid', 'audience not ours');
+    if (aud === undefined || ![aud].flat().includes(TOKEN_AUDIENCE)) throw new TokenError('invalid', 'wrong audience');
   }
 
   /** Asked before anything of the token is believed. */
   readonly #keyFor = async (header: CompactJWSHeaderParameters): Promise<VerificationKey> => {
     for (const name in header) if (!HEADERS.has(name)) throw new TokenError('invalid', 'header not allowed');
     if (header.alg !== 'ES256' || header.typ !== 'JWT' || !isKeyId(header.kid))
-      throw new TokenError('invalid', 'header not ours');
+      throw new TokenError('invalid', 'unexpected header');
     const key = await this.#keys.get(header.kid);
     if (!key) throw new TokenError(this.#keys.ready() ? 'invalid' : 'unready', 'unknown key');
     return key;

@@ -177,7 +177,7 @@ export class Announcer {
     try {
       await register.announce(workerId, abilities);
     } catch (error) {
-      logger.warn({ err: error }, 'could not write to the register of workers; trying again at the next beat');
+      logger.warn({ err: error }, 'could not write to the register of workers; trying again at the next heartbeat');
     }
   }
 
@@ -242,7 +242,7 @@ export function logMissingModels(availability: Availability, logger: Logger): ()
   const look = (): void => {
     const missing = [...availability.unavailable].flatMap(([task, { code }]) => (code === 'model_missing' ? task : []));
     if (missing.some((task) => !logged.includes(task)))
-      logger.warn({ tasks: missing.sort() }, 'models are missing: "cl-server models pull" fetches them');
+      logger.warn({ tasks: missing.sort() }, 'models are missing; "cl-server models pull" downloads them');
     logged = missing;
   };
   look();

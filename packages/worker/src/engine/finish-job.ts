@@ -183,7 +183,7 @@ export class JobFinisher {
       try {
         return await write(items);
       } catch (error) {
-        logger.error({ err: error, jobs: items.length }, 'could not write results; trying again');
+        logger.error({ err: error, jobs: items.length }, 'could not save results; trying again');
         // The leases have run out by then, and the jobs are queued again by any process that notices.
         if (performance.now() > end) return items.map(() => false);
         await pause(RETRY_INTERVAL_MS);
@@ -207,7 +207,7 @@ export class JobFinisher {
   /** The job belongs to another attempt, has ended or was deleted: removes this attempt's files unless they are its results. */
   async #discard(attempt: Attempt, why: string): Promise<void> {
     const { repository, storage, logger } = this.#parts;
-    logger.warn({ job_id: attempt.jobId, attempt: attempt.claim.attempt }, `an attempt is given up: ${why}`);
+    logger.warn({ job_id: attempt.jobId, attempt: attempt.claim.attempt }, `an attempt was discarded: ${why}`);
     try {
       const job = await repository.getJob(attempt.jobId);
       if (!job) await storage.remove(attempt.jobId);

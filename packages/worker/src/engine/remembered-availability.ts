@@ -94,7 +94,7 @@ export class RememberedAvailability {
       fs.writeFileSync(draft, JSON.stringify(after), { mode: 0o640 });
       fs.renameSync(draft, this.#file);
     } catch (error) {
-      this.#options.logger.debug({ reason: messageOf(error) }, 'which tasks can run could not be written down');
+      this.#options.logger.debug({ reason: messageOf(error) }, 'the list of tasks that can run could not be saved');
     }
   }
 }

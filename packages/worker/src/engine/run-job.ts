@@ -99,7 +99,7 @@ export class JobRunner {
     try {
       await this.#parts.finisher.finish(ended);
     } catch (error) {
-      this.#parts.logger.error({ err: error, jobs: ended.length }, 'could not write how jobs ended');
+      this.#parts.logger.error({ err: error, jobs: ended.length }, 'could not save how jobs ended');
     }
     for (const { attempt } of ended) {
       this.#held.get(attempt)?.();

@@ -249,7 +249,7 @@ export class RunnerPool {
       group.runners.delete(runner);
       this.#states.forget(runner);
       if (intended) return;
-      logger.warn({ runner: runner.pid, process: group.process, reason }, 'a runner ended unexpectedly');
+      logger.warn({ runner: runner.pid, process: group.process, reason }, 'a task process ended unexpectedly');
       this.#blame(group, runner, reason);
       const open = setUp.filter((task) => !group.banned.has(task) && runner.state(task)?.state === 'starting');
       if (open.length > 0) this.#later(group, () => this.#spawn(group, open));

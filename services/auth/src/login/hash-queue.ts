@@ -39,7 +39,7 @@ const DEADLINE_MS = 10_000;
 const STRANGER_EVERY = 4;
 
 const busy = (): HttpError =>
-  new HttpError(503, 'Too many logins at once: try again shortly', { headers: { 'retry-after': '5' } });
+  new HttpError(503, 'Too many simultaneous logins: try again shortly', { headers: { 'retry-after': '5' } });
 /** Nobody receives this answer. */
 const disconnected = (): HttpError => new HttpError(503, 'The client has disconnected');
 
