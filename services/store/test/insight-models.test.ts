@@ -81,6 +81,11 @@ describe.runIf(canRun)('models of the insight worker', () => {
       const compared = await platform.store.get<SimilarEntities>(`/intelligence/entities/${id}/similar?by=clip`);
       expect(compared.json.notice).toBeNull();
     }
+    const byText = await platform.store.get<{ detail: string }>('/intelligence/search?text=harbour');
+    expect([byText.status, byText.json.detail]).toEqual([
+      503,
+      'clip_text_embedding waits for its model: an admin fetches missing models with "cl-server models pull"',
+    ]);
     installStandIns(platform.modelsDir, ['clip_image', 'dino_image', 'face_embedding']);
     for (const id of ids)
       await eventually(async () => (await platform.intelligence(id))?.inference_status.dino_embedding === 'completed', {

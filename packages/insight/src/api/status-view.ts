@@ -11,6 +11,7 @@ import {
   inferenceStatus,
 } from '@cl-server/contract';
 import type { FaceRow, InferenceRow, InsightRow } from '../database/tables.js';
+import { missingModels } from '../missing-models.js';
 import { type InsightRegistry, statusKeyOf } from '../registry.js';
 
 /** Insights that do not apply to the type of an entity are reported like this, not as `pending`. */
@@ -101,9 +102,7 @@ export function waitingNotice(rows: readonly Pick<InferenceRow, 'status' | 'task
   const tasks = [
     ...new Set(rows.filter(({ status }) => status === 'waiting').map(({ task_type }) => task_type)),
   ].sort();
-  if (tasks.length === 0) return null;
-  const waits = tasks.length === 1 ? 'waits for its model' : 'wait for their models';
-  return `${tasks.join(', ')} ${waits}: an admin fetches missing models with "cl-server models pull"`;
+  return tasks.length === 0 ? null : missingModels(tasks);
 }
 const byStart = (a: EntityJob, b: EntityJob): number => a.started_at - b.started_at;
 

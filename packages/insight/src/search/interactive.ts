@@ -7,6 +7,7 @@ import type { CreationRequest, JobCreation } from '@cl-server/job-routes';
 import type { JobEngine, JobRecord } from '@cl-server/jobs';
 import { HttpError } from '@cl-server/service-kit';
 import { type AnyTask, parseParams } from '@cl-server/task-kit';
+import { missingModels } from '../missing-models.js';
 import { INSIGHT_OWNER } from '../owner.js';
 
 export interface InteractiveJobs {
@@ -68,6 +69,8 @@ export function interactiveJobs(
       if (!job) throw unavailable('No worker answered in time; try again in a moment');
       if (job.error_code === 'invalid_input' || job.error_code === 'unsupported_media')
         throw new HttpError(422, job.error_message ?? 'The picture cannot be read');
+      // The message of the job names files and addresses, which help an admin only: `cl-server models` shows them.
+      if (job.error_code === 'model_missing') throw unavailable(missingModels([task.type]));
       if (job.status !== 'completed') throw unavailable(job.error_message ?? 'The model could not be asked');
       return await read(job);
     } finally {
