@@ -73,6 +73,16 @@ describe('discovery of tasks', () => {
     expect(registry.get('my_count')?.summary).toBe('Test');
   });
 
+  it('reads a TypeScript file of the plugin folder, or says which Node can', async () => {
+    const typed = `import type { PluginKit } from '@cl-server/task-kit';\n${definition('typed')}`;
+    write(path.join(pluginsDir, 'typed.ts'), typed.replace('z })', 'z }: PluginKit)'));
+    write(path.join(pluginsDir, 'types.d.ts'), 'export type Nothing = never;');
+    const [plugin, ...others] = (await discover()).plugins;
+    expect(others).toEqual([]);
+    if (process.features.typescript) expect(plugin).toMatchObject({ task: 'typed', state: 'loaded' });
+    else expect(plugin).toMatchObject({ state: 'failed', reason: expect.stringContaining('use Node 22.18 or newer') });
+  });
+
   it('isolates faulty plugins, and reports why they fail', async () => {
     installed('good', { good: definition('good') });
     installed('broken', {

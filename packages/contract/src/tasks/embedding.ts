@@ -14,7 +14,7 @@ export const modelStamp = z.object({
 });
 export type ModelStamp = z.infer<typeof modelStamp>;
 
-const normalize = field.bool().default(true);
+const normalize = field.bool().default(true).describe('Scale the vector to length 1');
 
 const embeddingOutput = z.object({
   /** Length of the vector in `output_path`, a `.npy` file (v1.0, `<f4`, C order, one dimension). */
@@ -46,7 +46,7 @@ export const clipTextEmbeddingTask = taskContract({
   type: 'clip_text_embedding',
   summary: 'Computes the CLIP vector of a text, which is comparable with vectors of pictures',
   file: 'none',
-  form: z.object({ text: field.text({ min: 1, max: 10_000 }), normalize }),
+  form: z.object({ text: field.text({ min: 1, max: 10_000 }).describe('The text to embed'), normalize }),
   output: embeddingOutput.extend({
     /** Number of tokens of the text, including the start and end marks. */
     tokens: z.int(),
@@ -78,10 +78,16 @@ export const faceEmbeddingTask = taskContract({
   form: z.object({
     normalize,
     /** False if the picture is an aligned crop; true to find, align and embed every face of it. */
-    detect: field.bool().default(false),
-    confidence_threshold: field.float({ ge: 0, le: 1 }).default(FACE_LISTED),
-    nms_threshold: field.float({ ge: 0, le: 1 }).default(0.4),
-    min_face_size: field.int({ ge: 8, le: 10_000 }).default(20),
+    detect: field
+      .bool()
+      .default(false)
+      .describe('Find the faces of a photo first; otherwise the file is one aligned face'),
+    confidence_threshold: field.float({ ge: 0, le: 1 }).default(FACE_LISTED).describe('Minimum confidence of a face'),
+    nms_threshold: field
+      .float({ ge: 0, le: 1 })
+      .default(0.4)
+      .describe('Overlap from which two boxes count as the same face'),
+    min_face_size: field.int({ ge: 8, le: 10_000 }).default(20).describe('Minimum size of a face in pixels'),
   }),
   output: pictureOutput.extend({
     /** Quality of the only face or of the best one; null if it is unknown. */

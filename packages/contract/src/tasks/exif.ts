@@ -88,6 +88,8 @@ export const exifTask = taskContract({
   type: 'exif',
   summary: 'Reads the metadata of a photo, a video or any other file',
   file: 'required',
-  form: z.object({ tags: tags.default([]) }),
+  form: z.object({
+    tags: tags.default([]).describe('Names of tags, comma-separated or as a JSON list; all if it is empty'),
+  }),
   output,
 });

@@ -65,10 +65,13 @@ export const faceDetectionTask = taskContract({
   summary: 'Finds the faces of a picture: boxes, landmarks, quality and aligned crops',
   file: 'required',
   form: z.object({
-    confidence_threshold: field.float({ ge: 0, le: 1 }).default(FACE_LISTED),
-    nms_threshold: field.float({ ge: 0, le: 1 }).default(0.4),
+    confidence_threshold: field.float({ ge: 0, le: 1 }).default(FACE_LISTED).describe('Minimum confidence of a face'),
+    nms_threshold: field
+      .float({ ge: 0, le: 1 })
+      .default(0.4)
+      .describe('Overlap from which two boxes count as the same face'),
     /** Faces whose shorter side has fewer pixels are left out. */
-    min_face_size: field.int({ ge: 8, le: 10_000 }).default(20),
+    min_face_size: field.int({ ge: 8, le: 10_000 }).default(20).describe('Minimum size of a face in pixels'),
   }),
   output: z.object({
     faces: z.array(detectedFace),

@@ -53,6 +53,8 @@ export const hashTask = taskContract({
   type: 'hash',
   summary: 'Computes digests of the bytes, and perceptual hashes of an image or of a video’s frames',
   file: 'required',
-  form: z.object({ algorithm: field.choice(['sha512', 'md5', 'sha256']).default('sha512') }),
+  form: z.object({
+    algorithm: field.choice(['sha512', 'md5', 'sha256']).default('sha512').describe('The algorithm of `hash_value`'),
+  }),
   output,
 });

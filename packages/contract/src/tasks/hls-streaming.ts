@@ -72,8 +72,11 @@ export const hlsStreamingTask = taskContract({
   form: z.object({
     input_absolute_path: serverPath(),
     output_absolute_path: serverPath(),
-    variants: field.json(z.array(hlsVariant).min(1).max(8)).default([...DEFAULT_HLS_VARIANTS]),
-    include_original: field.bool().default(false),
+    variants: field
+      .json(z.array(hlsVariant).min(1).max(8))
+      .default([...DEFAULT_HLS_VARIANTS])
+      .describe('The qualities of the stream, as a JSON list'),
+    include_original: field.bool().default(false).describe('Also offer the original video as a quality'),
   }),
   output,
 });

@@ -34,13 +34,13 @@ export const imageConversionTask = taskContract({
   summary: 'Converts an image to another format and rotates it upright',
   file: 'required',
   form: z.object({
-    format: field.choice(IMAGE_FORMATS),
-    quality: field.int({ ge: 1, le: 100 }).default(85),
+    format: field.choice(IMAGE_FORMATS).describe('Format of the result'),
+    quality: field.int({ ge: 1, le: 100 }).default(85).describe('Quality of lossy formats'),
     lossless: field.bool().default(false).describe('For webp and avif; the other formats are always lossless or never'),
     width: side().nullable().default(null).describe('The result fits into width × height; never enlarged'),
-    height: side().nullable().default(null),
+    height: side().nullable().default(null).describe('See `width`'),
     background: colour().default('#ffffff').describe('Background for formats without transparency'),
-    keep_metadata: field.bool().default(true),
+    keep_metadata: field.bool().default(true).describe('Copy EXIF, XMP and the colour profile to the result'),
   }),
   output,
 });
