@@ -15,7 +15,7 @@ function addGlobals(command: Command, hidden: boolean): Command {
     .addOption(option('--json', 'print data as JSON'))
     .addOption(option('--ndjson', 'print data as JSON, one object per line'))
     .addOption(option('--quiet', 'print ids only'))
-    .addOption(option('--debug', 'print every request and the stack trace of an error'))
+    .addOption(option('--debug', 'log every request and show stack traces'))
     .addOption(option('--profile <name>', 'profile with saved addresses and login (CL_PROFILE)'))
     .addOption(option('--server <url>', 'address of the server, which tells the others (CL_SERVER)'))
     .addOption(option('--auth-url <url>', 'address of the auth service (AUTH_URL)'))
@@ -23,7 +23,7 @@ function addGlobals(command: Command, hidden: boolean): Command {
     .addOption(option('--compute-url <url>', 'address of the compute service (COMPUTE_URL)'))
     .addOption(option('--mqtt-url <url>', 'address of the MQTT broker, or "none" (MQTT_URL)'))
     .addOption(option('--token <token>', 'use this token instead of a login (CL_TOKEN)'))
-    .addOption(option('--transport <way>', 'how to receive job updates').choices(['mqtt', 'sse', 'poll']));
+    .addOption(option('--transport <way>', 'how to wait for jobs to finish').choices(['mqtt', 'sse', 'poll']));
 }
 
 /** An option whose value is stored under another name than its flag, because some commands use that flag themselves. */

@@ -141,6 +141,11 @@ describe.runIf(built)('cl-client', () => {
     const { code, err } = await cl('image-conversion', 'convert', ...tasks, '--format', 'png', '--json');
     expect(code).toBe(EXIT.failed);
     expect(err).toContain('2 of 2 failed');
+    const bad = path.join(dir.path, 'good.jpg');
+    const one = await cl('media-thumbnail', 'generate', bad, '--ndjson');
+    expect(one.json()).toMatchObject({ input: 'good.jpg', status: 'failed', error: { message: expect.any(String) } });
+    const two = await cl('media-thumbnail', 'generate', bad, bad, '--ndjson');
+    expect([two.code, two.out.trim().split('\n').length]).toEqual([EXIT.failed, 2]);
     fs.writeFileSync(path.join(dir.path, 'empty.jpg'), '');
     expect((await cl('store', 'upload', path.join(dir.path, 'empty.jpg'))).err).toContain('the file is empty');
   });

@@ -121,15 +121,20 @@ async function changePassword(
 
 export function register(program: Command, world: World): void {
   const leaf = leafMaker(program, world);
-  leaf('login [server]', 'Log in to a server, for example https://photos.example; saves its addresses and a token')
+  const loggingIn = leaf(
+    'login [server]',
+    'Log in to a server, and save its addresses and a token (never the password)',
+  );
+  loggingIn.command.addHelpText('after', '\nExample: cl-client login https://photos.example -u ann');
+  loggingIn
     .option('-u, --username <name>', 'user name (CL_USERNAME)')
     .option('-p, --password <password>', 'password (CL_PASSWORD); visible to other users of this machine')
-    .option('--no-auth', 'delete the saved login and save only the addresses')
+    .option('--no-auth', 'use the server without logging in; the addresses are saved')
     .option('--password-stdin', 'read the password from standard input')
     .run(login);
   leaf('logout', 'Delete the saved login').run(logout);
   leaf('whoami', 'Show the user and the address of the login').run(whoami);
-  leaf('token', 'Print a valid token').option('--refresh', 'get a new one').run(token);
+  leaf('token', 'Print an access token').option('--refresh', 'get a new one').run(token);
   leaf('password', 'Change your own password')
     .option('--current <password>', 'current password')
     .option('--new <password>', 'new password')
