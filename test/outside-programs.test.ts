@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { freePort, hasChromium, projectRoot, type TempDir, tempDir, which } from '@cl-server/testing';
-import { type Browser, chromium } from 'playwright-core';
+import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { endPlatform, PASSWORD, startTestPlatform, type TestPlatform } from '../apps/server/test/platform/support.js';
 import { GENERATORS, generate, SERVICES } from './support/generated-clients.js';
@@ -14,6 +14,26 @@ import { GENERATORS, generate, SERVICES } from './support/generated-clients.js';
 const run = promisify(execFile);
 const PHOTO = path.join(projectRoot, 'examples/mountains.jpg');
 const built = fs.existsSync(path.join(projectRoot, 'apps/server/dist/main.js'));
+
+/** Saves what a page shows, for people who want to look at it. */
+async function screenshot(page: Page, name: string): Promise<void> {
+  const folder = process.env.CL_TEST_SCREENSHOTS;
+  if (folder) await page.screenshot({ path: path.join(folder, `${name}.png`), fullPage: true });
+}
+
+/** Opens the documentation of a service and logs in as admin in its dialog, which stays open. */
+async function openDocs(browser: Browser, url: string): Promise<Page> {
+  const page = await browser.newPage();
+  await page.goto(`${url}/docs`);
+  await page.getByRole('button', { name: 'Authorize' }).first().click();
+  const form = page.locator('.auth-container').filter({ hasText: 'OAuth2' });
+  await form.locator('#oauth_username').fill('admin');
+  await form.locator('#oauth_password').fill(PASSWORD);
+  await form.getByRole('button', { name: 'Apply given OAuth2 credentials' }).click();
+  // The dialog offers to log out only after the password was accepted.
+  await form.getByText('Logout').waitFor();
+  return page;
+}
 
 describe.runIf(built)('programs of others', () => {
   let platform: TestPlatform;
@@ -90,6 +110,27 @@ describe.runIf(built)('programs of others', () => {
     });
     afterAll(() => browser?.close());
 
+    it.each(['auth', 'compute'] as const)('the documentation of %s logs in with a password', async (service) => {
+      const page = await openDocs(browser, platform.urls[service]);
+      await page.close();
+    });
+
+    it('the documentation of the store logs in and uploads a file that was chosen', async () => {
+      const page = await openDocs(browser, platform.urls.store);
+      await page.locator('.dialog-ux .close-modal').click();
+      const operation = page.locator('#operations-entity-create_entity');
+      await operation.locator('.opblock-summary-control').click();
+      await operation.locator('input[type=file]').first().setInputFiles(PHOTO);
+      await operation.locator('tr[data-property-name="is_collection"] select').selectOption('false');
+      await operation.getByRole('button', { name: 'Execute' }).click();
+      await operation.locator('.live-responses-table').waitFor();
+      await screenshot(page, 'docs');
+      const answer = operation.locator('.live-responses-table .response-col_status').last();
+      await expect.poll(() => answer.innerText(), { timeout: 20_000 }).toMatch(/^20[01]/);
+      expect(await operation.locator('.live-responses-table').innerText()).toContain('"mime_type": "image/jpeg"');
+      await page.close();
+    });
+
     it('the example page logs in from another origin, uploads, and shows what others upload', async () => {
       const server = fork(path.join(projectRoot, 'examples/sdk/page/serve.js'), [String(pagePort)], { silent: true });
       try {
@@ -118,8 +159,7 @@ describe.runIf(built)('programs of others', () => {
         await page.waitForFunction(
           () => [...document.images].length >= 2 && [...document.images].every((i) => i.naturalWidth > 0),
         );
-        if (process.env.CL_TEST_SCREENSHOTS)
-          await page.screenshot({ path: `${process.env.CL_TEST_SCREENSHOTS}/page.png` });
+        await screenshot(page, 'page');
         await page.close();
       } finally {
         server.kill();

@@ -104,6 +104,27 @@ describe('the names of a server', () => {
       expect([origin.slice(0, 50), accepts(origin, host)]).toEqual([origin.slice(0, 50), false]);
     expect(new AllowedHosts({ origins: ['*'] }).acceptsOrigin('https://evil.example', 'localhost')).toBe(true);
   });
+
+  it('let pages of the other services read and change, on the host of the request or at their public address only', () => {
+    const siblings = [{ port: 8001 }, { url: 'https://store.example.org/v1' }, { url: '/compute' }];
+    const some = new AllowedHosts({ siblings, ownNames: [] });
+    for (const [origin, host, expected] of [
+      ['http://nas:8001', 'nas:8000', true],
+      ['https://127.0.0.1:8001', '127.0.0.1:8000', true],
+      ['http://[::1]:8001', '[::1]:8000', true],
+      ['https://store.example.org', 'auth.example.org', true],
+      ['http://nas:8003', 'nas:8000', false],
+      ['http://other:8001', 'nas:8000', false],
+      ['http://nas:8001@evil.example:8001', 'nas:8000', false],
+      ['http://evil.example:8001', 'nas:8000', false],
+      ['http://store.example.org', 'auth.example.org', false],
+      ['http://nas:8001', undefined, false],
+      ['null', 'nas:8000', false],
+    ] as const) {
+      expect([origin, host, some.mayRead(origin, host)]).toEqual([origin, host, expected]);
+      expect([origin, host, some.acceptsOrigin(origin, host)]).toEqual([origin, host, expected]);
+    }
+  });
 });
 
 const spec = { guard: 'public', tag: 'test', summary: '' } as const;

@@ -19,6 +19,7 @@ import { AuditLog } from './audit/audit-log.js';
 import type { AdminLogin } from './bootstrap-admin.js';
 import { migrateAuth } from './database/migrations/index.js';
 import type { AuthTables } from './database/tables.js';
+import { addressesFor } from './discovery/addresses.js';
 import { keyPaths, rotateKeys } from './keys/key-files.js';
 import { createAuthService } from './service.js';
 import { AUTH_SETTINGS, authDatabaseUrl } from './settings.js';
@@ -105,13 +106,14 @@ async function serve(
   const { host, port } = values;
   const logger = createLogger({ name: 'auth', level: values.logLevel });
   logger.info({ host, port }, isLoopback(host) ? 'starting, on this machine only' : 'starting, open to the network');
+  const { store, compute } = addressesFor(values);
   const service = await createAuthService({
     ...values,
     dataDir,
     databaseUrl: authDatabaseUrl(values, dataDir),
     migrate: values.migrate && !values.noMigrate,
     tokenLifetime: values.tokenExpireMinutes * 60,
-    http: httpOptions(values),
+    http: { ...httpOptions(values), siblings: [store, compute] },
     addresses: values,
     logger,
   });

@@ -17,6 +17,7 @@ import {
   mqttSettings,
   noAuthSetting,
   portSetting,
+  publicAuthSettings,
   reloadSetting,
   type Settings,
   selfMigrateSettings,
@@ -45,6 +46,7 @@ export const storeSettings = {
   ...jobDatabaseSettings,
   ...folderSettings,
   ...serviceUrlSettings,
+  ...publicAuthSettings,
   computeUrl: {
     env: 'COMPUTE_URL',
     flag: 'compute-url',

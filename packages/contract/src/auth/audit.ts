@@ -43,7 +43,6 @@ export const auditPage = listOf(auditEntry).meta({ id: 'AuditPage' });
 
 export const auditQuery = z.object({
   ...listQuery,
-  action: field.choice(AUDIT_ACTIONS).optional(),
-  /** Only changes made by this user, or to this user. */
-  user_id: field.int().optional(),
+  action: field.choice(AUDIT_ACTIONS).optional().describe('Only entries of this action'),
+  user_id: field.int().optional().describe('Only changes made by this user, or to this user'),
 });

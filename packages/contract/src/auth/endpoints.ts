@@ -97,7 +97,7 @@ export const listRevocations = endpoint({
   isVital: true,
   tag: 'auth',
   summary: 'Users whose older tokens were revoked, from a position in the feed on; used by the other services',
-  query: z.object({ since: field.int({ ge: 0 }).default(0) }),
+  query: z.object({ since: field.int({ ge: 0 }).default(0).describe('`last_seq` of the previous answer') }),
   responses: { 200: { description: 'The feed', schema: revocationFeed } },
 });
 

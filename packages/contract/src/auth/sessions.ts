@@ -3,15 +3,19 @@ import { z } from 'zod';
 import { field, reject } from '../http/field.js';
 import { givenPassword, newPassword } from './credentials.js';
 
-export const accessToken = z
-  .object({ access_token: z.string(), token_type: z.literal('bearer') })
-  .meta({ id: 'AccessToken' });
+export const accessToken = z.object({ access_token: z.string(), token_type: z.literal('bearer') }).meta({
+  id: 'AccessToken',
+  example: { access_token: 'eyJhbGciOiJFUzI1NiJ9.eyJpZCI6IjEifQ.c2lnbmF0dXJl', token_type: 'bearer' },
+});
 export type AccessToken = z.infer<typeof accessToken>;
 
 /** The password grant of OAuth 2; `scope` and `client_id` are accepted and ignored. */
 export const loginForm = z.object({
-  username: field.text({ max: 1000 }).transform((name) => name.normalize('NFC')),
-  password: givenPassword(),
+  username: field
+    .text({ max: 1000 })
+    .transform((name) => name.normalize('NFC'))
+    .meta({ type: 'string', example: 'admin' }),
+  password: givenPassword().meta({ example: 'the password' }),
   grant_type: z
     .string()
     .transform((text, ctx) =>
@@ -30,8 +34,8 @@ export const loginForm = z.object({
 });
 
 export const passwordChange = z.object({
-  current_password: givenPassword(),
-  new_password: newPassword(),
+  current_password: givenPassword().meta({ example: 'the old password' }),
+  new_password: newPassword().meta({ example: 'a long new password' }),
 });
 
 export const publicKey = z

@@ -15,30 +15,39 @@ export const user = z
     created_at: z.string(),
     permissions: z.array(z.string()),
   })
-  .meta({ id: 'User' });
+  .meta({
+    id: 'User',
+    example: {
+      username: 'ann',
+      is_admin: false,
+      is_active: true,
+      id: 2,
+      created_at: '2026-06-18T17:02:00.000000',
+      permissions: ['media_store_read', 'media_store_write'],
+    },
+  });
 export type User = z.infer<typeof user>;
 
 export const userId = z.object({ user_id: field.int() });
 
 export const userQuery = z.object({
-  skip: field.int({ ge: 0 }).default(0),
-  limit: field.int({ ge: 1, le: 1000 }).default(100),
-  /** Finds the user of this name; the list has one item or none. */
-  username: field.filter(),
+  skip: field.int({ ge: 0 }).default(0).describe('Number of users to skip'),
+  limit: field.int({ ge: 1, le: 1000 }).default(100).describe('Number of users of a page'),
+  username: field.filter().describe('Only the user of this name; the list has one item or none'),
 });
 
 export const newUser = z.object({
-  username: usernameField(),
-  password: newPassword(),
+  username: usernameField().meta({ example: 'ann' }),
+  password: newPassword().meta({ example: 'a long password' }),
   is_admin: field.bool().default(false),
   is_active: field.bool().default(true),
-  permissions: permissionList().default([]),
+  permissions: permissionList().default([]).meta({ example: 'media_store_read,media_store_write' }),
 });
 
 /** Absent fields stay. An empty field counts as absent, except for `permissions`: there it removes all permissions. */
 export const userChange = z.object({
   password: newPassword().optional(),
-  permissions: permissionList().optional(),
+  permissions: permissionList().optional().meta({ example: 'media_store_read' }),
   is_active: field.bool().optional(),
   is_admin: field.bool().optional(),
 });

@@ -23,5 +23,8 @@ export const errorBody = z
     code: z.string(),
     request_id: z.string(),
   })
-  .meta({ id: 'Error' });
+  .meta({
+    id: 'Error',
+    example: { detail: 'Entity not found', code: 'not_found', request_id: '0197c1a2-6c1e-7d43-9f0e-5a1b2c3d4e5f' },
+  });
 export type ErrorBody = z.infer<typeof errorBody>;

@@ -13,6 +13,6 @@ export const listOf = <S extends z.ZodType>(item: S) =>
 
 /** Query parameters of a paged list. */
 export const listQuery = {
-  limit: field.int({ ge: 1, le: 500 }).default(50),
-  cursor: field.filter(500),
+  limit: field.int({ ge: 1, le: 500 }).default(50).describe('Number of items of a page'),
+  cursor: field.filter(500).describe('`next_cursor` of the previous page; absent for the first page'),
 };

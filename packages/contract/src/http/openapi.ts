@@ -1,5 +1,6 @@
 /** Makes OpenAPI 3.1 documents from the tables of endpoints. */
 import { z } from 'zod';
+import { PORTS } from '../constants.js';
 import type { AnyEndpoint, ResponseSpec } from './endpoint.js';
 import { errorBody } from './errors.js';
 import { TAGS } from './tags.js';
@@ -11,13 +12,22 @@ export interface ApiInfo {
 }
 
 type Json = Record<string, unknown>;
-type ObjectSchema = Json & { readonly properties?: Record<string, Json>; readonly required?: readonly string[] };
+type ObjectSchema = Json & {
+  readonly properties?: Record<string, Json>;
+  readonly required?: readonly string[];
+  readonly examples?: readonly unknown[];
+};
 
 /**
- * Removes JavaScript's range of exact integers, which says nothing to a reader, and writes tuples of one type as arrays of
- * a fixed length, which more tools understand.
+ * Removes JavaScript's range of exact integers, which says nothing to a reader, writes tuples of one type as arrays of a
+ * fixed length, which more tools understand, and turns `meta({ example })` into the keyword of JSON Schema. (zod itself
+ * drops `examples` from fields that it transforms.)
  */
 function tidy({ jsonSchema }: { jsonSchema: Json }): void {
+  if ('example' in jsonSchema) {
+    jsonSchema['examples'] = [jsonSchema['example']];
+    delete jsonSchema['example'];
+  }
   if (jsonSchema['minimum'] === Number.MIN_SAFE_INTEGER) delete jsonSchema['minimum'];
   if (jsonSchema['maximum'] === Number.MAX_SAFE_INTEGER) delete jsonSchema['maximum'];
   const { prefixItems } = jsonSchema;
@@ -80,9 +90,24 @@ function parameters(endpoint: AnyEndpoint, components: Components): Json[] {
   });
 }
 
+/**
+ * The example of a body: that of its schema, otherwise the examples of its fields. Fields without one are left out, so that
+ * a form that a page fills with the example can be sent. Without examples of all required fields there is none.
+ */
+function exampleOf({ examples, properties = {}, required = [] }: ObjectSchema): { readonly example?: unknown } {
+  if (examples) return { example: examples[0] };
+  const given = Object.entries(properties).flatMap(([name, field]) =>
+    Array.isArray(field['examples']) ? [[name, field['examples'][0]] as const] : [],
+  );
+  const example = Object.fromEntries(given);
+  return required.every((name) => Object.hasOwn(example, name)) ? { example } : {};
+}
+
 function requestBody(endpoint: AnyEndpoint, components: Components): Json | undefined {
-  if (endpoint.json)
-    return { required: true, content: { 'application/json': { schema: components.ofRequest(endpoint, 'json') } } };
+  if (endpoint.json) {
+    const schema = components.ofRequest(endpoint, 'json');
+    return { required: true, content: { 'application/json': { schema, ...exampleOf(schema) } } };
+  }
   if (!endpoint.form && !endpoint.files) return undefined;
   const fields: ObjectSchema = endpoint.form ? components.ofRequest(endpoint, 'form') : { type: 'object' };
   const files = Object.entries(endpoint.files ?? {});
@@ -94,8 +119,8 @@ function requestBody(endpoint: AnyEndpoint, components: Components): Json | unde
     properties: { ...fields.properties, ...Object.fromEntries(parts) },
     ...(required.length > 0 && { required }),
   };
-  const urlencoded = { 'application/x-www-form-urlencoded': { schema: fields } };
-  const multipart = { 'multipart/form-data': { schema: withFiles } };
+  const urlencoded = { 'application/x-www-form-urlencoded': { schema: fields, ...exampleOf(fields) } };
+  const multipart = { 'multipart/form-data': { schema: withFiles, ...exampleOf(fields) } };
   return {
     required: required.length > 0,
     // Generators of clients take the first media type, and only multipart can carry a file.
@@ -150,8 +175,13 @@ export function impliedErrors(endpoint: AnyEndpoint): Record<number, string> {
   return errors;
 }
 
-/** Ways to send a token. Only the auth service has the address at which a password is exchanged for one. */
+/**
+ * Ways to send a token. Other services than auth name its address on a platform on this machine; a running service replaces
+ * it by the address at which its client reaches auth.
+ */
 function securitySchemes(endpoints: readonly AnyEndpoint[]): Json {
+  const isAuth = endpoints.some(({ path }) => path === '/auth/token');
+  const tokenUrl = isAuth ? 'auth/token' : `http://localhost:${PORTS.auth}/auth/token`;
   return {
     BearerAuth: {
       type: 'http',
@@ -159,9 +189,7 @@ function securitySchemes(endpoints: readonly AnyEndpoint[]): Json {
       bearerFormat: 'JWT',
       description: 'The `access_token` that `POST /auth/token` of the auth service returns.',
     },
-    ...(endpoints.some(({ path }) => path === '/auth/token') && {
-      OAuth2PasswordBearer: { type: 'oauth2', flows: { password: { tokenUrl: 'auth/token', scopes: {} } } },
-    }),
+    OAuth2PasswordBearer: { type: 'oauth2', flows: { password: { tokenUrl, scopes: {} } } },
   };
 }
 

@@ -105,7 +105,7 @@ export const setGuestMode = endpoint({
   tag: 'admin',
   summary:
     'Set guest mode: let anyone create jobs, or only users with the permission. Admin endpoints always need an admin',
-  form: z.object({ guest_mode: field.bool() }),
+  form: z.object({ guest_mode: field.bool().meta({ example: false }) }),
   responses: { 200: { description: 'Saved', schema: guestModeUpdated } },
 });
 

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { JOB_STATUSES, PRIORITY } from '../constants.js';
 import { field } from '../http/field.js';
 import { listOf, listQuery } from '../http/list.js';
+import { BATCH, TASK_INFO } from './examples.js';
 import { job, jobCreated, workerCapability } from './schemas.js';
 
 /** `cancelled` finds the failed jobs that a user cancelled. */
@@ -10,8 +11,11 @@ export const JOB_STATUS_FILTERS = [...JOB_STATUSES, 'cancelled'] as const;
 export type JobStatusFilter = (typeof JOB_STATUS_FILTERS)[number];
 
 export const jobListQuery = z.object({
-  status: field.choice(JOB_STATUS_FILTERS).optional(),
-  task_type: field.filter(64),
+  status: field
+    .choice(JOB_STATUS_FILTERS)
+    .optional()
+    .describe('Only jobs of this status; `cancelled` are the failed jobs that a user cancelled'),
+  task_type: field.filter(64).describe('Only jobs of this task'),
   created_by: field.filter(200).describe('Id of the user who created the job'),
   created_after: field.int({ ge: 0 }).optional().describe('Milliseconds since 1970; this time or later'),
   created_before: field.int({ ge: 0 }).optional().describe('Milliseconds since 1970; before this time'),
@@ -48,7 +52,7 @@ export const batchItem = z.strictObject({
 });
 export type BatchItem = z.input<typeof batchItem>;
 
-export const batchRequest = z.array(batchItem).min(1).max(MAX_BATCH);
+export const batchRequest = z.array(batchItem).min(1).max(MAX_BATCH).meta({ example: BATCH });
 
 /** The outcome of one item: the job, or the error response that a single creation would have had. */
 export const batchResult = z
@@ -88,7 +92,7 @@ export const taskInfo = z
     /** The reason why the task is not available. */
     reason: z.string().nullable(),
   })
-  .meta({ id: 'TaskInfo' });
+  .meta({ id: 'TaskInfo', example: TASK_INFO });
 export type TaskInfo = z.infer<typeof taskInfo>;
 
 export const taskList = z.object({ items: z.array(taskInfo) }).meta({ id: 'TaskList' });

@@ -1,6 +1,7 @@
 /** A job, its events, and what workers report about themselves. */
 import { z } from 'zod';
 import { JOB_ERROR_CODES, JOB_STATUSES, LACKS } from '../constants.js';
+import { CAPABILITIES, JOB, JOB_CREATED, WORKER } from './examples.js';
 
 const milliseconds = z.int().describe('Milliseconds since 1970, UTC');
 
@@ -30,7 +31,7 @@ export const job = z
     retry_count: z.int(),
     max_retries: z.int(),
   })
-  .meta({ id: 'Job' });
+  .meta({ id: 'Job', example: JOB });
 export type Job = z.infer<typeof job>;
 
 export const jobCreated = z
@@ -39,7 +40,7 @@ export const jobCreated = z
     status: jobStatus,
     task_type: z.string(),
   })
-  .meta({ id: 'JobCreated' });
+  .meta({ id: 'JobCreated', example: JOB_CREATED });
 export type JobCreated = z.infer<typeof jobCreated>;
 
 /** The message on `inference/events`: flat and small, readable by everyone. */
@@ -73,7 +74,7 @@ export const workerCapability = z
      */
     unavailable_codes: z.record(z.string(), unavailableCode).optional(),
   })
-  .meta({ id: 'WorkerCapability' });
+  .meta({ id: 'WorkerCapability', example: WORKER });
 export type WorkerCapability = z.infer<typeof workerCapability>;
 
 export const capabilities = z
@@ -81,5 +82,5 @@ export const capabilities = z
     num_workers: z.int(),
     capabilities: z.record(z.string(), z.int()),
   })
-  .meta({ id: 'Capabilities' });
+  .meta({ id: 'Capabilities', example: CAPABILITIES });
 export type Capabilities = z.infer<typeof capabilities>;

@@ -142,7 +142,7 @@ export const setStoreGuestMode = endpoint({
   guard: 'admin',
   tag: 'admin',
   summary: 'Set guest mode: let anyone read, or only users with the permission',
-  form: z.object({ guest_mode: field.bool() }),
+  form: z.object({ guest_mode: field.bool().meta({ example: false }) }),
   responses: { 200: { description: 'Saved', schema: guestModeSaved } },
 });
 

@@ -43,9 +43,12 @@ export const lookupEntity = endpoint({
   tag: 'entity',
   summary: 'Find one media entity by digest, or one collection by label; deleted entities are not found',
   query: z.object({
-    md5: field.filter(128),
-    sha256: field.filter(128),
-    label: field.filter(MAX_LABEL).transform((value) => value?.normalize('NFC')),
+    md5: field.filter(128).describe('MD5 of a file, hexadecimal'),
+    sha256: field.filter(128).describe('SHA-256 of a file, hexadecimal'),
+    label: field
+      .filter(MAX_LABEL)
+      .transform((value) => value?.normalize('NFC'))
+      .describe('Label of a collection, exactly'),
   }),
   responses: {
     200: one,
@@ -64,8 +67,8 @@ export const createEntity = endpoint({
   summary:
     'Add a collection or a media file. If a live entity already has the same bytes, the answer is 200 with that entity',
   form: z.object({
-    is_collection: field.bool(),
-    label: label.optional(),
+    is_collection: field.bool().meta({ example: false }),
+    label: label.optional().meta({ example: 'Beach' }),
     description: description.optional(),
     parent_id: field.int().optional(),
   }),
@@ -82,7 +85,7 @@ export const getEntity = endpoint({
   tag: 'entity',
   summary: 'Get one entity, even a deleted one; with `version` its earlier state',
   params: entityParams,
-  query: z.object({ version: field.int().optional() }),
+  query: z.object({ version: field.int().optional().describe('The entity as it was in this version') }),
   responses: { 200: one, 404: missing },
 });
 
@@ -95,8 +98,8 @@ export const replaceEntity = endpoint({
   summary: 'Replace label, description and parent (absent fields become null), and the file if one is sent',
   params: entityParams,
   form: z.object({
-    is_collection: field.bool(),
-    label: composedText({ max: MAX_LABEL, min: 1 }),
+    is_collection: field.bool().meta({ example: false }),
+    label: composedText({ max: MAX_LABEL, min: 1 }).meta({ example: 'Beach' }),
     description: description.optional(),
     parent_id: field.int().optional(),
   }),
@@ -122,7 +125,7 @@ export const patchEntity = endpoint({
   params: entityParams,
   presence: true,
   form: z.object({
-    label: emptyIsNull(label).optional().meta({ type: 'string' }),
+    label: emptyIsNull(label).optional().meta({ type: 'string', example: 'Beach' }),
     description: emptyIsNull(description).optional().meta({ type: 'string' }),
     parent_id: emptyIsNull(field.int()).optional().meta({ type: 'integer' }),
     is_deleted: emptyIsFalse().optional(),
@@ -187,7 +190,7 @@ export const diffVersions = endpoint({
   summary: 'Compare two versions field by field',
   params: entityParams,
   query: z.object({
-    from: field.int({ ge: 1 }),
+    from: field.int({ ge: 1 }).describe('Number of the older version'),
     to: field.int({ ge: 1 }).optional().describe('Absent for the newest version'),
   }),
   responses: { 200: { description: 'The differences', schema: versionDiff }, 404: missing },

@@ -1,6 +1,7 @@
 /** Entities (media and collections), their lists, versions and metadata. */
 import { z } from 'zod';
 import { field } from '../http/field.js';
+import { ENTITY, ENTITY_VERSION, PAGINATION, SIGNED_URLS } from './examples.js';
 import { milliseconds } from './fields.js';
 
 /**
@@ -50,35 +51,35 @@ export const entity = z
     metadata_error: z.string().nullable().describe('The errors while reading the file’s metadata'),
     version: z.int().describe('Number of the version; the first is 1'),
   })
-  .meta({ id: 'Entity' });
+  .meta({ id: 'Entity', example: ENTITY });
 export type Entity = z.infer<typeof entity>;
 
 export const entityQuery = z.object({
-  page: field.int({ ge: 1, le: 1_000_000_000 }).default(1),
-  page_size: field.int({ ge: 1, le: 100 }).default(20),
+  page: field.int({ ge: 1, le: 1_000_000_000 }).default(1).describe('Number of the page; the first is 1'),
+  page_size: field.int({ ge: 1, le: 100 }).default(20).describe('Number of entities of a page'),
   cursor: field
     .filter(200)
     .describe('`next_cursor` of the previous page; `page` is then ignored. The same filters must be sent again'),
   version: field.int().optional().describe('Show each entity in this version; entities without it are left out'),
   filter_param: field.filter().describe('Accepted and ignored'),
   search_query: field.filter(500).describe('Text in the label; upper and lower case are equal'),
-  exclude_deleted: field.bool().default(false),
+  exclude_deleted: field.bool().default(false).describe('Leave out the entities in the trash'),
   only_deleted: field
     .bool()
     .default(false)
     .describe('Only what is in the trash itself; `exclude_deleted` is then ignored'),
-  md5: field.filter(128),
-  sha256: field.filter(128),
-  mime_type: field.filter(255),
-  type: field.filter(64),
-  width: field.int().optional(),
-  height: field.int().optional(),
-  file_size_min: field.int().optional(),
-  file_size_max: field.int().optional(),
+  md5: field.filter(128).describe('MD5 of the bytes, hexadecimal'),
+  sha256: field.filter(128).describe('SHA-256 of the bytes, hexadecimal'),
+  mime_type: field.filter(255).describe('Media type, e.g. `image/jpeg`'),
+  type: field.filter(64).describe('image, video, audio, text or file'),
+  width: field.int().optional().describe('Width in pixels, exactly'),
+  height: field.int().optional().describe('Height in pixels, exactly'),
+  file_size_min: field.int().optional().describe('Bytes, inclusive'),
+  file_size_max: field.int().optional().describe('Bytes, inclusive'),
   date_from: field.int().optional().describe('Of `added_date`, inclusive'),
   date_to: field.int().optional().describe('Of `added_date`, inclusive'),
   parent_id: field.int().optional().describe('0 for the entities in no collection'),
-  is_collection: field.bool().optional(),
+  is_collection: field.bool().optional().describe('Only collections, or only media'),
 });
 export type EntityQuery = z.infer<typeof entityQuery>;
 
@@ -98,7 +99,7 @@ export const pagination = z
       .nullable()
       .describe('Cursor of the next page; every page takes the same time. Null on the last page'),
   })
-  .meta({ id: 'Pagination' });
+  .meta({ id: 'Pagination', example: PAGINATION });
 export type Pagination = z.infer<typeof pagination>;
 
 export const entityList = z.object({ items: z.array(entity), pagination }).meta({ id: 'EntityList' });
@@ -118,7 +119,7 @@ export const entityVersion = z
     label: z.string().nullable(),
     description: z.string().nullable(),
   })
-  .meta({ id: 'EntityVersion' });
+  .meta({ id: 'EntityVersion', example: ENTITY_VERSION });
 export type EntityVersion = z.infer<typeof entityVersion>;
 
 export const fieldChange = z
@@ -155,5 +156,5 @@ export const signedUrls = z
     preview: z.string(),
     stream: z.string(),
   })
-  .meta({ id: 'SignedUrls' });
+  .meta({ id: 'SignedUrls', example: SIGNED_URLS });
 export type SignedUrls = z.infer<typeof signedUrls>;

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { type AnyEndpoint, endpoint } from '../http/endpoint.js';
 import { field } from '../http/field.js';
+import { FACE, INTELLIGENCE, KNOWN_PERSON } from './examples.js';
 import { entityParams, milliseconds } from './fields.js';
 
 const point = z.tuple([z.number(), z.number()]);
@@ -26,7 +27,7 @@ export const face = z
     file_path: z.string().describe('Path of the cropped face, relative to the media folder'),
     created_at: milliseconds,
   })
-  .meta({ id: 'Face' });
+  .meta({ id: 'Face', example: FACE });
 export type Face = z.infer<typeof face>;
 
 export const knownPerson = z
@@ -38,7 +39,7 @@ export const knownPerson = z
     face_count: z.int(),
     hidden: z.boolean().describe('True if the list of persons leaves this person out'),
   })
-  .meta({ id: 'KnownPerson' });
+  .meta({ id: 'KnownPerson', example: KNOWN_PERSON });
 export type KnownPerson = z.infer<typeof knownPerson>;
 
 export const entityJob = z
@@ -96,7 +97,7 @@ export const intelligence = z
     error_message: z.string().nullable(),
     notice: z.string().nullable().optional().describe('What to do if an insight waits for a model'),
   })
-  .meta({ id: 'Intelligence' });
+  .meta({ id: 'Intelligence', example: INTELLIGENCE });
 export type Intelligence = z.infer<typeof intelligence>;
 
 /** State of the insight worker, from its last message. */
@@ -262,7 +263,7 @@ export const listKnownPersons = endpoint({
   guard: 'read',
   tag: 'intelligence',
   summary: 'List all persons whose faces were found',
-  query: z.object({ include_hidden: field.bool().default(false) }),
+  query: z.object({ include_hidden: field.bool().default(false).describe('Also list hidden persons') }),
   responses: { 200: { description: 'The persons', schema: z.array(knownPerson) } },
 });
 
@@ -296,7 +297,9 @@ export const renameKnownPerson = endpoint({
   tag: 'intelligence',
   summary: 'Give a person a name',
   params: personParams,
-  json: z.object({ name: z.string().normalize('NFC').min(1).max(255) }),
+  json: z.object({
+    name: z.string().normalize('NFC').min(1).max(255).meta({ example: 'Ann' }),
+  }),
   responses: { 200: { description: 'The person', schema: knownPerson }, 404: noPerson },
 });
 

@@ -34,7 +34,7 @@ export const hideKnownPerson = endpoint({
   tag: 'persons',
   summary: 'Hide a person from the list, or show them again',
   params: personParams,
-  form: z.object({ hidden: field.bool() }),
+  form: z.object({ hidden: field.bool().meta({ example: true }) }),
   responses: { 200: person, 404: missing },
 });
 
@@ -46,7 +46,13 @@ export const mergeKnownPersons = endpoint({
   tag: 'persons',
   summary: 'Merge other persons into this one: their faces move here, and the others are deleted',
   params: personParams,
-  json: z.object({ person_ids: z.array(z.int()).min(1).max(1_000) }),
+  json: z.object({
+    person_ids: z
+      .array(z.int())
+      .min(1)
+      .max(1_000)
+      .meta({ example: [2, 5] }),
+  }),
   responses: { 200: person, 404: missing, 422: { description: 'A person cannot be merged with itself' } },
 });
 
@@ -59,8 +65,12 @@ export const splitKnownPerson = endpoint({
   summary: 'Split some faces of a person off into a new person',
   params: personParams,
   json: z.object({
-    face_ids: z.array(z.int()).min(1).max(10_000),
-    name: z.string().normalize('NFC').min(1).max(255).optional(),
+    face_ids: z
+      .array(z.int())
+      .min(1)
+      .max(10_000)
+      .meta({ example: [10, 11] }),
+    name: z.string().normalize('NFC').min(1).max(255).optional().meta({ example: 'Bea' }),
   }),
   maxBody: 262_144,
   responses: {
@@ -78,7 +88,9 @@ export const moveFace = endpoint({
   tag: 'persons',
   summary: 'Assign a face to a person, or with null to nobody',
   params: z.object({ face_id: field.int() }),
-  json: z.object({ person_id: z.int().nullable() }),
+  json: z.object({
+    person_id: z.int().nullable().meta({ example: 1 }),
+  }),
   responses: {
     200: { description: 'The face', schema: face },
     404: { description: 'The face or person does not exist' },

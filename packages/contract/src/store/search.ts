@@ -43,9 +43,9 @@ const notice = z
   .describe('Why the search was not possible, and what to do; null or absent if it was');
 
 const paging = {
-  limit: field.int({ ge: 1, le: 100 }).default(20),
+  limit: field.int({ ge: 1, le: 100 }).default(20).describe('Number of results of a page'),
   score_threshold: field.float({ ge: 0, le: 1 }).optional().describe('Only results with at least this similarity'),
-  cursor: field.filter(200),
+  cursor: field.filter(200).describe('`next_cursor` of the previous page; absent for the first page'),
 };
 
 export const searchResult = z.object({ entity_id: z.int(), score, entity }).meta({ id: 'SearchResult' });
@@ -104,7 +104,11 @@ export const searchByText = endpoint({
   guard: 'read',
   tag: 'search',
   summary: 'Search pictures and videos by a description of their content',
-  query: z.object({ text: field.text({ min: 1, max: 2_000 }), ...paging, ...filters }),
+  query: z.object({
+    text: field.text({ min: 1, max: 2_000 }).describe('What the pictures should show, in English'),
+    ...paging,
+    ...filters,
+  }),
   responses: { 200: { description: 'The results, the best first', schema: searchResults }, 503: notReady },
 });
 
@@ -159,8 +163,8 @@ export const listDuplicates = endpoint({
   tag: 'search',
   summary: 'Find groups of near-duplicate pictures, each with the one worth keeping',
   query: z.object({
-    limit: field.int({ ge: 1, le: 100 }).default(20),
-    cursor: field.filter(200),
+    limit: field.int({ ge: 1, le: 100 }).default(20).describe('Number of results of a page'),
+    cursor: field.filter(200).describe('`next_cursor` of the previous page; absent for the first page'),
     distance: field
       .int({ ge: 0, le: 16 })
       .default(6)

@@ -46,7 +46,10 @@ export const clipTextEmbeddingTask = taskContract({
   type: 'clip_text_embedding',
   summary: 'Computes the CLIP vector of a text, which is comparable with vectors of pictures',
   file: 'none',
-  form: z.object({ text: field.text({ min: 1, max: 10_000 }).describe('The text to embed'), normalize }),
+  form: z.object({
+    text: field.text({ min: 1, max: 10_000 }).describe('The text to embed').meta({ example: 'a dog on the beach' }),
+    normalize,
+  }),
   output: embeddingOutput.extend({
     /** Number of tokens of the text, including the start and end marks. */
     tokens: z.int(),

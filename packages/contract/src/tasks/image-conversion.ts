@@ -34,7 +34,7 @@ export const imageConversionTask = taskContract({
   summary: 'Converts an image to another format and rotates it upright',
   file: 'required',
   form: z.object({
-    format: field.choice(IMAGE_FORMATS).describe('Format of the result'),
+    format: field.choice(IMAGE_FORMATS).describe('Format of the result').meta({ example: 'webp' }),
     quality: field.int({ ge: 1, le: 100 }).default(85).describe('Quality of lossy formats'),
     lossless: field.bool().default(false).describe('For webp and avif; the other formats are always lossless or never'),
     width: side().nullable().default(null).describe('The result fits into width × height; never enlarged'),

@@ -9,11 +9,13 @@ export { mqttSettings } from './mqtt-settings.js';
 export { suggestion } from './nearest.js';
 export {
   allowedHostsSetting,
+  asAddress,
   hostSetting,
   httpSettings,
   keySettings,
   noAuthSetting,
   portSetting,
+  publicAuthSettings,
   reloadSetting,
   serviceUrlSettings,
 } from './service-settings.js';

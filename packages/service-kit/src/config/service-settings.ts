@@ -91,6 +91,21 @@ export const serviceUrlSettings = {
   },
 } as const;
 
+/** Accepts a URL, or a path on the host that the client uses. */
+export const asAddress =
+  (...protocols: readonly string[]) =>
+  (text: string): string =>
+    /^\/(?!\/)\S*$/.test(text) ? text : asUrl(...protocols)(text);
+
+/** The address of auth for clients; services name it in their documentation. */
+export const publicAuthSettings = {
+  publicAuthUrl: {
+    env: 'PUBLIC_AUTH_URL',
+    parse: asAddress('http', 'https'),
+    help: 'Address of the auth service for clients, or its path on the host that they use (default: its port on that host)',
+  },
+} as const;
+
 export const keySettings = {
   publicKeyPath: {
     env: 'PUBLIC_KEY_PATH',

@@ -12,6 +12,7 @@
  */
 import { isIPv4, isIPv6 } from 'node:net';
 import os from 'node:os';
+import type { PlatformAddress } from '@cl-server/contract';
 
 /** Longest DNS name, a port and brackets. */
 const MAX_HOST = 270;
@@ -44,6 +45,8 @@ export interface AllowedHostsOptions {
   readonly names?: readonly string[];
   /** Web origins whose pages may call the server, as `CORS_ORIGINS` has them; `*` for all. */
   readonly origins?: readonly string[];
+  /** Services of the same platform whose pages may call the server: their pages of documentation log in at auth. */
+  readonly siblings?: readonly PlatformAddress[];
   /** Default: the machine's own. */
   readonly ownNames?: readonly string[];
 }
@@ -55,15 +58,18 @@ export class AllowedHosts {
   readonly #all: boolean;
   readonly #origins: ReadonlySet<string>;
   readonly #allOrigins: boolean;
+  readonly #siblingPorts: ReadonlySet<string>;
 
-  constructor({ names = [], origins = [], ownNames = ownHostNames() }: AllowedHostsOptions = {}) {
+  constructor({ names = [], origins = [], siblings = [], ownNames = ownHostNames() }: AllowedHostsOptions = {}) {
     const given = names.map((name) => name.toLowerCase().replace(/\.$/, ''));
     this.#all = given.includes('*');
     this.#suffixes = given.filter((name) => name.startsWith('.'));
     this.#configured = new Set(given.filter((name) => !name.startsWith('.')));
     this.#names = new Set([...ownNames, ...this.#configured]);
     this.#allOrigins = origins.includes('*');
-    this.#origins = new Set(origins.map((origin) => origin.toLowerCase().replace(/\/$/, '')));
+    const fixed = siblings.flatMap((one) => ('url' in one && URL.canParse(one.url) ? [new URL(one.url).origin] : []));
+    this.#origins = new Set([...origins, ...fixed].map((origin) => origin.toLowerCase().replace(/\/$/, '')));
+    this.#siblingPorts = new Set(siblings.flatMap((one) => ('port' in one ? [String(one.port)] : [])));
   }
 
   /** Whether a `Host` header names this server. Its port does not matter: proxies and port forwards change it. */
@@ -77,19 +83,31 @@ export class AllowedHosts {
 
   /**
    * Whether a page of an `Origin` may change something here, or open a WebSocket: a page of the same host and port, a page
-   * of `CORS_ORIGINS`, or a page under one of the configured names (a reverse proxy may have replaced the `Host`).
+   * that may read answers, or a page under one of the configured names (a reverse proxy may have replaced the `Host`).
    * @param host the request's own `Host` header
    */
   acceptsOrigin(origin: string, host: string | undefined): boolean {
-    if (this.#allOrigins) return true;
+    if (this.mayRead(origin, host)) return true;
     if (origin.length > MAX_ORIGIN) return false;
     const written = origin.toLowerCase();
-    if (this.#origins.has(written)) return true;
     const match = /^https?:\/\/([^/]+)$/.exec(written);
     if (!match?.[1]) return false;
     if (host !== undefined && sameHost(match[1], host.toLowerCase(), written.startsWith('https'))) return true;
     const name = hostNameOf(match[1]);
     return name !== undefined && (this.#configured.has(name) || this.#isBelow(name));
+  }
+
+  /**
+   * Whether a page of an `Origin` may read answers (CORS): a page of `CORS_ORIGINS`, or of another service of the platform.
+   * @param host the request's own `Host` header
+   */
+  mayRead(origin: string, host: string | undefined): boolean {
+    if (this.#allOrigins) return true;
+    if (origin.length > MAX_ORIGIN) return false;
+    const written = origin.toLowerCase();
+    if (this.#origins.has(written)) return true;
+    const [, name, port = ''] = /^https?:\/\/(.+):(\d+)$/.exec(written) ?? [];
+    return name !== undefined && this.#siblingPorts.has(port) && host !== undefined && hostNameOf(host) === name;
   }
 
   #isBelow(name: string): boolean {

@@ -5,14 +5,15 @@
 import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
 import { type AnyEndpoint, type ApiInfo, CODE_OF_STATUS, readyz, systemEndpoints } from '@cl-server/contract';
-import { fastifyCors } from '@fastify/cors';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify as newFastify } from 'fastify';
 import type { Logger } from '../logging/logger.js';
 import type { Authorize } from '../tokens/guard.js';
+import { AllowedHosts } from './allowed-hosts.js';
 import { answerError } from './answer-error.js';
 import { BodyBudget } from './body-budget.js';
 import { guardCallers } from './callers.js';
 import { Connections } from './connections.js';
+import { allowPages } from './cors.js';
 import { serveDocuments } from './documents.js';
 import { addHandler, type EndpointTable } from './handler.js';
 import type { HttpOptions } from './http-options.js';
@@ -85,7 +86,9 @@ export function createApp(options: AppOptions): App {
   prepareBodies(fastify, new BodyBudget(options.bodyBudget));
   watchBodies(fastify, options.slowBodies);
   secureAnswers(fastify);
-  guardCallers(fastify, options);
+  const { allowedHosts = [], corsOrigins = [], siblings = [] } = options;
+  const hosts = new AllowedHosts({ names: allowedHosts, origins: corsOrigins, siblings });
+  guardCallers(fastify, hosts);
   observe(fastify, logger, httpMetrics(metrics));
   refuseUnderPressure(fastify, endpoints, options.pressure);
   fastify.setErrorHandler((error, request, reply) => answerError(error, request, reply, logger));
@@ -94,32 +97,8 @@ export function createApp(options: AppOptions): App {
     done();
   });
   fastify.setNotFoundHandler((request, reply) => answerNotFound(methods, request, reply));
-  if (options.corsOrigins && options.corsOrigins.length > 0)
-    void fastify.register(fastifyCors, {
-      origin: options.corsOrigins.includes('*') ? true : [...options.corsOrigins],
-      exposedHeaders: [
-        'content-range',
-        'content-disposition',
-        'etag',
-        'location',
-        'x-request-id',
-        'upload-offset',
-        'upload-length',
-        'upload-defer-length',
-        'upload-metadata',
-        'upload-expires',
-        'tus-resumable',
-        'tus-version',
-        'tus-extension',
-        'tus-max-size',
-        'x-entity-id',
-      ],
-      methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
-      // An OPTIONS request that no browser's preflight made is answered as if there were no CORS.
-      strictPreflight: false,
-      maxAge: 600,
-    });
-  serveDocuments(fastify, options.info, endpoints);
+  if (corsOrigins.length > 0 || siblings.length > 0) allowPages(fastify, hosts);
+  serveDocuments(fastify, { ...options, endpoints });
 
   const connections = new Connections(
     options.trustProxy !== undefined && options.trustProxy !== false,

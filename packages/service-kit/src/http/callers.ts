@@ -5,8 +5,7 @@
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { badRequest, forbidden, HttpError } from '../errors.js';
-import { AllowedHosts } from './allowed-hosts.js';
-import type { HttpOptions } from './http-options.js';
+import type { AllowedHosts } from './allowed-hosts.js';
 
 /** A refusal with 400 or 421, if there is one. */
 function faultOfHost({ raw }: FastifyRequest, hosts: AllowedHosts): HttpError | undefined {
@@ -37,8 +36,7 @@ function faultOfOrigin({ method, headers }: FastifyRequest, hosts: AllowedHosts)
   );
 }
 
-export function guardCallers(fastify: FastifyInstance, { allowedHosts, corsOrigins }: HttpOptions): void {
-  const hosts = new AllowedHosts({ names: allowedHosts ?? [], origins: corsOrigins ?? [] });
+export function guardCallers(fastify: FastifyInstance, hosts: AllowedHosts): void {
   fastify.addHook('onRequest', (request, _reply, done) => {
     done(faultOfHost(request, hosts) ?? faultOfOrigin(request, hosts));
   });

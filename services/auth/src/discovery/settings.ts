@@ -1,12 +1,6 @@
 /** Settings about the addresses that clients use. Their ports are those of the other services' own settings. */
 import { PORTS } from '@cl-server/contract/constants';
-import { asPort, asUrl, mqttSettings } from '@cl-server/service-kit';
-
-/** Accepts a URL, or a path on the host that the client uses. */
-const asAddress =
-  (...protocols: readonly string[]) =>
-  (text: string): string =>
-    /^\/(?!\/)\S*$/.test(text) ? text : asUrl(...protocols)(text);
+import { asAddress, asPort, asUrl, mqttSettings } from '@cl-server/service-kit';
 
 /** Accepts `none`, too. */
 const orNone =
