@@ -1,14 +1,11 @@
 /** Bodies that would fill memory, disk, descriptors or the event loop, sent to the real services with small heaps. */
 import path from 'node:path';
-import { descriptorsOf, eventually, filesIn, memoryOf, observe } from '@cl-server/testing';
+import { descriptorsOf, eventually, filesIn } from '@cl-server/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Service } from '../authorisation-table.js';
 import { ADMIN_PASSWORD, Programs } from '../support/programs.js';
+import { withinBounds } from './support/attack.js';
 import { END_OF_PARTS, MULTIPART, part, RawClient } from './support/raw-client.js';
-
-/** The megabytes by which a service may grow under attack, and the milliseconds for which it may not answer. */
-const GROWTH = 150;
-const SILENCE = 1_000;
 
 let programs: Programs;
 let token: string;
@@ -18,16 +15,9 @@ beforeAll(async () => {
 });
 afterAll(() => programs.stop());
 
-const service = (name: Service) => ({ url: programs.url(name), pid: programs.pid(name) });
 const authorization = () => ({ authorization: `Bearer ${token}` });
 
-async function attack(name: Service, work: () => Promise<unknown>): Promise<void> {
-  const before = memoryOf(programs.pid(name));
-  const { silence, memory } = await observe(service(name), work);
-  expect(silence).toBeLessThan(SILENCE);
-  expect({ growth: memory - before, isBounded: memory - before < GROWTH }).toMatchObject({ isBounded: true });
-  expect(programs.allAlive).toBe(true);
-}
+const attack = (name: Service, work: () => Promise<unknown>): Promise<void> => withinBounds(programs, name, work);
 
 const MEGABYTE = Buffer.alloc(1 << 20, 97);
 

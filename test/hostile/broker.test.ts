@@ -263,6 +263,26 @@ it.each([
   expectBounded(await costOf((busy) => comeAndLeave(50, first, busy, where)));
 });
 
+it.each([
+  ['one byte', 'TCP', CONNECT.subarray(0, 1)],
+  ['half of CONNECT', 'TCP', CONNECT.subarray(0, 8)],
+  ['no CONNECT after the upgrade', 'WebSocket', Buffer.from(UPGRADE)],
+  ['half of the upgrade', 'WebSocket', Buffer.from(UPGRADE.slice(0, 50))],
+])('four hundred connections that send %s and stay, over %s', async (_what, way, first) => {
+  const where = way === 'TCP' ? port : webSocketPort;
+  const stay = async (busy: () => boolean): Promise<void> => {
+    while (busy()) {
+      const socket = net.connect(where, '127.0.0.1');
+      socket.on('error', () => undefined);
+      socket.resume();
+      socket.write(first);
+      await Promise.race([once(socket, 'close'), pause(2_000)]).catch(() => undefined);
+      socket.destroy();
+    }
+  };
+  expectBounded(await costOf((busy) => Promise.all(Array.from({ length: 400 }, () => stay(busy)))));
+});
+
 it('a flood of interrupted connections with a last will', async () => {
   const will = [text('inference/events'), text('x'.repeat(8_000))];
   const body = Buffer.concat([Buffer.from([0, 4, 77, 81, 84, 84, 4, 0b00100110, 0, 0]), text(''), ...will]);

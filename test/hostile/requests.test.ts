@@ -2,15 +2,13 @@
 import http from 'node:http';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { descriptorsOf, eventually, filesIn, memoryOf, observe } from '@cl-server/testing';
+import { descriptorsOf, eventually, filesIn } from '@cl-server/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Service } from '../authorisation-table.js';
 import { ADMIN_PASSWORD, Programs } from '../support/programs.js';
+import { withinBounds } from './support/attack.js';
 import { END_OF_PARTS, MULTIPART, part, RawClient } from './support/raw-client.js';
 
-/** The megabytes by which a service may grow under attack, and the milliseconds for which it may not answer. */
-const GROWTH = 150;
-const SILENCE = 1_000;
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' } as const;
 
 let programs: Programs;
@@ -40,13 +38,8 @@ const authorization = () => ({ authorization: `Bearer ${token}` });
 /** Attacks a service. Others get answers meanwhile, and nothing is left after `within` milliseconds. */
 async function attack(name: Service, work: () => Promise<unknown>, within = 30_000): Promise<void> {
   const pid = programs.pid(name);
-  const [memoryBefore, descriptorsBefore] = [memoryOf(pid), descriptorsOf(pid)];
-  const { silence, memory } = await observe({ url: programs.url(name), pid }, work);
-  const cost = { silence, growth: Math.round(memory - memoryBefore) };
-  if (process.env.CL_TEST_LOG) process.stdout.write(`${expect.getState().currentTestName}: ${JSON.stringify(cost)}\n`);
-  expect(silence).toBeLessThan(SILENCE);
-  expect(cost.growth).toBeLessThan(GROWTH);
-  expect(programs.allAlive).toBe(true);
+  const descriptorsBefore = descriptorsOf(pid);
+  await withinBounds(programs, name, work);
   await eventually(() => descriptorsOf(pid) <= descriptorsBefore + 4, { what: 'everything closed', within });
   const folders = ['media', 'compute'].map((folder) => path.join(programs.dataDir, folder));
   expect(folders.flatMap((folder) => filesIn(folder, /\.part$/))).toEqual([]);

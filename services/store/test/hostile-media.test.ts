@@ -27,21 +27,28 @@ function bitmap(megabytes: number, width = 16): Buffer {
   return Buffer.concat([head, Buffer.alloc(Math.max(megabytes << 20, 100), Buffer.from([255, 1]))]);
 }
 
-/** A PNG of some kilobytes whose texts are 400 MB. */
-async function textBomb(): Promise<Buffer> {
+/** A small PNG with chunks of any content in front of its pixels; the type of each comes first. */
+async function pngWith(chunks: readonly Buffer[]): Promise<Buffer> {
   const plain = await sharp({ create: { width: 8, height: 8, channels: 3, background: '#888' } })
     .png()
     .toBuffer();
-  const deflated = deflateSync(Buffer.alloc(40 << 20, 97));
-  const chunks = Array.from({ length: 10 }, (_, n) => {
-    const named = Buffer.concat([Buffer.from(`zTXtK${n}\0\0`), deflated]);
+  const framed = chunks.map((named) => {
     const [length, sum] = [Buffer.alloc(4), Buffer.alloc(4)];
     length.writeUInt32BE(named.length - 4);
     sum.writeUInt32BE(crc32(named));
     return Buffer.concat([length, named, sum]);
   });
-  return Buffer.concat([plain.subarray(0, 33), ...chunks, plain.subarray(33)]);
+  return Buffer.concat([plain.subarray(0, 33), ...framed, plain.subarray(33)]);
 }
+
+/** A PNG of some kilobytes whose texts are 400 MB. */
+function textBomb(): Promise<Buffer> {
+  const deflated = deflateSync(Buffer.alloc(40 << 20, 97));
+  return pngWith(Array.from({ length: 10 }, (_, n) => Buffer.concat([Buffer.from(`zTXtK${n}\0\0`), deflated])));
+}
+
+/** A PNG of 3 MB with as many texts as fit. */
+const manyTexts = (): Promise<Buffer> => pngWith(Array(190_000).fill(Buffer.from('tEXtk\0v')));
 
 /** The ids of the processes that a process started. */
 const childrenOf = (pid: number): number[] =>
@@ -81,6 +88,8 @@ describe.runIf(isBuilt && process.platform === 'linux')('a store that is sent ho
       ['runs.bmp', bitmap(40)],
       ['large.bmp', bitmap(0, 12_000)],
       ['texts.png', await textBomb()],
+      ['many-texts.png', await manyTexts()],
+      ['canvas.gif', Buffer.from('474946383961ffffffff800000000000ffffff2c00000000ffffffff0002024401003b', 'hex')],
     ] as const;
     const told: unknown[] = [];
     const { silent, grew } = await during(async () => {
