@@ -56,8 +56,10 @@ const tus = (headers: Readonly<Record<string, string>>): Shape => ({
   request: 'POST /uploads',
   headers: { 'tus-resumable': '1.0.0', 'content-length': '0', ...headers },
 });
-const toStore = (all: readonly Readonly<Record<string, string>>[], make: (headers: Readonly<Record<string, string>>) => Shape) =>
-  all.map((headers) => ['store', make(headers)] as const);
+const toStore = (
+  all: readonly Readonly<Record<string, string>>[],
+  make: (headers: Readonly<Record<string, string>>) => Shape,
+) => all.map((headers) => ['store', make(headers)] as const);
 /** A body of 200 MB, of which 200 KB are sent. */
 const packed = gzipSync(Buffer.alloc(200 << 20));
 
@@ -81,13 +83,13 @@ it.each<[string, readonly number[], () => readonly (readonly [Service, Shape])[]
     () =>
       toStore(
         [
-        { 'content-length': '5', 'transfer-encoding': 'chunked' },
-        { 'content-length': '5, 6' },
-        { 'content-length': '+5' },
-        { 'content-length': '-1' },
-        { 'content-length': '99999999999999999999' },
-        { 'transfer-encoding': 'chunked, identity' },
-        { 'transfer-encoding': 'xchunked' },
+          { 'content-length': '5', 'transfer-encoding': 'chunked' },
+          { 'content-length': '5, 6' },
+          { 'content-length': '+5' },
+          { 'content-length': '-1' },
+          { 'content-length': '99999999999999999999' },
+          { 'transfer-encoding': 'chunked, identity' },
+          { 'transfer-encoding': 'xchunked' },
         ],
         (headers) => ({ request: 'POST /entities', headers, body: '0\r\n\r\n' }),
       ),
@@ -119,8 +121,7 @@ it.each<[string, readonly number[], () => readonly (readonly [Service, Shape])[]
     'JSON of deep, long and poisonous values',
     CLIENT_ERRORS,
     () =>
-      toStore(
-        [
+      [
         `{"label":${'1'.repeat(60_000)}}`,
         `{"label":-0.${'0'.repeat(60_000)}1}`,
         `{"label":${'{"a":'.repeat(10_000)}`,
@@ -133,21 +134,22 @@ it.each<[string, readonly number[], () => readonly (readonly [Service, Shape])[]
     'conditions, ranges and preferences of a whole head',
     ANSWERS,
     () =>
-      [
-        { 'if-none-match': 'W/"a",'.repeat(2_000) },
-        { 'if-match': '"'.repeat(12_000) },
-        { 'if-modified-since': 'Mon, '.repeat(2_000) },
-        { 'if-range': `"${'\\'.repeat(12_000)}` },
-        { range: `bytes=${'0-0,'.repeat(3_000)}` },
-        { range: `bytes=${'-'.repeat(12_000)}` },
-        { range: 'bytes=0-18446744073709551616' },
-        { 'accept-encoding': 'gzip;q=0.'.repeat(1_300) },
-        { 'accept-language': 'a-'.repeat(6_000) },
-        { cookie: 'a=b; '.repeat(2_400) },
-        { authorization: `Bearer ${'a.'.repeat(6_000)}` },
-        { authorization: `Bearer ${'='.repeat(12_000)}` },
+      toStore(
+        [
+          { 'if-none-match': 'W/"a",'.repeat(2_000) },
+          { 'if-match': '"'.repeat(12_000) },
+          { 'if-modified-since': 'Mon, '.repeat(2_000) },
+          { 'if-range': `"${'\\'.repeat(12_000)}` },
+          { range: `bytes=${'0-0,'.repeat(3_000)}` },
+          { range: `bytes=${'-'.repeat(12_000)}` },
+          { range: 'bytes=0-18446744073709551616' },
+          { 'accept-encoding': 'gzip;q=0.'.repeat(1_300) },
+          { 'accept-language': 'a-'.repeat(6_000) },
+          { cookie: 'a=b; '.repeat(2_400) },
+          { authorization: `Bearer ${'a.'.repeat(6_000)}` },
+          { authorization: `Bearer ${'='.repeat(12_000)}` },
         ],
-        (headers) => (read(headers)),
+        (headers) => read(headers),
       ),
   ],
   [
@@ -160,7 +162,7 @@ it.each<[string, readonly number[], () => readonly (readonly [Service, Shape])[]
             'store',
             {
               request: 'GET /entities',
-              headers: connection: 'upgrade', upgrade, 'sec-websocket-version': '13', 'http2-settings': 'AAAA' ,
+              headers: { connection: 'upgrade', upgrade, 'sec-websocket-version': '13', 'http2-settings': 'AAAA' },
             },
           ] as const,
       ),
@@ -169,8 +171,7 @@ it.each<[string, readonly number[], () => readonly (readonly [Service, Shape])[]
     'multipart bodies with nested, repeated and endless pieces',
     [0, ...CLIENT_ERRORS],
     () =>
-      toStore(
-        [
+      [
         `${part('name="a"')}\r\ncontent-type: multipart/mixed; boundary=y\r\n\r\n${'--y\r\ncontent-disposition: attachment\r\n\r\nq\r\n'.repeat(500)}--y--\r\n--x--\r\n`,
         '--x\r\n'.repeat(10_000),
         `${'\r\n'.repeat(30_000)}--x\r\n`,
@@ -196,20 +197,21 @@ it.each<[string, readonly number[], () => readonly (readonly [Service, Shape])[]
     'resumable uploads of impossible lengths and names',
     [201, ...CLIENT_ERRORS],
     () =>
-      [
-        { 'upload-length': '99999999999999999999' },
-        { 'upload-length': '-1' },
-        { 'upload-length': '1e3' },
-        { 'upload-length': '10', 'upload-metadata': `filename ${'A'.repeat(12_000)}` },
-        { 'upload-length': '10', 'upload-metadata': 'a QQ==,'.repeat(1_500) },
-        { 'upload-length': '10', 'upload-metadata': '__proto__ QQ==' },
-        {
-          'upload-length': '10',
-          'upload-metadata': `filename ${Buffer.from('../../../etc/passwd').toString('base64')}`,
-        },
-        { 'upload-length': '10', 'upload-concat': 'final;/uploads/a /uploads/b' },
+      toStore(
+        [
+          { 'upload-length': '99999999999999999999' },
+          { 'upload-length': '-1' },
+          { 'upload-length': '1e3' },
+          { 'upload-length': '10', 'upload-metadata': `filename ${'A'.repeat(12_000)}` },
+          { 'upload-length': '10', 'upload-metadata': 'a QQ==,'.repeat(1_500) },
+          { 'upload-length': '10', 'upload-metadata': '__proto__ QQ==' },
+          {
+            'upload-length': '10',
+            'upload-metadata': `filename ${Buffer.from('../../../etc/passwd').toString('base64')}`,
+          },
+          { 'upload-length': '10', 'upload-concat': 'final;/uploads/a /uploads/b' },
         ],
-        (headers) => (tus(headers)),
+        (headers) => tus(headers),
       ),
   ],
   [
