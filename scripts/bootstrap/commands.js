@@ -22,18 +22,14 @@ const program =
     process.exitCode = await execute(root, [...command, ...args]);
   };
 
+const TYPEDOC = ['node_modules/typedoc/bin/typedoc', '--options', 'packages/client/typedoc.json'];
 const BIOME = 'node_modules/@biomejs/biome/bin/biome';
 
 /** The checks by name, in the order in which `npm run check` runs them; one that fails ends the run. */
 const CHECKS = {
   types: [['node_modules/typescript-7/bin/tsc', '-p', 'tsconfig.test.json']],
   api: [['scripts/openapi.js', '--check'], ['scripts/lint-openapi.js']],
-  docs: [
-    ['node_modules/typedoc/bin/typedoc', '--options', 'packages/client/typedoc.json'],
-    ['scripts/adr-index.js', '--check'],
-    ['scripts/settings.js', '--check'],
-    ['scripts/prose.js'],
-  ],
+  docs: [TYPEDOC, ['scripts/adr-index.js', '--check'], ['scripts/settings.js', '--check'], ['scripts/prose.js']],
   lint: [
     [BIOME, 'check', '.'],
     ['node_modules/eslint/bin/eslint.js', '.'],
@@ -88,6 +84,8 @@ export const COMMANDS = {
   bench: { needs: 'all', run: program('bench/run.mjs') },
   soak: { needs: 'all', run: program('bench/soak.mjs') },
   check: { needs: 'all', run: check },
+  /** Writes the reference of the SDK to docs/api/sdk. */
+  docs: { needs: 'all', run: program(...TYPEDOC) },
   format: { needs: 'all', run: program(BIOME, 'check', '--write', '.') },
   /** Installs and builds everything that is missing. */
   setup: { needs: 'all', run: nothingMore },
