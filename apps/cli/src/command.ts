@@ -53,18 +53,63 @@ export const createProgram = (version: string, world: World): Command =>
     .exitOverride()
     // A command may have its own `--version` option.
     .enablePositionalOptions()
-    .configureHelp({ minWidthToWrap: 20 })
+    .configureHelp({
+      minWidthToWrap: 20,
+      subcommandTerm: (command) => [calledAs(command), ...argumentsOf(command)].join(' '),
+    })
+    // `cl-client help store upload` is rewritten to `store upload --help` before it is parsed.
+    .helpCommand(false)
+    .helpOption('-h, --help', 'show help')
     .configureOutput({
       writeOut: (text) => world.stdout.write(text),
       writeErr: (text) => world.stderr.write(printable(text)),
+      getOutHelpWidth: () => Math.min(world.stdout.columns ?? HELP_WIDTH, MAX_HELP_WIDTH),
+      getErrHelpWidth: () => HELP_WIDTH,
     })
-    .showHelpAfterError('(run cl-client --help for help)');
+    .showHelpAfterError('(run cl-client --help for help)')
+    .addHelpText('after', HELP_OF_PROGRAM);
+
+/** The width of help texts that no terminal shows, and the largest one, because long lines are hard to read. */
+const HELP_WIDTH = 80;
+const MAX_HELP_WIDTH = 100;
+
+const HELP_OF_PROGRAM = `
+Run cl-client help <command> for the options of a command, for example
+cl-client help store upload. All commands accept the options above.`;
+
+/** The name of a command as a list of commands shows it: `update|patch`. */
+const calledAs = (command: Command): string => [command.name(), ...command.aliases()].join('|');
+
+const argumentsOf = ({ registeredArguments }: Command): string[] =>
+  registeredArguments.map((argument) => {
+    const name = argument.name() + (argument.variadic ? '...' : '');
+    return argument.required ? `<${name}>` : `[${name}]`;
+  });
+
+/** The words by which a command is called: `cl-client store upload`. */
+function calledBy(command: Command): string {
+  const names: string[] = [];
+  for (let at: Command | null = command; at; at = at.parent) names.unshift(at.name());
+  return names.join(' ');
+}
+
+/** Makes the hint after an error name the command at hand. */
+function hinting(command: Command): Command {
+  return command.showHelpAfterError(`(run ${calledBy(command)} --help for help)`).helpOption('-h, --help', 'show help');
+}
 
 /** Adds a command that only contains other commands, or returns it if it exists. */
 export function group(parent: Command, name: string, summary: string): Command {
   const found = parent.commands.find((command) => command.name() === name);
   if (found) return found;
-  return addGlobals(parent.command(name).description(summary), true);
+  const command = hinting(addGlobals(parent.command(name).description(summary).helpCommand(false), true));
+  return command.addHelpText('after', `\nRun ${calledBy(command)} <command> --help for its options.`);
+}
+
+/** Leaves a command out of help and completion. Commander has an option for that only when it makes the command. */
+export function hide(command: Command): Command {
+  (command as Command & { _hidden: boolean })._hidden = true;
+  return command;
 }
 
 /** Options as commander provides them, by their camel-case names. */
@@ -84,7 +129,8 @@ export class Leaf<Args extends readonly unknown[] = readonly unknown[], T extend
 
   constructor(parent: Command, world: World, spec: string, summary: string) {
     this.#world = world;
-    this.command = addGlobals(parent.command(spec).description(summary), true);
+    this.command = hinting(addGlobals(parent.command(spec).description(summary), true));
+    this.command.addHelpText('after', '\nOptions of all commands: cl-client --help');
   }
 
   option<const Flags extends string, Value = string>(
@@ -132,6 +178,12 @@ export class Leaf<Args extends readonly unknown[] = readonly unknown[], T extend
   suggest(words: readonly string[]): this {
     const [first] = this.command.registeredArguments;
     if (first) first.argChoices = [...words];
+    return this;
+  }
+
+  /** Leaves the command out of help and completion: it is a former name that still works. */
+  deprecated(): this {
+    hide(this.command);
     return this;
   }
 

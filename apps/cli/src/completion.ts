@@ -12,6 +12,21 @@ interface Word {
   readonly text: string;
 }
 
+/** The kinds of values that a script asks the program for, because they change. */
+export const DYNAMIC_VALUES = ['tasks', 'profiles'] as const;
+export type DynamicValues = (typeof DYNAMIC_VALUES)[number];
+
+/** The program prints the values of a kind, one per line. */
+const askFor = (kind: DynamicValues): string => `cl-client completion --values ${kind} 2>/dev/null`;
+
+/** The commands whose first argument is such a value. */
+const DYNAMIC_ARGUMENTS: Readonly<Record<string, DynamicValues>> = {
+  run: 'tasks',
+  tasks: 'tasks',
+  'config use': 'profiles',
+};
+const DYNAMIC_OPTIONS: Readonly<Record<string, DynamicValues>> = { '--profile': 'profiles', '--task': 'tasks' };
+
 interface OptionWord extends Word {
   readonly takesValue: boolean;
   /** The accepted values; empty if any value is accepted. */
@@ -51,15 +66,24 @@ const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 const plain = (text: string): string => text.replace(/[:[\]'"\\`$]/g, ' ').slice(0, 80);
 const list = (words: readonly Word[]): string => words.map(({ word }) => word).join(' ');
 
-/** Returns the arms of a `case` over `path option`, for options that accept only certain words. */
+/** Returns the arms of a `case` over `path previous-word`, for values of options, and for arguments that the program knows. */
 function valueCases(
   all: readonly Node[],
   general: readonly OptionWord[],
   body: (values: readonly string[]) => string,
+  ask: (kind: DynamicValues) => string,
 ): string {
-  const arm = (pattern: string, { word, values }: OptionWord): string[] =>
-    values.length > 0 ? [`    ${pattern}${quoted(` ${word}`)}) ${body(values)} ;;`] : [];
+  const arm = (pattern: string, { word, values }: OptionWord): string[] => {
+    const kind = DYNAMIC_OPTIONS[word];
+    if (values.length === 0 && kind === undefined) return [];
+    return [`    ${pattern}${quoted(` ${word}`)}) ${kind === undefined ? body(values) : ask(kind)} ;;`];
+  };
+  // The first argument follows the last word of the command.
+  const first = Object.entries(DYNAMIC_ARGUMENTS).map(
+    ([path, kind]) => `    ${quoted(`${path} ${path.split(' ').at(-1)}`)}) ${ask(kind)} ;;`,
+  );
   return [
+    ...first,
     ...all.flatMap(({ path, options }) => options.flatMap((option) => arm(quoted(path), option))),
     ...general.flatMap((option) => arm('*', option)),
   ].join('\n');
@@ -82,7 +106,7 @@ ${options.join('\n')}
 }
 _cl_client_values() {
   case $1 in
-${valueCases(all, general, (values) => `printf '%s' ${quoted(values.join(' '))}`)}
+${valueCases(all, general, (values) => `printf '%s' ${quoted(values.join(' '))}`, askFor)}
   esac
 }
 _cl_client() {
@@ -129,7 +153,12 @@ ${options.join('\n')}
 _cl_client_values() {
   list=()
   case $1 in
-${valueCases(all, general, (values) => `list=(${values.map(quoted).join(' ')})`)}
+${valueCases(
+  all,
+  general,
+  (values) => `list=(${values.map(quoted).join(' ')})`,
+  (kind) => `list=(\${(f)"$(${askFor(kind)})"})`,
+)}
   esac
 }
 _cl_client() {
@@ -151,12 +180,16 @@ compdef _cl_client cl-client
 
 function fish(all: readonly Node[], general: readonly OptionWord[]): string {
   const said = ({ text }: Word): string => (text === '' ? '' : ` -d ${quoted(plain(text))}`);
-  const value = ({ takesValue, values }: OptionWord): string =>
-    values.length > 0 ? ` -x -a ${quoted(values.join(' '))}` : takesValue ? ' -r' : '';
+  const value = ({ word, takesValue, values }: OptionWord): string => {
+    const kind = DYNAMIC_OPTIONS[word];
+    if (kind !== undefined) return ` -x -a ${quoted(`(${askFor(kind)})`)}`;
+    return values.length > 0 ? ` -x -a ${quoted(values.join(' '))}` : takesValue ? ' -r' : '';
+  };
   const lines = all.flatMap(({ path, words, options, hasChildren }) => {
     const here = `complete -c cl-client -n "__cl_client_at ${quoted(path)}"`;
     return [
       ...(hasChildren ? [`${here} -f`] : []),
+      ...(DYNAMIC_ARGUMENTS[path] ? [`${here} -a ${quoted(`(${askFor(DYNAMIC_ARGUMENTS[path])})`)}`] : []),
       ...words.map((word) => `${here} -f -a ${word.word}${said(word)}`),
       ...options.map((option) => `${here} -l ${option.word.slice(2)}${value(option)}${said(option)}`),
     ];

@@ -16,11 +16,19 @@ const outputOptions = (args: readonly string[]): GlobalOptions => ({
   debug: args.includes('--debug'),
 });
 
+/** Rewrites `help store upload` to `store upload --help`, and `version` to `--version`. */
+function rewritten(args: readonly string[]): readonly string[] {
+  const [first, ...rest] = args;
+  if (first === 'help') return [...rest.filter((word) => !word.startsWith('-')), '--help'];
+  return first === 'version' && rest.length === 0 ? ['--version'] : args;
+}
+
 /**
  * Runs one command line.
  * @returns the exit code
  */
-export async function main(args: readonly string[], world: World): Promise<ExitCode> {
+export async function main(given: readonly string[], world: World): Promise<ExitCode> {
+  const args = rewritten(given);
   const program = createProgram(VERSION, world);
   try {
     await registerCommands(program, world, args);

@@ -6,11 +6,29 @@ interface CommandModule {
   register(program: Command, world: World): void;
 }
 
-/** The modules by the first words of their commands. Only the module that is needed is loaded. */
-const MODULES: readonly { readonly words: readonly string[]; readonly load: () => Promise<CommandModule> }[] = [
-  { words: ['login', 'logout', 'whoami', 'token', 'password'], load: () => import('./commands/login.js') },
-  { words: ['user'], load: () => import('./commands/user.js') },
+interface CommandGroup {
+  /** The heading under which help lists the commands. */
+  readonly heading: string;
+  readonly words: readonly string[];
+  readonly load: () => Promise<CommandModule>;
+}
+
+const LIBRARY = 'Your library:';
+const ANALYSIS = 'Search and analysis:';
+const TASKS = 'Tasks and jobs:';
+const SERVER = 'Server and login:';
+
+/** The modules by the first words of their commands, in the order of the help. Only the module that is needed is loaded. */
+const MODULES: readonly CommandGroup[] = [
+  { heading: LIBRARY, words: ['store'], load: () => import('./commands/store.js') },
   {
+    heading: ANALYSIS,
+    words: ['search', 'similar', 'duplicates', 'entity', 'faces', 'images'],
+    load: () => import('./commands/insight.js'),
+  },
+  { heading: ANALYSIS, words: ['persons'], load: () => import('./commands/persons.js') },
+  {
+    heading: TASKS,
     words: [
       'clip-embedding',
       'clip-text',
@@ -25,18 +43,18 @@ const MODULES: readonly { readonly words: readonly string[]; readonly load: () =
     ],
     load: () => import('./commands/task.js'),
   },
-  { words: ['compute', 'tasks', 'run', 'batch'], load: () => import('./commands/run.js') },
-  { words: ['store'], load: () => import('./commands/store.js') },
-  { words: ['jobs', 'download'], load: () => import('./commands/jobs.js') },
-  { words: ['workers'], load: () => import('./commands/workers.js') },
+  { heading: TASKS, words: ['compute', 'tasks', 'run', 'batch'], load: () => import('./commands/run.js') },
+  { heading: TASKS, words: ['jobs', 'download'], load: () => import('./commands/jobs.js') },
+  { heading: TASKS, words: ['workers'], load: () => import('./commands/workers.js') },
+  { heading: TASKS, words: ['events'], load: () => import('./commands/events.js') },
   {
-    words: ['search', 'similar', 'duplicates', 'entity', 'faces', 'images'],
-    load: () => import('./commands/insight.js'),
+    heading: SERVER,
+    words: ['login', 'logout', 'whoami', 'token', 'password'],
+    load: () => import('./commands/login.js'),
   },
-  { words: ['persons'], load: () => import('./commands/persons.js') },
-  { words: ['admin'], load: () => import('./commands/admin.js') },
-  { words: ['events'], load: () => import('./commands/events.js') },
-  { words: ['config', 'doctor', 'completion'], load: () => import('./commands/setup.js') },
+  { heading: SERVER, words: ['config', 'doctor', 'completion'], load: () => import('./commands/setup.js') },
+  { heading: SERVER, words: ['user'], load: () => import('./commands/user.js') },
+  { heading: SERVER, words: ['admin'], load: () => import('./commands/admin.js') },
 ];
 
 /** The options of the program that take a value; that value is not the name of a command. */
@@ -68,8 +86,13 @@ export async function registerCommands(program: Command, world: World, args: rea
   const first = firstWord(args);
   const module = MODULES.find(({ words }) => first !== undefined && words.includes(first));
   // A completion script lists every command.
-  const wanted = module && first !== 'completion' ? [module] : MODULES;
-  for (const { register } of await Promise.all(wanted.map(({ load }) => load()))) register(program, world);
+  const listsAll = first === 'completion' && !args.includes('--values');
+  const wanted = module && !listsAll ? [module] : MODULES;
+  const loaded = await Promise.all(wanted.map(async ({ heading, load }) => ({ heading, ...(await load()) })));
+  for (const { heading, register } of loaded) {
+    register(program, world);
+    for (const command of program.commands) if (!command.helpGroup()) command.helpGroup(heading);
+  }
 }
 
 /** Adds all commands. */

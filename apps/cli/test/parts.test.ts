@@ -2,13 +2,16 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { Readable } from 'node:stream';
+import type { Job, JobEvent, WorkerCapability } from '@cl-server/client';
 import { tempDir, which } from '@cl-server/testing';
+import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { failureOf } from '../src/failure.js';
 import { destination } from '../src/files/destination.js';
 import { expandInputs, globPattern } from '../src/files/inputs.js';
 import { type Identity, identityOf } from '../src/identity.js';
-import { EXIT } from '../src/index.js';
+import { createProgram, EXIT, registerAll } from '../src/index.js';
+import { JobChanges, jobLine, WorkerChanges } from '../src/io/event-lines.js';
 import { InOrder } from '../src/io/in-order.js';
 import { Output } from '../src/io/output.js';
 import { bytesText } from '../src/io/progress.js';
@@ -287,6 +290,44 @@ describe('the command line', () => {
     expect((await run({}, ['store', '--help'])).out).toContain('upload');
   });
 
+  it('shows help and the version by words, too, and names the command at hand after an error', async () => {
+    expect((await run({}, ['help', 'store', 'upload'])).out).toContain('Usage: cl-client store upload');
+    expect((await run({}, ['help'])).out).toContain('Your library:');
+    expect((await run({}, ['version'])).out).toBe((await run({}, ['--version'])).out);
+    for (const [words, hint] of [
+      ['store nope', '(run cl-client store --help for help)'],
+      ['jobs list --nope', '(run cl-client jobs list --help for help)'],
+      ['nope', '(run cl-client --help for help)'],
+    ] as const)
+      expect((await run({}, words.split(' '))).err).toContain(hint);
+    for (const words of ['store -h', 'media-thumbnail generate -h', 'image-conversion convert -h'])
+      expect((await run({}, words.split(' '))).out).toContain('Usage: cl-client');
+  });
+
+  it('has help pages that fit 80 columns', async () => {
+    const world = testWorld();
+    const program = createProgram('0', world);
+    await registerAll(program, world);
+    const pages = (command: Command): Command[] => [command, ...command.commands.flatMap(pages)];
+    for (const page of pages(program)) page.outputHelp();
+    expect(world.out().split('\n').length).toBeGreaterThan(1000);
+    expect(
+      world
+        .out()
+        .split('\n')
+        .filter((line) => line.length > 80),
+    ).toEqual([]);
+  });
+
+  it('prints the values that completion needs without a server', async () => {
+    using dir = tempDir();
+    const env = { CL_CONFIG_DIR: dir.path, AUTH_URL: 'http://127.0.0.1:9', COMPUTE_URL: 'http://127.0.0.1:9' };
+    await run(env, ['config', 'set', 'store_url', 'http://other:1', '--profile', 'other']);
+    expect((await run(env, ['completion', '--values', 'profiles'])).out).toBe('default\nother\n');
+    expect((await run(env, ['completion', '--values', 'tasks'])).out).toContain('media_thumbnail\n');
+    expect((await run(env, ['store', 'list', '--profile', 'ghost'])).err).toContain('Profile ghost does not exist');
+  });
+
   it('refuses a missing file before it contacts a server', async () => {
     const { code, err } = await run({ AUTH_URL: 'http://127.0.0.1:9' }, ['hash', 'compute', '/nonexistent.jpg']);
     expect(code).toBe(EXIT.badInput);
@@ -330,28 +371,39 @@ describe('the command line', () => {
   });
 
   /** Returns the completions that a shell offers for these words; the last word is incomplete. */
-  const offers: Readonly<Record<string, (script: string, words: readonly string[]) => string>> = {
-    bash: (script, words) => {
-      const asked = `COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _cl_client; printf '%s\\n' "\${COMPREPLY[@]}"`;
-      return execFileSync('bash', ['-c', `. ${script}; ${asked}`, 'bash', ...words], { encoding: 'utf8' });
-    },
-    fish: (script, words) =>
-      execFileSync('fish', ['--no-config', '-c', `source ${script}; complete -C "$argv"`, words.join(' ')], {
-        encoding: 'utf8',
-      }),
-  };
+  const offers: Readonly<Record<string, (script: string, words: readonly string[], env: NodeJS.ProcessEnv) => string>> =
+    {
+      bash: (script, words, env) => {
+        const asked = `COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _cl_client; printf '%s\\n' "\${COMPREPLY[@]}"`;
+        return execFileSync('bash', ['-c', `. ${script}; ${asked}`, 'bash', ...words], { encoding: 'utf8', env });
+      },
+      fish: (script, words, env) =>
+        execFileSync('fish', ['--no-config', '-c', `source ${script}; complete -C "$argv"`, words.join(' ')], {
+          encoding: 'utf8',
+          env,
+        }),
+    };
   it.each(Object.keys(offers).filter((shell) => which(shell)))(
     'completes words, options and values in %s',
     async (shell) => {
       using dir = tempDir();
       const script = path.join(dir.path, 'completion');
       fs.writeFileSync(script, (await run({}, ['completion', shell])).out);
+      // The scripts ask the program for values that change.
+      const program = path.join(dir.path, 'cl-client');
+      const values = 'case "$3" in tasks) echo hash; echo my_plugin ;; profiles) echo home; echo work ;; esac';
+      fs.writeFileSync(program, `#!/bin/sh\n${values}\n`, { mode: 0o700 });
+      const env = { ...process.env, PATH: `${dir.path}:${process.env['PATH'] ?? ''}` };
       const offered = (...words: string[]): string[] =>
-        (offers[shell]?.(script, ['cl-client', ...words]) ?? '')
+        (offers[shell]?.(script, ['cl-client', ...words], env) ?? '')
           .split('\n')
           .map((line) => line.split('\t')[0] ?? '')
           .filter(Boolean);
       expect(offered('store', 'upl').sort()).toEqual(['upload', 'uploads']);
+      expect(offered('imag')).toEqual(['image-conversion']);
+      expect(offered('run', '')).toEqual(['hash', 'my_plugin']);
+      expect(offered('jobs', 'list', '--task', 'my')).toEqual(['my_plugin']);
+      expect(offered('store', 'list', '--profile', '')).toEqual(['home', 'work']);
       expect(offered('--json', 'store', 'get', '5', '--ver')).toEqual(['--version']);
       expect(offered('store', 'get', '--transport', 's')).toEqual(['sse']);
       expect(offered('store', 'get', '--nd')).toEqual(['--ndjson']);
@@ -369,6 +421,43 @@ it('parses HLS variants as heights and bitrates', () => {
   ]);
 });
 
+describe('event lines', () => {
+  const event = (event_type: JobEvent['event_type']): JobEvent => ({
+    job_id: 'cf8703c6-0000-4000-8000-000000000000',
+    event_type,
+    timestamp: 1_700_000_000_000,
+    progress: 0,
+  });
+  const job = { task_type: 'hash', params: { input_path: 'input/a\u001b.jpg' }, status: 'failed' } as unknown as Job;
+
+  it('tell each state of a job once, with task, file and reason', () => {
+    const changes = new JobChanges();
+    const types = ['queued', 'processing', 'processing', 'failed', 'failed', 'queued'] as const;
+    expect(types.filter((type) => changes.isNew(event(type)))).toEqual(['queued', 'processing', 'failed', 'queued']);
+    const failed = { ...job, error_code: 'task_failed', error_message: 'no\npicture' } as Job;
+    expect(jobLine(event('failed'), failed)).toMatch(/ {2}cf8703c6 {2}failed {6}hash {2}a␛\.jpg {2}no␊picture$/);
+    const cancelled = { ...failed, error_code: 'cancelled' } as Job;
+    expect(jobLine(event('failed'), cancelled)).toMatch(/ {2}cf8703c6 {2}cancelled {3}hash {2}a␛\.jpg$/);
+    expect(jobLine(event('queued'), undefined)).toMatch(/ {2}cf8703c6 {2}queued$/);
+  });
+
+  it('tell what changed about workers, not their heartbeats', () => {
+    const changes = new WorkerChanges();
+    const worker = (capabilities: string[], idle_count: number): WorkerCapability => ({
+      worker_id: 'w',
+      id: 'w',
+      capabilities,
+      idle_count,
+      timestamp: 0,
+    });
+    expect(changes.line('w', worker(['hash'], 1), 0)).toContain('online, runs 1 task');
+    expect(changes.line('w', worker(['hash'], 0), 0)).toBeUndefined();
+    expect(changes.line('w', worker(['hash', 'exif'], 0), 0)).toContain('runs 2 tasks');
+    expect(changes.line('w', undefined, 0)).toContain('offline');
+    expect(changes.line('w', undefined, 0)).toBeUndefined();
+  });
+});
+
 describe('the names of results', () => {
   const files = (...given: [source: string, name: string][]) =>
     resultPaths(given.map(([source, name]) => ({ source, name, folders: [] })));
@@ -384,7 +473,7 @@ describe('the names of results', () => {
 it.each([
   ['hash', { hash_value: 'ab12', size: 3 }, 'ab12'],
   ['face_detection', { num_faces: 1, faces: [{}] }, '1 face'],
-  ['face_embedding', { embedding_dim: 512 }, 'vector of 512 numbers of the whole picture'],
+  ['face_embedding', { embedding_dim: 512 }, 'vector of 512 numbers of the whole image'],
   ['exif', { make: 'NIKON CORPORATION', model: 'NIKON D70', captured_at: '2008-10-22' }, 'NIKON D70, 2008-10-22'],
   ['image_conversion', { format: 'webp', width: 4, height: 3, size: 1200 }, 'webp, 4 × 3, 1.2 kB'],
   ['a_plugin', { caption: 'a dog', model_id: 'x' }, 'a dog'],

@@ -1,16 +1,32 @@
 import { promises as fsp } from 'node:fs';
-import type { Entity, Face, SearchOptions, SearchResult, SimilarityKind } from '@cl-server/client';
+import path from 'node:path';
+import type {
+  Downloaded,
+  DuplicateGroup,
+  Entity,
+  Face,
+  SearchOptions,
+  SearchResult,
+  SimilarityKind,
+} from '@cl-server/client';
 import type { Command } from 'commander';
-import { count, decimal, group, idOf, integer, type Leaf, leafMaker } from '../command.js';
+import { count, decimal, group, hide, idOf, integer, type Leaf, leafMaker } from '../command.js';
 import type { Context } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
+import { destination, mayWrite } from '../files/destination.js';
 import type { View } from '../io/output.js';
 import { confirmed } from '../io/prompt.js';
+import type { Column } from '../io/table.js';
+import { entityId, entityIds, forEach, wordsOf } from '../targets.js';
 import { seconds } from '../values.js';
-import { FACE, timeText } from '../views.js';
+import { FACE, labelOf, minuteText, nameOf, shortId, timeText } from '../views.js';
 import type { World } from '../world.js';
+import { MEDIA_TYPES } from './store-filters.js';
 
 const storeOf = async (context: Context) => (await context.platform()).store;
+
+/** More ids than these are not listed in a command. */
+const MAX_IDS_IN_COMMAND = 50;
 
 interface LikeOptions {
   readonly limit?: number;
@@ -21,13 +37,11 @@ interface LikeOptions {
   readonly image?: string;
 }
 
-const label = (entity: Entity): string => entity.label ?? entity.file_name ?? '';
-
 const RESULT: View<SearchResult> = {
   columns: [
     { title: 'Score', value: ({ score }) => score.toFixed(3) },
     { title: 'ID', value: ({ entity_id }) => entity_id },
-    { title: 'Label', value: ({ entity }) => label(entity) },
+    { title: 'Label', value: ({ entity }) => labelOf(entity) },
     { title: 'Type', value: ({ entity }) => entity.mime_type },
   ],
   id: ({ entity_id }) => entity_id,
@@ -45,10 +59,11 @@ const addLikeness = <Args extends readonly unknown[]>(leaf: Leaf<Args>) =>
   leaf
     .option('-l, --limit <n>', 'number of results (default: 20)', count)
     .option('-t, --threshold <n>', 'minimum similarity, 0 to 1', decimal)
-    .option('--type <type>', 'only this type, e.g. image')
+    .choice('--type <type>', 'only this type', MEDIA_TYPES)
     .option('--cursor <cursor>', 'cursor of the next page');
 
-const BY_TEXT = 'similar content (clip, default), look (dino), nearly same picture (phash), or a plugin kind';
+const BY_TEXT =
+  'compare by content (clip, default), appearance (dino), near-identical image (phash), or a kind of a plugin';
 
 /** Prints the whole page for programs, and only the results for people. */
 async function print<T extends { readonly results: readonly unknown[]; readonly notice?: string | null }, R>(
@@ -65,7 +80,7 @@ async function search(context: Context, words: string[], options: LikeOptions): 
   const { search: finder } = await storeOf(context);
   const query = searchOptions(options);
   const text = words.join(' ');
-  if (!text && !options.image) throw new CliError('Give a text, or a picture with --image', EXIT.usage);
+  if (!text && !options.image) throw new CliError('Give a text, or an image with --image', EXIT.usage);
   if (text && options.image) throw new CliError('Give a text or --image, not both', EXIT.usage);
   if (options.by && !options.image) throw new CliError('--by needs --image', EXIT.usage);
   const page = options.image
@@ -76,7 +91,11 @@ async function search(context: Context, words: string[], options: LikeOptions): 
 
 async function similar(context: Context, id: string, options: LikeOptions): Promise<void> {
   const { search: finder } = await storeOf(context);
-  const page = await finder.similar(idOf(id), { ...searchOptions(options), by: options.by }, context.call);
+  const page = await finder.similar(
+    await entityId(context, id),
+    { ...searchOptions(options), by: options.by },
+    context.call,
+  );
   await print(context, page, page.results, RESULT);
 }
 
@@ -87,109 +106,196 @@ async function similarFaces(context: Context, id: string, options: LikeOptions):
       { title: 'Score', value: ({ score }) => score.toFixed(3) },
       { title: 'Face', value: ({ face_id }) => face_id },
       { title: 'Person', value: ({ known_person_id }) => known_person_id },
-      { title: 'In', value: ({ entity }) => `${entity.id} ${label(entity)}` },
+      { title: 'In', value: ({ entity }) => `${entity.id} ${labelOf(entity)}` },
     ],
     id: ({ face_id }) => face_id,
   });
 }
 
+/** The entities of a group of near duplicates except the best one. */
+const othersOf = ({ entities, best_entity_id }: DuplicateGroup): readonly Entity[] =>
+  entities.filter(({ id }) => id !== best_entity_id);
+
 async function duplicates(context: Context, { distance }: { readonly distance?: number }): Promise<void> {
-  const groups = (await storeOf(context)).search.duplicates({ distance }, context.call);
-  await context.out.many(groups, {
+  const { out } = context;
+  const groups: DuplicateGroup[] = [];
+  for await (const group of (await storeOf(context)).search.duplicates({ distance }, context.call)) groups.push(group);
+  const best = ({ entities, best_entity_id }: DuplicateGroup): string => {
+    const entity = entities.find(({ id }) => id === best_entity_id);
+    return entity ? nameOf(entity) : String(best_entity_id);
+  };
+  await out.many(groups, {
     columns: [
-      { title: 'Keep', value: ({ best_entity_id }) => best_entity_id },
-      {
-        title: 'Others',
-        value: ({ entities, best_entity_id }) =>
-          entities.flatMap(({ id }) => (id === best_entity_id ? [] : [id])).join(' '),
-      },
-      { title: 'Alike', value: ({ similarity }) => similarity.toFixed(3) },
+      { title: 'Keep', value: best },
+      { title: 'Others', value: (group) => othersOf(group).map(nameOf).join(', ') },
+      { title: 'Similarity', value: ({ similarity }) => similarity.toFixed(3), whole: true },
     ],
-    id: ({ entities, best_entity_id }) => entities.flatMap(({ id }) => (id === best_entity_id ? [] : [id])).join('\n'),
+    id: (group) =>
+      othersOf(group)
+        .map(({ id }) => id)
+        .join('\n'),
   });
+  const ids = groups.flatMap(othersOf).map(({ id }) => id);
+  if (ids.length > 0 && ids.length <= MAX_IDS_IN_COMMAND)
+    out.note(`Move the others to the trash with: cl-client store delete ${ids.join(' ')}`);
+  else if (ids.length > 0)
+    out.note('Move the others to the trash with: cl-client duplicates --quiet | cl-client store delete -');
 }
 
-async function saveVector(
+interface SaveVectorOptions {
+  readonly output?: string;
+  readonly overwrite?: boolean;
+}
+
+/** Saves vectors: one to the path that was given, several into the folder that was given. */
+async function saveVectors(
   context: Context,
-  download: (dest: string) => Promise<{ readonly path: string }>,
-  dest: string,
+  ids: readonly number[],
+  nameOfFile: (id: number) => string,
+  download: (id: number, dest: string) => Promise<Downloaded>,
+  { output = '.', overwrite }: SaveVectorOptions,
 ): Promise<void> {
-  const saved = await download(dest);
-  if (context.out.format === 'human') context.out.success(saved.path);
-  else await context.out.one(saved, ({ path }) => path);
+  const save = async (id: number): Promise<Downloaded> => {
+    const name = nameOfFile(id);
+    const dest = ids.length > 1 ? path.join(output, name) : await destination(output, name);
+    await mayWrite(context, dest, { overwrite });
+    return download(id, dest);
+  };
+  const columns = [{ title: 'File', value: (saved: Downloaded) => saved.path }];
+  await forEach(context, ids, save, { view: { columns, id: (saved) => saved.path }, told: (saved) => saved.path });
 }
 
-async function wait(context: Context, id: string, { timeout = 60 }: { readonly timeout?: number }): Promise<void> {
+interface AnalysisState {
+  readonly overall_status: string;
+  readonly inference_status: Readonly<Record<string, unknown>>;
+}
+
+/** How far the analysis of an entity is. */
+const ANALYSIS: readonly Column<AnalysisState>[] = [
+  { title: 'State', value: ({ overall_status }) => overall_status },
+  {
+    title: 'Parts',
+    value: ({ inference_status }) =>
+      Object.entries(inference_status)
+        .map(([part, state]) => `${part} ${String(state)}`)
+        .join(', '),
+  },
+];
+
+async function wait(context: Context, words: string[], { timeout = 60 }: { readonly timeout?: number }): Promise<void> {
   const { intelligence } = await storeOf(context);
-  const result = await intelligence.completed(idOf(id), {
-    signal: context.signal,
-    timeoutMs: timeout * 1000,
-    onProgress: ({ overall_status }) => context.out.note(`${id}: ${overall_status}`),
+  const completed = (id: number) =>
+    intelligence.completed(id, {
+      signal: context.signal,
+      timeoutMs: timeout * 1000,
+      onProgress: ({ overall_status }) => context.out.note(`${id}: ${overall_status}`),
+    });
+  await forEach(context, await entityIds(context, words), completed, {
+    view: { columns: ANALYSIS, id: ({ overall_status }) => overall_status },
   });
-  await context.out.one(result, ({ overall_status }) => overall_status);
 }
 
-const printIntelligence = async (context: Context, id: string): Promise<void> =>
-  context.out.one(await (await storeOf(context)).intelligence.get(idOf(id), context.call));
+/** The state before anything was analysed. */
+const NOTHING_YET = { overall_status: 'nothing yet', inference_status: {} };
 
-const printEntityJobs = async (context: Context, id: string): Promise<void> =>
-  context.out.many(await (await storeOf(context)).intelligence.jobs(idOf(id), context.call), {
+async function printIntelligence(context: Context, words: string[]): Promise<void> {
+  const { intelligence } = await storeOf(context);
+  const ids = await entityIds(context, words);
+  const [only] = ids;
+  // For a single entity, programs get null.
+  if (ids.length === 1 && only !== undefined && context.out.format !== 'human')
+    return context.out.one(await intelligence.get(only, context.call), (state) => state?.overall_status);
+  const work = async (id: number): Promise<AnalysisState & { readonly entity_id: number }> => ({
+    entity_id: id,
+    ...((await intelligence.get(id, context.call)) ?? NOTHING_YET),
+  });
+  await forEach(context, ids, work, {
+    view: {
+      columns: [{ title: 'ID', value: ({ entity_id }) => entity_id }, ...ANALYSIS],
+      id: ({ overall_status }) => overall_status,
+    },
+  });
+}
+
+async function printEntityJobs(context: Context, word: string): Promise<void> {
+  const { intelligence } = await storeOf(context);
+  await context.out.many(await intelligence.jobs(await entityId(context, word), context.call), {
     columns: [
-      { title: 'Job', value: ({ job_id }) => job_id },
+      { title: 'Job', value: ({ job_id }) => job_id, shown: ({ job_id }) => shortId(job_id), whole: true },
       { title: 'Task', value: ({ task_type }) => task_type },
-      { title: 'Status', value: ({ status }) => status },
-      { title: 'Started', value: ({ started_at }) => timeText(started_at) },
+      { title: 'Status', value: ({ status }) => status, whole: true },
+      {
+        title: 'Started',
+        value: ({ started_at }) => timeText(started_at),
+        shown: ({ started_at }) => minuteText(started_at),
+        whole: true,
+      },
       { title: 'Error', value: ({ error_message }) => error_message },
     ],
     id: ({ job_id }) => job_id,
   });
+}
 
-const addEmbedding = (leaf: Leaf<[string]>) =>
+const addEmbedding = (leaf: Leaf<[string[]]>) =>
   leaf
     .option('--by <kind>', 'kind of vector: clip (default), dino, or the kind of a plugin')
-    .option('-o, --output <path>', 'path of the saved file')
-    .run(async (context, id, { by = 'clip', output }) => {
+    .option('-o, --output <path>', 'file or folder to save to')
+    .option('--overwrite', 'replace files that exist')
+    .run(async (context, words, { by = 'clip', ...options }) => {
       const { intelligence } = await storeOf(context);
-      const get = (dest: string) => intelligence.downloadEmbedding(idOf(id), by, dest, context.call);
-      await saveVector(context, get, output ?? `${id}.${by}.npy`);
+      const get = (id: number, dest: string) => intelligence.downloadEmbedding(id, by, dest, context.call);
+      await saveVectors(context, await entityIds(context, words), (id) => `${id}.${by}.npy`, get, options);
     });
 
 function registerEntity(program: Command, world: World): void {
-  const leaf = leafMaker(group(program, 'entity', 'Insight into one entity'), world);
-  leaf('wait <id>', 'Wait until the insight is complete')
-    .option('-t, --timeout <seconds>', 'maximum wait (default: 60)', seconds)
+  const leaf = leafMaker(group(program, 'entity', 'Analysis of media: its progress and its results'), world);
+  leaf('wait <ids...>', 'Wait until analysis has finished')
+    .option('-t, --timeout <time>', 'maximum wait, e.g. 90 or 5m (default: 60 s)', seconds)
     .run(wait);
-  leaf('status <id>', 'Show the state of the insight').saveable().run(printIntelligence);
-  leaf('retry <id>', 'Retry failed insight').run(async (context, id) =>
-    context.out.one(await (await storeOf(context)).intelligence.retry(idOf(id), context.call)),
-  );
-  leaf('results <id>', 'Show the results of insights that plugins add').run(async (context, id) =>
-    context.out.one(await (await storeOf(context)).intelligence.results(idOf(id), context.call)),
-  );
-  leaf('jobs <id>', 'List the insight jobs of an entity').run(printEntityJobs);
-  addEmbedding(leaf('embedding <id>', 'Download the vector of an entity as .npy'));
+  leaf('status <ids...>', 'Show the progress of analysis').saveable().run(printIntelligence);
+  leaf('retry <ids...>', 'Repeat the parts of an analysis that failed').run(async (context, words) => {
+    const { intelligence } = await storeOf(context);
+    const columns = [{ title: 'Result', value: (result: object) => JSON.stringify(result) }];
+    await forEach(
+      context,
+      await entityIds(context, words),
+      async (id) => ({ ...(await intelligence.retry(id, context.call)) }),
+      {
+        view: { columns, id: () => undefined },
+      },
+    );
+  });
+  leaf('results <id>', 'Show the results that plugins add').run(async (context, word) => {
+    const { intelligence } = await storeOf(context);
+    await context.out.one(await intelligence.results(await entityId(context, word), context.call));
+  });
+  leaf('jobs <id>', 'List the analysis jobs of a file').run(printEntityJobs);
+  addEmbedding(leaf('embedding <ids...>', 'Download the vectors of media as .npy files'));
 }
 
 function registerFaces(program: Command, world: World): void {
-  const leaf = leafMaker(group(program, 'faces', 'Faces in pictures'), world);
-  leaf('list <entity-id>', 'List the faces of an entity').run(async (context, id) => {
+  const leaf = leafMaker(group(program, 'faces', 'Faces found in photos'), world);
+  leaf('list <id>', 'List the faces in a photo').run(async (context, word) => {
     const { intelligence } = await storeOf(context);
-    await context.out.many<Face>(await intelligence.faces(idOf(id), context.call), {
+    const id = await entityId(context, word);
+    await context.out.many<Face>(await intelligence.faces(id, context.call), {
       ...FACE,
       whenEmpty: async () => {
-        const state = await intelligence.get(idOf(id), context.call);
+        const state = await intelligence.get(id, context.call);
         if (state?.inference_status.face_detection === 'completed') return 'No faces were found';
-        return state?.notice ?? 'Face detection has not finished yet; see "cl-client entity status"';
+        return state?.notice ?? `Face detection has not finished yet; see cl-client entity status ${id}`;
       },
     });
   });
   addLikeness(leaf('similar <face-id>', 'Find faces similar to this one')).alias('matches').run(similarFaces);
-  leaf('download-embedding <face-id>', 'Download the vector of a face as .npy')
-    .option('-o, --output <path>', 'path of the saved file')
-    .run(async (context, id, { output }) => {
+  leaf('download-embedding <face-ids...>', 'Download the vectors of faces as .npy files')
+    .option('-o, --output <path>', 'file or folder to save to')
+    .option('--overwrite', 'replace files that exist')
+    .run(async (context, words, options) => {
       const { intelligence } = await storeOf(context);
-      const get = (dest: string) => intelligence.downloadFaceEmbedding(idOf(id), dest, context.call);
-      await saveVector(context, get, output ?? `face_${id}.npy`);
+      const get = (id: number, dest: string) => intelligence.downloadFaceEmbedding(id, dest, context.call);
+      const ids = (await wordsOf(words, context.world.stdin)).map(idOf);
+      await saveVectors(context, ids, (id) => `face_${id}.npy`, get, options);
     });
   leaf('move <face-id> <person-id>', 'Assign a face to a person; none: to no person').run(
     async (context, face, person) => {
@@ -198,31 +304,42 @@ function registerFaces(program: Command, world: World): void {
       await context.out.one(moved, FACE.id);
     },
   );
-  addDeleteFace(leaf('delete <face-id>', 'Delete a face'), world);
+  addDeleteFace(leaf('delete <face-ids...>', 'Delete faces'), world);
 }
 
-const addDeleteFace = (leaf: Leaf<[string]>, world: World) =>
-  leaf.option('-y, --yes', 'do not ask for confirmation').run(async (context, id, { yes = false }) => {
-    await confirmed(world, `Delete the face ${id}?`, yes);
-    await (await storeOf(context)).intelligence.deleteFace(idOf(id), context.call);
-    context.out.success(`Deleted the face ${id}`);
+const addDeleteFace = (leaf: Leaf<[string[]]>, world: World) =>
+  leaf.option('-y, --yes', 'do not ask for confirmation').run(async (context, words, { yes = false }) => {
+    const ids = (await wordsOf(words, world.stdin)).map(idOf);
+    await confirmed(world, `Delete ${ids.length === 1 ? `face ${ids[0]}` : `${ids.length} faces`}?`, yes);
+    const { intelligence } = await storeOf(context);
+    const work = async (id: number): Promise<{ readonly face_id: number }> => {
+      await intelligence.deleteFace(id, context.call);
+      return { face_id: id };
+    };
+    await forEach(context, ids, work, {
+      view: { columns: [], id: ({ face_id }) => face_id },
+      told: ({ face_id }) => `Deleted face ${face_id}`,
+    });
   });
 
 /** Registers the former names of some of these commands under `store` (see docs/compatibility.md). */
 export function registerDeprecated(store: Command, world: World): void {
   const leaf = leafMaker(store, world);
-  leaf('intelligence <id>', 'Same as entity status').saveable().run(printIntelligence);
-  leaf('jobs <id>', 'Same as entity jobs').run(printEntityJobs);
+  leaf('intelligence <ids...>', 'Same as entity status').deprecated().saveable().run(printIntelligence);
+  leaf('jobs <id>', 'Same as entity jobs').deprecated().run(printEntityJobs);
   addDeleteFace(
-    leafMaker(group(store, 'face', 'Former name of faces'), world)('delete <face-id>', 'Same as faces delete'),
+    leafMaker(hide(group(store, 'face', 'Former name of faces')), world)(
+      'delete <face-ids...>',
+      'Same as faces delete',
+    ),
     world,
   );
 }
 
 export function register(program: Command, world: World): void {
   const leaf = leafMaker(program, world);
-  addLikeness(leaf('search [words...]', 'Find pictures and videos that match a text'))
-    .option('--image <path>', 'find entities similar to this picture')
+  addLikeness(leaf('search [words...]', 'Find images and videos that match a text'))
+    .option('--image <path>', 'find images and videos similar to this image')
     .option('--by <kind>', BY_TEXT)
     .run(async (context, words, options) => {
       if (options.image && !/^https?:/i.test(options.image))
@@ -231,13 +348,13 @@ export function register(program: Command, world: World): void {
         });
       await search(context, words, options);
     });
-  addLikeness(leaf('similar <entity-id>', 'Find entities similar to this one'))
+  addLikeness(leaf('similar <id>', 'Find images and videos similar to this one'))
     .option('--by <kind>', BY_TEXT)
     .run(similar);
   addLikeness(
-    leafMaker(group(program, 'images', 'Former names of similar and entity embedding'), world)(
-      'similar <entity-id>',
-      'Find entities similar to this one',
+    leafMaker(hide(group(program, 'images', 'Former names of similar and entity embedding')), world)(
+      'similar <id>',
+      'Find images and videos similar to this one',
     ),
   )
     .option('--by <kind>', BY_TEXT)
@@ -246,12 +363,12 @@ export function register(program: Command, world: World): void {
     .run(similar);
   addEmbedding(
     leafMaker(group(program, 'images', ''), world)(
-      'download-embedding <id>',
-      'Download the vector of an entity as .npy',
+      'download-embedding <ids...>',
+      'Download the vectors of media as .npy files',
     ),
   );
-  leaf('duplicates', 'List groups of near-duplicate pictures and the best one of each')
-    .option('--distance <bits>', 'number of the 64 hash bits that may differ (default: 6)', integer)
+  leaf('duplicates', 'List groups of near-duplicate images and the best one of each')
+    .option('--distance <bits>', 'number of the 64 bits of the hashes that may differ (default: 6)', integer)
     .run(duplicates);
   registerEntity(program, world);
   registerFaces(program, world);

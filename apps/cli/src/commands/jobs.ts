@@ -275,5 +275,6 @@ export function register(program: Command, world: World): void {
     .run(download);
   leafMaker(program, world)('download <id> <file> [dest]', 'Same as jobs download')
     .option('--overwrite', 'replace the file if it exists')
+    .deprecated()
     .run(download);
 }

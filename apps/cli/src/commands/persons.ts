@@ -23,8 +23,8 @@ async function rename(context: Context, id: string, name: string): Promise<void>
 }
 
 export function register(program: Command, world: World): void {
-  const leaf = leafMaker(group(program, 'persons', 'Persons recognised by their faces'), world);
-  leaf('list', 'List all persons').run(async (context) =>
+  const leaf = leafMaker(group(program, 'persons', 'People found in your photos'), world);
+  leaf('list', 'List all people').run(async (context) =>
     context.out.many(await (await personsOf(context)).list(context.call), {
       ...PERSON,
       whenEmpty: () => whyNobody(context),
@@ -43,7 +43,7 @@ export function register(program: Command, world: World): void {
       if (name === undefined) throw new CliError('Give --name', EXIT.usage);
       await rename(context, id, name);
     });
-  leaf('merge <id> <others...>', 'Merge other persons into this one').run(async (context, id, others) =>
+  leaf('merge <id> <others...>', 'Merge other people into this one').run(async (context, id, others) =>
     context.out.one(await (await personsOf(context)).merge(idOf(id), others.map(idOf), context.call), PERSON.id),
   );
   leaf('split <id> <face-ids...>', 'Move some faces to another person')

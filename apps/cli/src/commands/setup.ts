@@ -1,6 +1,6 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { group, leafMaker } from '../command.js';
-import { completionScript, SHELLS, type Shell } from '../completion.js';
+import { completionScript, DYNAMIC_VALUES, type DynamicValues, SHELLS, type Shell } from '../completion.js';
 import { PROFILE_KEYS } from '../config/profiles.js';
 import { addressesOf } from '../config/server.js';
 import type { Context } from '../context.js';
@@ -46,10 +46,14 @@ async function setServer(context: Context, server: string): Promise<void> {
   context.out.success(`Saved the addresses of ${server} in profile ${profile}`);
 }
 
+const profileNames = async (context: Context): Promise<string[]> => [
+  ...new Set(['default', ...Object.keys(await context.profiles.all())]),
+];
+
 async function profiles(context: Context): Promise<void> {
   const all = await context.profiles.all();
   const current = await context.profileName();
-  const names = [...new Set(['default', ...Object.keys(all)])];
+  const names = await profileNames(context);
   const rows = names.map((name) => ({ name, current: name === current, ...all[name] }));
   await context.out.many(rows, {
     columns: [
@@ -81,11 +85,33 @@ export function register(program: Command, world: World): void {
     const { doctor } = await import('../doctor.js');
     await doctor(context);
   });
-  leaf('completion <shell>', 'Print a completion script for bash, zsh or fish')
-    .suggest(SHELLS)
-    .run(async ({ out }, shell) => {
-      if (!(SHELLS as readonly string[]).includes(shell))
-        throw new CliError(`No completion for ${shell}; use ${SHELLS.join(', ')}`, EXIT.usage);
-      out.write(completionScript(program, shell as Shell));
-    });
+  const completion = leaf('completion [shell]', 'Print a completion script for bash, zsh or fish').suggest(SHELLS);
+  // Only the scripts use this option.
+  completion.command.addOption(new Option('--values <kind>').choices(DYNAMIC_VALUES).hideHelp());
+  completion.run(async (context, shell, given) => {
+    const options = given as { readonly values?: DynamicValues };
+    if (options.values === 'profiles') return printLines(context, await profileNames(context));
+    if (options.values === 'tasks') return printLines(context, await taskNames(context));
+    if (!(SHELLS as readonly string[]).includes(shell ?? ''))
+      throw new CliError(
+        `${shell ? `No completion for ${shell}; use` : 'Name the shell:'} ${SHELLS.join(', ')}`,
+        EXIT.usage,
+      );
+    context.out.write(completionScript(program, shell as Shell));
+  });
+}
+
+const printLines = ({ out }: Context, lines: readonly string[]): void =>
+  out.write(lines.map((line) => `${line}\n`).join(''));
+
+/** The tasks of the server; without an answer, those that every server has. */
+async function taskNames(context: Context): Promise<string[]> {
+  try {
+    const { jobs } = (await context.platform()).compute;
+    const tasks = await jobs.tasks({ ...context.call, timeoutMs: 2_000 });
+    return tasks.map(({ task_type }) => task_type);
+  } catch {
+    const { TASK_COMMANDS } = await import('../tasks/task-command.js');
+    return Object.keys(TASK_COMMANDS);
+  }
 }

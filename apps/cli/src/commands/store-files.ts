@@ -69,10 +69,10 @@ export function registerStoreFiles(store: Command, world: World): void {
         },
       });
     });
-  leafMaker(group(store, 'uploads', 'Resumable uploads'), world)('drop <url>', 'Abandon an upload').run(
+  leafMaker(group(store, 'uploads', 'Resumable uploads'), world)('drop <url>', 'Cancel an upload').run(
     async (context, url) => {
       await (await context.platform()).store.entities.dropUpload(url, context.call);
-      context.out.success('Upload abandoned');
+      context.out.success('Upload cancelled');
     },
   );
 }

@@ -103,6 +103,10 @@ async function versions(context: Context, word: string): Promise<void> {
 
 export function register(program: Command, world: World): void {
   const store = group(program, 'store', 'Media and collections');
+  store.addHelpText(
+    'after',
+    '\nInstead of an id, a collection may be given by its name or path (Holidays/2024).\nA dash (-) in place of ids reads a list of ids from standard input.',
+  );
   const leaf = leafMaker(store, world);
   addFilters(
     leaf('list', 'List media and collections, newest first').saveable().option('--search <text>', 'text in the label'),

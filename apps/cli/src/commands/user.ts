@@ -37,6 +37,15 @@ async function find(context: Context, who: string): Promise<User> {
   return user;
 }
 
+/** @throws CliError if the services check no such permission: auth stores any word, which then allows nothing */
+async function assertPermissions(names: readonly string[] | undefined): Promise<void> {
+  const { PERMISSIONS } = await import('@cl-server/client');
+  const known: readonly string[] = Object.values(PERMISSIONS);
+  const unknown = names?.filter((name) => !known.includes(name)) ?? [];
+  if (unknown.length > 0)
+    throw new CliError(`Unknown permission ${unknown.join(', ')}; the permissions are ${known.join(', ')}`, EXIT.usage);
+}
+
 async function create(
   context: Context,
   username: string,
@@ -44,15 +53,21 @@ async function create(
   options: UserOptions,
 ): Promise<void> {
   const { world } = context;
+  await assertPermissions(options.permission);
   const said = given ?? options.password;
   if (said === undefined && !world.stdin.isTTY) throw new CliError('Give a password', EXIT.usage);
   const password = said ?? (await askPassword(world, `Password of ${username}`));
   const { users } = (await context.platform()).auth;
   const user = { username, password, is_admin: options.admin ?? false, permissions: options.permission ?? [] };
   await context.out.one(await users.create(user, context.call), VIEW.id);
+  if (!user.is_admin && user.permissions.length === 0)
+    context.out.note(
+      `${username} has no permissions yet; see cl-client user permissions, and user update ${username} -p <name>`,
+    );
 }
 
 async function update(context: Context, who: string, options: UserOptions): Promise<void> {
+  await assertPermissions(options.permission);
   const { id } = await find(context, who);
   const change = {
     password: options.password,

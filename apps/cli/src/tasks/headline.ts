@@ -25,7 +25,7 @@ function camera({ make, model, captured_at, raw_metadata }: Output): string {
 
 const faces = (output: Output): string =>
   output.num_faces === undefined || output.num_faces === null
-    ? `${vector(output)} of the whole picture`
+    ? `${vector(output)} of the whole image`
     : counted(output.num_faces, 'face');
 
 const BUILT_IN: Readonly<Record<string, (output: Output) => string>> = {

@@ -60,7 +60,7 @@ export const longName = (field: string): string => field.replaceAll('_', '-');
 export const flagsOf = (field: string, { short, value, off }: TaskOption): string =>
   `${short ? `${short}, ` : ''}--${off ? 'no-' : ''}${longName(field)}${value ? ` ${value}` : ''}`;
 
-const normalize = { text: 'do not scale the vector to length 1', off: true } as const;
+const normalize = { text: 'do not normalise the vector', off: true } as const;
 const background = { value: '<colour>', text: 'colour behind transparent parts, e.g. #ffffff' };
 const width = { short: '-W', value: '<px>', text: 'maximum width', parse: integer };
 const height = { short: '-H', value: '<px>', text: 'maximum height', parse: integer };
@@ -87,7 +87,7 @@ export const TASK_COMMANDS: { readonly [T in BuiltInTask]: BuiltInCommand<T> } =
   clip_embedding: {
     group: 'clip-embedding',
     verb: 'embed',
-    summary: 'Compute the CLIP vector of pictures',
+    summary: 'Compute the CLIP vector of images',
     input: 'file',
     options: { normalize },
     timeout: 60,
@@ -95,7 +95,7 @@ export const TASK_COMMANDS: { readonly [T in BuiltInTask]: BuiltInCommand<T> } =
   clip_text_embedding: {
     group: 'clip-text',
     verb: 'embed',
-    summary: 'Compute the CLIP vector of texts, comparable with those of pictures',
+    summary: 'Compute the CLIP vector of texts, comparable with those of images',
     input: 'text',
     options: { normalize },
     timeout: 60,
@@ -103,7 +103,7 @@ export const TASK_COMMANDS: { readonly [T in BuiltInTask]: BuiltInCommand<T> } =
   dino_embedding: {
     group: 'dino-embedding',
     verb: 'embed',
-    summary: 'Compute the DINOv2 vector of pictures',
+    summary: 'Compute the DINOv2 vector of images',
     input: 'file',
     options: { normalize },
     timeout: 60,
@@ -119,7 +119,7 @@ export const TASK_COMMANDS: { readonly [T in BuiltInTask]: BuiltInCommand<T> } =
   face_detection: {
     group: 'face-detection',
     verb: 'detect',
-    summary: 'Detect faces in pictures; --output is a folder for the crops',
+    summary: 'Detect faces in images; --output is a folder for the crops',
     input: 'file',
     options: faceOptions,
     timeout: 60,
@@ -136,7 +136,7 @@ export const TASK_COMMANDS: { readonly [T in BuiltInTask]: BuiltInCommand<T> } =
     },
     timeout: 60,
     remark: ({ detect }) =>
-      detect ? undefined : 'The whole picture was taken for one face; --detect finds the faces of a photo',
+      detect ? undefined : 'The whole image was taken for one face; use --detect to find the faces in a photo',
   },
   hash: {
     group: 'hash',
@@ -160,7 +160,7 @@ export const TASK_COMMANDS: { readonly [T in BuiltInTask]: BuiltInCommand<T> } =
   image_conversion: {
     group: 'image-conversion',
     verb: 'convert',
-    summary: 'Convert pictures to another format',
+    summary: 'Convert images to another format',
     input: 'file',
     options: {
       format: { ...format, choices: ['png', 'jpg', 'jpeg', 'webp', 'gif', 'bmp', 'tiff', 'avif'] },
@@ -185,7 +185,7 @@ export const TASK_COMMANDS: { readonly [T in BuiltInTask]: BuiltInCommand<T> } =
       quality,
       maintain_aspect_ratio: { text: 'stretch to exactly this size', off: true },
       background,
-      sheet: { text: 'also create a sheet of frames for a video' },
+      sheet: { text: 'also create a contact sheet (videos)' },
     },
     timeout: 60,
   },
