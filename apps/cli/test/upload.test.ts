@@ -105,6 +105,9 @@ describe.runIf(built)('cl-client store upload', () => {
     expect(many.code).toBe(EXIT.failed);
     expect(outcomes(many)).toEqual(['a.jpg present', 'empty.jpg failed', 'z.jpg uploaded']);
     expect(linesOf(many)[1]).toMatchObject({ id: null, error: { message: 'the file is empty' } });
+    const missing = await cl('store', 'upload', inside(dir, 'gone.jpg'), inside(dir, 'a.jpg'), '--ndjson');
+    expect(missing.code).toBe(EXIT.failed);
+    expect(linesOf(missing)).toMatchObject([{ outcome: 'present' }, { error: { message: 'no such file' } }]);
     const failed = await cl('store', 'upload', inside(dir, 'empty.jpg'), '--ndjson');
     expect(failed.code).toBe(EXIT.badInput);
     expect(linesOf(failed)).toMatchObject([{ file: 'empty.jpg', outcome: 'failed', id: null }]);
@@ -121,7 +124,7 @@ describe.runIf(built)('cl-client store upload', () => {
     expect(sent.code).toBe(EXIT.ok);
     expect(sent.out).toMatch(/^uploaded +\d+ {2}b\.jpg\n$/);
     expect(sent.err).toContain('1 uploaded, 1 already on the server, 0 failed');
-    expect(sent.err).toContain('Skipped 1 hidden, 1 symbolic links, 1 not media (include them with --all-types)');
+    expect(sent.err).toContain('Skipped: 1 × hidden, 1 × symbolic link, 1 × not media (--all-types includes them)');
     const all = await cl('store', 'upload', dir.path, '--verbose');
     expect(all.out.match(/^present +\d+ {2}[ab]\.jpg$/gm)).toHaveLength(2);
   });
@@ -137,7 +140,7 @@ describe.runIf(built)('cl-client store upload', () => {
     const upload = () =>
       cl('store', 'upload', inside(dir, 'trip'), '--collections', '--parent', 'Trips', '-c', '1', '--ndjson');
     const planned = await cl('store', 'upload', inside(dir, 'trip'), '--collections', '--parent', 'Trips', '--dry-run');
-    expect(planned.err).toContain('3 collections would be created');
+    expect(planned.err).toContain('Collections that would be created: 3');
     expect(planned.out).toMatch(/^would upload +- {2}day 2\/c\.jpg {2}\(to Trips\/trip\/day 2\)$/m);
     const first = await upload();
     expect(outcomes(first)).toEqual([

@@ -20,8 +20,8 @@ export type SkipReason = 'hidden' | 'link' | 'special' | 'not media';
 /** Receives what a folder contains besides its files. */
 export interface FolderWatch {
   readonly onSkip?: ((reason: SkipReason, file: string) => void) | undefined;
-  /** Default: the error is thrown. */
-  readonly onUnreadable?: ((folder: string, error: Error) => void) | undefined;
+  /** Receives a folder that cannot be read, or a file that does not exist. Default: the error is thrown. */
+  readonly onUnreadable?: ((name: string, error: Error) => void) | undefined;
 }
 
 const isWeb = (text: string): boolean => /^https?:\/\//i.test(text);
@@ -131,8 +131,10 @@ export async function expandInputs(
         else onSkip?.('not media', file.source);
     } else {
       const found = hasWildcard(arg) ? await expandGlob(arg) : [];
-      if (found.length === 0) throw new CliError(`${arg}: no such file`, EXIT.badInput);
       for (const file of found) files.push(file);
+      if (found.length > 0) continue;
+      if (!options.onUnreadable) throw new CliError(`${arg}: no such file`, EXIT.badInput);
+      options.onUnreadable(arg, new Error('no such file'));
     }
   }
   return files;

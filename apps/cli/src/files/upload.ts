@@ -33,14 +33,14 @@ export interface UploadCommandOptions {
 }
 
 const SKIPPED: Readonly<Record<SkipReason, string>> = {
-  'not media': 'not media (include them with --all-types)',
+  'not media': 'not media (--all-types includes them)',
   hidden: 'hidden',
-  link: 'symbolic links',
-  special: 'not regular files',
+  link: 'symbolic link',
+  special: 'not a regular file',
 };
 
 const skippedText = (skipped: ReadonlyMap<SkipReason, number>): string =>
-  `Skipped ${[...skipped].map(([reason, count]) => `${count} ${SKIPPED[reason]}`).join(', ')}`;
+  `Skipped: ${[...skipped].map(([reason, count]) => `${count} × ${SKIPPED[reason]}`).join(', ')}`;
 
 async function withSize(file: InputFile): Promise<LocalFile> {
   if (isWeb(file.source)) return { ...file, size: 0 };
@@ -72,8 +72,7 @@ async function findFiles(context: Context, args: readonly string[], options: Upl
   const found = await expandInputs([...args, ...listed], stdin, {
     mediaOnly: !options.allTypes,
     onSkip: (reason) => skipped.set(reason, (skipped.get(reason) ?? 0) + 1),
-    onUnreadable: (folder, { message }) =>
-      problems.push({ source: folder, name: folder, folders: [], size: 0, problem: message }),
+    onUnreadable: (name, { message }) => problems.push({ source: name, name, folders: [], size: 0, problem: message }),
   });
   const { map } = await import('@cl-server/client');
   return { files: [...(await map(found, withSize, { concurrency: 16 })), ...problems], skipped };
@@ -179,7 +178,7 @@ async function sendAll(
   if (report.count('elsewhere') > 0 && (parent || collections))
     out.note('Files in another collection stay there; use --move to move them');
   if (collections && collections.created > 0)
-    out.note(`${collections.created} collections ${dryRun ? 'would be created' : 'created'}`);
+    out.note(`Collections ${dryRun ? 'that would be created' : 'created'}: ${collections.created}`);
   if (skipped.size > 0) out.note(skippedText(skipped));
   failures.finish(files.length);
 }
