@@ -1,6 +1,6 @@
 /**
  * Runs what the README and the guides show: every line "$ npx …" with the output below it, the plugins and the program of
- * the README. Further, every link and every command in them must exist.
+ * the README, and the scripts and settings of the guides. Further, every link and every command in them must exist.
  */
 import { execFile, execFileSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -55,6 +55,29 @@ const comparable = (text: string): string =>
     .replace(/[0-9a-f]{8}-[0-9a-f-]{27}/g, '#')
     .replace(/\d+(?:\.\d+)?/g, '#')
     .replace(/[ \t]+/g, ' ')
+    .trim();
+
+/** Lines of scripts that no test can run, with the reason. */
+const NOT_HERE = [
+  /onnxruntime-node|EXECUTION_PROVIDER/, // a graphics card
+  /models use|cl-client search/, // a model
+  /compute-server|\/srv\/cl/, // a folder and a port of the reader
+  /completion/, // a shell that is set up
+];
+
+/** The lines of a script that a test can run, without their comments. */
+const runnable = (script: string): string =>
+  script
+    .split('\n')
+    .filter((line) => !line.startsWith('#') && !NOT_HERE.some((pattern) => pattern.test(line)))
+    .map((line) => line.replace(/ {2,}#.*$/, ''))
+    .map((line) => (/user create/.test(line) ? `${line} --password "$PASSWORD"` : line))
+    .map((line) =>
+      line
+        .replace(/login (\S+) -u ann/, 'login $1 -u admin --password "$PASSWORD"')
+        .replace(/CL_USERNAME=phone CL_PASSWORD=\.\.\./, 'CL_USERNAME=admin CL_PASSWORD="$PASSWORD"'),
+    )
+    .join('\n')
     .trim();
 
 /** The place where a web browser finds a heading. */
@@ -128,12 +151,15 @@ it('every command of cl-client in the documents exists, with its options', async
 
 describe.runIf(hasFfmpeg())('on a platform', () => {
   let dir: TempDir;
+  /** The reader's home folder, in which the commands run. */
+  let work: string;
   let env: NodeJS.ProcessEnv;
   let launcher: ReturnType<typeof execFile>;
   let urls: Readonly<Record<'auth' | 'store' | 'compute' | 'mqtt', string>>;
 
   beforeAll(async () => {
     dir = tempDir('cl-documentation-');
+    work = path.join(dir.path, 'work');
     const data = path.join(dir.path, 'data');
     fs.mkdirSync(path.join(data, 'plugins'), { recursive: true });
     for (const [file, name] of [
@@ -144,7 +170,7 @@ describe.runIf(hasFfmpeg())('on a platform', () => {
     const ports = ['auth', 'store', 'compute'].flatMap((name) => [`--${name}-port`, '0']);
     const mqtt = ['--mqtt-port', String(await freePort()), '--mqtt-ws-port', '0'];
     const program = path.join(projectRoot, PROGRAMS['cl-server'] ?? '');
-    const home = { HOME: dir.path, CL_CONFIG_DIR: path.join(dir.path, 'config'), CL_SERVER_DIR: data };
+    const home = { HOME: work, CL_CONFIG_DIR: path.join(dir.path, 'config'), CL_SERVER_DIR: data };
     env = {
       ...process.env,
       ...home,
@@ -172,8 +198,25 @@ describe.runIf(hasFfmpeg())('on a platform', () => {
       MQTT_URL: urls.mqtt,
     });
     // The files that the commands name, in a folder in which they may write.
-    fs.cpSync(path.join(projectRoot, 'examples/mountains.jpg'), path.join(dir.path, 'examples/mountains.jpg'));
-    fs.copyFileSync(path.join(projectRoot, 'README.md'), path.join(dir.path, 'README.md'));
+    fs.cpSync(path.join(projectRoot, 'examples/mountains.jpg'), path.join(work, 'examples/mountains.jpg'));
+    fs.copyFileSync(path.join(projectRoot, 'README.md'), path.join(work, 'README.md'));
+    for (const file of ['photo.jpg', 'Pictures/2024/harbour.jpg', 'Camera/dawn.jpg']) {
+      fs.mkdirSync(path.join(work, path.dirname(file)), { recursive: true });
+      fs.copyFileSync(path.join(projectRoot, 'examples/mountains.jpg'), path.join(work, file));
+      fs.appendFileSync(path.join(work, file), file); // every file has other bytes
+    }
+    fs.copyFileSync(path.join(work, 'photo.jpg'), path.join(work, 'photo.png'));
+    fs.writeFileSync(path.join(work, 'last'), '');
+    const film = ['-f', 'lavfi', '-i', 'testsrc=duration=1:size=64x48:rate=5', '-y', path.join(work, 'film.mp4')];
+    execFileSync('ffmpeg', ['-loglevel', 'error', ...film]);
+    fs.mkdirSync(path.join(dir.path, 'bin'));
+    fs.writeFileSync(path.join(dir.path, 'bin/npx'), '#!/bin/sh\nexec "$@"\n', { mode: 0o755 });
+    for (const [name, file] of Object.entries(PROGRAMS))
+      fs.writeFileSync(
+        path.join(dir.path, 'bin', name),
+        `#!/bin/sh\nexec "${process.execPath}" "${path.join(projectRoot, file)}" "$@"\n`,
+        { mode: 0o755 },
+      );
   }, 120_000);
   afterAll(async () => {
     const ended = new Promise((resolve) => launcher.once('exit', resolve));
@@ -189,7 +232,7 @@ describe.runIf(hasFfmpeg())('on a platform', () => {
     if (npx !== 'npx' || program === undefined) throw new Error(`not a command that this test can run: ${command}`);
     const withPassword = words[0] === 'login' ? { ...env, CL_PASSWORD: PASSWORD } : env;
     const file = path.join(projectRoot, program);
-    const { stdout, stderr } = await run(process.execPath, [file, ...words], { cwd: dir.path, env: withPassword });
+    const { stdout, stderr } = await run(process.execPath, [file, ...words], { cwd: work, env: withPassword });
     return `${stdout}\n${stderr}`;
   }
 
@@ -200,6 +243,52 @@ describe.runIf(hasFfmpeg())('on a platform', () => {
   it.each(shown)('$file: $command', async ({ command, output }) => {
     const lines = (await outputOf(command)).split('\n').map(comparable);
     for (const line of output) expect(lines).toContain(comparable(line));
+  });
+
+  let created: Promise<string> | undefined;
+  /** The id of the collection Holidays/2024, which is made once. */
+  const holidays = (): Promise<string> => {
+    created ??= (async () => {
+      const parent = (await outputOf('npx cl-client store create Holidays --quiet')).trim();
+      return (await outputOf(`npx cl-client store create 2024 --parent ${parent} --quiet`)).trim();
+    })();
+    return created;
+  };
+  const scripts = guides.flatMap((file) => blocks(file, 'sh').map((script) => ({ file, script: runnable(script) })));
+
+  it.each(scripts.filter(({ script }) => script !== ''))('$file: $script', async ({ script }) => {
+    const token = (await outputOf('npx cl-client token')).trim();
+    const collection = await holidays();
+    const job = JSON.parse(await outputOf('npx cl-client hash compute photo.jpg --json')) as {
+      readonly job_id: string;
+    };
+    const text = Object.entries({ 8000: urls.auth, 8001: urls.store, 8002: urls.compute }).reduce(
+      (all, [port, url]) => all.replaceAll(`http://127.0.0.1:${port}`, url),
+      script.replaceAll(/https:\/\/photos\.example(?:\.org)?/g, env['AUTH_URL'] ?? ''),
+    );
+    const variables = {
+      TOKEN: token,
+      ID: job.job_id,
+      COLLECTION: collection,
+      C: urls.compute,
+      PASSWORD,
+      PATH: `${path.join(dir.path, 'bin')}:${env['PATH']}`,
+    };
+    const { stdout, stderr } = await run('bash', ['-euo', 'pipefail', '-c', text], {
+      cwd: work,
+      env: { ...env, ...variables },
+    });
+    expect(`${stdout}${stderr}`).not.toMatch(/"detail"|error:/);
+  });
+
+  it.each(
+    guides
+      .flatMap((file) => blocks(file, 'yaml').map((yaml) => ({ file, yaml })))
+      .filter(({ yaml }) => /_port|allowed/.test(yaml)),
+  )('$file: the settings $yaml', async ({ yaml }) => {
+    using folder = tempDir();
+    fs.writeFileSync(path.join(folder.path, 'config.yaml'), yaml);
+    await expect(outputOf(`npx cl-server plugins --data-dir ${folder.path}`)).resolves.toContain('No platform runs');
   });
 
   it('the plugin of the README runs', async () => {
