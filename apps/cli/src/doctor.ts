@@ -65,7 +65,7 @@ export async function doctor(context: Context): Promise<void> {
     columns: [
       { title: '', value: ({ ok }) => (ok ? '✓' : '✗') },
       { title: 'Check', value: ({ check }) => check },
-      { title: 'Finding', value: ({ message }) => message },
+      { title: 'Finding', value: ({ message }) => message, wraps: true },
     ],
     id: ({ check, ok }) => `${check} ${ok ? 'ok' : 'failed'}`,
   });

@@ -67,7 +67,7 @@ export const JOB: View<Job> = {
       shown: ({ created_at }) => minuteText(created_at),
       whole: true,
     },
-    { title: 'Error', value: (job) => (stateOf(job) === 'cancelled' ? '' : job.error_message) },
+    { title: 'Error', value: (job) => (stateOf(job) === 'cancelled' ? '' : job.error_message), below: true },
   ],
   id: ({ job_id }) => job_id,
 };

@@ -155,6 +155,18 @@ describe('output', () => {
     expect(table).not.toContain('Never');
     for (const whole of ['cf8703c6', '2026-01-31 17:05']) expect(table).toContain(whole);
     expect(table.trimEnd().split('\n')).toHaveLength(3);
+    const long = await onTerminal(columns, (out) =>
+      out.many(jobs, {
+        columns: [
+          { title: 'Name', value: ({ name }) => name, wraps: true },
+          { title: 'Error', value: ({ error }) => error, below: true },
+        ],
+        id: ({ id }) => id,
+      }),
+    );
+    expect(widest(long)).toBeLessThanOrEqual(columns ?? 80);
+    expect(long.replace(/\s/g, '')).toContain('夜の港'.repeat(30));
+    expect(long.replace(/\s/g, '')).toContain(`Error:first␊second${'x'.repeat(200)}`);
     const fields = await onTerminal(columns, (out) =>
       out.one({ description: 'word '.repeat(60), sha256: 'f'.repeat(128) }),
     );

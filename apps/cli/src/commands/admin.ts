@@ -104,12 +104,12 @@ function registerAuth(admin: Command, world: World): void {
       }
       await context.out.many(rows, {
         columns: [
-          { title: 'When', value: ({ timestamp }) => timeText(timestamp) },
+          { title: 'When', value: ({ timestamp }) => timeText(timestamp), whole: true },
           { title: 'What', value: (entry) => entry.action },
           { title: 'By', value: ({ actor }) => actor },
           { title: 'To', value: ({ target }) => target },
           { title: 'From', value: ({ address }) => address },
-          { title: 'Details', value: ({ details }) => details },
+          { title: 'Details', value: ({ details }) => details, below: true },
         ],
         id: ({ id }) => id,
       });

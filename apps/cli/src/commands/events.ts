@@ -1,9 +1,10 @@
-import type { EntityEvent, JobEvent, WorkerCapability } from '@cl-server/client';
+import type { EntityEvent, Job, JobEvent, WorkerCapability } from '@cl-server/client';
 import type { Command } from 'commander';
 import { count, group, leafMaker } from '../command.js';
 import type { Context } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import { entityLine, JobChanges, jobLine, WorkerChanges } from '../io/event-lines.js';
+import { cutEnd } from '../io/text-width.js';
 import { jobId } from '../jobs.js';
 import { labelOf, timeText } from '../views.js';
 import type { World } from '../world.js';
@@ -54,6 +55,12 @@ class Printer {
       if (this.#left <= 0) this.#ended();
     });
   }
+}
+
+/** The line of a job's event. A result is cut to the terminal, but the reason of a failure is not. */
+function fitted({ out }: Context, event: JobEvent, job: Job | undefined): string {
+  const line = jobLine(event, job);
+  return out.width !== undefined && event.event_type === 'completed' ? cutEnd(line, out.width) : line;
 }
 
 /** Prints messages as they arrive, until Ctrl-C or until the requested number has arrived. */
@@ -117,7 +124,7 @@ async function tail(context: Context, options: TailOptions): Promise<void> {
         // Programs receive progress, too, but the end of a job only once.
         if (!isNew && (format === 'human' || isEnd)) return;
         printer.put(topic, event, async () =>
-          jobLine(event, await compute.jobs.get(event.job_id, context.call).catch(() => undefined)),
+          fitted(context, event, await compute.jobs.get(event.job_id, context.call).catch(() => undefined)),
         );
       });
     };
@@ -136,7 +143,7 @@ async function tailJob(context: Context, word: string): Promise<void> {
     }
     const event_type = state === 'cancelled' ? 'failed' : state;
     const event = { job_id: id, event_type, progress, timestamp };
-    if (changes.isNew(event)) context.out.write(`${jobLine(event, await jobs.get(id, context.call))}\n`);
+    if (changes.isNew(event)) context.out.write(`${fitted(context, event, await jobs.get(id, context.call))}\n`);
   }
 }
 

@@ -230,7 +230,7 @@ async function printEntityJobs(context: Context, word: string): Promise<void> {
         shown: ({ started_at }) => minuteText(started_at),
         whole: true,
       },
-      { title: 'Error', value: ({ error_message }) => error_message },
+      { title: 'Error', value: ({ error_message }) => error_message, below: true },
     ],
     id: ({ job_id }) => job_id,
   });

@@ -11,16 +11,22 @@ import type { World } from '../world.js';
 import { addRunOptions, register as registerTasks } from './task.js';
 import { capabilities } from './workers.js';
 
+/** The first remedy of a reason; `tasks <type>` shows all of it. */
+const shortReason = ({ reason }: TaskInfo): string | undefined => reason?.split(', or ', 1)[0];
+
 const TASK_VIEW = {
   columns: [
-    { title: 'Task', value: (task: TaskInfo) => task.task_type },
+    { title: 'Task', value: (task: TaskInfo) => task.task_type, whole: true },
     { title: 'Version', value: (task: TaskInfo) => task.version },
     { title: 'From', value: (task: TaskInfo) => task.source },
     {
       title: 'Now',
       value: (task: TaskInfo) => (task.available ? 'yes' : (task.reason ?? 'no')),
+      shown: (task: TaskInfo) => (task.available ? 'yes' : 'no'),
+      whole: true,
     },
-    { title: 'Description', value: (task: TaskInfo) => task.summary },
+    { title: 'Description', value: (task: TaskInfo) => task.summary, wraps: true },
+    { title: 'Reason', value: () => null, shown: shortReason, below: true },
   ],
   id: (task: TaskInfo) => task.task_type,
 };
@@ -79,7 +85,7 @@ async function printTask({ out }: Context, task: TaskInfo): Promise<void> {
       { title: 'Option', value: ([name]) => `--${name.replaceAll('_', '-')}` },
       { title: 'Type', value: ([, schema]) => typeText(schema) },
       { title: 'Default', value: ([, schema]) => schema.default },
-      { title: 'Meaning', value: ([, { description }]) => description },
+      { title: 'Meaning', value: ([, { description }]) => description, wraps: true },
     ],
     id: ([name]) => name,
   });

@@ -8,11 +8,11 @@ import type { World } from '../world.js';
 
 const VIEW: View<WorkerCapability> = {
   columns: [
-    { title: 'Worker', value: ({ worker_id }) => worker_id },
+    { title: 'Worker', value: ({ worker_id }) => worker_id, whole: true },
     { title: 'Free', value: ({ idle_count }) => idle_count },
     { title: 'Heard', value: ({ timestamp }) => timeText(timestamp) },
-    { title: 'Tasks', value: ({ capabilities }) => capabilities.join(' ') },
-    { title: 'Cannot', value: ({ unavailable = {} }) => Object.keys(unavailable).join(' ') },
+    { title: 'Tasks', value: ({ capabilities }) => capabilities.join(' '), below: true },
+    { title: 'Cannot', value: ({ unavailable = {} }) => Object.keys(unavailable).join(' '), below: true },
   ],
   id: ({ worker_id }) => worker_id,
 };

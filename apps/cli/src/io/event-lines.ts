@@ -63,9 +63,9 @@ export class WorkerChanges {
     if (this.#known.get(id) === state) return undefined;
     if (state === undefined) this.#known.delete(id);
     else this.#known.set(id, state);
-    const reasons = unavailable.map(([task, reason]) => `${task}: ${reason}`).join('; ');
+    const missing = unavailable.map(([task]) => task).join(', ');
     const text = worker
-      ? `online, runs ${worker.capabilities.length} task${worker.capabilities.length === 1 ? '' : 's'}${reasons ? `; cannot run ${reasons}` : ''}`
+      ? `online, runs ${worker.capabilities.length} task${worker.capabilities.length === 1 ? '' : 's'}${missing ? `; cannot run ${missing} (cl-client tasks says why)` : ''}`
       : 'offline';
     return joined([timeText(worker?.timestamp ?? now), id, oneLine(text)]);
   }

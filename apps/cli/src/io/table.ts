@@ -9,6 +9,10 @@ export interface Column<T> {
   readonly shown?: (item: T) => unknown;
   /** True if a part of the value is of no use, as with ids and dates: the other columns give way first. */
   readonly whole?: boolean;
+  /** True if a long value continues on further lines instead of being cut. */
+  readonly wraps?: boolean;
+  /** True if a terminal shows the value below the row, with the title, because it is often long and mostly absent. */
+  readonly below?: boolean;
 }
 
 const GAP = 2;
@@ -62,6 +66,9 @@ export function columnWidths(natural: readonly number[], whole: readonly boolean
   return natural.map((wide) => Math.min(wide, all));
 }
 
+/** The indent of what stands below a row. */
+const INDENT = 2;
+
 /** Returns the lines of a table that fits the terminal. Columns without any value are left out. */
 export function tableLines<T>(
   items: readonly T[],
@@ -69,12 +76,15 @@ export function tableLines<T>(
   width: number,
   emphasis: (text: string) => string,
 ): string[] {
-  const all = columns.map(({ title, value, shown = value, whole = false }) => ({
+  const all = columns.map(({ title, value, shown = value, whole = false, wraps = false, below = false }) => ({
     title,
     whole,
+    wraps,
+    below,
     cells: items.map((item) => cell(shown(item))),
   }));
-  const filled = all.filter(({ cells }) => cells.some((text) => text !== ''));
+  const filled = all.filter(({ below, cells }) => !below && cells.some((text) => text !== ''));
+  const notes = all.filter(({ below }) => below);
   const natural = filled.map(({ title, cells }) => Math.max(...[title, ...cells].map(widthOf)));
   const widths = columnWidths(
     natural,
@@ -83,25 +93,30 @@ export function tableLines<T>(
   );
   const line = (texts: readonly string[], style: (text: string) => string): string =>
     texts
-      .map((text, i) => {
-        const short = cutEnd(text, widths[i] ?? 0);
-        const gap = i === texts.length - 1 ? 0 : (widths[i] ?? 0) - widthOf(short) + GAP;
-        return style(short) + ' '.repeat(gap);
-      })
+      .map((text, i) => style(text) + ' '.repeat(Math.max(0, (widths[i] ?? 0) - widthOf(text)) + GAP))
       .join('')
       .trimEnd();
-  return [
-    line(
-      filled.map(({ title }) => title),
-      emphasis,
-    ),
-    ...items.map((_, row) =>
-      line(
-        filled.map(({ cells }) => cells[row] ?? ''),
-        (text) => text,
+  const rowLines = (row: number): string[] => {
+    const cells = filled.map(({ wraps, cells: texts }, i) => {
+      const text = texts[row] ?? '';
+      return wraps ? wrap(text, widths[i] ?? 1) : [cutEnd(text, widths[i] ?? 0)];
+    });
+    const height = Math.max(1, ...cells.map((lines) => lines.length));
+    const below = notes.flatMap(({ title, cells: texts }) =>
+      texts[row] ? wrap(`${title}: ${texts[row]}`, Math.max(1, width - INDENT)) : [],
+    );
+    return [
+      ...Array.from({ length: height }, (_, at) =>
+        line(
+          cells.map((lines) => lines[at] ?? ''),
+          (text) => text,
+        ),
       ),
-    ),
-  ];
+      ...below.map((text) => ' '.repeat(INDENT) + text),
+    ];
+  };
+  const titles = filled.map(({ title }, i) => cutEnd(title, widths[i] ?? 0));
+  return [line(titles, emphasis), ...items.flatMap((_, row) => rowLines(row))];
 }
 
 /** Returns one line for each item with its values, separated by tabs. */
