@@ -208,7 +208,10 @@ export class Leaf<Args extends readonly unknown[] = readonly unknown[], T extend
         await action(context, ...args, options);
         if (file !== undefined) await saved.save(file);
       } catch (error) {
-        throw await context.explained(error);
+        const known = await context.explained(error);
+        // The error of the SDK has what programs and `--debug` want to know: the status and the id of the request.
+        if (known !== error && known instanceof Error) known.cause ??= error;
+        throw known;
       } finally {
         await context.close();
       }

@@ -4,7 +4,7 @@ import { type Profile, Profiles } from './config/profiles.js';
 import { addressesOf } from './config/server.js';
 import { FileTokenStore } from './config/session-file.js';
 import { CliError, EXIT } from './exit-codes.js';
-import { explained } from './explain.js';
+import { explained, isRefusedToken } from './explain.js';
 import { failureOf } from './failure.js';
 import { type Identity, identityOf } from './identity.js';
 import { Output } from './io/output.js';
@@ -35,6 +35,8 @@ export class Context {
   readonly profiles: Profiles;
   #platform: Promise<ClServer> | undefined;
   #tokenStore: FileTokenStore | undefined;
+  /** Whether the token came from the command line or the environment. */
+  #hasOwnToken = false;
 
   constructor(world: World, options: GlobalOptions) {
     this.world = world;
@@ -91,6 +93,7 @@ export class Context {
       import('@cl-server/client'),
       this.#urls(await this.profiles.get(profile), server ?? this.options.server),
     ]);
+    this.#hasOwnToken = identity.kind === 'token';
     if (identity.kind === 'kept') this.#tokenStore = new FileTokenStore(this.configFolder, profile, urls.auth);
     return new ClServer({
       urls,
@@ -127,16 +130,21 @@ export class Context {
   /** Returns the error that the user sees: one that names the cause, if it is known. */
   async explained(error: unknown): Promise<unknown> {
     const platform = await this.#platform?.catch(() => undefined);
-    const user = failureOf(error, this.signal.aborted).exitCode === EXIT.auth && (await this.#tokenStore?.endedUser());
-    if (!user) return explained(error, platform, this.signal);
+    if (!isRefusedToken(error) || this.signal.aborted) return explained(error, platform, this.signal);
     const profile = await this.profileName();
-    const option = profile === (await this.profiles.current()) ? '' : ` --profile ${profile}`;
-    return new CliError(
-      'Your session has expired',
-      EXIT.auth,
-      `Log in again with: cl-client${option} login -u ${user}`,
-      'session_expired',
-    );
+    const command = profile === (await this.profiles.current()) ? 'cl-client' : `cl-client --profile ${profile}`;
+    const user = await this.#tokenStore?.endedUser();
+    if (user !== undefined)
+      return new CliError(
+        'Your session has expired',
+        EXIT.auth,
+        `Log in again with: ${command} login -u ${user}`,
+        'session_expired',
+      );
+    const hint = this.#hasOwnToken
+      ? 'The token of --token or CL_TOKEN is not valid any more; a login prints another with: cl-client token'
+      : `Log in with: ${command} login`;
+    return new CliError(error.message, EXIT.auth, hint, failureOf(error, false).code);
   }
 
   /** Closes everything that was opened. */

@@ -11,6 +11,13 @@ interface ServerError extends Error {
   readonly url?: string;
 }
 
+/** Whether a server refused the token, or there was none. A wrong password at a login is something else. */
+export function isRefusedToken(error: unknown): error is Error {
+  if (!(error instanceof Error) || error instanceof CliError) return false;
+  const { status, code, url } = error as ServerError;
+  return code === 'not_logged_in' || (status === 401 && !url?.endsWith('/auth/token'));
+}
+
 /** How the answers of `GET /` differ. */
 const ROOTS: Readonly<Record<ServiceName, RegExp>> = {
   auth: /authentication service/i,

@@ -50,8 +50,11 @@ const HINTS: Readonly<Record<number, string>> = {
 /** Translates an error into a message, a hint and an exit code for the user. */
 export function failureOf(error: unknown, interrupted: boolean): Failure {
   if (interrupted) return { exitCode: EXIT.interrupted, message: 'Interrupted', code: 'interrupted' };
-  if (error instanceof CliError)
-    return { exitCode: error.exitCode, message: error.message, code: error.code, hint: error.hint };
+  if (error instanceof CliError) {
+    const { exitCode, message, code, hint } = error;
+    const { status, requestId } = (error.cause ?? {}) as Partial<SdkError>;
+    return { exitCode, message, code, hint, status, request_id: requestId };
+  }
   if (!(error instanceof Error)) return { exitCode: EXIT.failed, message: String(error), code: 'unknown' };
   const { code, status, requestId, job, url } = error as SdkError;
   const message = status === 404 && url !== undefined ? notFoundMessage(error.message, url) : error.message;

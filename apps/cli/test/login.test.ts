@@ -62,6 +62,14 @@ describe.runIf(built)('cl-client login', () => {
       expect(err).toContain('Log in again with: cl-client login -u admin');
     }
     expect(fs.readFileSync(path.join(other.path, 'sessions.json'), 'utf8')).not.toContain('x.y.z');
+    expect((await run(own, ['login', '-u', 'admin', '-p', 'wrong password'])).err).toMatch(
+      /incorrect username or password/i,
+    );
+    expect((await run({ ...own, CL_TOKEN: 'x.y.z' }, ['jobs', 'list'])).err).toContain(
+      'CL_TOKEN is not valid any more',
+    );
+    const asJson = JSON.parse((await run(own, ['jobs', 'list', '--json'])).err) as { error: object };
+    expect(asJson.error).toMatchObject({ code: 'session_expired', status: 401, request_id: expect.any(String) });
     await run(own, ['logout']);
     expect((await run(own, ['jobs', 'list'])).err).toContain('Authentication required');
     await run(own, ['login', '-u', 'admin', '-p', PASSWORD]);
