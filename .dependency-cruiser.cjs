@@ -5,7 +5,7 @@ const rooms = {
   'packages/blobs': ['packages/kit'],
   'packages/service-kit': ['packages/contract', 'packages/kit'],
   'packages/media': ['packages/contract', 'packages/kit'],
-  'packages/jobs': ['packages/contract', 'packages/kit', 'packages/service-kit'],
+  'packages/jobs': ['packages/blobs', 'packages/contract', 'packages/kit', 'packages/service-kit'],
   'packages/task-kit': ['packages/contract', 'packages/kit'],
   'packages/models': ['packages/contract', 'packages/kit'],
   'packages/tasks': ['packages/contract', 'packages/task-kit', 'packages/media', 'packages/models'],

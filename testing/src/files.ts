@@ -12,6 +12,16 @@ export const projectRoot = path.resolve(path.dirname(fileURLToPath(import.meta.u
 const shared = path.resolve(projectRoot, '../shared');
 
 /** A private folder; `using` or `remove()` deletes it. */
+/** Makes a folder with these files, by their relative paths, for code that takes the folder. */
+export function folderWith(files: Readonly<Record<string, string | Buffer>>): string {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'cl-folder-'));
+  for (const [name, content] of Object.entries(files)) {
+    fs.mkdirSync(path.dirname(path.join(folder, name)), { recursive: true });
+    fs.writeFileSync(path.join(folder, name), content);
+  }
+  return folder;
+}
+
 export interface TempDir extends Disposable {
   readonly path: string;
   remove(): void;

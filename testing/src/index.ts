@@ -3,6 +3,7 @@
 // Folders, files, programs and ports.
 
 export {
+  folderWith,
   freePort,
   hasChromium,
   hasFfmpeg,

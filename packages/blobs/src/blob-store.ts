@@ -12,6 +12,8 @@ export interface BlobInfo {
   readonly size: number;
   /** Milliseconds. */
   readonly modified: number;
+  /** Milliseconds. Not earlier than the moment at which the blob got its key. */
+  readonly placed: number;
 }
 
 export interface ByteRange {
@@ -41,6 +43,18 @@ export interface PutOptions {
   readonly isDurable?: boolean;
 }
 
+export interface CopyOptions extends PutOptions {
+  /** Both blobs must not be changed by a tool that gets the path of one of them from `localFile`. Default: false. */
+  readonly isReadOnly?: boolean;
+}
+
+/** Limits of a folder that `putFolder` takes. */
+export interface FolderLimits {
+  /** Files and folders. */
+  readonly maxFiles: number;
+  readonly maxBytes: number;
+}
+
 export interface Written {
   readonly size: number;
   /** In hexadecimal. */
@@ -54,6 +68,12 @@ export interface Space {
 
 export interface BlobStore {
   /**
+   * A folder of this machine in which a server receives files that `putFile` then keeps, without moving bytes if the store can
+   * do that. It is made with the first file. `sweep` removes what processes that died left there.
+   */
+  readonly incoming: string;
+
+  /**
    * Keeps what a stream of any length brings. The blob can be seen when it is complete, not before. Memory use does not
    * depend on the length.
    * @throws BlobError `full`; the error of the stream
@@ -65,6 +85,15 @@ export interface BlobStore {
    * @throws BlobError `full`
    */
   putFile(key: string, file: string, options?: PutOptions): Promise<void>;
+
+  /**
+   * Keeps all files of a finished folder of this machine below a prefix, durable when it returns. The store takes the folder.
+   * @param prefix ends with `/`; what is below it is replaced
+   * @returns the bytes of the files
+   * @throws BlobError `not_found`, `full`; `refused` if there are links or special files in the folder, or too many or too
+   *   large files
+   */
+  putFolder(prefix: string, folder: string, limits: FolderLimits): Promise<number>;
 
   /** For a tool that writes a file on this machine, which `putFile` then keeps. */
   draft(): Promise<Draft>;
@@ -103,14 +132,22 @@ export interface BlobStore {
   /**
    * Deletes all blobs below the prefix.
    * @param prefix ends with `/`
+   * @returns whether there were any
    */
-  deleteBelow(prefix: string): Promise<void>;
+  deleteBelow(prefix: string): Promise<boolean>;
+
+  /**
+   * The bytes of all blobs below the prefix. Bytes that several keys share are counted once.
+   * @param prefix empty, or ends with `/`
+   * @param which `unshared`: only those that deleting the blobs frees
+   */
+  sizeBelow(prefix: string, which?: 'all' | 'unshared'): Promise<number>;
 
   /**
    * Gives the blob a second key, without moving bytes where the store can do that. Replaces what is there.
    * @throws BlobError `not_found`, `full`
    */
-  copy(from: string, to: string, options?: PutOptions): Promise<void>;
+  copy(from: string, to: string, options?: CopyOptions): Promise<void>;
 
   /** @throws BlobError `not_found`, `full` */
   move(from: string, to: string, options?: PutOptions): Promise<void>;

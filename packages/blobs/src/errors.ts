@@ -1,5 +1,5 @@
 /** The errors of a blob store; each has a code that programs can test. */
-import { errorCode, isMissing } from '@cl-server/kit';
+import { errorCode, isMissing, messageOf } from '@cl-server/kit';
 
 export type BlobErrorCode =
   /** There is no blob with this key. */
@@ -8,6 +8,8 @@ export type BlobErrorCode =
   | 'full'
   /** The key leads out of the store, or to something that is not a blob. */
   | 'outside'
+  /** A folder is not kept, because of links, special files, or too many or too large files in it. */
+  | 'refused'
   /** The store cannot be reached now; it may be later. */
   | 'away';
 
@@ -40,6 +42,7 @@ export function blobErrorOf(error: unknown, key: string): unknown {
   if (isMissing(error)) return new BlobError('not_found', `there is no blob ${key}`, { cause: error });
   if (code === 'ELOOP' || code === 'ENXIO')
     return new BlobError('outside', `${key} is a symbolic link or a socket, not a blob`, { cause: error });
+  if (code === 'REFUSED') return new BlobError('refused', messageOf(error), { cause: error });
   if (FULL.has(code)) return new BlobError('full', `there is no space left for the blob ${key}`, { cause: error });
   if (AWAY.has(code)) return new BlobError('away', `the storage of the blob ${key} is away`, { cause: error });
   return error;

@@ -4,11 +4,13 @@ export type {
   BlobInfo,
   BlobStore,
   ByteRange,
+  CopyOptions,
   Draft,
+  FolderLimits,
   OpenBlob,
   PutOptions,
   Space,
   Written,
 } from './blob-store.js';
 export { BlobError, type BlobErrorCode, isNotFound, isUnreadable } from './errors.js';
-export { LocalBlobStore } from './local/local-blob-store.js';
+export { LocalBlobStore, type LocalBlobStoreOptions } from './local/local-blob-store.js';

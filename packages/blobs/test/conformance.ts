@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { Readable } from 'node:stream';
-import { tempDir } from '@cl-server/testing';
+import { folderWith, tempDir } from '@cl-server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BlobStore } from '../src/index.js';
 
@@ -104,6 +104,53 @@ export function describeBlobStore(name: string, open: () => Promise<Opened>): vo
       expect(fs.existsSync(abandoned.path)).toBe(false);
     });
 
+    it('takes a finished folder, with all of its files or with none', async () => {
+      const limits = { maxFiles: 5, maxBytes: 100 };
+      const folder = folderWith({ 'a.txt': 'first', 'deep/er/b.txt': 'second' });
+      expect(await store.putFolder('folder/1/', folder, limits)).toBe(11);
+      expect(fs.existsSync(folder)).toBe(false);
+      expect(await sorted(store.list('folder/'))).toEqual(['folder/1/a.txt', 'folder/1/deep/er/b.txt']);
+      expect(await textOf(store, 'folder/1/deep/er/b.txt')).toBe('second');
+      expect(await store.putFolder('folder/1/', folderWith({ 'c.txt': 'c' }), limits)).toBe(1);
+      expect(await sorted(store.list('folder/'))).toEqual(['folder/1/c.txt']);
+      await expect(store.putFolder('folder/2/', folder, limits)).rejects.toEqual(refused('not_found'));
+
+      const linked = folderWith({ 'a.txt': 'a' });
+      fs.symlinkSync('/etc/hostname', path.join(linked, 'link'));
+      const large = folderWith({ 'a.txt': 'x'.repeat(101) });
+      const many = folderWith({ 1: '', 2: '', 3: '', 4: '', 5: '', 6: '' });
+      for (const wrong of [linked, large, many]) {
+        await expect(store.putFolder('folder/3/', wrong, limits)).rejects.toEqual(refused('refused'));
+        expect(fs.existsSync(wrong)).toBe(true);
+        fs.rmSync(wrong, { recursive: true });
+      }
+      expect(await sorted(store.list('folder/3/'))).toEqual([]);
+    });
+
+    it('has a folder in which files are received', async () => {
+      fs.mkdirSync(store.incoming, { recursive: true });
+      const received = path.join(store.incoming, 'upload.part');
+      fs.writeFileSync(received, 'received');
+      await store.putFile('received/a', received);
+      expect(await textOf(store, 'received/a')).toBe('received');
+      fs.writeFileSync(received, 'the process died');
+      fs.utimesSync(received, 1, 1);
+      expect(await store.sweep(Date.now() - 60_000)).toBe(1);
+      expect(fs.existsSync(received)).toBe(false);
+    });
+
+    it('measures what is below a prefix, and knows when a blob got its key', async () => {
+      const before = Date.now() - 1_000;
+      const old = file('12345');
+      fs.utimesSync(old, 1, 1);
+      await store.putFile('size/a', old);
+      await put('size/deep/b', '123');
+      expect([await store.sizeBelow('size/'), await store.sizeBelow('size/', 'unshared')]).toEqual([8, 8]);
+      expect([await store.sizeBelow('size/deep/'), await store.sizeBelow('none/')]).toEqual([3, 0]);
+      await store.copy('size/a', 'size/c', { isReadOnly: true });
+      for (const key of ['size/a', 'size/c']) expect((await store.head(key))?.placed).toBeGreaterThan(before);
+    });
+
     it('reads parts, and goes on reading what was open when the key was replaced or deleted', async () => {
       await put('range/a', '0123456789');
       const part = async (range?: { start: number; end: number }) => {
@@ -154,8 +201,7 @@ export function describeBlobStore(name: string, open: () => Promise<Opened>): vo
       for (const key of ['del/a', 'del/b/c', 'del/b/d', 'del/bb']) await put(key, key);
       await store.delete('del/a');
       await store.delete('del/a');
-      await store.deleteBelow('del/b/');
-      await store.deleteBelow('del/b/');
+      expect([await store.deleteBelow('del/b/'), await store.deleteBelow('del/b/')]).toEqual([true, false]);
       expect(await sorted(store.list('del/'))).toEqual(['del/bb']);
       await store.delete('del/bb');
       expect(await sorted(store.folders(''))).not.toContain('del');

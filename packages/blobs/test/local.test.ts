@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { Readable } from 'node:stream';
-import { tempDir } from '@cl-server/testing';
+import { folderWith, tempDir } from '@cl-server/testing';
 import { afterAll, describe, expect, it } from 'vitest';
 import { blobErrorOf } from '../src/errors.js';
 import { BlobError, LocalBlobStore } from '../src/index.js';
@@ -39,6 +39,35 @@ describe('a folder of this machine', () => {
     expect((await store.read('streams/1/live.m3u8', 100)).toString()).toBe('#EXTM3U');
     expect(() => store.localFolder('../streams/')).toThrow(BlobError);
     await store.deleteBelow('streams/1/');
+  });
+
+  it('counts the bytes of a file under two keys once, and not among those that a deletion frees', async () => {
+    await store.put('shared/1/a', Buffer.from('12345'));
+    await store.copy('shared/1/a', 'shared/2/a', { isReadOnly: true });
+    expect([await store.sizeBelow('shared/'), await store.sizeBelow('shared/1/', 'unshared')]).toEqual([5, 0]);
+    expect(fs.statSync(path.join(root, 'shared/1/a')).mode & 0o777).toBe(0o440);
+    await store.deleteBelow('shared/2/');
+    expect(await store.sizeBelow('shared/1/', 'unshared')).toBe(5);
+    await store.deleteBelow('shared/');
+  });
+
+  it('follows no link in the place of a folder if other programs can write in it', async () => {
+    const guarded = new LocalBlobStore(root, { refusesLinks: true });
+    const elsewhere = folderWith({ 'a.txt': 'secret' });
+    fs.mkdirSync(path.join(root, 'guarded'));
+    fs.symlinkSync(elsewhere, path.join(root, 'guarded', 'link'));
+    expect((await store.read('guarded/link/a.txt', 10)).toString()).toBe('secret');
+    for (const work of [
+      () => guarded.read('guarded/link/a.txt', 10),
+      () => guarded.localFile('guarded/link/a.txt'),
+      () => guarded.put('guarded/link/b.txt', Buffer.from('b')),
+      () => guarded.copy('guarded/link/a.txt', 'guarded/b.txt'),
+      () => guarded.putFolder('guarded/link/c/', folderWith({ 'c.txt': 'c' }), { maxFiles: 9, maxBytes: 9 }),
+    ])
+      await expect(work()).rejects.toMatchObject({ code: 'outside' });
+    expect(fs.readdirSync(elsewhere)).toEqual(['a.txt']);
+    expect(await guarded.deleteBelow('guarded/')).toBe(true);
+    expect(fs.readdirSync(elsewhere)).toEqual(['a.txt']);
   });
 
   it('works in a folder that is reached by a symbolic link', async () => {

@@ -54,13 +54,9 @@ export type Collect = (result: JobResult, about: ResultSubject, context: Collect
 
 const MAX_RESULT_BYTES = 64 * 1024 * 1024;
 
-export const jobResult = (job: JobRecord, storage: Pick<JobStorage, 'open'>): JobResult => ({
+export const jobResult = (job: JobRecord, storage: Pick<JobStorage, 'read'>): JobResult => ({
   jobId: job.job_id,
   output: job.task_output ?? {},
   params: job.params,
-  readFile: async (name) => {
-    await using open = await storage.open(job, name);
-    if (open.size > MAX_RESULT_BYTES) throw new Error(`result ${name} has ${open.size} bytes`);
-    return await open.handle.readFile();
-  },
+  readFile: (name) => storage.read(job, name, MAX_RESULT_BYTES),
 });

@@ -9,7 +9,7 @@ const cropsOf = (entityId: number): string => `${CROPS}${entityId}/`;
 
 export const cropKey = (entityId: number, name: string): string => cropsOf(entityId) + name;
 
-export const removeCrops = (blobs: Pick<BlobStore, 'deleteBelow'>, entityId: number): Promise<void> =>
+export const removeCrops = (blobs: Pick<BlobStore, 'deleteBelow'>, entityId: number): Promise<boolean> =>
   blobs.deleteBelow(cropsOf(entityId));
 
 /** Removes the files and messages that the insights of a deleted entity left outside of the database. Calls may be repeated. */

@@ -8,7 +8,7 @@ import {
   type TaskEndpoint,
   type ValidationItem,
 } from '@cl-server/contract';
-import type { FileSource, JobRecord, JobRepository, JobStorage } from '@cl-server/jobs';
+import type { JobRepository, JobStorage } from '@cl-server/jobs';
 import { type App, HttpError, notFound, validatePart } from '@cl-server/service-kit';
 import { formText } from '@cl-server/task-kit';
 import { type Caller, ownerOf, visibleJob } from './access.js';
@@ -51,22 +51,14 @@ async function inputOf(
       { type: 'value_error', loc: ['body', 'input'], msg: `${task.type} takes no file`, input: item.input.path },
     ]);
   const earlier = await visibleJob(repository, caller, item.input.job_id);
-  const file = await storage.open(earlier, item.input.path);
-  await file.handle.close();
-  return {
-    name: path.posix.basename(item.input.path),
-    size: file.size,
-    source: await sourceOf(storage, earlier, item.input.path),
-  };
-}
-
-/** An input of an earlier job is shared with it. A result is copied: the task that wrote it chose its mode and its owner. */
-async function sourceOf(storage: JobStorage, earlier: JobRecord, relative: string): Promise<FileSource> {
-  const file = await storage.resolvePath(earlier, relative);
-  const inputs = path.join(await storage.resolvePath(earlier), 'input');
-  if (path.dirname(file) !== inputs) return { path: file };
+  const relative = item.input.path;
+  await using file = await storage.open(earlier, relative);
   const isItsInput = earlier.params['input_path'] === relative && earlier.input_sha256 !== null;
-  return { path: file, link: true, ...(isItsInput && { sha256: earlier.input_sha256 ?? undefined }) };
+  return {
+    name: path.posix.basename(relative),
+    size: file.size,
+    source: { job: earlier, path: relative, sha256: (isItsInput && earlier.input_sha256) || undefined },
+  };
 }
 
 async function requestOf(options: BatchOptions, item: BatchItem, caller: Caller): Promise<CreationRequest> {

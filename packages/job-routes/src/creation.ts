@@ -61,12 +61,15 @@ export interface CreationRequest {
 /** Options of one call. */
 export type CreationLimits = Partial<Pick<CreationOptions, 'maxQueued'>>;
 
-/** Inputs that were copied for one request of a call and are shared by the others, by the path of the original. */
+/** Inputs that were copied for one request of a call and are shared by the others, by the name of the original. */
 type Copies = Map<string | undefined, FileSource>;
 
-/** The path of a file that is to be copied. */
-const copyOf = (source: FileSource): string | undefined =>
-  'path' in source && !source.move && !source.link && typeof source.path === 'string' ? source.path : undefined;
+/** The name of a file that is to be copied; undefined if each source is another file. */
+function originalOf(source: FileSource): string | undefined {
+  if (!('path' in source) || typeof source.path !== 'string') return undefined;
+  if ('job' in source) return `${source.job.job_id}/${source.path}`;
+  return source.move ? undefined : source.path;
+}
 
 interface Draft {
   readonly job: NewJob;
@@ -166,14 +169,11 @@ export class JobCreation {
       let hash: string | undefined;
       let size = 0;
       if (input && request.input) {
-        await storage.createDirectory(job_id);
         const { source } = request.input;
-        const original = copyOf(source);
+        const original = originalOf(source);
         ({ hash, size } = await storage.save(job_id, input.path, copies.get(original) ?? source));
-        if (original !== undefined) {
-          const path = await storage.resolvePath({ job_id, committed_attempt: null }, input.path);
-          copies.set(original, { path, link: true, sha256: hash });
-        }
+        const job = { job_id, committed_attempt: null };
+        if (original !== undefined) copies.set(original, { job, path: input.path, sha256: hash });
       }
       return {
         job: {

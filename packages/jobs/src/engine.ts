@@ -1,4 +1,7 @@
 /** The job engine, put together. What its parts do is described at their heads; README.md says where to begin. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { LocalBlobStore } from '@cl-server/blobs';
 import { TOPICS } from '@cl-server/contract';
 import {
   type Broadcaster,
@@ -17,8 +20,7 @@ import { JobQueries } from './queue/query.js';
 import { type JobRepository, SqlJobRepository } from './queue/repository.js';
 import { JobReconciler, type Reconciler } from './reconcile/reconciler.js';
 import { jobFolderIdentity } from './storage/identity.js';
-import { LocalJobStorage } from './storage/local.js';
-import type { JobStorage } from './storage/storage.js';
+import { JobFiles, type JobStorage } from './storage/job-files.js';
 import type { JobTables } from './tables.js';
 import { SqlUsage, type Usage } from './usage.js';
 import { ImpossibleJobs } from './workers/impossible-jobs.js';
@@ -94,7 +96,10 @@ export function openJobs(options: JobEngineOptions): JobEngine {
   const hasBroker = broadcaster !== noBroadcaster;
   const publishesStatus = hasBroker && options.jobStatusTopic === true;
   const outbox = hasBroker ? new Outbox(kysely) : undefined;
-  const storage = new LocalJobStorage(options.storageDir);
+  const storageDir = path.resolve(options.storageDir);
+  // Tasks can write in the folder, so links in it are not followed.
+  const storage = new JobFiles(new LocalBlobStore(storageDir, { refusesLinks: true }));
+  fs.mkdirSync(storage.uploads, { recursive: true, mode: 0o750 });
   const queries = new JobQueries(database);
   const read = (jobIds: readonly string[]) => queries.get(jobIds);
   const publisher = new Publisher({ broadcaster, logger, topic, outbox, publishesStatus, read, now });
@@ -116,7 +121,7 @@ export function openJobs(options: JobEngineOptions): JobEngine {
   });
   const identity = jobFolderIdentity({
     database,
-    folder: storage.root,
+    folder: storageDir,
     mayDecide: options.decidesIdentity ?? true,
     now,
   });

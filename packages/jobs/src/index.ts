@@ -16,7 +16,7 @@ export type { JobPage, ListFilter, QueueStats, Stats } from './queue/query.js';
 export type { JobRepository } from './queue/repository.js';
 export type { ReconcileReport, Reconciler } from './reconcile/reconciler.js';
 export { jobFolderIdentity } from './storage/identity.js';
-export type { FileSource, FilesOf, JobStorage, OpenFile, SavedFile } from './storage/storage.js';
+export type { FileSource, FilesOf, JobFile, JobStorage, SavedFile } from './storage/job-files.js';
 export type { JobTables } from './tables.js';
 export { type ClaimedSpace, STREAM_CLAIMS, type Usage, type UsageClaim, type UserUsage } from './usage.js';
 export { type Impossible, impossibleTasks } from './workers/impossible-jobs.js';

@@ -1,11 +1,10 @@
 /** Real processes, stopped and killed by real signals, on one database and one folder. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import fs from 'node:fs/promises';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { migrate, noBroadcaster, openDatabase, silentLogger } from '@cl-server/service-kit';
-import { backends, eventually, type TempDir, type TestDatabase, tempDir } from '@cl-server/testing';
+import { backends, eventually, folderWith, type TempDir, type TestDatabase, tempDir } from '@cl-server/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type JobEngine, type JobTables, jobMigrations, newJobId, openJobs } from '../src/index.js';
 
@@ -59,14 +58,12 @@ describe.each(backends())('with processes that fail, on $name', (backend) => {
   };
   const add = async (): Promise<string> => {
     const job_id = newJobId();
-    await engine.storage.createDirectory(job_id);
     await engine.repository.addJob({ job_id, task_type: 'noop', params: {}, max_retries: 1_000 });
     return job_id;
   };
   const result = async (job_id: string): Promise<string> => {
     const job = await engine.repository.getJob(job_id);
-    await using file = await engine.storage.open(job ?? { job_id, committed_attempt: null }, 'output/who.txt');
-    return file.handle.readFile('utf8');
+    return (await engine.storage.read(job ?? { job_id, committed_attempt: null }, 'output/who.txt', 1_000)).toString();
   };
 
   it('a worker that slept over its lease commits nothing and changes no file', async () => {
@@ -86,7 +83,7 @@ describe.each(backends())('with processes that fail, on $name', (backend) => {
         return claims.length > 0 && claims;
       });
       if (!claim) throw new Error('not claimed again');
-      await fs.writeFile(await engine.storage.allocatePath(id, claim.attempt, 'output/who.txt'), claim.token);
+      await engine.storage.deliver(id, claim.attempt, folderWith({ 'output/who.txt': claim.token }));
       // Half of the late writers wake before the second worker commits, half after.
       const commit = () =>
         engine.repository.complete([{ job_id: id, token: claim.token, output: { token: claim.token } }]);

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { backends } from '@cl-server/testing';
+import { backends, folderWith } from '@cl-server/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { newJobId } from '../src/index.js';
 import { RecordingBroadcaster, startEngine, type TestEngine } from './support/engine.js';
@@ -27,7 +27,7 @@ describe.each(backends())('the reconciler on $name', (backend) => {
   it('removes old folders without a job, and leaves young ones, which may be about to get it', async () => {
     await engine.storage.save('orphan', 'input/a', Buffer.from('x'));
     const kept = await engine.add();
-    await engine.storage.createDirectory(kept);
+    await engine.storage.save(kept, 'input/a', Buffer.from('x'));
     expect(await engine.reconciler.full()).toMatchObject({ directories_removed: 0 });
     engine.clock.advance(HOUR + 60_000);
     expect(await engine.reconciler.full()).toMatchObject({ directories_removed: 1 });
@@ -38,15 +38,15 @@ describe.each(backends())('the reconciler on $name', (backend) => {
   it('removes attempts that came to nothing; never the running nor the committed one', async () => {
     const id = await engine.add();
     const lost = await take();
-    await engine.storage.allocatePath(id, lost.attempt, 'output/a');
+    await engine.storage.deliver(id, lost.attempt, folderWith({ 'output/a': 'late' }));
     engine.clock.advance(20_001);
     const running = await take();
-    await engine.storage.allocatePath(id, running.attempt, 'output/a');
+    await engine.storage.deliver(id, running.attempt, folderWith({ 'output/a': 'in time' }));
     expect(await engine.reconciler.full()).toMatchObject({ attempts_removed: 1 });
     expect(fs.readdirSync(folderOf(id, 'attempts'))).toEqual(['2']);
     await engine.repository.complete([{ ...running, output: null }]);
     // The late writer wakes and writes again.
-    await engine.storage.allocatePath(id, lost.attempt, 'output/a');
+    await engine.storage.deliver(id, lost.attempt, folderWith({ 'output/a': 'late' }));
     expect(await engine.reconciler.full()).toMatchObject({ attempts_removed: 1 });
     expect(fs.readdirSync(folderOf(id, 'attempts'))).toEqual(['2']);
   });

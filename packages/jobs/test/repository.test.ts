@@ -264,8 +264,8 @@ describe.each(backends())('jobs on $name', (backend) => {
     expect(await repository.cleanup(engine.clock.time)).toEqual({ deleted_count: 1, freed_space: 100 });
     expect(await repository.getJob(old)).toBeUndefined();
     expect((await storage.size()).job_count).toBeGreaterThanOrEqual(2);
-    await storage.resolvePath({ job_id: live, committed_attempt: null }, 'input/a.bin');
-    await storage.resolvePath({ job_id: running, committed_attempt: null }, 'input/a.bin');
+    await storage.localFile({ job_id: live, committed_attempt: null }, 'input/a.bin');
+    await storage.localFile({ job_id: running, committed_attempt: null }, 'input/a.bin');
   });
 
   it('are found by each of two workers that look at once for several types', async () => {

@@ -3,10 +3,11 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { Readable } from 'node:stream';
-import { type TempDir, tempDir } from '@cl-server/testing';
+import { type FolderLimits, LocalBlobStore } from '@cl-server/blobs';
+import { folderWith, type TempDir, tempDir } from '@cl-server/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { FilesOf } from '../src/index.js';
-import { LocalJobStorage } from '../src/storage/local.js';
+import { JobFiles } from '../src/storage/job-files.js';
 
 const CONTENT = Buffer.from('some bytes');
 const HASH = createHash('sha256').update(CONTENT).digest('hex');
@@ -14,20 +15,21 @@ const JOB: FilesOf = { job_id: 'job-1', committed_attempt: 2 };
 
 describe('job files', () => {
   let dir: TempDir;
-  let storage: LocalJobStorage;
+  let root: string;
+  let storage: JobFiles;
+  const open = (limits?: FolderLimits): JobFiles =>
+    new JobFiles(new LocalBlobStore(root, { refusesLinks: true }), limits);
   beforeEach(async () => {
     dir = tempDir('cl-storage-');
-    storage = new LocalJobStorage(path.join(dir.path, 'compute'));
-    await storage.createDirectory(JOB.job_id);
+    root = path.join(dir.path, 'compute');
+    storage = open();
   });
   afterEach(() => dir.remove());
 
-  const read = async (job: FilesOf, relative: string): Promise<string> => {
-    await using file = await storage.open(job, relative);
-    return file.handle.readFile('utf8');
-  };
-  const write = async (attempt: number, relative: string, text: string): Promise<void> =>
-    fs.promises.writeFile(await storage.allocatePath(JOB.job_id, attempt, relative), text);
+  const read = async (job: FilesOf, relative: string): Promise<string> =>
+    (await storage.read(job, relative, 1_000)).toString();
+  const deliver = (attempt: number, files: Record<string, string>): Promise<number> =>
+    storage.deliver(JOB.job_id, attempt, folderWith(files));
 
   it('are saved from bytes, streams, and files copied or moved, with size and SHA-256', async () => {
     const source = path.join(dir.path, 'source.bin');
@@ -44,13 +46,13 @@ describe('job files', () => {
     expect(await storage.size()).toEqual({ total_size: 4 * CONTENT.length, job_count: 1 });
   });
 
-  it('are one read-only file for several jobs where an input is linked, and are copied where there are no links', async () => {
-    const first = path.join(storage.root, JOB.job_id, 'input', 'a');
+  it('are one read-only file for several jobs that share an input, and are copied if there are no links', async () => {
+    const first = path.join(root, JOB.job_id, 'input', 'a');
     await storage.save(JOB.job_id, 'input/a', CONTENT);
-    await storage.createDirectory('job-2');
     const saved = { relative_path: 'input/b', size: CONTENT.length, hash: HASH };
-    expect(await storage.save('job-2', 'input/b', { path: first, link: true })).toEqual(saved);
-    const second = fs.statSync(path.join(storage.root, 'job-2', 'input', 'b'));
+    const source = { job: JOB, path: 'input/a' };
+    expect(await storage.save('job-2', 'input/b', source)).toEqual(saved);
+    const second = fs.statSync(path.join(root, 'job-2', 'input', 'b'));
     expect([second.ino, second.nlink, second.mode & 0o777]).toEqual([fs.statSync(first).ino, 2, 0o440]);
     expect(await storage.size()).toEqual({ total_size: CONTENT.length, job_count: 2 });
 
@@ -59,28 +61,33 @@ describe('job files', () => {
     expect(await read({ job_id: 'job-2', committed_attempt: null }, 'input/b')).toBe(CONTENT.toString());
     expect(await storage.sizeOf('job-2')).toBe(CONTENT.length);
 
-    const other = path.join(storage.root, 'job-2', 'input', 'b');
+    const other = { job: { job_id: 'job-2', committed_attempt: null }, path: 'input/b' };
     for (const code of ['EXDEV', 'EPERM', 'EMLINK']) {
       vi.spyOn(fs.promises, 'link').mockRejectedValueOnce(Object.assign(new Error(code), { code }));
-      expect((await storage.save('job-3', `input/${code}`, { path: other, link: true })).hash).toBe(HASH);
-      expect(fs.statSync(path.join(storage.root, 'job-3', 'input', code)).nlink).toBe(1);
+      expect((await storage.save('job-3', `input/${code}`, other)).hash).toBe(HASH);
+      expect(fs.statSync(path.join(root, 'job-3', 'input', code)).nlink).toBe(1);
     }
   });
 
-  it('are never linked through a symbolic link, and results that are links are refused as before', async () => {
+  it('are never shared through a symbolic link', async () => {
     const secret = path.join(dir.path, 'secret');
     fs.writeFileSync(secret, 'secret');
-    const planted = path.join(storage.root, JOB.job_id, 'input', 'planted');
-    fs.symlinkSync(secret, planted);
-    await storage.createDirectory('job-2');
-    await expect(storage.save('job-2', 'input/b', { path: planted, link: true })).rejects.toThrow();
-    expect(fs.readdirSync(path.join(storage.root, 'job-2', 'input'))).toEqual([]);
-    expect(fs.statSync(secret).mode & 0o777).not.toBe(0o440);
-
     await storage.save(JOB.job_id, 'input/a', CONTENT);
-    const result = await storage.allocatePath(JOB.job_id, 1, 'output/a');
-    fs.linkSync(path.join(storage.root, JOB.job_id, 'input', 'a'), result);
-    await expect(storage.seal(JOB.job_id, 1)).rejects.toMatchObject({ name: 'JobError', code: 'result_refused' });
+    fs.symlinkSync(secret, path.join(root, JOB.job_id, 'input', 'planted'));
+    const saving = storage.save('job-2', 'input/b', { job: JOB, path: 'input/planted' });
+    await expect(saving).rejects.toMatchObject({ code: 'path_traversal' });
+    expect(fs.existsSync(path.join(root, 'job-2'))).toBe(false);
+    expect(fs.statSync(secret).mode & 0o777).not.toBe(0o440);
+  });
+
+  it('are copied from the results of another job', async () => {
+    await deliver(2, { 'output/a': 'result' });
+    const source = { job: JOB, path: 'output/a' };
+    expect(await storage.save('job-2', 'input/a', source)).toMatchObject({ size: 6 });
+    expect(await read({ job_id: 'job-2', committed_attempt: null }, 'input/a')).toBe('result');
+    expect(fs.statSync(path.join(root, 'job-2/input/a')).nlink).toBe(1);
+    const missing = storage.save('job-2', 'input/b', { job: JOB, path: 'input/none' });
+    await expect(missing).rejects.toMatchObject({ code: 'not_found', message: 'File not found: input/none' });
   });
 
   it('leave nothing behind when the upload breaks off', async () => {
@@ -90,16 +97,14 @@ describe('job files', () => {
     broken.destroy(new Error('gone'));
     await expect(saving).rejects.toThrow('gone');
     expect(fs.readdirSync(storage.uploads)).toEqual([]);
-    expect(fs.readdirSync(path.join(storage.root, JOB.job_id, 'input'))).toEqual([]);
+    expect(fs.existsSync(path.join(root, JOB.job_id))).toBe(false);
   });
 
   it('of the committed attempt alone are the results, whatever a late writer does', async () => {
-    await write(1, 'output/a.json', 'late');
-    await write(2, 'output/a.json', 'committed');
-    await write(2, 'faces/0.png', 'face');
-    await storage.seal(JOB.job_id, 2);
+    await deliver(1, { 'output/a.json': 'late' });
+    await deliver(2, { 'output/a.json': 'committed', 'faces/0.png': 'face' });
     expect(await read(JOB, 'output/a.json')).toBe('committed');
-    await write(1, 'output/a.json', 'later still');
+    await deliver(1, { 'output/a.json': 'later still' });
     expect(await read(JOB, 'output/a.json')).toBe('committed');
     expect(await read(JOB, 'faces/0.png')).toBe('face');
     await expect(read({ ...JOB, committed_attempt: null }, 'output/a.json')).rejects.toMatchObject({
@@ -120,27 +125,33 @@ describe('job files', () => {
       },
     ],
     ['too many bytes', (home) => fs.writeFileSync(path.join(home, 'output/big'), 'x'.repeat(101))],
-  ])('with %s are refused at sealing', async (_what, spoil) => {
+  ])('with %s are refused, and nothing of them is kept', async (_what, spoil) => {
     fs.writeFileSync(path.join(dir.path, 'key.pem'), 'secret');
-    const small = new LocalJobStorage(path.join(dir.path, 'small'), { maxFiles: 4, maxBytes: 100 });
-    const job = { ...JOB, job_id: 'job-small' };
-    fs.writeFileSync(await small.allocatePath(job.job_id, 1, 'output/a'), 'x');
-    await small.seal(job.job_id, 1);
-    spoil(path.join(small.root, job.job_id, 'attempts/1'));
-    await expect(small.seal(job.job_id, 1)).rejects.toMatchObject({ name: 'JobError', code: 'result_refused' });
+    const small = open({ maxFiles: 4, maxBytes: 100 });
+    expect(await small.deliver(JOB.job_id, 1, folderWith({ 'output/a': 'x' }))).toBe(1);
+    const spoiled = folderWith({ 'output/a': 'x' });
+    spoil(spoiled);
+    await expect(small.deliver(JOB.job_id, 2, spoiled)).rejects.toMatchObject({
+      name: 'JobError',
+      code: 'result_refused',
+    });
+    expect(await small.attempts(JOB.job_id)).toEqual([1]);
+    fs.rmSync(spoiled, { recursive: true });
   });
 
-  it('are sealed many at once, and one whose folder leads elsewhere fails alone', async () => {
+  it('are delivered many at once, and one whose folder leads elsewhere fails alone', async () => {
     const attempts = Array.from({ length: 60 }, (_, index) => index + 1);
-    for (const attempt of attempts) await write(attempt, 'output/a.json', 'result');
-    const elsewhere = path.join(storage.root, JOB.job_id, 'attempts', '61');
-    fs.symlinkSync(dir.path, elsewhere);
-    const [linked, missing, ...sealed] = await Promise.allSettled(
-      [61, 62, ...attempts].map((attempt) => storage.seal(JOB.job_id, attempt)),
-    );
-    expect(linked?.status).toBe('rejected');
-    expect(missing?.status).toBe('fulfilled'); // a task without files has no folder
-    expect(sealed.filter(({ status }) => status === 'rejected')).toEqual([]);
+    const elsewhere = path.join(dir.path, 'elsewhere');
+    fs.symlinkSync(folderWith({ 'output/a': 'x' }), elsewhere);
+    const missing = path.join(dir.path, 'no-results');
+    const [linked, none, ...delivered] = await Promise.allSettled([
+      storage.deliver(JOB.job_id, 61, elsewhere),
+      storage.deliver(JOB.job_id, 62, missing), // a task without files has no folder
+      ...attempts.map((attempt) => deliver(attempt, { 'output/a.json': 'result' })),
+    ]);
+    expect([linked?.status, none?.status]).toEqual(['rejected', 'fulfilled']);
+    expect(delivered.filter(({ status }) => status === 'rejected')).toEqual([]);
+    expect((await storage.attempts(JOB.job_id)).sort((a, b) => a - b)).toEqual(attempts);
   });
 
   it.each(['../job-2/input/a', 'input/../../x', '/etc/passwd', '..\\x', 'input/a\0', 'output/../../../x'])(
@@ -148,7 +159,7 @@ describe('job files', () => {
     async (relative) => {
       await expect(storage.open(JOB, relative)).rejects.toMatchObject({ code: 'path_traversal' });
       await expect(storage.save(JOB.job_id, relative, CONTENT)).rejects.toMatchObject({ code: 'path_traversal' });
-      await expect(storage.allocatePath(JOB.job_id, 1, relative)).rejects.toMatchObject({ code: 'path_traversal' });
+      await expect(storage.localFile(JOB, relative)).rejects.toMatchObject({ code: 'path_traversal' });
     },
   );
 
@@ -163,19 +174,21 @@ describe('job files', () => {
     const secret = path.join(dir.path, 'secret');
     fs.mkdirSync(secret);
     fs.writeFileSync(path.join(secret, 'a'), 'secret');
-    const home = path.join(storage.root, JOB.job_id);
+    const home = path.join(root, JOB.job_id);
+    await storage.save(JOB.job_id, 'input/a', CONTENT);
     fs.symlinkSync(path.join(secret, 'a'), path.join(home, 'input/link'));
     fs.symlinkSync(secret, path.join(home, 'input/folder'));
-    fs.mkdirSync(path.join(home, 'attempts/1'), { recursive: true });
-    fs.symlinkSync(secret, path.join(home, 'attempts/1/output'));
     for (const relative of ['input/link', 'input/folder/a'])
       await expect(storage.open(JOB, relative)).rejects.toMatchObject({ code: 'path_traversal' });
+    await expect(storage.localFile(JOB, 'input/folder/a')).rejects.toMatchObject({ code: 'path_traversal' });
     await expect(storage.save(JOB.job_id, 'input/folder/b', CONTENT)).rejects.toMatchObject({ code: 'path_traversal' });
-    await expect(storage.allocatePath(JOB.job_id, 1, 'output/b')).rejects.toMatchObject({ code: 'path_traversal' });
+    fs.symlinkSync(secret, path.join(home, 'attempts'));
+    await expect(deliver(1, { 'output/b': 'x' })).rejects.toThrow();
     expect(fs.readdirSync(secret)).toEqual(['a']);
   });
 
   it('say what is wrong: missing file, missing folder, a folder instead of a file', async () => {
+    await storage.save(JOB.job_id, 'input/a', CONTENT);
     await expect(storage.open(JOB, 'input/none')).rejects.toMatchObject({
       code: 'not_found',
       message: 'File not found: input/none',
@@ -194,7 +207,7 @@ describe('job files', () => {
     await storage.save(JOB.job_id, 'input/a', CONTENT);
     await using file = await storage.open(JOB, 'input/a');
     expect(await storage.remove(JOB.job_id)).toBe(true);
-    expect(await file.handle.readFile()).toEqual(CONTENT);
+    expect((await file.stream().toArray()).join('')).toBe(CONTENT.toString());
     await expect(storage.open(JOB, 'input/a')).rejects.toMatchObject({ code: 'not_found' });
     expect(await storage.remove(JOB.job_id)).toBe(false);
   });

@@ -1,5 +1,4 @@
-import fsp from 'node:fs/promises';
-import { backends } from '@cl-server/testing';
+import { backends, folderWith } from '@cl-server/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { newJobId } from '../src/index.js';
 import { startEngine, type TestEngine } from './support/engine.js';
@@ -95,9 +94,8 @@ describe.each(backends())('what a user keeps on $name', (backend) => {
     await engine.storage.save(old, 'input/a', Buffer.alloc(100));
     const claim = (await engine.repository.claim({ workerId: 'worker', types: { noop: 1 }, limit: 1 }))[0];
     if (!claim) throw new Error('nothing to claim');
-    const file = await engine.storage.allocatePath(old, claim.attempt, 'output/a');
-    await fsp.writeFile(file, Buffer.alloc(30));
-    expect(await engine.storage.seal(old, claim.attempt)).toBe(30);
+    const results = folderWith({ 'output/a': Buffer.alloc(30) });
+    expect(await engine.storage.deliver(old, claim.attempt, results)).toBe(30);
     await engine.repository.complete([{ job_id: old, token: claim.token, output: null }]);
     await engine.database.kysely.updateTable('jobs').set({ input_bytes: null, result_bytes: null }).execute();
     expect(await sums()).toEqual({});

@@ -37,14 +37,6 @@ export async function sync(file: string): Promise<void> {
   }
 }
 
-/** Syncs the entries of a folder and of those above it, up to and including `root`. */
-export async function syncUpwards(folder: string, root: string): Promise<void> {
-  for (let at = folder; ; at = path.dirname(at)) {
-    await sync(at);
-    if (at === root || at === path.dirname(at)) return;
-  }
-}
-
 async function writeDraft(file: string, text: string, mode: number): Promise<string> {
   const draft = `${file}.${randomBytes(6).toString('hex')}.draft`;
   const handle = await fsp.open(draft, 'wx', mode);

@@ -5,7 +5,7 @@ export { type CursorCodec, cursorCodec } from './cursor.js';
 export { type DigestAlgorithm, DigestStream, digestFile } from './digest.js';
 export { alreadyExists, errorCode, isMissing, messageOf } from './errors.js';
 export { type LockOptions, takeLock, withLock } from './file-lock.js';
-export { createFile, createFileSync, exists, isWithin, readIfExists, replaceFile, sync, syncUpwards } from './files.js';
+export { createFile, createFileSync, exists, isWithin, readIfExists, replaceFile, sync } from './files.js';
 export { findProgram } from './find-program.js';
 export { inGroups } from './in-groups.js';
 export { KeyedLock } from './keyed-lock.js';

@@ -11,7 +11,8 @@ import { JobFinisher } from './engine/finish-job.js';
 import { Leases } from './engine/leases.js';
 import { Permission } from './engine/permission.js';
 import type { RememberedAvailability } from './engine/remembered-availability.js';
-import { JobRunner, Scratch } from './engine/run-job.js';
+import { JobRunner } from './engine/run-job.js';
+import { Scratch } from './engine/scratch.js';
 import { Slots, TaskDurations } from './engine/slots.js';
 import { jobMetrics, slotMetrics } from './metrics.js';
 import type { Confinement } from './runners/confine.js';
@@ -99,6 +100,7 @@ function runnerOf(
   const finisher = new JobFinisher({
     repository,
     storage,
+    scratch,
     definition: (task) => definitions.get(task),
     logger,
     giveUpAfterMs: leaseMs * 3,

@@ -45,7 +45,7 @@ describe('a task that looks for keys, databases and the network', () => {
     const job = await platform.ended(id);
     expect([job.status, job.error_message]).toEqual(['completed', null]);
     const { got } = job.task_output as { got: string[] };
-    const file = await platform.jobs.storage.resolvePath(job, 'output/spy.txt');
+    const file = await platform.jobs.storage.localFile(job, 'output/spy.txt');
     return { got, output: worker.output(), wrote: fs.readFileSync(file, 'utf8') };
   };
 

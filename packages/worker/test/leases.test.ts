@@ -15,8 +15,7 @@ describe('the lease of a running job', () => {
   afterEach(() => platform.close());
 
   const read = async (id: string, file: string): Promise<string> => {
-    await using open = await platform.jobs.storage.open(await platform.job(id), file);
-    return open.handle.readFile('utf8');
+    return (await platform.jobs.storage.read(await platform.job(id), file, 1_000)).toString();
   };
 
   it('is kept while the task blocks its process for much longer', async () => {
@@ -53,26 +52,22 @@ describe('the lease of a running job', () => {
   it('is lost by a worker that was stopped for longer; what it commits late is refused and changes nothing', async () => {
     const sleeper = platform.start({ id: 'sleeper', args: ['--concurrency', '3'] });
     await sleeper.ready;
-    const ids = await Promise.all([1, 2, 3].map(() => platform.add('probe', { action: 'wait', ms: 600 })));
-    await eventually(async () =>
-      (await Promise.all(ids.map(platform.job))).every((job) => job.status === 'processing'),
-    );
+    const ids = await Promise.all([1, 2, 3].map(() => platform.add('probe', { action: 'wait', ms: 2_500 })));
+    await eventually(() => ids.every((id) => platform.beingWritten(id).length > 0), { what: 'running tasks' });
     sleeper.child.kill('SIGSTOP');
-    const other = platform.start({ id: 'other' });
+    const other = platform.start({ id: 'other', args: ['--concurrency', '3'] });
     await other.ready;
     const jobs = await Promise.all(ids.map((id) => platform.ended(id)));
     for (const job of jobs) expect(job.status).toBe('completed');
     sleeper.child.kill('SIGCONT');
-    await eventually(() => sleeper.output().split('an attempt was discarded').length > ids.length, {
+    await eventually(() => ids.every((id) => platform.beingWritten(id).length === 0), {
       what: 'the refusal of the late results',
     });
     for (const { job_id: id, committed_attempt: by } of jobs) {
       expect(by).toBeGreaterThan(1);
       expect(await platform.job(id)).toMatchObject({ committed_attempt: by, task_output: { attempt: by } });
       expect(await read(id, 'output/late.txt')).toBe(`by attempt ${by}`);
-      await eventually(
-        () => fs.readdirSync(path.join(platform.dataDir, 'compute', id, 'attempts')).join() === String(by),
-      );
+      await eventually(() => platform.delivered(id).join() === String(by));
     }
     const after = await platform.add('noop');
     expect(await platform.ended(after)).toMatchObject({ status: 'completed' });

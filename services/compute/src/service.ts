@@ -51,7 +51,7 @@ export async function createComputeService(options: ComputeOptions): Promise<Com
     uploads: { folder: storage.uploads, maxBytes: options.maxUploadBytes },
     checks: {
       database: () => databaseAnswers(database),
-      storage: () => folderIsUsable(storage.root),
+      storage: () => folderIsUsable(storage.uploads),
       identity: () => jobs.identity.check(),
       ...options.checks,
     },

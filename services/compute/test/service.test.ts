@@ -1,5 +1,4 @@
-import { writeFile } from 'node:fs/promises';
-import { backends } from '@cl-server/testing';
+import { backends, folderWith } from '@cl-server/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ADMIN, ANN, EVE, startService, type TestService, tokenOf } from './support/service.js';
 
@@ -100,7 +99,7 @@ describe.each(backends())('the admin’s chores ($name)', (backend) => {
     const { repository, storage } = compute.service.jobs;
     const claim = (await repository.claim({ workerId: 'w', types: { count: 1 }, limit: 1 }))[0];
     if (!claim) throw new Error('no job waits');
-    await writeFile(await storage.allocatePath(claim.job.job_id, claim.attempt, 'output/a'), bytes);
+    await storage.deliver(claim.job.job_id, claim.attempt, folderWith({ 'output/a': bytes }));
     await repository.complete([{ job_id: claim.job.job_id, token: claim.token, output: {} }]);
   }
   const create = async (): Promise<string> =>

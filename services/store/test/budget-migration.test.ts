@@ -1,12 +1,11 @@
 /** The upgrade of a data folder with entities, jobs and an upload from a release that stored no sums. */
 import { randomBytes } from 'node:crypto';
-import fs from 'node:fs';
 import path from 'node:path';
 import type { StorageUse } from '@cl-server/contract';
 import { type JobTables, openJobs } from '@cl-server/jobs';
 import { noBroadcaster, openDatabase, silentLogger } from '@cl-server/service-kit';
 import { discoverTasks } from '@cl-server/task-kit';
-import { backends, tempDir } from '@cl-server/testing';
+import { backends, folderWith, tempDir } from '@cl-server/testing';
 import { sql } from 'kysely';
 import { describe, expect, it } from 'vitest';
 import { startStore } from './support/store.js';
@@ -73,8 +72,7 @@ describe.each(places)('data of a release before sums were kept in $name', ({ bac
         const claim = (await repository.claim({ workerId: 'worker', types: { exif: 1 }, limit: 1 }))[0];
         if (!claim) throw new Error('nothing to claim');
         const { job_id } = claim.job;
-        fs.writeFileSync(await storage.allocatePath(job_id, claim.attempt, 'output/a'), randomBytes(size));
-        await storage.seal(job_id, claim.attempt);
+        await storage.deliver(job_id, claim.attempt, folderWith({ 'output/a': randomBytes(size) }));
         await repository.complete([{ job_id, token: claim.token, output: null }]);
         return job_id;
       });

@@ -14,6 +14,12 @@ export async function syncFile(file: string): Promise<void> {
   await handle.datasync();
 }
 
+/** Makes a file read-only for everyone. @throws Error with the code `ELOOP` for a symbolic link */
+export async function makeReadOnly(file: string): Promise<void> {
+  await using handle = await fs.open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  await handle.chmod(0o440);
+}
+
 /** Waits until the entries of a folder are on the disk. The folder may be a symbolic link: the root of a store often is. */
 async function syncFolder(folder: string): Promise<void> {
   await using handle = await fs.open(folder, constants.O_RDONLY);

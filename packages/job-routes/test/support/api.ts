@@ -1,5 +1,3 @@
-/** A real app with the job endpoints, on a real database and folder; who calls is said by a header. */
-import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { field, hlsStreamingTask, type TokenClaims } from '@cl-server/contract';
 import { type JobEngine, type JobTables, jobMigrations, openJobs } from '@cl-server/jobs';
@@ -14,7 +12,7 @@ import {
   unauthenticated,
 } from '@cl-server/service-kit';
 import { type AnyTask, defineTask, TaskRefusal, TaskRegistry } from '@cl-server/task-kit';
-import { type Backend, tempDir } from '@cl-server/testing';
+import { type Backend, folderWith, tempDir } from '@cl-server/testing';
 import { z } from 'zod';
 import { createJobApi, type JobApiOptions } from '../../src/index.js';
 
@@ -191,7 +189,7 @@ export async function startApi(
     base,
     jobs,
     app,
-    folder: jobs.storage.root,
+    folder: path.join(dir.path, 'compute'),
     request,
     upload: async ({ user = 'ann', name = 'a.txt', content = 'hello', fields = {}, headers = {} } = {}) => {
       const answer = await request('POST', '/jobs/copy', { user, headers, body: fileForm(name, content, fields) });
@@ -215,9 +213,7 @@ export async function finishOne(jobs: JobEngine, files: Record<string, string> =
   )[0];
   if (!claim) throw new Error('no job waits');
   const { job, token, attempt } = claim;
-  for (const [name, content] of Object.entries(files))
-    await writeFile(await jobs.storage.allocatePath(job.job_id, attempt, name), content);
-  await jobs.storage.seal(job.job_id, attempt);
+  await jobs.storage.deliver(job.job_id, attempt, folderWith(files));
   const [accepted] = await jobs.repository.complete([{ job_id: job.job_id, token, output: { size: 4 } }]);
   if (!accepted) throw new Error('the result was refused');
   return job.job_id;

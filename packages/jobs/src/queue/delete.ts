@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { TERMINAL_STATUSES } from '@cl-server/contract';
 import type { JobContext } from '../context.js';
 import type { Committed } from '../events/publisher.js';
-import type { JobStorage } from '../storage/storage.js';
+import type { JobStorage } from '../storage/job-files.js';
 import type { JobRow } from '../tables.js';
 import { deleteCrashes } from './crashes.js';
 import type { JobQuery, JobUpdates } from './update.js';

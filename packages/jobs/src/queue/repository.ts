@@ -7,7 +7,7 @@ import type { JobErrorCode, JobStatus } from '@cl-server/contract';
 import { byDialect } from '@cl-server/service-kit';
 import type { JobContext } from '../context.js';
 import type { Fence, JobRecord } from '../job.js';
-import type { JobStorage } from '../storage/storage.js';
+import type { JobStorage } from '../storage/job-files.js';
 import {
   type Claim,
   type ClaimOptions,

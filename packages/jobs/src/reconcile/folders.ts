@@ -3,7 +3,7 @@ import { inGroups } from '@cl-server/kit';
 import type { Kysely } from 'kysely';
 import type { JobRecord } from '../job.js';
 import type { SqlJobRepository } from '../queue/repository.js';
-import type { LocalJobStorage } from '../storage/local.js';
+import type { JobFiles } from '../storage/job-files.js';
 import type { JobTables } from '../tables.js';
 
 const BATCH_SIZE = 200;
@@ -12,7 +12,7 @@ const QUEUED_BATCH_SIZE = 500;
 export interface FoldersOptions {
   readonly kysely: Kysely<JobTables>;
   readonly repository: SqlJobRepository;
-  readonly storage: LocalJobStorage;
+  readonly storage: JobFiles;
   readonly now: () => number;
   /** Age at which a folder without a job is removed. */
   readonly orphanMs: number;
@@ -27,12 +27,9 @@ export interface FoldersReport {
 export async function tidyFolders({ repository, storage, now, orphanMs }: FoldersOptions): Promise<FoldersReport> {
   let directories_removed = 0;
   let attempts_removed = 0;
-  // A folder is made before its row, so a young one may be about to get it.
-  const isOrphan = async (jobId: string): Promise<boolean> => {
-    const changed = await storage.changedAt(jobId);
-    return changed !== undefined && changed < now() - orphanMs;
-  };
-  for await (const jobIds of inGroups(storage.jobFolders(), BATCH_SIZE)) {
+  // Files are saved before the row of their job, so young ones may be about to get it.
+  const isOrphan = (jobId: string): Promise<boolean> => storage.isUntouchedSince(jobId, now() - orphanMs);
+  for await (const jobIds of inGroups(storage.jobIds(), BATCH_SIZE)) {
     const jobs = await repository.getJobs(jobIds);
     for (const jobId of jobIds) {
       const job = jobs.get(jobId);
@@ -43,7 +40,7 @@ export async function tidyFolders({ repository, storage, now, orphanMs }: Folder
   return { directories_removed, attempts_removed };
 }
 
-async function removeStaleAttempts(storage: LocalJobStorage, job: JobRecord): Promise<number> {
+async function removeStaleAttempts(storage: JobFiles, job: JobRecord): Promise<number> {
   let removed = 0;
   for (const attempt of await storage.attempts(job.job_id)) {
     // Numbers above the row's belong to a claim that came after the row was read.

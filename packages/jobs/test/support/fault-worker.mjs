@@ -2,6 +2,7 @@
 //   hold: claims one job, says its token, and completes it only when told over standard input.
 //   drain: does all jobs it can get, each with a file, until nothing is left and it receives the message to end.
 import fs from 'node:fs/promises';
+import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { openJobs } from '@cl-server/jobs';
@@ -21,9 +22,10 @@ const say = (word) => process.stdout.write(`${word}\n`);
 const workerId = `w${process.pid}`;
 
 async function commit({ job, token, attempt }) {
-  const file = await storage.allocatePath(job.job_id, attempt, 'output/who.txt');
-  await fs.writeFile(file, token);
-  await storage.seal(job.job_id, attempt);
+  const folder = await fs.mkdtemp(`${storageDir}.results-`);
+  await fs.mkdir(path.join(folder, 'output'));
+  await fs.writeFile(path.join(folder, 'output/who.txt'), token);
+  await storage.deliver(job.job_id, attempt, folder);
   const [accepted] = await repository.complete([{ job_id: job.job_id, token, output: { token } }]);
   return accepted;
 }

@@ -4,8 +4,8 @@
  * again for as long as the answer can matter.
  *
  * ```
- *  ended --outcomeOf--> complete --files sealed--> accepted: the job is completed
- *          |                     |             \-> refused: it was too late, the attempt's files are removed
+ *  ended --outcomeOf--> complete --results delivered--> accepted: the job is completed
+ *          |                     |                  \-> refused: it was too late, the attempt's files are removed
  *          |                     \--results refused, or not stored--> fail
  *          +----------> fail ------> accepted: failed or queued again, files removed; refused: as above
  *          +----------> release ---> queued again, no try counted, files removed
@@ -20,10 +20,12 @@ import type { Logger } from '@cl-server/service-kit';
 import { type AnyTask, describeIssue } from '@cl-server/task-kit';
 import type { RunEnd } from '../runners/runner.js';
 import type { Attempt } from './attempt.js';
+import type { Scratch } from './scratch.js';
 
 export interface JobFinisherParts {
   readonly repository: Pick<JobRepository, 'getJob' | 'complete' | 'fail' | 'progress'>;
   readonly storage: JobStorage;
+  readonly scratch: Pick<Scratch, 'results' | 'remove'>;
   readonly definition: (task: string) => AnyTask | undefined;
   readonly logger: Logger;
   /** Milliseconds for which a write is tried. */
@@ -59,7 +61,7 @@ const failed = (code: JobErrorCode, message: string, more: Partial<Fault> = {}):
 });
 const RELEASE: JobOutcome = { write: 'release' };
 
-/** The record of an attempt before its files are sealed. */
+/** The record of an attempt before its results are delivered. */
 function outcomeOf({ attempt, end }: EndedAttempt, definition: AnyTask | undefined): JobOutcome {
   const { stopped } = attempt;
   if (stopped === 'lost') return { write: 'nothing', reason: 'its lease was lost' };
@@ -109,7 +111,7 @@ export class JobFinisher {
     const outcomes = await Promise.all(
       ended.map(async (end): Promise<Finishing> => {
         const outcome = outcomeOf(end, definition(end.attempt.claim.job.task_type));
-        return outcome.write === 'complete' ? this.#seal(end.attempt, outcome) : { attempt: end.attempt, outcome };
+        return outcome.write === 'complete' ? this.#deliver(end.attempt, outcome) : { attempt: end.attempt, outcome };
       }),
     );
     await Promise.all([
@@ -127,10 +129,11 @@ export class JobFinisher {
     this.#timer ??= setTimeout(() => void this.#writeProgress(), PROGRESS_INTERVAL_MS);
   }
 
-  async #seal(attempt: Attempt, outcome: JobOutcome & { readonly write: 'complete' }): Promise<Finishing> {
-    const { storage, logger } = this.#parts;
+  async #deliver(attempt: Attempt, outcome: JobOutcome & { readonly write: 'complete' }): Promise<Finishing> {
+    const { storage, scratch, logger } = this.#parts;
+    const { jobId, claim } = attempt;
     try {
-      const result_bytes = await storage.seal(attempt.jobId, attempt.claim.attempt);
+      const result_bytes = await storage.deliver(jobId, claim.attempt, scratch.results(jobId, claim.attempt));
       return { attempt, outcome, completion: { ...attempt.fence, output: outcome.output, result_bytes } };
     } catch (error) {
       if (errorCode(error) === 'result_refused') return { attempt, outcome: failed('task_failed', messageOf(error)) };
@@ -206,22 +209,27 @@ export class JobFinisher {
 
   /** The job belongs to another attempt, has ended or was deleted: removes this attempt's files unless they are its results. */
   async #discard(attempt: Attempt, why: string): Promise<void> {
-    const { repository, storage, logger } = this.#parts;
-    logger.warn({ job_id: attempt.jobId, attempt: attempt.claim.attempt }, `an attempt was discarded: ${why}`);
+    const { repository, storage, scratch, logger } = this.#parts;
+    const { jobId, claim } = attempt;
+    logger.warn({ job_id: jobId, attempt: claim.attempt }, `an attempt was discarded: ${why}`);
     try {
-      const job = await repository.getJob(attempt.jobId);
-      if (!job) await storage.remove(attempt.jobId);
-      else if (job.committed_attempt !== attempt.claim.attempt) await this.#removeFiles(attempt);
+      await scratch.remove(scratch.results(jobId, claim.attempt));
+      const job = await repository.getJob(jobId);
+      if (!job) await storage.remove(jobId);
+      else if (job.committed_attempt !== claim.attempt) await this.#removeFiles(attempt);
     } catch (error) {
       this.#leaveFiles(attempt, error);
     }
   }
 
+  /** Removes the results of an attempt, delivered or not. */
   async #removeFiles(attempt: Attempt): Promise<void> {
-    const { storage } = this.#parts;
-    await storage
-      .removeAttempt(attempt.jobId, attempt.claim.attempt)
-      .catch((error: unknown) => this.#leaveFiles(attempt, error));
+    const { storage, scratch } = this.#parts;
+    const { jobId, claim } = attempt;
+    await Promise.all([
+      storage.removeAttempt(jobId, claim.attempt),
+      scratch.remove(scratch.results(jobId, claim.attempt)),
+    ]).catch((error: unknown) => this.#leaveFiles(attempt, error));
   }
 
   #leaveFiles(attempt: Attempt, error: unknown): void {
@@ -232,7 +240,7 @@ export class JobFinisher {
   }
 }
 
-/** An attempt on its way into the database; with a completion once its files are sealed. */
+/** An attempt on its way into the database; with a completion once its results are delivered. */
 interface Finishing {
   readonly attempt: Attempt;
   readonly outcome: JobOutcome;

@@ -14,12 +14,7 @@
  * The lease of a job is kept (leases.ts) until its end is written. Jobs of one unit share a runner: a batch is computed at
  * once, a chunk of short jobs one after the other.
  */
-import fs from 'node:fs';
-import fsp from 'node:fs/promises';
-import os from 'node:os';
-import path from 'node:path';
 import type { Claim, JobStorage } from '@cl-server/jobs';
-import { isProcessAlive } from '@cl-server/kit';
 import type { Logger } from '@cl-server/service-kit';
 import type { RunnerPool } from '../runners/pool.js';
 import type { JobInput } from '../runners/protocol.js';
@@ -27,6 +22,7 @@ import { NEVER_BEGAN, type RunEnd, type Runner } from '../runners/runner.js';
 import { Attempt } from './attempt.js';
 import type { EndedAttempt, JobFinisher } from './finish-job.js';
 import type { Leases } from './leases.js';
+import type { Scratch } from './scratch.js';
 import type { TaskDurations } from './slots.js';
 
 export interface JobRunnerParts {
@@ -176,19 +172,19 @@ export class JobRunner {
   }
 
   /** The message for the runner; undefined if the job's input no longer exists. */
-  async #input({ claim: { job, attempt } }: Attempt, scratch: string): Promise<JobInput | undefined> {
-    const { storage } = this.#parts;
+  async #input({ claim: { job, attempt } }: Attempt, folder: string): Promise<JobInput | undefined> {
+    const { storage, scratch } = this.#parts;
     const { input_path } = job.params;
     let input: string | undefined;
     // Empty if the job names its file by an absolute path.
     if (typeof input_path === 'string' && input_path !== '')
       try {
-        input = await storage.resolvePath(job, input_path);
+        input = await storage.localFile(job, input_path);
       } catch {
         return undefined;
       }
-    const results = storage.attemptFolder(job.job_id, attempt);
-    return { job_id: job.job_id, attempt, params: job.params, input, results, scratch };
+    const results = scratch.results(job.job_id, attempt);
+    return { job_id: job.job_id, attempt, params: job.params, input, results, scratch: folder };
   }
 
   /** @param before the end of the job whose turn comes before this one's; this job's time begins then */
@@ -217,41 +213,5 @@ export class JobRunner {
     clearTimeout(grace);
     attempt.onStop(() => undefined); // a later reason concerns only the writing; the process may have another job
     return result;
-  }
-}
-
-const host = os.hostname().replace(/[^\w-]/g, '_');
-const OWNER = /^(?<host>[\w-]+)\.(?<pid>\d+)$/;
-
-/** Scratch folders: one for each attempt, below one folder of this process, which a later process removes if this one cannot. */
-export class Scratch {
-  readonly #folder: string;
-
-  /** @param root folder shared by the workers of this data folder */
-  constructor(root: string) {
-    fs.mkdirSync(root, { recursive: true, mode: 0o700 });
-    // Process ids are valid on their own host only.
-    for (const name of fs.readdirSync(root)) {
-      const owner = OWNER.exec(name)?.groups;
-      const pid = Number(owner?.['pid']);
-      if (owner?.['host'] === host && (pid === process.pid || !isProcessAlive(pid)))
-        fs.rmSync(path.join(root, name), { recursive: true, force: true });
-    }
-    this.#folder = path.join(root, `${host}.${process.pid}`);
-    fs.mkdirSync(this.#folder, { mode: 0o700 });
-  }
-
-  /** Path of an attempt's folder; it is created when the task asks for it. */
-  path(jobId: string, attempt: number): string {
-    return path.join(this.#folder, `${jobId}-${attempt}`);
-  }
-
-  async remove(folder: string): Promise<void> {
-    if (!fs.existsSync(folder)) return; // checking costs microseconds, removing nothing ten times as much
-    await fsp.rm(folder, { recursive: true, force: true, maxRetries: 3 });
-  }
-
-  close(): void {
-    fs.rmSync(this.#folder, { recursive: true, force: true });
   }
 }

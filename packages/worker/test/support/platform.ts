@@ -44,6 +44,10 @@ export interface TestPlatform {
   start(flags?: WorkerFlags): WorkerProcess;
   add(task: string, params?: Readonly<Record<string, unknown>>, more?: object): Promise<string>;
   job(id: string): Promise<JobRecord>;
+  /** The attempts of a job whose results were delivered. */
+  delivered(id: string): string[];
+  /** The folders in which attempts of a job are writing results, or wrote results that are not delivered yet. */
+  beingWritten(id: string): string[];
   /** The job at its end. */
   ended(id: string, within?: number): Promise<JobRecord>;
   close(): Promise<void>;
@@ -110,6 +114,11 @@ export async function testPlatform(options: PlatformOptions): Promise<TestPlatfo
     return worker;
   };
 
+  const namesIn = (...folder: string[]): string[] => {
+    const at = path.join(dataDir, ...folder);
+    return fs.existsSync(at) ? fs.readdirSync(at) : [];
+  };
+
   const job = async (id: string): Promise<JobRecord> => {
     const found = await jobs.repository.getJob(id);
     if (!found) throw new Error(`no job ${id}`);
@@ -123,11 +132,15 @@ export async function testPlatform(options: PlatformOptions): Promise<TestPlatfo
     start,
     add: async (task, params = {}, more = {}) => {
       const job_id = newJobId();
-      await jobs.storage.createDirectory(job_id);
       await jobs.repository.addJob({ job_id, task_type: task, params, ...more });
       return job_id;
     },
     job,
+    delivered: (id) => namesIn('compute', id, 'attempts'),
+    beingWritten: (id) =>
+      namesIn('scratch').flatMap((worker) =>
+        namesIn('scratch', worker).filter((name) => name.startsWith(id) && name.endsWith('.results')),
+      ),
     ended: (id, within = 20_000) =>
       eventually(
         async () => {

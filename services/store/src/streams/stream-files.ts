@@ -71,12 +71,12 @@ export class StreamFiles {
     return bytes;
   }
 
-  removeGeneration(sha256: string, { generation }: Pick<StreamNote, 'generation'>): Promise<void> {
+  removeGeneration(sha256: string, { generation }: Pick<StreamNote, 'generation'>): Promise<boolean> {
     return this.blobs.deleteBelow(`${sha256}/${generation}/`);
   }
 
   /** Removes everything of a content's stream. */
-  remove(sha256: string): Promise<void> {
+  remove(sha256: string): Promise<boolean> {
     return this.blobs.deleteBelow(`${sha256}/`);
   }
 

@@ -1,12 +1,14 @@
 import { Worker } from 'node:worker_threads';
+import type { FolderLimits } from '../blob-store.js';
 
 const PROGRAM = new URL('../../bin/seal-worker.js', import.meta.url);
 
-/** Limits of the results of one attempt. */
-export interface SealLimits {
-  /** Files and folders. */
-  readonly maxFiles: number;
-  readonly maxBytes: number;
+interface SealRequest {
+  /** Absolute. */
+  readonly folder: string;
+  /** Absolute, below the root. */
+  readonly target: string;
+  readonly limits: FolderLimits;
 }
 
 interface Waiting {
@@ -20,38 +22,38 @@ type Answer = { readonly id: number } & (
   | { readonly code?: string; readonly message: string }
 );
 
-/** Waits, in a thread of its own, until folders are on the disk with their content and the folders above them. */
+/** Moves finished folders to their places in a thread, and waits there until they are on the disk. */
 export class SealThread {
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 0;
   #thread: Worker | undefined;
 
   /**
-   * @param root absolute; nothing above it is waited for
-   * @param limits of one folder
+   * @param root absolute; the folders above it stay as they are
+   * @param refusesLinks whether a link in the root must not lead elsewhere
    */
   constructor(
     private readonly root: string,
-    private readonly limits: SealLimits,
+    private readonly refusesLinks: boolean,
   ) {}
 
   /**
    * @returns bytes of the files
-   * @throws Error with the code of the system call that failed, or `RESULT_REFUSED` for what is no result
+   * @throws Error with the code of the system call that failed, or `REFUSED` for a folder that is not kept
    */
-  seal(folder: string): Promise<number> {
+  seal(request: SealRequest): Promise<number> {
     this.#thread ??= this.#start();
     const thread = this.#thread;
     const id = this.#nextId++;
     thread.ref();
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
-      thread.postMessage({ id, folder });
+      thread.postMessage({ id, ...request });
     });
   }
 
   #start(): Worker {
-    const thread = new Worker(PROGRAM, { workerData: { root: this.root, ...this.limits } });
+    const thread = new Worker(PROGRAM, { workerData: { root: this.root, refusesLinks: this.refusesLinks } });
     thread.on('message', (answer: Answer) => {
       const waiting = this.#waiting.get(answer.id);
       this.#waiting.delete(answer.id);
@@ -66,7 +68,7 @@ export class SealThread {
       for (const { reject } of waiting) reject(error);
     };
     thread.on('error', failed);
-    thread.on('exit', () => failed(new Error('the thread that seals results ended')));
+    thread.on('exit', () => failed(new Error('the thread that seals folders ended')));
     return thread;
   }
 }
