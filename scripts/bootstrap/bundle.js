@@ -12,7 +12,7 @@ import { say, withProgress } from './say.js';
 /** The packages with programs, threads or tasks that are started or imported by their path. */
 export const ROOMS = [
   'apps/server',
-  'packages/jobs',
+  'packages/blobs',
   'packages/media',
   'packages/models',
   'packages/service-kit',

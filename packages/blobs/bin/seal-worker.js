@@ -47,7 +47,8 @@ function checked(folder, { maxFiles, maxBytes }) {
 /** @throws Error with the code `ELOOP` if a link in the store leads elsewhere */
 function refuseLinks(folder) {
   const expected = path.join(fs.realpathSync.native(root), path.relative(root, folder));
-  if (refusesLinks && fs.realpathSync.native(folder) !== expected) throw failure('ELOOP', 'a link leads out of the store');
+  if (refusesLinks && fs.realpathSync.native(folder) !== expected)
+    throw failure('ELOOP', 'a link leads out of the store');
 }
 
 /** @returns the highest folder whose entries changed */

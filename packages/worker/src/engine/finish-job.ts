@@ -7,10 +7,11 @@
  *  ended --outcomeOf--> complete --results delivered--> accepted: the job is completed
  *          |                     |                  \-> refused: it was too late, the attempt's files are removed
  *          |                     \--results refused, or not stored--> fail
- *          +----------> fail ------> accepted: failed or queued again, files removed; refused: as above
- *          +----------> release ---> queued again, no try counted, files removed
- *          +----------> nothing ---> the lease was lost: files are removed
+ *          +----------> fail ------> accepted: failed or queued again; refused: it was too late
+ *          +----------> release ---> queued again, no try counted
+ *          +----------> nothing ---> the lease was lost
  * ```
+ * The results of an attempt that is not complete never leave this machine: they are removed before its end is written.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { JobErrorCode } from '@cl-server/contract';
@@ -111,16 +112,17 @@ export class JobFinisher {
     const outcomes = await Promise.all(
       ended.map(async (end): Promise<Finishing> => {
         const outcome = outcomeOf(end, definition(end.attempt.claim.job.task_type));
-        return outcome.write === 'complete' ? this.#deliver(end.attempt, outcome) : { attempt: end.attempt, outcome };
+        if (outcome.write === 'complete') return this.#deliver(end.attempt, outcome);
+        await this.#removeResults(end.attempt);
+        return { attempt: end.attempt, outcome };
       }),
     );
     await Promise.all([
       this.#completeAll(outcomes.filter(({ completion }) => completion !== undefined)),
       this.#failAll(outcomes.filter(({ outcome: { write } }) => write === 'fail' || write === 'release')),
-      ...outcomes.map(({ attempt, outcome }) =>
-        outcome.write === 'nothing' ? this.#discard(attempt, outcome.reason) : undefined,
-      ),
     ]);
+    for (const { attempt, outcome } of outcomes)
+      if (outcome.write === 'nothing') this.#logGivenUp(attempt, outcome.reason);
   }
 
   /** Only the newest progress of each job is written, a few times a second. */
@@ -136,6 +138,7 @@ export class JobFinisher {
       const result_bytes = await storage.deliver(jobId, claim.attempt, scratch.results(jobId, claim.attempt));
       return { attempt, outcome, completion: { ...attempt.fence, output: outcome.output, result_bytes } };
     } catch (error) {
+      await this.#removeResults(attempt);
       if (errorCode(error) === 'result_refused') return { attempt, outcome: failed('task_failed', messageOf(error)) };
       logger.error({ err: error, job_id: attempt.jobId }, 'could not store results');
       return { attempt, outcome: failed('task_failed', 'The results could not be stored', { retryable: true }) };
@@ -145,24 +148,15 @@ export class JobFinisher {
   async #completeAll(finishing: readonly Finishing[]): Promise<void> {
     const completions = finishing.flatMap(({ completion }) => completion ?? []);
     const accepted = await this.#write(completions, (items) => this.#parts.repository.complete(items));
-    await Promise.all(
-      finishing.map(({ attempt }, index) =>
-        accepted[index] ? undefined : this.#discard(attempt, 'its result came too late'),
-      ),
-    );
+    await Promise.all(finishing.map(({ attempt }, index) => (accepted[index] ? undefined : this.#discard(attempt))));
   }
 
   async #failAll(finishing: readonly Finishing[]): Promise<void> {
     const { repository } = this.#parts;
     const failures = finishing.map(({ attempt, outcome }) => this.#failureOf(attempt, outcome));
     const accepted = await this.#write(failures, async (items) => (await repository.fail(items)).map(Boolean));
-    await Promise.all(
-      finishing.map(({ attempt, outcome: { write } }, index) =>
-        accepted[index] || write === 'release'
-          ? this.#removeFiles(attempt)
-          : this.#discard(attempt, 'its failure came too late'),
-      ),
-    );
+    for (const [index, { attempt, outcome }] of finishing.entries())
+      if (!accepted[index] && outcome.write !== 'release') this.#logGivenUp(attempt, 'its failure came too late');
   }
 
   #failureOf(attempt: Attempt, outcome: JobOutcome): Failure {
@@ -207,36 +201,33 @@ export class JobFinisher {
     }
   }
 
-  /** The job belongs to another attempt, has ended or was deleted: removes this attempt's files unless they are its results. */
-  async #discard(attempt: Attempt, why: string): Promise<void> {
-    const { repository, storage, scratch, logger } = this.#parts;
+  /** The job belongs to another attempt, has ended or was deleted: removes what was delivered unless it is the job's result. */
+  async #discard(attempt: Attempt): Promise<void> {
+    const { repository, storage } = this.#parts;
     const { jobId, claim } = attempt;
-    logger.warn({ job_id: jobId, attempt: claim.attempt }, `an attempt was discarded: ${why}`);
+    this.#logGivenUp(attempt, 'its result came too late');
     try {
-      await scratch.remove(scratch.results(jobId, claim.attempt));
       const job = await repository.getJob(jobId);
       if (!job) await storage.remove(jobId);
-      else if (job.committed_attempt !== claim.attempt) await this.#removeFiles(attempt);
+      else if (job.committed_attempt !== claim.attempt) await storage.removeAttempt(jobId, claim.attempt);
     } catch (error) {
-      this.#leaveFiles(attempt, error);
+      this.#parts.logger.warn(
+        { job_id: jobId, reason: messageOf(error) },
+        'could not remove the files of an attempt; the reconciler will',
+      );
     }
   }
 
-  /** Removes the results of an attempt, delivered or not. */
-  async #removeFiles(attempt: Attempt): Promise<void> {
-    const { storage, scratch } = this.#parts;
-    const { jobId, claim } = attempt;
-    await Promise.all([
-      storage.removeAttempt(jobId, claim.attempt),
-      scratch.remove(scratch.results(jobId, claim.attempt)),
-    ]).catch((error: unknown) => this.#leaveFiles(attempt, error));
+  #logGivenUp({ jobId, claim }: Attempt, why: string): void {
+    this.#parts.logger.warn({ job_id: jobId, attempt: claim.attempt }, `an attempt was discarded: ${why}`);
   }
 
-  #leaveFiles(attempt: Attempt, error: unknown): void {
-    this.#parts.logger.warn(
-      { job_id: attempt.jobId, reason: messageOf(error) },
-      'could not remove the files of an attempt; the reconciler will',
-    );
+  /** Removes the results of an attempt that are not delivered. */
+  async #removeResults({ jobId, claim }: Attempt): Promise<void> {
+    const { scratch, logger } = this.#parts;
+    await scratch.remove(scratch.results(jobId, claim.attempt)).catch((error: unknown) => {
+      logger.warn({ err: error, job_id: jobId }, 'could not remove results; they stay until this worker ends');
+    });
   }
 }
 
