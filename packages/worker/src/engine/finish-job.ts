@@ -122,7 +122,7 @@ export class JobFinisher {
       this.#failAll(outcomes.filter(({ outcome: { write } }) => write === 'fail' || write === 'release')),
     ]);
     for (const { attempt, outcome } of outcomes)
-      if (outcome.write === 'nothing') this.#logGivenUp(attempt, outcome.reason);
+      if (outcome.write === 'nothing') this.#logDiscarded(attempt, outcome.reason);
   }
 
   /** Only the newest progress of each job is written, a few times a second. */
@@ -156,7 +156,7 @@ export class JobFinisher {
     const failures = finishing.map(({ attempt, outcome }) => this.#failureOf(attempt, outcome));
     const accepted = await this.#write(failures, async (items) => (await repository.fail(items)).map(Boolean));
     for (const [index, { attempt, outcome }] of finishing.entries())
-      if (!accepted[index] && outcome.write !== 'release') this.#logGivenUp(attempt, 'its failure came too late');
+      if (!accepted[index] && outcome.write !== 'release') this.#logDiscarded(attempt, 'its failure came too late');
   }
 
   #failureOf(attempt: Attempt, outcome: JobOutcome): Failure {
@@ -205,7 +205,7 @@ export class JobFinisher {
   async #discard(attempt: Attempt): Promise<void> {
     const { repository, storage } = this.#parts;
     const { jobId, claim } = attempt;
-    this.#logGivenUp(attempt, 'its result came too late');
+    this.#logDiscarded(attempt, 'its result came too late');
     try {
       const job = await repository.getJob(jobId);
       if (!job) await storage.remove(jobId);
@@ -218,7 +218,7 @@ export class JobFinisher {
     }
   }
 
-  #logGivenUp({ jobId, claim }: Attempt, why: string): void {
+  #logDiscarded({ jobId, claim }: Attempt, why: string): void {
     this.#parts.logger.warn({ job_id: jobId, attempt: claim.attempt }, `an attempt was discarded: ${why}`);
   }
 
