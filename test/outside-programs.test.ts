@@ -47,7 +47,11 @@ describe.runIf(built)('programs of others', () => {
     fs.mkdirSync(documents);
     pagePort = await freePort();
     wsPort = await freePort();
-    platform = await startTestPlatform({}, { CORS_ORIGINS: `http://localhost:${pagePort}` }, wsPort);
+    platform = await startTestPlatform(
+      {},
+      {},
+      { 'mqtt-ws-port': String(wsPort), 'cors-origins': `http://localhost:${pagePort}` },
+    );
     for (const service of SERVICES) {
       const answer = await fetch(`${platform.urls[service]}/openapi.json`);
       fs.writeFileSync(path.join(documents, `${service}.json`), await answer.text());
@@ -129,7 +133,7 @@ describe.runIf(built)('programs of others', () => {
       await expect.poll(() => answer.innerText(), { timeout: 20_000 }).toMatch(/^20[01]/);
       expect(await operation.locator('.live-responses-table').innerText()).toContain('"mime_type": "image/jpeg"');
       await page.close();
-    });
+    }, 120_000);
 
     it('the example page logs in from another origin, uploads, and shows what others upload', async () => {
       const server = fork(path.join(projectRoot, 'examples/sdk/page/serve.js'), [String(pagePort)], { silent: true });

@@ -136,6 +136,7 @@ export function planPlatform({ settings, env, dataDir }: PlanOptions): Plan {
     CL_SERVER_DIR: dataDir,
     HOST: settings.host,
     ALLOWED_HOSTS: settings.allowedHosts.join(','),
+    CORS_ORIGINS: settings.corsOrigins.join(','),
     LOG_LEVEL: settings.logLevel,
     AUTH_PORT: String(settings.authPort),
     STORE_PORT: String(settings.storePort),

@@ -96,12 +96,12 @@ export const PASSWORD = 'a password of the tests';
 /**
  * @param plugins source code of tasks for the plugin folder, by name
  * @param env additional variables
- * @param mqttWsPort the port of MQTT over WebSocket; 0 for none
+ * @param options further options of the launcher, without the dashes; MQTT over WebSocket is off by default
  */
 export async function startTestPlatform(
   plugins: Readonly<Record<string, string>> = {},
   env: NodeJS.ProcessEnv = {},
-  mqttWsPort = 0,
+  options: Readonly<Record<string, string>> = {},
 ): Promise<TestPlatform> {
   const dir = tempDir('cl-platform-');
   const signals = tempDir('cl-signals-');
@@ -109,8 +109,9 @@ export async function startTestPlatform(
   for (const [name, source] of Object.entries(plugins))
     fs.writeFileSync(path.join(dir.path, 'plugins', `${name}.mjs`), source);
   const services = ['auth', 'store', 'compute'].flatMap((name) => [`--${name}-port`, '0']);
-  const mqtt = ['--mqtt-port', String(await freePort()), '--mqtt-ws-port', String(mqttWsPort)];
-  const launcher = new Launcher(['start', '--data-dir', dir.path, '--workers', '1', ...services, ...mqtt], {
+  const mqtt = ['--mqtt-port', String(await freePort())];
+  const further = Object.entries({ 'mqtt-ws-port': '0', ...options }).flatMap(([name, value]) => [`--${name}`, value]);
+  const launcher = new Launcher(['start', '--data-dir', dir.path, '--workers', '1', ...services, ...mqtt, ...further], {
     ADMIN_PASSWORD: PASSWORD,
     MODELS_DOWNLOAD: 'never',
     WORKER_LEASE_SECONDS: '2',

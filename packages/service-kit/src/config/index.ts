@@ -10,6 +10,7 @@ export { suggestion } from './nearest.js';
 export {
   allowedHostsSetting,
   asAddress,
+  corsSetting,
   hostSetting,
   httpSettings,
   keySettings,

@@ -47,6 +47,7 @@ export const noAuthSetting = {
 
 export const corsSetting = {
   env: 'CORS_ORIGINS',
+  flag: 'cors-origins',
   parse: asList,
   default: [] as readonly string[],
   help: 'Origins of web pages that may call the services, comma-separated; * for all',
