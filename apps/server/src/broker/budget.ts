@@ -80,8 +80,8 @@ export const RATES: Rates = {
 /** The cost of a newcomer: its login, and the objects that each connection needs. */
 const NEWCOMER_UNITS = 512;
 
-/** The cost of a connection that is closed for breaking a limit: the system reads up to 64 KiB of it at once. */
-const PENALTY_UNITS = 4_096;
+/** The most that a connection costs which is closed for breaking a limit. */
+const MAX_PENALTY_UNITS = 4_096;
 
 /** The number of bytes that reach the parser at once, so that one turn of the event loop stays short. */
 const PORTION_BYTES = 1_024;
@@ -114,10 +114,11 @@ export class Spending {
   }
 
   /** The connection is closed because it broke a limit. What it cost delays the next newcomers, but not for long. */
-  penalise(): void {
-    this.#address?.spend(PENALTY_UNITS);
+  penalise(units: number): void {
+    const penalty = Math.min(MAX_PENALTY_UNITS, units);
+    this.#address?.spend(penalty);
     const { newcomers } = this.#shared;
-    newcomers.spend(Math.min(PENALTY_UNITS, Math.max(0, newcomers.left + this.#shared.rates.newcomers.burst)));
+    newcomers.spend(Math.min(penalty, Math.max(0, newcomers.left + this.#shared.rates.newcomers.burst)));
   }
 
   get #isLight(): boolean {

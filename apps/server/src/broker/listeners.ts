@@ -88,6 +88,8 @@ const RAW_RATE = { perSecond: 131_072, burst: 524_288 };
 const TOTAL_RAW_RATE = { perSecond: 1_048_576, burst: 4_194_304 };
 /** The cost of a message in addition to its bytes: six of them fill a frame. */
 const MESSAGE_COST = 32;
+/** Raw bytes that take a unit of the broker's time, roughly a microsecond. */
+const BYTES_PER_UNIT = 64;
 /** The number of pings of one connection, each of which gets a pong. Usual clients send one in some seconds. */
 const PING_RATE = { perSecond: 2, burst: 64 };
 /** The first bytes of a connection do not wait for the rate of all, so that busy connections do not keep others out. */
@@ -140,13 +142,13 @@ export function webSocketServer(serving: Serving, hosts: AllowedHosts): http.Ser
     if (!connection) return socket.terminate();
     const expel = (): void => {
       for (const event of ['message', 'ping']) socket.removeAllListeners(event); // of what has been read already
-      connection.spending.penalise();
+      connection.spending.penalise(raw.used / BYTES_PER_UNIT);
       // After an error it would otherwise keep its place for 30 s, waiting for the client's close frame.
       socket.terminate();
     };
     socket.on('error', expel);
-    const spend = limitRaw(request.socket, { connection, all, expel });
-    socket.on('message', () => spend(MESSAGE_COST));
+    const raw = limitRaw(request.socket, { connection, all, expel });
+    socket.on('message', () => raw.spend(MESSAGE_COST));
     const pings = new Budget(PING_RATE);
     socket.on('ping', (data) => {
       pings.spend(1);
@@ -171,11 +173,15 @@ interface RawLimits {
   readonly expel: () => void;
 }
 
-/**
- * Limits the rate of a raw connection, because frames without content do not reach the reader of packets.
- * @returns a function that pays the cost of frames in addition to their bytes
- */
-function limitRaw(socket: net.Socket, { connection, all, expel }: RawLimits): (bytes: number) => void {
+interface RawUse {
+  /** The bytes of the connection and the costs of its messages until now. */
+  readonly used: number;
+  /** Pays the cost of a message in addition to its bytes. */
+  readonly spend: (bytes: number) => void;
+}
+
+/** Limits the rate of a raw connection, because frames without content do not reach the reader of packets. */
+function limitRaw(socket: net.Socket, { connection, all, expel }: RawLimits): RawUse {
   const own = new Budget(RAW_RATE);
   let held: NodeJS.Timeout | undefined;
   let used = 0;
@@ -201,5 +207,10 @@ function limitRaw(socket: net.Socket, { connection, all, expel }: RawLimits): (b
   };
   socket.on('data', (chunk: Buffer) => spend(chunk.length));
   socket.once('close', () => clearTimeout(held));
-  return spend;
+  return {
+    get used() {
+      return used;
+    },
+    spend,
+  };
 }
