@@ -128,7 +128,10 @@ describe.runIf(built && hasMedia() && hasModels())('cl-client, where models are'
     const [last] = await got<{ id: number }[]>('persons', 'decisions', '--limit', 1);
     expect(await got('persons', 'undo', last?.id ?? 0)).toMatchObject({ undone: true });
     expect(await got('persons', 'get', joe.id)).toMatchObject({ face_count: 1 });
-    await got('persons', 'hide', joe.id);
+    expect(await got('persons', 'get', 'joe')).toMatchObject({ id: joe.id });
+    expect((await cl('faces', 'list', idOf('face_biden_1.jpg'))).out).toContain('\tJoe\t');
+    expect((await cl('persons', 'get', 'Nobody')).err).toContain('There is no person Nobody');
+    await got('persons', 'hide', 'Joe');
     expect((await people()).map(({ id }) => id)).not.toContain(joe.id);
     await got('persons', 'hide', joe.id, '--show');
     expect((await people()).map(({ id }) => id)).toContain(joe.id);

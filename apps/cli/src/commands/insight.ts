@@ -12,6 +12,7 @@ import type {
 import type { Command } from 'commander';
 import { count, decimal, group, hide, idOf, integer, type Leaf, leafMaker } from '../command.js';
 import type { Context } from '../context.js';
+import { faceView, personId, personNames } from '../entities/persons.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import { destination, mayWrite } from '../files/destination.js';
 import type { View } from '../io/output.js';
@@ -101,11 +102,15 @@ async function similar(context: Context, id: string, options: LikeOptions): Prom
 
 async function similarFaces(context: Context, id: string, options: LikeOptions): Promise<void> {
   const page = await (await storeOf(context)).search.similarFaces(idOf(id), searchOptions(options), context.call);
+  const named = await personNames(
+    context,
+    context.out.format === 'human' ? page.results.map(({ known_person_id }) => known_person_id) : [],
+  );
   await print(context, page, page.results, {
     columns: [
       { title: 'Score', value: ({ score }) => score.toFixed(3) },
       { title: 'Face', value: ({ face_id }) => face_id },
-      { title: 'Person', value: ({ known_person_id }) => known_person_id },
+      { title: 'Person', value: ({ known_person_id }) => named(known_person_id) },
       { title: 'In', value: ({ entity }) => `${entity.id} ${labelOf(entity)}` },
     ],
     id: ({ face_id }) => face_id,
@@ -278,8 +283,9 @@ function registerFaces(program: Command, world: World): void {
   leaf('list <id>', 'List the faces in a photo').run(async (context, word) => {
     const { intelligence } = await storeOf(context);
     const id = await entityId(context, word);
-    await context.out.many<Face>(await intelligence.faces(id, context.call), {
-      ...FACE,
+    const faces = await intelligence.faces(id, context.call);
+    await context.out.many<Face>(faces, {
+      ...(await faceView(context, faces)),
       whenEmpty: async () => {
         const state = await intelligence.get(id, context.call);
         if (state?.inference_status.face_detection === 'completed') return 'No faces were found';
@@ -297,10 +303,14 @@ function registerFaces(program: Command, world: World): void {
       const ids = (await wordsOf(words, context.world.stdin)).map(idOf);
       await saveVectors(context, ids, (id) => `face_${id}.npy`, get, options);
     });
-  leaf('move <face-id> <person-id>', 'Assign a face to a person; none: to no person').run(
+  leaf('move <face-id> <person>', 'Assign a face to a person (id or name); none: to nobody').run(
     async (context, face, person) => {
       const { persons } = await storeOf(context);
-      const moved = await persons.moveFace(idOf(face), person === 'none' ? null : idOf(person), context.call);
+      const moved = await persons.moveFace(
+        idOf(face),
+        person === 'none' ? null : await personId(context, person),
+        context.call,
+      );
       await context.out.one(moved, FACE.id);
     },
   );

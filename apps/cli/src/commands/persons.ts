@@ -1,8 +1,10 @@
 import type { Command } from 'commander';
 import { count, group, idOf, leafMaker } from '../command.js';
 import type { Context } from '../context.js';
+import { faceView, personId, personIds } from '../entities/persons.js';
 import { CliError, EXIT } from '../exit-codes.js';
-import { FACE, PERSON, timeText } from '../views.js';
+import { forEach, wordsOf } from '../targets.js';
+import { PERSON, timeText } from '../views.js';
 import type { World } from '../world.js';
 
 const personsOf = async (context: Context) => (await context.platform()).store.persons;
@@ -18,24 +20,29 @@ async function whyNobody(context: Context): Promise<string | undefined> {
   return `Persons cannot be recognised (${reasons.join('; ')})`;
 }
 
-async function rename(context: Context, id: string, name: string): Promise<void> {
-  await context.out.one(await (await personsOf(context)).rename(idOf(id), name, context.call), PERSON.id);
+async function rename(context: Context, who: string, name: string): Promise<void> {
+  const id = await personId(context, who);
+  await context.out.one(await (await personsOf(context)).rename(id, name, context.call), PERSON.id);
 }
 
 export function register(program: Command, world: World): void {
-  const leaf = leafMaker(group(program, 'persons', 'People found in your photos'), world);
+  const persons = group(program, 'persons', 'People found in your photos');
+  persons.addHelpText('after', '\nInstead of the id of a person, the name may be given.');
+  const leaf = leafMaker(persons, world);
   leaf('list', 'List all people').run(async (context) =>
     context.out.many(await (await personsOf(context)).list(context.call), {
       ...PERSON,
       whenEmpty: () => whyNobody(context),
     }),
   );
-  leaf('get <id>', 'Show one person').run(async (context, id) =>
-    context.out.one(await (await personsOf(context)).get(idOf(id), context.call), PERSON.id),
-  );
-  leaf('faces <id>', 'List the faces of a person').run(async (context, id) =>
-    context.out.many(await (await personsOf(context)).faces(idOf(id), context.call), FACE),
-  );
+  leaf('get <ids...>', 'Show people').run(async (context, words) => {
+    const persons = await personsOf(context);
+    await forEach(context, await personIds(context, words), (id) => persons.get(id, context.call), { view: PERSON });
+  });
+  leaf('faces <id>', 'List the faces of a person').run(async (context, who) => {
+    const faces = await (await personsOf(context)).faces(await personId(context, who), context.call);
+    await context.out.many(faces, await faceView(context, faces));
+  });
   leaf('rename <id> <name>', 'Name a person').run(rename);
   leaf('update <id>', 'Same as rename')
     .option('-n, --name <name>', 'name of the person')
@@ -43,20 +50,24 @@ export function register(program: Command, world: World): void {
       if (name === undefined) throw new CliError('Give --name', EXIT.usage);
       await rename(context, id, name);
     });
-  leaf('merge <id> <others...>', 'Merge other people into this one').run(async (context, id, others) =>
-    context.out.one(await (await personsOf(context)).merge(idOf(id), others.map(idOf), context.call), PERSON.id),
-  );
+  leaf('merge <id> <others...>', 'Merge other people into this one').run(async (context, who, others) => {
+    const [id, merged] = [await personId(context, who), await personIds(context, others)];
+    await context.out.one(await (await personsOf(context)).merge(id, merged, context.call), PERSON.id);
+  });
   leaf('split <id> <face-ids...>', 'Move some faces to another person')
     .option('-n, --name <name>', 'name of the new person')
-    .run(async (context, id, faces, { name }) => {
-      const person = await (await personsOf(context)).split(idOf(id), faces.map(idOf), name, context.call);
-      await context.out.one(person, PERSON.id);
+    .run(async (context, who, words, { name }) => {
+      const faces = (await wordsOf(words, world.stdin)).map(idOf);
+      const id = await personId(context, who);
+      await context.out.one(await (await personsOf(context)).split(id, faces, name, context.call), PERSON.id);
     });
-  leaf('hide <id>', 'Hide a person from the list')
-    .option('--show', 'show the person again')
-    .run(async (context, id, { show = false }) =>
-      context.out.one(await (await personsOf(context)).hide(idOf(id), !show, context.call), PERSON.id),
-    );
+  leaf('hide <ids...>', 'Hide people from the list')
+    .option('--show', 'show them again')
+    .run(async (context, words, { show = false }) => {
+      const persons = await personsOf(context);
+      const hide = (id: number) => persons.hide(id, !show, context.call);
+      await forEach(context, await personIds(context, words), hide, { view: PERSON });
+    });
   leaf('decisions', 'List decisions about persons')
     .option('-l, --limit <n>', 'number of decisions (default: all)', count)
     .run(async (context, { limit = Number.POSITIVE_INFINITY }) => {
