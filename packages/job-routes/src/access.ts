@@ -1,7 +1,10 @@
-/** The jobs that a caller may see: a user's own jobs, all jobs for an admin, jobs without an owner for a guest. */
-import type { TokenClaims } from '@cl-server/contract';
+/**
+ * The permissions of a caller. It may see its own jobs; an admin sees all jobs, a guest those without an owner. Precedence over
+ * other users and paths of the server need a further permission.
+ */
+import { PERMISSIONS, PRIORITY, type TokenClaims } from '@cl-server/contract';
 import type { JobRecord, JobRepository } from '@cl-server/jobs';
-import { type HttpError, notFound } from '@cl-server/service-kit';
+import { forbidden, type HttpError, notFound } from '@cl-server/service-kit';
 
 export type Caller = TokenClaims | null;
 
@@ -20,4 +23,34 @@ export async function visibleJob(repository: JobRepository, caller: Caller, jobI
   const job = await repository.getJob(jobId);
   if (!job || !maySee(caller, job)) throw jobNotFound(jobId);
   return job;
+}
+
+/**
+ * The priority that counts. Existing clients send any number, so a request is never refused for it: without the right, what
+ * is above the default counts as the default.
+ * @param trustsAll whether the service runs without authentication
+ */
+export function grantedPriority<P extends number | undefined>(
+  priority: P,
+  caller: Caller,
+  trustsAll: boolean,
+): P | number {
+  if (priority === undefined || priority <= PRIORITY.default) return priority;
+  const granted = trustsAll || caller?.is_admin === true || caller?.permissions.includes(PERMISSIONS.jobPriority);
+  return granted ? priority : PRIORITY.default;
+}
+
+const ABSOLUTE = /_absolute_path$/;
+
+/** The fields that name files of the server. */
+const absolutePaths = (params: Readonly<Record<string, unknown>>): string[] =>
+  Object.keys(params).filter((name) => ABSOLUTE.test(name) && (params[name] ?? '') !== '');
+
+/** @throws HttpError 403 if a field names a file of the server */
+export function refuseAbsolutePaths(params: Readonly<Record<string, unknown>>): void {
+  const [name] = absolutePaths(params);
+  if (name === undefined) return;
+  throw forbidden(`${name} is for the server's own jobs: send the file, or ask the store for the stream of an entity`, {
+    code: 'server_path',
+  });
 }

@@ -11,11 +11,10 @@ import {
 import type { JobRepository, JobStorage } from '@cl-server/jobs';
 import { type App, HttpError, notFound, validatePart } from '@cl-server/service-kit';
 import { formText } from '@cl-server/task-kit';
-import { type Caller, ownerOf, visibleJob } from './access.js';
+import { type Caller, grantedPriority, ownerOf, visibleJob } from './access.js';
 import type { CreationInput, CreationRequest, JobCreation } from './creation.js';
 import type { TaskRoute } from './endpoints.js';
 import { httpErrorOf } from './http-errors.js';
-import { grantedPriority } from './privileges.js';
 
 export interface BatchOptions {
   readonly repository: JobRepository;

@@ -1,10 +1,9 @@
 /** `POST /jobs/{task}`: one route for each task, with its own form, and a clear word for a task that is not there. */
 import { createJob } from '@cl-server/contract';
 import { type App, HttpError, invalidField, notFound, type ReceivedFile } from '@cl-server/service-kit';
-import { ownerOf } from './access.js';
+import { grantedPriority, ownerOf } from './access.js';
 import type { CreationInput, JobCreation } from './creation.js';
 import type { TaskRoute } from './endpoints.js';
-import { grantedPriority } from './privileges.js';
 
 const MAX_KEY = 200;
 

@@ -21,8 +21,8 @@ import {
   safeFileName,
 } from '@cl-server/service-kit';
 import { type AnyTask, DEFAULT_TIMEOUT, type InputFile, storedParams } from '@cl-server/task-kit';
+import { refuseAbsolutePaths } from './access.js';
 import { httpErrorOf } from './http-errors.js';
-import { refuseAbsolutePaths } from './privileges.js';
 
 export interface CreationOptions {
   readonly repository: JobRepository;

@@ -2,10 +2,9 @@
 import { cancelJob, deleteJob, getJob, type JobList, listJobs, retryJob } from '@cl-server/contract';
 import { type JobRepository, jobView } from '@cl-server/jobs';
 import { type App, conflict } from '@cl-server/service-kit';
-import { jobNotFound, maySee, ownerOf, visibleJob } from './access.js';
+import { jobNotFound, maySee, ownerOf, refuseAbsolutePaths, visibleJob } from './access.js';
 import { tooManyQueued } from './creation.js';
 import { withHttpErrors } from './http-errors.js';
-import { refuseAbsolutePaths } from './privileges.js';
 
 export interface JobRouteOptions {
   readonly repository: JobRepository;

@@ -7,8 +7,8 @@
 import { badRequest, notFound } from '@cl-server/service-kit';
 import type { WriteTransaction } from '../database/transaction.js';
 import { countUse } from '../database/usage.js';
-import { recount } from './counts.js';
 import { noteEntities, noteErasures } from './erase/note.js';
+import { recount } from './writer.js';
 
 export interface RemovedSlice {
   readonly ids: readonly number[];

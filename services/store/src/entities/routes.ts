@@ -16,7 +16,7 @@ import type { UserOf } from '../access/rights.js';
 import type { EntityLister } from './listing/lister.js';
 import type { EntityReader } from './reader.js';
 import type { EntityService } from './service.js';
-import { differences } from './versions.js';
+import { differences } from './view.js';
 
 export interface EntityRoutesOptions {
   readonly entities: EntityService;

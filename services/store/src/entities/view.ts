@@ -1,5 +1,5 @@
 /** Converts rows to the form that clients see. */
-import type { Entity, EntityVersion } from '@cl-server/contract';
+import type { Entity, EntityVersion, FieldChange } from '@cl-server/contract';
 import { factsOf, NO_FACTS } from '../database/facts.js';
 import type { EntityRow, FileRow, VersionRow } from '../database/tables.js';
 
@@ -73,4 +73,17 @@ export function versionView(row: VersionRow): EntityVersion {
     label: row.label,
     description: row.description,
   };
+}
+
+/** Keys that describe the change itself. */
+const NOT_COMPARED = new Set(['updated_date', 'updated_by', 'version', 'children_count', 'is_indirectly_deleted']);
+
+/** The keys that differ between two versions of an entity. */
+export function differences(from: EntityRow, to: EntityRow): FieldChange[] {
+  const around = { children_count: 0, is_indirectly_deleted: false };
+  const before: Record<string, unknown> = entityView(from, around);
+  const after: Record<string, unknown> = entityView(to, around);
+  return Object.keys(after)
+    .filter((key) => !NOT_COMPARED.has(key) && before[key] !== after[key])
+    .map((field) => ({ field, from: before[field], to: after[field] }));
 }

@@ -1,12 +1,11 @@
-/** Changes of entities. Each method runs inside one write transaction and adds a version. */
+/** Changes of entities. Each function runs inside one write transaction, adds a version and maintains the counts. */
 import { conflict, type HttpError, notFound, unprocessable } from '@cl-server/service-kit';
 import { factsOf, NO_FACTS } from '../database/facts.js';
 import type { EntityRow, EntityState, FileRow, VersionOperation } from '../database/tables.js';
 import type { WriteTransaction } from '../database/transaction.js';
-import { recount } from './counts.js';
+import { countUse } from '../database/usage.js';
 import { assertParent, type Refuse } from './hierarchy.js';
 import { saveSearchText } from './listing/search-texts.js';
-import { appendVersion, stateOf } from './versions.js';
 
 export interface NewEntity {
   readonly is_collection: boolean;
@@ -113,4 +112,74 @@ export async function changeEntity(
   await recount(tx, before, row);
   await appendVersion(tx, row, before, row, operation);
   return row;
+}
+
+const STATE_KEYS = [
+  'label',
+  'description',
+  'parent_id',
+  'is_deleted',
+  'sha256',
+  'file_name',
+] as const satisfies readonly (keyof EntityState)[];
+
+function stateOf(row: EntityState): EntityState {
+  const { label, description, parent_id, is_deleted, sha256, file_name } = row;
+  return { label, description, parent_id, is_deleted, sha256, file_name };
+}
+
+const changedKeys = (before: EntityState | undefined, after: EntityState): string[] =>
+  STATE_KEYS.filter((key) => (before ? before[key] !== after[key] : after[key] !== null && after[key] !== 0));
+
+async function appendVersion(
+  tx: WriteTransaction,
+  { id, version }: Pick<EntityRow, 'id' | 'version'>,
+  before: EntityState | undefined,
+  after: EntityState,
+  operation: VersionOperation,
+): Promise<void> {
+  await tx.db
+    .insertInto('entity_versions')
+    .values({
+      ...stateOf(after),
+      entity_id: id,
+      version,
+      transaction_id: await tx.transactionId(),
+      changed_at: tx.now,
+      changed_by: tx.actor,
+      operation,
+      changed_fields: changedKeys(before, after).join(','),
+    })
+    .execute();
+}
+
+/** The columns that decide in which counts an entity is included. */
+type Counted = Pick<EntityRow, 'parent_id' | 'is_deleted' | 'added_by' | 'file_size'>;
+
+async function countAt(tx: WriteTransaction, { parent_id, is_deleted }: Counted, by: 1 | -1): Promise<void> {
+  const live = is_deleted === 1 ? 0 : by;
+  if (parent_id === null) {
+    await tx.count('roots', by);
+    await tx.count('roots_live', live);
+    return;
+  }
+  await tx.db
+    .updateTable('entities')
+    .set((eb) => ({
+      children_total: eb('children_total', '+', by),
+      children_live: eb('children_live', '+', live),
+    }))
+    .where('id', '=', parent_id)
+    .execute();
+}
+
+/** @param from absent for a new entity @param to absent for an entity that is removed */
+export async function recount(tx: WriteTransaction, from: Counted | undefined, to: Counted | undefined): Promise<void> {
+  const entities = (to ? 1 : 0) - (from ? 1 : 0);
+  await countUse(tx, (to ?? from)?.added_by ?? null, entities, (to?.file_size ?? 0) - (from?.file_size ?? 0));
+  if (from && to && from.parent_id === to.parent_id && from.is_deleted === to.is_deleted) return;
+  if (from) await countAt(tx, from, -1);
+  if (to) await countAt(tx, to, 1);
+  await tx.count('entities', entities);
+  await tx.count('entities_live', (to?.is_deleted === 0 ? 1 : 0) - (from?.is_deleted === 0 ? 1 : 0));
 }
