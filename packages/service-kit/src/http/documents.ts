@@ -5,6 +5,7 @@
 import { type AnyEndpoint, type ApiInfo, openApiDocument, type PlatformAddress } from '@cl-server/contract';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify as newFastify } from 'fastify';
 import { hostNameOf } from './allowed-hosts.js';
+import { leaveEmptyFieldsOut, withEmptyForms } from './documents-forms.js';
 import { SECURITY_HEADERS } from './security-headers.js';
 
 const PREFIX = '/docs';
@@ -60,7 +61,10 @@ async function pageOf(
     import('@fastify/swagger'),
     import('@fastify/swagger-ui'),
   ]);
-  await page.register(fastifySwagger, { mode: 'static', specification: { document: document as never } });
+  await page.register(fastifySwagger, {
+    mode: 'static',
+    specification: { document: withEmptyForms(document) as never },
+  });
   await page.register(fastifySwaggerUi, {
     routePrefix: PREFIX,
     transformSpecificationClone: false,
@@ -69,7 +73,8 @@ async function pageOf(
       ...withTokenUrl(spec, tokenUrlOf(request)),
       servers: [{ url: '..' }],
     }),
-    uiConfig: { persistAuthorization: false, tryItOutEnabled: true },
+    // Not a part of the types of the page's options, which it hands on.
+    uiConfig: { persistAuthorization: false, tryItOutEnabled: true, plugins: [leaveEmptyFieldsOut] } as object,
   });
   await page.ready();
   return page;
