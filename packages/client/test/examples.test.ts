@@ -14,7 +14,7 @@ const PRELUDE = `
 import * as sdk from '@cl-server/client';
 const {
   AuthClient, ClServer, ComputeClient, HttpClient, MqttConnection, SessionManager, StoreClient, JWTAuthProvider,
-  distance, map, resolveUrls,
+  createClient, distance, map, resolveUrls,
 } = sdk;
 declare const cl: sdk.ClServer;
 declare const { auth, store, compute, session }: Pick<sdk.ClServer, 'auth' | 'store' | 'compute' | 'session'>;
