@@ -80,7 +80,7 @@ describe.runIf(built && hasMedia() && hasModels())('cl-client, where models are'
     expect(results).toMatchObject([{ entity_id: idOf('face_obama_1.jpg') }]);
     expect((await cl('search', 'a', 'text', '--by', 'dino')).code).toBe(EXIT.usage);
     const text = await cl('search', 'a', 'text');
-    expect([text.code, text.err]).toEqual([EXIT.server, expect.stringContaining('tokenizer')]);
+    expect([text.code, text.err]).toEqual([EXIT.server, expect.stringContaining('cl-server models pull')]);
   });
 
   it('groups near duplicates', async () => {

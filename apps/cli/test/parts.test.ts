@@ -346,6 +346,11 @@ describe('the command line', () => {
     expect(err).toContain('nonexistent.jpg');
   });
 
+  it('explains that -w is no longer the width', async () => {
+    const { code, err } = await run({}, ['media-thumbnail', 'generate', 'x.jpg', '-w', '320']);
+    expect([code, err]).toEqual([EXIT.usage, expect.stringContaining('-W 320')]);
+  });
+
   it('reports an error as JSON on stderr if JSON was requested', async () => {
     using dir = tempDir();
     const env = { CL_CONFIG_DIR: dir.path, CL_TOKEN: 'x.y.z', AUTH_URL: 'http://127.0.0.1:9' };

@@ -57,6 +57,13 @@ function formatOf(spec: TaskCommand, output: string | undefined): string | undef
   );
 }
 
+/** @throws CliError for `-w 320`: it meant the width in an earlier program, but now 320 would be a file */
+function refuseWidthAsFile(spec: TaskCommand, files: readonly string[], watch: boolean | undefined): void {
+  const number = 'width' in spec.options && watch ? files.find((file) => /^\d+$/.test(file)) : undefined;
+  if (number !== undefined)
+    throw new CliError(`${number} is not a file`, EXIT.usage, `-w means --watch; give the width with -W ${number}`);
+}
+
 function addTask(parent: Command, world: World, task: string, spec: TaskCommand): void {
   const options = Object.entries(spec.options);
   const isText = spec.input === 'text';
@@ -80,6 +87,7 @@ function addTask(parent: Command, world: World, task: string, spec: TaskCommand)
     if (task === 'image_conversion' && format === undefined)
       throw new CliError('Give the format with --format, or with the name of the result: -o cat.webp', EXIT.usage);
     if (task === 'hls_streaming') params.include_original ??= true;
+    refuseWidthAsFile(spec, args, given.watch);
     const [{ runTask }, { taskInputs }] = await Promise.all([
       import('../tasks/run-task.js'),
       import('../tasks/task-inputs.js'),
