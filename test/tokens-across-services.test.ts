@@ -63,6 +63,29 @@ describe.skipIf(!isBuilt)('tokens, with auth, store and compute running', () => 
     expect(await everywhere(admin)).toEqual(ACCEPTED);
   });
 
+  it('the access tokens of an ended session are refused by auth at once, and by store and compute within 5 s', async () => {
+    const start = async () => {
+      const response = await fetch(`${programs.url('auth')}/auth/sessions`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ username: 'admin', password: ADMIN_PASSWORD }),
+      });
+      return (await response.json()) as { access_token: string; session_id: string };
+    };
+    const [ended, other] = [await start(), await start()];
+    expect(await everywhere(ended.access_token)).toEqual(ACCEPTED);
+    await programs.ask('auth', `DELETE /auth/sessions/${ended.session_id}`, other.access_token);
+    expect((await everywhere(ended.access_token)).auth).toBe(401);
+    await eventually(
+      async () => {
+        const { store, compute } = await everywhere(ended.access_token);
+        return store === 401 && compute === 401;
+      },
+      { within: 5_000, every: 250, what: 'refusal everywhere' },
+    );
+    expect(await everywhere(other.access_token)).toEqual(ACCEPTED);
+  });
+
   it('a revoked token is refused by auth at once, and by store and compute within 5 s', async () => {
     const password = 'of-this-user';
     const deaths: Record<string, (id: number) => Promise<{ status: number }>> = {

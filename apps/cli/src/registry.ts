@@ -53,6 +53,7 @@ const MODULES: readonly CommandGroup[] = [
     load: () => import('./commands/login.js'),
   },
   { heading: SERVER, words: ['config', 'doctor', 'completion'], load: () => import('./commands/setup.js') },
+  { heading: SERVER, words: ['session'], load: () => import('./commands/session.js') },
   { heading: SERVER, words: ['user'], load: () => import('./commands/user.js') },
   { heading: SERVER, words: ['admin'], load: () => import('./commands/admin.js') },
 ];

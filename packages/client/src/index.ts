@@ -10,6 +10,7 @@ export { topicMatches } from '@cl-server/kit/topics';
 export * from './auth/auth-client.js';
 export * from './auth/provider.js';
 export * from './auth/session.js';
+export * from './auth/sessions-client.js';
 export type { HeldToken } from './auth/token.js';
 export * from './auth/token-store.js';
 export * from './auth/users-client.js';

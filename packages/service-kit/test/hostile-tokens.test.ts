@@ -10,10 +10,12 @@ let stranger: TestKey;
 let keys: HeldKeys;
 let now = NOW * 1000;
 const minVersions = new Map<string, number>();
+const ended = new Set<string>();
 let known = true;
 const audienceSince = NOW * 1000 - 60_000;
 const revocations: RevocationSource = {
   minVersion: (id) => minVersions.get(id) ?? 0,
+  hasEnded: (id) => ended.has(id),
   isKnown: () => known,
   audienceSince: () => audienceSince,
 };
@@ -232,7 +234,7 @@ describe('a good token', () => {
     expect(await verifier.verify(bare)).toMatchObject({ is_admin: false, permissions: ['a'], ver: 0 });
   });
 
-  it('seen before is refused at its expiry, and from the moment that its generation is revoked', async () => {
+  it('seen before is refused at its expiry, and from the moment that its generation is revoked or its session ends', async () => {
     const token = signed({ exp: NOW + 60, id: '8' });
     await verifier.verify(token);
     now = (NOW + 60) * 1000 - 1;
@@ -244,6 +246,11 @@ describe('a good token', () => {
     await expect(verifier.verify(signed({ exp: NOW + 61, id: '8' }))).rejects.toMatchObject({ fault: 'invalid' });
     await expect(verifier.verify(token)).rejects.toMatchObject({ fault: 'invalid' });
     expect(await verifier.verify(signed({ id: '8', ver: 4 }))).toMatchObject({ ver: 4 });
+    const ofSession = signed({ sid: 'lasting-session' });
+    await verifier.verify(ofSession);
+    ended.add('lasting-session');
+    await expect(verifier.verify(ofSession)).rejects.toMatchObject({ fault: 'invalid' });
+    await expect(verifier.verify(signed({ sid: 7 }))).rejects.toMatchObject({ fault: 'payload' });
   });
 
   it('without an audience is good until its end, where it was issued before tokens named one', async () => {

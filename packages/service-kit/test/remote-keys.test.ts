@@ -138,9 +138,25 @@ describe('the revocation feed', () => {
     expect([poll.minVersion('7'), poll.minVersion('8')]).toEqual([3, 0]);
     feed = { items: [], last_seq: 4 };
     await poll.poll();
-    expect(asked).toEqual(['/auth/revocations?since=0', '/auth/revocations?since=4']);
+    expect(asked).toEqual(['/auth/revocations?since=0&ended_since=0', '/auth/revocations?since=4&ended_since=0']);
     expect(bearers).toEqual(['Bearer the-secret', 'Bearer the-secret']);
     expect(poll.minVersion('7')).toBe(3);
+  });
+
+  it('names ended credentials until their last access token has expired, and has a position of its own for them', async () => {
+    const poll = polled();
+    const until = Date.now() + 60_000;
+    const ended = [
+      { seq: 3, id: 'long', until },
+      { seq: 7, id: 'expired', until: until - 7_200_000 },
+    ];
+    feed = { items: [], last_seq: 0, ended, last_ended_seq: 7 };
+    await poll.poll();
+    expect(['long', 'expired', 'other'].map((id) => poll.hasEnded(id))).toEqual([true, false, false]);
+    feed = { items: [], last_seq: 0, ended: [], last_ended_seq: 7 };
+    await poll.poll();
+    expect(asked.at(-1)).toBe('/auth/revocations?since=0&ended_since=7');
+    expect(poll.hasEnded('long')).toBe(true);
   });
 
   it('never takes a cut-off back, and keeps what it knows while the auth service is away', async () => {
@@ -167,7 +183,7 @@ describe('the revocation feed', () => {
     healthy = true;
     feed = { items: [], last_seq: 6 };
     await poll.poll();
-    expect(asked.at(-1)).toBe('/auth/revocations?since=0');
+    expect(asked.at(-1)).toBe('/auth/revocations?since=0&ended_since=0');
   });
 
   it('of which neither an answer nor a sound file is there is not known, until the next question', async () => {

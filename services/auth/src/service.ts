@@ -33,8 +33,12 @@ import { FailedLogins } from './login/failed-logins.js';
 import { GuessLimits } from './login/guess-limits.js';
 import { KnownNetworks } from './login/known-networks.js';
 import { Login } from './login/login.js';
+import { loginClients } from './login/login-client.js';
 import { PasswordHasher } from './login/password-hasher.js';
 import { serveLogin } from './login/routes.js';
+import { RefreshLimits } from './sessions/refresh-limits.js';
+import { serveSessions } from './sessions/routes.js';
+import { Sessions } from './sessions/sessions.js';
 import { Callers } from './tokens/callers.js';
 import { GUARD_MESSAGES } from './tokens/guard-messages.js';
 import { RevocationFile } from './tokens/revocation-file.js';
@@ -58,6 +62,10 @@ export interface AuthServiceOptions {
   readonly adminPassword?: string | undefined;
   /** Token lifetime in seconds. */
   readonly tokenLifetime?: number;
+  /** Days without use after which a session ends. */
+  readonly sessionIdleDays?: number;
+  /** Days after the login at which a session ends. */
+  readonly sessionMaxDays?: number;
   /** The base-2 logarithm of the number of bcrypt rounds. */
   readonly passwordCost?: number;
   /** Limits and origins of HTTP requests. */
@@ -81,6 +89,9 @@ export interface AuthService {
 
 export const DEFAULT_TOKEN_LIFETIME = 30 * 60;
 const DEFAULT_AUDIT_DAYS = 365;
+const DEFAULT_IDLE_DAYS = 30;
+const DEFAULT_MAX_DAYS = 90;
+const DAY_MS = 86_400_000;
 
 /** Creates a SQLite file, which holds password hashes, readable only by its owner. SQLite gives its side files the same mode. */
 function createPrivately(databaseUrl: string): void {
@@ -118,19 +129,45 @@ async function assemble(options: AuthServiceOptions, database: AuthDatabase): Pr
       );
     });
   await writeFile();
-  const administration = new UserAdministration({ database, users, hasher, audit, now, onRevoked: writeFile });
+  const metrics = createMetrics('auth');
+  const sessionEvents = new Counter({
+    name: 'cls_auth_sessions_total',
+    help: 'Sessions that were created, refreshed or ended, and refresh tokens that were refused or used again',
+    labelNames: ['event'] as const,
+    registers: [metrics],
+  });
+  const sessionIdle = (options.sessionIdleDays ?? DEFAULT_IDLE_DAYS) * DAY_MS;
+  const sessionMaxAge = (options.sessionMaxDays ?? DEFAULT_MAX_DAYS) * DAY_MS;
+  const sessions = new Sessions({
+    database,
+    audit,
+    now,
+    idle: sessionIdle,
+    maxAge: sessionMaxAge,
+    tokenLifetime: tokenLifetime * 1000,
+    onEnded: writeFile,
+    observe: (event, count) => sessionEvents.inc({ event }, count ?? 1),
+  });
+  const administration = new UserAdministration({
+    database,
+    users,
+    hasher,
+    audit,
+    sessions,
+    now,
+    onRevoked: writeFile,
+  });
   const admin = await bootstrapAdmin(administration, {
     username: options.adminUsername ?? 'admin',
     password: options.adminPassword,
     logger,
   });
 
-  const callers = new Callers(users);
+  const callers = new Callers(users, sessions);
   const paths = keyPaths(dataDir, options);
   const keys = await SigningKeys.open({ paths, tokenLifetime, logger, now, watchInterval: options.keyWatchInterval });
   if (!(await securePrivateKey(paths))) logger.warn('other users could read the private key: set its mode to 0600');
 
-  const metrics = createMetrics('auth');
   const logins = new Counter({
     name: 'cls_auth_logins_total',
     help: 'Login attempts by result',
@@ -162,6 +199,8 @@ async function assemble(options: AuthServiceOptions, database: AuthDatabase): Pr
   const retention = new Retention({
     database,
     auditDays: options.auditRetentionDays ?? DEFAULT_AUDIT_DAYS,
+    sessionIdle,
+    sessionMaxAge,
     logger,
     now,
   }).start();
@@ -180,7 +219,9 @@ async function assemble(options: AuthServiceOptions, database: AuthDatabase): Pr
   app.handle(getPlatformAddresses, () => addresses);
   serveKeys(app, keys);
   const issuer = new TokenIssuer({ keys, lifetime: tokenLifetime, now });
-  serveLogin(app, { callers, administration, login, issuer, authorize });
+  const clientOf = loginClients(authorize);
+  serveLogin(app, { callers, administration, login, clientOf, issuer, sessions });
+  serveSessions(app, { callers, login, clientOf, issuer, sessions, limits: new RefreshLimits(now) });
   serveUsers(app, { users, administration, callers });
   serveRevocations(app, feed);
   serveAudit(app, audit);

@@ -25,6 +25,8 @@ const asRetention = (text: string): number => (text.trim() === '0' ? 0 : asInt(3
 
 /** One year. */
 export const MAX_TOKEN_MINUTES = 525_600;
+/** Ten years. */
+const MAX_SESSION_DAYS = 3_650;
 
 export const AUTH_SETTINGS = {
   dataDir: dataDirSetting,
@@ -68,6 +70,20 @@ export const AUTH_SETTINGS = {
     parse: asInt(1, MAX_TOKEN_MINUTES),
     default: 30 as number,
     help: 'Token lifetime in minutes',
+  },
+  sessionIdleDays: {
+    env: 'SESSION_IDLE_DAYS',
+    flag: 'session-idle-days',
+    parse: asInt(1, MAX_SESSION_DAYS),
+    default: 30 as number,
+    help: 'Days without use after which a session ends',
+  },
+  sessionMaxDays: {
+    env: 'SESSION_MAX_DAYS',
+    flag: 'session-max-days',
+    parse: asInt(1, MAX_SESSION_DAYS),
+    default: 90 as number,
+    help: 'Days after the login at which a session ends, however often it is used',
   },
   auditRetentionDays: {
     env: 'AUDIT_RETENTION_DAYS',

@@ -155,7 +155,14 @@ describe.each(backends())('guarded logins on $name', (backend) => {
     await h.change(user.id, { is_active: 'false' });
     const [entries, revocations] = [await count('audit'), await count('revocations')];
     const sweep = (auditDays: number, later = 0) =>
-      new Retention({ database, auditDays, logger: silentLogger(), now: () => Date.now() + later }).sweep();
+      new Retention({
+        database,
+        auditDays,
+        sessionIdle: 1,
+        sessionMaxAge: 1,
+        logger: silentLogger(),
+        now: () => Date.now() + later,
+      }).sweep();
     await sweep(0);
     expect([await count('audit'), await count('revocations')]).toEqual([entries, revocations]);
     await sweep(40);

@@ -125,7 +125,10 @@ describe('auth-server', () => {
 
   it('migrates, and rotates the keys of a running server, and records the rotation', async () => {
     const migrated = start(['migrate']);
-    expect([await migrated.exited, migrated.out()]).toEqual([0, 'applied 0001_users, 0002_guarded, 0003_audience\n']);
+    expect([await migrated.exited, migrated.out()]).toEqual([
+      0,
+      'applied 0001_users, 0002_guarded, 0003_audience, 0004_sessions\n',
+    ]);
     const server = start(['--port', '0', '--no-migrate'], { ADMIN_PASSWORD: 'secret-123' });
     const url = await urlOf(server);
     const { access_token } = (await (await login(url, 'secret-123')).json()) as { access_token: string };

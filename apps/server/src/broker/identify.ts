@@ -1,6 +1,6 @@
 import { PERMISSIONS, SERVICE_MQTT_USER } from '@cl-server/contract/constants';
 import { sameSecret } from '@cl-server/service-kit/program';
-import { type RevocationSource, TokenError, type TokenVerifier } from '@cl-server/service-kit/tokens';
+import { isRevoked, type RevocationSource, TokenError, type TokenVerifier } from '@cl-server/service-kit/tokens';
 import type { Identity } from './access.js';
 
 /** Refuses a connection with a return code of CONNACK (MQTT 3.1.1 §3.2.2.3). */
@@ -46,7 +46,7 @@ export function createIdentify(options: IdentifyOptions): Identify {
         id: claims.id,
         isAdmin: claims.is_admin,
         mayRead: claims.permissions.includes(PERMISSIONS.storeRead),
-        isValid: () => now() < claims.exp * 1000 && claims.ver >= revocations.minVersion(claims.id),
+        isValid: () => now() < claims.exp * 1000 && !isRevoked(revocations, claims),
       };
     } catch (error) {
       if (!(error instanceof TokenError)) throw error;

@@ -20,6 +20,7 @@ import { type CallOptions, HttpClient, type HttpClientOptions } from '../http/ht
 import { byCursor } from '../http/pages.js';
 import { SystemClient } from '../http/system-client.js';
 import { JWTAuthProvider, NoAuthProvider } from './provider.js';
+import { SessionsClient } from './sessions-client.js';
 import { UsersClient } from './users-client.js';
 
 export interface AuditFilters {
@@ -41,11 +42,13 @@ export interface AuditFilters {
 export class AuthClient {
   readonly http: HttpClient;
   readonly users: UsersClient;
+  readonly sessions: SessionsClient;
   readonly system: SystemClient<Output<typeof getAuthRoot>>;
 
   constructor(options: HttpClientOptions) {
     this.http = new HttpClient(options);
     this.users = new UsersClient(this.http);
+    this.sessions = new SessionsClient(this.http);
     this.system = new SystemClient(this.http);
   }
 

@@ -11,6 +11,9 @@ export const AUDIT_ACTIONS = [
   'password.changed',
   'login.failed',
   'login.locked',
+  'session.created',
+  'session.ended',
+  'session.token_reused',
   'keys.rotated',
 ] as const;
 export type AuditAction = (typeof AUDIT_ACTIONS)[number];

@@ -5,7 +5,8 @@ import { field } from '../http/field.js';
 import type { ApiInfo } from '../http/openapi.js';
 import { auditPage, auditQuery } from './audit.js';
 import { platformAddresses } from './discovery.js';
-import { accessToken, keySet, loginForm, passwordChange, publicKey } from './sessions.js';
+import { accessToken, keySet, loginForm, passwordChange, publicKey } from './logins.js';
+import { newSession, sessionId, sessionList, sessionRefresh, sessionsToEnd, sessionTokens } from './sessions.js';
 import { revocationFeed } from './token.js';
 import { newUser, user, userChange, userId, userQuery } from './users.js';
 
@@ -57,6 +58,71 @@ export const refreshToken = endpoint({
   responses: { 200: { description: 'A token', schema: accessToken } },
 });
 
+export const createSession = endpoint({
+  id: 'create_session',
+  method: 'POST',
+  path: '/auth/sessions',
+  guard: 'public',
+  tag: 'auth',
+  summary: 'Log in for long: start a session with an access token and a refresh token',
+  json: newSession,
+  maxBody: 16_384,
+  responses: {
+    201: { description: 'The tokens of the session', schema: sessionTokens },
+    401: { description: 'Incorrect username or password' },
+    429: LOCKED,
+    503: BUSY,
+  },
+});
+
+export const refreshSession = endpoint({
+  id: 'refresh_session',
+  method: 'POST',
+  path: '/auth/sessions/refresh',
+  guard: 'public',
+  tag: 'auth',
+  summary: 'Exchange a refresh token for new tokens. A refresh token that was used before ends its session',
+  json: sessionRefresh,
+  maxBody: 4_096,
+  responses: {
+    200: { description: 'The new tokens of the session', schema: sessionTokens },
+    401: { description: 'The refresh token is not valid, was used before, or its session has ended' },
+    429: { description: 'Too many refreshes; retry after the time in `Retry-After`' },
+  },
+});
+
+export const listSessions = endpoint({
+  id: 'list_sessions',
+  method: 'GET',
+  path: '/auth/sessions',
+  guard: 'user',
+  tag: 'auth',
+  summary: 'List your own sessions, the last used first',
+  responses: { 200: { description: 'The sessions', schema: sessionList } },
+});
+
+export const endSession = endpoint({
+  id: 'end_session',
+  method: 'DELETE',
+  path: '/auth/sessions/{session_id}',
+  guard: 'user',
+  tag: 'auth',
+  summary: 'End one of your own sessions; its access tokens become invalid within 5 s',
+  params: sessionId,
+  responses: { 204: { description: 'Ended' }, 404: { description: 'Session not found' } },
+});
+
+export const endSessions = endpoint({
+  id: 'end_sessions',
+  method: 'DELETE',
+  path: '/auth/sessions',
+  guard: 'user',
+  tag: 'auth',
+  summary: 'End all your own sessions, or all except the current one',
+  query: sessionsToEnd,
+  responses: { 204: { description: 'Ended' } },
+});
+
 export const getPublicKey = endpoint({
   id: 'get_public_key',
   method: 'GET',
@@ -96,8 +162,12 @@ export const listRevocations = endpoint({
   guard: 'service',
   isVital: true,
   tag: 'auth',
-  summary: 'Users whose older tokens were revoked, from a position in the feed on; used by the other services',
-  query: z.object({ since: field.int({ ge: 0 }).default(0).describe('`last_seq` of the previous answer') }),
+  summary:
+    'Users whose older tokens were revoked and sessions that ended, from a position on; used by the other services',
+  query: z.object({
+    since: field.int({ ge: 0 }).default(0).describe('`last_seq` of the previous answer'),
+    ended_since: field.int({ ge: 0 }).default(0).describe('`last_ended_seq` of the previous answer'),
+  }),
   responses: { 200: { description: 'The feed', schema: revocationFeed } },
 });
 
@@ -117,7 +187,7 @@ export const changePassword = endpoint({
   path: '/users/me/password',
   guard: 'user',
   tag: 'users',
-  summary: 'Change your own password. All older tokens become invalid; the answer contains a new one',
+  summary: 'Change your own password. All older tokens and all other sessions end; the answer contains a new token',
   form: passwordChange,
   maxBody: 16_384,
   responses: {
@@ -209,6 +279,11 @@ export const authEndpoints: readonly AnyEndpoint[] = [
   getAuthRoot,
   login,
   refreshToken,
+  createSession,
+  refreshSession,
+  listSessions,
+  endSession,
+  endSessions,
   getPublicKey,
   getKeySet,
   getPlatformAddresses,

@@ -19,8 +19,11 @@ export {
   AUTH_API,
   authEndpoints,
   changePassword,
+  createSession,
   createUser,
   deleteUser,
+  endSession,
+  endSessions,
   getAuthRoot,
   getCurrentUser,
   getKeySet,
@@ -29,13 +32,14 @@ export {
   getUser,
   listAudit,
   listRevocations,
+  listSessions,
   listUsers,
   login,
   patchUser,
+  refreshSession,
   refreshToken,
   updateUser,
 } from './endpoints.js';
-export { permissionList } from './permissions.js';
 export {
   type AccessToken,
   accessToken,
@@ -45,7 +49,9 @@ export {
   type PublicKey,
   passwordChange,
   publicKey,
-} from './sessions.js';
+} from './logins.js';
+export { permissionList } from './permissions.js';
+export type { Session, SessionList, SessionTokens } from './sessions.js';
 export {
   type Revocation,
   type RevocationFeed,

@@ -25,6 +25,8 @@ export const tokenClaims = z.object({
    * one.
    */
   ver: z.int().min(0).default(0),
+  /** The credential from which the token was issued, such as a session. The token ends with it. */
+  sid: z.string().max(64).optional(),
 });
 export type TokenClaims = z.infer<typeof tokenClaims>;
 
@@ -39,10 +41,25 @@ export const revocation = z
   .meta({ id: 'Revocation' });
 export type Revocation = z.infer<typeof revocation>;
 
+/** A credential, such as a session, that ended while access tokens issued from it had not expired. */
+const endedCredential = z
+  .object({
+    /** Position in the feed of ended credentials; a client sends the last one that it has seen as `ended_since`. */
+    seq: z.int(),
+    /** The claim `sid` of the access tokens that are no longer valid. */
+    id: z.string(),
+    /** Milliseconds since the epoch at which the last of these access tokens expires. */
+    until: z.int(),
+  })
+  .meta({ id: 'EndedCredential' });
+
 export const revocationFeed = z
   .object({
     items: z.array(revocation),
     last_seq: z.int(),
+    /** Absent if the auth service does not have sessions. */
+    ended: z.array(endedCredential).optional(),
+    last_ended_seq: z.int().optional(),
     /**
      * Milliseconds since the epoch. Every token issued from then on names its audience. Absent if tokens do not name one.
      */

@@ -9,5 +9,5 @@ export {
   type Openness,
 } from './guard.js';
 export { importVerificationKey, type KeySource, keyId, RemoteKeys, type VerificationKey } from './keys.js';
-export { noRevocations, type RevocationSource, revocationFile } from './revocations.js';
+export { isRevoked, noRevocations, type RevocationSource, revocationFile } from './revocations.js';
 export { TokenError, TokenVerifier } from './verifier.js';

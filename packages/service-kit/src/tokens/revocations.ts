@@ -6,7 +6,7 @@
 
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { type Revocation, revocationFeed } from '@cl-server/contract';
+import { type Revocation, type RevocationFeed, revocationFeed, type TokenClaims } from '@cl-server/contract';
 import { isMissing } from '@cl-server/kit';
 import { type Get, get } from '../http-get.js';
 import type { Logger } from '../logging/logger.js';
@@ -14,6 +14,8 @@ import type { Logger } from '../logging/logger.js';
 export interface RevocationSource {
   /** Tokens of a generation below this are revoked. */
   minVersion(userId: string): number;
+  /** Whether the session, or other credential, from which tokens were issued has ended. */
+  hasEnded(credentialId: string): boolean;
   /** Whether the other answers are reliable; asks the service once more if they are not. */
   isKnown(): boolean | Promise<boolean>;
   /** Milliseconds since the epoch from which on every token names its audience; undefined where none does. */
@@ -22,9 +24,16 @@ export interface RevocationSource {
 
 export const noRevocations: RevocationSource = {
   minVersion: () => 0,
+  hasEnded: () => false,
   isKnown: () => true,
   audienceSince: () => undefined,
 };
+
+/** Whether a token with these claims was revoked before it expired. */
+export const isRevoked = (
+  revocations: RevocationSource,
+  { id, ver, sid }: Pick<TokenClaims, 'id' | 'ver' | 'sid'>,
+): boolean => ver < revocations.minVersion(id) || (sid !== undefined && revocations.hasEnded(sid));
 
 /** The file to which the auth service writes its feed, for times in which it does not answer. */
 export const revocationFile = (dataDir: string): string => path.join(dataDir, 'revocations.json');
@@ -46,13 +55,18 @@ const POLL_INTERVAL = 3_000;
 /** Until the feed has been read once. */
 const FIRST_RETRY = 250;
 const FETCH_TIMEOUT = 5_000;
+/** Ended credentials are kept this long after their tokens expired, because clocks of machines differ. */
+const CLOCK_MARGIN = 3_600_000;
 /** A start does not wait longer for an auth service that does not answer. */
 const START_PATIENCE = 1_000;
 
 export class RevocationPoll implements RevocationSource {
   readonly #options: RevocationPollOptions;
   readonly #minVersions = new Map<string, number>();
+  /** The end of the last access token of each ended credential. */
+  readonly #ended = new Map<string, number>();
   #lastSeq = 0;
+  #lastEndedSeq = 0;
   #known = false;
   #audienceSince: number | undefined;
   #pending: Promise<void> | undefined;
@@ -74,6 +88,10 @@ export class RevocationPoll implements RevocationSource {
 
   minVersion(userId: string): number {
     return this.#minVersions.get(userId) ?? 0;
+  }
+
+  hasEnded(credentialId: string): boolean {
+    return this.#ended.has(credentialId);
   }
 
   isKnown(): boolean | Promise<boolean> {
@@ -108,12 +126,16 @@ export class RevocationPoll implements RevocationSource {
   async #ask(): Promise<void> {
     const { authUrl, credential, logger } = this.#options;
     try {
-      const response = await (this.#options.fetch ?? get)(`${authUrl}/auth/revocations?since=${this.#lastSeq}`, {
+      const positions = `since=${this.#lastSeq}&ended_since=${this.#lastEndedSeq}`;
+      const response = await (this.#options.fetch ?? get)(`${authUrl}/auth/revocations?${positions}`, {
         headers: { authorization: `Bearer ${credential}` },
         signal: AbortSignal.any([AbortSignal.timeout(FETCH_TIMEOUT), this.#closing.signal]),
       });
       if (!response.ok) throw new Error(`status ${response.status}`);
-      this.#lastSeq = this.#learn(await response.json());
+      const feed = this.#learn(await response.json());
+      this.#lastSeq = feed.last_seq;
+      this.#lastEndedSeq = feed.last_ended_seq ?? 0;
+      this.#forgetExpired();
     } catch (error) {
       logger.debug({ err: error }, 'revocations not fetched from the auth service');
       await this.#readFile();
@@ -131,16 +153,23 @@ export class RevocationPoll implements RevocationSource {
     }
   }
 
-  #learn(answer: unknown): number {
+  #learn(answer: unknown): RevocationFeed {
     const feed = revocationFeed.parse(answer);
     for (const item of feed.items) this.#apply(item);
+    for (const { id, until } of feed.ended ?? []) this.#ended.set(id, until);
     this.#audienceSince = feed.audience_since ?? this.#audienceSince;
     this.#known = true;
-    return feed.last_seq;
+    return feed;
   }
 
   #apply({ user_id, min_version }: Revocation): void {
     this.#minVersions.set(user_id, Math.max(min_version, this.minVersion(user_id)));
+  }
+
+  /** Access tokens that have expired are refused without this list. */
+  #forgetExpired(): void {
+    const before = Date.now() - CLOCK_MARGIN;
+    for (const [id, until] of this.#ended) if (until < before) this.#ended.delete(id);
   }
 
   close(): void {

@@ -8,7 +8,7 @@ import { hash } from 'node:crypto';
 import { TOKEN_AUDIENCE, TOKEN_ISSUER, type TokenClaims, tokenClaims } from '@cl-server/contract';
 import { type CompactJWSHeaderParameters, compactVerify } from 'jose';
 import { isKeyId, type KeySource, type VerificationKey } from './keys.js';
-import { noRevocations, type RevocationSource } from './revocations.js';
+import { isRevoked, noRevocations, type RevocationSource } from './revocations.js';
 
 /** Why a token is refused; services map it to their documented messages. `unready`: tokens cannot be verified yet. */
 export type TokenFault = 'expired' | 'payload' | 'invalid' | 'unready';
@@ -91,7 +91,7 @@ export class TokenVerifier {
       this.#cache.delete(digest);
       throw new TokenError('expired', 'token expired');
     }
-    if (claims.ver < this.#revocations.minVersion(claims.id)) {
+    if (isRevoked(this.#revocations, claims)) {
       this.#cache.delete(digest);
       throw new TokenError('invalid', 'token revoked');
     }

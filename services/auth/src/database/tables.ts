@@ -32,6 +32,32 @@ export interface KnownNetworkTable {
   last_success: number;
 }
 
+/** A session, which lasts as long as its row. Secrets are hashed: see `refresh-token.ts`. */
+export interface SessionTable {
+  id: string;
+  user_id: number;
+  /** The hash of the secret that all refresh tokens of the session have in common. */
+  family_hash: string;
+  /** The hash of the secret of the newest refresh token. */
+  secret_hash: string;
+  device: string;
+  /** The address of the client at the last use. */
+  address: string;
+  created_at: number;
+  last_used_at: number;
+  /** The time at which the last access token of the session expires. */
+  access_until: number;
+}
+
+/** Credentials, such as sessions, that ended before their access tokens expired. Ids do not repeat. */
+export interface EndedCredentialTable {
+  /** Grows in the order of commits, because only one writer works at a time. */
+  seq: Generated<number>;
+  credential_id: string;
+  /** The time at which the last access token of the credential expires. */
+  until: number;
+}
+
 /** Append-only: triggers refuse updates, and the deletion of rows younger than 30 days. */
 export interface AuditTable {
   id: Generated<number>;
@@ -54,10 +80,13 @@ export interface AuthTables {
   users: UserTable;
   revocations: RevocationTable;
   known_networks: KnownNetworkTable;
+  sessions: SessionTable;
+  ended_credentials: EndedCredentialTable;
   audit: AuditTable;
   migrations_auth: MigrationTable;
 }
 
 export type UserRow = Selectable<UserTable>;
+export type SessionRow = Selectable<SessionTable>;
 export type AuditRow = Selectable<AuditTable>;
 export type AuthDatabase = Database<AuthTables>;

@@ -1,9 +1,9 @@
 import { HttpError } from '@cl-server/service-kit';
 
-/** The 429 answer to a client that has failed too often. */
-export function refusedFor(ms: number): HttpError {
+/** The 429 answer to a client that has failed too often, or exceeds another limit. */
+export function refusedFor(ms: number, reason = 'Too many failed attempts'): HttpError {
   const seconds = Math.max(1, Math.ceil(ms / 1000));
-  return new HttpError(429, `Too many failed attempts: try again in ${seconds} s`, {
+  return new HttpError(429, `${reason}: try again in ${seconds} s`, {
     headers: { 'retry-after': String(seconds) },
   });
 }

@@ -1,34 +1,33 @@
-import { changePassword, login, refreshToken } from '@cl-server/contract';
-import { type App, type Authorize, badRequest, bearerOf, unauthenticated } from '@cl-server/service-kit';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import { changePassword, login, refreshToken, type TokenClaims } from '@cl-server/contract';
+import { type App, badRequest, unauthenticated } from '@cl-server/service-kit';
+import type { Sessions } from '../sessions/sessions.js';
 import type { Callers } from '../tokens/callers.js';
-import type { TokenIssuer } from '../tokens/token-issuer.js';
+import { GUARD_MESSAGES } from '../tokens/guard-messages.js';
+import type { IssuingSession, TokenIssuer } from '../tokens/token-issuer.js';
 import { actorOf } from '../users/routes.js';
 import type { UserAdministration } from '../users/user-administration.js';
 import { refuseCommonPassword } from './common-passwords.js';
-import { disconnectSignal } from './disconnect-signal.js';
-import type { Login, LoginClient } from './login.js';
+import type { Login } from './login.js';
+import type { ClientOf } from './login-client.js';
 
 export interface LoginRoutesOptions {
   readonly callers: Callers;
   readonly administration: UserAdministration;
   readonly login: Login;
+  readonly clientOf: ClientOf;
   readonly issuer: TokenIssuer;
-  readonly authorize: Authorize;
+  readonly sessions: Sessions;
 }
 
 export function serveLogin(app: App, options: LoginRoutesOptions): void {
-  const { callers, administration, issuer, authorize } = options;
+  const { callers, administration, clientOf, issuer, sessions } = options;
 
-  /** A login needs no token, but a valid token makes its user known. */
-  const clientOf = async (request: FastifyRequest, reply: FastifyReply): Promise<LoginClient> => {
-    const holder =
-      request.claims ?? (bearerOf(request) && (await authorize('user', request).catch(() => undefined))) ?? undefined;
-    return {
-      address: request.ip,
-      signal: disconnectSignal(reply),
-      holderId: holder ? Number(holder.id) : undefined,
-    };
+  /** The session of the caller's token, to which the caller's next token belongs too. @throws HttpError 401 if it ended */
+  const sessionOf = async (user: TokenClaims | null): Promise<IssuingSession | undefined> => {
+    if (user?.sid === undefined) return undefined;
+    const session = await sessions.extend(user.sid);
+    if (!session) throw unauthenticated(GUARD_MESSAGES.faults.invalid);
+    return session;
   };
 
   app.handle(login, async ({ form, request, reply }) => {
@@ -40,7 +39,7 @@ export function serveLogin(app: App, options: LoginRoutesOptions): void {
 
   app.handle(refreshToken, async ({ user, reply }) => {
     reply.header('cache-control', 'no-store');
-    return issuer.issue(callers.rowOf(user));
+    return issuer.issue(callers.rowOf(user), await sessionOf(user));
   });
 
   app.handle(changePassword, async ({ form, user, request, reply }) => {
@@ -49,9 +48,9 @@ export function serveLogin(app: App, options: LoginRoutesOptions): void {
     const client = await clientOf(request, reply);
     const row = await options.login.check({ username, password: form.current_password }, client);
     if (!row) throw badRequest('The current password is wrong', { code: 'wrong_password' });
-    const change = { password: form.new_password };
+    const change = { password: form.new_password, keepSession: user?.sid };
     const changed = await administration.update(row.id, change, actorOf(user, request), client.signal);
     reply.header('cache-control', 'no-store');
-    return issuer.issue(changed);
+    return issuer.issue(changed, await sessionOf(user));
   });
 }

@@ -22,7 +22,7 @@ export class RevocationFile {
   write(): Promise<void> {
     this.#written = this.#written
       .catch(() => undefined)
-      .then(async () => replaceFile(this.#file, `${JSON.stringify(await this.feed.since(0))}\n`, MODE));
+      .then(async () => replaceFile(this.#file, `${JSON.stringify(await this.feed.since(0, 0))}\n`, MODE));
     return this.#written;
   }
 }

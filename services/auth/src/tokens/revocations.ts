@@ -10,27 +10,49 @@ export class RevocationFeed {
     readonly audienceSince: number,
   ) {}
 
-  /** Revocations after a position, in the order of their commits. A user's newest one replaces the one before. */
-  async since(position: number): Promise<Page> {
+  /**
+   * Revocations and ended credentials after two positions, each in the order of its commits. A user's newest revocation
+   * replaces the one before.
+   */
+  async since(position: number, endedPosition: number): Promise<Page> {
     const { kysely } = this.database;
-    const rows = await kysely
+    const revoked = await kysely
       .selectFrom('revocations')
       .selectAll()
       .where('seq', '>', position)
       .orderBy('seq')
       .execute();
-    const items = rows.map(({ seq, user_id, min_version }) => ({ seq, user_id: String(user_id), min_version }));
-    const page = { items, audience_since: this.audienceSince };
-    if (items.length > 0) return { ...page, last_seq: items.at(-1)?.seq ?? position };
-    // This feed has not reached the position, so it is another feed's or its rows are gone. The reader must start from 0.
-    const newest = await kysely
-      .selectFrom('revocations')
+    const ended = await kysely
+      .selectFrom('ended_credentials')
+      .selectAll()
+      .where('seq', '>', endedPosition)
+      .orderBy('seq')
+      .execute();
+    return {
+      items: revoked.map(({ seq, user_id, min_version }) => ({ seq, user_id: String(user_id), min_version })),
+      last_seq: await this.#lastPosition('revocations', revoked, position),
+      ended: ended.map(({ seq, credential_id, until }) => ({ seq, id: credential_id, until })),
+      last_ended_seq: await this.#lastPosition('ended_credentials', ended, endedPosition),
+      audience_since: this.audienceSince,
+    };
+  }
+
+  async #lastPosition(
+    table: 'revocations' | 'ended_credentials',
+    rows: readonly { readonly seq: number }[],
+    position: number,
+  ): Promise<number> {
+    const last = rows.at(-1);
+    if (last) return last.seq;
+    const newest = await this.database.kysely
+      .selectFrom(table)
       .select((eb) => eb.fn.max<number | null>('seq').as('seq'))
       .executeTakeFirst();
-    return { ...page, last_seq: (newest?.seq ?? 0) < position ? 0 : position };
+    // This feed has not reached the position, so it is another feed's or its rows are gone. The reader must start from 0.
+    return (newest?.seq ?? 0) < position ? 0 : position;
   }
 }
 
 export function serveRevocations(app: App, feed: RevocationFeed): void {
-  app.handle(listRevocations, ({ query }) => feed.since(query.since));
+  app.handle(listRevocations, ({ query }) => feed.since(query.since, query.ended_since));
 }

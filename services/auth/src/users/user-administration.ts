@@ -6,6 +6,9 @@
  * |---|---|
  * | password, deactivation, deletion, demotion, a permission taken away | become invalid |
  * | activation, promotion, a permission given | stay valid; a refresh brings the new rights |
+ *
+ * Sessions end with a password change, except the session that makes it, and with deactivation and deletion. After other
+ * changes their next refresh gives a token with the new rights.
  */
 import { badRequest, conflict, notFound } from '@cl-server/service-kit';
 import type { Transaction } from 'kysely';
@@ -14,6 +17,7 @@ import type { AuthDatabase, AuthTables, UserRow } from '../database/tables.js';
 import { writeUsers } from '../database/write.js';
 import type { HashRequester } from '../login/hash-queue.js';
 import type { PasswordHasher } from '../login/password-hasher.js';
+import type { Sessions } from '../sessions/sessions.js';
 import { permissionsOf } from './user.js';
 import type { UserRepository } from './user-repository.js';
 
@@ -30,6 +34,8 @@ export interface UserChange {
   readonly is_admin?: boolean | undefined;
   readonly is_active?: boolean | undefined;
   readonly permissions?: readonly string[] | undefined;
+  /** The id of the user's session that a new password does not end. */
+  readonly keepSession?: string | undefined;
 }
 
 export interface UserAdministrationOptions {
@@ -37,6 +43,7 @@ export interface UserAdministrationOptions {
   readonly users: UserRepository;
   readonly hasher: PasswordHasher;
   readonly audit: AuditLog;
+  readonly sessions: Sessions;
   readonly now: () => number;
   /** Called after a commit that invalidated tokens, before the caller gets its answer. */
   readonly onRevoked?: () => Promise<void>;
@@ -116,7 +123,7 @@ export class UserAdministration {
 
   /** @throws HttpError 404, 409 if no active admin would remain, 503 if too many passwords wait to be hashed */
   async update(id: number, change: UserChange, actor: Actor, signal?: AbortSignal): Promise<UserRow> {
-    const { hasher, audit } = this.#options;
+    const { hasher, audit, sessions } = this.#options;
     if (!(await this.#options.users.byId(id))) throw notFound('User not found');
     const hash =
       change.password === undefined ? undefined : await hasher.hash(change.password, requesterOf(actor, signal));
@@ -131,6 +138,8 @@ export class UserAdministration {
       };
       if (isActiveAdmin(before) && !isActiveAdmin(after)) await this.#keepAnAdmin(trx, id);
       if (hash !== undefined || losesRights(before, after)) after.token_version = await this.#revoke(trx, before);
+      if (after.is_active === 0) await sessions.removeAll(trx, id);
+      else if (hash !== undefined) await sessions.removeAll(trx, id, change.keepSession);
       const { id: _, ...columns } = after;
       await trx.updateTable('users').set(columns).where('id', '=', id).execute();
       const details = differences(before, after);
@@ -150,6 +159,7 @@ export class UserAdministration {
       const row = await this.#existing(trx, id);
       if (isActiveAdmin(row)) await this.#keepAnAdmin(trx, id);
       await this.#revoke(trx, row);
+      await this.#options.sessions.removeAll(trx, id);
       await trx.deleteFrom('known_networks').where('user_id', '=', id).execute();
       await trx.deleteFrom('users').where('id', '=', id).execute();
       await audit.append({ action: 'user.deleted', actor, target: row }, trx);

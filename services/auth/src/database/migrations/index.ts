@@ -2,10 +2,11 @@ import { type MigrationSet, migrate, openDatabase } from '@cl-server/service-kit
 import { users } from './0001-users.js';
 import { guarded } from './0002-guarded.js';
 import { audience } from './0003-audience.js';
+import { sessions } from './0004-sessions.js';
 
 export const AUTH_MIGRATIONS: MigrationSet = {
   table: 'migrations_auth',
-  migrations: [users, guarded, audience],
+  migrations: [users, guarded, audience, sessions],
   command: 'auth-server migrate',
 };
 
