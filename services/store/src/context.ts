@@ -3,7 +3,13 @@ import path from 'node:path';
 import type { Insight } from '@cl-server/insight';
 import { type JobService, type JobServiceOptions, openJobService } from '@cl-server/job-routes';
 import type { JobEngine, JobTables } from '@cl-server/jobs';
-import type { Database, FolderIdentity, RevocationSource } from '@cl-server/service-kit';
+import {
+  createMetrics,
+  type Database,
+  type FolderIdentity,
+  type MetricsRegistry,
+  type RevocationSource,
+} from '@cl-server/service-kit';
 import type { Kysely } from 'kysely';
 import { type Rights, rightsOf, type UserOf, userOf } from './access/rights.js';
 import { Budget } from './database/budget.js';
@@ -63,6 +69,8 @@ export interface StoreContext {
   readonly identity: FolderIdentity;
   /** False if the media folder belongs to another database. Nothing is written to it or removed from it then. */
   readonly ownsFolder: boolean;
+  /** Each feature adds its metrics to it. */
+  readonly metrics: MetricsRegistry;
   readonly rights: Rights;
   readonly userOf: UserOf;
   /** Milliseconds. */
@@ -111,6 +119,7 @@ export async function openContext(options: StoreOptions): Promise<StoreContext> 
     folder,
     identity,
     ownsFolder: mismatch === undefined,
+    metrics: createMetrics('store'),
     rights: rightsOf(noAuth),
     userOf: userOf(noAuth),
     now,

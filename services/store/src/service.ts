@@ -1,13 +1,6 @@
 /** The store service: the list of its features. Each has a folder of its own, with its routes and its background work. */
 import { STORE_API, storeEndpoints } from '@cl-server/contract';
-import {
-  type App,
-  brokerChecks,
-  createApp,
-  createMetrics,
-  databaseAnswers,
-  folderIsUsable,
-} from '@cl-server/service-kit';
+import { type App, brokerChecks, createApp, databaseAnswers, folderIsUsable } from '@cl-server/service-kit';
 import { type Access, createAccess } from './access/feature.js';
 import { type Feature, openContext, type StoreContext, type StoreOptions } from './context.js';
 import { createEntities } from './entities/feature.js';
@@ -65,14 +58,17 @@ export async function createStoreService(options: StoreOptions): Promise<StoreSe
   };
 }
 
-function createStoreApp({ options, folder, identity, jobs, jobService }: StoreContext, { authorize }: Access): App {
+function createStoreApp(
+  { options, folder, identity, jobs, jobService, metrics }: StoreContext,
+  { authorize }: Access,
+): App {
   const { database, broadcaster, logger, maxUploadBytes: maxBytes } = options;
   return createApp({
     info: STORE_API,
     endpoints: jobService.endpoints(storeEndpoints),
     authorize,
     logger,
-    metrics: createMetrics('store'),
+    metrics,
     uploads: { folder: folder.incoming, maxBytes },
     checks: {
       database: () => databaseAnswers(database),
