@@ -207,7 +207,8 @@ describe('a running platform', () => {
       what: 'the reload',
     });
     expect((await list()).stdout).toMatch(/│ held +│ in use +│ held\.mjs 2/);
-    const until = path.join(platform.signals.path, 'go-on');
+    const until = path.join(platform.signals.path, 'reloaded');
+    fs.writeFileSync(until, '');
     const ids = await Promise.all(['held', 'fresh'].map((task) => submit(platform, token, task, { until })));
     const jobs = await Promise.all(ids.map((id) => completed(platform, token, id)));
     expect(jobs.map(({ task_output }) => task_output)).toEqual([{ done: false }, { done: true }]);
