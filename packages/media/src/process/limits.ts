@@ -15,14 +15,26 @@ export interface ProgramLimits {
   readonly data?: number;
 }
 
+/** Bytes that this process may have at most: a program that asks for more than its parent has does not start. */
+function ownLimit(name: 'Max data size' | 'Max address space'): number {
+  try {
+    const text = fs.readFileSync('/proc/self/limits', 'utf8');
+    const line = text.split('\n').find((each) => each.startsWith(name)) ?? '';
+    const hard = Number(line.slice(name.length).trim().split(/ +/)[1]);
+    return Number.isNaN(hard) ? Number.POSITIVE_INFINITY : hard;
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
+}
+
 /** The command that runs a command within limits; the command itself on systems without such limits. */
 export function limitedCommand(
   command: readonly string[],
   { addressSpace, data }: ProgramLimits,
 ): readonly [string, ...string[]] {
   const limits = [
-    ...(addressSpace === undefined ? [] : [`--as=${addressSpace}`]),
-    ...(data === undefined ? [] : [`--data=${data}`]),
+    ...(addressSpace === undefined ? [] : [`--as=${Math.min(addressSpace, ownLimit('Max address space'))}`]),
+    ...(data === undefined ? [] : [`--data=${Math.min(data, ownLimit('Max data size'))}`]),
   ];
   const limited = limits.length > 0 && fs.existsSync(PRLIMIT) ? [PRLIMIT, ...limits, '--', ...command] : command;
   const [program = '', ...args] = fs.existsSync(SETPRIV) ? [SETPRIV, '--pdeathsig', 'KILL', ...limited] : limited;
