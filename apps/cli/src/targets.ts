@@ -2,7 +2,7 @@
 
 import { collectFailures } from './collect-failures.js';
 import type { Context } from './context.js';
-import { resolveCollection } from './entities/resolve-collection.js';
+import { resolveCollection, resolveInTrash } from './entities/resolve-collection.js';
 import { CliError, EXIT } from './exit-codes.js';
 import type { View } from './io/output.js';
 import { readAll } from './io/prompt.js';
@@ -51,14 +51,25 @@ export async function entityId(context: Context, text: string): Promise<number> 
   return resolveCollection(entities, text, context.call);
 }
 
-/** Returns the ids of entities: ids, names or paths of collections, or `-` for a list of those on standard input. */
-export async function entityIds(context: Context, words: readonly string[]): Promise<number[]> {
+/**
+ * Returns the ids of entities: ids, names or paths of collections, or `-` for a list of those on standard input.
+ * @param inTrash whether names are those of collections in the trash
+ */
+export async function entityIds(
+  context: Context,
+  words: readonly string[],
+  { inTrash = false }: { readonly inTrash?: boolean } = {},
+): Promise<number[]> {
+  const { entities } = (await context.platform()).store;
   const given = await linesOf(words, context.world.stdin);
   const ids: number[] = [];
   for (const word of given) {
     // A list of ids may be separated by spaces or commas.
     const parts = /^[\d\s,]+$/.test(word) ? word.split(/[\s,]+/).filter(Boolean) : [word];
-    for (const part of parts) ids.push(await entityId(context, part));
+    for (const part of parts)
+      ids.push(
+        entityIdIn(part) ?? (await (inTrash ? resolveInTrash : resolveCollection)(entities, part, context.call)),
+      );
   }
   if (ids.length === 0) throw new CliError('No ids were given', EXIT.usage);
   return [...new Set(ids)];

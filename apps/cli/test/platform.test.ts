@@ -190,7 +190,14 @@ describe.runIf(built)('cl-client', () => {
     expect((await cl('store', 'list', '--trash')).out).toContain('\tin trash\n');
     expect((await cl('store', 'list', '--deleted', '--parent', album)).out).toContain('collection in trash');
     const list = await run(env, ['store', 'restore', '-'], `${album}\n${one}, ${two}\n`);
-    expect([list.code, list.err.match(/Restored/g)?.length]).toEqual([EXIT.ok, 3]);
+    expect([list.code, list.err.match(/Restored/g)?.length]).toEqual([EXIT.ok, 2]);
+    expect(list.err).toContain(`${two} h2.jpg is not in the trash`);
+    await cl('store', 'delete', 'Harbour');
+    const other = await collection('Harbour');
+    expect((await cl('store', 'restore', two)).err).toContain('in the trash with its collection: Harbour/h2.jpg');
+    expect((await cl('store', 'restore', 'Harbour')).err).toContain(`Restored ${album} Harbour`);
+    expect((await cl('store', 'restore', 'Harbour')).err).toContain('There is no collection Harbour in the trash');
+    await cl('store', 'delete', other, '--permanently', '-y');
     const refused = await cl('store', 'delete', '--permanently', album);
     expect(refused.code).toBe(EXIT.usage);
     expect(refused.err).toContain('Harbour, with 2 files and 1 collection inside? Pass --yes');

@@ -165,6 +165,11 @@ describe.runIf(built)('cl-client store upload', () => {
       'day 2/c.jpg present',
     ]);
     expect(await tree(Number(trip))).toEqual(['a.jpg', 'day 1', 'day 2']);
+    await cl('store', 'delete', trip);
+    const hidden = await upload();
+    expect([...new Set(outcomes(hidden).map((line) => line.split(' ').slice(-2).join(' ')))]).toEqual(['in trash']);
+    expect(hidden.err).toContain('in the trash: restore them');
+    expect(await tree(top)).toEqual([]);
   });
 
   it('puts a known file into the collection if it is in none, and moves it from another only with --move', async () => {

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { integer, leafMaker } from '../command.js';
 import type { Context } from '../context.js';
 import { type Contents, contentsOf, contentsText } from '../entities/contents.js';
+import { pathOf } from '../entities/resolve-collection.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import { confirmed } from '../io/prompt.js';
 import { entityIds, forEach, parentId } from '../targets.js';
@@ -119,13 +120,27 @@ async function remove(context: Context, words: string[], { permanently, yes = fa
 }
 
 async function restore(context: Context, words: string[], { version }: { readonly version?: number }): Promise<void> {
-  const ids = await entityIds(context, words);
+  const ids = await entityIds(context, words, { inTrash: version === undefined });
   if (version !== undefined && ids.length > 1) throw new CliError('--version can be used with one id only', EXIT.usage);
   const entities = await entitiesOf(context);
-  const work = (id: number): Promise<Entity> =>
-    version === undefined ? entities.restore(id, context.call) : entities.restoreVersion(id, version, context.call);
+  const live = new Set<number>();
+  const work = async (id: number): Promise<Entity> => {
+    if (version !== undefined) return entities.restoreVersion(id, version, context.call);
+    const entity = await entities.get(id, context.call);
+    if (entity.is_deleted) return entities.restore(id, context.call);
+    if (entity.is_indirectly_deleted)
+      throw new CliError(
+        `${nameOf(entity)} is in the trash with its collection: ${await pathOf(entities, entity, context.call)}`,
+        EXIT.conflict,
+        'Restore the collection, or move the item with: cl-client store update --parent',
+      );
+    live.add(id);
+    return entity;
+  };
   const what = version === undefined ? 'Restored' : `Restored version ${version} of`;
-  await forEach(context, ids, work, { view: ENTITY, told: (entity) => `${what} ${nameOf(entity)}` });
+  const told = (entity: Entity): string =>
+    live.has(entity.id) ? `${nameOf(entity)} is not in the trash` : `${what} ${nameOf(entity)}`;
+  await forEach(context, ids, work, { view: ENTITY, told });
 }
 
 export function registerStoreChange(store: Command, world: World): void {

@@ -70,6 +70,41 @@ async function follow(
   return at;
 }
 
+const ambiguous = async (
+  entities: EntitiesClient,
+  text: string,
+  matches: readonly Entity[],
+  call: Call,
+): Promise<CliError> =>
+  new CliError(
+    `${matches.length} collections are called ${text}: ${await candidateText(entities, matches, call)}`,
+    EXIT.conflict,
+    'Give the id or the whole path of one of them',
+  );
+
+/**
+ * Returns the id of the deleted collection that the user named by its name or its path.
+ * @throws CliError if no collection, or more than one, matches
+ */
+export async function resolveInTrash(entities: EntitiesClient, text: string, call: Call): Promise<number> {
+  const path = text
+    .split('/')
+    .filter((name) => name !== '')
+    .join('/');
+  const matches: Entity[] = [];
+  const filters = { search_query: text.split('/').at(-1)?.normalize('NFC').slice(0, MAX_SEARCH), is_collection: true };
+  for await (const found of entities.list({ ...filters, only_deleted: true }, call))
+    if (sameText(found.label ?? '', text) || sameText(await pathOf(entities, found, call), path)) matches.push(found);
+  const [only, ...others] = matches;
+  if (only && others.length === 0) return only.id;
+  if (only) throw await ambiguous(entities, text, matches, call);
+  throw new CliError(
+    `There is no collection ${text} in the trash`,
+    EXIT.notFound,
+    'List it with: cl-client store list --trash',
+  );
+}
+
 async function candidateText(entities: EntitiesClient, candidates: readonly Entity[], call: Call): Promise<string> {
   const shown = candidates.slice(0, SHOWN_CANDIDATES);
   const texts = await Promise.all(shown.map(async (found) => `${found.id} (${await pathOf(entities, found, call)})`));
@@ -94,12 +129,7 @@ export async function resolveCollection(entities: EntitiesClient, text: string, 
   if (rest.length > 0 && !atTop) matches.push(...named(await collectionsLike(entities, text, call), text));
   const [only, ...others] = matches;
   if (only && others.length === 0) return only.id;
-  if (only)
-    throw new CliError(
-      `${matches.length} collections are called ${text}: ${await candidateText(entities, matches, call)}`,
-      EXIT.conflict,
-      'Give the id or the whole path of one of them',
-    );
+  if (only) throw await ambiguous(entities, text, matches, call);
   const similar = like.filter(({ label }) => rest.length === 0 && label !== null && similarText(label, first));
   throw new CliError(
     `There is no collection ${text}`,

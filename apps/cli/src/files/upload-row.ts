@@ -8,6 +8,7 @@ import { cutStart } from '../io/text-width.js';
  * - `present`: the server already has the content, where it should be.
  * - `added`: it was in no collection and is now in the requested one. `moved`: it was in another one.
  * - `elsewhere`: it is in another collection and stays there.
+ * - `in trash`: it is in the trash, by itself or with a collection, and stays there.
  */
 export type Outcome =
   | 'uploaded'
@@ -15,6 +16,7 @@ export type Outcome =
   | 'added'
   | 'moved'
   | 'elsewhere'
+  | 'in trash'
   | 'would upload'
   | 'would add'
   | 'would move'
@@ -58,6 +60,7 @@ export function uploadTally(counts: ReadonlyMap<Outcome, number>, dryRun: boolea
     ['moved', 'moved to a collection'],
     ['would move', 'would be moved to a collection'],
     ['elsewhere', 'in another collection'],
+    ['in trash', 'in the trash'],
   ];
   return [
     dryRun ? `${count('would upload')} would be uploaded` : `${count('uploaded')} uploaded`,

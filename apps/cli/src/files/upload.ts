@@ -175,6 +175,10 @@ async function sendAll(
   await report.finish();
   const seconds = (performance.now() - began) / 1000;
   if (!single) out.note(`${report.tally(dryRun)} (${bytesText(report.sentBytes)} in ${seconds.toFixed(1)} s)`);
+  if (report.count('in trash') > 0)
+    out.warn(
+      'Some files are on the server, but in the trash: restore them with "cl-client store restore", or use --move',
+    );
   if (report.count('elsewhere') > 0 && (parent || collections))
     out.note('Files in another collection stay there; use --move to move them');
   if (collections && collections.created > 0)

@@ -79,9 +79,11 @@ export class Uploader {
   /** Puts an entity that the server already has into the requested collection, unless it is in another one. */
   async #place(file: LocalFile, entity: Entity): Promise<UploadRow> {
     const { entities, move, dryRun, label } = this.#options;
-    const target = await this.#target(file);
     const row = { file: file.name, entity };
     const { parent_id } = entity;
+    if (entity.is_indirectly_deleted && parent_id !== null && !move)
+      return { ...row, outcome: 'in trash', message: `with ${await this.#pathOf(parent_id)}` };
+    const target = await this.#target(file);
     if (target && parent_id !== target.id && (parent_id === null || move) && !this.#placed.has(entity.id)) {
       this.#placed.add(entity.id);
       if (dryRun || target.id === undefined)
@@ -90,10 +92,8 @@ export class Uploader {
       const outcome = parent_id === null ? 'added' : 'moved';
       return { ...row, entity: placed, outcome, message: `to ${target.path}` };
     }
-    if (parent_id !== null && (entity.is_indirectly_deleted || (target && parent_id !== target.id))) {
-      const trash = entity.is_indirectly_deleted ? ', which is in the trash' : '';
-      return { ...row, outcome: 'elsewhere', message: `in ${await this.#pathOf(parent_id)}${trash}` };
-    }
+    if (parent_id !== null && target && parent_id !== target.id)
+      return { ...row, outcome: 'elsewhere', message: `in ${await this.#pathOf(parent_id)}` };
     const unchanged = label !== undefined && label !== entity.label ? 'its label was not changed' : undefined;
     return { ...row, outcome: 'present', message: unchanged };
   }
