@@ -208,9 +208,10 @@ export async function makeBundle(root, folder) {
   write(`node_modules/${PLACE}/index.js`, fs.readFileSync(path.join(import.meta.dirname, 'bundle-place.js'), 'utf8'));
   for (const [room, { name, version, type, exports, clServer }] of rooms) {
     write(`node_modules/${name}/package.json`, { name, version, type, exports, clServer });
-    const included = path.join(root, room, 'included'); // files that a package reads, such as a model
-    if (fs.existsSync(included))
-      fs.cpSync(included, path.join(folder, 'node_modules', name, 'included'), { recursive: true });
+    // Files that a package reads: a model, and the templates of plugins.
+    for (const files of ['included', 'templates'].map((name) => path.join(root, room, name)))
+      if (fs.existsSync(files))
+        fs.cpSync(files, path.join(folder, 'node_modules', name, path.basename(files)), { recursive: true });
   }
 }
 

@@ -27,6 +27,8 @@ export interface InteractiveRequest {
 }
 
 const RETRY_AFTER = '2';
+/** Clients wait for an admin only as long as they want to: the SDK does not retry after so long a time. */
+const RETRY_AFTER_MODEL = '60';
 /** Maximum number of searches that wait for a model. If reading is public, anyone may search, and must not fill the queue. */
 const MAX_RUNNING = 16;
 
@@ -70,7 +72,8 @@ export function interactiveJobs(
       if (job.error_code === 'invalid_input' || job.error_code === 'unsupported_media')
         throw new HttpError(422, job.error_message ?? 'The picture cannot be read');
       // The message of the job names files and addresses, which help an admin only: `cl-server models` shows them.
-      if (job.error_code === 'model_missing') throw unavailable(missingModels([task.type]));
+      if (job.error_code === 'model_missing')
+        throw new HttpError(503, missingModels([task.type]), { headers: { 'retry-after': RETRY_AFTER_MODEL } });
       if (job.status !== 'completed') throw unavailable(job.error_message ?? 'The model could not be asked');
       return await read(job);
     } finally {
