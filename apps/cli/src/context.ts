@@ -1,3 +1,4 @@
+import os from 'node:os';
 import type { ClServer, RequestTrace, ServerUrls, Transport } from '@cl-server/client';
 import { configFolder } from './config/folder.js';
 import { type Profile, Profiles } from './config/profiles.js';
@@ -71,10 +72,14 @@ export class Context {
     return this.#platform;
   }
 
-  /** Deletes the saved login and every trace of it. */
-  async forgetLogin(): Promise<void> {
-    await (await this.savedPlatform()).session.logout();
+  /**
+   * Ends the saved session on the server, and deletes the saved login and every trace of it.
+   * @returns false if the server could not be told
+   */
+  async forgetLogin(): Promise<boolean> {
+    const ended = await (await this.savedPlatform()).session.logout();
     await this.#tokenStore?.forget();
+    return ended;
   }
 
   /** The options of an HTTP client that prints every request for `--debug`. */
@@ -94,13 +99,14 @@ export class Context {
       this.#urls(await this.profiles.get(profile), server ?? this.options.server),
     ]);
     this.#hasOwnToken = identity.kind === 'token';
-    if (identity.kind === 'kept') this.#tokenStore = new FileTokenStore(this.configFolder, profile, urls.auth);
+    if (identity.kind === 'kept')
+      this.#tokenStore = new FileTokenStore(this.configFolder, profile, urls.auth, this.signal);
     return new ClServer({
       urls,
       ...(identity.kind === 'guest' && { auth: new NoAuthProvider() }),
       ...(identity.kind === 'token' && { auth: new JWTAuthProvider(identity.token) }),
       ...(identity.kind === 'login' && { credentials: identity.credentials }),
-      ...(this.#tokenStore && { tokenStore: this.#tokenStore }),
+      ...(this.#tokenStore && { tokenStore: this.#tokenStore, device: `cl-client on ${os.hostname()}` }),
       transports: transportsOf(this.options.transport),
       http: this.trace,
     });

@@ -1,8 +1,10 @@
 /** Tests logins, profiles and addresses against a whole platform that is started for this file. */
+import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { projectRoot, type TempDir, tempDir } from '@cl-server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { endPlatform, PASSWORD, startTestPlatform, type TestPlatform } from '../../server/test/platform/support.js';
@@ -75,6 +77,29 @@ describe.runIf(built)('cl-client login', () => {
     await run(own, ['login', '-u', 'admin', '-p', PASSWORD]);
     expect((await run(own, ['jobs', 'list'])).code).toBe(EXIT.ok);
   });
+
+  it('lets eight programs share a session at once, lists it, and ends it on the server', async () => {
+    using other = tempDir();
+    const own = { ...env, CL_CONFIG_DIR: other.path };
+    await run(own, ['login', '-u', 'admin', '-p', PASSWORD]);
+    const file = path.join(other.path, 'sessions.json');
+    const saved = JSON.parse(fs.readFileSync(file, 'utf8'));
+    const { refreshToken, sessionId } = saved.default;
+    fs.writeFileSync(file, JSON.stringify({ default: { ...saved.default, expiresAt: 1 } }));
+    const program = path.join(projectRoot, 'apps/cli/bin/cl-client.js');
+    const all = await Promise.all(
+      Array.from({ length: 8 }, () =>
+        promisify(execFile)(process.execPath, [program, 'whoami', '--quiet'], { env: { ...process.env, ...own } }),
+      ),
+    );
+    expect(all.map(({ stdout }) => stdout.trim())).toEqual(Array(8).fill('admin'));
+    expect(JSON.parse(fs.readFileSync(file, 'utf8')).default.refreshToken).not.toBe(refreshToken);
+    const sessions = (await run(own, ['session', 'list', '--json'])).json<{ id: string; current: boolean }[]>();
+    expect(sessions.filter(({ current }) => current)).toMatchObject([{ id: sessionId }]);
+    const before = (await run(own, ['token'])).out.trim();
+    expect((await run(own, ['logout'])).code).toBe(EXIT.ok);
+    expect((await run({ ...own, CL_TOKEN: before }, ['whoami'])).code).toBe(EXIT.auth);
+  }, 120_000);
 
   it('refuses a profile that does not exist, except to create it', async () => {
     using other = tempDir();

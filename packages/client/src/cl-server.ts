@@ -24,6 +24,8 @@ export interface ClServerOptions {
   readonly auth?: AuthProvider | undefined;
   /** The place that keeps the session. Default: memory. */
   readonly tokenStore?: TokenStore | undefined;
+  /** The name by which the user recognizes a session of this program in the list of sessions. */
+  readonly device?: string | undefined;
   /** Asked when there is no session, or when it cannot be refreshed. */
   readonly credentials?: (() => Credentials | undefined | Promise<Credentials | undefined>) | undefined;
   /** How the ends of jobs are received, in order of preference. Default `['mqtt', 'sse']`; polling is the last resort. */
@@ -67,6 +69,7 @@ export class ClServer {
     this.session = new SessionManager({
       auth: bare,
       store: options.tokenStore,
+      device: options.device,
       credentials: options.credentials,
     });
     const auth = options.auth ?? this.session;

@@ -85,8 +85,10 @@ async function whoami(context: Context): Promise<void> {
 }
 
 async function logout(context: Context): Promise<void> {
-  await context.forgetLogin();
-  context.out.success('Logged out');
+  const ended = await context.forgetLogin();
+  context.out.success(
+    ended ? 'Logged out' : 'Logged out here; the server does not answer, so the session there lasts until it expires',
+  );
 }
 
 async function token(context: Context, { refresh }: { readonly refresh?: boolean }): Promise<void> {
@@ -132,7 +134,7 @@ export function register(program: Command, world: World): void {
     .option('--no-auth', 'use the server without logging in; the addresses are saved')
     .option('--password-stdin', 'read the password from standard input')
     .run(login);
-  leaf('logout', 'Delete the saved login').run(logout);
+  leaf('logout', 'End the session on the server, and delete the saved login').run(logout);
   leaf('whoami', 'Show the user and the address of the login').run(whoami);
   leaf('token', 'Print an access token').option('--refresh', 'get a new one').run(token);
   leaf('password', 'Change your own password')

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import type { StoredSession, TokenStore } from '@cl-server/client';
+import { withLock } from '@cl-server/kit';
 import { readJson, writeJson } from './private-file.js';
 
 /** A login, or the record of one that is over: only its name and the service that ended it. */
@@ -15,17 +16,33 @@ type SessionFile = Readonly<Record<string, StoredLogin | EndedLogin>>;
 
 /**
  * Stores one session per profile in a file of mode 0600: tokens, never passwords. A token is used only with the auth service
- * that issued it, so that pointing the program at another address does not send the token there.
+ * that issued it, so that pointing the program at another address does not send the token there. Programs that run at the same
+ * time share the file: each change is made under a lock, and so is a refresh as a whole.
  */
 export class FileTokenStore implements TokenStore {
   readonly #file: string;
   readonly #profile: string;
   readonly #authUrl: string;
+  readonly #signal: AbortSignal;
+  #locked = false;
 
-  constructor(folder: string, profile: string, authUrl: string) {
+  constructor(folder: string, profile: string, authUrl: string, signal: AbortSignal) {
     this.#file = path.join(folder, 'sessions.json');
     this.#profile = profile;
     this.#authUrl = authUrl;
+    this.#signal = signal;
+  }
+
+  async exclusive<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#locked) return work();
+    return withLock(`${this.#file}.lock`, { signal: this.#signal }, async () => {
+      this.#locked = true;
+      try {
+        return await work();
+      } finally {
+        this.#locked = false;
+      }
+    });
   }
 
   async #all(): Promise<SessionFile> {
@@ -48,21 +65,26 @@ export class FileTokenStore implements TokenStore {
     return login && 'ended' in login ? login.username : undefined;
   }
 
-  async save(session: StoredSession): Promise<void> {
-    await writeJson(this.#file, { ...(await this.#all()), [this.#profile]: { ...session, authUrl: this.#authUrl } });
+  save(session: StoredSession): Promise<void> {
+    return this.#change(() => ({ ...session, authUrl: this.#authUrl }));
   }
 
-  /** Deletes the token and remembers that there was one, so that the user learns why a login is needed. */
+  /** Deletes the tokens and remembers that there were some, so that the user learns why a login is needed. */
   async clear(): Promise<void> {
-    const login = await this.#login();
-    if (!login) return;
-    const ended: EndedLogin = { username: login.username, authUrl: login.authUrl, ended: true };
-    await writeJson(this.#file, { ...(await this.#all()), [this.#profile]: ended });
+    if (!(await this.#login())) return;
+    await this.#change((login) => login && { username: login.username, authUrl: login.authUrl, ended: true });
   }
 
   /** Deletes everything about the login: the user has logged out. */
   async forget(): Promise<void> {
-    const { [this.#profile]: gone, ...rest } = await this.#all();
-    if (gone) await writeJson(this.#file, rest);
+    if ((await this.#all())[this.#profile]) await this.#change(() => undefined);
+  }
+
+  #change(next: (login: StoredLogin | EndedLogin | undefined) => StoredLogin | EndedLogin | undefined): Promise<void> {
+    return this.exclusive(async () => {
+      const { [this.#profile]: login, ...others } = await this.#all();
+      const changed = next(login);
+      await writeJson(this.#file, { ...others, ...(changed && { [this.#profile]: changed }) });
+    });
   }
 }

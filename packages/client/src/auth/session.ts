@@ -1,8 +1,8 @@
-import type { User } from '@cl-server/contract';
-import { ApiError, AuthenticationError, NotLoggedInError } from '../errors.js';
+import type { endSession, SessionTokens, User } from '@cl-server/contract';
+import { ApiError, AuthenticationError, NotFoundError, NotLoggedInError } from '../errors.js';
 import type { AuthClient } from './auth-client.js';
-import type { AuthProvider } from './provider.js';
-import { holdToken, shouldRefresh } from './token.js';
+import { type AuthProvider, JWTAuthProvider } from './provider.js';
+import { holdToken, shouldRefresh, tokenTimes } from './token.js';
 import { MemoryTokenStore, type StoredSession, type TokenStore } from './token-store.js';
 
 export interface Credentials {
@@ -12,8 +12,13 @@ export interface Credentials {
 
 export interface SessionOptions {
   readonly auth: AuthClient;
-  /** Default: in memory. */
+  /**
+   * Keeps the session beyond the end of the program. `login` then starts a session on the server, which lasts for weeks.
+   * Without a store, `login` gets a token that can be refreshed as long as it is valid.
+   */
   readonly store?: TokenStore | undefined;
+  /** The name by which the user recognizes the session in the list of sessions. */
+  readonly device?: string | undefined;
   /** Asked when there is no session, or when it cannot be refreshed. Nothing is kept of the answer. */
   readonly credentials?: (() => Credentials | undefined | Promise<Credentials | undefined>) | undefined;
   /** Milliseconds since 1970. */
@@ -22,7 +27,7 @@ export interface SessionOptions {
 
 /**
  * A login that lasts: the token is refreshed before it expires, and once when a server refuses it, by one request however
- * many calls are waiting. Hand it to the clients as their `auth`.
+ * many calls are waiting, also if several processes share the store. Hand it to the clients as their `auth`.
  *
  * ```
  * none ──login──▶ held ──near its end──▶ refreshing ──▶ held
@@ -43,6 +48,8 @@ export interface SessionOptions {
 export class SessionManager implements AuthProvider {
   readonly #auth: AuthClient;
   readonly #store: TokenStore;
+  readonly #lasting: boolean;
+  readonly #device: string | undefined;
   readonly #credentials: SessionOptions['credentials'];
   readonly #now: () => number;
   #held: StoredSession | undefined;
@@ -50,14 +57,17 @@ export class SessionManager implements AuthProvider {
   #renewing: Promise<StoredSession | undefined> | undefined;
   #user: User | undefined;
 
-  constructor({ auth, store, credentials, now = Date.now }: SessionOptions) {
+  constructor({ auth, store, device, credentials, now = Date.now }: SessionOptions) {
     this.#auth = auth;
     this.#store = store ?? new MemoryTokenStore();
+    this.#lasting = store !== undefined;
+    this.#device = device;
     this.#credentials = credentials;
     this.#now = now;
   }
 
   /**
+   * Logs in. A session that was held before ends.
    * @throws AuthenticationError for wrong credentials, RateLimitError after too many tries
    * @example
    * ```ts
@@ -65,13 +75,17 @@ export class SessionManager implements AuthProvider {
    * ```
    */
   async login(username: string, password: string): Promise<User> {
-    const { access_token } = await this.#auth.login(username, password);
-    await this.#hold({ username, ...holdToken(access_token, this.#now()) });
+    const session = await this.#logIn(username, password);
+    await this.#exclusively(async () => {
+      const replaced = await this.#store.load();
+      if (replaced) await this.#endOnServer(replaced);
+      await this.#hold(session);
+    });
     return this.user();
   }
 
   /**
-   * Takes over a token that came from elsewhere.
+   * Takes over a token that came from elsewhere. If it belongs to the session that is held, the session continues with it.
    *
    * @example
    * ```ts
@@ -79,18 +93,59 @@ export class SessionManager implements AuthProvider {
    * ```
    */
   async adopt(accessToken: string, username = ''): Promise<void> {
-    await this.#hold({ username, ...holdToken(accessToken, this.#now()) });
+    const id = tokenTimes(accessToken)?.sessionId;
+    await this.#exclusively(async () => {
+      const held = (await this.#store.load()) ?? this.#held;
+      const session = id !== undefined && held?.sessionId === id ? held : {};
+      await this.#hold({ ...session, username, ...holdToken(accessToken, this.#now()) });
+    });
   }
 
   /**
-   * Forgets the session, here and in the token store.
+   * Ends the session on the server, and forgets it here and in the token store.
+   * @returns false if the server could not be told, so that its session lasts until it expires
    *
    * @example
    * ```ts
    * await session.logout();
    * ```
    */
-  async logout(): Promise<void> {
+  async logout(): Promise<boolean> {
+    return this.#exclusively(async () => {
+      const held = (await this.#store.load()) ?? this.#held;
+      const ended = held === undefined || (await this.#endOnServer(held));
+      await this.#forget();
+      return ended;
+    });
+  }
+
+  async #endOnServer(held: StoredSession): Promise<boolean> {
+    const { sessionId: id, refreshToken } = held;
+    if (id === undefined || refreshToken === undefined) return true;
+    const end = (token: string): Promise<void> =>
+      this.#auth.http.call<typeof endSession>({
+        method: 'DELETE',
+        path: '/auth/sessions/{session_id}',
+        params: { session_id: id },
+        auth: new JWTAuthProvider(token),
+      });
+    try {
+      if (!shouldRefresh(held, this.#now()))
+        try {
+          await end(held.accessToken);
+          return true;
+        } catch (error) {
+          if (!(error instanceof AuthenticationError)) throw error;
+        }
+      await end((await this.#auth.sessions.refresh(refreshToken)).access_token);
+      return true;
+    } catch (error) {
+      // The session has ended already, or the server is away.
+      return error instanceof AuthenticationError || error instanceof NotFoundError;
+    }
+  }
+
+  async #forget(): Promise<void> {
     this.#held = undefined;
     this.#user = undefined;
     this.#loaded = Promise.resolve();
@@ -187,7 +242,7 @@ export class SessionManager implements AuthProvider {
   }
 
   #renew(): Promise<StoredSession | undefined> {
-    this.#renewing ??= this.#obtain().finally(() => {
+    this.#renewing ??= this.#exclusively(() => this.#obtain()).finally(() => {
       this.#renewing = undefined;
     });
     return this.#renewing;
@@ -195,11 +250,14 @@ export class SessionManager implements AuthProvider {
 
   /** A new token: for the old one, or for the credentials. */
   async #obtain(): Promise<StoredSession | undefined> {
-    const old = this.#held;
+    const old = await this.#newest();
     if (old) {
+      if (old.accessToken !== this.#held?.accessToken && !shouldRefresh(old, this.#now())) {
+        this.#held = old;
+        return old;
+      }
       try {
-        const { access_token } = await this.#auth.refresh(old.accessToken);
-        return await this.#hold({ username: old.username, ...holdToken(access_token, this.#now()) });
+        return await this.#hold(await this.#refreshed(old));
       } catch (error) {
         const expired = old.expiresAt !== null && old.expiresAt <= this.#now();
         if (!(error instanceof AuthenticationError)) {
@@ -211,11 +269,46 @@ export class SessionManager implements AuthProvider {
     }
     const credentials = await this.#credentials?.();
     if (!credentials) {
-      if (old) await this.logout();
+      if (old) await this.#forget();
       return undefined;
     }
     const { access_token } = await this.#auth.login(credentials.username, credentials.password);
     return this.#hold({ username: credentials.username, ...holdToken(access_token, this.#now()) });
+  }
+
+  /** What another process has saved, or what is held. A session that another process has ended is not held any more. */
+  async #newest(): Promise<StoredSession | undefined> {
+    const stored = await this.#store.load();
+    if (stored === undefined && this.#held?.refreshToken !== undefined) this.#held = undefined;
+    return stored ?? this.#held;
+  }
+
+  async #refreshed({ username, accessToken, refreshToken }: StoredSession): Promise<StoredSession> {
+    if (refreshToken !== undefined) return this.#sessionOf(username, await this.#auth.sessions.refresh(refreshToken));
+    const { access_token } = await this.#auth.refresh(accessToken);
+    return { username, ...holdToken(access_token, this.#now()) };
+  }
+
+  async #logIn(username: string, password: string): Promise<StoredSession> {
+    if (this.#lasting)
+      try {
+        const device = this.#device;
+        return this.#sessionOf(username, await this.#auth.sessions.create({ username, password, device }));
+      } catch (error) {
+        // An auth service of an earlier release has no sessions.
+        if (!(error instanceof NotFoundError)) throw error;
+      }
+    const { access_token } = await this.#auth.login(username, password);
+    return { username, ...holdToken(access_token, this.#now()) };
+  }
+
+  #sessionOf(username: string, { access_token, refresh_token, session_id }: SessionTokens): StoredSession {
+    const token = holdToken(access_token, this.#now());
+    return { username, ...token, sessionId: session_id, refreshToken: refresh_token };
+  }
+
+  #exclusively<T>(work: () => Promise<T>): Promise<T> {
+    return this.#store.exclusive ? this.#store.exclusive(work) : work();
   }
 
   async #hold(session: StoredSession): Promise<StoredSession> {

@@ -1,8 +1,12 @@
 import type { HeldToken } from './token.js';
 
-/** A session as it is kept: a token, never a password. */
+/** A session as it is kept: tokens, never a password. */
 export interface StoredSession extends HeldToken {
   readonly username: string;
+  /** Absent if the token belongs to no session of the server. */
+  readonly sessionId?: string | undefined;
+  /** The token for the next refresh of the session. It is valid once. */
+  readonly refreshToken?: string | undefined;
 }
 
 /** A place that keeps a session, in memory or beyond the end of the program. */
@@ -13,6 +17,11 @@ export interface TokenStore {
   save(session: StoredSession): Promise<void>;
   /** Called at logout, and when a session is over. */
   clear(): Promise<void>;
+  /**
+   * Runs work while no other user of the same store runs any. A store that several processes share must have it, because
+   * the second use of a refresh token ends the session.
+   */
+  exclusive?<T>(work: () => Promise<T>): Promise<T>;
 }
 
 /** Forgets everything with the program. */

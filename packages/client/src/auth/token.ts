@@ -3,6 +3,8 @@ export interface TokenTimes {
   /** Seconds since 1970, by the server's clock. */
   readonly issuedAt: number | undefined;
   readonly expiresAt: number | undefined;
+  /** The id of the session that the token belongs to. */
+  readonly sessionId: string | undefined;
 }
 
 /** Undefined where the text is no JWT. */
@@ -11,9 +13,17 @@ export function tokenTimes(token: string): TokenTimes | undefined {
   if (!payload) return undefined;
   try {
     const bytes = Uint8Array.from(atob(payload.replaceAll('-', '+').replaceAll('_', '/')), (c) => c.charCodeAt(0));
-    const claims = JSON.parse(new TextDecoder().decode(bytes)) as { iat?: unknown; exp?: unknown };
+    const claims = JSON.parse(new TextDecoder().decode(bytes)) as {
+      iat?: unknown;
+      exp?: unknown;
+      sid?: unknown;
+    };
     const number = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined);
-    return { issuedAt: number(claims.iat), expiresAt: number(claims.exp) };
+    return {
+      issuedAt: number(claims.iat),
+      expiresAt: number(claims.exp),
+      sessionId: typeof claims.sid === 'string' ? claims.sid : undefined,
+    };
   } catch {
     return undefined;
   }
