@@ -8,14 +8,19 @@ type ServiceName = 'auth' | 'store' | 'compute';
 interface ServerError extends Error {
   readonly status?: number;
   readonly code?: unknown;
+  readonly method?: string;
   readonly url?: string;
 }
+
+/** The ends of the URLs to which a user name and a password are sent. */
+const LOGINS = ['/auth/token', '/auth/sessions'];
 
 /** Whether a server refused the token, or there was none. A wrong password at a login is something else. */
 export function isRefusedToken(error: unknown): error is Error {
   if (!(error instanceof Error) || error instanceof CliError) return false;
-  const { status, code, url } = error as ServerError;
-  return code === 'not_logged_in' || (status === 401 && !url?.endsWith('/auth/token'));
+  const { status, code, method, url } = error as ServerError;
+  const isLogin = method === 'POST' && LOGINS.some((end) => url?.endsWith(end));
+  return code === 'not_logged_in' || (status === 401 && !isLogin);
 }
 
 /** How the answers of `GET /` differ. */
