@@ -74,7 +74,7 @@ export class Context {
 
   /**
    * Ends the saved session on the server, and deletes the saved login and every trace of it.
-   * @returns false if the server could not be told
+   * @returns false if the server did not answer
    */
   async forgetLogin(): Promise<boolean> {
     const ended = await (await this.savedPlatform()).session.logout();

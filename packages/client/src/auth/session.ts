@@ -103,7 +103,7 @@ export class SessionManager implements AuthProvider {
 
   /**
    * Ends the session on the server, and forgets it here and in the token store.
-   * @returns false if the server could not be told, so that its session lasts until it expires
+   * @returns false if the server did not answer, so that its session lasts until it expires
    *
    * @example
    * ```ts
@@ -276,7 +276,7 @@ export class SessionManager implements AuthProvider {
     return this.#hold({ username: credentials.username, ...holdToken(access_token, this.#now()) });
   }
 
-  /** What another process has saved, or what is held. A session that another process has ended is not held any more. */
+  /** The session that another process has saved, or the one that is held. A session that another process has ended is not held any more. */
   async #newest(): Promise<StoredSession | undefined> {
     const stored = await this.#store.load();
     if (stored === undefined && this.#held?.refreshToken !== undefined) this.#held = undefined;
