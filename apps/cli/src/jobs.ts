@@ -21,7 +21,13 @@ export function nameOfJob(job: Job): string {
  * @throws CliError if several jobs match
  */
 export async function jobId(jobs: JobsClient, text: string, context: Context): Promise<string> {
-  if (text.length >= WHOLE_ID || text.length < LEAST_PREFIX || !/^[\da-f-]+$/i.test(text)) return text;
+  if (text.length >= WHOLE_ID) return text;
+  if (text.length < LEAST_PREFIX || !/^[\da-f-]+$/i.test(text))
+    throw new CliError(
+      `${text} is not the id of a job`,
+      EXIT.usage,
+      `Give the id, or at least its first ${LEAST_PREFIX} characters: cl-client jobs list`,
+    );
   const prefix = text.toLowerCase();
   const matches: Job[] = [];
   let seen = 0;

@@ -44,11 +44,11 @@ export function entityIdIn(text: string): number | undefined {
 }
 
 /** Returns the id of the entity that the user named by its id, or of the collection that was named by name or path. */
-export async function entityId(context: Context, text: string): Promise<number> {
+export async function entityId(context: Context, text: string, use?: 'parent'): Promise<number> {
   const id = entityIdIn(text);
   if (id !== undefined) return id;
   const { entities } = (await context.platform()).store;
-  return resolveCollection(entities, text, context.call);
+  return resolveCollection(entities, text, context.call, use);
 }
 
 /**
@@ -77,7 +77,7 @@ export async function entityIds(
 
 /** Returns the parent that the user named: the id of a collection, or null for outside of collections. */
 export async function parentId(context: Context, text: string): Promise<number | null> {
-  return text === '0' || text === '/' ? null : entityId(context, text);
+  return text === '0' || text === '/' ? null : entityId(context, text, 'parent');
 }
 
 interface EachOptions<T> {

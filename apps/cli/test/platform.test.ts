@@ -235,7 +235,7 @@ describe.runIf(built)('cl-client', () => {
     expect(fs.readFileSync(at('Trip', 'Day 1', 'x.jpg'), 'utf8')).toBe('day x');
     fs.writeFileSync(at('Trip', 'x.jpg'), 'mine');
     const again = await cl('store', 'download', 'Trip', '-o', dir.path);
-    expect([again.code, again.err.match(/exists already/g)?.length]).toEqual([EXIT.failed, 3]);
+    expect([again.code, again.err]).toEqual([EXIT.conflict, expect.stringContaining('3 of 3 files exist already')]);
     expect((await cl('store', 'download', 'Trip', '-o', dir.path, '--skip-existing')).code).toBe(EXIT.ok);
     const one = await cl('store', 'download', id, '-o', at('Trip'));
     expect([one.code, one.err]).toEqual([EXIT.conflict, expect.stringContaining('--overwrite')]);
@@ -368,6 +368,7 @@ describe.runIf(built)('cl-client', () => {
       /hash of x\.txt\n.* queued by admin, .*\n.* started\n.* completed after \d+\.\d s: [\da-f]{128}\n$/,
     );
     expect((await cl('jobs', 'get', short, '--json')).json()).toMatchObject({ job_id });
+    expect((await cl('jobs', 'get', 'ff')).err).toContain('ff is not the id of a job');
     expect((await cl('jobs', 'get', 'ffffffff')).err).toContain('No job has an id that begins with ffffffff');
     const ended = await cl('jobs', 'cancel', short);
     expect([ended.code, ended.err]).toEqual([EXIT.conflict, expect.stringContaining('already ended: completed')]);

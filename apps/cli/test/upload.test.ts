@@ -72,6 +72,8 @@ describe.runIf(built)('cl-client store upload', () => {
     expect(twice.err).toMatch(
       /\d+ \(Holidays\/Twice\).*\d+ \(Work\/Twice\)|\d+ \(Work\/Twice\).*\d+ \(Holidays\/Twice\)/,
     );
+    expect((await refused('Holidays/nowhere')).err).toContain('cl-client store create "nowhere" --parent "Holidays"');
+    expect((await cl('store', 'get', 'nowhere')).err).toContain('Files are named by their id');
     const similar = await refused('holidays');
     expect(similar.code).toBe(EXIT.notFound);
     expect(similar.err).toContain(`Did you mean ${holidays} (Holidays)?`);

@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { collectFailures } from '../collect-failures.js';
 import { count, integer, leafMaker } from '../command.js';
 import type { Context } from '../context.js';
+import { countOf } from '../entities/contents.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import { destination, isTaken, mayWrite } from '../files/destination.js';
 import { downloadPlan, fileNameOf, type PlannedFile } from '../files/download-plan.js';
@@ -68,7 +69,7 @@ async function downloadMany(
   const bar = await byteBar(context.out, total, '');
   const failures = collectFailures(context, false);
   const running = new Map<string, number>();
-  let [done, skipped] = [0, 0];
+  let [done, existing] = [0, 0];
   const show = (name: string): void =>
     bar.update(
       [...running.values()].reduce((sum, bytes) => sum + bytes, 0),
@@ -76,12 +77,10 @@ async function downloadMany(
     );
   const download = async ({ entity, name }: PlannedFile): Promise<Downloaded | undefined> => {
     const dest = path.join(folder, name);
-    const taken = !options.overwrite && (await isTaken(dest));
-    if (taken && options.skipExisting) {
-      skipped += 1;
+    if (!options.overwrite && (await isTaken(dest))) {
+      existing += 1;
       return undefined;
     }
-    if (taken) throw new CliError('the file exists already; use --overwrite or --skip-existing', EXIT.conflict);
     const onProgress = ({ loaded }: { readonly loaded: number }): void => {
       running.set(name, loaded);
       show(name);
@@ -103,10 +102,17 @@ async function downloadMany(
   if (context.out.format !== 'human') await context.out.many(saved, SAVED);
   else {
     const bytes = saved.reduce((sum, { size }) => sum + size, 0);
-    const kept = skipped > 0 ? `, ${skipped} existed already` : '';
-    context.out.success(`${saved.length} files (${bytesText(bytes)}) in ${folder}${kept}`);
+    const text = `${countOf(saved.length, 'file')} (${bytesText(bytes)}) in ${folder}`;
+    if (saved.length > 0 || existing === 0) context.out.success(text);
+    if (existing > 0 && options.skipExisting) context.out.note(`${countOf(existing, 'file')} existed already`);
   }
   failures.finish(files.length);
+  if (existing > 0 && !options.skipExisting)
+    throw new CliError(
+      `${existing} of ${countOf(files.length, 'file')} exist already and were not replaced`,
+      EXIT.conflict,
+      'Use --overwrite to replace them, or --skip-existing to keep them',
+    );
 }
 
 async function download(context: Context, words: string[], options: DownloadOptions): Promise<void> {

@@ -25,8 +25,8 @@ export async function contentsOf(
   return counts;
 }
 
-const counted = (count: number, word: string): string[] =>
-  count === 0 ? [] : [`${count} ${word}${count === 1 ? '' : 's'}`];
+export const countOf = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
+const counted = (count: number, word: string): string[] => (count === 0 ? [] : [countOf(count, word)]);
 
 /** Writes counts as `12 files and 1 collection`; empty if there is nothing. */
 export const contentsText = ({ files, collections }: Contents): string =>

@@ -112,12 +112,25 @@ async function candidateText(entities: EntitiesClient, candidates: readonly Enti
   return texts.join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
+/** The command that creates the last collection of a path inside of the others. */
+function createHint(names: readonly string[]): string {
+  const inside = names.slice(0, -1).join('/');
+  const name = JSON.stringify(names.at(-1));
+  return `Create it with: cl-client store create ${name}${inside ? ` --parent ${JSON.stringify(inside)}` : ''}`;
+}
+
 /**
  * Returns the id of the collection that the user named.
  * @param text an id, a name, or a path
+ * @param use `parent` if something is to be put into the collection, which the user may want to create first
  * @throws CliError if no collection, or more than one, matches
  */
-export async function resolveCollection(entities: EntitiesClient, text: string, call: Call): Promise<number> {
+export async function resolveCollection(
+  entities: EntitiesClient,
+  text: string,
+  call: Call,
+  use?: 'parent',
+): Promise<number> {
   if (/^\d+$/.test(text)) return Number(text);
   const names = text.split('/').filter((name) => name !== '');
   const [first, ...rest] = names;
@@ -136,6 +149,8 @@ export async function resolveCollection(entities: EntitiesClient, text: string, 
     EXIT.notFound,
     similar.length > 0
       ? `Did you mean ${await candidateText(entities, similar, call)}?`
-      : `Create it with: cl-client store create ${JSON.stringify(names.at(-1))}`,
+      : use === 'parent'
+        ? createHint(names)
+        : 'Files are named by their id, collections also by their name or path',
   );
 }

@@ -84,7 +84,7 @@ async function targetOf(
   parent: string | undefined,
 ): Promise<Target | undefined> {
   if (parent === undefined) return undefined;
-  const id = await resolveCollection(entities, parent, context.call);
+  const id = await resolveCollection(entities, parent, context.call, 'parent');
   return { id, path: await pathOf(entities, await entities.get(id, context.call), context.call) };
 }
 

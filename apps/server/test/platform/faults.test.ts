@@ -63,7 +63,7 @@ it('reports all invalid settings at once', async () => {
 
 it('reports an unknown command, and lists the known ones', async () => {
   const lines = await refusal(['strat']);
-  expect(lines[0]).toBe('cl-server: unknown command "strat"');
+  expect(lines[0]).toBe('cl-server: unknown command "strat", did you mean start?');
   expect(lines.join('\n')).toMatch(/^ {2}doctor /m);
 });
 

@@ -16,6 +16,7 @@ export default defineTask({
   // The result of a job with absolute paths has empty paths, as existing clients expect; without an absolute folder the
   // stream belongs to the job.
   outputPath: (params) => (params.output_absolute_path === null ? 'output' : ''),
+  outputOptional: true, // the result is a folder with several files
   prepare: async (params, { input, mediaDir, streamsDir }) => {
     if (input) return { input_absolute_path: null, output_absolute_path: null };
     const { input_absolute_path: source, output_absolute_path: target } = params;
