@@ -56,6 +56,11 @@ export interface App extends EndpointTable {
 }
 
 const SWEEP_EVERY = 50;
+/**
+ * Connections that the kernel keeps until they are accepted, at most as many as its own limit (4,096). Beyond that it drops the
+ * first packet of a new connection, which the client repeats after one second: with Node's 511 a flood delays others that long.
+ */
+const BACKLOG = 4_096;
 
 const noCompiler = () => (): never => {
   throw new Error('a route has a schema beside the endpoint table');
@@ -120,7 +125,7 @@ export function createApp(options: AppOptions): App {
         uploads,
       });
     },
-    listen: ({ host, port }) => fastify.listen({ host, port }),
+    listen: ({ host, port }) => fastify.listen({ host, port, backlog: BACKLOG }),
     close: () => closeAll(fastify, connections),
   };
   serveSystem(app, options);
