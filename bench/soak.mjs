@@ -180,7 +180,7 @@ function sample(pid, at, seen) {
     const kind = /task-runner/.test(what)
       ? 'task-runner'
       : (what.match(
-          /(cl-server|cl-broker|auth-server|compute-server|compute-worker|m-insight-worker|store-media|store)/,
+          /(cl-server|cl-broker|auth-server|compute-server|compute-worker|m-insight-worker|store-media|store)(?!\/)/, // not the scope of a package
         )?.[1] ?? 'tools');
     const sum = kinds.get(kind) ?? { rss: 0, fds: 0, threads: 0 };
     kinds.set(kind, { rss: sum.rss + rss, fds: sum.fds + fds, threads: sum.threads + threads });
